@@ -1,0 +1,78 @@
+# Needs Python >= 3.11, make and a shell. Everything else comes into .venv, from requirements.lock.
+
+SHELL := /bin/sh
+BIN := .venv/bin
+PROTOS := $(shell find protos -name '*.proto' 2>/dev/null)
+INSTALLED := .venv/.installed
+STUBS := .venv/.stubs
+
+# The first Python that will do; PYTHON=/path/to/python3.12 names another.
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { echo "$$name"; break; }; done)
+
+# What the caller set for another Python must not reach ours.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install protos run test check bench clean
+
+help: ## Show these lines
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1:\2/p' Makefile | sed 's/:/\t/'
+
+install: $(INSTALLED) $(STUBS) ## Make .venv with the locked dependencies, and the protobuf stubs
+
+run: install ## Start Kassa with a demo company; flags: make run ARGS="--port 9000"
+	@exec $(BIN)/kassa serve --demo $(ARGS)
+
+test: install ## Run the tests, on a PostgreSQL of their own; flags: make test ARGS="-k wallet"
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: install ## Check format, lint, types, import layers and tidiness
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy src
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest -q tests/test_tidy.py
+
+bench: install ## Measure, and write bench/RESULTS.md and bench/results.json
+	@$(BIN)/python -m bench $(ARGS)
+
+protos: ## Build the protobuf stubs anew
+	@rm -f $(STUBS)
+	@$(MAKE) --no-print-directory $(STUBS)
+
+clean: ## Remove what make install made; .kassa, the data, stays
+	rm -rf .venv src/moego src/kassa_protos .mypy_cache .pytest_cache .ruff_cache \
+		.import_linter_cache
+
+# pip keeps downloads under HOME; where there is none to write to, it shall not try.
+$(INSTALLED): requirements.lock pyproject.toml
+	@if [ -z "$(PYTHON)" ] || ! "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; \
+	then echo "Kassa needs Python 3.11 or later, and found none: install it, or say" \
+		"make PYTHON=/path/to/python3" >&2; exit 1; fi
+	@$(BIN)/python -c '' 2>/dev/null || rm -rf .venv
+	@echo "Installing into .venv; the first time takes about a minute."
+	@set -e; \
+	if [ ! -w "$${HOME:-/nonexistent}" ]; then export PIP_NO_CACHE_DIR=1; fi; \
+	if [ ! -x $(BIN)/python ] || ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+		if "$(PYTHON)" -c 'import ensurepip' 2>/dev/null; \
+		then "$(PYTHON)" -m venv .venv; \
+		else "$(PYTHON)" -m venv --without-pip .venv; fi; fi; \
+	if $(BIN)/python -m pip --version >/dev/null 2>&1; \
+	then pip="$(BIN)/python -m pip"; \
+	elif "$(PYTHON)" -m pip --version >/dev/null 2>&1; \
+	then pip="$(PYTHON) -m pip --python $(BIN)/python"; \
+	else echo "This Python has neither ensurepip nor pip: install its venv package" \
+		"(on Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; fi; \
+	$$pip install --quiet --require-hashes -r requirements.lock; \
+	$$pip install --quiet --no-deps --no-build-isolation --editable .; \
+	touch $(INSTALLED)
+
+$(STUBS): $(PROTOS) $(INSTALLED)
+	@rm -rf src/moego src/kassa_protos
+	@test -z "$(PROTOS)" || $(BIN)/python -m grpc_tools.protoc -I protos \
+		-I "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+		--python_out=src --pyi_out=src --grpc_python_out=src $(PROTOS)
+	@touch $@

@@ -1,0 +1,1 @@
+"""Kassa: a payment gateway with one truth and five documented interfaces."""

@@ -1,0 +1,214 @@
+"""The only place that wires: settings in, a Core, its doors and its chores out."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from kassa import installation, observe
+from kassa.cashier import pages
+from kassa.connectors.alipay import AlipayConnector
+from kassa.connectors.base import Connector
+from kassa.connectors.egress import Egress
+from kassa.connectors.http import Answered, ProviderHttp
+from kassa.connectors.sandbox import bell
+from kassa.connectors.sandbox import pages as sandbox_pages
+from kassa.connectors.sandbox.books import SandboxBooks
+from kassa.connectors.sandbox.cards import SCENARIOS
+from kassa.connectors.sandbox.connector import SandboxConnector
+from kassa.domain.errors import KassaError
+from kassa.faces import inbound
+from kassa.faces.business import grpc as business_grpc
+from kassa.faces.business import handlers as business
+from kassa.faces.checkout import handlers as checkout
+from kassa.faces.gateway import handlers as gateway
+from kassa.faces.orders import grpc as orders_grpc
+from kassa.faces.orders import handlers as orders
+from kassa.faces.orders.notify import StandardWriter
+from kassa.faces.wallet import handlers as wallet
+from kassa.faces.wallet.notify import WalletNotifications
+from kassa.settings import Settings
+from kassa.store.db import Database
+from kassa.usecases.core import Core, Policy
+from kassa.usecases.ids import new_id
+from kassa.usecases.readiness import Readiness, readiness
+from kassa.workers.rounds import CHORES, Chore
+
+SANDBOX_BOOKS = "sandbox/books.sqlite3"
+_BELL_SECONDS = 0.5  # seconds, not money
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def policy_of(settings: Settings) -> Policy:
+    return Policy(
+        base_url=settings.url,
+        live=settings.live,
+        allow_loopback=settings.demo,
+        order_lifetime=timedelta(days=settings.order_lifetime_days),
+        wallet_order_lifetime=timedelta(hours=settings.wallet_order_lifetime_hours),
+        wallet_limit_minor=settings.wallet_limit_minor,
+    )
+
+
+def sandbox_books(settings: Settings) -> SandboxBooks:
+    path = settings.directory / SANDBOX_BOOKS
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return SandboxBooks(path)
+
+
+def _connectors(settings: Settings, http: ProviderHttp) -> Mapping[str, Connector]:
+    found: dict[str, Connector] = {}
+    if not settings.live:
+        found["sandbox"] = SandboxConnector(
+            sandbox_books(settings),
+            base_url=settings.url,
+            secret=installation.sandbox_secret(settings.directory),
+            clock=now,
+        )
+    if settings.alipay is not None:
+        account = settings.alipay
+        found["alipay"] = AlipayConnector(
+            app_id=account.app_id,
+            private_key_pem=Path(account.private_key_path).read_text(),
+            alipay_public_key_pem=Path(account.public_key_path).read_text(),
+            gateway=account.gateway,
+            seller_id=account.seller_id,
+            http=http,
+        )
+    return found
+
+
+@asynccontextmanager
+async def open_core(settings: Settings, database_url: str) -> AsyncIterator[Core]:
+    """A Core on that database; sockets and pools are given back at the end."""
+    http = ProviderHttp()
+    core = Core(
+        db=await Database(database_url, size=settings.database_connections).open(),
+        connectors=_connectors(settings, http),
+        egress=Egress(),
+        policy=policy_of(settings),
+        secrets=installation.open_secrets(settings.directory),
+        writers={"standard": StandardWriter(), "wallet": WalletNotifications()},
+        new_id=new_id,
+    )
+    try:
+        yield core
+    finally:
+        for connector in core.connectors.values():
+            await connector.close()
+        await core.egress.close()
+        await http.close()
+        await core.db.close()
+
+
+def http_app(core: Core, settings: Settings) -> ASGIApp:
+    """REST, the cashier, the door for providers, health and metrics."""
+    routes = [
+        *orders.routes,
+        *business.routes,
+        *checkout.routes,
+        *gateway.routes,
+        *wallet.routes,
+        *inbound.routes,
+        *pages.routes,
+        *_ops(),
+    ]
+    if "sandbox" in core.connectors:
+        routes += sandbox_pages.routes(sandbox_books(settings), clock=now)
+    app = Starlette(routes=routes, exception_handlers={404: _nothing_here, 405: _nothing_here})
+    app.state.core = core
+    app.state.test_cards = tuple((one.spaced_number, one.name, one.happens) for one in SCENARIOS)
+    return observe.Watch(app)
+
+
+async def _nothing_here(request: Request, error: Exception) -> Response:
+    status = getattr(error, "status_code", 404)
+    said = {404: "not_found", 405: "method_not_allowed"}.get(status, "error")
+    return JSONResponse(
+        {"error": said, "message": f"{request.method} {request.url.path} is not served here"},
+        status,
+        headers=getattr(error, "headers", None),
+    )
+
+
+def _ops() -> list[Route]:
+    async def livez(_: Request) -> Response:
+        return Response("ok\n", media_type="text/plain")
+
+    async def readyz(request: Request) -> Response:
+        found = await _ready(request.app.state.core)
+        status = 200 if found.ready else 503
+        return JSONResponse({"ready": found.ready, "checks": found.checks}, status)
+
+    async def metrics(request: Request) -> Response:
+        found = await _ready(request.app.state.core)
+        text = observe.metrics_text() + found.gauges().encode()
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)]
+
+
+async def _ready(core: Core) -> Readiness:
+    try:
+        return await readiness(core)
+    except KassaError as error:
+        return Readiness({"database": error.message}, None)
+
+
+def grpc_server(core: Core) -> grpc.aio.Server:
+    """Both gRPC faces, with reflection and health."""
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    business_grpc.add_to(server, core)
+    orders_grpc.add_to(server, core)
+    state = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(state, server)
+    names = ("moego.business.payment.v1.PaymentService", "kassa.orders.v1.PaymentService")
+    serving = health_pb2.HealthCheckResponse.SERVING
+    for name in ("", *names):
+        asyncio.get_running_loop().create_task(state.set(name, serving))
+    reflection.enable_server_reflection(
+        (*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server
+    )
+    return server
+
+
+def chores(settings: Settings) -> list[Chore]:
+    """What the worker process does: the use cases time drives, and the sandbox's own news."""
+    found = list(CHORES)
+    if not settings.live:
+        books = sandbox_books(settings)
+        secret = installation.sandbox_secret(settings.directory)
+
+        async def ring(core: Core) -> int:
+            async def post(url: str, headers: Mapping[str, str], body: bytes) -> int:
+                answer = await core.egress.post(
+                    url, headers=headers, body=body, allow_loopback=True
+                )
+                return answer.status if isinstance(answer, Answered) else 0
+
+            return await bell.ring(books, secret=secret, post=post, now=now())
+
+        found.append(Chore("sandbox bell", _BELL_SECONDS, ring))
+    return found
+
+
+def share_metrics(directory: Path) -> dict[str, str]:
+    """The environment that lets several processes count together; call it before any counts."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for old in directory.glob("*.db"):
+        old.unlink()
+    return {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(directory)}

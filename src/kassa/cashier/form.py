@@ -1,0 +1,124 @@
+"""What the payer's form brings back, and what may be wrong with it. It brings no amount."""
+
+import hashlib
+import hmac
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs
+
+from starlette.requests import ClientDisconnect, Request
+
+from kassa.domain.errors import InvalidRequest
+from kassa.domain.payments import Method
+
+_BODY_LIMIT = 8 * 1024  # the largest honest form is under 1 KB
+_MAX_FIELDS = 20
+_LONGEST = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """`keys` of the texts that say it; the `field` at fault, or "" when it is the whole payment."""
+
+    keys: tuple[str, ...]
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """The form as filled in. `card_number` and `wallet_code` are never shown again or printed."""
+
+    method: str = ""
+    card_number: str = field(default="", repr=False)
+    wallet_user: str = ""
+    wallet_code: str = field(default="", repr=False)
+    form_token: str = field(default="", repr=False)
+
+    @property
+    def card_digits(self) -> str:
+        # NFKC turns the full-width digits of a Chinese keyboard into ordinary ones.
+        return re.sub(r"[\s-]", "", unicodedata.normalize("NFKC", self.card_number))
+
+    @property
+    def card_shown(self) -> str:
+        """What may be kept of the card: its last four digits."""
+        return f"•••• {self.card_digits[-4:]}"
+
+
+def form_token(key: bytes, session_token: str) -> str:
+    """Proof that the form came from our own page of this very payment."""
+    return hmac.new(key, f"form:{session_token}".encode(), hashlib.sha256).hexdigest()
+
+
+async def read_form(request: Request) -> Filled:
+    """The fields we know, each once; all others are ignored, an amount among them.
+
+    Raises: InvalidRequest when it is too large or not a form.
+    """
+    body = b""
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _BODY_LIMIT:
+                raise InvalidRequest("the form is too large", reason="body_too_large")
+    except ClientDisconnect:
+        raise InvalidRequest("the form ended early", reason="body_incomplete") from None
+    try:
+        fields = parse_qs(
+            body.decode("utf-8"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=_MAX_FIELDS,
+        )
+    except ValueError:
+        raise InvalidRequest("the body is not a form", reason="form_malformed") from None
+    known = Filled.__dataclass_fields__
+    return Filled(**{name: values[0] for name, values in fields.items() if name in known})
+
+
+def problems_of(filled: Filled, methods: Sequence[Method]) -> list[Problem]:
+    """Everything the payer can put right before anything is sent."""
+    if not filled.method:
+        return [Problem(("method_missing",), "method")]
+    if filled.method not in methods:
+        return [Problem(("method_unavailable",), "method")]
+    if filled.method == Method.CREDIT_CARD:
+        return _card_problems(filled)
+    if filled.method == Method.WALLET:
+        return _text_problems("wallet_user", filled.wallet_user) + _text_problems(
+            "wallet_code", filled.wallet_code
+        )
+    return []
+
+
+def _card_problems(filled: Filled) -> list[Problem]:
+    if len(filled.card_number) > _LONGEST:
+        return [Problem(("card_length",), "card_number")]
+    digits = filled.card_digits
+    if not digits:
+        key = "card_missing"
+    elif not re.fullmatch(r"[0-9]+", digits):
+        key = "card_not_digits"
+    elif not 12 <= len(digits) <= 19:
+        key = "card_length"
+    elif not _check_digit_fits(digits):
+        key = "card_typo"
+    else:
+        return []
+    return [Problem((key,), "card_number")]
+
+
+def _check_digit_fits(digits: str) -> bool:
+    """Source: ISO/IEC 7812-1, annex B (the Luhn formula)."""
+    doubled = (int(digit) * (1 + at % 2) for at, digit in enumerate(reversed(digits)))
+    return sum(value // 10 + value % 10 for value in doubled) % 10 == 0
+
+
+def _text_problems(name: str, text: str) -> list[Problem]:
+    if not text.strip():
+        return [Problem((f"{name}_missing",), name)]
+    if len(text) > _LONGEST or not text.isprintable():
+        return [Problem(("too_long",), name)]
+    return []

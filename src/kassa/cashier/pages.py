@@ -1,0 +1,237 @@
+"""The cashier's addresses under /pay: read the request, call a use case, show a screen."""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from kassa.cashier import answers, form, screens
+from kassa.cashier.assets import BY_NAME, PREFIX
+from kassa.cashier.form import Filled, Problem
+from kassa.cashier.screens import TrialCard, Visit
+from kassa.cashier.speech import Speech
+from kassa.cashier.stages import PAYABLE, Stage, why_declined, why_refused
+from kassa.cashier.visits import brake, core_of, open_visit, speech_of, unknown
+from kassa.domain.errors import (
+    AmbiguousCommit,
+    IdempotencyMismatch,
+    IllegalTransition,
+    InProgress,
+    InvalidRequest,
+    KassaError,
+    NotFound,
+    PermissionDenied,
+    RateLimited,
+)
+from kassa.domain.lifecycle import PaymentStatus
+from kassa.domain.payments import Method, Payment
+from kassa.usecases.cashier_session import Session, start_alipay
+from kassa.usecases.core import Core
+from kassa.usecases.pay_from_wallet import WalletPay, pay_from_wallet
+from kassa.usecases.submit_payment import Submission, submit_payment
+from kassa.usecases.sync_payment import sync_payment
+
+_log = structlog.get_logger("kassa.cashier")
+_CARD_CONNECTOR = "sandbox"
+_PAYER = "payer"
+_COUNTS = frozenset(str(count) for count in range(100))  # beyond which counting changes nothing
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+async def pay(request: Request) -> Response:
+    """The page to pay on. A POST shows it too, reading nothing: wallets send payers by form."""
+    visit, _ = await open_visit(request)
+    if visit.stage not in PAYABLE:
+        return _to_result(visit)
+    return _pay_page(request, visit)
+
+
+async def confirm(request: Request) -> Response:
+    """Pay as the form says. Amounts are the order's; the browser's are never looked at."""
+    visit, session = await open_visit(request)
+    if request.method != "POST":
+        return answers.redirect(f"{visit.place}{visit.speech.query}")
+    filled = await form.read_form(request)
+    _refuse_foreign(request, filled)
+    if visit.stage not in PAYABLE:
+        return _to_result(visit)
+    if problems := form.problems_of(filled, visit.methods):
+        return _pay_page(request, visit, status=422, filled=filled, problems=problems)
+    try:
+        paid = await _pay(core_of(request), session, filled, visit.speech)
+    except (AmbiguousCommit, IdempotencyMismatch, IllegalTransition, InProgress):
+        return _to_result(visit)  # which shows what is true by now
+    except KassaError as error:
+        if error.code == "internal":
+            raise
+        status = 503 if error.code == "provider_unavailable" else 422
+        problems = [Problem(why_refused(error.reason), _field_of(error.reason))]
+        return _pay_page(request, visit, status=status, filled=filled, problems=problems)
+    if isinstance(paid, str):
+        return _leave(request, visit, paid)
+    if paid.status is PaymentStatus.REQUIRES_ACTION and paid.redirect_url:
+        return _leave(request, visit, paid.redirect_url)
+    if paid.status is PaymentStatus.FAILED and paid.is_open:
+        problems = [Problem(why_declined(paid.failure_code), _field_of(paid.failure_code, filled))]
+        return _pay_page(request, visit, status=422, filled=filled, problems=problems)
+    return _to_result(visit)
+
+
+async def result(request: Request) -> Response:
+    """What became of the payment. It is asked of the provider; nothing in the address decides."""
+    visit, session = await open_visit(request)
+    if visit.stage in (Stage.PROCESSING, Stage.WAITING):
+        company, payment = session.company, session.payment
+        now = await sync_payment(core_of(request), company.id, payment.id, actor=_PAYER)
+        if now.version != payment.version:
+            visit, _ = await open_visit(request)
+    looks = request.query_params.get("looks", "")
+    counted = int(looks) if looks in _COUNTS else 0
+    return answers.html(visit.speech, screens.result_screen(visit, looks=counted))
+
+
+async def static(request: Request) -> Response:
+    """A file of the short list; no path is ever opened."""
+    asset = BY_NAME.get(request.path_params["name"])
+    return answers.file(asset) if asset else answers.no_file()
+
+
+async def nowhere(request: Request) -> Response:
+    """Any other address under /pay is as unknown as an unknown payment, and counts as a guess."""
+    brake(request)
+    raise unknown(request)
+
+
+async def _pay(core: Core, session: Session, filled: Filled, speech: Speech) -> Payment | str:
+    """The payment after the try, or an address the payer has to visit."""
+    company, payment, token = session.company, session.payment, session.order.session_token
+    if filled.method == Method.ALIPAY:
+        return await start_alipay(core, token)
+    if filled.method == Method.WALLET:
+        wanted = WalletPay(
+            company_id=company.id,
+            payment_id=payment.id,
+            auth_code=filled.wallet_code.strip(),
+            actor=_PAYER,
+            user_id=filled.wallet_user.strip(),
+            refuse_softly=True,
+        )
+        return await pay_from_wallet(core, wanted)
+    submission = Submission(
+        company_id=company.id,
+        payment_id=payment.id,
+        method=Method.CREDIT_CARD,
+        connector=_CARD_CONNECTOR,
+        instrument=filled.card_digits,
+        instrument_shown=filled.card_shown,
+        actor=_PAYER,
+        return_url=f"{core.policy.base_url}/pay/{token}/result{speech.query}",
+    )
+    return await submit_payment(core, submission)
+
+
+def _refuse_foreign(request: Request, filled: Filled) -> None:
+    """Only our own page of this payment may confirm it.
+
+    Raises: PermissionDenied.
+    """
+    token = request.path_params["token"]
+    wanted = form.form_token(core_of(request).secrets.page_token, token)
+    same = hmac.compare_digest(filled.form_token.encode(), wanted.encode())
+    if not same or request.headers.get("sec-fetch-site") == "cross-site":
+        raise PermissionDenied("the form did not come from this payment's page")
+
+
+def _field_of(reason: str, filled: Filled | None = None) -> str:
+    """The field that a refusal is about: the payer finds the words right beside it."""
+    if reason == "user_not_exist":
+        return "wallet_user"
+    if filled is not None and filled.method == Method.CREDIT_CARD:
+        return "card_number"
+    return ""
+
+
+def _leave(request: Request, visit: Visit, url: str) -> Response:
+    """Send the payer on. A form's redirect may not leave the site (CSP form-action), a link may."""
+    url = screens.web_address(url)
+    there = urlsplit(url)
+    if not url:
+        return _to_result(visit)
+    schemes = ("https", request.url.scheme)
+    if there.netloc == request.headers.get("host") and there.scheme in schemes:
+        return answers.redirect(url)
+    page = screens.leaving_screen(visit.speech, url=url, here=visit.place, sandbox=visit.sandbox)
+    return answers.html(visit.speech, page)
+
+
+def _pay_page(
+    request: Request,
+    visit: Visit,
+    *,
+    status: int = 200,
+    filled: Filled | None = None,
+    problems: list[Problem] | None = None,
+) -> Response:
+    token = request.path_params["token"]
+    cards = getattr(request.app.state, "test_cards", ()) if visit.sandbox else ()
+    page = screens.pay_screen(
+        visit,
+        form_token=form.form_token(core_of(request).secrets.page_token, token),
+        filled=filled,
+        problems=problems or (),
+        test_cards=[TrialCard(*card) for card in cards],
+    )
+    return answers.html(visit.speech, page, status)
+
+
+def _to_result(visit: Visit) -> Response:
+    return answers.redirect(f"{visit.place}/result{visit.speech.query}")
+
+
+_DEAD_ENDS = {
+    NotFound: (404, "not_found"),
+    RateLimited: (429, "too_many"),
+    PermissionDenied: (403, "forbidden"),
+    InvalidRequest: (400, "unreadable"),
+}
+"""What a payer reads when there is no payment page to show."""
+
+
+def _page(handler: Handler) -> Handler:
+    """`handler`, with every failure told as a page and our own bugs logged without being told."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except KassaError as error:
+            status, key = _DEAD_ENDS.get(type(error), (503, "broken"))
+            if status == 503:
+                _log.warning("cashier_failed", code=error.code, reason=error.reason)
+            wait = error.retry_after_seconds if isinstance(error, RateLimited) else 0
+        except Exception:  # noqa: BLE001 - our own bug: logged whole, told in no words
+            _log.exception("unexpected", page=handler.__name__)
+            status, key, wait = 500, "broken", 0
+        speech = speech_of(request)
+        known = status in (400, 403, 500, 503)
+        place = f"/pay/{request.path_params['token']}" if known else ""
+        page = screens.message_screen(
+            speech, key, here=place or "/pay", reopen=place and f"{place}{speech.query}"
+        )
+        return answers.html(speech, page, status, {"Retry-After": str(wait)} if wait else None)
+
+    return endpoint
+
+
+routes: list[Route] = [
+    Route(PREFIX + "{name}", static, methods=["GET"]),
+    Route("/pay/{token}", _page(pay), methods=["GET", "POST"]),
+    Route("/pay/{token}/confirm", _page(confirm), methods=["GET", "POST"]),
+    Route("/pay/{token}/result", _page(result), methods=["GET"]),
+    Route("/pay", _page(nowhere), methods=["GET", "POST"]),
+    Route("/pay/{rest:path}", _page(nowhere), methods=["GET", "POST"]),
+]

@@ -1,0 +1,277 @@
+"""The cashier's screens: what is known goes in, finished HTML comes out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from urllib.parse import quote, urlsplit
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from kassa.cashier.assets import CSS, ICON
+from kassa.cashier.form import Filled, Problem
+from kassa.cashier.speech import Speech
+from kassa.cashier.stages import Stage, why_declined
+from kassa.cashier.words import CATALOGS
+from kassa.domain.orders import Order
+from kassa.domain.payments import Method, Payment
+from kassa.domain.principals import Company
+
+_templates = Environment(
+    loader=PackageLoader("kassa.cashier"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_NO_FIELDS: Mapping[str, str] = {
+    "method": "",
+    "card_number": "",
+    "wallet_user": "",
+    "wallet_code": "",
+}
+
+
+class TrialCard(NamedTuple):
+    """A sandbox card: its number as printed, its name, and what it does in each language."""
+
+    number: str
+    name: str
+    what: str
+    what_chinese: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """One look at one payment. `place`: the page's own path, without a query."""
+
+    company: Company
+    order: Order
+    payment: Payment
+    methods: Sequence[Method]
+    stage: Stage
+    now: datetime
+    sandbox: bool
+    place: str
+    speech: Speech
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    kind: str
+    url: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    label: str
+    said: str
+    is_code: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Refresh:
+    seconds: int
+    url: str
+
+
+def web_address(url: str) -> str:
+    """`url` when a browser may be sent there, else "" (a `javascript:` address runs as ours)."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return url if parts.scheme in ("http", "https") and parts.netloc else ""
+
+
+def return_address(order: Order) -> str:
+    """Where the merchant wants the payer back; says nothing about the state of the payment."""
+    return web_address(order.return_url.replace("{order_id}", quote(order.id, safe="")))
+
+
+def pay_screen(
+    visit: Visit,
+    *,
+    form_token: str,
+    filled: Filled | None = None,
+    problems: Sequence[Problem] = (),
+    test_cards: Sequence[TrialCard] = (),
+) -> str:
+    """Choose a way to pay. Of what was `filled` in, only what is no secret is shown again."""
+    speech, payment = visit.speech, visit.payment
+    filled = filled or Filled()
+    said = [
+        {
+            "field": problem.field,
+            "anchor": _anchor(problem, visit),
+            "said": _tell(speech, problem.keys),
+        }
+        for problem in problems
+    ]
+    wished = (filled.method, str(payment.method or ""))
+    return _render(
+        "pay.html",
+        visit.speech,
+        here=visit.place,
+        sandbox=visit.sandbox,
+        bill=_bill(visit),
+        place=visit.place,
+        methods=list(visit.methods),
+        chosen=next((wish for wish in wished if wish in visit.methods), _first(visit.methods)),
+        problems=said,
+        errors={**_NO_FIELDS, **{problem["field"]: problem["said"] for problem in said}},
+        note=_note(visit),
+        continue_url=_unfinished(visit),
+        wallet_user=filled.wallet_user,
+        form_token=form_token,
+        test_cards=[{"number": card.number, "what": _story(card, speech)} for card in test_cards],
+    )
+
+
+def _tell(speech: Speech, keys: Sequence[str]) -> str:
+    return speech.text("between").join(speech.text(key) for key in keys)
+
+
+def _first(methods: Sequence[Method]) -> str:
+    return methods[0] if methods else ""
+
+
+def _anchor(problem: Problem, visit: Visit) -> str:
+    """A choice is made at its first radio button; every other field has its own name as id."""
+    return f"method-{_first(visit.methods)}" if problem.field == "method" else problem.field
+
+
+def _story(card: TrialCard, speech: Speech) -> str:
+    return card.what_chinese or card.what if speech.language == "zh-CN" else card.what
+
+
+def _note(visit: Visit) -> str:
+    text = visit.speech.text
+    if visit.stage is Stage.WAITING:
+        return text("waiting_note")
+    if visit.stage is Stage.DECLINED:
+        return _tell(visit.speech, ("declined_last", *why_declined(visit.payment.failure_code)))
+    return ""
+
+
+def _unfinished(visit: Visit) -> str:
+    """The provider's page the payer left, while it is still good."""
+    payment = visit.payment
+    over = payment.redirect_expires_at is not None and payment.redirect_expires_at <= visit.now
+    return "" if over or visit.stage is not Stage.WAITING else web_address(payment.redirect_url)
+
+
+def result_screen(visit: Visit, *, looks: int = 0) -> str:
+    """What became of the payment. `looks`: how often this page has refreshed itself."""
+    speech, stage = visit.speech, visit.stage
+    until = speech.moment(visit.payment.expires_at)
+    sentences = [speech.text(stage.value.about, merchant=visit.company.name, until=until)]
+    if stage in (Stage.DECLINED, Stage.REFUSED):
+        # Where nothing can be tried again, only the reason is told and no advice.
+        told = why_declined(visit.payment.failure_code)[: 2 if stage is Stage.DECLINED else 1]
+        sentences.insert(0, _tell(speech, told))
+    return _render(
+        "result.html",
+        speech,
+        here=f"{visit.place}/result",
+        sandbox=visit.sandbox,
+        bill=_bill(visit),
+        stage=stage.value,
+        sentences=sentences,
+        receipt=_receipt(visit) if visit.payment.is_paid else [],
+        steps=_steps(visit),
+        refresh=_refresh(visit, looks) if stage.value.refreshes else None,
+    )
+
+
+def _receipt(visit: Visit) -> list[_Line]:
+    speech, payment = visit.speech, visit.payment
+    lines = [_Line(speech.text("amount"), speech.amount(payment.captured))]
+    if payment.method:
+        shown = speech.text(payment.method)
+        if payment.method is Method.CREDIT_CARD and payment.instrument:
+            shown = f"{shown} {payment.instrument}"
+        lines.append(_Line(speech.text("paid_with"), shown))
+    lines.append(
+        _Line(speech.text("paid_at"), speech.moment(payment.captured_at or payment.updated_at))
+    )
+    lines.append(_Line(speech.text("payment_number"), payment.id, is_code=True))
+    lines.append(_Line(speech.text("order_number"), payment.order_id, is_code=True))
+    return lines
+
+
+def _steps(visit: Visit) -> list[_Step]:
+    text, query = visit.speech.text, visit.speech.query
+    pay = f"{visit.place}{query}"
+    match visit.stage:
+        case Stage.UNPAID:
+            return [_Step("primary", pay, text("go_pay"))]
+        case Stage.DECLINED:
+            return [_Step("primary", pay, text("try_again"))]
+        case Stage.WAITING:
+            check = _Step("secondary", f"{visit.place}/result{query}", text("check_now"))
+            again = _Step("secondary", pay, text("try_again"))
+            left = _unfinished(visit)
+            onward = [_Step("primary", left, text("waiting_continue"))] if left else []
+            return [*onward, check, again]
+        case Stage.PROCESSING:
+            return [_Step("secondary", f"{visit.place}/result{query}", text("check_now"))]
+        case _:
+            return []
+
+
+def _refresh(visit: Visit, looks: int) -> _Refresh:
+    """Soon at first; a page left open all night asks less and less."""
+    count = min(looks + 1, 99)
+    seconds = 2 if looks < 10 else 5 if looks < 30 else 15
+    query = visit.speech.query
+    looks_query = f"{query}&looks={count}" if query else f"?looks={count}"
+    return _Refresh(seconds, f"{visit.place}/result{looks_query}")
+
+
+def leaving_screen(speech: Speech, *, url: str, here: str, sandbox: bool) -> str:
+    """A step between: our form may not lead to another site directly, a link may."""
+    host = urlsplit(url).hostname or ""
+    return _message(
+        speech, "leaving", "waiting", here=here, sandbox=sandbox, refresh_url=url, link_url=url,
+        link_said=speech.text("leaving_go", host=host),
+    )  # fmt: skip
+
+
+def message_screen(speech: Speech, key: str, *, here: str, reopen: str = "") -> str:
+    """A dead end in kind words; `reopen` is the payment's address when there is a way back."""
+    return _message(
+        speech, key, "over", here=here, sandbox=False, refresh_url="", link_url=reopen,
+        link_said=speech.text("reopen"),
+    )  # fmt: skip
+
+
+def _message(speech: Speech, key: str, mood: str, **values: object) -> str:
+    title, about = speech.text(f"{key}_title"), speech.text(f"{key}_about")
+    return _render("message.html", speech, title=title, about=about, mood=mood, **values)
+
+
+def _bill(visit: Visit) -> dict[str, str]:
+    speech, order, payment = visit.speech, visit.order, visit.payment
+    return {
+        "merchant": visit.company.name,
+        "monogram": visit.company.name[:1].upper(),
+        "amount": speech.amount(payment.amount),
+        "item": order.description or payment.subject or speech.text("order", order_id=order.id),
+        "order_id": order.id,
+        "until": speech.moment(payment.expires_at),
+        "until_iso": payment.expires_at.isoformat(timespec="seconds"),
+        "remaining": speech.remaining(payment.expires_at, visit.now),
+        "return_url": return_address(order),
+    }
+
+
+def _render(template: str, speech: Speech, **values: object) -> str:
+    return _templates.get_template(template).render(
+        speech=speech,
+        t=speech.text,
+        name_of=lambda language: CATALOGS[language]["language_name"],
+        assets={"css": CSS.address, "icon": ICON.address},
+        **values,
+    )

@@ -1,0 +1,88 @@
+"""How one payer is spoken to: words, amounts and times in the payer's language and locale."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone, tzinfo
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_time, format_timedelta
+from babel.numbers import NumberPattern, parse_pattern
+
+from kassa.cashier.words import CATALOGS, CHINESE, ENGLISH, LANGUAGES, language_of, preferred
+from kassa.domain.money import EXPONENT, Money
+
+_ZONES: dict[str, tzinfo] = {
+    ENGLISH: timezone(timedelta(0)),
+    # China has one zone and no summer time, so the offset alone is exact; no zone database needed.
+    CHINESE: timezone(timedelta(hours=8)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """`chosen`: the payer picked the language by hand, so links keep it."""
+
+    language: str
+    locale: Locale
+    chosen: bool = False
+
+    def text(self, key: str, **values: str) -> str:
+        """The words under `key`, in this language."""
+        return CATALOGS[self.language][key].format(**values)
+
+    def amount(self, money: Money) -> str:
+        """Written as this locale writes it, always with all of the currency's ISO 4217 digits.
+
+        The locale's own digit counts are not used: they are for cash, and would round IQD or UGX.
+        """
+        digits = EXPONENT[money.currency]
+        pattern: NumberPattern = parse_pattern(self.locale.currency_formats["standard"].pattern)
+        pattern.frac_prec = (digits, digits)
+        said = pattern.apply(
+            money.major, self.locale, currency=money.currency, currency_digits=False
+        )
+        # A code that stands for a missing sign needs air before the digits: "UGX 12".
+        return re.sub(r"(?<=[A-Z])(?=\d)", "\u00a0", said)
+
+    def moment(self, at: datetime) -> str:
+        """Date and time with the name of the zone they are told in."""
+        local = at.astimezone(_ZONES[self.language]).replace(tzinfo=None)
+        return self.text(
+            "moment",
+            date=format_date(local, "medium", locale=self.locale),
+            time=format_time(local, "short", locale=self.locale),
+        )
+
+    def remaining(self, until: datetime, now: datetime) -> str:
+        """How far away an instant is: "in 14 minutes"."""
+        return format_timedelta(until - now, add_direction=True, locale=self.locale)
+
+    @property
+    def query(self) -> str:
+        """What links within the cashier carry, so that a chosen language stays chosen."""
+        return f"?lang={self.language}" if self.chosen else ""
+
+    @property
+    def others(self) -> list[str]:
+        return [language for language in LANGUAGES if language != self.language]
+
+
+def choose_speech(lang: str, accept_language: str) -> Speech:
+    """`lang` is the payer's own choice; without one, what the browser asks for; else English."""
+    tags = list(preferred(accept_language))
+    picked = language_of(lang)
+    language = picked or next((known for tag in tags if (known := language_of(tag))), ENGLISH)
+    return Speech(language, _locale(language, tags), chosen=picked is not None)
+
+
+def _locale(language: str, tags: list[str]) -> Locale:
+    """The payer's own region within the language (en-IN groups digits unlike en-US)."""
+    if language == CHINESE:
+        return Locale("zh", "CN", script="Hans")
+    for tag in tags:
+        if language_of(tag) == language:
+            try:
+                return Locale.parse(tag, sep="-")
+            except (UnknownLocaleError, ValueError):
+                continue
+    return Locale("en", "US")

@@ -1,0 +1,92 @@
+"""Where a payment stands for the person who pays it, and which words say so."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from kassa.domain.lifecycle import OrderStatus, PaymentStatus
+from kassa.domain.orders import Order
+from kassa.domain.payments import Payment
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """`title`, `about`: keys of texts. `mood`: the picture. `refreshes`: news is on its way."""
+
+    title: str
+    about: str
+    mood: str
+    refreshes: bool = False
+    shows_amount: bool = False
+
+
+class Stage(Enum):
+    UNPAID = _Look("unpaid_title", "unpaid_about", "over", shows_amount=True)
+    WAITING = _Look("waiting_title", "waiting_about", "waiting", refreshes=True, shows_amount=True)
+    PROCESSING = _Look(
+        "processing_title", "processing_about", "waiting", refreshes=True, shows_amount=True
+    )
+    PAID = _Look("paid_title", "paid_about", "good", shows_amount=True)
+    PAID_BEFORE = _Look("paid_before_title", "paid_before_about", "good")
+    SURPLUS = _Look("surplus_title", "surplus_about", "over", shows_amount=True)
+    DECLINED = _Look("declined_title", "nothing_charged", "bad")
+    REFUSED = _Look("declined_title", "final_about", "bad")
+    EXPIRED = _Look("expired_title", "expired_about", "over")
+    CANCELED = _Look("canceled_title", "canceled_about", "over")
+
+
+PAYABLE = frozenset({Stage.UNPAID, Stage.WAITING, Stage.DECLINED})
+"""The payer may choose a way to pay; everything else has a result to show."""
+
+
+def stage_of(order: Order, payment: Payment, *, expired: bool) -> Stage:
+    """`expired` is judged by the database's clock, also before the payment's row says so."""
+    if payment.is_paid:
+        return Stage.SURPLUS if payment.surplus else Stage.PAID
+    if payment.status in (PaymentStatus.PROCESSING, PaymentStatus.AUTHORIZED):
+        return Stage.PROCESSING
+    if order.status is OrderStatus.PAID:
+        return Stage.PAID_BEFORE
+    if payment.status is PaymentStatus.FAILED and not payment.is_open:
+        return Stage.REFUSED
+    if payment.status is PaymentStatus.CANCELED or order.status is OrderStatus.CANCELED:
+        return Stage.CANCELED
+    if expired or payment.status is PaymentStatus.EXPIRED or order.status is OrderStatus.EXPIRED:
+        return Stage.EXPIRED
+    if payment.status is PaymentStatus.FAILED:
+        return Stage.DECLINED
+    if payment.status is PaymentStatus.REQUIRES_ACTION:
+        return Stage.WAITING
+    return Stage.UNPAID
+
+
+_WHY: Mapping[str, tuple[str, str]] = {
+    "card_declined": ("why_card", "advice_bank"),
+    "insufficient_funds": ("why_funds", "advice_card"),
+    "expired_card": ("why_card_expired", "advice_card"),
+    "incorrect_cvc": ("why_code", "advice_card"),
+    "invalid_card_number": ("why_number", "advice_number"),
+    "card_not_supported": ("why_not_test", "advice_test_card"),
+    "payer_refused": ("why_by_payer", "advice_again"),
+    "payer_too_late": ("why_too_late", "advice_again"),
+    "not_received": ("why_lost", "advice_again"),
+    "closed": ("why_too_late", "advice_again"),
+    "currency_unsupported": ("why_unfit", "advice_other_way"),
+    "amount_out_of_range": ("why_unfit", "advice_other_way"),
+    "expired": ("why_little_time", "advice_other_way"),
+    "user_not_exist": ("why_signed_out", "advice_sign_in"),
+    "user_status_abnormal": ("why_status", "advice_other_way"),
+    "user_balance_not_enough": ("why_balance", "advice_top_up"),
+    "amount_exceeds_limit": ("why_limit", "advice_other_way"),
+    "provider_unavailable": ("why_unavailable", "advice_soon"),
+}
+
+
+def why_declined(failure_code: str) -> tuple[str, str]:
+    """Texts for a failed payment: the reason, and what to do next where something can be done."""
+    return _WHY.get(failure_code, ("why_other", "advice_again"))
+
+
+def why_refused(reason: str) -> tuple[str, str]:
+    """Texts for a refusal before anything was sent: the reason, and what to do next."""
+    return _WHY.get(reason, ("why_refused", "advice_again"))

@@ -1,0 +1,304 @@
+"""The command line: `kassa --help` tells it all, with examples."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from kassa.domain.errors import KassaError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Kassa: a payment gateway. One command starts it: kassa serve --demo",
+)
+wallet_app = typer.Typer(no_args_is_help=True, help="Wallet users: add, top up, freeze.")
+app.add_typer(wallet_app, name="wallet")
+
+DataDir = Annotated[str | None, typer.Option(help="Where everything is kept.  [default: .kassa]")]
+DatabaseUrl = Annotated[
+    str | None, typer.Option(help="PostgreSQL 15 or newer; without it a private one is started.")
+]
+Config = Annotated[str | None, typer.Option(help="A TOML file with settings.")]
+
+
+def main() -> None:
+    """Run the command line; refusals are one sentence on standard error and status 2."""
+    try:
+        app(standalone_mode=True)
+    except KassaError as error:
+        fail(error.message)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def fail(sentence: str, status: int = 2) -> None:
+    """Say why in one sentence and exit."""
+    typer.echo(f"kassa: {sentence}", err=True)
+    sys.exit(status)
+
+
+def _settings(**flags: Any) -> Any:
+    from kassa import settings  # noqa: PLC0415 - `kassa --help` needs none of it
+
+    return settings.load(flags)
+
+
+def _guarded(work: Any) -> Any:
+    """Run `work`; what the embedded PostgreSQL or the network cannot do is told in a sentence."""
+    from kassa.store.embedded_place import EmbeddedPostgresError  # noqa: PLC0415
+
+    try:
+        return work()
+    except EmbeddedPostgresError as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"cannot reach or use {error.filename or 'the database'}: {error.strerror or error}")
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="[default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="REST and cashier.  [default: 8080]")] = None,
+    grpc_port: Annotated[int | None, typer.Option(help="[default: 9090]")] = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    workers: Annotated[int | None, typer.Option(help="HTTP processes.  [default: 1]")] = None,
+    demo: Annotated[
+        bool | None,
+        typer.Option("--demo", help="Make a demo company; allow notifications to loopback."),
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Start everything: PostgreSQL, REST, gRPC, cashier and workers.
+
+    Examples:  kassa serve --demo
+               kassa serve --port 9000 --grpc-port 9001 --data-dir /srv/kassa
+               KASSA_DATABASE_URL=postgresql://… kassa serve --workers 2
+    """
+    settings = _settings(
+        host=host,
+        port=port,
+        grpc_port=grpc_port,
+        data_dir=data_dir,
+        database_url=database_url,
+        workers=workers,
+        demo=demo,
+        config=config,
+    )
+    from kassa.cli.serving import serve as run  # noqa: PLC0415
+
+    sys.exit(_guarded(lambda: run(settings, ("http", "grpc", "workers"))))
+
+
+@app.command()
+def work(data_dir: DataDir = None, database_url: DatabaseUrl = None, config: Config = None) -> None:
+    """Run the workers alone: expiry, polling, notifications.
+
+    Example:  KASSA_DATABASE_URL=postgresql://… kassa work
+    """
+    settings = _settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli.serving import serve as run  # noqa: PLC0415
+
+    sys.exit(_guarded(lambda: run(settings, ("workers",))))
+
+
+@app.command()
+def migrate(
+    data_dir: DataDir = None, database_url: DatabaseUrl = None, config: Config = None
+) -> None:
+    """Bring the database's schema up to date. `serve` does it by itself.
+
+    Example:  kassa migrate --database-url postgresql://…
+    """
+    settings = _settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli import operations  # noqa: PLC0415
+
+    count = _guarded(lambda: operations.migrate_database(settings))
+    typer.echo(f"{count} migrations applied" if count else "nothing to do: the schema is current")
+
+
+@app.command()
+def verify(
+    data_dir: DataDir = None, database_url: DatabaseUrl = None, config: Config = None
+) -> None:
+    """Prove the books. Exit 0 with counts, or 1 with each counter-example.
+
+    Example:  kassa verify --data-dir .kassa
+    """
+    settings = _settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli import operations  # noqa: PLC0415
+
+    sys.exit(_guarded(lambda: operations.verify(settings)))
+
+
+@app.command()
+def demo(
+    json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+    data_dir: DataDir = None,
+    config: Config = None,
+) -> None:
+    """Print the demo credentials, with fresh customer tokens.
+
+    Example:  kassa demo --json
+    """
+    settings = _settings(data_dir=data_dir, config=config)
+    from kassa import demo as demo_company  # noqa: PLC0415
+
+    if json:
+        typer.echo(demo_company.shown_json(settings))
+        return
+    for name, value in demo_company.shown(settings).items():
+        inner = value.items() if isinstance(value, dict) else [("", value)]
+        for part, text in inner:
+            typer.echo(f"{name + ('.' + part if part else ''):32} {text}")
+
+
+@app.command("try")
+def try_face(
+    face: Annotated[str, typer.Argument(help="business, orders, checkout, wallet or gateway")],
+    data_dir: DataDir = None,
+    config: Config = None,
+) -> None:
+    """Call one interface of the running demo and show both sides of the wire.
+
+    Example:  kassa try orders
+    """
+    settings = _settings(data_dir=data_dir, config=config)
+    from kassa.cli import trying  # noqa: PLC0415
+
+    sys.exit(_guarded(lambda: trying.run(settings, face)))
+
+
+@app.command()
+def record(
+    order_id: Annotated[str, typer.Argument(help="The order that was paid at the counter.")],
+    method: Annotated[str, typer.Option(help="cash or check")] = "cash",
+    company: Annotated[str, typer.Option(help="[default: the demo company]")] = "",
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Record a payment in cash or by check for an order that exists.
+
+    Example:  kassa record order_01kb… --method check
+    """
+    settings = _settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli import operations  # noqa: PLC0415
+
+    typer.echo(_guarded(lambda: operations.record(settings, company, order_id, method)))
+
+
+@app.command()
+def company(
+    company_id: Annotated[str, typer.Argument()] = "",
+    close: Annotated[bool, typer.Option("--close/--open")] = False,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Close a company to all its clients, or open it again.
+
+    Examples:  kassa company cmp_01kb… --close
+               kassa company cmp_01kb… --open
+    """
+    settings = _settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli import operations  # noqa: PLC0415
+
+    _guarded(lambda: operations.set_company(settings, company_id, closed=close))
+    typer.echo("closed" if close else "open")
+
+
+@app.command()
+def credential(
+    lookup: Annotated[str, typer.Argument(help="key:sk_…, client:…, wallet:… or jwt:…")],
+    disable: Annotated[bool, typer.Option("--disable/--enable")] = True,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Disable one credential within a second, or enable it again.
+
+    Example:  kassa credential wallet:5X00000000000000 --disable
+    """
+    settings = _settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli import operations  # noqa: PLC0415
+
+    _guarded(lambda: operations.set_credential(settings, lookup, active=not disable))
+    typer.echo("disabled" if disable else "enabled")
+
+
+@app.command("webhook-secret")
+def webhook_secret(
+    company: Annotated[str, typer.Option(help="[default: the demo company]")] = "",
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Print the secret with which a company verifies our notifications (Standard Webhooks).
+
+    Example:  kassa webhook-secret
+    """
+    settings = _settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli import operations  # noqa: PLC0415
+
+    typer.echo(_guarded(lambda: operations.webhook_secret(settings, company)))
+
+
+@wallet_app.command("add")
+def wallet_add(
+    user: Annotated[str, typer.Argument(help="The user's id, made by you.")],
+    auth_code: Annotated[str, typer.Option(help="With which merchants may charge the user.")],
+    company: Annotated[str, typer.Option(help="[default: the demo company]")] = "",
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Add a wallet user, or give one another code.
+
+    Example:  kassa wallet add wu_ann --auth-code 2812345678
+    """
+    from kassa.cli import operations  # noqa: PLC0415
+
+    settings = _settings(data_dir=data_dir, database_url=database_url)
+    _guarded(lambda: operations.add_wallet_user(settings, company, user, auth_code))
+    typer.echo(f"{user} is ready")
+
+
+@wallet_app.command("top-up")
+def wallet_top_up(
+    user: Annotated[str, typer.Argument()],
+    amount: Annotated[str, typer.Argument(help="In major units: 100.00")],
+    currency: Annotated[str, typer.Argument()] = "CNY",
+    company: Annotated[str, typer.Option(help="[default: the demo company]")] = "",
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Add money to a user's balance; one balanced posting.
+
+    Example:  kassa wallet top-up wu_ann 100.00 CNY
+    """
+    from kassa.cli import operations  # noqa: PLC0415
+
+    settings = _settings(data_dir=data_dir, database_url=database_url)
+    typer.echo(_guarded(lambda: operations.top_up(settings, company, user, amount, currency)))
+
+
+@wallet_app.command("status")
+def wallet_status(
+    user: Annotated[str, typer.Argument()],
+    status: Annotated[str, typer.Argument(help="active, frozen or closed")],
+    company: Annotated[str, typer.Option(help="[default: the demo company]")] = "",
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Freeze, close or reopen a wallet user.
+
+    Example:  kassa wallet status wu_ann frozen
+    """
+    from kassa.cli import operations  # noqa: PLC0415
+
+    settings = _settings(data_dir=data_dir, database_url=database_url)
+    _guarded(lambda: operations.set_wallet_status(settings, company, user, status))
+    typer.echo(f"{user} is {status}")

@@ -1,0 +1,5 @@
+"""`python -m kassa.cli` is `kassa`."""
+
+from kassa.cli import main
+
+main()

@@ -1,0 +1,138 @@
+"""What the small commands do: each opens the database, runs one use case, and tells."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from kassa import app, demo
+from kassa.cli.serving import attach
+from kassa.domain.errors import InvalidRequest
+from kassa.domain.money import Money
+from kassa.domain.payments import Method
+from kassa.faces.orders import notify
+from kassa.settings import Settings
+from kassa.store.migrate import migrate
+from kassa.usecases import companies
+from kassa.usecases.core import Core
+from kassa.usecases.find_payments import payments_of_order
+from kassa.usecases.record_payment import Recording, record_payment
+from kassa.usecases.verify_books import Proof, verify_books
+
+Result = TypeVar("Result")
+
+
+def _with_core(settings: Settings, work: Callable[[Core], Awaitable[Result]]) -> Result:
+    """Run `work` on the running database, or on the embedded one started for this command."""
+    postgres, addresses = attach(settings)
+
+    async def run() -> Result:
+        await migrate(addresses.owner_url)
+        async with app.open_core(settings, addresses.app_url) as core:
+            return await work(core)
+
+    try:
+        return asyncio.run(run())
+    finally:
+        if postgres is not None:
+            postgres.stop()
+
+
+def migrate_database(settings: Settings) -> int:
+    postgres, addresses = attach(settings)
+    try:
+        return asyncio.run(migrate(addresses.owner_url))
+    finally:
+        if postgres is not None:
+            postgres.stop()
+
+
+def verify(settings: Settings) -> int:
+    """Print the proof; 0 when the books are sound, 1 with the counter-examples."""
+
+    def progress(name: str) -> None:
+        if sys.stderr.isatty():
+            print(f"\r\x1b[K  checking: {name}", end="", file=sys.stderr, flush=True)
+
+    async def work(core: Core) -> Proof:
+        return await verify_books(core, progress)
+
+    proof = _with_core(settings, work)
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr)
+    lines = [", ".join(f"{count} {name}" for name, count in proof.counts.items())]
+    broken = {violation.check for violation in proof.violations}
+    for name, promise in proof.checks:
+        lines.append(f"  {'BROKEN' if name in broken else 'ok    '}  {name}: {promise}")
+    for found in proof.violations:
+        where = f"{found.company_id} {found.object_id}"
+        lines.append(f"  counter-example of {found.check!r}: {where}: {found.found}")
+    lines.append("the books are NOT sound" if broken else "the books are sound")
+    print("\n".join(lines))
+    return 1 if broken else 0
+
+
+def _company_id(settings: Settings, company: str) -> str:
+    return company or str(demo.shown(settings)["company_id"])
+
+
+def record(settings: Settings, company: str, order_id: str, method: str) -> str:
+    if method not in ("cash", "check"):
+        raise InvalidRequest(f"a payment is recorded as cash or check, not {method!r}")
+    company_id = _company_id(settings, company)
+
+    async def work(core: Core) -> str:
+        view = (await payments_of_order(core, company_id, order_id))[-1]
+        payment = await record_payment(
+            core,
+            Recording(
+                company_id=company_id,
+                payment_id=view.payment.id,
+                method=Method(method),
+                actor="operator:cli",
+            ),
+        )
+        return f"{payment.id} {payment.status} {payment.amount} by {payment.method}"
+
+    return _with_core(settings, work)
+
+
+def set_company(settings: Settings, company: str, *, closed: bool) -> None:
+    company_id = _company_id(settings, company)
+    _with_core(settings, lambda core: companies.close_company(core, company_id, closed=closed))
+
+
+def set_credential(settings: Settings, lookup: str, *, active: bool) -> None:
+    _with_core(settings, lambda core: companies.set_credential_active(core, lookup, active=active))
+
+
+def webhook_secret(settings: Settings, company: str) -> str:
+    company_id = _company_id(settings, company)
+
+    async def work(core: Core) -> str:
+        return notify.webhook_secret(core, company_id)
+
+    return _with_core(settings, work)
+
+
+def add_wallet_user(settings: Settings, company: str, user: str, auth_code: str) -> None:
+    company_id = _company_id(settings, company)
+    _with_core(settings, lambda core: companies.add_wallet_user(core, company_id, user, auth_code))
+
+
+def top_up(settings: Settings, company: str, user: str, amount: str, currency: str) -> str:
+    company_id = _company_id(settings, company)
+    money = Money.from_major(amount, currency)
+
+    async def work(core: Core) -> str:
+        balance = await companies.top_up(core, company_id, user, money)
+        return f"{user} has {Money(balance, currency)}"
+
+    return _with_core(settings, work)
+
+
+def set_wallet_status(settings: Settings, company: str, user: str, status: str) -> None:
+    company_id = _company_id(settings, company)
+    _with_core(
+        settings, lambda core: companies.set_wallet_user_status(core, company_id, user, status)
+    )

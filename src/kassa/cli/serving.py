@@ -1,0 +1,116 @@
+"""`kassa serve`: PostgreSQL, schema, demo and processes, up and down in the right order."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import asyncpg
+import msgspec
+
+from kassa import app, demo, installation
+from kassa.cli import banner
+from kassa.cli.process import environment
+from kassa.cli.supervisor import ChildSpec, Supervisor
+from kassa.settings import Settings
+from kassa.store.embedded import EmbeddedPostgres
+from kassa.store.embedded_place import make_data_dir
+from kassa.store.migrate import migrate
+
+_ADDRESSES = "run/database.json"
+
+
+class Addresses(msgspec.Struct, frozen=True):
+    """Where the running database is, for other commands on this machine."""
+
+    app_url: str
+    owner_url: str
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def open_database(settings: Settings) -> tuple[EmbeddedPostgres | None, Addresses]:
+    """The configured database, or the embedded one, started.
+
+    Raises: EmbeddedPostgresError.
+    """
+    if settings.database_url:
+        return None, Addresses(settings.database_url, settings.database_url)
+    bin_dir = Path(settings.postgres_bin) if settings.postgres_bin else None
+    postgres = EmbeddedPostgres(settings.directory, bin_dir=bin_dir, log=say)
+    postgres.start()
+    return postgres, Addresses(postgres.app_url, postgres.owner_url)
+
+
+def serve(settings: Settings, names: tuple[str, ...]) -> int:
+    """Run the named processes until a signal; returns the exit status."""
+    make_data_dir(settings.directory)
+    postgres, addresses = open_database(settings)
+    try:
+        asyncio.run(migrate(addresses.owner_url))
+        installation.private_file(settings.directory / _ADDRESSES, msgspec.json.encode(addresses))
+        if settings.demo:
+            settings = demo.prepare(settings)
+            asyncio.run(_make_demo(settings, addresses.app_url))
+        if "http" in names:
+            banner.show(settings)
+        metrics = app.share_metrics(settings.directory / "run" / "metrics")
+        supervisor = Supervisor(
+            _specs(settings, addresses, names, metrics), log=say, postgres=postgres
+        )
+    except BaseException:
+        if postgres is not None:
+            postgres.stop()
+        raise
+    return supervisor.run()
+
+
+async def _make_demo(settings: Settings, database_url: str) -> None:
+    async with app.open_core(settings, database_url) as core:
+        await demo.make(core, settings)
+
+
+def _specs(
+    settings: Settings, addresses: Addresses, names: tuple[str, ...], metrics: dict[str, str]
+) -> list[ChildSpec]:
+    env = {
+        **{name: value for name, value in metrics.items() if not name.startswith("KASSA_")},
+        **environment(settings, addresses.app_url),
+        "PYTHONUNBUFFERED": "1",
+    }
+    specs = []
+    for name in names:
+        for number in range(settings.workers if name == "http" else 1):
+            title = f"{name}-{number + 1}" if settings.workers > 1 and name == "http" else name
+            specs.append(
+                ChildSpec(title, (sys.executable, "-m", "kassa.cli.process", name), env=env)
+            )
+    return specs
+
+
+def attach(settings: Settings) -> tuple[EmbeddedPostgres | None, Addresses]:
+    """The database of a running `kassa serve`, or else the same database started for us.
+
+    Raises: EmbeddedPostgresError.
+    """
+    if settings.database_url:
+        return open_database(settings)
+    path = settings.directory / _ADDRESSES
+    if path.exists():
+        addresses = msgspec.json.decode(path.read_bytes(), type=Addresses)
+        if asyncio.run(_answers(addresses.app_url)):
+            return None, addresses
+    if not settings.directory.exists():
+        say(f"kassa: there is nothing in {settings.directory} yet; it is made now")
+    make_data_dir(settings.directory)
+    return open_database(settings)
+
+
+async def _answers(url: str) -> bool:
+    try:
+        connection = await asyncpg.connect(url, timeout=3)
+    except (OSError, asyncpg.PostgresError, TimeoutError):
+        return False
+    await connection.close()
+    return True

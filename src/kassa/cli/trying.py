@@ -1,0 +1,158 @@
+"""`kassa try FACE`: a real call of one interface of the running demo, both sides shown."""
+
+import json
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kassa import demo
+from kassa.domain.errors import InvalidRequest
+from kassa.faces.wallet import signature
+from kassa.settings import Settings
+from kassa.usecases.ids import new_id
+
+_TIMEOUT_SECONDS = 20
+
+
+class Caller:
+    """Sends requests to the demo, printing each with its answer."""
+
+    def __init__(self, settings: Settings):
+        self.demo = demo.shown(settings)
+
+    def call(
+        self, method: str, path: str, headers: Mapping[str, str], content: Any = None
+    ) -> Any:
+        """One exchange; the answer's JSON, whatever its status."""
+        body = b"" if content is None else json.dumps(content, ensure_ascii=False).encode()
+        return self.send(method, path, {"content-type": "application/json", **headers}, body)
+
+    def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Any:
+        url = self.demo["base_url"] + path
+        self._say(f"→ {method} {url}")
+        if body:
+            self._say(f"  {body.decode()}")
+        request = urllib.request.Request(  # noqa: S310 - our own address
+            url, body or None, dict(headers), method=method
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
+                status, text = answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            status, text = error.code, error.read()
+        except urllib.error.URLError:
+            raise InvalidRequest(
+                f"nothing answers at {self.demo['base_url']}: start it with kassa serve --demo"
+            ) from None
+        content = json.loads(text)
+        self._say(f"← {status}\n{json.dumps(content, indent=2, ensure_ascii=False)}\n")
+        return content
+
+    def _say(self, text: str) -> None:
+        print(text, file=sys.stdout)  # noqa: T201 - this is the command's output
+
+    def pay_at(self, session: str) -> None:
+        self._say(f"Now pay it in a browser: {self.demo['base_url']}/pay/{session}")
+
+
+def _orders_headers(caller: Caller) -> dict[str, str]:
+    orders = caller.demo["orders"]
+    return {"x-client-id": orders["client_id"], "x-client-secret": orders["client_secret"]}
+
+
+def _create_order(caller: Caller) -> Any:
+    return caller.call(
+        "POST",
+        "/v1/orders:create",
+        _orders_headers(caller),
+        {
+            "customer_name": "Alice",
+            "customer_email": "alice@example.com",
+            "customer_phone": "9999999999",
+            "order_amount": 299.99,
+        },
+    )
+
+
+def _orders(caller: Caller) -> None:
+    made = _create_order(caller)
+    caller.call(
+        "POST", "/v1/orders:verify", _orders_headers(caller), {"order_id": made["order_id"]}
+    )
+    caller.call("GET", f"/pg/orders/{made['order_id']}", _orders_headers(caller))
+    caller.pay_at(made["payment_session_id"])
+
+
+def _business(caller: Caller) -> None:
+    _create_order(caller)
+    key = {"authorization": f"Bearer {caller.demo['api_key']}"}
+    query = {"pagination": {"pageSize": 2, "pageToken": "1"}, "companyId": caller.demo["company_id"]}
+    listed = caller.call("POST", "/v1/payments:list", key, query)
+    caller.call("GET", f"/v1/payment/{listed['payments'][0]['id']}", key)
+
+
+def _checkout(caller: Caller) -> None:
+    made = _create_order(caller)
+    token = {"authorization": f"Bearer {caller.demo['customer']['token']}"}
+    content = {"orderId": made["order_id"], "subject": "Test Subject"}
+    opened = caller.call("POST", "/api/v1/payments", token, content)
+    caller.call("GET", f"/api/v1/payments/verify/{opened['data']['id']}", token)
+    caller.pay_at(made["payment_session_id"])
+
+
+def _gateway(caller: Caller) -> None:
+    key = {"authorization": f"Bearer {caller.demo['api_key']}"}
+    content = {
+        "userId": "user_1",
+        "orderId": new_id("order"),
+        "amount": 299.99,
+        "paymentMethod": "credit card",
+        "payerAccount": {"accountType": "card", "accountNumber": "4242424242424242"},
+        "payeeAccount": {"accountType": "business", "accountNumber": caller.demo["business_id"]},
+    }
+    made = caller.call("POST", "/gateway/payment-requests", key, content)
+    caller.call("GET", f"/gateway/payment-requests/{made['paymentRequestId']}", key)
+
+
+def _wallet(caller: Caller) -> None:
+    content = {
+        "paymentRequestId": new_id("req"),
+        "productCode": "51051000101000000011",
+        "paymentAmount": {"currency": "CLP", "value": "2000"},
+        "order": {"orderDescription": "iphone details"},
+        "paymentAuthCode": caller.demo["wallet_user"]["auth_code"],
+    }
+    path = "/v1/payments/pay"
+    body = json.dumps(content).encode()
+    wallet = caller.demo["wallet"]
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    signed = signature.Signed("POST", path, wallet["client_id"], now, body)
+    key = signature.private_key(Path(wallet["private_key_path"]).read_bytes())
+    headers = {
+        "client-id": wallet["client_id"],
+        "request-time": now,
+        "signature": signature.sign(signed, key, wallet["key_version"]),
+        "content-type": "application/json; charset=UTF-8",
+    }
+    caller.send("POST", path, headers, body)
+
+
+FACES: Mapping[str, Callable[[Caller], None]] = {
+    "business": _business,
+    "orders": _orders,
+    "checkout": _checkout,
+    "wallet": _wallet,
+    "gateway": _gateway,
+}
+
+
+def run(settings: Settings, face: str) -> int:
+    """Call `face` of the running demo."""
+    if face not in FACES:
+        raise InvalidRequest(f"there is no face {face!r}; there are {', '.join(FACES)}")
+    FACES[face](Caller(settings))
+    return 0

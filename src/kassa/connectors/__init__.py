@@ -1,0 +1,1 @@
+"""Payment providers, one file or folder each: values in, values out."""

@@ -1,0 +1,5 @@
+"""Alipay, spoken directly: page and wap payments, trade queries and notifications."""
+
+from kassa.connectors.alipay.connector import AlipayConnector
+
+__all__ = ["AlipayConnector"]

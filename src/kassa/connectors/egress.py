@@ -1,0 +1,232 @@
+"""Calls to addresses that merchants chose: judged when registered, and again when connecting."""
+
+import asyncio
+import re
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_network
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from kassa.connectors.addresses import Network, may_call
+from kassa.connectors.base import NotSent
+from kassa.connectors.http import Answer, exchange, open_session
+from kassa.domain.errors import InvalidRequest
+
+_MAX_URL_CHARACTERS = 1024
+_MAX_BODY_BYTES = 64 * 1024
+_MAX_HOST_CHARACTERS = 253
+_FIRST_FREE_PORT = 1024
+_WEB_PORTS = frozenset({80, 443})
+_SERVICE_PORTS = frozenset(
+    # Databases, caches, queues and control planes: nobody takes notifications there.
+    {1433, 1521, 2049, 2181, 2375, 2376, 2379, 2380, 3306, 3389, 4369, 5432, 5672, 5900, 5984}
+    | {6000, 6379, 6380, 6443, 9042, 9092, 9200, 9300, 10250, 11211, 26257, 27017}
+)
+_RESOLVER_THREADS = 8
+
+# Written out, so that no two parsers can read one text as two different hosts.
+_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<authority>[^/?#]*)", re.IGNORECASE)
+_AUTHORITY = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
+_UNWRITABLE = re.compile(r"[^!-\[\]-~]")  # all but printable ASCII; no space, no backslash
+_LABEL = re.compile(r"[a-zA-Z0-9_](?:[a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?")
+_NUMERIC_LABEL = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
+
+Lookup = Callable[..., Sequence[tuple[Any, ...]]]
+"""Called and answering like `socket.getaddrinfo`."""
+
+
+def check_url(url: str, *, allow_loopback: bool, live: bool, field: str | None = None) -> None:
+    """Refuse what `Egress` would never call; a host name is resolved only when it is called.
+
+    `live`: real money, so https only. `field`: the request member that holds `url`.
+    Raises: InvalidRequest.
+    """
+    fault = _fault(url, allow_loopback=allow_loopback, live=live)
+    if fault:
+        raise InvalidRequest(
+            f"this address cannot be used: {fault}", field=field, reason="url_refused"
+        )
+
+
+def _fault(url: str, *, allow_loopback: bool, live: bool) -> str:
+    """What is wrong with `url`, or an empty text."""
+    if len(url) > _MAX_URL_CHARACTERS:
+        return f"it is longer than {_MAX_URL_CHARACTERS} characters"
+    if _UNWRITABLE.search(url):
+        return (
+            "it holds a space, a backslash, a control character or one outside ASCII;"
+            " write the host in punycode and percent-encode the rest"
+        )
+    parts = _URL.match(url)
+    schemes = ("https",) if live else ("http", "https")
+    if parts is None or parts["scheme"].lower() not in schemes:
+        return f"it must be absolute and begin with {' or '.join(f'{s}://' for s in schemes)}"
+    if "@" in parts["authority"]:
+        return "it must not carry a user name or password"
+    place = _AUTHORITY.fullmatch(parts["authority"])
+    if place is None:
+        return "it names no host, or one that is not written as a host name"
+    return _host_fault(place["host"], allow_loopback) or _port_fault(place["port"])
+
+
+def _host_fault(host: str, allow_loopback: bool) -> str:
+    inside = "it must be reachable from the public internet"
+    if host.startswith("["):
+        try:
+            IPv6Address(host[1:-1])
+        except AddressValueError:
+            return "its host is not an IPv6 address"
+        return "" if may_call(host[1:-1], allow_loopback=allow_loopback) else inside
+    labels = host.removesuffix(".").split(".")
+    if len(host) > _MAX_HOST_CHARACTERS or not all(map(_LABEL.fullmatch, labels)):
+        return "its host is not written as a host name"
+    if _NUMERIC_LABEL.fullmatch(labels[-1]):
+        # 0177.0.0.1, 0x7f.1 and 2130706433 all mean 127.0.0.1 to some resolvers.
+        try:
+            IPv4Address(host)
+        except AddressValueError:
+            return "its host must be a name, or an IPv4 address as four decimal numbers"
+        return "" if may_call(host, allow_loopback=allow_loopback) else inside
+    return "" if allow_loopback or labels[-1].lower() != "localhost" else inside
+
+
+def _port_fault(port: str | None) -> str:
+    if port is None or int(port) in _WEB_PORTS:
+        return ""
+    if not _FIRST_FREE_PORT <= int(port) <= 65535 or int(port) in _SERVICE_PORTS:
+        return f"port {port} is not one for notifications: use 80, 443 or one from 1024 up"
+    return ""
+
+
+class _Guard(AbstractResolver):
+    """Resolves a name once, and refuses all of it when any one answer leads inside."""
+
+    def __init__(
+        self,
+        lookup: Lookup,
+        pool: ThreadPoolExecutor,
+        *,
+        allow_loopback: bool,
+        also_blocked: Sequence[Network],
+    ):
+        self._lookup = lookup
+        self._pool = pool
+        self._allow_loopback = allow_loopback
+        self._also_blocked = also_blocked
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        found = await asyncio.get_running_loop().run_in_executor(
+            self._pool, lambda: self._lookup(host, port, family, socket.SOCK_STREAM)
+        )
+        for *_, where in found:
+            self._judge(where[0])
+        return [
+            ResolveResult(
+                hostname=host,
+                host=where[0],
+                port=port,
+                family=kind,
+                proto=socket.IPPROTO_TCP,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for kind, _, _, _, where in found
+        ]
+
+    def open_socket(self, target: tuple[Any, ...]) -> socket.socket:
+        """The last door: whatever led here, this is the address about to be connected to."""
+        family, kind, protocol, _, where = target
+        self._judge(where[0])
+        return socket.socket(family, kind, protocol)
+
+    def _judge(self, address: str) -> None:
+        if not may_call(
+            address, allow_loopback=self._allow_loopback, also_blocked=self._also_blocked
+        ):
+            # The address itself stays unsaid: it may be one of an inner network.
+            raise PermissionError(1, "the host is not on the public internet")
+
+    async def close(self) -> None:
+        """Nothing of its own to close: the threads belong to Egress."""
+
+
+class Egress:
+    """The client for addresses chosen by merchants. It follows nothing and keeps no connection,
+    so that every delivery is judged by the address it really goes to.
+
+    `also_blocked`: networks that are public but ours, such as "198.41.0.0/24".
+    `lookup`: how names are resolved; in threads of its own, because a merchant's slow name
+    server may hold one for many seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect_seconds: float = 3,
+        total_seconds: float = 15,
+        also_blocked: Sequence[str] = (),
+        lookup: Lookup = socket.getaddrinfo,
+    ):
+        self._connect_seconds = connect_seconds
+        self._total_seconds = total_seconds
+        self._also_blocked = tuple(map(ip_network, also_blocked))
+        self._lookup = lookup
+        self._pool = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="egress-resolver")
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._closed = False
+
+    async def post(
+        self, url: str, *, headers: Mapping[str, str], body: bytes, allow_loopback: bool
+    ) -> Answer:
+        """Send `body` once, byte for byte; of the answer's body at most 64 KB are read.
+
+        A redirect is an answer like any other. A forbidden address is `NotSent`.
+        """
+        if self._closed:
+            return NotSent(reason="shutting down")
+        fault = _fault(url, allow_loopback=allow_loopback, live=False)
+        if fault:
+            return NotSent(reason=f"this address cannot be used: {fault}")
+        return await exchange(
+            self._session(allow_loopback),
+            "POST",
+            url,
+            headers=headers,
+            body=body,
+            max_body_bytes=_MAX_BODY_BYTES,
+        )
+
+    def _session(self, allow_loopback: bool) -> aiohttp.ClientSession:
+        if allow_loopback not in self._sessions:
+            guard = _Guard(
+                self._lookup,
+                self._pool,
+                allow_loopback=allow_loopback,
+                also_blocked=self._also_blocked,
+            )
+            connector = aiohttp.TCPConnector(
+                resolver=guard,
+                socket_factory=guard.open_socket,
+                use_dns_cache=False,
+                force_close=True,
+                limit=0,  # how many go out at once is the sender's business
+            )
+            self._sessions[allow_loopback] = open_session(
+                connector,
+                connect_seconds=self._connect_seconds,
+                total_seconds=self._total_seconds,
+            )
+        return self._sessions[allow_loopback]
+
+    async def close(self) -> None:
+        """Close every connection; whoever calls afterwards is told that nothing was sent."""
+        self._closed = True
+        for session in self._sessions.values():
+            await session.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        await asyncio.sleep(0)  # closing TLS connections need one turn of the loop

@@ -1,0 +1,186 @@
+"""HTTP calls that tell "nothing left this machine" from "nobody can say what happened"."""
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import aiohttp
+from yarl import URL
+
+from kassa.connectors.base import NotSent
+
+_MAX_CONNECTIONS = 200  # to all providers together; who waits longer than to connect is not sent
+_MAX_BODY_BYTES = 1 << 20
+_DEFAULT_HEADERS = {
+    "User-Agent": "Kassa",
+    # Bytes as they are: signatures cover them, and nothing small unpacks into something huge.
+    "Accept-Encoding": "identity",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The whole answer, whatever its status. `headers`: lower-case names; repeats are joined.
+
+    `body`: as received, not decompressed; what is beyond the client's limit is missing.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoAnswer:
+    """A connection stood, so bytes may have left, but no whole answer came back."""
+
+    reason: str
+    timed_out: bool = False
+
+
+Answer = Answered | NotSent | NoAnswer
+"""What one try came to. `reason` names no address, no header and nothing of a body."""
+
+
+class _Sent:
+    """Set by the tracer the moment a request is given a connection."""
+
+    def __init__(self) -> None:
+        self.maybe = False
+
+
+async def _note(
+    _session: aiohttp.ClientSession,
+    context: SimpleNamespace,
+    _params: aiohttp.TraceConnectionCreateEndParams | aiohttp.TraceConnectionReuseconnParams,
+) -> None:
+    context.trace_request_ctx.maybe = True
+
+
+def open_session(
+    connector: aiohttp.TCPConnector, *, connect_seconds: float, total_seconds: float
+) -> aiohttp.ClientSession:
+    """A session without proxies, cookies or unpacking, ready for `exchange`."""
+    tracer = aiohttp.TraceConfig()
+    tracer.on_connection_create_end.append(_note)
+    tracer.on_connection_reuseconn.append(_note)
+    return aiohttp.ClientSession(
+        connector=connector,
+        timeout=aiohttp.ClientTimeout(total=total_seconds, connect=connect_seconds),
+        headers=_DEFAULT_HEADERS,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=False,
+        trace_configs=[tracer],
+    )
+
+
+async def exchange(
+    session: aiohttp.ClientSession,
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    max_body_bytes: int,
+) -> Answer:
+    """Send once, following no redirect; `url` and `body` go out exactly as given."""
+    sent = _Sent()
+    try:
+        async with session.request(
+            method,
+            URL(url, encoded=True),
+            headers=headers,
+            data=body,
+            allow_redirects=False,
+            trace_request_ctx=sent,
+        ) as response:
+            return Answered(
+                status=response.status,
+                headers=_plain(response),
+                body=await _read(response, max_body_bytes),
+            )
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        if sent.maybe:
+            timed_out = isinstance(error, TimeoutError)
+            return NoAnswer(reason=_why(error), timed_out=timed_out)
+        return NotSent(reason=_why(error))
+
+
+def _plain(response: aiohttp.ClientResponse) -> Mapping[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in response.headers.items():
+        known = headers.get(name.lower())
+        headers[name.lower()] = value if known is None else f"{known}, {value}"
+    return headers
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """At most `limit` bytes; what would follow is cut off together with its connection."""
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) >= limit:
+            if len(body) > limit or not response.content.at_eof():
+                response.close()
+            break
+    return bytes(body[:limit])
+
+
+def _why(error: Exception) -> str:
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return "the server's certificate is not valid for this address"
+        case aiohttp.ClientSSLError():
+            return "no secure connection could be made"
+        case TimeoutError():
+            return "timed out"
+        case aiohttp.ClientConnectorError() if isinstance(error.os_error, socket.gaierror):
+            return "the host name cannot be resolved"
+        case aiohttp.ClientConnectorError():
+            return f"cannot connect: {error.os_error.strerror or 'no address answered'}"
+        case _:
+            return f"the exchange broke off: {type(error).__name__}"
+
+
+class ProviderHttp:
+    """The client for calls to providers: their addresses come from our own configuration."""
+
+    def __init__(self, *, connect_seconds: float = 2, total_seconds: float = 20):
+        self._connect_seconds = connect_seconds
+        self._total_seconds = total_seconds
+        self._session: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    async def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Send `body` once, byte for byte."""
+        return await self._send("POST", url, headers=headers, body=body)
+
+    async def get(self, url: str, *, headers: Mapping[str, str]) -> Answer:
+        """Ask once; only for addresses where asking changes nothing."""
+        return await self._send("GET", url, headers=headers, body=None)
+
+    async def _send(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None
+    ) -> Answer:
+        if self._closed:
+            return NotSent(reason="shutting down")
+        if self._session is None:
+            self._session = open_session(
+                aiohttp.TCPConnector(limit=_MAX_CONNECTIONS),
+                connect_seconds=self._connect_seconds,
+                total_seconds=self._total_seconds,
+            )
+        return await exchange(
+            self._session, method, url, headers=headers, body=body, max_body_bytes=_MAX_BODY_BYTES
+        )
+
+    async def close(self) -> None:
+        """Close every connection; whoever calls afterwards is told that nothing was sent."""
+        self._closed = True
+        if self._session is not None:
+            await self._session.close()
+            # aiohttp starts closing TLS connections but does not wait: one turn lets them go.
+            await asyncio.sleep(0)

@@ -1,0 +1,223 @@
+"""The test cards and tokens, and the story each of them plays."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """What the provider's books say of a charge."""
+
+    CAPTURED = "captured"  # the money was taken
+    DECLINED = "declined"  # it will never be taken under this key
+    ACTION_NEEDED = "action_needed"  # the payer has to visit the challenge page
+    PENDING = "pending"  # decided later, on its own
+    LOST = "lost"  # the request never arrived; the books deny the charge until they close it
+
+
+class Answer(StrEnum):
+    """What the caller gets to hear of the call itself."""
+
+    PROMPT = "prompt"
+    SLOW = "slow"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One card. `state`: how the charge is booked at first; `reason`: of a decline, now or later.
+
+    `turns_to`, `turns_after`: what the charge becomes on its own; `tells`: whether a notification
+    is sent then. `happens`, `happens_zh`: the story, for people.
+    """
+
+    name: str
+    number: str
+    happens: str
+    happens_zh: str
+    state: State
+    reason: str = ""
+    answer: Answer = Answer.PROMPT
+    turns_to: State | None = None
+    turns_after: timedelta = timedelta(0)
+    tells: bool = True
+
+    @property
+    def token(self) -> str:
+        """What a caller may give in place of the number."""
+        return f"pm_sandbox_{self.name}"
+
+    @property
+    def spaced_number(self) -> str:
+        """The number as it is printed on a card."""
+        return " ".join(self.number[at : at + 4] for at in range(0, len(self.number), 4))
+
+
+SLOW_ANSWER = timedelta(seconds=3)
+
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario(
+        name="paid",
+        number="4242424242424242",
+        happens="Paid at once",
+        happens_zh="立即支付成功",
+        state=State.CAPTURED,
+    ),
+    Scenario(
+        name="declined",
+        number="4000000000000002",
+        happens="Declined by the bank",
+        happens_zh="银行拒绝",
+        state=State.DECLINED,
+        reason="card_declined",
+    ),
+    Scenario(
+        name="insufficient_funds",
+        number="4000000000009995",
+        happens="Declined: not enough money",
+        happens_zh="拒绝：余额不足",
+        state=State.DECLINED,
+        reason="insufficient_funds",
+    ),
+    Scenario(
+        name="expired_card",
+        number="4000000000000069",
+        happens="Declined: the card has expired",
+        happens_zh="拒绝：卡已过期",
+        state=State.DECLINED,
+        reason="expired_card",
+    ),
+    Scenario(
+        name="incorrect_cvc",
+        number="4000000000000127",
+        happens="Declined: wrong security code",
+        happens_zh="拒绝：安全码错误",
+        state=State.DECLINED,
+        reason="incorrect_cvc",
+    ),
+    Scenario(
+        name="action_needed",
+        number="4000000000003220",
+        happens="Asks the payer to approve on the provider's own page",
+        happens_zh="需要付款人在银行页面上确认",
+        state=State.ACTION_NEEDED,
+        reason="authentication_expired",
+        turns_to=State.DECLINED,
+    ),
+    Scenario(
+        name="paid_later",
+        number="4000000000000259",
+        happens="Pending, then paid by a notification after 2 seconds",
+        happens_zh="处理中，2 秒后通知支付成功",
+        state=State.PENDING,
+        turns_to=State.CAPTURED,
+        turns_after=timedelta(seconds=2),
+    ),
+    Scenario(
+        name="declined_later",
+        number="4000000000000341",
+        happens="Pending, then declined by a notification after 2 seconds",
+        happens_zh="处理中，2 秒后通知被拒绝",
+        state=State.PENDING,
+        reason="card_declined",
+        turns_to=State.DECLINED,
+        turns_after=timedelta(seconds=2),
+    ),
+    Scenario(
+        name="paid_but_silent",
+        number="4000000000000077",
+        happens="Charged, but the answer is lost and no notification comes: only a query tells",
+        happens_zh="已扣款，但应答丢失且没有通知：只能查询得知",
+        state=State.CAPTURED,
+        answer=Answer.NEVER,
+    ),
+    Scenario(
+        name="lost",
+        number="4000000000000119",
+        happens="No answer and not charged: unknown for 5 seconds, then a query says declined",
+        happens_zh="没有应答也未扣款：5 秒内查无此单，之后查询显示被拒绝",
+        state=State.LOST,
+        reason="never_arrived",
+        answer=Answer.NEVER,
+        turns_to=State.DECLINED,
+        turns_after=timedelta(seconds=5),
+        tells=False,
+    ),
+    Scenario(
+        name="slow",
+        number="4000000000005126",
+        happens="Paid, but the answer takes 3 seconds",
+        happens_zh="支付成功，但应答需要 3 秒",
+        state=State.CAPTURED,
+        answer=Answer.SLOW,
+    ),
+)
+"""Every documented card, in the order to show them."""
+
+MESSAGES: Mapping[str, str] = {
+    "card_declined": "The card was declined by the bank that issued it.",
+    "insufficient_funds": "There is not enough money on the card.",
+    "expired_card": "The card has expired.",
+    "incorrect_cvc": "The security code is not correct.",
+    "invalid_card_number": "This is not a valid card number.",
+    "not_a_sandbox_card": "This is not a sandbox card: use one of the documented test numbers.",
+    "authentication_refused": "The payer refused the payment.",
+    "authentication_expired": "The payer did not approve the payment in time.",
+    "never_arrived": "The request never arrived and was closed; nothing was charged.",
+}
+"""Each reason of a decline, in words a payer may read."""
+
+REFUSED_BY_PAYER = "authentication_refused"
+
+_BY_INSTRUMENT: Mapping[str, Scenario] = {
+    key: scenario for scenario in SCENARIOS for key in (scenario.number, scenario.token)
+}
+_LONGEST = 64
+
+
+def _declined(name: str) -> Scenario:
+    """A story for what is no test card; it has no number of its own."""
+    words = MESSAGES[name]
+    return Scenario(
+        name=name, number="", happens=words, happens_zh=words, state=State.DECLINED, reason=name
+    )
+
+
+_NOT_OURS = _declined("not_a_sandbox_card")
+_NOT_A_CARD = _declined("invalid_card_number")
+
+
+def scenario_for(instrument: str) -> Scenario:
+    """The story of a card number (spaces and dashes do not matter) or a token."""
+    compact = _compact(instrument)
+    if compact.startswith("pm_"):
+        return _BY_INSTRUMENT.get(instrument.strip(), _NOT_OURS)
+    if not _is_card_number(compact):
+        return _NOT_A_CARD
+    return _BY_INSTRUMENT.get(compact, _NOT_OURS)
+
+
+def mask(instrument: str) -> str:
+    """What may be kept: a known token whole, of anything with a number's length four digits."""
+    if instrument.strip() in _BY_INSTRUMENT and instrument.strip().startswith("pm_"):
+        return instrument.strip()
+    compact = _compact(instrument)
+    return f"•••• {compact[-4:]}" if _is_card_number(compact) else "••••"
+
+
+def _compact(instrument: str) -> str:
+    if len(instrument) > _LONGEST:
+        return ""
+    # NFKC turns the full-width digits of a Chinese keyboard into ordinary ones.
+    return re.sub(r"[\s-]", "", unicodedata.normalize("NFKC", instrument))
+
+
+def _is_card_number(compact: str) -> bool:
+    """Whether it is 12 to 19 digits with a correct check digit (ISO/IEC 7812-1)."""
+    if not re.fullmatch(r"[0-9]{12,19}", compact):
+        return False
+    doubled = (int(digit) * (1 + at % 2) for at, digit in enumerate(reversed(compact)))
+    return sum(value // 10 + value % 10 for value in doubled) % 10 == 0

@@ -1,0 +1,170 @@
+"""The provider's own pages: the challenge a payer answers, and its books for people to read."""
+
+import asyncio
+import hashlib
+import hmac
+import re
+from base64 import b64encode
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qs
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from kassa.connectors.sandbox.books import Charge, SandboxBooks
+from kassa.connectors.sandbox.cards import State
+from kassa.connectors.sandbox.words import LANGUAGES, WORDS, language_of
+
+_TEMPLATES = Environment(
+    loader=PackageLoader("kassa.connectors.sandbox"), autoescape=True, undefined=StrictUndefined
+)
+_STYLE = _TEMPLATES.get_template("style.css").render().encode()
+_STYLE_HASH = b64encode(hashlib.sha256(_STYLE).digest()).decode()
+_LARGEST_FORM = 4096
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
+
+
+def routes(books: SandboxBooks, *, clock: Callable[[], datetime]) -> list[Route]:
+    """The pages, under `/sandbox`."""
+    pages = _Pages(books, clock)
+    return [
+        Route("/sandbox/challenge/{reference}", pages.ask, methods=["GET"]),
+        Route("/sandbox/challenge/{reference}", pages.answer, methods=["POST"]),
+        Route("/sandbox/books", pages.show_books, methods=["GET"]),
+    ]
+
+
+class _Pages:
+    def __init__(self, books: SandboxBooks, clock: Callable[[], datetime]) -> None:
+        self._books = books
+        self._clock = clock
+
+    async def ask(self, request: Request) -> Response:
+        """Show the payer what they are asked to approve, or how it ended."""
+        charge = await self._challenged(request)
+        if charge is None:
+            return _unknown(request)
+        if charge.state is not State.ACTION_NEEDED:
+            return _decided(request, charge)
+        token = await asyncio.to_thread(self._books.form_token, charge.reference)
+        # A browser holds the redirect after the form to this rule too, so the shop is named.
+        origin = _ORIGIN.match(charge.return_url)
+        return _page(
+            request,
+            "challenge.html",
+            form_action=f"'self' {origin[0]}" if origin else "'self'",
+            charge=charge,
+            token=token,
+        )
+
+    async def answer(self, request: Request) -> Response:
+        """Take the payer's choice and send them back to the shop."""
+        charge = await self._challenged(request)
+        if charge is None:
+            return _unknown(request)
+        form = await _read_form(request)
+        token = await asyncio.to_thread(self._books.form_token, charge.reference)
+        genuine = hmac.compare_digest(form.get("token", "").encode(), token.encode())
+        if not genuine or form.get("choice") not in ("approve", "refuse"):
+            return _bad_form(request, status=400 if genuine else 403)
+        charge = await asyncio.to_thread(
+            self._books.decide,
+            charge.reference,
+            approve=form["choice"] == "approve",
+            now=self._clock(),
+        )
+        if charge is None:
+            return _unknown(request)
+        if not charge.return_url:
+            return _decided(request, charge)
+        return RedirectResponse(charge.return_url, 303, headers={"cache-control": "no-store"})
+
+    async def show_books(self, request: Request) -> Response:
+        """What the provider has on record, for a person to compare with ours."""
+        now = self._clock()
+        charges = await asyncio.to_thread(self._books.latest, now=now)
+        totals = await asyncio.to_thread(self._books.totals)
+        return _page(request, "books.html", charges=charges, totals=totals)
+
+    async def _challenged(self, request: Request) -> Charge | None:
+        return await asyncio.to_thread(
+            self._books.at_challenge, request.path_params["reference"], now=self._clock()
+        )
+
+
+def _page(
+    request: Request,
+    template: str,
+    *,
+    status: int = 200,
+    form_action: str = "'none'",
+    **shown: Any,
+) -> HTMLResponse:
+    language = language_of(
+        request.query_params.get("lang", ""), request.headers.get("accept-language", "")
+    )
+    text = _TEMPLATES.get_template(template).render(
+        words=WORDS[language],
+        language=language,
+        languages=LANGUAGES,
+        **shown,
+    )
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action {form_action};"
+        " base-uri 'none'; frame-ancestors 'none'"
+    )
+    headers = {
+        "content-security-policy": policy,
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+        "cache-control": "no-store",
+        "vary": "accept-language",
+        "content-language": language,
+    }
+    return HTMLResponse(text, status, headers)
+
+
+def _unknown(request: Request) -> Response:
+    return _page(
+        request, "message.html", status=404, title="unknown_title", text="unknown", link=None
+    )
+
+
+def _bad_form(request: Request, *, status: int) -> Response:
+    return _page(
+        request,
+        "message.html",
+        status=status,
+        title="bad_form_title",
+        text="bad_form",
+        link=(request.url.path, "again"),
+    )
+
+
+def _decided(request: Request, charge: Charge) -> Response:
+    back = charge.return_url
+    return _page(
+        request,
+        "message.html",
+        title=f"{charge.state}_title",
+        text="decided" if back else "close",
+        link=(back, "return") if back else None,
+    )
+
+
+async def _read_form(request: Request) -> dict[str, str]:
+    """The form's fields; empty when it is none, is too large, or repeats a field."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > _LARGEST_FORM:
+            return {}
+    try:
+        fields = parse_qs(body.decode("ascii"), strict_parsing=True, max_num_fields=8)
+    except ValueError:
+        return {}
+    return {name: values[0] for name, values in fields.items() if len(values) == 1}

@@ -1,0 +1,192 @@
+"""The demo company: credentials for every face, kept in the data directory."""
+
+import json
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+from kassa import installation
+from kassa.domain.errors import InvalidRequest
+from kassa.domain.money import Money
+from kassa.domain.principals import Company
+from kassa.settings import Alipay, Settings
+from kassa.usecases import companies
+from kassa.usecases.companies import NewCompany
+from kassa.usecases.core import Core
+
+_TOKEN_SECONDS = 24 * 3600  # a customer's token is minted anew by each `kassa demo`
+_CUSTOMERS = ("demo_customer", "demo_other_customer")
+_BALANCES = ("500000.00 CNY", "500000.00 USD", "500000 CLP", "500000.00 EUR", "50000000 JPY")
+
+
+class Demo(msgspec.Struct, kw_only=True):
+    """What is kept of the demo. Paths are absolute."""
+
+    company_id: str
+    business_id: str
+    api_key: str
+    orders_client_id: str
+    orders_client_secret: str
+    jwt_key_id: str
+    wallet_client_id: str
+    wallet_user_id: str
+    wallet_auth_code: str
+    base_url: str
+    grpc_target: str
+
+
+def directory(settings: Settings) -> Path:
+    return settings.directory / "demo"
+
+
+def prepare(settings: Settings) -> Settings:
+    """Make the demo's key files; returns settings that include the demo's Alipay account."""
+    folder = directory(settings)
+    for name, make in (
+        ("wallet_client_key.pem", installation.rsa_pem),
+        ("customer_tokens_key.pem", installation.ec_pem),
+        ("alipay_app_key.pem", installation.rsa_pem),
+        ("alipay_platform_key.pem", installation.rsa_pem),
+    ):
+        if not (folder / name).exists():
+            installation.private_file(folder / name, make())
+    platform = (folder / "alipay_platform_key.pem").read_bytes()
+    public = folder / "alipay_platform_public.pem"
+    if not public.exists():
+        installation.private_file(public, installation.public_pem(platform))
+    if settings.alipay is not None:
+        return settings
+    account = Alipay(
+        app_id="2021000000000001",
+        private_key_path=str(folder / "alipay_app_key.pem"),
+        public_key_path=str(public),
+    )
+    return msgspec.structs.replace(settings, alipay=account)
+
+
+async def make(core: Core, settings: Settings) -> Demo:
+    """Register the demo company and all its credentials in this database; safe to repeat."""
+    known = _read(settings)
+    demo = known or _invent(settings)
+    demo.base_url = settings.url
+    demo.grpc_target = f"{_loopback(settings.host)}:{settings.grpc_port}"
+    folder = directory(settings)
+    company = await companies.add_company(
+        core,
+        NewCompany(
+            id=demo.company_id,
+            business_id=demo.business_id,
+            name="Kassa Demo Shop",
+            currency="CNY",
+        ),
+    )
+    await companies.put_api_key(core, company, demo.api_key)
+    await companies.put_orders_client(
+        core, company, demo.orders_client_id, demo.orders_client_secret
+    )
+    tokens = installation.public_pem((folder / "customer_tokens_key.pem").read_bytes())
+    await companies.put_jwt_key(core, company, demo.jwt_key_id, tokens.decode())
+    wallet = installation.public_pem((folder / "wallet_client_key.pem").read_bytes())
+    keys = {"1": wallet.decode()}
+    await companies.put_wallet_client(core, company, demo.wallet_client_id, keys)
+    await _fill_wallet(core, company, demo)
+    installation.private_file(
+        folder / "wallet_server_public.pem", core.secrets.wallet_public_key_pem
+    )
+    installation.private_file(folder / "demo.json", msgspec.json.encode(demo))
+    return demo
+
+
+def _loopback(host: str) -> str:
+    return "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - it is read, not bound
+
+
+async def _fill_wallet(core: Core, company: Company, demo: Demo) -> None:
+    user = demo.wallet_user_id
+    await companies.add_wallet_user(core, company.id, user, demo.wallet_auth_code)
+    for text in _BALANCES:
+        amount, currency = text.split()
+        if not await companies.balance_of(core, company.id, user, currency):
+            await companies.top_up(core, company.id, user, Money.from_major(amount, currency))
+
+
+def _invent(settings: Settings) -> Demo:
+    key_id = secrets.token_hex(6)
+    return Demo(
+        company_id="cmp_001",  # as in the request that seed 000 prints
+        business_id="biz_001",
+        api_key=f"sk_{key_id}_{secrets.token_urlsafe(32)}",
+        orders_client_id=f"client_{secrets.token_hex(8)}",
+        orders_client_secret=secrets.token_urlsafe(32),
+        jwt_key_id=f"demo-{secrets.token_hex(6)}",
+        wallet_client_id=f"5X{secrets.randbelow(10**14):014d}",
+        wallet_user_id=f"wu_{secrets.token_hex(8)}",
+        wallet_auth_code=f"28{secrets.randbelow(10**16):016d}",
+        base_url=settings.url,
+        grpc_target="",
+    )
+
+
+def _read(settings: Settings) -> Demo | None:
+    path = directory(settings) / "demo.json"
+    return msgspec.json.decode(path.read_bytes(), type=Demo) if path.exists() else None
+
+
+def customer_token(settings: Settings, demo: Demo, username: str) -> str:
+    """A fresh token of a demo customer, good for a day."""
+    pem = (directory(settings) / "customer_tokens_key.pem").read_bytes()
+    now = int(time.time())
+    claims = {
+        "sub": username,
+        "roles": ["CUSTOMER"],
+        "aud": "kassa",
+        "iat": now,
+        "exp": now + _TOKEN_SECONDS,
+    }
+    header = {"alg": "ES256", "kid": demo.jwt_key_id}
+    return str(jwt.encode(header, claims, ECKey.import_key(pem), algorithms=["ES256"]))
+
+
+def shown(settings: Settings) -> dict[str, Any]:
+    """The demo credentials, with fresh customer tokens.
+
+    Raises: InvalidRequest when there is no demo here.
+    """
+    demo = _read(settings)
+    if demo is None:
+        raise InvalidRequest(
+            f"there is no demo in {settings.directory}: start one with kassa serve --demo"
+        )
+    folder = directory(settings)
+    customers = [
+        {"username": name, "token": customer_token(settings, demo, name)} for name in _CUSTOMERS
+    ]
+    return {
+        "base_url": demo.base_url,
+        "grpc_target": demo.grpc_target,
+        "company_id": demo.company_id,
+        "business_id": demo.business_id,
+        "api_key": demo.api_key,
+        "orders": {
+            "client_id": demo.orders_client_id,
+            "client_secret": demo.orders_client_secret,
+        },
+        "customer": customers[0],
+        "other_customer": customers[1],
+        "wallet": {
+            "client_id": demo.wallet_client_id,
+            "key_version": "1",
+            "private_key_path": str(folder / "wallet_client_key.pem"),
+            "server_public_key_path": str(folder / "wallet_server_public.pem"),
+        },
+        "wallet_user": {"user_id": demo.wallet_user_id, "auth_code": demo.wallet_auth_code},
+    }
+
+
+def shown_json(settings: Settings) -> str:
+    return json.dumps(shown(settings), indent=2)

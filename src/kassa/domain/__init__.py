@@ -1,0 +1,1 @@
+"""The ground floor: money, nouns, state tables and ledger rules; the standard library only."""

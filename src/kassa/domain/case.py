@@ -1,0 +1,289 @@
+"""One payment with its order and attempts while a transaction works on it; pure bookkeeping.
+
+Every rule of what a movement of money means for payment, order, ledger and the merchant's
+notification stands here once; the store writes what a Case has gathered.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from kassa.domain import ledger
+from kassa.domain.errors import IllegalTransition
+from kassa.domain.ledger import Entry, Posting, PostingKind
+from kassa.domain.lifecycle import (
+    ENDED,
+    AttemptStatus,
+    OrderStatus,
+    PaymentEvent,
+    PaymentStatus,
+)
+from kassa.domain.money import Money
+from kassa.domain.orders import Order
+from kassa.domain.payments import OFFLINE, Attempt, Method, Payment, TimelineEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """News for the merchant, to be sent once this change is committed."""
+
+    company_id: str
+    id: str
+    payment_id: str
+    version: int
+    kind: str
+    url: str
+    event_type: str
+    at: datetime
+
+
+@dataclass(slots=True)
+class Case:
+    """`order_paid`: whether another payment of the order already holds its money."""
+
+    payment: Payment
+    order: Order
+    attempts: dict[str, Attempt]
+    now: datetime
+    new_id: Callable[[str], str]
+    order_paid: bool = False
+    events: list[TimelineEvent] = field(default_factory=list)
+    postings: list[Posting] = field(default_factory=list)
+    announcements: list[Announcement] = field(default_factory=list)
+    touched: dict[str, Attempt] = field(default_factory=dict)
+    order_changed: bool = False
+
+    def move(
+        self, event: PaymentEvent, *, actor: str, evidence: dict[str, Any], **changes: Any
+    ) -> None:
+        """Take the payment through `event`, and write it down.
+
+        Raises: IllegalTransition; then nothing has changed.
+        """
+        before = self.payment
+        self.payment = before.after(event, updated_at=self.now, **changes)
+        self.events.append(
+            TimelineEvent(
+                company_id=before.company_id,
+                payment_id=before.id,
+                seq=self.payment.version,
+                event=event,
+                from_status=before.status,
+                to_status=self.payment.status,
+                actor=actor,
+                evidence=evidence,
+                at=self.now,
+            )
+        )
+
+    def put_attempt(self, attempt: Attempt) -> None:
+        self.attempts[attempt.id] = self.touched[attempt.id] = replace(attempt, updated_at=self.now)
+
+    @property
+    def doubt(self) -> Attempt | None:
+        """The attempt whose outcome nobody knows yet; while it stands nothing else is sent."""
+        for attempt in self.attempts.values():
+            if attempt.status is AttemptStatus.IN_DOUBT:
+                return attempt
+        return None
+
+    def is_expired(self) -> bool:
+        """By the database's clock, whose `now` this is."""
+        return self.now >= self.payment.expires_at
+
+    def start_attempt(
+        self, method: Method, connector: str, *, actor: str, instrument: str = ""
+    ) -> Attempt:
+        """Choose a method: one dispatched attempt, the payment processing.
+
+        A redirect the payer walked away from is abandoned; should its money arrive all the
+        same, it is surplus.
+        Raises: IllegalTransition when the payment cannot be paid now.
+        """
+        if self.is_expired():
+            raise IllegalTransition("the payment has expired", reason="payment_expired")
+        if self.order_paid or self.order.status is not OrderStatus.ACTIVE:
+            raise IllegalTransition(
+                f"the order is {self.order.status}, it takes no payment", reason="order_closed"
+            )
+        if not self.payment.is_open:
+            raise IllegalTransition(
+                f"cannot pay a payment that is {self.payment.status}", reason="payment_closed"
+            )
+        for old in list(self.attempts.values()):
+            if old.status is AttemptStatus.DISPATCHED:
+                self.put_attempt(old.become(AttemptStatus.ABANDONED, next_query_at=None))
+        attempt = Attempt(
+            company_id=self.payment.company_id,
+            id=self.new_id(f"at{self.order.org_number}"),
+            payment_id=self.payment.id,
+            number=len(self.attempts) + 1,
+            connector=connector,
+            method=method,
+            status=AttemptStatus.DISPATCHED,
+            amount=self.payment.amount,
+            instrument=instrument,
+            created_at=self.now,
+            updated_at=self.now,
+        )
+        self.put_attempt(attempt)
+        self.move(
+            PaymentEvent.SUBMIT,
+            actor=actor,
+            evidence={"attempt": attempt.id, "method": method.value},
+            method=method,
+            connector=connector,
+            instrument=instrument,
+            redirect_url="",
+            redirect_expires_at=None,
+            failure_code="",
+            failure_message="",
+        )
+        return self.attempts[attempt.id]
+
+    def capture(
+        self, attempt: Attempt, *, reference: str, fee: Money | None, actor: str, evidence: Any
+    ) -> None:
+        """The attempt's money is ours: book it, close the order, tell the merchant.
+
+        Money for a payment that had ended, or for an order that is paid or expired, is surplus:
+        it is shown and booked as such, and never hidden.
+        """
+        if self.payment.is_paid:
+            self._capture_again(attempt, reference=reference, actor=actor, evidence=evidence)
+            return
+        surplus = (
+            self.payment.status in ENDED
+            or self.order_paid
+            or self.order.status is not OrderStatus.ACTIVE
+        )
+        amount = attempt.amount
+        self.put_attempt(
+            attempt.become(
+                AttemptStatus.SUCCEEDED, provider_reference=reference, next_query_at=None
+            )
+        )
+        self.move(
+            PaymentEvent.CAPTURE,
+            actor=actor,
+            evidence=evidence,
+            method=attempt.method,
+            connector=attempt.connector,
+            instrument=attempt.instrument,
+            authorized=amount,
+            captured=amount,
+            fee=fee or self.payment.fee,
+            surplus=surplus,
+            surplus_amount=amount if surplus else self.payment.surplus_amount,
+            provider_reference=reference,
+            captured_at=self.now,
+            redirect_url="",
+            redirect_expires_at=None,
+            failure_code="",
+            failure_message="",
+        )
+        credit = (
+            ledger.SURPLUS_ACCOUNT if surplus else ledger.merchant_account(self.payment.business_id)
+        )
+        kind = PostingKind.SURPLUS if surplus else PostingKind.CAPTURE
+        self._post(kind, ledger.move(self._source(attempt), credit, amount), amount.currency)
+        if not surplus:
+            self.order = replace(self.order, status=OrderStatus.PAID, updated_at=self.now)
+            self.order_changed = True
+        self.announce("payment.surplus" if surplus else "payment.paid")
+
+    def _capture_again(
+        self, attempt: Attempt, *, reference: str, actor: str, evidence: Any
+    ) -> None:
+        """A second attempt of a paid payment turns out to have been paid too."""
+        if attempt.status is AttemptStatus.SUCCEEDED:
+            return
+        amount = attempt.amount
+        self.put_attempt(
+            attempt.become(
+                AttemptStatus.SUCCEEDED, provider_reference=reference, next_query_at=None
+            )
+        )
+        self.move(
+            PaymentEvent.NOTE,
+            actor=actor,
+            evidence={**evidence, "note": "paid twice"},
+            surplus_amount=self.payment.surplus_amount + amount,
+        )
+        entries = ledger.move(self._source(attempt), ledger.SURPLUS_ACCOUNT, amount)
+        self._post(PostingKind.SURPLUS, entries, amount.currency)
+        self.announce("payment.surplus")
+
+    def _source(self, attempt: Attempt) -> str:
+        if attempt.method is Method.WALLET:
+            return ledger.wallet_account(self.payment.payer)
+        if attempt.method in OFFLINE:
+            return ledger.CASH_ACCOUNT
+        return ledger.provider_account(attempt.connector)
+
+    def _post(self, kind: PostingKind, entries: tuple[Entry, ...], currency: str) -> None:
+        self.postings.append(
+            Posting(
+                company_id=self.payment.company_id,
+                id=self.new_id("po"),
+                kind=kind,
+                currency=currency,
+                entries=entries,
+                payment_id=self.payment.id,
+                at=self.now,
+            )
+        )
+
+    def decline(
+        self, attempt: Attempt | None, *, code: str, message: str, actor: str, evidence: Any
+    ) -> None:
+        """The attempt, if one was made, was refused: nothing moved."""
+        if attempt is not None:
+            self.put_attempt(
+                attempt.become(
+                    AttemptStatus.DECLINED,
+                    failure_code=code,
+                    failure_message=message,
+                    next_query_at=None,
+                )
+            )
+        self.move(
+            PaymentEvent.DECLINE,
+            actor=actor,
+            evidence=evidence,
+            failure_code=code,
+            failure_message=message,
+            redirect_url="",
+            redirect_expires_at=None,
+        )
+        self.announce("payment.failed")
+
+    def close(self, event: PaymentEvent, *, actor: str, evidence: Any) -> None:
+        """Expire or cancel: nothing moved, and the order takes no more payments."""
+        for old in list(self.attempts.values()):
+            if old.status is AttemptStatus.DISPATCHED:
+                self.put_attempt(old.become(AttemptStatus.ABANDONED))
+        self.move(event, actor=actor, evidence=evidence, redirect_url="", redirect_expires_at=None)
+        expired = self.payment.status is PaymentStatus.EXPIRED
+        if self.order.status is OrderStatus.ACTIVE and not self.order_paid:
+            status = OrderStatus.EXPIRED if expired else OrderStatus.CANCELED
+            self.order = replace(self.order, status=status, updated_at=self.now)
+            self.order_changed = True
+        self.announce("payment.expired" if expired else "payment.canceled")
+
+    def announce(self, event_type: str) -> None:
+        if not self.payment.notify_url:
+            return
+        self.announcements.append(
+            Announcement(
+                company_id=self.payment.company_id,
+                id=self.new_id("ntf"),
+                payment_id=self.payment.id,
+                version=self.payment.version,
+                kind=self.payment.notify_kind,
+                url=self.payment.notify_url,
+                event_type=event_type,
+                at=self.now,
+            )
+        )

@@ -1,0 +1,116 @@
+"""Every failure raised on purpose, as one short tree; each class has a stable `code`."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class KassaError(Exception):
+    """A refusal or failure with words a caller may read: it names objects and carries no secret."""
+
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, message: str, *, field: str | None = None, reason: str | None = None):
+        """`field`: the request member at fault, dotted. `reason`: a finer lower_snake code."""
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.reason = reason or self.code
+
+
+class InvalidRequest(KassaError):
+    """Cannot be read as a request; nothing happened."""
+
+    code = "invalid_request"
+
+
+class Unauthenticated(KassaError):
+    """Nobody known is asking: missing, wrong, expired or revoked credentials."""
+
+    code = "unauthenticated"
+
+
+class PermissionDenied(KassaError):
+    """Known, but this is not theirs to do."""
+
+    code = "permission_denied"
+
+
+class NotFound(KassaError):
+    """No such object, or it belongs to somebody else: the two are never told apart."""
+
+    code = "not_found"
+
+
+class IdempotencyMismatch(KassaError):
+    """The same request id came with other content; nothing happened."""
+
+    code = "idempotency_mismatch"
+
+
+class InProgress(KassaError):
+    """The same request is being worked on at this moment."""
+
+    code = "in_progress"
+
+
+class IllegalTransition(KassaError):
+    """The object is not in a state that allows this."""
+
+    code = "illegal_transition"
+
+
+class AmountTooLarge(KassaError):
+    """More than a limit, a balance or what is left allows."""
+
+    code = "amount_too_large"
+
+
+class UnsupportedOperation(KassaError):
+    """The chosen method or connector cannot do that."""
+
+    code = "unsupported"
+
+
+class RateLimited(KassaError):
+    """Too much at once; `retry_after_seconds` says when to come back."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, *, retry_after_seconds: int = 1):
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ProviderUnavailable(KassaError):
+    """The provider cannot be reached and nothing was sent to it."""
+
+    code = "provider_unavailable"
+
+
+class AmbiguousCommit(KassaError):
+    """The database connection broke during COMMIT: re-read by key before anything else."""
+
+    code = "ambiguous_commit"
+
+
+RETRYABLE = frozenset({"in_progress", "rate_limited", "provider_unavailable", "ambiguous_commit"})
+"""Codes after which the same request may be sent again unchanged."""
+
+ERRORS: Mapping[str, type[KassaError]] = {
+    kind.code: kind
+    for kind in (
+        InvalidRequest,
+        Unauthenticated,
+        PermissionDenied,
+        NotFound,
+        IdempotencyMismatch,
+        InProgress,
+        IllegalTransition,
+        AmountTooLarge,
+        UnsupportedOperation,
+        RateLimited,
+        ProviderUnavailable,
+        AmbiguousCommit,
+    )
+}
+"""Every class by its code: each wire's error table is tested to cover these keys."""

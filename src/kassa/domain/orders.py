@@ -1,0 +1,61 @@
+"""The order: what a merchant wants paid, by whom, until when."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from kassa.domain.lifecycle import OrderStatus
+from kassa.domain.money import Money
+
+
+class Module(StrEnum):
+    """The area of the merchant's business an order belongs to (seed 000)."""
+
+    GROOMING = "grooming"
+    RETAIL = "retail"
+    MEMBERSHIP = "membership"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Customer:
+    """Who the merchant says is buying. `number`: a 32-bit alias of `id`, for show."""
+
+    id: str
+    number: int
+    name: str = ""
+    email: str = ""
+    phone: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One order. `request_id`: the caller's idempotency key within `request_scope`;
+    `fingerprint`: a hash of what was asked, to know a repeat from a contradiction.
+    `session_token` opens the cashier; `tags` are the merchant's own words."""
+
+    company_id: str
+    id: str
+    business_id: str
+    amount: Money
+    status: OrderStatus
+    module: Module
+    customer: Customer
+    org_number: int
+    description: str = ""
+    note: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    return_url: str = ""
+    notify_url: str = ""
+    notify_kind: str = ""
+    request_scope: str = ""
+    request_id: str | None = None
+    fingerprint: str = ""
+    payment_methods: str = ""
+    session_token: str
+    face: str
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime
+    extra: dict[str, Any] = field(default_factory=dict)
+    """What a face keeps to show again (a wallet's display order); no rule reads it."""

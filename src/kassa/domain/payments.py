@@ -1,0 +1,146 @@
+"""The payment and its attempts: what one payer owes for one order, and each try to collect it."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from kassa.domain.lifecycle import (
+    FUNDS_MOVED,
+    OPEN,
+    AttemptStatus,
+    PaymentEvent,
+    PaymentStatus,
+    next_attempt_status,
+    next_status,
+)
+from kassa.domain.money import Money
+from kassa.domain.orders import Module
+
+
+class Method(StrEnum):
+    """How a payer pays; an open set on the wire, this one inside."""
+
+    CREDIT_CARD = "credit_card"
+    WALLET = "wallet"
+    ALIPAY = "alipay"
+    CASH = "cash"
+    CHECK = "check"
+
+
+OFFLINE = frozenset({Method.CASH, Method.CHECK})
+"""Methods whose money changes hands at the counter: recorded, never sent to a provider."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """One payment. `version` counts its changes; event number n made version n.
+
+    `number`: the small integer alias that the checkout face shows, when it has one.
+    `surplus`: its captured money was not owed by anybody (it came late, or the order was paid).
+    `surplus_amount`: everything this payment's attempts brought in that must go back.
+    `request_scope`, `request_id`, `notify_*` and `face` are its order's, kept once, there.
+    `retry_allowed`: whether another attempt may follow a failed one (not where F is for ever).
+    """
+
+    company_id: str
+    id: str
+    order_id: str
+    business_id: str
+    amount: Money
+    status: PaymentStatus
+    method: Method | None
+    module: Module
+    authorized: Money
+    captured: Money
+    refunded: Money
+    refund_reserved: Money
+    fee: Money
+    surplus: bool = False
+    surplus_amount: Money
+    retry_allowed: bool = True
+    payer: str = ""
+    subject: str = ""
+    description: str = ""
+    number: int | None = None
+    face: str
+    request_scope: str = ""
+    request_id: str | None = None
+    notify_kind: str = ""
+    notify_url: str = ""
+    connector: str = ""
+    provider_reference: str = ""
+    instrument: str = ""
+    redirect_url: str = ""
+    redirect_expires_at: datetime | None = None
+    failure_code: str = ""
+    failure_message: str = ""
+    created_at: datetime
+    updated_at: datetime
+    captured_at: datetime | None = None
+    expires_at: datetime
+    version: int = 1
+    extra: dict[str, Any] = field(default_factory=dict)
+    """What a face keeps to show again (masked accounts); no rule reads it."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a payer may choose how to pay it now."""
+        return self.status in OPEN or (self.status is PaymentStatus.FAILED and self.retry_allowed)
+
+    @property
+    def is_paid(self) -> bool:
+        return self.status in FUNDS_MOVED
+
+    def after(self, event: PaymentEvent, **changes: Any) -> "Payment":
+        """This payment one event later: the only way a status changes.
+
+        Raises: IllegalTransition.
+        """
+        status = next_status(self.status, event)
+        return replace(self, status=status, version=self.version + 1, **changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try of one operation at one provider. `id` is the reference the provider hears."""
+
+    company_id: str
+    id: str
+    payment_id: str
+    number: int
+    connector: str
+    method: Method
+    status: AttemptStatus
+    amount: Money
+    instrument: str = ""
+    provider_reference: str = ""
+    failure_code: str = ""
+    failure_message: str = ""
+    query_count: int = 0
+    next_query_at: datetime | None = None
+    last_query_at: datetime | None = None
+    created_at: datetime
+    updated_at: datetime
+
+    def become(self, status: AttemptStatus, **changes: Any) -> "Attempt":
+        """This attempt in another status.
+
+        Raises: IllegalTransition.
+        """
+        return replace(self, status=next_attempt_status(self.status, status), **changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineEvent:
+    """What changed, when, by whom, on what evidence. `seq` is the version it made."""
+
+    company_id: str
+    payment_id: str
+    seq: int
+    event: PaymentEvent
+    from_status: PaymentStatus | None
+    to_status: PaymentStatus
+    actor: str
+    evidence: dict[str, Any]
+    at: datetime

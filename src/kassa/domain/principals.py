@@ -1,0 +1,58 @@
+"""Who is asking: the outcome of authentication, and what it may reach."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Company:
+    """A tenant. `number` is its 32-bit alias (seed 001's org_id)."""
+
+    id: str
+    number: int
+    name: str
+    currency: str
+    business_id: str
+    live: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """`credential`: the public id of what proved it. `name`: a customer's username."""
+
+    company: Company
+    business_id: str
+    kind: str
+    credential: str
+    name: str = ""
+    roles: frozenset[str] = frozenset()
+
+    @property
+    def actor(self) -> str:
+        """How the timeline names it."""
+        return f"{self.kind}:{self.name or self.credential}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WalletClient:
+    """A merchant of the wallet face. `keys`: key version to PEM public key, newest last."""
+
+    company: Company
+    business_id: str
+    client_id: str
+    status: str
+    keys: dict[str, str]
+
+    @property
+    def actor(self) -> str:
+        return f"wallet_client:{self.client_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WalletUser:
+    """A person with balances in the wallet. `status`: active, frozen or closed."""
+
+    company_id: str
+    id: str
+    status: str
+    created_at: datetime

@@ -1,0 +1,1 @@
+"""The five documented interfaces, a folder each, and the door for provider notifications."""

@@ -1,0 +1,158 @@
+"""The business face's words: payments out as protobuf and as JSON, and its errors.
+
+Source: seed 000; moego.business.payment.v1 as published.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from google.rpc import status_pb2
+from google.type import money_pb2
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kassa.domain.errors import InvalidRequest, KassaError, NotFound
+from kassa.domain.lifecycle import PaymentStatus
+from kassa.domain.money import EXPONENT, Money
+from kassa.domain.orders import Module
+from kassa.faces import grpc_status
+from kassa.usecases.find_payments import View
+from moego.business.payment.v1 import payment_pb2
+
+STATUS: Mapping[PaymentStatus, str] = {
+    PaymentStatus.CREATED: "CREATED",
+    PaymentStatus.REQUIRES_ACTION: "CREATED",
+    PaymentStatus.PROCESSING: "PROCESSING",
+    PaymentStatus.AUTHORIZED: "PROCESSING",
+    PaymentStatus.CAPTURED: "PAID",
+    PaymentStatus.SETTLED: "COMPLETED",
+    PaymentStatus.CANCELED: "FAILED",
+    PaymentStatus.FAILED: "FAILED",
+    PaymentStatus.EXPIRED: "FAILED",
+}
+
+MODULE: Mapping[Module, str] = {
+    Module.GROOMING: "GROOMING",
+    Module.RETAIL: "RETAIL",
+    Module.MEMBERSHIP: "MEMBERSHIP",
+}
+
+ID_LIMIT = 64
+_SCALE = {currency: (10**exponent, 10 ** (9 - exponent)) for currency, exponent in EXPONENT.items()}
+"""Per currency: minor units in a unit, and nano-units in a minor unit."""
+
+
+def to_money_parts(money: Money) -> tuple[int, int]:
+    """Whole units, and the rest in nano-units, exactly; both carry the sign."""
+    minor_per_unit, nanos_per_minor = _SCALE[money.currency]
+    units, rest = divmod(abs(money.minor), minor_per_unit)
+    nanos = rest * nanos_per_minor
+    return (-units, -nanos) if money.minor < 0 else (units, nanos)
+
+
+def to_message(view: View) -> payment_pb2.Payment:
+    payment, customer = view.payment, view.order.customer
+    return payment_pb2.Payment(
+        id=payment.id,
+        business_id=payment.business_id,
+        order_id=payment.order_id,
+        customer_id=customer.id,
+        customer_name=customer.name,
+        method=payment.method or "",
+        status=STATUS[payment.status],
+        module=MODULE[payment.module],
+        amount=_money_message(payment.amount),
+        processing_fee=_money_message(payment.fee),
+        refund_amount=_money_message(payment.refunded),
+        created_time=payment.created_at,
+        last_updated_time=payment.updated_at,
+    )
+
+
+def _money_message(money: Money) -> money_pb2.Money:
+    units, nanos = to_money_parts(money)
+    return money_pb2.Money(currency_code=money.currency, units=units, nanos=nanos)
+
+
+def to_json(view: View) -> dict[str, Any]:
+    """What protobuf's JSON mapping makes of `to_message`, every field present, made directly.
+
+    The general mapping is too slow for lists; a test holds the two together.
+    """
+    payment, customer = view.payment, view.order.customer
+    return {
+        "id": payment.id,
+        "businessId": payment.business_id,
+        "orderId": payment.order_id,
+        "customerId": customer.id,
+        "customerName": customer.name,
+        "method": payment.method or "",
+        "status": STATUS[payment.status],
+        "module": MODULE[payment.module],
+        "amount": _money_json(payment.amount),
+        "processingFee": _money_json(payment.fee),
+        "refundAmount": _money_json(payment.refunded),
+        "createdTime": _timestamp(payment.created_at),
+        "lastUpdatedTime": _timestamp(payment.updated_at),
+    }
+
+
+def _money_json(money: Money) -> dict[str, Any]:
+    units, nanos = to_money_parts(money)
+    return {"currencyCode": money.currency, "units": str(units), "nanos": nanos}
+
+
+def _timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with 0, 3 or 6 digits of a second: as few as lose nothing."""
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    if utc.microsecond == 0:
+        digits = "seconds"
+    elif utc.microsecond % 1000 == 0:
+        digits = "milliseconds"
+    else:
+        digits = "microseconds"
+    return utc.isoformat(timespec=digits)[: -len("+00:00")] + "Z"
+
+
+def to_list_message(
+    views: Sequence[View], next_page_token: str
+) -> payment_pb2.ListPaymentsResponse:
+    return payment_pb2.ListPaymentsResponse(
+        next_page_token=next_page_token, payments=[to_message(view) for view in views]
+    )
+
+
+def to_list_json(views: Sequence[View], next_page_token: str) -> dict[str, Any]:
+    return {"nextPageToken": next_page_token, "payments": [to_json(view) for view in views]}
+
+
+def read_id(text: str, field: str) -> str:
+    """An id that may exist: 1 to 64 printable characters. Its shape is nobody's business.
+
+    Raises: InvalidRequest.
+    """
+    if not text:
+        raise InvalidRequest(f"{field} must not be empty", field=field, reason="id_invalid")
+    if len(text) > ID_LIMIT or not text.isprintable():
+        raise InvalidRequest(
+            f"{field} must be at most {ID_LIMIT} printable characters",
+            field=field,
+            reason="id_invalid",
+        )
+    return text
+
+
+def _worded(error: KassaError) -> KassaError:
+    """The seed's own sentence where it has one."""
+    if error.code == NotFound.code:
+        return NotFound("Specified payment ID does not exist.", reason="payment_not_found")
+    return error
+
+
+def status_of(error: KassaError) -> status_pb2.Status:
+    return grpc_status.status_of(_worded(error))
+
+
+def write_error(request: Request, error: KassaError) -> Response:
+    return grpc_status.write_error(request, _worded(error))

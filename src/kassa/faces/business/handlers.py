@@ -1,0 +1,44 @@
+"""The business face over REST: read, call, write."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kassa.domain.principals import Principal
+from kassa.faces import edge, grpc_status
+from kassa.faces.business import contract, listing
+from kassa.faces.business.credentials import secret_in
+from kassa.usecases import find_payments
+from kassa.usecases.authenticate import authenticate_api_key
+
+
+async def _principal(request: Request) -> Principal:
+    secret = secret_in(request.headers.get("authorization"))
+    return await authenticate_api_key(edge.core_of(request), secret)
+
+
+async def get_payment(request: Request) -> Response:
+    principal = await _principal(request)
+    payment_id = contract.read_id(request.path_params["id"], "id")
+    view = await find_payments.get_payment(edge.core_of(request), principal.company.id, payment_id)
+    return edge.answer(contract.to_json(view))
+
+
+async def list_payments(request: Request) -> Response:
+    principal = await _principal(request)
+    # An empty body is an empty message: what it lacks is then said member by member.
+    body = await edge.read_bytes(request) or b"{}"
+    wanted = listing.read_json(edge.parse_json(body))
+    views, next_token = await listing.page_of(edge.core_of(request), principal, wanted)
+    return edge.answer(contract.to_list_json(views, next_token))
+
+
+# `path` also takes ids with an escaped slash, so that they are answered in this face's words.
+_ONE, _LIST = "/v1/payment/{id:path}", "/v1/payments:list"
+_OTHERS = ["PUT", "PATCH", "DELETE", "OPTIONS"]
+
+routes = [
+    edge.route("GET", _ONE, get_payment, contract.write_error),
+    edge.route("POST", _LIST, list_payments, contract.write_error),
+    edge.route(["POST", *_OTHERS], _ONE, grpc_status.refuse_verb("GET"), contract.write_error),
+    edge.route(["GET", *_OTHERS], _LIST, grpc_status.refuse_verb("POST"), contract.write_error),
+]

@@ -1,0 +1,202 @@
+"""ListPayments: what was asked for, whose it is, and the token of the page that follows."""
+
+import base64
+import binascii
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from kassa.domain.errors import InvalidRequest, PermissionDenied
+from kassa.domain.principals import Principal
+from kassa.faces.business import contract
+from kassa.usecases import find_payments
+from kassa.usecases.core import Core
+from kassa.usecases.find_payments import View
+from moego.business.payment.v1 import payment_pb2
+
+PAGE_SIZE_DEFAULT = 100
+PAGE_SIZE_MAX = 500
+ORDER_IDS_MAX = 500
+_FIRST_PAGE = frozenset({"", "1"})
+_TOKEN_LIMIT = 64
+_MAC_BYTES = 16
+_INT32 = 2**31
+_SHOWN = 40  # characters of a caller's own words that are said back
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,18})(\.[0-9]{1,18})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
+_REQUEST = {
+    "pagination": "pagination",
+    "companyId": "company_id",
+    "company_id": "company_id",
+    "filter": "filter",
+}
+_PAGINATION = {
+    "pageSize": "page_size",
+    "page_size": "page_size",
+    "pageToken": "page_token",
+    "page_token": "page_token",
+}
+_FILTER = {"orderIds": "order_ids", "order_ids": "order_ids"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """`page_token` is "" for the first page. No `order_ids`: payments of all orders."""
+
+    company_id: str
+    order_ids: tuple[str, ...]
+    page_size: int
+    page_token: str
+
+
+def read_message(request: payment_pb2.ListPaymentsRequest) -> Wanted:
+    """Raises: InvalidRequest."""
+    if not request.HasField("pagination"):
+        raise _wrong("pagination", "is required")
+    return _checked(
+        company_id=request.company_id,
+        order_ids=request.filter.order_ids,
+        page_size=request.pagination.page_size,
+        page_token=request.pagination.page_token,
+    )
+
+
+def read_json(value: Any) -> Wanted:
+    """The same from JSON by protobuf's rules, except that a member may stand in one form only.
+
+    Raises: InvalidRequest.
+    """
+    request = _members(value, "", _REQUEST)
+    if "pagination" not in request:
+        raise _wrong("pagination", "is required")
+    pagination = _members(request["pagination"], "pagination", _PAGINATION)
+    filtered = _members(request.get("filter", {}), "filter", _FILTER)
+    order_ids = filtered.get("order_ids", [])
+    if not isinstance(order_ids, list):
+        raise _wrong("filter.order_ids", "must be an array of strings")
+    return _checked(
+        company_id=_text(request.get("company_id", ""), "company_id"),
+        order_ids=[
+            _text(item, f"filter.order_ids[{index}]") for index, item in enumerate(order_ids)
+        ],
+        page_size=_int32(pagination.get("page_size", 0), "pagination.page_size"),
+        page_token=_text(pagination.get("page_token", ""), "pagination.page_token"),
+    )
+
+
+def _checked(
+    *, company_id: str, order_ids: Sequence[str], page_size: int, page_token: str
+) -> Wanted:
+    if not company_id:
+        raise _wrong("company_id", "is required")
+    contract.read_id(company_id, "company_id")
+    if not 0 <= page_size <= PAGE_SIZE_MAX:
+        raise InvalidRequest(
+            f"pagination.page_size must be 1..{PAGE_SIZE_MAX}, got {page_size}",
+            field="pagination.page_size",
+            reason="page_size_invalid",
+        )
+    if len(order_ids) > ORDER_IDS_MAX:
+        raise _wrong("filter.order_ids", f"takes at most {ORDER_IDS_MAX} ids, got {len(order_ids)}")
+    for index, order_id in enumerate(order_ids):
+        contract.read_id(order_id, f"filter.order_ids[{index}]")
+    return Wanted(
+        company_id=company_id,
+        order_ids=tuple(sorted(set(order_ids))),
+        page_size=page_size or PAGE_SIZE_DEFAULT,
+        page_token="" if page_token in _FIRST_PAGE else page_token,
+    )
+
+
+def _members(value: Any, path: str, names: Mapping[str, str]) -> dict[str, Any]:
+    """The object's members by their proto names; null means unset."""
+    if not isinstance(value, dict):
+        raise _wrong(path, "must be an object")
+    members: dict[str, Any] = {}
+    for name, member in value.items():
+        if name not in names:
+            raise _wrong(f"{path}.{name[:_SHOWN]}".lstrip("."), "is not a known member")
+        if names[name] in members:
+            raise _wrong(f"{path}.{names[name]}".lstrip("."), "stands twice")
+        members[names[name]] = member
+    return {name: member for name, member in members.items() if member is not None}
+
+
+def _text(value: Any, field: str) -> str:
+    if not isinstance(value, str):
+        raise _wrong(field, "must be a string")
+    return value
+
+
+def _int32(value: Any, field: str) -> int:
+    """A 32-bit integer as protobuf's JSON has it: 5, 5.0 and "5" alike."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        value = Decimal(value)
+    if type(value) not in (int, Decimal) or not -_INT32 <= value < _INT32 or value % 1 != 0:
+        raise _wrong(field, "must be a whole number of 32 bits")
+    return int(value)
+
+
+def _wrong(field: str, text: str) -> InvalidRequest:
+    return InvalidRequest(f"{field or 'the body'} {text}", field=field or None, reason="schema")
+
+
+async def page_of(core: Core, principal: Principal, wanted: Wanted) -> tuple[list[View], str]:
+    """The payments of one page, newest first, and the token of the next ("" after the last).
+
+    Raises: PermissionDenied for any company but the principal's own, whether it exists or not;
+    InvalidRequest for a token that was not given out for this very list.
+    """
+    if wanted.company_id != principal.company.id:
+        raise PermissionDenied("Permission denied: the API key is not of this company")
+    key = core.secrets.page_token
+    page = await find_payments.list_payments(
+        core,
+        principal.company.id,
+        order_ids=wanted.order_ids,
+        before=position(key, wanted),
+        limit=wanted.page_size,
+    )
+    return page.views, next_token(key, wanted, page.next) if page.next else ""
+
+
+def next_token(key: bytes, wanted: Wanted, payment_id: str) -> str:
+    """Where the next page starts, sealed: good for the same company and filter only.
+
+    Url-safe, at most 64 characters, as the published contract bounds it.
+    """
+    content = msgspec.json.encode(
+        ["business.list_payments", wanted.company_id, wanted.order_ids, payment_id]
+    )
+    seal = hmac.digest(key, content, "sha256")[:_MAC_BYTES]
+    return base64.urlsafe_b64encode(payment_id.encode() + seal).decode().rstrip("=")
+
+
+def position(key: bytes, wanted: Wanted) -> str | None:
+    """The payment id that the token hides; None for the first page."""
+    if not wanted.page_token:
+        return None
+    payment_id = _unsealed(wanted.page_token)
+    expected = next_token(key, wanted, payment_id).encode()
+    if not hmac.compare_digest(expected, wanted.page_token.encode("utf-8", "replace")):
+        raise InvalidRequest(
+            "pagination.page_token was not given out for this list",
+            field="pagination.page_token",
+            reason="page_token_invalid",
+        )
+    return payment_id
+
+
+def _unsealed(token: str) -> str:
+    """The id in a token of any origin: "" where there is none, which no seal fits."""
+    if len(token) > _TOKEN_LIMIT or not token.isascii():
+        return ""
+    try:
+        content = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        return content[:-_MAC_BYTES].decode("ascii")
+    except (binascii.Error, ValueError):
+        return ""

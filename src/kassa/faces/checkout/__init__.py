@@ -1,0 +1,1 @@
+"""The customers' payment resource: create, look, retry, verify (seed 002)."""

@@ -1,0 +1,153 @@
+"""The checkout face's words: its one request, its Payment, its statuses and its errors."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kassa.domain.errors import InvalidRequest, KassaError, NotFound, RateLimited
+from kassa.domain.lifecycle import PaymentStatus
+from kassa.domain.payments import Payment
+from kassa.faces import edge
+
+STATUS: Mapping[PaymentStatus, str] = {
+    PaymentStatus.CREATED: "PENDING",
+    PaymentStatus.REQUIRES_ACTION: "PENDING",
+    PaymentStatus.PROCESSING: "PENDING",
+    PaymentStatus.AUTHORIZED: "PENDING",
+    PaymentStatus.CAPTURED: "CONFIRMED",
+    PaymentStatus.SETTLED: "CONFIRMED",
+    PaymentStatus.CANCELED: "INVALID",
+    PaymentStatus.FAILED: "INVALID",
+    PaymentStatus.EXPIRED: "TIMEOUT",
+}
+
+HTTP: Mapping[str, int] = {
+    "invalid_request": 400,
+    "unauthenticated": 401,
+    "permission_denied": 403,
+    "not_found": 404,
+    "idempotency_mismatch": 422,
+    "in_progress": 409,
+    "illegal_transition": 409,
+    "amount_too_large": 422,
+    "unsupported": 422,
+    "rate_limited": 429,
+    "provider_unavailable": 503,
+    "ambiguous_commit": 503,
+    "internal": 500,
+}
+
+NOT_YOURS = "no such payment or order of yours"
+"""Said for what is missing and for what is somebody else's, so that nobody can tell them apart."""
+
+_NO_STORE = {"Cache-Control": "no-store"}
+_NUMBER = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
+_MAX_NUMBER = 2**63 - 1
+# Line breaks and tabs are text. Other control characters and lone surrogates are not: neither
+# the database nor a payment page can show them.
+_NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+
+class CreatePayment(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The body of POST /api/v1/payments. Lengths are in characters."""
+
+    orderId: Annotated[str, Meta(min_length=1, max_length=64)]  # noqa: N815 - the wire's word
+    subject: Annotated[str, Meta(min_length=1, max_length=256)]
+    description: Annotated[str, Meta(max_length=400)] | None = None
+
+
+class PaymentJson(msgspec.Struct, frozen=True):
+    """The seed's Payment entity: these members, in this order."""
+
+    id: int
+    order: str
+    orderString: str | None  # noqa: N815 - the wire's words, here and below
+    createdAt: str  # noqa: N815
+    updatedAt: str  # noqa: N815
+    payer: str
+    subject: str
+    description: str | None
+    totalAmount: Decimal  # noqa: N815
+    status: str
+    vendorTradeId: str | None  # noqa: N815
+    confirmedAt: str | None  # noqa: N815
+    confirmed: bool
+    valid: bool
+
+
+def check_create(wanted: CreatePayment) -> CreatePayment:
+    """`wanted` itself, when its texts can be kept and shown.
+
+    Raises: InvalidRequest; NotFound for an order id no order can have.
+    """
+    if not wanted.subject.strip():
+        raise InvalidRequest("subject: it must say something", field="subject")
+    for field, text in (("subject", wanted.subject), ("description", wanted.description or "")):
+        if _NOT_TEXT.search(text):
+            raise InvalidRequest(f"{field}: it has characters that are not text", field=field)
+    if not wanted.orderId.isascii() or not wanted.orderId.isprintable():
+        raise NotFound(NOT_YOURS)
+    return wanted
+
+
+def read_number(text: str) -> int:
+    """A payment id from a path. Whatever is not a positive 64-bit integer names no payment.
+
+    Raises: NotFound.
+    """
+    if _NUMBER.fullmatch(text) and int(text) <= _MAX_NUMBER:
+        return int(text)
+    raise NotFound(NOT_YOURS)
+
+
+def date_text(moment: datetime) -> str:
+    """The seed's date format, in UTC: 2019-04-19T15:31:20.807+0000."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "+0000")
+
+
+def write_payment(payment: Payment) -> PaymentJson:
+    if payment.number is None:
+        raise ValueError(f"payment {payment.id} was never opened here: it has no number")
+    return PaymentJson(
+        id=payment.number,
+        order=payment.order_id,
+        orderString=payment.redirect_url or None,
+        createdAt=date_text(payment.created_at),
+        updatedAt=date_text(payment.updated_at),
+        payer=payment.payer,
+        subject=payment.subject,
+        description=payment.description or None,
+        totalAmount=payment.amount.major,
+        status=STATUS[payment.status],
+        vendorTradeId=payment.provider_reference or None,
+        confirmedAt=date_text(payment.captured_at) if payment.captured_at else None,
+        confirmed=payment.is_paid,
+        valid=payment.is_paid and not payment.surplus,
+    )
+
+
+def write_data(value: PaymentJson | bool) -> Response:
+    """The seed's envelope. Never kept by a cache: it is one person's, and it changes."""
+    return edge.answer({"data": value}, headers=_NO_STORE)
+
+
+def write_error(_request: Request, error: KassaError) -> Response:
+    """`data` null, and an `error` with the stable code and a sentence."""
+    said = NOT_YOURS if isinstance(error, NotFound) else error.message
+    status = 413 if error.reason == "body_too_large" else HTTP[error.code]
+    headers = dict(_NO_STORE)
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="kassa"'
+    if isinstance(error, RateLimited):
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    elif status == 503 or error.code == "in_progress":
+        headers["Retry-After"] = "1"
+    body = {"data": None, "error": {"code": error.code, "message": said}}
+    return edge.answer(body, status, headers)

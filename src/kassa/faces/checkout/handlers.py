@@ -1,0 +1,93 @@
+"""The checkout face's routes: read the request, call the use case, write its answer."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kassa.domain.errors import PermissionDenied, Unauthenticated
+from kassa.domain.principals import Principal
+from kassa.faces import edge
+from kassa.faces.checkout import contract
+from kassa.usecases.authenticate import authenticate_customer
+from kassa.usecases.open_payment import get_customer_payment, open_payment, renew_redirect
+from kassa.usecases.sync_payment import sync_payment
+
+CREATOR_ROLE = "CUSTOMER"
+_NO_TOKEN = "a customer's token is needed: Authorization: Bearer <JWT>"
+
+
+async def create(request: Request) -> Response:
+    principal = await _customer(request)
+    if CREATOR_ROLE not in principal.roles:
+        raise PermissionDenied(f"the role {CREATOR_ROLE} is needed to create a payment")
+    wanted = contract.check_create(await edge.read_json(request, contract.CreatePayment))
+    payment = await open_payment(
+        edge.core_of(request),
+        principal,
+        order_id=wanted.orderId,
+        subject=wanted.subject,
+        description=wanted.description or "",
+    )
+    return contract.write_data(contract.write_payment(payment))
+
+
+async def show(request: Request) -> Response:
+    principal = await _customer(request)
+    number = contract.read_number(request.path_params["id"])
+    view = await get_customer_payment(edge.core_of(request), principal, number)
+    return contract.write_data(contract.write_payment(view.payment))
+
+
+async def retry(request: Request) -> Response:
+    _refuse_unmeant(request)
+    principal = await _customer(request)
+    number = contract.read_number(request.path_params["id"])
+    payment = await renew_redirect(edge.core_of(request), principal, number)
+    return contract.write_data(contract.write_payment(payment))
+
+
+async def verify(request: Request) -> Response:
+    _refuse_unmeant(request)
+    core, principal = edge.core_of(request), await _customer(request)
+    number = contract.read_number(request.path_params["id"])
+    found = (await get_customer_payment(core, principal, number)).payment
+    payment = await sync_payment(core, found.company_id, found.id, actor=principal.actor)
+    return contract.write_data(payment.is_paid)
+
+
+async def _customer(request: Request) -> Principal:
+    """The caller by the Authorization header alone; cookies are never looked at, so that no other
+    site's page can act in a customer's name.
+
+    Raises: Unauthenticated.
+    """
+    sent = request.headers.getlist("authorization")
+    scheme, _, token = (sent[0] if len(sent) == 1 else "").strip().partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated(_NO_TOKEN)
+    return await authenticate_customer(edge.core_of(request), token.strip())
+
+
+def _refuse_unmeant(request: Request) -> None:
+    """Let a GET that acts pass only when somebody meant it.
+
+    The seed made these two GETs, so browsers and proxies think that they may send them on their
+    own: to warm a cache, to look at the headers, because a foreign page linked here.
+    Raises: PermissionDenied.
+    """
+    headers = request.headers
+    if request.method != "GET":
+        raise PermissionDenied("this address acts; ask with GET, or read the payment itself")
+    if headers.get("sec-fetch-site", "").lower() == "cross-site":
+        raise PermissionDenied("this address acts; it cannot be called from another site")
+    for name in ("purpose", "sec-purpose", "x-purpose", "x-moz"):
+        sent = headers.get(name, "").lower()
+        if any(word in sent for word in ("prefetch", "prerender", "preview")):
+            raise PermissionDenied("this address acts; it cannot be fetched ahead of time")
+
+
+routes = [
+    edge.route("POST", "/api/v1/payments", create, contract.write_error),
+    edge.route("GET", "/api/v1/payments/retry/{id}", retry, contract.write_error),
+    edge.route("GET", "/api/v1/payments/verify/{id}", verify, contract.write_error),
+    edge.route("GET", "/api/v1/payments/{id}", show, contract.write_error),
+]

@@ -1,0 +1,174 @@
+"""What all faces share at their edge: exact JSON in, bytes out, errors in that face's words."""
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import msgspec
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from kassa.domain.errors import InvalidRequest, KassaError
+from kassa.usecases.core import Core
+
+BODY_LIMIT = 64 * 1024
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="-")
+_MAX_INT_DIGITS = 40  # Python refuses to read integers of thousands of digits; be clear earlier
+_log = structlog.get_logger("kassa.edge")
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+Struct = TypeVar("Struct")
+Handler = Callable[[Request], Awaitable[Response]]
+WriteError = Callable[[Request, KassaError], Response]
+
+
+class Number(Decimal):
+    """A JSON number, read exactly. Use as a field type where a string must not pass for one."""
+
+
+def core_of(request: Request) -> Core:
+    core: Core = request.app.state.core
+    return core
+
+
+async def read_bytes(request: Request, limit: int = BODY_LIMIT) -> bytes:
+    """The raw body.
+
+    Raises: InvalidRequest with reason `body_too_large` beyond `limit` bytes.
+    """
+    body = b""
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise InvalidRequest(
+                    f"the body is larger than {limit} bytes", reason="body_too_large"
+                )
+    except ClientDisconnect:
+        raise InvalidRequest("the body ended early", reason="body_incomplete") from None
+    return body
+
+
+def parse_json(body: bytes) -> Any:
+    """JSON with numbers exact: integers as int, all others as Decimal.
+
+    Raises: InvalidRequest (reason `json_malformed`) for anything that is not strict JSON,
+    for a member that stands twice and for nesting too deep to read.
+    """
+    try:
+        return json.loads(
+            body.decode("utf-8"),
+            parse_float=_read_decimal,
+            parse_int=_read_int,
+            parse_constant=_no_constant,
+            object_pairs_hook=_no_duplicates,
+        )
+    except InvalidRequest:
+        raise
+    except RecursionError:
+        raise InvalidRequest("the JSON is nested too deeply", reason="json_malformed") from None
+    except UnicodeDecodeError:
+        raise InvalidRequest("the body is not UTF-8", reason="json_malformed") from None
+    except ValueError as error:
+        raise InvalidRequest(
+            f"the body is not valid JSON: {error}", reason="json_malformed"
+        ) from None
+
+
+def _read_int(text: str) -> int:
+    if len(text) > _MAX_INT_DIGITS:
+        raise InvalidRequest("a number has too many digits", reason="json_malformed")
+    return int(text)
+
+
+def _read_decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except ArithmeticError:
+        raise InvalidRequest("a number is too large to read", reason="json_malformed") from None
+
+
+def _no_constant(name: str) -> Any:
+    raise InvalidRequest(f"{name} is not a JSON number", reason="json_malformed")
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidRequest(f"the member {twice!r} stands twice", reason="json_malformed")
+    return members
+
+
+def convert(value: Any, shape: type[Struct]) -> Struct:
+    """`value` (from `parse_json`) as `shape`, strictly.
+
+    Raises: InvalidRequest (reason `schema`) saying which member is wrong and what it should be.
+    """
+    try:
+        return msgspec.convert(value, shape, strict=True, dec_hook=_read_number)
+    except msgspec.ValidationError as error:
+        text, _, path = str(error).partition(" - at `$")
+        field = path.rstrip("`").lstrip(".") or None
+        said = f"{field}: {text[0].lower()}{text[1:]}" if field else text
+        raise InvalidRequest(said, field=field, reason="schema") from None
+
+
+def _read_number(kind: type, value: Any) -> Any:
+    if kind is not Number:
+        raise NotImplementedError(f"no reading of {kind}")
+    if type(value) is int or type(value) is Decimal:
+        return Number(value)
+    raise ValueError(f"Expected `number`, got `{_json_name(value)}`")
+
+
+def _json_name(value: Any) -> str:
+    names = {str: "str", bool: "bool", type(None): "null", list: "array", dict: "object"}
+    return names.get(type(value), "other")
+
+
+async def read_json(request: Request, shape: type[Struct]) -> Struct:
+    """The body as `shape`: size, JSON and schema checked.
+
+    Raises: InvalidRequest.
+    """
+    return convert(parse_json(await read_bytes(request)), shape)
+
+
+def to_json(value: Any) -> bytes:
+    """JSON bytes; Decimals as numbers with exactly their digits."""
+    return _encoder.encode(value)
+
+
+def answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(to_json(value), status, headers, media_type="application/json")
+
+
+def route(
+    method: str | Sequence[str], path: str, handler: Handler, write_error: WriteError
+) -> Route:
+    """A route whose KassaErrors are told by `write_error`, as are our bugs, without a cause."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except KassaError as error:
+            return write_error(request, error)
+        except Exception:  # noqa: BLE001 - logged whole; the caller gets a request id to quote
+            _log.exception("unexpected", path=path, request_id=REQUEST_ID.get())
+            said = f"internal error; quote request id {REQUEST_ID.get()}"
+            return write_error(request, KassaError(said))
+
+    methods = [method] if isinstance(method, str) else list(method)
+    return Route(path, endpoint, methods=methods)
+
+
+def utc_text(moment: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds: 2026-11-22T02:20:02.056Z."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,1 @@
+"""The one-call payment request: create it, ask for its result (seed 004)."""

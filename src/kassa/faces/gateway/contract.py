@@ -1,0 +1,195 @@
+"""The gateway face's words: its request, its boolean result, and what `error` says."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kassa.domain.errors import InvalidRequest, KassaError, NotFound, RateLimited
+from kassa.domain.lifecycle import PaymentStatus
+from kassa.domain.payments import Payment
+from kassa.faces import edge
+
+PENDING, UNKNOWN, FAILED = "PENDING", "UNKNOWN", "FAILED"
+
+RESULT: Mapping[PaymentStatus, str | None] = {
+    PaymentStatus.CREATED: PENDING,
+    PaymentStatus.REQUIRES_ACTION: PENDING,
+    PaymentStatus.PROCESSING: UNKNOWN,
+    PaymentStatus.AUTHORIZED: PENDING,
+    PaymentStatus.CAPTURED: None,
+    PaymentStatus.SETTLED: None,
+    PaymentStatus.CANCELED: FAILED,
+    PaymentStatus.FAILED: FAILED,
+    PaymentStatus.EXPIRED: FAILED,
+}
+"""The first word of `error`; None where `paymentResult` is true."""
+
+HTTP: Mapping[str, int] = {
+    "invalid_request": 400,
+    "unauthenticated": 401,
+    "permission_denied": 403,
+    "not_found": 404,
+    "idempotency_mismatch": 422,
+    "in_progress": 409,
+    "illegal_transition": 409,
+    "amount_too_large": 422,
+    "unsupported": 422,
+    "rate_limited": 429,
+    "provider_unavailable": 503,
+    "ambiguous_commit": 503,
+    "internal": 500,
+}
+
+NOT_YOURS = "no such payment request of yours"
+
+_NO_STORE = {"Cache-Control": "no-store"}
+# Control characters and lone surrogates: neither the database nor a page can show them.
+_NOT_TEXT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+
+Word = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z _-]{0,31}\Z")]
+Text = Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class Account(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """One side of the payment. `accountType` has no digits, so that no number hides in it."""
+
+    accountType: Word  # noqa: N815 - the wire's words, here and below
+    accountNumber: Text  # noqa: N815
+    accountName: Text | None = None  # noqa: N815
+    bankName: Text | None = None  # noqa: N815
+
+    def __repr__(self) -> str:
+        return f"Account({self.accountType})"
+
+
+class PaymentRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The body of POST /gateway/payment-requests."""
+
+    userId: Annotated[str, Meta(min_length=1, max_length=64)]  # noqa: N815
+    orderId: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{3,45}\Z")]  # noqa: N815
+    amount: edge.Number
+    paymentMethod: Text  # noqa: N815
+    payeeAccount: Account  # noqa: N815
+    payerAccount: Account | None = None  # noqa: N815
+    module: Literal["GROOMING", "RETAIL", "MEMBERSHIP"] | None = None
+
+
+class Created(msgspec.Struct, frozen=True):
+    """The seed's three outputs of creating."""
+
+    paymentRequestId: str | None  # noqa: N815
+    paymentResult: bool  # noqa: N815
+    error: str | None
+
+
+class Result(msgspec.Struct, frozen=True):
+    """The seed's two outputs of asking."""
+
+    paymentResult: bool  # noqa: N815
+    error: str | None
+
+
+def read_request_id(text: str) -> str:
+    """A payment request id from a path.
+
+    Raises: NotFound for what cannot be one.
+    """
+    if _REQUEST_ID.fullmatch(text):
+        return text
+    raise NotFound(NOT_YOURS)
+
+
+def result_of(payment: Payment, cashier_url: str) -> Result:
+    """Whether the money is certain, and if not, what is known: `KIND: …`, or
+    `FAILED: code: …`. Each part ends at the first `": "` that follows.
+    """
+    match RESULT[payment.status]:
+        case None if not payment.surplus:
+            return Result(paymentResult=True, error=None)
+        case None:
+            said = (
+                f"{FAILED}: surplus: the money came when it was no longer owed;"
+                " it goes back to the payer, so do not deliver on it"
+            )
+        case "FAILED":
+            said = f"{FAILED}: {_failure(payment)}"
+        case "UNKNOWN" if payment.provider_reference:
+            said = f"{PENDING}: the provider has accepted it and has not decided yet; ask again"
+        case "UNKNOWN":
+            said = (
+                f"{UNKNOWN}: the provider has not said whether it took the money;"
+                " ask again, and do not collect it in another way meanwhile"
+            )
+        case _:
+            said = f"{PENDING}: {_what_is_missing(payment, cashier_url)}"
+    return Result(paymentResult=False, error=said)
+
+
+def _failure(payment: Payment) -> str:
+    match payment.status:
+        case PaymentStatus.EXPIRED:
+            return "expired: nobody paid in time"
+        case PaymentStatus.CANCELED:
+            return "canceled: it was canceled before any money moved"
+        case _:
+            code = payment.failure_code or "declined"
+            return f"{code}: {payment.failure_message or 'the payment was refused'}"
+
+
+def _what_is_missing(payment: Payment, cashier_url: str) -> str:
+    match payment.status:
+        case PaymentStatus.AUTHORIZED:
+            return "the money is reserved and has not been claimed yet"
+        case PaymentStatus.REQUIRES_ACTION:
+            return f"the payer has to confirm it, starting at {cashier_url}"
+        case _:
+            return f"the payer has not paid yet, and can at {cashier_url}"
+
+
+def write_created(payment: Payment, cashier_url: str) -> Response:
+    result = result_of(payment, cashier_url)
+    created = Created(payment.id, paymentResult=result.paymentResult, error=result.error)
+    return edge.answer(created, headers=_NO_STORE)
+
+
+def write_result(payment: Payment, cashier_url: str) -> Response:
+    return edge.answer(result_of(payment, cashier_url), headers=_NO_STORE)
+
+
+def write_error(request: Request, error: KassaError) -> Response:
+    """The operation's own members: nothing was paid, and `error` is `CODE: sentence`."""
+    said = NOT_YOURS if isinstance(error, NotFound) else error.message
+    text = f"{error.code.upper()}: {said}"
+    status = 413 if error.reason == "body_too_large" else HTTP[error.code]
+    headers = dict(_NO_STORE)
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="kassa"'
+    if isinstance(error, RateLimited):
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    elif status == 503 or error.code == "in_progress":
+        headers["Retry-After"] = "1"
+    body: Created | Result = Result(paymentResult=False, error=text)
+    if request.method == "POST":
+        body = Created(None, paymentResult=False, error=text)
+    return edge.answer(body, status, headers)
+
+
+def check_texts(wanted: PaymentRequest) -> PaymentRequest:
+    """`wanted` itself, when the database and a page can hold its texts.
+
+    Raises: InvalidRequest.
+    """
+    texts = {"userId": wanted.userId}
+    for side, account in (("payer", wanted.payerAccount), ("payee", wanted.payeeAccount)):
+        for member in ("accountNumber", "accountName", "bankName"):
+            texts[f"{side}Account.{member}"] = getattr(account, member, None) or ""
+    for field, text in texts.items():
+        if _NOT_TEXT.search(text):
+            raise InvalidRequest(f"{field}: it has characters that are not text", field=field)
+    return wanted

@@ -1,0 +1,86 @@
+"""The gateway face's routes: read the request, call the use case, write its answer."""
+
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kassa.domain.money import Money, payable
+from kassa.domain.orders import Module
+from kassa.domain.payments import Method
+from kassa.domain.principals import Principal
+from kassa.faces import edge
+from kassa.faces.api_keys import principal_of
+from kassa.faces.gateway import contract
+from kassa.faces.gateway.accounts import mask_account, read_source
+from kassa.usecases.find_payments import View, get_payment
+from kassa.usecases.request_payment import RequestedPayment, request_payment
+
+
+async def create(request: Request) -> Response:
+    core, principal = edge.core_of(request), await principal_of(request)
+    wanted = contract.check_texts(await edge.read_json(request, contract.PaymentRequest))
+    payment = await request_payment(core, _requested(wanted, principal))
+    view = await get_payment(core, principal.company.id, payment.id)
+    return contract.write_created(view.payment, _cashier(request, view))
+
+
+async def show(request: Request) -> Response:
+    core, principal = edge.core_of(request), await principal_of(request)
+    payment_id = contract.read_request_id(request.path_params["payment_request_id"])
+    view = await get_payment(core, principal.company.id, payment_id)
+    return contract.write_result(view.payment, _cashier(request, view))
+
+
+def _requested(wanted: contract.PaymentRequest, principal: Principal) -> RequestedPayment:
+    """The request in the core's words, with every account number masked that will be kept.
+
+    Raises: InvalidRequest.
+    """
+    amount = payable(Money.from_major(wanted.amount, principal.company.currency))
+    source = read_source(wanted.paymentMethod, wanted.payerAccount)
+    module = Module(wanted.module.lower()) if wanted.module else None
+    return RequestedPayment(
+        company=principal.company,
+        business_id=principal.business_id,
+        actor=principal.actor,
+        order_id=wanted.orderId,
+        user_id=wanted.userId,
+        amount=amount,
+        method=source.method,
+        connector=source.connector,
+        instrument=source.instrument,
+        instrument_shown=source.instrument_shown,
+        payer_account=mask_account(wanted.payerAccount, secret=source.method is Method.WALLET),
+        payee_account=mask_account(wanted.payeeAccount),
+        auth_code=source.auth_code,
+        module=module,
+        fingerprint_of=_content(wanted, amount, source.method),
+    )
+
+
+def _content(wanted: contract.PaymentRequest, amount: Money, method: Method) -> dict[str, Any]:
+    """What makes a repeat the same request: the meaning, so that 1, 1.0 and 1.00 are one amount
+    and "credit card" is "CREDIT_CARD". The use case hashes it; it is never kept.
+    """
+    return {
+        "user_id": wanted.userId,
+        "order_id": wanted.orderId,
+        "amount_minor": amount.minor,
+        "currency": amount.currency,
+        "method": method.value,
+        "payer": msgspec.to_builtins(wanted.payerAccount),
+        "payee": msgspec.to_builtins(wanted.payeeAccount),
+        "module": wanted.module,
+    }
+
+
+def _cashier(request: Request, view: View) -> str:
+    return f"{edge.core_of(request).policy.base_url}/pay/{view.order.session_token}"
+
+
+routes = [
+    edge.route("POST", "/gateway/payment-requests", create, contract.write_error),
+    edge.route("GET", "/gateway/payment-requests/{payment_request_id}", show, contract.write_error),
+]

@@ -1,0 +1,28 @@
+"""The door for providers' notifications: raw bytes in, the provider's acknowledgement out."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kassa.domain.errors import KassaError
+from kassa.faces import edge
+from kassa.usecases.receive_notification import receive_notification
+
+_LIMIT = 256 * 1024
+_STATUS = {"invalid_request": 400, "not_found": 404, "provider_unavailable": 503}
+
+
+async def notify(request: Request) -> Response:
+    body = await edge.read_bytes(request, _LIMIT)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    account = request.path_params["account"]
+    received = await receive_notification(edge.core_of(request), account, headers, body)
+    return Response(received.body, received.status, media_type=received.content_type)
+
+
+def write_error(_: Request, error: KassaError) -> Response:
+    """Anything but success makes the provider send again; it needs no reasons."""
+    status = _STATUS.get(error.code, 503)
+    return Response(error.code, status, media_type="text/plain")
+
+
+routes = [edge.route("POST", "/providers/{account}", notify, write_error)]

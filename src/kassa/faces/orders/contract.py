@@ -1,0 +1,270 @@
+"""The words of the orders interface's two calls: what may come in, and what goes out."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import msgspec
+
+from kassa.domain.errors import InvalidRequest, Unauthenticated
+from kassa.domain.money import Money, payable
+from kassa.domain.orders import Module, Order
+from kassa.domain.payments import Payment
+from kassa.domain.principals import Company, Principal
+from kassa.faces import edge
+from kassa.faces.orders.resources import deciding_payment, order_word
+from kassa.usecases.create_order import CreatedOrder, NewOrder
+
+FACE = "orders"
+CREATE_SCOPE = "orders.create"
+LATEST_EXPIRY = timedelta(days=366)  # longer than any shop waits, short enough to catch a typo
+EARLIEST_EXPIRY = datetime(2026, 1, 1, tzinfo=UTC)  # older than any request worth repeating
+REPLAYED = {"idempotent-replayed": "true"}
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """VerifyPaymentResponse. `code` is an HTTP number as text; the seed prints it so."""
+
+    message: str
+    code: str
+    status: str
+
+
+VERDICT: Mapping[str, Verdict] = {
+    "created": Verdict("Payment pending", "202", "pending"),
+    "pending": Verdict("Payment is being processed", "202", "pending"),
+    "paid": Verdict("Payment successful", "200", "success"),
+    "failed": Verdict("Payment failed", "402", "failed"),
+    "expired": Verdict("Order expired", "410", "failed"),
+    "canceled": Verdict("Order canceled", "410", "failed"),
+}
+"""By order_status; a failure adds its reason to the message."""
+
+
+_UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_ORDER_ID = re.compile(r"[A-Za-z0-9_-]{3,45}")
+_EMAIL = re.compile(r"[^\s@<>,;]+@[^\s@<>,;.]+(?:\.[^\s@<>,;.]+)+")
+_PHONE = re.compile(r"\+?[0-9(][0-9 ().-]*")
+_METHODS = re.compile(r"[A-Za-z0-9_-]+(?: *, *[A-Za-z0-9_-]+)*")
+_URL = re.compile(r"https?://[^/?#@\\\s]+(?:[/?#][\x21-\x7e]*)?", re.IGNORECASE)
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+_MODULES = {module.value: module for module in Module}
+
+Uint32 = Annotated[int, msgspec.Meta(ge=1, le=2**32 - 1)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+Email = Annotated[str, msgspec.Meta(max_length=100)]
+Phone = Annotated[str, msgspec.Meta(min_length=5, max_length=20)]
+Tag = Annotated[str, msgspec.Meta(max_length=255)]
+Url = Annotated[str, msgspec.Meta(max_length=1024)]
+
+
+class CustomerDetails(msgspec.Struct, forbid_unknown_fields=True):
+    """What is said here a second time must be the same as at the top of the request."""
+
+    customer_id: Uint32 | None = None
+    org_id: Uint32 | None = None
+    customer_name: str | None = None
+    customer_email: str | None = None
+    customer_phone: str | None = None
+
+
+class OrderMeta(msgspec.Struct, forbid_unknown_fields=True):
+    return_url: Url | None = None
+    notify_url: Url | None = None
+    payment_methods: Tag | None = None
+
+
+class OrderTags(msgspec.Struct, forbid_unknown_fields=True):
+    name: Tag | None = None
+    age: Tag | None = None
+
+
+class CreateOrder(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """CreateOrderRequest; `order_amount` is in major units. A member that is null is absent."""
+
+    customer_name: Name
+    customer_email: Email
+    customer_phone: Phone
+    order_amount: edge.Number
+    order_id: str | None = None
+    order_currency: str | None = None
+    customer_details: CustomerDetails | None = None
+    order_meta: OrderMeta | None = None
+    order_expiry_time: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    order_note: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+    order_tags: OrderTags | None = None
+    module: str | None = None
+
+
+class VerifyPayment(msgspec.Struct, forbid_unknown_fields=True):
+    """VerifyPaymentRequest."""
+
+    order_id: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+
+_NO_DETAILS, _NO_META, _NO_TAGS = CustomerDetails(), OrderMeta(), OrderTags()
+
+
+def read_credentials(headers: Mapping[str, str]) -> tuple[str, str]:
+    """The client's id and secret.
+
+    Raises: Unauthenticated when one is missing.
+    """
+    client_id, secret = headers.get("x-client-id", ""), headers.get("x-client-secret", "")
+    if not _KEY.fullmatch(client_id) or not _KEY.fullmatch(secret):
+        raise Unauthenticated("x-client-id and x-client-secret are needed")
+    return client_id, secret
+
+
+def read_key(headers: Mapping[str, str]) -> str | None:
+    """The idempotency key, under either of its two header names.
+
+    Raises: InvalidRequest.
+    """
+    key, other = headers.get("idempotency-key"), headers.get("x-idempotency-key")
+    if key is not None and other is not None and key != other:
+        raise _wrong("idempotency_key", "Idempotency-Key and x-idempotency-key differ")
+    key = other if key is None else key
+    if key is not None and not _KEY.fullmatch(key):
+        raise _wrong("idempotency_key", "1 to 255 visible ASCII characters are needed")
+    return key
+
+
+def read_create(
+    wanted: CreateOrder, principal: Principal, *, request_id: str | None, now: datetime
+) -> NewOrder:
+    """The order that is asked for, checked as far as no database is needed.
+
+    Raises: InvalidRequest.
+    """
+    company = principal.company
+    meta, tags = wanted.order_meta or _NO_META, wanted.order_tags or _NO_TAGS
+    number = (wanted.customer_details or _NO_DETAILS).customer_id
+    _check_customer(wanted, company)
+    _check_order(wanted, meta, tags)
+    currency = company.currency if wanted.order_currency is None else wanted.order_currency
+    return NewOrder(
+        company=company,
+        business_id=principal.business_id,
+        actor=principal.actor,
+        face=FACE,
+        amount=payable(Money.from_major(wanted.order_amount, currency)),
+        order_id=wanted.order_id,
+        request_scope=CREATE_SCOPE,
+        request_id=request_id,
+        customer_id=str(number) if number else "",
+        customer_number=number,
+        customer_name=wanted.customer_name,
+        customer_email=wanted.customer_email,
+        customer_phone=wanted.customer_phone,
+        module=_module(wanted.module),
+        note=wanted.order_note or "",
+        tags={name: said for name, said in (("name", tags.name), ("age", tags.age)) if said},
+        return_url=meta.return_url or "",
+        notify_url=meta.notify_url or "",
+        payment_methods=meta.payment_methods or "",
+        expires_at=_expiry(wanted, now),
+    )
+
+
+def _check_customer(wanted: CreateOrder, company: Company) -> None:
+    if not wanted.customer_name.strip() or _UNREADABLE.search(wanted.customer_name):
+        raise _wrong("customer_name", "a name without control characters is needed")
+    if not _EMAIL.fullmatch(wanted.customer_email) or _UNREADABLE.search(wanted.customer_email):
+        raise _wrong("customer_email", "an address such as alice@example.com is needed")
+    digits = sum(character.isdecimal() for character in wanted.customer_phone)
+    if not _PHONE.fullmatch(wanted.customer_phone) or digits < 5:
+        raise _wrong("customer_phone", "5 to 20 digits are needed, with + in front if you like")
+    details = wanted.customer_details
+    if details is None:
+        return
+    if details.org_id is not None and details.org_id != company.number:
+        raise _wrong("customer_details.org_id", "this is not your organization")
+    for field in ("customer_name", "customer_email", "customer_phone"):
+        if getattr(details, field) not in (None, getattr(wanted, field)):
+            raise _wrong(f"customer_details.{field}", f"it differs from {field}")
+
+
+def _check_order(wanted: CreateOrder, meta: OrderMeta, tags: OrderTags) -> None:
+    if wanted.order_id is not None and not _ORDER_ID.fullmatch(wanted.order_id):
+        raise _wrong("order_id", "3 to 45 of letters, digits, _ and - are needed")
+    if meta.return_url and not _is_address(meta.return_url):
+        raise _wrong(
+            "order_meta.return_url", "an absolute http or https address without spaces is needed"
+        )
+    if meta.payment_methods and not _METHODS.fullmatch(meta.payment_methods):
+        raise _wrong("order_meta.payment_methods", "words with commas between them are needed")
+    for field, said in (
+        ("order_note", wanted.order_note),
+        ("order_meta.notify_url", meta.notify_url),
+        ("order_tags.name", tags.name),
+        ("order_tags.age", tags.age),
+    ):
+        if said and _UNREADABLE.search(said):
+            raise _wrong(field, "control characters are not allowed")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return bool(_URL.fullmatch(text) and parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that hold no IPv6 address, a port beyond 65535
+        return False
+
+
+def _expiry(wanted: CreateOrder, now: datetime) -> datetime | None:
+    """The expiry in UTC, so that a repeat with another offset is the same request.
+
+    That it lies ahead is not asked here: a repeat that comes after it is still answered as the
+    first was, and only the use case knows a repeat.
+    """
+    expiry = wanted.order_expiry_time
+    if expiry is None:
+        return None
+    if expiry > now + LATEST_EXPIRY:
+        raise _wrong("order_expiry_time", f"at most {LATEST_EXPIRY.days} days ahead are possible")
+    if expiry < EARLIEST_EXPIRY:
+        raise _wrong("order_expiry_time", "a moment in the future is needed")
+    return expiry.astimezone(UTC)
+
+
+def _module(word: str | None) -> Module | None:
+    if word is None:
+        return None
+    module = _MODULES.get(word.lower())
+    if module is None:
+        raise _wrong("module", "GROOMING, RETAIL or MEMBERSHIP is needed")
+    return module
+
+
+def _wrong(field: str, why: str) -> InvalidRequest:
+    return InvalidRequest(f"{field}: {why}", field=field, reason="value")
+
+
+class Created(msgspec.Struct, frozen=True):
+    """CreateOrderResponse."""
+
+    payment_session_id: str
+    return_url: str
+    order_id: str
+
+
+def write_created(created: CreatedOrder, base_url: str) -> Created:
+    """Without an address of the merchant's own, `return_url` is the order's page at the cashier."""
+    order = created.order
+    page = order.return_url or f"{base_url}/pay/{order.session_token}"
+    return Created(order.session_token, page, order.id)
+
+
+def write_verdict(order: Order, payments: Sequence[Payment]) -> Verdict:
+    """What VerifyPayment says of an order."""
+    word = order_word(order, payments)
+    verdict = VERDICT[word]
+    deciding = deciding_payment(payments)
+    if word == "failed" and deciding is not None and deciding.failure_message:
+        message = f"{verdict.message}: {deciding.failure_message}"
+        return Verdict(message, verdict.code, verdict.status)
+    return verdict

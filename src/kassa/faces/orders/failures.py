@@ -1,0 +1,92 @@
+"""The name of each failure on the orders interface: HTTP status, `type` and `code`."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kassa.domain.errors import RETRYABLE, InvalidRequest, KassaError, RateLimited
+from kassa.faces import edge
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    status: int
+    type: str
+    code: str
+
+
+FAILURES: Mapping[str, Failure] = {
+    "invalid_request": Failure(400, "invalid_request_error", "request_invalid"),
+    "unauthenticated": Failure(401, "authentication_error", "request_failed"),
+    "permission_denied": Failure(403, "authentication_error", "permission_denied"),
+    "not_found": Failure(404, "invalid_request_error", "order_not_found"),
+    "idempotency_mismatch": Failure(422, "idempotency_error", "request_invalid"),
+    "in_progress": Failure(409, "idempotency_error", "request_in_progress"),
+    "illegal_transition": Failure(409, "invalid_request_error", "order_inactive"),
+    "amount_too_large": Failure(422, "invalid_request_error", "order_amount_invalid"),
+    "unsupported": Failure(422, "invalid_request_error", "feature_not_enabled"),
+    "rate_limited": Failure(429, "rate_limit_error", "request_failed"),
+    "provider_unavailable": Failure(503, "api_error", "provider_unavailable"),
+    "ambiguous_commit": Failure(503, "api_error", "request_failed"),
+    "internal": Failure(500, "api_error", "internal_error"),
+}
+"""Every code of `domain.errors`. Source of the names: Cashfree PG, whose order the seed copies."""
+
+_ORDER_ID_TAKEN = Failure(409, "invalid_request_error", "order_already_exists")
+
+_CODE_OF_REASON: Mapping[str, str] = {
+    "amount_invalid": "order_amount_invalid",
+    "amount_not_positive": "order_amount_invalid",
+    "amount_out_of_range": "order_amount_invalid",
+    "amount_precision": "order_amount_invalid",
+    "currency_unknown": "order_currency_invalid",
+    "expiry_invalid": "order_expiry_time_invalid",
+    "url_refused": "notify_url_invalid",
+}
+
+_MISSING = re.compile(r"(?:[\w.]+: )?[Oo]bject missing required field `(\w+)`")
+_LONGEST_MESSAGE = 500  # an unknown member is named, and its name may be as long as a body
+
+
+class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    message: str
+    code: str
+    type: str
+    help: str = ""
+
+
+def failure_of(error: KassaError) -> Failure:
+    """The finest name there is: order_amount_missing rather than request_invalid."""
+    if error.reason == "order_id_taken":
+        return _ORDER_ID_TAKEN
+    failure = FAILURES[error.code]
+    if not isinstance(error, InvalidRequest):
+        return failure
+    missing = _MISSING.fullmatch(error.message)
+    if error.reason in _CODE_OF_REASON:
+        code = _CODE_OF_REASON[error.reason]
+    elif missing:
+        code = f"{missing[1]}_missing"
+    elif error.field:
+        code = f"{error.field.rpartition('.')[2]}_invalid"
+    else:
+        code = failure.code
+    return Failure(failure.status, failure.type, code)
+
+
+def write_error(_: Request, error: KassaError) -> Response:
+    """The failure as HTTP; with Retry-After wherever the same request may be sent again."""
+    failure = failure_of(error)
+    headers, advice = None, ""
+    if error.code in RETRYABLE:
+        pause = error.retry_after_seconds if isinstance(error, RateLimited) else 1
+        headers = {"retry-after": str(pause)}
+        advice = f"Send the same request again after {pause} s, with the same Idempotency-Key."
+    # A member's name may hold half a character ("\ud800"), which no answer can.
+    message = error.message[:_LONGEST_MESSAGE].encode("utf-8", "replace").decode("utf-8")
+    body = ErrorBody(message, failure.code, failure.type, advice)
+    return edge.answer(body, failure.status, headers)

@@ -1,0 +1,125 @@
+"""The orders interface over gRPC: the same two calls, held to the same rules as their JSON."""
+
+import re
+from copy import copy
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import grpc.aio
+from google.protobuf.message import Message
+from google.rpc import status_pb2
+
+from kassa.domain.errors import InvalidRequest, KassaError
+from kassa.faces import edge, grpc_status
+from kassa.faces.orders import contract, handlers
+from kassa.faces.orders.failures import failure_of
+from kassa.usecases.core import Core
+from kassa.usecases.create_order import create_order
+from kassa_protos.orders.v1 import orders_pb2, orders_pb2_grpc
+
+_DECIMAL = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?")
+
+
+class PaymentService(orders_pb2_grpc.PaymentServiceServicer):
+    def __init__(self, core: Core):
+        self._core = core
+
+    async def CreateOrder(  # noqa: N802 - the name of the call
+        self,
+        request: orders_pb2.CreateOrderRequest,
+        context: "grpc.aio.ServicerContext[Any, Any]",
+    ) -> orders_pb2.CreateOrderResponse:
+        async with grpc_status.told(context, tell):
+            headers = metadata_of(context)
+            principal = await handlers.authenticate(self._core, headers)
+            key = contract.read_key(headers)
+            wanted = edge.convert(members_of(request), contract.CreateOrder)
+            created = await create_order(
+                self._core,
+                contract.read_create(wanted, principal, request_id=key, now=datetime.now(UTC)),
+            )
+            if created.replayed:
+                await context.send_initial_metadata(tuple(contract.REPLAYED.items()))
+            said = contract.write_created(created, self._core.policy.base_url)
+            return orders_pb2.CreateOrderResponse(
+                payment_session_id=said.payment_session_id,
+                return_url=said.return_url,
+                order_id=said.order_id,
+            )
+
+    async def VerifyPayment(  # noqa: N802 - the name of the call
+        self,
+        request: orders_pb2.VerifyPaymentRequest,
+        context: "grpc.aio.ServicerContext[Any, Any]",
+    ) -> orders_pb2.VerifyPaymentResponse:
+        async with grpc_status.told(context, tell):
+            principal = await handlers.authenticate(self._core, metadata_of(context))
+            wanted = edge.convert(set_fields(request), contract.VerifyPayment)
+            verdict = await handlers.judge(self._core, principal, wanted.order_id)
+            return orders_pb2.VerifyPaymentResponse(
+                message=verdict.message, code=verdict.code, status=verdict.status
+            )
+
+
+def add_to(server: grpc.aio.Server, core: Core) -> None:
+    """Serve `kassa.orders.v1.PaymentService` from `server`."""
+    orders_pb2_grpc.add_PaymentServiceServicer_to_server(PaymentService(core), server)
+
+
+def tell(error: KassaError) -> status_pb2.Status:
+    """The status, its reason named as `code` is in the JSON body: ORDER_AMOUNT_MISSING."""
+    named = copy(error)  # one error may be told to several callers of one batch
+    named.reason = failure_of(error).code
+    return grpc_status.status_of(named)
+
+
+def metadata_of(context: "grpc.aio.ServicerContext[Any, Any]") -> dict[str, str]:
+    sent = context.invocation_metadata() or ()
+    return {name: value for name, value in sent if isinstance(value, str)}
+
+
+def members_of(request: orders_pb2.CreateOrderRequest) -> dict[str, Any]:
+    """What the request sets, as its JSON would say it.
+
+    Raises: InvalidRequest for what JSON could not say: a number that is none, a time that is none.
+    """
+    members = set_fields(request)
+    text = members.pop("order_amount_decimal", None)
+    if text is not None:
+        members["order_amount"] = _decimal(text)
+    elif "order_amount" in members:
+        members["order_amount"] = _exactly(members["order_amount"])
+    if request.HasField("order_expiry_time"):
+        try:
+            members["order_expiry_time"] = request.order_expiry_time.ToDatetime(UTC)
+        except (ValueError, OverflowError):
+            raise InvalidRequest(
+                "order_expiry_time: not a moment of the years 1 to 9999", field="order_expiry_time"
+            ) from None
+    return members
+
+
+def set_fields(message: Message) -> dict[str, Any]:
+    """Every field that is set; proto3 cannot tell 0 and "" from unset, so they are not."""
+    return {
+        field.name: set_fields(value) if isinstance(value, Message) else value
+        for field, value in message.ListFields()
+    }
+
+
+def _decimal(text: str) -> Decimal:
+    if not _DECIMAL.fullmatch(text):
+        raise InvalidRequest(
+            'order_amount_decimal: decimal text such as "299.99" is needed',
+            field="order_amount_decimal",
+        )
+    return Decimal(text)
+
+
+def _exactly(number: Any) -> Decimal:
+    """The shortest decimal that names this double: what the caller wrote, not its binary image."""
+    amount = Decimal(repr(number))
+    if not amount.is_finite():
+        raise InvalidRequest("order_amount: not a number", field="order_amount")
+    return amount

@@ -1,0 +1,113 @@
+"""The orders interface over HTTP: read, call the use case, write."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kassa.domain.lifecycle import PaymentStatus
+from kassa.domain.orders import Order
+from kassa.domain.payments import Payment
+from kassa.domain.principals import Principal
+from kassa.faces import edge
+from kassa.faces.orders import contract, resources
+from kassa.faces.orders.failures import write_error
+from kassa.usecases.authenticate import authenticate_client
+from kassa.usecases.core import Core
+from kassa.usecases.create_order import create_order
+from kassa.usecases.find_payments import payments_of_order
+from kassa.usecases.sync_payment import sync_payment
+
+UNDECIDED = frozenset({PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_ACTION})
+"""Where only the provider knows whether the payer has paid by now."""
+
+
+async def authenticate(core: Core, headers: Mapping[str, str]) -> Principal:
+    """Who asks, by headers or by gRPC metadata.
+
+    Raises: Unauthenticated.
+    """
+    return await authenticate_client(core, *contract.read_credentials(headers))
+
+
+async def find_order(core: Core, company_id: str, order_id: str) -> tuple[Order, list[Payment]]:
+    """An order and its payments, oldest first.
+
+    Raises: NotFound.
+    """
+    views = await payments_of_order(core, company_id, order_id)
+    return views[0].order, [view.payment for view in views]
+
+
+async def judge(core: Core, principal: Principal, order_id: str) -> contract.Verdict:
+    """Whether an order is paid; a provider that has not decided is asked first.
+
+    Raises: NotFound.
+    """
+    company_id = principal.company.id
+    order, payments = await find_order(core, company_id, order_id)
+    undecided = [payment for payment in payments if payment.status in UNDECIDED]
+    for payment in undecided:
+        await sync_payment(core, company_id, payment.id, actor=principal.actor)
+    if undecided:
+        order, payments = await find_order(core, company_id, order_id)
+    return contract.write_verdict(order, payments)
+
+
+async def create(request: Request) -> Response:
+    core = edge.core_of(request)
+    principal = await authenticate(core, request.headers)
+    key = contract.read_key(request.headers)
+    wanted = await edge.read_json(request, contract.CreateOrder)
+    created = await create_order(
+        core, contract.read_create(wanted, principal, request_id=key, now=datetime.now(UTC))
+    )
+    return edge.answer(
+        contract.write_created(created, core.policy.base_url),
+        headers=contract.REPLAYED if created.replayed else None,
+    )
+
+
+async def verify(request: Request) -> Response:
+    core = edge.core_of(request)
+    principal = await authenticate(core, request.headers)
+    wanted = await edge.read_json(request, contract.VerifyPayment)
+    return edge.answer(await judge(core, principal, wanted.order_id))
+
+
+async def order_asked_for(request: Request) -> tuple[Order, list[Payment]]:
+    core = edge.core_of(request)
+    principal = await authenticate(core, request.headers)
+    return await find_order(core, principal.company.id, request.path_params["order_id"])
+
+
+async def show_order(request: Request) -> Response:
+    order, payments = await order_asked_for(request)
+    base_url = edge.core_of(request).policy.base_url
+    return edge.answer(resources.write_order(order, payments, base_url))
+
+
+async def show_payments(request: Request) -> Response:
+    order, payments = await order_asked_for(request)
+    return edge.answer([resources.write_payment(order, payment) for payment in payments])
+
+
+async def show_refunds(request: Request) -> Response:
+    _, payments = await order_asked_for(request)
+    return edge.answer(resources.write_refunds(payments))
+
+
+async def show_settlements(request: Request) -> Response:
+    _, payments = await order_asked_for(request)
+    return edge.answer(resources.write_settlements(payments))
+
+
+routes = [
+    edge.route("POST", "/v1/orders:create", create, write_error),
+    edge.route("POST", "/v1/orders:verify", verify, write_error),
+    edge.route("GET", "/pg/orders/{order_id}", show_order, write_error),
+    edge.route("GET", "/pg/orders/{order_id}/payments", show_payments, write_error),
+    edge.route("GET", "/pg/orders/{order_id}/refunds", show_refunds, write_error),
+    edge.route("GET", "/pg/orders/{order_id}/settlements", show_settlements, write_error),
+]

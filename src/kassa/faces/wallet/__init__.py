@@ -1,0 +1,1 @@
+"""The wallet's OpenAPI: signed pay and inquiry over HTTP (seed 003)."""

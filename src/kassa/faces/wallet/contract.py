@@ -1,0 +1,234 @@
+"""The wallet face's words: result codes, what each status and error is called, answers written."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from kassa.domain.errors import KassaError
+from kassa.domain.lifecycle import OPEN, PaymentStatus
+from kassa.domain.money import Money
+from kassa.domain.payments import Payment
+from kassa.faces.wallet.reading import NOT_THIS_API
+
+FACE = "wallet"
+CONTENT_TYPE = "application/json; charset=UTF-8"
+_MAX_MESSAGE = 256  # characters of resultMessage and paymentFailReason
+
+S, U, F = "S", "U", "F"
+
+PRINTED: Mapping[str, tuple[str, str]] = {
+    "SUCCESS": (S, "Success"),
+    "REPEAT_REQUEST": (S, "repeat order create request, merchantTransId = {request_id}"),
+    "UNKNOWN_EXCEPTION": (U, "An API calling is failed, which is caused by unknown reasons."),
+    "NO_INTERFACE_DEF": (F, "API is not defined."),
+    "MSG_PARSE_ERROR": (F, "Message parsed error."),
+    "FUNCTION_NOT_MATCH": (F, "Function parameter does not match API."),
+    "INVALID_CLIENT": (F, "Invalid client."),
+    "INVALID_SIGNATURE": (F, "Signature is invalid."),
+    "INVALID_CLIENT_STATUS": (F, "Invalid client status."),
+    "PAYMENT_AMOUNT_EXCEED_LIMIT": (F, "Payment amount exceeds limit."),
+    "USER_NOT_EXIST": (F, "User not exist."),
+    "USER_STATUS_ABNORMAL": (F, "The user status is abnormal."),
+    "USER_BALANCE_NOT_ENOUGH": (F, "User balance is not enough for this payment."),
+    "PARTNER_NOT_EXIST": (F, "Partner not exist."),
+}
+"""resultStatus and resultMessage of every code that seed 003 prints, letter for letter."""
+
+FAMILY: Mapping[str, tuple[str, str]] = {
+    "REQUEST_TRAFFIC_EXCEED_LIMIT": (U, "Too many requests; send the same request again later."),
+    "PARAM_ILLEGAL": (F, "A parameter is illegal."),
+    "REPEAT_REQ_INCONSISTENT": (F, "The paymentRequestId was used with other content before."),
+    "ACCESS_DENIED": (F, "Access denied."),
+    "PROCESS_FAIL": (F, "The payment failed."),
+    "ORDER_NOT_EXIST": (F, "The order does not exist."),
+    "ORDER_IS_CLOSED": (F, "The order is closed."),
+}
+"""Codes of the seed's documentation family, for what the seed has no word for."""
+
+RESULTS: Mapping[str, tuple[str, str]] = {**PRINTED, **FAMILY}
+
+_P = PaymentStatus
+
+PAY_RESULT: Mapping[PaymentStatus, str] = {
+    _P.CREATED: "SUCCESS",  # accepted: the payer goes to the cashier
+    _P.REQUIRES_ACTION: "SUCCESS",
+    _P.AUTHORIZED: "SUCCESS",  # "need to wait for the capture operation": no paymentTime yet
+    _P.PROCESSING: "UNKNOWN_EXCEPTION",
+    _P.CAPTURED: "SUCCESS",
+    _P.SETTLED: "SUCCESS",
+    _P.FAILED: "PROCESS_FAIL",  # unless FAILURE_RESULT knows better
+    _P.CANCELED: "ORDER_IS_CLOSED",
+    _P.EXPIRED: "ORDER_IS_CLOSED",
+}
+
+FAILURE_RESULT: Mapping[str, str] = {
+    "user_not_exist": "USER_NOT_EXIST",
+    "user_status_abnormal": "USER_STATUS_ABNORMAL",
+    "user_balance_not_enough": "USER_BALANCE_NOT_ENOUGH",
+    "amount_exceeds_limit": "PAYMENT_AMOUNT_EXCEED_LIMIT",
+}
+"""By the core's failure code; every other failure is PROCESS_FAIL."""
+
+PAYMENT_STATUS: Mapping[PaymentStatus, str] = {
+    _P.CREATED: "PROCESSING",
+    _P.REQUIRES_ACTION: "PROCESSING",
+    _P.PROCESSING: "PROCESSING",
+    _P.AUTHORIZED: "PROCESSING",
+    _P.CAPTURED: "SUCCESS",
+    _P.SETTLED: "SUCCESS",
+    _P.FAILED: "FAIL",
+    _P.CANCELED: "CANCELLED",
+    _P.EXPIRED: "CANCELLED",
+}
+"""What inquiryPayment and notifications call a status."""
+
+ERROR_RESULT: Mapping[str, str] = {
+    "internal": "UNKNOWN_EXCEPTION",
+    "invalid_request": "PARAM_ILLEGAL",
+    "unauthenticated": "INVALID_SIGNATURE",
+    "permission_denied": "ACCESS_DENIED",
+    "not_found": "ORDER_NOT_EXIST",
+    "idempotency_mismatch": "REPEAT_REQ_INCONSISTENT",
+    "in_progress": "UNKNOWN_EXCEPTION",
+    "illegal_transition": "ORDER_IS_CLOSED",
+    "amount_too_large": "PAYMENT_AMOUNT_EXCEED_LIMIT",
+    "unsupported": "FUNCTION_NOT_MATCH",
+    "rate_limited": "REQUEST_TRAFFIC_EXCEED_LIMIT",
+    "provider_unavailable": "UNKNOWN_EXCEPTION",
+    "ambiguous_commit": "UNKNOWN_EXCEPTION",
+}
+"""By the error's code, unless REASON_RESULT knows its reason."""
+
+REASON_RESULT: Mapping[str, str] = {
+    "no_interface": "NO_INTERFACE_DEF",
+    "unknown_client": "INVALID_CLIENT",
+    "client_disabled": "INVALID_CLIENT_STATUS",
+    "no_partner": "PARTNER_NOT_EXIST",
+    NOT_THIS_API: "FUNCTION_NOT_MATCH",
+    "json_malformed": "MSG_PARSE_ERROR",
+    "body_incomplete": "MSG_PARSE_ERROR",
+    "body_too_large": "MSG_PARSE_ERROR",
+    "body_encoded": "MSG_PARSE_ERROR",
+}
+
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A result object; `detail` says more for people where the message is a printed one."""
+
+    code: str
+    request_id: str = ""
+    detail: str = ""
+
+    @property
+    def status(self) -> str:
+        return RESULTS[self.code][0]
+
+    @property
+    def message(self) -> str:
+        if self.detail and self.code not in PRINTED:
+            return self.detail[:_MAX_MESSAGE]
+        return RESULTS[self.code][1].format(request_id=self.request_id)[:_MAX_MESSAGE]
+
+    def write(self) -> Answer:
+        """The members in the order that the seed prints."""
+        return {
+            "resultCode": self.code,
+            "resultStatus": self.status,
+            "resultMessage": self.message,
+        }
+
+
+def _answer(result: Result) -> Answer:
+    """Printed messages stay as printed, so what else is to say goes into extendInfo, which in
+    this family is always a text that holds JSON."""
+    written: Answer = {"result": result.write()}
+    if result.detail and result.code in PRINTED:
+        written["extendInfo"] = json.dumps(
+            {"detail": result.detail[:_MAX_MESSAGE]}, ensure_ascii=False
+        )
+    return written
+
+
+def write_error(error: KassaError) -> Answer:
+    code = REASON_RESULT.get(error.reason) or ERROR_RESULT[error.code]
+    return _answer(Result(code, detail=error.message))
+
+
+def pay_result(payment: Payment) -> Result:
+    """What the pay request came to, as far as it is known.
+
+    Surplus reads as the closed order it came after: this API's F is for ever, and a merchant who
+    read a late S would deliver for money that goes back to the payer.
+    """
+    if payment.surplus:
+        return Result(
+            "ORDER_IS_CLOSED",
+            detail="The order was closed when its money arrived; the money goes back to the payer.",
+        )
+    if payment.status is PaymentStatus.FAILED:
+        return Result(FAILURE_RESULT.get(payment.failure_code, PAY_RESULT[payment.status]))
+    return Result(PAY_RESULT[payment.status])
+
+
+def write_pay(
+    payment: Payment, *, request_id: str, cashier_url: str, replayed: bool, at_once: bool
+) -> Answer:
+    """The answer to pay. `at_once`: by auth code, where "accepted" would be read as "paid"."""
+    result = pay_result(payment)
+    is_waiting = result.status == S and not payment.is_paid
+    if is_waiting and at_once:
+        result = Result("UNKNOWN_EXCEPTION")
+    elif is_waiting and replayed:
+        result = Result("REPEAT_REQUEST", request_id)
+    written = _answer(result) | {"paymentId": payment.id}
+    if payment.is_paid and result.status == S:
+        written["paymentTime"] = _paid_at(payment)
+    if payment.status in OPEN and not at_once:
+        written["redirectActionForm"] = {
+            "method": "POST",
+            "redirectionUrl": cashier_url,
+            "redirectUrl": cashier_url,
+        }
+    return written
+
+
+def write_inquiry(payment: Payment) -> Answer:
+    """The answer to inquiryPayment: its S says that the inquiry worked, not that money moved."""
+    return _answer(Result("SUCCESS")) | write_state(payment)
+
+
+def write_state(payment: Payment) -> Answer:
+    """The members that say how a payment stands, alike in inquiries and notifications."""
+    result = pay_result(payment)
+    status = "CANCELLED" if payment.surplus else PAYMENT_STATUS[payment.status]
+    written: Answer = {"paymentId": payment.id}
+    if payment.face == FACE and payment.request_id:
+        written["paymentRequestId"] = payment.request_id
+    written |= {
+        "paymentAmount": write_amount(payment.amount),
+        "paymentCreateTime": write_time(payment.created_at),
+        "paymentStatus": status,
+    }
+    if status == "SUCCESS":
+        written["paymentTime"] = _paid_at(payment)
+    if result.status == F:
+        written["paymentFailReason"] = f"{result.code}: {result.message}"[:_MAX_MESSAGE]
+    return written
+
+
+def write_amount(amount: Money) -> Answer:
+    return {"currency": amount.currency, "value": str(amount.minor)}
+
+
+def _paid_at(payment: Payment) -> str:
+    return write_time(payment.captured_at or payment.updated_at)
+
+
+def write_time(moment: datetime) -> str:
+    """ISO 8601 to the second, in UTC: 2026-11-22T02:00:00+00:00."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds")

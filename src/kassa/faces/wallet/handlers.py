@@ -1,0 +1,236 @@
+"""The wallet face's routes: who calls, does the signature hold, the use case, a signed answer."""
+
+import asyncio
+import hashlib
+import hmac
+import os
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kassa.domain.errors import (
+    InvalidRequest,
+    KassaError,
+    NotFound,
+    PermissionDenied,
+    Unauthenticated,
+)
+from kassa.domain.lifecycle import PaymentStatus
+from kassa.domain.payments import Payment
+from kassa.domain.principals import WalletClient
+from kassa.faces import edge
+from kassa.faces.wallet import contract, reading, signature
+from kassa.faces.wallet.notify import KIND
+from kassa.usecases.authenticate import find_wallet_client
+from kassa.usecases.core import Core
+from kassa.usecases.create_order import NewOrder, create_order
+from kassa.usecases.find_payments import View, find_by_request, get_payment
+from kassa.usecases.pay_from_wallet import WalletPay, pay_from_wallet
+from kassa.usecases.sync_payment import sync_payment
+
+FRESHNESS: timedelta | None = None
+"""How far Request-Time may be from our clock; None: not judged, since the family publishes no
+tolerance and the request id is what makes a repeated pay harmless (README)."""
+
+_UNDECIDED = frozenset(
+    {PaymentStatus.REQUIRES_ACTION, PaymentStatus.PROCESSING, PaymentStatus.AUTHORIZED}
+)
+# An RSA signature costs about a millisecond; cryptography lets the other threads run meanwhile.
+_signers = ThreadPoolExecutor(os.cpu_count() or 2, thread_name_prefix="wallet-sign")
+
+Members = dict[str, Any]
+Verb = Callable[[Core, WalletClient, Members], Awaitable[contract.Answer]]
+
+
+async def pay(core: Core, client: WalletClient, members: Members) -> contract.Answer:
+    wanted = reading.read_pay(members)
+    made = await create_order(core, _new_order(core, client, wanted))
+    payment, order = made.payment, made.order
+    if wanted.auth_code and payment.status is PaymentStatus.CREATED:
+        payment = await pay_from_wallet(
+            core,
+            WalletPay(
+                company_id=payment.company_id,
+                payment_id=payment.id,
+                auth_code=wanted.auth_code,
+                actor=client.actor,
+            ),
+        )
+    elif payment.status in _UNDECIDED:
+        payment = await sync_payment(core, payment.company_id, payment.id, actor=client.actor)
+    return contract.write_pay(
+        payment,
+        request_id=wanted.request_id,
+        cashier_url=f"{core.policy.base_url}/pay/{order.session_token}",
+        replayed=made.replayed,
+        at_once=bool(wanted.auth_code),
+    )
+
+
+def _new_order(core: Core, client: WalletClient, wanted: reading.Pay) -> NewOrder:
+    return NewOrder(
+        company=client.company,
+        business_id=client.business_id,
+        actor=client.actor,
+        face=contract.FACE,
+        amount=wanted.amount,
+        request_scope=_scope(client),
+        request_id=wanted.request_id,
+        customer_id=wanted.buyer_id,
+        description=wanted.description,
+        return_url=wanted.return_url,
+        notify_url=wanted.notify_url,
+        notify_kind=KIND,
+        expires_at=wanted.expires_at,
+        retry_allowed=False,
+        extra={"productCode": wanted.product_code, "order": wanted.order},
+        payment_extra={"client_id": client.client_id, "auth": _auth_mark(core, wanted.auth_code)},
+    )
+
+
+def _scope(client: WalletClient) -> str:
+    return f"wallet.pay:{client.client_id}"
+
+
+def _auth_mark(core: Core, auth_code: str) -> str:
+    """Tells a repeat from another payer's request, without keeping the code itself."""
+    if not auth_code:
+        return ""
+    message = b"wallet.paymentAuthCode:" + auth_code.encode()
+    return hmac.new(core.secrets.pepper, message, hashlib.sha256).hexdigest()
+
+
+async def inquire(core: Core, client: WalletClient, members: Members) -> contract.Answer:
+    asked = reading.read_inquiry(members)
+    company_id = client.company.id
+    if asked.payment_id is not None:
+        view = await get_payment(core, company_id, asked.payment_id)
+    else:
+        request_id = asked.request_id or ""
+        view = await find_by_request(core, company_id, _scope(client), request_id)
+    payment = _visible(client, view)
+    if payment.status in _UNDECIDED:
+        payment = await sync_payment(core, company_id, payment.id, actor=client.actor)
+    return contract.write_inquiry(payment)
+
+
+def _visible(client: WalletClient, view: View) -> Payment:
+    """The payment, unless another wallet client or another business made it.
+
+    Raises: NotFound.
+    """
+    payment = view.payment
+    is_own = payment.request_scope == _scope(client)
+    if is_own or (payment.face != contract.FACE and payment.business_id == client.business_id):
+        return payment
+    raise NotFound("no such payment")
+
+
+def _signed(verb: Verb) -> edge.Handler:
+    """The way of every request: from its raw bytes to `verb`, and back to a signed answer."""
+
+    async def handler(request: Request) -> Response:
+        core = edge.core_of(request)
+        client = await _find_client(request)
+        if client is None:
+            raise Unauthenticated("no client has this Client-Id", reason="unknown_client")
+        try:
+            answer = await verb(core, client, await _members(client, request))
+        except KassaError as error:  # here, and not in _write_error, to sign in another thread
+            answer = contract.write_error(error)
+        return await _respond(request, answer)
+
+    return handler
+
+
+async def _no_interface(request: Request) -> Response:
+    said = f"{request.method} {_target(request)} is no API of this wallet"
+    await _find_client(request)
+    return await _respond(request, contract.write_error(NotFound(said, reason="no_interface")))
+
+
+async def _find_client(request: Request) -> WalletClient | None:
+    """Who says to be calling; from now on answers to this request are signed, if we know them."""
+    named = request.headers.getlist("client-id")
+    if len(named) == 1 and named[0]:
+        request.state.client = await find_wallet_client(edge.core_of(request), named[0])
+        return _client_of(request)
+    return None
+
+
+def _client_of(request: Request) -> WalletClient | None:
+    client: WalletClient | None = getattr(request.state, "client", None)
+    return client
+
+
+async def _members(client: WalletClient, request: Request) -> Members:
+    """The request's JSON, once it is known to come from `client`.
+
+    Raises: PermissionDenied, Unauthenticated, InvalidRequest.
+    """
+    if client.status not in ("active", "no_partner"):
+        raise PermissionDenied("this client is disabled", reason="client_disabled")
+    body = await edge.read_bytes(request)
+    _check_signature(client, request, body)
+    if client.status == "no_partner":
+        raise PermissionDenied("the partner of this client is closed", reason="no_partner")
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise InvalidRequest("a Content-Encoding is not understood here", reason="body_encoded")
+    return reading.read_members(body)
+
+
+def _check_signature(client: WalletClient, request: Request, body: bytes) -> None:
+    """Verifying costs 30 µs: less than a trip to another thread."""
+    headers, times = (request.headers.getlist(name) for name in ("signature", "request-time"))
+    if len(headers) != 1 or len(times) != 1:
+        raise Unauthenticated("Request-Time and Signature must be given, once each")
+    if not signature.is_fresh(times[0], datetime.now(UTC), FRESHNESS):
+        raise Unauthenticated("Request-Time is too far from the wallet's clock")
+    signed = signature.Signed(request.method, _target(request), client.client_id, times[0], body)
+    try:
+        signature.verify(signed, headers[0], client.keys)
+    except signature.SignatureRefused as refusal:
+        raise Unauthenticated(str(refusal)) from None
+
+
+def _target(request: Request) -> str:
+    path = request.scope.get("raw_path") or request.scope["path"].encode()
+    return signature.target_of(path, request.scope["query_string"])
+
+
+async def _respond(request: Request, answer: contract.Answer) -> Response:
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_signers, _write, request, answer)
+
+
+def _write(request: Request, answer: contract.Answer) -> Response:
+    """The answer, signed over the request's own method and target; unsigned only when we do not
+    know who asked."""
+    body, client = edge.to_json(answer), _client_of(request)
+    now = contract.write_time(datetime.now(UTC))
+    headers = {"response-time": now, "content-type": contract.CONTENT_TYPE}
+    if client is not None:
+        secrets = edge.core_of(request).secrets
+        signed = signature.Signed(request.method, _target(request), client.client_id, now, body)
+        key = signature.private_key(secrets.wallet_private_key_pem)
+        headers["client-id"] = client.client_id
+        headers["signature"] = signature.sign(signed, key, secrets.wallet_key_version)
+    return Response(body, headers=headers)
+
+
+def _write_error(request: Request, error: KassaError) -> Response:
+    return _write(request, contract.write_error(error))
+
+
+_EVERY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+
+routes = [
+    edge.route("POST", "/v1/payments/pay", _signed(pay), _write_error),
+    edge.route("POST", "/v1/payments/inquiryPayment", _signed(inquire), _write_error),
+    # Last: whatever else is asked for under this prefix is an API that is not defined.
+    edge.route(_EVERY_METHOD, "/v1/payments/{rest:path}", _no_interface, _write_error),
+]

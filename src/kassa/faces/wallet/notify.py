@@ -1,0 +1,77 @@
+"""The wallet's news of a payment, as posted to paymentNotifyUrl: its body, signature, receipt."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from kassa.domain.case import Announcement
+from kassa.domain.orders import Order
+from kassa.domain.payments import Payment
+from kassa.domain.principals import Company
+from kassa.faces import edge
+from kassa.faces.wallet import contract, signature
+from kassa.usecases.core import Core, Letter
+
+KIND = "wallet"
+
+
+class WalletNotifications:
+    """The superset of the family's three notification bodies, signed with the wallet's own key.
+
+    A receiver reads paymentStatus or paymentResult, whichever its version of the family knows.
+    """
+
+    # The family publishes none; this is what its nearest relatives keep: eight in 24 hours.
+    schedule = (
+        timedelta(0),
+        timedelta(minutes=2),
+        timedelta(minutes=10),
+        timedelta(minutes=10),
+        timedelta(hours=1),
+        timedelta(hours=2),
+        timedelta(hours=6),
+        timedelta(hours=15),
+    )
+
+    def write(
+        self,
+        core: Core,
+        announcement: Announcement,
+        order: Order,
+        payment: Payment,
+        company: Company,
+    ) -> Letter:
+        """The letter to post now; it tells how the payment stands now, not how it stood."""
+        body = edge.to_json(write_notification(payment))
+        client_id = str(payment.extra["client_id"])
+        now = contract.write_time(datetime.now(UTC))
+        target = signature.target_of_url(announcement.url)
+        signed = signature.Signed("POST", target, client_id, now, body)
+        key = signature.private_key(core.secrets.wallet_private_key_pem)
+        headers = {
+            "Client-Id": client_id,
+            "Request-Time": now,
+            "Signature": signature.sign(signed, key, core.secrets.wallet_key_version),
+            "Content-Type": contract.CONTENT_TYPE,
+        }
+        return Letter(headers=headers, body=body)
+
+    def arrived(self, status: int, body: bytes) -> bool:
+        """Only HTTP 200 with resultStatus S; F, U and whatever cannot be read are sent again."""
+        if status != 200:
+            return False
+        try:
+            answer: Any = json.loads(body)
+        except (ValueError, RecursionError):
+            return False
+        result = answer.get("result") if isinstance(answer, dict) else None
+        return isinstance(result, dict) and result.get("resultStatus") == contract.S
+
+
+def write_notification(payment: Payment) -> contract.Answer:
+    """How the payment stands; paymentResult is S only for money that is there to stay."""
+    state = contract.write_state(payment)
+    result = contract.pay_result(payment)
+    if result.status == contract.S and state["paymentStatus"] != "SUCCESS":
+        result = contract.Result("UNKNOWN_EXCEPTION")
+    return state | {"paymentResult": result.write()}

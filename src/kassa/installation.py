@@ -1,0 +1,85 @@
+"""The keys of this installation: made once, kept in files that only their owner can read."""
+
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from kassa.domain.errors import InvalidRequest
+from kassa.usecases.core import Secrets
+
+_KEY_BYTES = 32
+_RSA_BITS = 2048  # what the wallet protocol's clients accept
+
+
+def private_file(path: Path, content: bytes) -> None:
+    """Write a file nobody else can read, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o711)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)
+
+
+def _kept(path: Path, make: "bytes | None" = None) -> bytes:
+    if path.exists():
+        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise InvalidRequest(f"{path} can be read by others; make it private (chmod 600)")
+        return path.read_bytes()
+    content = make if make is not None else secrets.token_bytes(_KEY_BYTES)
+    private_file(path, content)
+    return content
+
+
+def rsa_pem() -> bytes:
+    """A fresh RSA private key as PKCS#8 PEM."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def ec_pem() -> bytes:
+    """A fresh P-256 private key as PKCS#8 PEM."""
+    return ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def public_pem(private: bytes) -> bytes:
+    """The public half of a PEM private key."""
+    key = serialization.load_pem_private_key(private, None)
+    return key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def open_secrets(data_dir: Path) -> Secrets:
+    """Read this installation's keys, making what is missing.
+
+    Raises: InvalidRequest when a key file is open to others.
+    """
+    directory = data_dir / "secrets"
+    wallet = directory / "wallet_signing_key.pem"
+    private = _kept(wallet) if wallet.exists() else _kept(wallet, rsa_pem())
+    return Secrets(
+        pepper=_kept(directory / "pepper"),
+        page_token=_kept(directory / "page_token"),
+        wallet_private_key_pem=private,
+        wallet_public_key_pem=public_pem(private),
+    )
+
+
+def sandbox_secret(data_dir: Path) -> bytes:
+    """What the sandbox provider signs its notifications with."""
+    return _kept(data_dir / "secrets" / "sandbox")

@@ -1,0 +1,157 @@
+"""Logs, metrics and the request id: what an operator sees of us."""
+
+import logging
+import os
+import re
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kassa.faces.edge import REQUEST_ID
+from kassa.usecases.ids import new_id
+
+_ASKED_ID = re.compile(rb"^[A-Za-z0-9_.:-]{1,64}$")
+_SECRET_SHAPES = re.compile(
+    r"whsec_[\w+/=-]+|sk_[0-9a-z]+_[\w-]+|sess_[0-9a-z]+|Bearer\s+\S+|Basic\s+\S+"
+    r"|-----BEGIN[^-]+PRIVATE KEY-----|eyJ[\w-]+\.[\w-]+\.[\w-]+|\b\d(?:[ -]?\d){12,18}\b"
+)
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_BUCKETS = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1,
+    2.5,
+    5,
+    10,
+)  # seconds, not money
+
+REQUESTS = Counter("kassa_requests_total", "Requests answered.", ["face", "status"])
+SECONDS = Histogram("kassa_request_seconds", "Time to answer.", ["face"], buckets=_BUCKETS)
+
+FACES: Mapping[str, str] = {
+    "/v1/orders": "orders",
+    "/pg/": "orders",
+    "/v1/payments/": "wallet",
+    "/v1/payment": "business",
+    "/api/": "checkout",
+    "/gateway/": "gateway",
+    "/pay/": "cashier",
+    "/providers/": "inbound",
+    "/sandbox/": "sandbox",
+}
+
+
+def configure_logs(process: str, level: str) -> None:
+    """One JSON object per line on standard error; nothing secret in it."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _name_process(process),
+            structlog.processors.format_exc_info,
+            hide_secrets,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(stream=sys.stderr, level=logging.ERROR, format="%(message)s")
+
+
+def _name_process(process: str) -> Any:
+    def add(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+        event["process"] = process
+        return event
+
+    return add
+
+
+def hide_secrets(_: Any, __: str, event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The second line of defense: whatever looks like a secret or a card number is blotted out."""
+    return {key: _hidden(value) for key, value in event.items()}
+
+
+def _hidden(value: Any) -> Any:
+    return _SECRET_SHAPES.sub("[hidden]", value) if isinstance(value, str) else value
+
+
+class Watch:
+    """ASGI middleware: gives each request its id, counts it, times it, and logs one line."""
+
+    def __init__(self, app: ASGIApp):
+        self._app = app
+        self._log = structlog.get_logger("kassa.http")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        REQUEST_ID.set(request_id)
+        status = 500
+        began = time.perf_counter()
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (b"x-request-id", request_id.encode()),
+                ]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            took = time.perf_counter() - began
+            face = face_of(scope["path"])
+            REQUESTS.labels(face, str(status)).inc()
+            SECONDS.labels(face).observe(took)
+            if face != "ops":
+                self._log.info(
+                    "request",
+                    request_id=request_id,
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=status,
+                    milliseconds=int(took * 1_000_000) / 1000,
+                )
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _ASKED_ID.match(value):
+            return str(value.decode())
+    return new_id("rq")
+
+
+def face_of(path: str) -> str:
+    for prefix, face in FACES.items():
+        if path.startswith(prefix):
+            return face
+    return "ops"
+
+
+def metrics_text() -> bytes:
+    """All processes' metrics in Prometheus's text form, when they share a directory."""
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
+    return generate_latest()

@@ -1,0 +1,130 @@
+"""Tenants and credentials: small tables, read through the use cases' short cache."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kassa.domain.principals import Company
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """`lookup`: its public half. `public_keys`: version or kid to PEM."""
+
+    lookup: str
+    company_id: str
+    business_id: str
+    kind: str
+    name: str
+    secret_hash: bytes | None
+    public_keys: dict[str, str]
+    status: str
+    company_status: str
+    company: Company
+
+
+_COMPANY = "c.id, c.number, c.name, c.currency, c.business_id"
+
+
+def _company(row: Any) -> Company:
+    return Company(
+        id=row["id"],
+        number=row["number"],
+        name=row["name"],
+        currency=row["currency"],
+        business_id=row["business_id"],
+    )
+
+
+async def find_credential(connection: Any, lookup: str) -> Credential | None:
+    row = await connection.fetchrow(
+        "select k.lookup, k.company_id, k.business_id as key_business, k.kind, k.name as key_name,"
+        f" k.secret_hash, k.public_keys, k.status, c.status as company_status, {_COMPANY}"
+        " from credential k join company c on c.id = k.company_id where k.lookup = $1",
+        lookup,
+    )
+    if row is None:
+        return None
+    return Credential(
+        lookup=row["lookup"],
+        company_id=row["company_id"],
+        business_id=row["key_business"],
+        kind=row["kind"],
+        name=row["key_name"],
+        secret_hash=row["secret_hash"],
+        public_keys=row["public_keys"],
+        status=row["status"],
+        company_status=row["company_status"],
+        company=_company(row),
+    )
+
+
+async def find_company(connection: Any, company_id: str) -> Company | None:
+    row = await connection.fetchrow(f"select {_COMPANY} from company c where c.id = $1", company_id)
+    return _company(row) if row else None
+
+
+async def find_company_by_number(connection: Any, number: int) -> Company | None:
+    row = await connection.fetchrow(f"select {_COMPANY} from company c where c.number = $1", number)
+    return _company(row) if row else None
+
+
+async def add_company(connection: Any, company: Company) -> bool:
+    """Store it unless its id is known; says whether it was new."""
+    done = await connection.fetchval(
+        "insert into company (id, number, name, currency, business_id)"
+        " values ($1, $2, $3, $4, $5) on conflict (id) do nothing returning true",
+        company.id,
+        company.number,
+        company.name,
+        company.currency,
+        company.business_id,
+    )
+    return bool(done)
+
+
+async def next_company_number(connection: Any) -> int:
+    """The next free number; callers hold the table lock this takes until they commit."""
+    await connection.execute("lock table company in share row exclusive mode")
+    number: int = await connection.fetchval("select coalesce(max(number), 0) + 1 from company")
+    return number
+
+
+async def set_company_status(connection: Any, company_id: str, status: str) -> bool:
+    done = await connection.fetchval(
+        "update company set status = $2 where id = $1 returning true", company_id, status
+    )
+    return bool(done)
+
+
+async def put_credential(
+    connection: Any,
+    *,
+    lookup: str,
+    company: Company,
+    kind: str,
+    name: str,
+    secret_hash: bytes | None = None,
+    public_keys: Mapping[str, str] | None = None,
+) -> None:
+    """Store a credential, or replace the one of that name."""
+    await connection.execute(
+        "insert into credential as t"
+        " (lookup, company_id, business_id, kind, name, secret_hash, public_keys)"
+        " values ($1, $2, $3, $4, $5, $6, $7) on conflict (lookup) do update"
+        " set secret_hash = excluded.secret_hash, public_keys = excluded.public_keys",
+        lookup,
+        company.id,
+        company.business_id,
+        kind,
+        name,
+        secret_hash,
+        dict(public_keys or {}),
+    )
+
+
+async def set_credential_status(connection: Any, lookup: str, status: str) -> bool:
+    done = await connection.fetchval(
+        "update credential set status = $2 where lookup = $1 returning true", lookup, status
+    )
+    return bool(done)

@@ -1,0 +1,73 @@
+"""Bring the schema up to date: numbered plain SQL, each file once, in its own transaction."""
+
+import hashlib
+import re
+from importlib.resources import files
+
+import asyncpg
+
+from kassa.domain.errors import InvalidRequest
+
+_LOCK = 0x6B617373  # one migration at a time, over all processes of a database
+_NAME = re.compile(r"^(\d{4})_\w+\.sql$")
+
+_TABLE = """
+create table if not exists schema_migration (
+  number integer primary key,
+  name text not null,
+  checksum text not null,
+  applied_at timestamptz not null default now())
+"""
+
+
+def _scripts() -> list[tuple[int, str, str]]:
+    found = []
+    for item in files(__package__).joinpath("migrations").iterdir():
+        if match := _NAME.match(item.name):
+            found.append((int(match[1]), item.name, item.read_text(encoding="utf-8")))
+    return sorted(found)
+
+
+async def migrate(url: str) -> int:
+    """Apply what is missing and return how many scripts that were.
+
+    Waits for another migrator. Refuses a database whose applied scripts differ from ours.
+    Raises: InvalidRequest.
+    """
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("select pg_advisory_lock($1)", _LOCK)
+        await connection.execute(_TABLE)
+        rows = await connection.fetch("select number, checksum from schema_migration")
+        applied = {row["number"]: row["checksum"] for row in rows}
+        count = 0
+        for number, name, text in _scripts():
+            checksum = hashlib.sha256(text.encode()).hexdigest()
+            if number in applied:
+                if applied[number] != checksum:
+                    raise InvalidRequest(
+                        f"migration {name} is not the one this database was made with"
+                    )
+                continue
+            async with connection.transaction():
+                await connection.execute("set local lock_timeout = '5s'")
+                await connection.execute(text)
+                await connection.execute(
+                    "insert into schema_migration (number, name, checksum) values ($1, $2, $3)",
+                    number,
+                    name,
+                    checksum,
+                )
+            count += 1
+        role = await connection.fetchval("select 1 from pg_roles where rolname = 'kassa_app'")
+        if role:
+            await connection.execute("grant select on schema_migration to kassa_app")
+        return count
+    finally:
+        await connection.close()
+
+
+async def is_current(connection: "asyncpg.Connection[asyncpg.Record]") -> bool:
+    """Whether every script we know has been applied."""
+    newest = await connection.fetchval("select max(number) from schema_migration")
+    return newest is not None and newest >= max(number for number, _, _ in _scripts())

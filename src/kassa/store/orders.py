@@ -1,0 +1,175 @@
+"""Orders: created together with the payment that will collect them, and found again."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from kassa.domain.orders import Order
+from kassa.domain.payments import Payment
+from kassa.store.rows import (
+    ORDER_COLUMNS,
+    PAYMENT_COLUMNS,
+    columns,
+    json_rows,
+    order_row,
+    payment_row,
+    read_order,
+    read_payment,
+)
+
+_ORDER = ", ".join(ORDER_COLUMNS)
+_PAYMENT = ", ".join(PAYMENT_COLUMNS)
+
+# One statement, one commit: an order that loses to an older one (same id, or same request id)
+# takes no payment and no event with it, because both join what was really inserted.
+_INSERT = f"""
+with wanted_order as materialized (
+       select * from json_populate_recordset(null::orders, $1::json)),
+     wanted_payment as materialized (
+       select * from json_populate_recordset(null::payment, $2::json)),
+     made_order as (
+       insert into orders as o ({_ORDER}) select {_ORDER} from wanted_order
+       on conflict do nothing returning o.company_id, o.id),
+     made_payment as (
+       insert into payment as p ({_PAYMENT})
+       select {columns("w", PAYMENT_COLUMNS)} from wanted_payment w
+         join made_order m on m.company_id = w.company_id and m.id = w.order_id
+       returning p.company_id, p.id, p.status, p.created_at),
+     made_event as (
+       insert into payment_event as e
+         (company_id, payment_id, seq, event, from_status, to_status, actor, evidence, at)
+       select m.company_id, m.id, 1, 'create', null, m.status, a.actor, a.evidence, m.created_at
+         from made_payment m
+         join json_to_recordset($3::json) as a(company_id text, id text, actor text, evidence jsonb)
+           on a.company_id = m.company_id and a.id = m.id)
+select company_id, id from made_order
+"""
+
+
+async def insert(
+    connection: Any, rows: Sequence[tuple[Order, Payment, str]]
+) -> set[tuple[str, str]]:
+    """Store (order, payment, actor) triples; returns the (company, order id)s that were new."""
+    orders = [order_row(order) for order, _, _ in rows]
+    payments = [payment_row(payment) for _, payment, _ in rows]
+    actors = [
+        {
+            "company_id": payment.company_id,
+            "id": payment.id,
+            "actor": actor,
+            "evidence": {"face": order.face, "order": order.id},
+        }
+        for order, payment, actor in rows
+    ]
+    made = await connection.fetch(
+        _INSERT, json_rows(orders), json_rows(payments), json_rows(actors)
+    )
+    return {(row[0], row[1]) for row in made}
+
+
+_VIEW = f"{columns('p', PAYMENT_COLUMNS)}, {columns('o', ORDER_COLUMNS)}"
+_JOIN = "payment p join orders o on o.company_id = p.company_id and o.id = p.order_id"
+_WIDTH = len(PAYMENT_COLUMNS)
+
+
+def read_view(row: Any) -> tuple[Payment, Order]:
+    """A row of payment columns followed by order columns."""
+    order = read_order(row[_WIDTH:])
+    return read_payment(row[:_WIDTH], order), order
+
+
+async def by_payment(
+    connection: Any, keys: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], tuple[Payment, Order]]:
+    """(company, payment id)s to payment and order; unknown keys are simply missing."""
+    rows = await connection.fetch(
+        f"select {_VIEW} from {_JOIN}"
+        " join unnest($1::text[], $2::text[]) as k(c, id) on k.c = p.company_id and k.id = p.id"
+        " where p.company_id = any($1)",
+        [company for company, _ in keys],
+        [payment for _, payment in keys],
+    )
+    return {(row[0], row[1]): read_view(row) for row in rows}
+
+
+async def by_order(
+    connection: Any, keys: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], list[tuple[Payment, Order]]]:
+    """(company, order id)s to their payments, oldest first."""
+    rows = await connection.fetch(
+        f"select {_VIEW} from {_JOIN}"
+        " join unnest($1::text[], $2::text[]) as k(c, id) on k.c = o.company_id and k.id = o.id"
+        " where o.company_id = any($1) order by p.company_id, p.id",
+        [company for company, _ in keys],
+        [order for _, order in keys],
+    )
+    found: dict[tuple[str, str], list[tuple[Payment, Order]]] = {}
+    for row in rows:
+        payment, order = read_view(row)
+        found.setdefault((order.company_id, order.id), []).append((payment, order))
+    return found
+
+
+async def by_request(
+    connection: Any, keys: Sequence[tuple[str, str, str]]
+) -> dict[tuple[str, str, str], tuple[Payment, Order]]:
+    """(company, scope, request id)s to the first payment made under each."""
+    rows = await connection.fetch(
+        f"select {_VIEW} from {_JOIN} join unnest($1::text[], $2::text[], $3::text[])"
+        " as k(c, scope, request) on k.c = o.company_id and k.scope = o.request_scope"
+        " and k.request = o.request_id where o.company_id = any($1) order by p.id desc",
+        [company for company, _, _ in keys],
+        [scope for _, scope, _ in keys],
+        [request for _, _, request in keys],
+    )
+    found: dict[tuple[str, str, str], tuple[Payment, Order]] = {}
+    for row in rows:
+        payment, order = read_view(row)
+        found[order.company_id, order.request_scope, order.request_id or ""] = payment, order
+    return found
+
+
+async def by_number(connection: Any, company_id: str, number: int) -> tuple[Payment, Order] | None:
+    row = await connection.fetchrow(
+        f"select {_VIEW} from {_JOIN} where p.company_id = $1 and p.number = $2",
+        company_id,
+        number,
+    )
+    return read_view(row) if row else None
+
+
+async def by_session(connection: Any, company_id: str, token: str) -> Order | None:
+    row = await connection.fetchrow(
+        f"select {_ORDER} from orders where company_id = $1 and session_token = $2",
+        company_id,
+        token,
+    )
+    return read_order(row) if row else None
+
+
+async def page(
+    connection: Any, company_id: str, order_ids: Sequence[str], *, before: str | None, limit: int
+) -> list[tuple[Payment, Order]]:
+    """The company's payments, newest id first, older than `before`; of `order_ids` when given."""
+    conditions = ["p.company_id = $1", "o.company_id = $1"]
+    values: list[Any] = [company_id, limit]
+    if order_ids:
+        values.append(list(order_ids))
+        conditions.append(f"p.order_id = any(${len(values)})")
+    if before is not None:
+        values.append(before)
+        conditions.append(f"p.id < ${len(values)}")
+    rows = await connection.fetch(
+        f"select {_VIEW} from {_JOIN} where {' and '.join(conditions)} order by p.id desc limit $2",
+        *values,
+    )
+    return [read_view(row) for row in rows]
+
+
+async def due(connection: Any, limit: int) -> list[tuple[str, str]]:
+    """(company, order id)s whose time has run out by the database's clock."""
+    rows = await connection.fetch(
+        "select company_id, id from orders where status = 'active' and expires_at <= now()"
+        " order by expires_at limit $1",
+        limit,
+    )
+    return [(row[0], row[1]) for row in rows]

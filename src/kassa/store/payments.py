@@ -1,0 +1,231 @@
+"""Payments under change: lock them with their orders, read their attempts, save what changed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from kassa.domain.case import Case
+from kassa.domain.orders import Order
+from kassa.domain.payments import Attempt, Payment
+from kassa.store.orders import read_view
+from kassa.store.rows import (
+    ATTEMPT_COLUMNS,
+    ORDER_COLUMNS,
+    PAYMENT_COLUMNS,
+    attempt_row,
+    columns,
+    json_rows,
+    order_row,
+    payment_row,
+    read_attempt,
+)
+
+Keys = Sequence[tuple[str, str]]
+
+
+async def lock(connection: Any, keys: Keys) -> datetime:
+    """Lock the orders of these (company, payment id)s, in one order everywhere; gives now().
+
+    An order's lock guards all of its payments, so nothing else needs locking.
+    """
+    await connection.execute(
+        "select 1 from orders o where o.company_id = any($1) and (o.company_id, o.id) in ("
+        " select p.company_id, p.order_id from payment p"
+        " join unnest($1::text[], $2::text[]) as k(c, id) on k.c = p.company_id and k.id = p.id"
+        " where p.company_id = any($1))"
+        " order by o.company_id, o.id for update",
+        *_arrays(keys),
+    )
+    now: datetime = await connection.fetchval("select now()")
+    return now
+
+
+async def read_locked(
+    connection: Any, keys: Keys
+) -> dict[tuple[str, str], tuple[Payment, Order, bool]]:
+    """Payment, order, and whether another payment of that order holds its money."""
+    rows = await connection.fetch(
+        f"select {columns('p', PAYMENT_COLUMNS)}, {columns('o', ORDER_COLUMNS)},"
+        " exists (select from payment x where x.company_id = p.company_id"
+        "   and x.order_id = p.order_id and x.id <> p.id and not x.surplus"
+        "   and x.status in ('authorized', 'captured', 'settled'))"
+        " from payment p join orders o on o.company_id = p.company_id and o.id = p.order_id"
+        " join unnest($1::text[], $2::text[]) as k(c, id) on k.c = p.company_id and k.id = p.id"
+        " where p.company_id = any($1)",
+        *_arrays(keys),
+    )
+    return {(row[0], row[1]): (*read_view(row), row[-1]) for row in rows}
+
+
+async def attempts_of(connection: Any, keys: Keys) -> list[Attempt]:
+    """All attempts of these (company, payment id)s, oldest first."""
+    rows = await connection.fetch(
+        f"select {columns('a', ATTEMPT_COLUMNS)} from attempt a"
+        " join unnest($1::text[], $2::text[]) as k(c, id)"
+        "   on k.c = a.company_id and k.id = a.payment_id"
+        " where a.company_id = any($1) order by a.company_id, a.payment_id, a.number",
+        *_arrays(keys),
+    )
+    return [read_attempt(row) for row in rows]
+
+
+async def find_attempt(connection: Any, company_id: str, attempt_id: str) -> Attempt | None:
+    row = await connection.fetchrow(
+        f"select {', '.join(ATTEMPT_COLUMNS)} from attempt where company_id = $1 and id = $2",
+        company_id,
+        attempt_id,
+    )
+    return read_attempt(row) if row else None
+
+
+def _arrays(keys: Keys) -> tuple[list[str], list[str]]:
+    return [company for company, _ in keys], [key for _, key in keys]
+
+
+_FIXED = {"company_id", "id", "order_id", "created_at"}
+
+
+def _update(table: str, names: Sequence[str], fixed: set[str]) -> str:
+    changed = [name for name in names if name not in fixed]
+    return (
+        f"update {table} as t set {', '.join(f'{name} = w.{name}' for name in changed)}"
+        f" from json_populate_recordset(null::{table}, $1::json) as w"
+        " where t.company_id = any($2) and t.company_id = w.company_id and t.id = w.id"
+    )
+
+
+_UPDATE_PAYMENT = _update("payment", PAYMENT_COLUMNS, _FIXED)
+_UPDATE_ORDER = (
+    "update orders as t set status = w.status, updated_at = w.updated_at"
+    " from json_populate_recordset(null::orders, $1::json) as w"
+    " where t.company_id = any($2) and t.company_id = w.company_id and t.id = w.id"
+)
+_UPDATE_ATTEMPT = _update("attempt", ATTEMPT_COLUMNS, _FIXED)
+
+
+def _insert(table: str, names: str, *, unless: str = "") -> str:
+    return (
+        f"insert into {table} as t ({names}) select {names}"
+        f" from json_populate_recordset(null::{table}, $1::json){unless}"
+    )
+
+
+_INSERT_ATTEMPT = _insert("attempt", ", ".join(ATTEMPT_COLUMNS))
+_INSERT_EVENT = _insert(
+    "payment_event",
+    "company_id, payment_id, seq, event, from_status, to_status, actor, evidence, at",
+)
+_INSERT_POSTING = _insert("posting", "company_id, id, kind, currency, payment_id, at")
+_INSERT_ENTRY = _insert("entry", "company_id, posting_id, leg, account, currency, amount_minor")
+_INSERT_ANNOUNCEMENT = (
+    "insert into announcement as t (company_id, id, payment_id, version, kind, url, event_type,"
+    " next_at, created_at) select company_id, id, payment_id, version, kind, url, event_type,"
+    " created_at, created_at from json_populate_recordset(null::announcement, $1::json)"
+)
+
+
+async def save(connection: Any, cases: Sequence[Case], known_attempts: set[str]) -> None:
+    """Write everything these cases gathered. `known_attempts`: ids that are rows already."""
+    changed = [case for case in cases if case.events or case.touched or case.order_changed]
+    companies = sorted({case.payment.company_id for case in changed})
+    attempts = [attempt for case in changed for attempt in case.touched.values()]
+    old = [attempt_row(item) for item in attempts if item.id in known_attempts]
+    new = [attempt_row(item) for item in attempts if item.id not in known_attempts]
+    if old:  # before the new ones: at most one attempt of a payment may be open
+        await connection.execute(_UPDATE_ATTEMPT, json_rows(old), companies)
+    if new:
+        await connection.execute(_INSERT_ATTEMPT, json_rows(new))
+    moved = [payment_row(case.payment) for case in changed if case.events]
+    if moved:
+        await connection.execute(_UPDATE_PAYMENT, json_rows(moved), companies)
+        await connection.execute(_INSERT_EVENT, json_rows(_event_rows(changed)))
+    orders = [order_row(case.order) for case in changed if case.order_changed]
+    if orders:
+        await connection.execute(_UPDATE_ORDER, json_rows(orders), companies)
+    await insert_postings(connection, [posting for case in changed for posting in case.postings])
+    news = [item for case in changed for item in case.announcements]
+    if news:
+        rows = [
+            {
+                "company_id": item.company_id,
+                "id": item.id,
+                "payment_id": item.payment_id,
+                "version": item.version,
+                "kind": item.kind,
+                "url": item.url,
+                "event_type": item.event_type,
+                "created_at": item.at,
+            }
+            for item in news
+        ]
+        await connection.execute(_INSERT_ANNOUNCEMENT, json_rows(rows))
+
+
+def _event_rows(cases: Sequence[Case]) -> list[dict[str, Any]]:
+    return [
+        {
+            "company_id": event.company_id,
+            "payment_id": event.payment_id,
+            "seq": event.seq,
+            "event": event.event,
+            "from_status": event.from_status,
+            "to_status": event.to_status,
+            "actor": event.actor,
+            "evidence": event.evidence,
+            "at": event.at,
+        }
+        for case in cases
+        for event in case.events
+    ]
+
+
+async def insert_postings(connection: Any, postings: Sequence[Any]) -> None:
+    """Write ledger postings with their entries; they are never touched again."""
+    if not postings:
+        return
+    heads = [
+        {
+            "company_id": posting.company_id,
+            "id": posting.id,
+            "kind": posting.kind,
+            "currency": posting.currency,
+            "payment_id": posting.payment_id,
+            "at": posting.at,
+        }
+        for posting in postings
+    ]
+    legs = [
+        {
+            "company_id": posting.company_id,
+            "posting_id": posting.id,
+            "leg": leg,
+            "account": entry.account,
+            "currency": posting.currency,
+            "amount_minor": entry.minor,
+        }
+        for posting in postings
+        for leg, entry in enumerate(posting.entries, 1)
+    ]
+    await connection.execute(_INSERT_POSTING, json_rows(heads))
+    await connection.execute(_INSERT_ENTRY, json_rows(legs))
+
+
+async def to_query(connection: Any, limit: int) -> list[tuple[str, str]]:
+    """(company, payment id)s with an attempt whose provider should be asked now."""
+    rows = await connection.fetch(
+        "select company_id, payment_id from attempt where next_query_at <= now()"
+        " order by next_query_at limit $1",
+        limit,
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+async def next_number(connection: Any, company_id: str, name: str) -> int:
+    """The company's next small integer under `name`; the row lock hands each out once."""
+    value: int = await connection.fetchval(
+        "insert into counter as t (company_id, name, value) values ($1, $2, 1)"
+        " on conflict (company_id, name) do update set value = t.value + 1 returning t.value",
+        company_id,
+        name,
+    )
+    return value

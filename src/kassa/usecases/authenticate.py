@@ -1,0 +1,165 @@
+"""Who is asking: API keys, client secrets, customers' tokens and wallet clients."""
+
+import hashlib
+import hmac
+import time
+from collections import OrderedDict
+from typing import Any
+
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey
+
+from kassa.domain.errors import Unauthenticated
+from kassa.domain.principals import Company, Principal, WalletClient
+from kassa.store import companies
+from kassa.store.companies import Credential
+from kassa.usecases.core import Core
+
+_FRESH_SECONDS = 1.0  # a revoked credential is dead this long after, on every node
+_REMEMBERED = 10_000
+_REFUSED = "the credentials are missing, wrong or no longer valid"
+_ISSUER_LEEWAY_SECONDS = 60
+_ALGORITHM = "ES256"
+_CLAIMS = jwt.JWTClaimsRegistry(
+    leeway=_ISSUER_LEEWAY_SECONDS,
+    sub={"essential": True},
+    exp={"essential": True},
+    aud={"essential": True, "value": "kassa"},
+)
+
+
+class _Memory:
+    """What was looked up within the last second; negative answers are not remembered."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, tuple[float, Any]] = OrderedDict()  # seconds, not money
+
+    def get(self, key: str) -> Any:
+        kept = self._kept.get(key)
+        return kept[1] if kept and time.monotonic() - kept[0] < _FRESH_SECONDS else None
+
+    def put(self, key: str, value: Any) -> None:
+        self._kept[key] = (time.monotonic(), value)
+        self._kept.move_to_end(key)
+        while len(self._kept) > _REMEMBERED:
+            self._kept.popitem(last=False)
+
+
+def _memory(core: Core) -> _Memory:
+    memory: _Memory = core.gatherers.setdefault("credentials", _Memory())
+    return memory
+
+
+async def _credential(core: Core, lookup: str) -> Credential | None:
+    memory = _memory(core)
+    known: Credential | None = memory.get(lookup)
+    if known is None and len(lookup) <= 200 and lookup.isprintable():
+        async with core.db.connection() as connection:
+            known = await companies.find_credential(connection, lookup)
+        if known is not None:
+            memory.put(lookup, known)
+    return known
+
+
+def hash_secret(core: Core, secret: str) -> bytes:
+    """How a secret is kept: HMAC-SHA256 under the pepper, which the database does not hold."""
+    return hmac.digest(core.secrets.pepper, secret.encode("utf-8", "surrogatepass"), hashlib.sha256)
+
+
+async def _prove(core: Core, lookup: str, kind: str, secret: str) -> Principal:
+    credential = await _credential(core, lookup)
+    expected = credential.secret_hash if credential and credential.kind == kind else None
+    right = hmac.compare_digest(hash_secret(core, secret), expected or bytes(32))
+    if credential is None or expected is None or not right or not _is_active(credential):
+        raise Unauthenticated(_REFUSED)
+    return Principal(
+        company=credential.company,
+        business_id=credential.business_id,
+        kind=kind,
+        credential=credential.name,
+    )
+
+
+def _is_active(credential: Credential) -> bool:
+    return credential.status == "active" and credential.company_status == "active"
+
+
+async def authenticate_api_key(core: Core, secret: str) -> Principal:
+    """The holder of an API key ("sk_<id>_<secret>": the id finds it, the whole proves it).
+
+    Raises: Unauthenticated, in the same words whatever was wrong.
+    """
+    name = "_".join(secret.split("_", 2)[:2])
+    return await _prove(core, f"key:{name}", "api_key", secret)
+
+
+async def authenticate_client(core: Core, client_id: str, client_secret: str) -> Principal:
+    """A client of the orders face.
+
+    Raises: Unauthenticated, in the same words whatever was wrong.
+    """
+    return await _prove(core, f"client:{client_id}", "orders_client", client_secret)
+
+
+async def authenticate_customer(core: Core, token: str) -> Principal:
+    """A shopper, by a JWT that one of the company's registered keys signed (ES256 only).
+
+    Claims: `sub` the username, `roles` a list, `aud` "kassa", `exp` required.
+    Raises: Unauthenticated, in the same words whatever was wrong.
+    """
+    try:
+        key_id = str(jws.extract_compact(token.encode("ascii")).headers().get("kid", ""))
+    except (JoseError, ValueError):
+        raise Unauthenticated(_REFUSED) from None
+    credential = await _credential(core, f"jwt:{key_id}")
+    if credential is None or credential.kind != "jwt_key" or not _is_active(credential):
+        raise Unauthenticated(_REFUSED)
+    try:
+        key = ECKey.import_key(credential.public_keys[key_id])
+        claims = jwt.decode(token, key, algorithms=[_ALGORITHM]).claims
+        _CLAIMS.validate(claims)
+    except (JoseError, ValueError, KeyError):
+        raise Unauthenticated(_REFUSED) from None
+    return Principal(
+        company=credential.company,
+        business_id=credential.business_id,
+        kind="customer",
+        credential=key_id,
+        name=str(claims["sub"]),
+        roles=_roles(claims.get("roles")),
+    )
+
+
+def _roles(claim: Any) -> frozenset[str]:
+    return frozenset(map(str, claim)) if isinstance(claim, list) else frozenset()
+
+
+async def find_wallet_client(core: Core, client_id: str) -> WalletClient | None:
+    """The wallet client and its public keys; None when nobody has that id.
+
+    `status`: active, disabled, or no_partner when its company is closed.
+    """
+    credential = await _credential(core, f"wallet:{client_id}")
+    if credential is None or credential.kind != "wallet_client":
+        return None
+    status = credential.status if credential.company_status == "active" else "no_partner"
+    return WalletClient(
+        company=credential.company,
+        business_id=credential.business_id,
+        client_id=client_id,
+        status=status,
+        keys=credential.public_keys,
+    )
+
+
+async def company_by_number(core: Core, number: int) -> Company | None:
+    """The company whose number stands in a session token or an attempt id."""
+    memory = _memory(core)
+    known: Company | None = memory.get(f"number:{number}")
+    if known is None:
+        async with core.db.connection() as connection:
+            known = await companies.find_company_by_number(connection, number)
+        if known is not None:
+            memory.put(f"number:{number}", known)
+    return known

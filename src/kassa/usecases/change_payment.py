@@ -1,0 +1,129 @@
+"""The one road to another state: lock, decide in pure code, save; many payments at a time."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kassa.domain.case import Case
+from kassa.domain.errors import KassaError, NotFound
+from kassa.domain.ledger import balance_changes, wallet_account
+from kassa.domain.orders import Order
+from kassa.domain.payments import Payment
+from kassa.domain.principals import WalletUser
+from kassa.store import payments, wallets
+from kassa.usecases.batch import batched
+from kassa.usecases.core import Core
+
+
+@dataclass(slots=True)
+class Purse:
+    """A wallet user's money in one currency, locked. `user` None: there is no such user."""
+
+    user: WalletUser | None
+    balance_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What somebody wants to happen to a payment.
+
+    `decide` gets the locked case and moves it; it may run again on fresher rows, so it touches
+    nothing else. `wallet_user`: whose purse it will need.
+    """
+
+    company_id: str
+    payment_id: str
+    decide: Callable[[Case, Purse | None], None]
+    wallet_user: str | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.company_id, self.payment_id
+
+
+async def change_payments(core: Core, changes: Sequence[Change]) -> list[Case | KassaError]:
+    """Take each payment through its change; one transaction for the whole list.
+
+    A change that is refused yields its error in its place, changes nothing, and spoils no other.
+    Changes of one order are applied one after another.
+    Raises: ProviderUnavailable, AmbiguousCommit for all of them.
+    """
+    results: dict[int, Case | KassaError] = {}
+    left = list(range(len(changes)))
+    while left:
+        left = await _round(core, changes, left, results)
+    return [results[index] for index in range(len(changes))]
+
+
+async def _round(
+    core: Core, changes: Sequence[Change], wanted: list[int], results: dict[int, Case | KassaError]
+) -> list[int]:
+    """Decide for the first change of each order; returns the indexes that must wait."""
+    keys = sorted({changes[index].key for index in wanted})
+    later: list[int] = []
+    async with core.db.transaction() as connection:
+        now = await payments.lock(connection, keys)
+        found = await payments.read_locked(connection, keys)
+        attempts = await payments.attempts_of(connection, keys)
+        purses = await _purses(connection, [changes[index] for index in wanted], found)
+        done: list[Case] = []
+        busy: set[tuple[str, str]] = set()
+        for index in wanted:
+            change = changes[index]
+            if change.key not in found:
+                results[index] = NotFound("no such payment")
+                continue
+            payment, order, order_paid = found[change.key]
+            if (order.company_id, order.id) in busy:
+                later.append(index)
+                continue
+            busy.add((order.company_id, order.id))
+            own = {item.id: item for item in attempts if item.payment_id == payment.id}
+            case = Case(payment, order, own, now, core.new_id, order_paid=order_paid)
+            purse = purses.get((change.company_id, change.wallet_user, payment.amount.currency))
+            outcome = _decide(change, case, purse)
+            results[index] = outcome
+            if isinstance(outcome, Case):
+                done.append(outcome)
+        await payments.save(connection, done, {attempt.id for attempt in attempts})
+        postings = [posting for case in done for posting in case.postings]
+        await wallets.change_balances(connection, balance_changes(postings))
+    return later
+
+
+def _decide(change: Change, case: Case, purse: Purse | None) -> Case | KassaError:
+    try:
+        change.decide(case, purse)
+    except KassaError as error:
+        return error
+    if purse is not None:
+        account = wallet_account(change.wallet_user or "")
+        for posting in case.postings:
+            purse.balance_minor -= sum(e.minor for e in posting.entries if e.account == account)
+    return case
+
+
+async def _purses(
+    connection: Any,
+    changes: Sequence[Change],
+    found: Mapping[tuple[str, str], tuple[Payment, Order, bool]],
+) -> dict[tuple[str, str | None, str], Purse]:
+    wanted: set[tuple[str, str, str]] = set()
+    for change in changes:
+        if change.wallet_user is not None and change.key in found:
+            currency = found[change.key][0].amount.currency
+            wanted.add((change.company_id, change.wallet_user, currency))
+    if not wanted:
+        return {}
+    people = await wallets.users(connection, sorted({(c, user) for c, user, _ in wanted}))
+    locks = sorted((c, wallet_account(user), currency) for c, user, currency in wanted)
+    balances = await wallets.lock_balances(connection, locks)
+    return {
+        (c, user, currency): Purse(
+            people.get((c, user)), balances.get((c, wallet_account(user), currency), 0)
+        )
+        for c, user, currency in wanted
+    }
+
+
+change_payment = batched(change_payments)

@@ -1,0 +1,91 @@
+"""Core: all that a verb may touch; `kassa.app` builds it, nothing else does."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Protocol
+
+from kassa.connectors.base import Connector
+from kassa.connectors.egress import Egress
+from kassa.domain.case import Announcement
+from kassa.domain.orders import Order
+from kassa.domain.payments import Payment
+from kassa.domain.principals import Company
+from kassa.store.db import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The settings that rules read.
+
+    `base_url`: where payers and providers reach us, without a trailing slash.
+    `wallet_limit_minor`: most that one wallet payment may move, in minor units of any currency.
+    """
+
+    base_url: str
+    live: bool = False
+    allow_loopback: bool = False
+    order_lifetime: timedelta = timedelta(days=30)
+    wallet_order_lifetime: timedelta = timedelta(hours=24)
+    redirect_lifetime: timedelta = timedelta(minutes=15)
+    query_interval: timedelta = timedelta(seconds=3)
+    wallet_limit_minor: int = 100_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Secrets:
+    """Keys of this installation. Never printed: no repr, and nothing logs it."""
+
+    pepper: bytes
+    page_token: bytes
+    wallet_private_key_pem: bytes
+    wallet_public_key_pem: bytes
+    wallet_key_version: str = "1"
+
+    def __repr__(self) -> str:
+        return "Secrets(hidden)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A notification ready to be posted: exact bytes and headers."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class NotificationWriter(Protocol):
+    """A face's words for news: how it is written and signed, and how its arrival is known."""
+
+    @property
+    def schedule(self) -> Sequence[timedelta]:
+        """Pause before the first, second, … delivery; after the last the news is a dead letter."""
+        ...
+
+    def write(
+        self,
+        core: "Core",
+        announcement: Announcement,
+        order: Order,
+        payment: Payment,
+        company: Company,
+    ) -> Letter: ...
+
+    def arrived(self, status: int, body: bytes) -> bool:
+        """Whether the receiver's answer means: received, stop sending."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Core:
+    """`writers`: by notification kind. `new_id`: a prefix in, a unique time-ordered id out."""
+
+    db: Database
+    connectors: Mapping[str, Connector]
+    egress: Egress
+    policy: Policy
+    secrets: Secrets
+    writers: Mapping[str, NotificationWriter]
+    new_id: Callable[[str], str]
+    gatherers: dict[Any, Any] = field(default_factory=dict)
+    """The batch queues of `batched` verbs, one per verb."""

@@ -1,0 +1,268 @@
+"""Create an order and the payment that will collect it."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from kassa.connectors.egress import check_url
+from kassa.domain.errors import IdempotencyMismatch, InProgress, InvalidRequest, KassaError
+from kassa.domain.lifecycle import OrderStatus, PaymentStatus
+from kassa.domain.money import Money, payable
+from kassa.domain.orders import Customer, Module, Order
+from kassa.domain.payments import Payment
+from kassa.domain.principals import Company
+from kassa.store import orders
+from kassa.usecases.batch import batched
+from kassa.usecases.core import Core
+from kassa.usecases.ids import new_session_token, stable_id, stable_number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOrder:
+    """What a face wants created.
+
+    `order_id`: the merchant's own, or None to have one made. `request_id`: the caller's
+    idempotency key within `request_scope`, or None. `expires_at` None: the policy's lifetime.
+    `notify_kind`: "standard" or "wallet" (who words the notification).
+    """
+
+    company: Company
+    business_id: str
+    actor: str
+    face: str
+    amount: Money
+    order_id: str | None = None
+    request_scope: str = ""
+    request_id: str | None = None
+    customer_id: str = ""
+    customer_number: int | None = None
+    customer_name: str = ""
+    customer_email: str = ""
+    customer_phone: str = ""
+    module: Module | None = None
+    description: str = ""
+    note: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    return_url: str = ""
+    notify_url: str = ""
+    notify_kind: str = "standard"
+    payment_methods: str = ""
+    expires_at: datetime | None = None
+    retry_allowed: bool = True
+    extra: dict[str, Any] = field(default_factory=dict)
+    payment_extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedOrder:
+    """`replayed`: the same request had been made before; nothing was created now."""
+
+    order: Order
+    payment: Payment
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    order: Order
+    payment: Payment
+    actor: str
+
+
+async def create_orders(core: Core, wanted: Sequence[_Prepared]) -> list[CreatedOrder | KassaError]:
+    """Store each order once per (company, request id) and once per (company, order id).
+
+    One statement for the whole list; what it did not insert had been made before, and is read.
+    """
+    first = _first_of_each(wanted)
+    async with core.db.connection() as connection:
+        made = await orders.insert(
+            connection, [(item.order, item.payment, item.actor) for item in first]
+        )
+        fresh = {id(item) for item in first if (item.order.company_id, item.order.id) in made}
+        losers = [item.order for item in wanted if id(item) not in fresh]
+        by_request: _Found = {}
+        by_id: _FoundById = {}
+        if losers:
+            by_request = await orders.by_request(
+                connection,
+                [
+                    (order.company_id, order.request_scope, order.request_id)
+                    for order in losers
+                    if order.request_id is not None
+                ],
+            )
+            by_id = await orders.by_order(
+                connection, [(order.company_id, order.id) for order in losers]
+            )
+    return [
+        CreatedOrder(item.order, item.payment, False)
+        if id(item) in fresh
+        else _judge(item, by_request, by_id)
+        for item in wanted
+    ]
+
+
+def _first_of_each(wanted: Sequence[_Prepared]) -> list[_Prepared]:
+    """Of several that would be one order, the first: the others are judged against it."""
+    seen: set[tuple[str, ...]] = set()
+    first = []
+    for item in wanted:
+        order = item.order
+        keys = {(order.company_id, "id", order.id)}
+        if order.request_id is not None:
+            keys.add((order.company_id, order.request_scope, order.request_id))
+        if not keys & seen:
+            first.append(item)
+        seen |= keys
+    return first
+
+
+_Found = dict[tuple[str, str, str], tuple[Payment, Order]]
+_FoundById = dict[tuple[str, str], list[tuple[Payment, Order]]]
+
+
+def _judge(item: _Prepared, by_request: _Found, by_id: _FoundById) -> CreatedOrder | KassaError:
+    """A repeat gets what the first time made; a contradiction is refused."""
+    asked = item.order
+    earlier = by_request.get((asked.company_id, asked.request_scope, asked.request_id or ""))
+    if earlier is not None:
+        payment, order = earlier
+        if order.fingerprint != asked.fingerprint:
+            return IdempotencyMismatch(
+                f"request id {asked.request_id!r} was used before with other content"
+            )
+        return CreatedOrder(order, payment, True)
+    same_id = by_id.get((asked.company_id, asked.id))
+    if not same_id:
+        return InProgress("the same request is being worked on; send it again shortly")
+    payment, order = same_id[0]
+    if order.fingerprint != asked.fingerprint:
+        return IdempotencyMismatch(
+            f"order id {asked.id!r} is taken by another order", reason="order_id_taken"
+        )
+    return CreatedOrder(order, payment, True)
+
+
+_insert_order = batched(create_orders)
+
+
+async def create_order(core: Core, wanted: NewOrder) -> CreatedOrder:
+    """Create the order and its payment, or find them when the same request came before.
+
+    Raises: InvalidRequest, IdempotencyMismatch, InProgress.
+    """
+    return await _insert_order(core, _prepare(core, wanted))
+
+
+def _prepare(core: Core, wanted: NewOrder) -> _Prepared:
+    payable(wanted.amount)
+    if wanted.notify_url:
+        check_url(
+            wanted.notify_url, allow_loopback=core.policy.allow_loopback, live=core.policy.live
+        )
+    now = datetime.now(UTC)
+    expires_at = wanted.expires_at or now + _lifetime(core, wanted.face)
+    if expires_at <= now:
+        raise InvalidRequest(
+            "the expiry time is in the past", field="expires_at", reason="expiry_invalid"
+        )
+    company = wanted.company
+    person = (company.id, wanted.customer_name, wanted.customer_email, wanted.customer_phone)
+    number = wanted.customer_number
+    customer = Customer(
+        id=wanted.customer_id or stable_id("cus", *person),
+        number=stable_number(*person) if number is None else number,
+        name=wanted.customer_name,
+        email=wanted.customer_email,
+        phone=wanted.customer_phone,
+    )
+    order = Order(
+        company_id=company.id,
+        id=wanted.order_id or core.new_id("order"),
+        business_id=wanted.business_id,
+        amount=wanted.amount,
+        status=OrderStatus.ACTIVE,
+        module=wanted.module or Module.RETAIL,
+        customer=customer,
+        org_number=company.number,
+        description=wanted.description,
+        note=wanted.note,
+        tags=wanted.tags,
+        return_url=wanted.return_url,
+        notify_url=wanted.notify_url,
+        notify_kind=wanted.notify_kind,
+        payment_methods=wanted.payment_methods,
+        session_token=new_session_token(company.number),
+        face=wanted.face,
+        request_scope=wanted.request_scope,
+        request_id=wanted.request_id,
+        fingerprint=_fingerprint(wanted),
+        extra=wanted.extra,
+        created_at=now,
+        updated_at=now,
+        expires_at=expires_at,
+    )
+    return _Prepared(order, _first_payment(core, order, wanted), wanted.actor)
+
+
+def _lifetime(core: Core, face: str) -> timedelta:
+    return core.policy.wallet_order_lifetime if face == "wallet" else core.policy.order_lifetime
+
+
+def _first_payment(core: Core, order: Order, wanted: NewOrder) -> Payment:
+    nothing = Money(0, order.amount.currency)
+    return Payment(
+        company_id=order.company_id,
+        id=core.new_id("py"),
+        order_id=order.id,
+        business_id=order.business_id,
+        amount=order.amount,
+        status=PaymentStatus.CREATED,
+        method=None,
+        module=order.module,
+        authorized=nothing,
+        captured=nothing,
+        refunded=nothing,
+        refund_reserved=nothing,
+        fee=nothing,
+        surplus_amount=nothing,
+        retry_allowed=wanted.retry_allowed,
+        subject=wanted.description,
+        face=order.face,
+        request_scope=order.request_scope,
+        request_id=order.request_id,
+        notify_kind=order.notify_kind,
+        notify_url=order.notify_url,
+        created_at=order.created_at,
+        updated_at=order.updated_at,
+        expires_at=order.expires_at,
+        extra=wanted.payment_extra,
+    )
+
+
+def _fingerprint(wanted: NewOrder) -> str:
+    """A hash of everything that was asked, so that a repeat is known from a contradiction.
+
+    The request id itself, who asked and defaults that depend on the hour stay out.
+    """
+    asked = (
+        wanted.face,
+        wanted.order_id,
+        wanted.business_id,
+        wanted.amount.minor,
+        wanted.amount.currency,
+        (wanted.customer_id, wanted.customer_number),
+        (wanted.customer_name, wanted.customer_email, wanted.customer_phone),
+        (wanted.module, wanted.description, wanted.note),
+        sorted(wanted.tags.items()),
+        (wanted.return_url, wanted.notify_url, wanted.payment_methods),
+        wanted.expires_at,
+        wanted.extra,
+        wanted.payment_extra,
+    )
+    return hashlib.sha256(msgspec.json.encode(asked, order="sorted")).hexdigest()

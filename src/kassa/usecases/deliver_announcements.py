@@ -1,0 +1,84 @@
+"""Deliver the outbox: lease, commit, post, commit how it went."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+
+from kassa.connectors.http import Answered
+from kassa.store import companies, mailboxes, orders
+from kassa.store.mailboxes import Leased
+from kassa.usecases.core import Core, NotificationWriter
+
+_log = structlog.get_logger("kassa.outbox")
+_LEASE = timedelta(seconds=60)  # longer than a delivery can take
+_JITTER = 0.2
+_GONE = 410  # the receiver says: never again
+
+
+async def deliver_announcements(
+    core: Core, limit: int = 50, *, spread: Callable[[], float] = random.random
+) -> int:
+    """Deliver what is due; returns how many were tried.
+
+    At least once each: a worker that dies between the post and its second commit leaves the
+    lease to run out. `spread`: a number in [0, 1), the jitter.
+    """
+    async with core.db.connection() as connection:
+        leased = await mailboxes.lease(connection, limit, _LEASE)
+    await asyncio.gather(*(_deliver(core, item, spread()) for item in leased))
+    return len(leased)
+
+
+async def _deliver(core: Core, leased: Leased, spread: float) -> None:  # jitter, not money
+    news = leased.announcement
+    writer = core.writers[news.kind]
+    async with core.db.connection() as connection:
+        found = await orders.by_payment(connection, [(news.company_id, news.payment_id)])
+        company = await companies.find_company(connection, news.company_id)
+    if company is None:
+        return
+    payment, order = found[news.company_id, news.payment_id]
+    letter = writer.write(core, news, order, payment, company)
+    answer = await core.egress.post(
+        news.url,
+        headers=letter.headers,
+        body=letter.body,
+        allow_loopback=core.policy.allow_loopback,
+    )
+    if isinstance(answer, Answered):
+        delivered = writer.arrived(answer.status, answer.body)
+        status, error = answer.status, "" if delivered else f"answered {answer.status}"
+    else:
+        delivered, status, error = False, None, answer.reason
+    pause = None if status == _GONE else _pause(writer, leased.tries, spread)
+    async with core.db.connection() as connection:
+        await mailboxes.report(
+            connection,
+            leased,
+            delivered=delivered,
+            next_in=None if delivered else pause,
+            status=status,
+            error=error[:500],
+        )
+    _log.info(
+        "notification tried",
+        announcement=news.id,
+        payment=news.payment_id,
+        delivered=delivered,
+        tries=leased.tries,
+        status=status,
+    )
+
+
+def _pause(
+    writer: NotificationWriter,
+    tries: int,
+    spread: float,  # jitter, not money
+) -> timedelta | None:
+    """The wait before the next try, ±20 %; None when there is none left."""
+    if tries >= len(writer.schedule):
+        return None
+    return writer.schedule[tries] * (1 - _JITTER + 2 * _JITTER * spread)

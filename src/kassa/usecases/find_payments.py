@@ -1,0 +1,112 @@
+"""Find payments and orders; somebody else's and no such thing are one answer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kassa.domain.errors import KassaError, NotFound
+from kassa.domain.orders import Order
+from kassa.domain.payments import Payment
+from kassa.store import orders
+from kassa.usecases.batch import batched
+from kassa.usecases.core import Core
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A payment with the order it is for."""
+
+    payment: Payment
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`next`: the id to pass as `before` for the page after this one; None at the end."""
+
+    views: list[View]
+    next: str | None
+
+
+async def get_payments(core: Core, keys: Sequence[tuple[str, str]]) -> list[View | KassaError]:
+    """(company, payment id)s to views, each in its place."""
+    async with core.db.connection() as connection:
+        found = await orders.by_payment(connection, list(dict.fromkeys(keys)))
+    missing = NotFound("no such payment")
+    return [View(*found[key]) if key in found else missing for key in keys]
+
+
+_get_payment = batched(get_payments)
+
+
+async def get_payment(core: Core, company_id: str, payment_id: str) -> View:
+    """Raises: NotFound."""
+    _refuse_unprintable(payment_id, "payment")
+    return await _get_payment(core, (company_id, payment_id))
+
+
+async def payments_of_order(core: Core, company_id: str, order_id: str) -> list[View]:
+    """The order's payments, oldest first; there is always one.
+
+    Raises: NotFound.
+    """
+    _refuse_unprintable(order_id, "order")
+    async with core.db.connection() as connection:
+        found = await orders.by_order(connection, [(company_id, order_id)])
+    views = [View(*pair) for pair in found.get((company_id, order_id), [])]
+    if not views:
+        raise NotFound(f"no such order: {order_id!r}")
+    return views
+
+
+async def get_order(core: Core, company_id: str, order_id: str) -> Order:
+    """Raises: NotFound."""
+    return (await payments_of_order(core, company_id, order_id))[0].order
+
+
+async def find_by_number(core: Core, company_id: str, number: int) -> View:
+    """By the small integer that the checkout face shows.
+
+    Raises: NotFound.
+    """
+    if 0 < number < 2**63:
+        async with core.db.connection() as connection:
+            if found := await orders.by_number(connection, company_id, number):
+                return View(*found)
+    raise NotFound("no such payment")
+
+
+async def find_by_request(core: Core, company_id: str, scope: str, request_id: str) -> View:
+    """By the caller's idempotency key.
+
+    Raises: NotFound.
+    """
+    _refuse_unprintable(request_id, "payment")
+    key = (company_id, scope, request_id)
+    async with core.db.connection() as connection:
+        found = await orders.by_request(connection, [key])
+    if key not in found:
+        raise NotFound("no such payment")
+    return View(*found[key])
+
+
+async def list_payments(
+    core: Core,
+    company_id: str,
+    *,
+    order_ids: Sequence[str] = (),
+    before: str | None = None,
+    limit: int,
+) -> Page:
+    """The company's payments, newest first; of `order_ids` only, when any are given."""
+    if any("\x00" in order_id for order_id in order_ids) or "\x00" in (before or ""):
+        return Page([], None)
+    async with core.db.connection() as connection:
+        rows = await orders.page(connection, company_id, order_ids, before=before, limit=limit + 1)
+    views = [View(*row) for row in rows[:limit]]
+    return Page(views, views[-1].payment.id if len(rows) > limit else None)
+
+
+def _refuse_unprintable(text: str, what: str) -> None:
+    """PostgreSQL text cannot hold NUL or lone surrogates, so nothing is stored under such an id."""
+    if "\x00" in text or not text.isprintable():
+        raise NotFound(f"no such {what}")

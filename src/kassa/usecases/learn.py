@@ -1,0 +1,160 @@
+"""What a provider's answer means for a payment: the one place that reads outcomes."""
+
+from datetime import timedelta
+from typing import Any, assert_never
+
+from kassa.connectors.base import (
+    ActionNeeded,
+    Captured,
+    Connector,
+    Declined,
+    InDoubt,
+    NotSent,
+    Outcome,
+    Pending,
+    Unknown,
+)
+from kassa.domain.case import Case
+from kassa.domain.lifecycle import ATTEMPT_TRANSITIONS, AttemptStatus, PaymentEvent, PaymentStatus
+from kassa.domain.payments import Attempt
+
+_S = PaymentStatus
+_SCHEDULE = [3, 5, 10, 20, 40, 80, 180, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800]
+_LATER = 12 * 3600  # seconds between queries once the schedule is through
+
+
+def query_pause(count: int) -> timedelta:
+    """How long to wait before query number `count` + 1 of an attempt."""
+    return timedelta(seconds=_SCHEDULE[count] if count < len(_SCHEDULE) else _LATER)
+
+
+def learn(
+    case: Case, attempt: Attempt, outcome: Outcome, *, connector: Connector, actor: str, how: str
+) -> None:
+    """Take what `outcome` says into the case. The same news twice changes nothing.
+
+    `how`: charge, query or notification; it becomes part of the evidence.
+    """
+    evidence: dict[str, Any] = {"attempt": attempt.id, "by": how}
+    match outcome:
+        case Captured():
+            _captured(case, attempt, outcome, actor, evidence)
+        case ActionNeeded():
+            _action_needed(case, attempt, outcome, actor, evidence)
+        case Pending(reference=reference):
+            _ask_again(case, attempt, reference)
+        case Declined():
+            _declined(case, attempt, outcome, actor, evidence)
+        case NotSent(reason=reason):
+            _not_sent(case, attempt, actor, {**evidence, "reason": reason}, how)
+        case InDoubt(reason=reason):
+            _in_doubt(case, attempt, actor, {**evidence, "reason": reason}, how)
+        case Unknown(reason=reason):
+            _unknown(case, attempt, connector, actor, {**evidence, "reason": reason})
+        case _:
+            assert_never(outcome)
+
+
+def _captured(
+    case: Case, attempt: Attempt, outcome: Captured, actor: str, evidence: dict[str, Any]
+) -> None:
+    if attempt.status is AttemptStatus.SUCCEEDED:
+        return
+    if outcome.amount != attempt.amount:
+        # Somebody's money is there, but not this amount: shown to people, never booked by guess.
+        told = {**evidence, "reason": "amount mismatch", "provider_says": str(outcome.amount)}
+        _in_doubt(case, attempt, actor, told, "charge")
+        return
+    case.capture(
+        attempt,
+        reference=outcome.reference,
+        fee=outcome.fee,
+        actor=actor,
+        evidence={**evidence, "reference": outcome.reference},
+    )
+
+
+def _action_needed(
+    case: Case, attempt: Attempt, outcome: ActionNeeded, actor: str, evidence: dict[str, Any]
+) -> None:
+    _ask_again(case, attempt, outcome.reference)
+    if case.payment.status is _S.PROCESSING and attempt.status is AttemptStatus.DISPATCHED:
+        case.move(
+            PaymentEvent.ACTION_NEEDED,
+            actor=actor,
+            evidence=evidence,
+            redirect_url=outcome.url,
+            redirect_expires_at=outcome.expires_at,
+        )
+
+
+def _ask_again(case: Case, attempt: Attempt, reference: str) -> None:
+    """The provider has it and has not decided: known to exist, so no longer in doubt."""
+    if attempt.status in (AttemptStatus.DISPATCHED, AttemptStatus.IN_DOUBT):
+        case.put_attempt(
+            attempt.become(
+                AttemptStatus.DISPATCHED,
+                provider_reference=reference or attempt.provider_reference,
+                next_query_at=case.now + query_pause(attempt.query_count),
+            )
+        )
+
+
+def _declined(
+    case: Case, attempt: Attempt, outcome: Declined, actor: str, evidence: dict[str, Any]
+) -> None:
+    if AttemptStatus.DECLINED not in ATTEMPT_TRANSITIONS[attempt.status]:
+        return  # decided already, or the payer had left it: a refusal changes nothing
+    told = {**evidence, "provider_code": outcome.provider_code}
+    case.decline(attempt, code=outcome.code, message=outcome.message, actor=actor, evidence=told)
+
+
+def _not_sent(case: Case, attempt: Attempt, actor: str, evidence: dict[str, Any], how: str) -> None:
+    if how != "charge":
+        _ask_again_later(case, attempt)
+        return
+    if attempt.status is not AttemptStatus.DISPATCHED:
+        return
+    case.put_attempt(
+        attempt.become(
+            AttemptStatus.ABANDONED,
+            failure_code="not_sent",
+            failure_message=evidence["reason"],
+            next_query_at=None,
+        )
+    )
+    case.move(PaymentEvent.NOT_SENT, actor=actor, evidence=evidence, method=None, connector="")
+
+
+def _in_doubt(case: Case, attempt: Attempt, actor: str, evidence: dict[str, Any], how: str) -> None:
+    if attempt.status is AttemptStatus.DISPATCHED and how == "charge":
+        case.put_attempt(
+            attempt.become(
+                AttemptStatus.IN_DOUBT, next_query_at=case.now + query_pause(attempt.query_count)
+            )
+        )
+        case.move(PaymentEvent.NOTE, actor=actor, evidence={**evidence, "note": "in doubt"})
+        return
+    _ask_again_later(case, attempt)
+
+
+def _ask_again_later(case: Case, attempt: Attempt) -> None:
+    if attempt.status in (AttemptStatus.DISPATCHED, AttemptStatus.IN_DOUBT):
+        pause = query_pause(attempt.query_count)
+        case.put_attempt(attempt.become(attempt.status, next_query_at=case.now + pause))
+
+
+def _unknown(
+    case: Case, attempt: Attempt, connector: Connector, actor: str, evidence: dict[str, Any]
+) -> None:
+    """Not there (yet). It ends an attempt only where the provider promises that it is final."""
+    final_after = connector.not_found_final_after
+    if (
+        final_after is not None
+        and case.payment.status is _S.PROCESSING
+        and case.now - attempt.created_at >= final_after
+    ):
+        gone = Declined(code="not_received", message="the payment did not reach the provider")
+        _declined(case, attempt, gone, actor, evidence)
+        return
+    _ask_again_later(case, attempt)

@@ -1,0 +1,154 @@
+"""A customer opens the payment of an order, renews its redirect, and reads it again."""
+
+from datetime import UTC, datetime
+
+from kassa.connectors.base import ActionNeeded, ChargeRequest
+from kassa.domain.case import Case
+from kassa.domain.errors import IllegalTransition, NotFound, UnsupportedOperation
+from kassa.domain.lifecycle import AttemptStatus, PaymentEvent, PaymentStatus
+from kassa.domain.payments import Attempt, Method, Payment
+from kassa.domain.principals import Principal
+from kassa.store import payments
+from kassa.usecases.change_payment import Change, Purse, change_payment
+from kassa.usecases.core import Core
+from kassa.usecases.find_payments import View, find_by_number, payments_of_order
+from kassa.usecases.learn import learn, query_pause
+
+_CONNECTOR = "alipay"
+
+
+async def open_payment(
+    core: Core, principal: Principal, *, order_id: str, subject: str, description: str
+) -> Payment:
+    """The order's payment, claimed for the customer, with its Alipay address and its number.
+
+    The same customer asking again gets the same payment. Nobody else's payment is told from
+    one that does not exist.
+    Raises: NotFound, IllegalTransition (the order takes no payment), UnsupportedOperation.
+    """
+    views = await payments_of_order(core, principal.company.id, order_id)
+    payment = views[-1].payment
+    if payment.payer not in ("", principal.name):
+        raise NotFound(f"no such order: {order_id!r}")
+    if payment.number is not None and payment.payer == principal.name:
+        return payment
+    async with core.db.connection() as connection:
+        number = await payments.next_number(connection, payment.company_id, "payment")
+
+    def claim(case: Case, _: Purse | None) -> None:
+        if case.payment.payer not in ("", principal.name):
+            raise NotFound(f"no such order: {order_id!r}")
+        if case.payment.number is not None:
+            return
+        if not case.payment.is_open or case.is_expired() or case.order_paid:
+            raise IllegalTransition(
+                f"the order takes no payment: it is {case.payment.status}", reason="order_closed"
+            )
+        case.move(
+            PaymentEvent.NOTE,
+            actor=principal.actor,
+            evidence={"note": "opened by the customer"},
+            payer=principal.name,
+            number=number,
+            subject=subject,
+            description=description,
+        )
+
+    case = await change_payment(
+        core, Change(company_id=payment.company_id, payment_id=payment.id, decide=claim)
+    )
+    if case.payment.redirect_url or case.payment.is_paid:
+        return case.payment
+    return await redirect(core, case.payment, actor=principal.actor)
+
+
+async def renew_redirect(core: Core, principal: Principal, number: int) -> Payment:
+    """A fresh Alipay address for the same trade: it can never open a second charge.
+
+    A paid payment comes back as it is.
+    Raises: NotFound, IllegalTransition.
+    """
+    payment = (await get_customer_payment(core, principal, number)).payment
+    if payment.is_paid or payment.status is PaymentStatus.PROCESSING:
+        return payment
+    return await redirect(core, payment, actor=principal.actor)
+
+
+async def get_customer_payment(core: Core, principal: Principal, number: int) -> View:
+    """The customer's own payment.
+
+    Raises: NotFound, also for another customer's.
+    """
+    view = await find_by_number(core, principal.company.id, number)
+    if view.payment.payer != principal.name:
+        raise NotFound("no such payment")
+    return view
+
+
+async def redirect(core: Core, payment: Payment, *, actor: str) -> Payment:
+    """Give the payment a fresh Alipay address, under the same attempt while that one stands.
+
+    Signing is our own arithmetic, nothing is sent: the trade begins when the payer opens it.
+    Raises: IllegalTransition (ended or expired), UnsupportedOperation (not configured).
+    """
+    connector = core.connectors.get(_CONNECTOR)
+    if connector is None:
+        raise UnsupportedOperation("Alipay is not configured here", reason="method_off")
+    chosen: list[Attempt] = []
+
+    def start(case: Case, _: Purse | None) -> None:
+        chosen.clear()
+        busy = case.payment.is_paid or case.payment.status is PaymentStatus.PROCESSING
+        if busy and not _standing(case):
+            return
+        attempt = _standing(case)
+        if attempt is None or case.is_expired():
+            attempt = case.start_attempt(Method.ALIPAY, _CONNECTOR, actor=actor)
+        chosen.append(attempt)
+
+    key = {"company_id": payment.company_id, "payment_id": payment.id}
+    case = await change_payment(core, Change(decide=start, **key))
+    if not chosen:
+        return case.payment
+    attempt, current = chosen[0], case.payment
+    outcome = await connector.charge(
+        ChargeRequest(
+            key=attempt.id,
+            amount=attempt.amount,
+            order_id=current.order_id,
+            subject=current.subject or case.order.description or current.order_id,
+            description=current.description,
+            instrument="",
+            return_url=f"{core.policy.base_url}/pay/{case.order.session_token}/result",
+            notify_url=f"{core.policy.base_url}/providers/{_CONNECTOR}",
+            expires_at=current.expires_at,
+            now=datetime.now(UTC),
+        )
+    )
+
+    def finish(case: Case, _: Purse | None) -> None:
+        held = case.attempts[attempt.id]
+        again = case.payment.status is PaymentStatus.REQUIRES_ACTION
+        if again and isinstance(outcome, ActionNeeded):
+            if held.status is AttemptStatus.DISPATCHED:
+                case.move(
+                    PaymentEvent.NOTE,
+                    actor=actor,
+                    evidence={"note": "redirect renewed", "attempt": attempt.id},
+                    redirect_url=outcome.url,
+                    redirect_expires_at=outcome.expires_at,
+                )
+                pause = query_pause(held.query_count)
+                case.put_attempt(held.become(held.status, next_query_at=case.now + pause))
+            return
+        learn(case, held, outcome, connector=connector, actor=actor, how="charge")
+
+    return (await change_payment(core, Change(decide=finish, **key))).payment
+
+
+def _standing(case: Case) -> Attempt | None:
+    """The Alipay attempt that still waits for its payer."""
+    for attempt in case.attempts.values():
+        if attempt.connector == _CONNECTOR and attempt.status is AttemptStatus.DISPATCHED:
+            return attempt
+    return None

@@ -1,0 +1,111 @@
+"""Pay from a wallet user's balance: one transaction, no provider, never below nothing."""
+
+from dataclasses import dataclass, replace
+
+from kassa.domain.case import Case
+from kassa.domain.errors import AmountTooLarge, IllegalTransition, KassaError, PermissionDenied
+from kassa.domain.lifecycle import PaymentStatus
+from kassa.domain.payments import Method, Payment
+from kassa.store import wallets
+from kassa.usecases.authenticate import hash_secret
+from kassa.usecases.change_payment import Change, Purse, change_payment
+from kassa.usecases.core import Core
+
+_WORDS = {
+    "user_not_exist": "there is no such wallet user, or the code is not theirs",
+    "user_status_abnormal": "the wallet user is frozen or closed",
+    "user_balance_not_enough": "the wallet balance is not enough for this payment",
+    "amount_exceeds_limit": "the amount exceeds what one wallet payment may move",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class WalletPay:
+    """`auth_code`: the wallet's secret for this user. `user_id`: who signs in, if they said so.
+
+    `refuse_softly`: raise the refusal and leave the payment payable, instead of failing it.
+    """
+
+    company_id: str
+    payment_id: str
+    auth_code: str
+    actor: str
+    user_id: str = ""
+    refuse_softly: bool = False
+
+
+async def pay_from_wallet(core: Core, wanted: WalletPay) -> Payment:
+    """Move the amount from the user's balance to the merchant, or refuse.
+
+    A refusal is a FAILED payment with `failure_code` (a key of the words above), unless
+    `refuse_softly`. A payment that is paid, or failed for good, comes back as it is.
+    Raises: NotFound, IllegalTransition; softly: PermissionDenied, AmountTooLarge.
+    """
+    async with core.db.connection() as connection:
+        user = await wallets.user_of_code(
+            connection, wanted.company_id, hash_secret(core, wanted.auth_code)
+        )
+    if wanted.user_id and user != wanted.user_id:
+        user = None
+
+    def decide(case: Case, purse: Purse | None) -> None:
+        payment = case.payment
+        if payment.is_paid or payment.status is PaymentStatus.PROCESSING:
+            return
+        if payment.status is PaymentStatus.FAILED and not payment.retry_allowed:
+            return
+        refusal = _refusal(core, case, purse)
+        if refusal and wanted.refuse_softly:
+            raise _soft(refusal)
+        if refusal:
+            _refuse(case, refusal, wanted.actor)
+            return
+        attempt = case.start_attempt(Method.WALLET, "wallet", actor=wanted.actor)
+        case.payment = replace(case.payment, payer=user or "")
+        case.capture(
+            attempt,
+            reference=attempt.id,
+            fee=None,
+            actor=wanted.actor,
+            evidence={"attempt": attempt.id, "by": "ledger"},
+        )
+
+    change = Change(
+        company_id=wanted.company_id,
+        payment_id=wanted.payment_id,
+        decide=decide,
+        wallet_user=user,
+    )
+    return (await change_payment(core, change)).payment
+
+
+def _refusal(core: Core, case: Case, purse: Purse | None) -> str:
+    """Why not, as a failure code; empty when it may go through."""
+    if purse is None or purse.user is None:
+        return "user_not_exist"
+    if purse.user.status != "active":
+        return "user_status_abnormal"
+    if case.payment.amount.minor > core.policy.wallet_limit_minor:
+        return "amount_exceeds_limit"
+    if purse.balance_minor < case.payment.amount.minor:
+        return "user_balance_not_enough"
+    return ""
+
+
+def _soft(refusal: str) -> KassaError:
+    kind = PermissionDenied if refusal.startswith("user_") else AmountTooLarge
+    return kind(_WORDS[refusal], reason=refusal)
+
+
+def _refuse(case: Case, refusal: str, actor: str) -> None:
+    if case.is_expired() or case.payment.status is not PaymentStatus.CREATED:
+        raise IllegalTransition(
+            f"cannot pay a payment that is {case.payment.status}", reason="payment_closed"
+        )
+    case.decline(
+        None,
+        code=refusal,
+        message=_WORDS[refusal],
+        actor=actor,
+        evidence={"by": "wallet", "reason": refusal},
+    )

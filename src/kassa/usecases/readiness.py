@@ -1,0 +1,54 @@
+"""Whether this process may take requests, and how much work waits."""
+
+from dataclasses import dataclass
+
+from kassa.store import mailboxes, migrate
+from kassa.store.mailboxes import Backlog
+from kassa.usecases.core import Core
+
+_DURABLE = {
+    "fsync": ("on",),
+    "full_page_writes": ("on",),
+    "synchronous_commit": ("on", "remote_apply"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """`checks`: each by name, "ok" or what is wrong."""
+
+    checks: dict[str, str]
+    backlog: Backlog | None
+
+    @property
+    def ready(self) -> bool:
+        return all(verdict == "ok" for verdict in self.checks.values())
+
+    def gauges(self) -> str:
+        """The backlog in Prometheus's text form."""
+        if self.backlog is None:
+            return "kassa_database_up 0\n"
+        return (
+            "kassa_database_up 1\n"
+            f"kassa_announcements_waiting {self.backlog.announcements}\n"
+            f"kassa_attempts_undecided {self.backlog.undecided}\n"
+            f"kassa_oldest_undecided_seconds {self.backlog.oldest_undecided_seconds}\n"
+        )
+
+
+async def readiness(core: Core) -> Readiness:
+    """Ask the database: reachable, migrated, not a standby, and durable where money is real.
+
+    Raises: ProviderUnavailable.
+    """
+    async with core.db.connection() as connection:
+        checks = {"database": "ok"}
+        current = await migrate.is_current(connection)
+        checks["schema"] = "ok" if current else "older than this version needs: run kassa migrate"
+        standby = await connection.fetchval("select pg_is_in_recovery()")
+        checks["primary"] = "this database is a standby" if standby else "ok"
+        for name, good in _DURABLE.items():
+            value = await connection.fetchval("select current_setting($1)", name)
+            lax = core.policy.live and value not in good
+            checks[name] = f"is {value}: commits may be lost" if lax else "ok"
+        return Readiness(checks, await mailboxes.backlog(connection))

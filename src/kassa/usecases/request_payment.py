@@ -1,0 +1,170 @@
+"""Request a payment in one call: the order, the payment and its first attempt."""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from kassa.domain.case import Case
+from kassa.domain.errors import IdempotencyMismatch, UnsupportedOperation
+from kassa.domain.lifecycle import PaymentEvent, PaymentStatus
+from kassa.domain.money import Money
+from kassa.domain.orders import Module
+from kassa.domain.payments import OFFLINE, Method, Payment
+from kassa.domain.principals import Company
+from kassa.usecases.change_payment import Change, Purse, change_payment
+from kassa.usecases.core import Core
+from kassa.usecases.create_order import NewOrder, create_order
+from kassa.usecases.find_payments import payments_of_order
+from kassa.usecases.pay_from_wallet import WalletPay, pay_from_wallet
+from kassa.usecases.record_payment import Recording, record_payment
+from kassa.usecases.submit_payment import Submission, submit_payment
+
+_S = PaymentStatus
+_CONTENT = "request"  # where the payment's extra keeps the fingerprint of what was asked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RequestedPayment:
+    """`instrument`, `auth_code` and `fingerprint_of` are secrets: sent on or hashed, never kept.
+
+    `payer_account`, `payee_account`: masked, kept to be shown.
+    """
+
+    company: Company
+    business_id: str
+    actor: str
+    order_id: str
+    user_id: str
+    amount: Money
+    method: Method
+    connector: str
+    instrument: str
+    instrument_shown: str
+    payer_account: dict[str, Any]
+    payee_account: dict[str, Any]
+    auth_code: str = ""
+    module: Module | None = None
+    fingerprint_of: dict[str, Any] = field(default_factory=dict)
+
+
+async def request_payment(core: Core, wanted: RequestedPayment) -> Payment:
+    """Pay the order `order_id`, making it when nobody has yet.
+
+    One live request per order: the same content again is the same payment and sends nothing;
+    other content is refused while the payment lives, and is a new attempt after it failed.
+    Raises: InvalidRequest, IdempotencyMismatch, IllegalTransition, ProviderUnavailable.
+    """
+    content = _fingerprint(core, wanted)
+    payment = await _payment_for(core, wanted)
+    payment, go_on = await _claim(core, wanted, payment, content)
+    if not go_on:
+        return payment
+    return await _pay(core, wanted, payment)
+
+
+def _fingerprint(core: Core, wanted: RequestedPayment) -> str:
+    """Keyed, because account numbers are in it and a bare hash of those can be guessed."""
+    asked = (wanted.fingerprint_of, wanted.user_id, wanted.amount.minor, wanted.method)
+    text = msgspec.json.encode(asked, order="sorted", enc_hook=str)
+    return hashlib.blake2b(text, key=core.secrets.pepper[:64], digest_size=32).hexdigest()
+
+
+async def _payment_for(core: Core, wanted: RequestedPayment) -> Payment:
+    """The order's payment: of the order made now, or of one that another face made."""
+    new = NewOrder(
+        company=wanted.company,
+        business_id=wanted.business_id,
+        actor=wanted.actor,
+        face="gateway",
+        amount=wanted.amount,
+        order_id=wanted.order_id,
+        customer_id=wanted.user_id,
+        module=wanted.module,
+    )
+    try:
+        return (await create_order(core, new)).payment
+    except IdempotencyMismatch:
+        views = await payments_of_order(core, wanted.company.id, wanted.order_id)
+    view = views[-1]
+    if view.order.amount != wanted.amount:
+        raise IdempotencyMismatch(
+            f"order {wanted.order_id!r} asks for another amount", reason="order_id_taken"
+        )
+    return view.payment
+
+
+async def _claim(
+    core: Core, wanted: RequestedPayment, payment: Payment, content: str
+) -> tuple[Payment, bool]:
+    """Write down whose request the payment serves; says whether an attempt is to be made."""
+    known = payment.extra.get(_CONTENT)
+    if known == content and payment.status is not _S.CREATED:
+        return payment, False
+    verdict: list[bool] = []
+
+    def decide(case: Case, _: Purse | None) -> None:
+        verdict.clear()
+        held = case.payment.extra.get(_CONTENT)
+        status = case.payment.status
+        if held == content:
+            verdict.append(status is _S.CREATED)
+            return
+        if held is not None and not (status is _S.FAILED and case.payment.retry_allowed):
+            raise IdempotencyMismatch(
+                f"order {wanted.order_id!r} has a payment request with other content"
+            )
+        if case.payment.is_paid:
+            raise IdempotencyMismatch(f"order {wanted.order_id!r} is paid already")
+        kept = {
+            _CONTENT: content,
+            "user_id": wanted.user_id,
+            "payer_account": wanted.payer_account,
+            "payee_account": wanted.payee_account,
+        }
+        case.move(
+            PaymentEvent.NOTE,
+            actor=wanted.actor,
+            evidence={"note": "payment requested", "method": wanted.method.value},
+            extra={**case.payment.extra, **kept},
+            payer=wanted.user_id,
+        )
+        verdict.append(case.payment.is_open)
+
+    change = Change(company_id=payment.company_id, payment_id=payment.id, decide=decide)
+    case = await change_payment(core, change)
+    return case.payment, verdict[0]
+
+
+async def _pay(core: Core, wanted: RequestedPayment, payment: Payment) -> Payment:
+    company_id, payment_id = payment.company_id, payment.id
+    if wanted.method in OFFLINE:
+        recording = Recording(
+            company_id=company_id, payment_id=payment_id, method=wanted.method, actor=wanted.actor
+        )
+        return await record_payment(core, recording)
+    if wanted.method is Method.WALLET:
+        pay = WalletPay(
+            company_id=company_id,
+            payment_id=payment_id,
+            auth_code=wanted.auth_code,
+            actor=wanted.actor,
+        )
+        return await pay_from_wallet(core, pay)
+    if wanted.method is Method.ALIPAY:
+        return payment  # the payer goes to the cashier, which sends them to Alipay
+    if not wanted.connector:
+        raise UnsupportedOperation(f"{wanted.method} cannot be paid here", reason="method_off")
+    submission = Submission(
+        company_id=company_id,
+        payment_id=payment_id,
+        method=wanted.method,
+        connector=wanted.connector,
+        instrument=wanted.instrument,
+        instrument_shown=wanted.instrument_shown,
+        actor=wanted.actor,
+        return_url=core.policy.base_url,
+        only_from=frozenset({payment.status}),
+    )
+    return await submit_payment(core, submission)

@@ -1,0 +1,144 @@
+"""Send a payment to its provider: commit the intent, call, commit what was learned."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from kassa.connectors.base import ChargeRequest, NotSent
+from kassa.domain.case import Case
+from kassa.domain.errors import IllegalTransition, ProviderUnavailable, UnsupportedOperation
+from kassa.domain.lifecycle import PaymentStatus
+from kassa.domain.orders import Order
+from kassa.domain.payments import Attempt, Method, Payment
+from kassa.usecases.change_payment import Change, Purse, change_payment
+from kassa.usecases.core import Core
+from kassa.usecases.learn import learn
+
+_ASK_IF_SILENT = timedelta(seconds=30)  # longer than any call may take: then we must have died
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Submission:
+    """`instrument`: what the payer gave; a secret that goes to the provider and nowhere else.
+    `instrument_shown`: its masked form, which is kept. `only_from`: statuses it may start from.
+    """
+
+    company_id: str
+    payment_id: str
+    method: Method
+    connector: str
+    instrument: str
+    instrument_shown: str
+    actor: str
+    return_url: str
+    only_from: frozenset[PaymentStatus] | None = None
+    extra: dict[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class _Started:
+    payment: Payment
+    order: Order
+    attempt: Attempt | None
+
+
+async def submit_payment(core: Core, wanted: Submission) -> Payment:
+    """Three steps, because a provider call cannot be rolled back:
+
+    1. commit that we are about to call;
+    2. call, with no transaction open;
+    3. commit what we learned. In doubt, that is only the doubt: `sync_payment` asks later.
+
+    A payment that is further along comes back as it is; nothing is sent twice.
+    Raises: NotFound, IllegalTransition (expired, closed), ProviderUnavailable (nothing was sent).
+    Source: "foreign state mutations", https://brandur.org/idempotency-keys
+    """
+    connector = core.connectors.get(wanted.connector)
+    if connector is None:
+        raise UnsupportedOperation(f"{wanted.method} cannot be paid here", reason="method_off")
+    started = await _start(core, wanted)
+    if started.attempt is None:
+        return started.payment
+    request = _request(core, wanted, started)
+    outcome = await connector.charge(request)
+    payment = await take_news(core, started.attempt, outcome, actor=f"provider:{wanted.connector}")
+    if isinstance(outcome, NotSent):
+        raise ProviderUnavailable("the provider cannot be reached and nothing was sent; try again")
+    return payment
+
+
+async def _start(core: Core, wanted: Submission) -> _Started:
+    started: list[Attempt] = []
+
+    def decide(case: Case, _: Purse | None) -> None:
+        started.clear()
+        status = case.payment.status
+        if case.payment.is_paid or status in (PaymentStatus.PROCESSING, PaymentStatus.AUTHORIZED):
+            return
+        if wanted.only_from is not None and status not in wanted.only_from:
+            return
+        if status is PaymentStatus.FAILED and not case.payment.retry_allowed:
+            return
+        attempt = case.start_attempt(
+            wanted.method,
+            wanted.connector,
+            actor=wanted.actor,
+            instrument=wanted.instrument_shown,
+        )
+        case.put_attempt(replace(attempt, next_query_at=case.now + _ASK_IF_SILENT))
+        if wanted.extra is not None:
+            case.payment = replace(case.payment, extra={**case.payment.extra, **wanted.extra})
+        started.append(case.attempts[attempt.id])
+
+    case = await change_payment(
+        core, Change(company_id=wanted.company_id, payment_id=wanted.payment_id, decide=decide)
+    )
+    return _Started(case.payment, case.order, started[0] if started else None)
+
+
+def _request(core: Core, wanted: Submission, started: _Started) -> ChargeRequest:
+    if started.attempt is None:
+        raise IllegalTransition("nothing was started")
+    payment = started.payment
+    return ChargeRequest(
+        key=started.attempt.id,
+        amount=payment.amount,
+        order_id=payment.order_id,
+        subject=payment.subject or started.order.description or payment.order_id,
+        description=payment.description,
+        instrument=wanted.instrument,
+        return_url=wanted.return_url,
+        notify_url=f"{core.policy.base_url}/providers/{wanted.connector}",
+        expires_at=payment.expires_at,
+        now=datetime.now(UTC),
+    )
+
+
+async def take_news(
+    core: Core, attempt: Attempt, outcome: Any, *, actor: str, how: str = "charge"
+) -> Payment:
+    """Commit what a provider said about an attempt, whoever asked or told. Twice is harmless."""
+    case = await change_payment(
+        core,
+        Change(
+            company_id=attempt.company_id,
+            payment_id=attempt.payment_id,
+            decide=_news(core, attempt, outcome, actor, how),
+        ),
+    )
+    return case.payment
+
+
+def _news(
+    core: Core, attempt: Attempt, outcome: Any, actor: str, how: str
+) -> Callable[[Case, Purse | None], None]:
+    def decide(case: Case, _: Purse | None) -> None:
+        current = case.attempts[attempt.id]
+        if how == "query":
+            current = replace(current, query_count=current.query_count + 1, last_query_at=case.now)
+            case.put_attempt(current)
+        connector = core.connectors[current.connector]
+        learn(case, case.attempts[attempt.id], outcome, connector=connector, actor=actor, how=how)
+
+    return decide

@@ -1,0 +1,1 @@
+"""The use cases that time drives: expiry, polling, notifications."""

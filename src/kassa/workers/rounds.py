@@ -1,0 +1,54 @@
+"""The rounds: each chore again and again, at its own pace, whatever happens to the others."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from kassa.usecases.core import Core
+from kassa.usecases.deliver_announcements import deliver_announcements
+from kassa.usecases.expire_orders import expire_orders
+from kassa.usecases.poll_payments import poll_payments
+
+_log = structlog.get_logger("kassa.worker")
+_LONGEST_PAUSE = 30.0  # seconds, not money: after failure upon failure
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """`every_seconds`: the pause when there was nothing to do; with work at hand there is none."""
+
+    name: str
+    every_seconds: float  # seconds, not money
+    run: Callable[[Core], Awaitable[int]]
+
+
+CHORES: Sequence[Chore] = (
+    Chore("deliver", 0.25, deliver_announcements),  # seconds, not money
+    Chore("poll", 0.5, poll_payments),  # seconds, not money
+    Chore("expire", 1.0, expire_orders),  # seconds, not money
+)
+
+
+async def make_rounds(core: Core, chores: Sequence[Chore], stop: asyncio.Event) -> None:
+    """Run every chore until `stop` is set; what is under way is finished first."""
+    await asyncio.gather(*(_repeat(core, chore, stop) for chore in chores))
+
+
+async def _repeat(core: Core, chore: Chore, stop: asyncio.Event) -> None:
+    failures = 0
+    while not stop.is_set():
+        try:
+            done = await chore.run(core)
+            failures = 0
+        except Exception:  # noqa: BLE001 - a chore that fails is tried again, later and later
+            failures += 1
+            done = 0
+            _log.exception("chore failed", chore=chore.name, failures=failures)
+        pause = min(chore.every_seconds * 2**failures, _LONGEST_PAUSE) if not done else 0
+        try:
+            await asyncio.wait_for(stop.wait(), pause * (0.8 + 0.4 * random.random()))  # noqa: S311
+        except TimeoutError:
+            continue

@@ -1,0 +1,28 @@
+"""A clock that tests move by hand, and the shape of the request maker in conftest."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from kassa.connectors.base import ChargeRequest
+
+Request = Callable[..., ChargeRequest]
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Clock:
+    """Shows `now` until it is moved; `slept` is what the connector waited."""
+
+    now: datetime = START
+    slept: list[float] = field(default_factory=list)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_by(self, seconds: int) -> datetime:
+        self.now += timedelta(seconds=seconds)
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)

@@ -1,0 +1,176 @@
+"""The business face's words, without a server."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+from google.protobuf import json_format
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.faces.business import golden
+from tests.faces.business.payments import a_view
+
+from kassa.domain.errors import ERRORS, InvalidRequest, NotFound
+from kassa.domain.lifecycle import FUNDS_MOVED, PaymentStatus
+from kassa.domain.money import EXPONENT, MAX_MINOR, Money
+from kassa.domain.orders import Customer, Module
+from kassa.domain.payments import Method
+from kassa.faces import edge
+from kassa.faces.business import contract
+from kassa.usecases.find_payments import View
+from moego.business.payment.v1 import payment_pb2
+
+
+def test_every_status_and_module_has_a_word_of_the_published_enum():
+    assert set(contract.STATUS) == set(PaymentStatus)
+    assert set(contract.MODULE) == set(Module)
+    published = set(payment_pb2.Payment.Status.keys()) - {"STATUS_UNSPECIFIED"}
+    assert set(contract.STATUS.values()) == published
+    published = set(payment_pb2.Payment.Module.keys()) - {"MODULE_UNSPECIFIED"}
+    assert set(contract.MODULE.values()) == published
+
+
+def test_a_payment_reads_as_paid_exactly_when_funds_moved():
+    paid = {status for status, word in contract.STATUS.items() if word in ("PAID", "COMPLETED")}
+    assert paid == FUNDS_MOVED
+
+
+@pytest.mark.parametrize(
+    "minor, currency, units, nanos",
+    [
+        (1234, "CNY", 12, 340_000_000),
+        (5, "USD", 0, 50_000_000),
+        (1234, "JPY", 1234, 0),
+        (1_001, "KWD", 1, 1_000_000),
+        (12_345, "CLF", 1, 234_500_000),
+        (0, "CNY", 0, 0),
+        (-175, "USD", -1, -750_000_000),
+        (-50, "USD", 0, -500_000_000),
+        (MAX_MINOR, "JPY", MAX_MINOR, 0),
+    ],
+)
+def test_money_is_split_exactly_with_one_sign(minor, currency, units, nanos):
+    assert contract.to_money_parts(Money(minor, currency)) == (units, nanos)
+
+
+def monies(currency: str) -> st.SearchStrategy[Money]:
+    return st.integers(0, MAX_MINOR).map(lambda minor: Money(minor, currency))
+
+
+def moments() -> st.SearchStrategy[datetime]:
+    offsets = st.integers(-14, 14).map(lambda hours: timezone(timedelta(hours=hours)))
+    return st.datetimes(
+        min_value=datetime(1970, 1, 2),  # noqa: DTZ001 - the zone is drawn beside it
+        max_value=datetime(2200, 1, 1),  # noqa: DTZ001
+        timezones=st.one_of(st.just(UTC), offsets),
+    ) | st.datetimes(
+        min_value=datetime(1970, 1, 2),  # noqa: DTZ001
+        max_value=datetime(2200, 1, 1),  # noqa: DTZ001
+        timezones=st.just(UTC),
+    ).map(lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000))
+
+
+def texts() -> st.SearchStrategy[str]:
+    return st.text(st.characters(codec="utf-8"), max_size=40)
+
+
+@st.composite
+def views(draw: st.DrawFn) -> View:
+    currency = draw(st.sampled_from(sorted(EXPONENT)))
+    return a_view(
+        customer=Customer(id=draw(texts()), number=1, name=draw(texts())),
+        id=draw(texts()),
+        business_id=draw(texts()),
+        order_id=draw(texts()),
+        method=draw(st.none() | st.sampled_from(Method)),
+        status=draw(st.sampled_from(PaymentStatus)),
+        module=draw(st.sampled_from(Module)),
+        amount=draw(monies(currency)),
+        fee=draw(monies(currency)),
+        refunded=draw(monies(currency)),
+        created_at=draw(moments()),
+        updated_at=draw(moments()),
+    )
+
+
+@settings(deadline=None)
+@given(view=views())
+def test_the_json_is_what_protobuf_makes_of_the_message(view: View):
+    mapped = json_format.MessageToDict(
+        contract.to_message(view), always_print_fields_with_no_presence=True
+    )
+
+    written = json.loads(edge.to_json(contract.to_json(view)))
+
+    assert written == mapped
+    assert list(written) == [field.json_name for field in payment_pb2.Payment.DESCRIPTOR.fields]
+
+
+@settings(deadline=None)
+@given(view=views())
+def test_money_on_this_wire_adds_up_to_the_amount_inside(view: View):
+    money = contract.to_message(view).amount
+
+    assert money.units + Decimal(money.nanos).scaleb(-9) == view.payment.amount.major
+    assert money.currency_code == view.payment.amount.currency
+
+
+@settings(deadline=None)
+@given(found=st.lists(views(), max_size=3), token=texts())
+def test_a_list_is_what_protobuf_makes_of_the_message(found: list[View], token: str):
+    mapped = json_format.MessageToDict(
+        contract.to_list_message(found, token), always_print_fields_with_no_presence=True
+    )
+
+    assert json.loads(edge.to_json(contract.to_list_json(found, token))) == mapped
+
+
+def test_an_empty_list_still_has_both_members():
+    assert contract.to_list_json([], "") == {"nextPageToken": "", "payments": []}
+
+
+def test_the_golden_payment_is_written_as_printed():
+    printed = golden.read("get_payment")["answer"]["body"]
+    nothing, amount = Money(0, "CNY"), Money(29999, "CNY")
+    view = a_view(
+        customer=Customer(id="cus_001", number=1, name="R. Lane"),
+        amount=amount,
+        fee=nothing,
+        method=Method.CASH,
+        module=Module.GROOMING,
+    )
+
+    written = contract.to_json(view)
+
+    assert written == golden.agreed(printed, written)
+    assert list(written) == list(printed)
+
+
+@pytest.mark.parametrize("text", ["p", "py_x", "x" * 64, "日本", "a/b", "a:b", "..", "%2F"])
+def test_any_short_printable_text_may_be_an_id(text):
+    assert contract.read_id(text, "id") == text
+
+
+@pytest.mark.parametrize("text", ["", "x" * 65, "py_\n", "\x00", "a\x7f", "\ud800", "\u200b"])
+def test_what_can_be_no_id_is_refused_with_the_field(text):
+    with pytest.raises(InvalidRequest) as refused:
+        contract.read_id(text, "id")
+
+    assert refused.value.field == "id"
+
+
+@pytest.mark.parametrize("kind", ERRORS.values())
+def test_each_error_has_a_status_with_details(kind):
+    status = contract.status_of(kind("words"))
+
+    reasons = [detail.type_url.rpartition("/")[2] for detail in status.details]
+    assert "google.rpc.ErrorInfo" in reasons
+    assert len(reasons) == len(set(reasons))
+    assert status.message
+
+
+def test_a_missing_payment_is_told_in_the_words_of_the_contract():
+    status = contract.status_of(NotFound("no payment py_x in cmp_001"))
+
+    assert status.message == "Specified payment ID does not exist."

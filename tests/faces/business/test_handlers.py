@@ -1,0 +1,278 @@
+"""The business face over REST, on a real database."""
+
+import base64
+import json
+from dataclasses import replace
+
+import pytest
+from tests.faces.business import golden
+
+from kassa.domain.money import Money
+from kassa.domain.orders import Module
+from kassa.domain.payments import Method
+from kassa.usecases.authenticate import authenticate_api_key
+from kassa.usecases.companies import NewCompany, add_company, put_api_key
+from kassa.usecases.create_order import NewOrder, create_order
+from kassa.usecases.record_payment import Recording, record_payment
+
+pytestmark = pytest.mark.anyio
+
+EXAMPLES = sorted(path.stem for path in golden.EXAMPLES.glob("*.json"))
+UNKNOWN = "py_00000000000000000000000000"
+
+
+async def an_order(core, demo, order_id, **changes):
+    """A payment waiting to be paid."""
+    principal = await authenticate_api_key(core, demo.api_key)
+    wanted = NewOrder(
+        company=principal.company,
+        business_id=demo.business_id,
+        actor="test",
+        face="orders",
+        amount=Money(1234, "CNY"),
+        order_id=order_id,
+    )
+    return (await create_order(core, replace(wanted, **changes))).payment
+
+
+async def pay_at_the_counter(core, payment, method):
+    recording = Recording(
+        company_id=payment.company_id, payment_id=payment.id, method=method, actor="test"
+    )
+    await record_payment(core, recording)
+
+
+async def ask(client, demo, method, path, body=None, **headers):
+    sent = {"authorization": f"Bearer {demo.api_key}"} | headers
+    content = b"" if body is None else json.dumps(body).encode()
+    return await client.request(method, path, headers=sent, content=content)
+
+
+async def list_page(client, demo, **members):
+    body = {"pagination": {}, "companyId": demo.company_id} | members
+    return await ask(client, demo, "POST", "/v1/payments:list", body)
+
+
+async def the_golden_payments(core, demo):
+    """What the examples speak of: one payment in cash, then one that waits."""
+    first = await an_order(
+        core,
+        demo,
+        "ord_001",
+        amount=Money(29999, "CNY"),
+        customer_id="cus_001",
+        customer_name="R. Lane",
+        module=Module.GROOMING,
+    )
+    await pay_at_the_counter(core, first, Method.CASH)
+    second = await an_order(
+        core,
+        demo,
+        "ord_002",
+        customer_id="cus_002",
+        customer_name="M. Okafor",
+        module=Module.RETAIL,
+    )
+    return {
+        "<payment_001>": first.id,
+        "<payment_002>": second.id,
+        "<business_id>": demo.business_id,
+        "<api_key>": demo.api_key,
+        "cmp_001": demo.company_id,
+    }
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+async def test_each_golden_request_gets_its_golden_answer(core, client, demo, name):
+    known = await the_golden_payments(core, demo)
+    example = golden.filled(golden.read(name), known)
+    asked, expected = example["request"], example["answer"]
+    content = json.dumps(asked["body"]).encode() if "body" in asked else b""
+
+    answer = await client.request(
+        asked["method"], asked["path"], headers=asked["headers"], content=content
+    )
+
+    assert answer.status == expected["status"]
+    assert answer.json() == golden.agreed(expected["body"], answer.json())
+
+
+@pytest.mark.parametrize(
+    "form", ["Bearer {key}", "Basic {encoded}", "basic {encoded}", "Basic {key}"]
+)
+async def test_the_key_may_come_in_either_scheme(core, client, demo, form):
+    payment = await an_order(core, demo, "ord_001")
+    encoded = base64.b64encode(demo.api_key.encode()).decode()
+    header = form.format(key=demo.api_key, encoded=encoded)
+
+    answer = await ask(client, demo, "GET", f"/v1/payment/{payment.id}", authorization=header)
+
+    assert (answer.status, answer.json()["id"]) == (200, payment.id)
+
+
+async def test_pages_follow_each_other_newest_first_without_a_gap(core, client, demo):
+    made = [(await an_order(core, demo, f"ord_{number:03}")).id for number in range(5)]
+    seen, token = [], "1"
+
+    while token:
+        page = (
+            await list_page(client, demo, pagination={"pageSize": 2, "pageToken": token})
+        ).json()
+        seen += [payment["id"] for payment in page["payments"]]
+        token = page["nextPageToken"]
+
+    assert seen == made[::-1]
+
+
+async def test_a_payment_made_between_two_pages_shifts_nothing(core, client, demo):
+    made = [(await an_order(core, demo, f"ord_{number:03}")).id for number in range(4)]
+    first = (await list_page(client, demo, pagination={"pageSize": 2})).json()
+    await an_order(core, demo, "ord_new")
+
+    token = first["nextPageToken"]
+    second = (await list_page(client, demo, pagination={"pageSize": 9, "pageToken": token})).json()
+
+    seen = [payment["id"] for payment in first["payments"] + second["payments"]]
+    assert (seen, second["nextPageToken"]) == (made[::-1], "")
+
+
+async def test_a_list_of_one_order_holds_that_order_alone(core, client, demo):
+    await an_order(core, demo, "ord_001")
+    payment = await an_order(core, demo, "ord_002")
+
+    page = (await list_page(client, demo, filter={"orderIds": ["ord_002", "ord_none"]})).json()
+
+    assert [found["id"] for found in page["payments"]] == [payment.id]
+
+
+async def test_a_token_of_another_list_is_refused(core, client, demo):
+    for number in range(3):
+        await an_order(core, demo, f"ord_{number:03}")
+    token = (await list_page(client, demo, pagination={"pageSize": 1})).json()["nextPageToken"]
+
+    answer = await list_page(
+        client, demo, pagination={"pageToken": token}, filter={"orderIds": ["ord_000"]}
+    )
+
+    assert (answer.status, answer.json()["code"]) == (400, 3)
+
+
+async def test_another_company_learns_nothing(core, client, demo):
+    payment = await an_order(core, demo, "ord_001")
+    company = await add_company(
+        core, NewCompany(id="cmp_rival", business_id="biz_rival", name="Rival", currency="CNY")
+    )
+    await put_api_key(core, company, "sk_rival_0123456789abcdef")
+    rival = {"authorization": "Bearer sk_rival_0123456789abcdef"}
+
+    theirs = await ask(client, demo, "GET", f"/v1/payment/{payment.id}", **rival)
+    nobodys = await ask(client, demo, "GET", f"/v1/payment/{UNKNOWN}", **rival)
+    foreign = await list_page(client, demo, companyId="cmp_rival")
+    unknown = await list_page(client, demo, companyId="cmp_none")
+
+    assert (theirs.status, theirs.body) == (404, nobodys.body)
+    assert (foreign.status, foreign.body) == (403, unknown.body)
+
+
+@pytest.mark.parametrize("method", [Method.CASH, Method.CHECK])
+async def test_money_taken_at_the_counter_is_listed_as_paid(core, client, demo, method):
+    payment = await an_order(core, demo, "ord_001")
+    await pay_at_the_counter(core, payment, method)
+
+    found = (await list_page(client, demo)).json()["payments"][0]
+
+    assert (found["method"], found["status"]) == (method.value, "PAID")
+
+
+async def test_every_module_is_shown(core, client, demo):
+    for module in Module:
+        await an_order(core, demo, f"ord_{module}", module=module)
+
+    page = (await list_page(client, demo)).json()
+
+    assert [payment["module"] for payment in page["payments"]] == [
+        module.name for module in reversed(Module)
+    ]
+
+
+def listed(**members):
+    return json.dumps({"pagination": {}, "companyId": "<company_id>"} | members).encode()
+
+
+LIST, ONE = "/v1/payments:list", f"/v1/payment/{UNKNOWN}"
+NO_KEY, BAD_KEY = {"authorization": ""}, {"authorization": "Bearer sk_none_none"}
+# fmt: off
+BAD = [
+    # verb, path, headers, body, HTTP status, gRPC code, field
+    ("POST", LIST, {}, b"", 400, 3, "pagination"),
+    ("POST", LIST, {}, b"{", 400, 3, None),
+    ("POST", LIST, {}, b"\xff\xfe", 400, 3, None),
+    ("POST", LIST, {}, b"[]", 400, 3, None),
+    ("POST", LIST, {}, b"null", 400, 3, None),
+    ("POST", LIST, {}, b'"text"', 400, 3, None),
+    ("POST", LIST, {}, b'{"pagination": NaN}', 400, 3, None),
+    ("POST", LIST, {}, b"[" * 60_000, 400, 3, None),
+    ("POST", LIST, {}, b'{"pagination": {}, "pagination": {}}', 400, 3, None),
+    ("POST", LIST, {}, b" " * 70_000, 400, 3, None),
+    ("POST", LIST, {}, b'{"pagination": {}}', 400, 3, "company_id"),
+    ("POST", LIST, {}, b'{"companyId": "<company_id>"}', 400, 3, "pagination"),
+    ("POST", LIST, {}, listed(company_id="<company_id>"), 400, 3, "company_id"),
+    ("POST", LIST, {}, listed(companyId=7), 400, 3, "company_id"),
+    ("POST", LIST, {}, listed(companyId="c\x00"), 400, 3, "company_id"),
+    ("POST", LIST, {}, listed(companyId="cmp_none"), 403, 7, None),
+    ("POST", LIST, {}, listed(amount=1), 400, 3, "amount"),
+    ("POST", LIST, {}, b'{"\\ud800": 1}', 400, 3, "?"),
+    ("POST", LIST, {}, listed(pagination={"pageToken": "\ud800"}), 400, 3, "pagination.page_token"),
+    ("POST", LIST, {}, listed(pagination={"pageSize": -1}), 400, 3, "pagination.page_size"),
+    ("POST", LIST, {}, listed(pagination={"pageSize": 501}), 400, 3, "pagination.page_size"),
+    ("POST", LIST, {}, listed(pagination={"pageSize": 2.5}), 400, 3, "pagination.page_size"),
+    ("POST", LIST, {}, listed(pagination={"pageSize": "many"}), 400, 3, "pagination.page_size"),
+    ("POST", LIST, {}, listed(pagination={"pageToken": "2"}), 400, 3, "pagination.page_token"),
+    ("POST", LIST, {}, listed(pagination={"pageToken": "x" * 65}), 400, 3, "pagination.page_token"),
+    ("POST", LIST, {}, listed(pagination={"pageToken": "\u00e9"}), 400, 3, "pagination.page_token"),
+    ("POST", LIST, {}, listed(filter={"orderIds": "ord_001"}), 400, 3, "filter.order_ids"),
+    ("POST", LIST, {}, listed(filter={"orderIds": ["a\x00"]}), 400, 3, "filter.order_ids[0]"),
+    ("POST", LIST, {}, listed(filter={"orderIds": ["o"] * 501}), 400, 3, "filter.order_ids"),
+    ("POST", LIST, NO_KEY, listed(), 401, 16, None),
+    ("POST", LIST, BAD_KEY, listed(), 401, 16, None),
+    ("GET", LIST, {}, b"", 501, 12, None),
+    ("DELETE", LIST, {}, b"", 501, 12, None),
+    ("GET", ONE, {}, b"", 404, 5, None),
+    ("GET", "/v1/payment/1", {}, b"", 404, 5, None),
+    ("GET", "/v1/payment/py_UPPER", {}, b"", 404, 5, None),
+    ("GET", "/v1/payment/a%2Fb", {}, b"", 404, 5, None),
+    ("GET", "/v1/payment/a:b", {}, b"", 404, 5, None),
+    ("GET", "/v1/payment/%27%20OR%201=1", {}, b"", 404, 5, None),
+    ("GET", "/v1/payment/%E6%97%A5", {}, b"", 404, 5, None),
+    ("GET", "/v1/payment/", {}, b"", 400, 3, "id"),
+    ("GET", "/v1/payment/a%00b", {}, b"", 400, 3, "id"),
+    ("GET", "/v1/payment/" + "x" * 65, {}, b"", 400, 3, "id"),
+    ("GET", ONE, NO_KEY, b"", 401, 16, None),
+    ("GET", ONE, BAD_KEY, b"", 401, 16, None),
+    ("GET", ONE, {"authorization": "Basic !!!"}, b"", 401, 16, None),
+    ("GET", ONE, {"authorization": "Digest x"}, b"", 401, 16, None),
+    ("PUT", ONE, {}, b"", 501, 12, None),
+    ("POST", ONE, {}, b"{}", 501, 12, None),
+]
+# fmt: on
+
+
+async def test_every_bad_request_gets_its_exact_answer(client, demo):
+    """One test, since each test has a database of its own and none of these needs one."""
+    for method, path, headers, body, *expected in BAD:
+        sent = {"authorization": f"Bearer {demo.api_key}"} | headers
+        content = body.replace(b"<company_id>", demo.company_id.encode())
+
+        answer = await client.request(method, path, headers=sent, content=content)
+
+        told = answer.json()
+        violations = [
+            violation["field"]
+            for detail in told["details"]
+            for violation in detail.get("fieldViolations", [])
+        ]
+        got = [answer.status, told["code"], *(violations or [None])]
+        assert got == expected, (method, path, headers, body[:200])
+        assert told["error"]["code"] == answer.status
+        assert demo.api_key not in answer.body.decode()
+        assert ("www-authenticate" in answer.headers) == (answer.status == 401)

@@ -1,0 +1,198 @@
+"""The orders interface over gRPC, on a real server and a real database."""
+
+from decimal import Decimal
+
+import grpc
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from kassa.domain.errors import IdempotencyMismatch, InvalidRequest
+from kassa.domain.payments import Method
+from kassa.faces.orders import grpc as orders_grpc
+from kassa.usecases.find_payments import payments_of_order
+from kassa.usecases.record_payment import Recording, record_payment
+from kassa_protos.orders.v1 import orders_pb2, orders_pb2_grpc
+
+pytestmark = pytest.mark.anyio
+
+ALICE = {
+    "customer_name": "Alice",
+    "customer_email": "alice@example.com",
+    "customer_phone": "9999999999",
+}
+
+
+def a_request(**members):
+    return orders_pb2.CreateOrderRequest(**({**ALICE, "order_amount": 299.99} | members))
+
+
+@pytest.fixture
+async def stub(core):
+    server = grpc.aio.server()
+    orders_grpc.add_to(server, core)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield orders_pb2_grpc.PaymentServiceStub(channel)
+    await server.stop(None)
+
+
+@pytest.fixture
+def metadata(demo):
+    return (
+        ("x-client-id", demo.orders_client_id),
+        ("x-client-secret", demo.orders_client_secret),
+    )
+
+
+async def refusal(call):
+    """The gRPC code a call ends with, and the reason in its details."""
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await call
+    status = rpc_status.from_call(raised.value)
+    reason = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(reason)
+    return raised.value.code(), reason.reason
+
+
+async def test_an_order_is_created_verified_and_paid(stub, metadata, core, demo):
+    created = await stub.CreateOrder(a_request(), metadata=metadata)
+    asked = orders_pb2.VerifyPaymentRequest(order_id=created.order_id)
+    pending = await stub.VerifyPayment(asked, metadata=metadata)
+    [view] = await payments_of_order(core, demo.company_id, created.order_id)
+    await record_payment(
+        core,
+        Recording(
+            company_id=demo.company_id,
+            payment_id=view.payment.id,
+            method=Method.CASH,
+            actor="till",
+        ),
+    )
+    paid = await stub.VerifyPayment(asked, metadata=metadata)
+
+    assert view.order.amount.major == Decimal("299.99")
+    assert created.return_url.endswith(f"/pay/{created.payment_session_id}")
+    assert (pending.code, pending.status) == ("202", "pending")
+    assert (paid.message, paid.code, paid.status) == ("Payment successful", "200", "success")
+
+
+async def test_the_same_key_replays_and_says_so(stub, metadata):
+    keyed = (*metadata, ("idempotency-key", "grpc-1"))
+    first = stub.CreateOrder(a_request(), metadata=keyed)
+    once = await first
+    second = stub.CreateOrder(a_request(), metadata=keyed)
+    again = await second
+
+    assert once == again
+    assert ("idempotent-replayed", "true") not in tuple(await first.initial_metadata())
+    assert ("idempotent-replayed", "true") in tuple(await second.initial_metadata())
+    other = stub.CreateOrder(a_request(order_amount=300), metadata=keyed)
+    assert await refusal(other) == (grpc.StatusCode.FAILED_PRECONDITION, "REQUEST_INVALID")
+
+
+async def test_an_order_id_with_other_content_is_taken(stub, metadata):
+    await stub.CreateOrder(a_request(order_id="grpc_2"), metadata=metadata)
+
+    other = stub.CreateOrder(a_request(order_id="grpc_2", order_amount=1), metadata=metadata)
+
+    assert await refusal(other) == (grpc.StatusCode.FAILED_PRECONDITION, "ORDER_ALREADY_EXISTS")
+
+
+BAD_MEMBERS = [
+    ({"customer_name": ""}, "CUSTOMER_NAME_MISSING"),
+    ({"customer_email": ""}, "CUSTOMER_EMAIL_MISSING"),
+    ({"customer_phone": "x"}, "CUSTOMER_PHONE_INVALID"),
+    ({"order_amount": 0}, "ORDER_AMOUNT_MISSING"),
+    ({"order_amount": -1}, "ORDER_AMOUNT_INVALID"),
+    ({"order_amount": 0.1 + 0.2}, "ORDER_AMOUNT_INVALID"),
+    ({"order_amount": float("nan")}, "ORDER_AMOUNT_INVALID"),
+    ({"order_amount": float("inf")}, "ORDER_AMOUNT_INVALID"),
+    ({"order_amount": 1e300}, "ORDER_AMOUNT_INVALID"),
+    ({"order_amount_decimal": "NaN"}, "ORDER_AMOUNT_DECIMAL_INVALID"),
+    ({"order_amount_decimal": "1_000"}, "ORDER_AMOUNT_DECIMAL_INVALID"),
+    ({"order_amount_decimal": " 1"}, "ORDER_AMOUNT_DECIMAL_INVALID"),
+    ({"order_amount_decimal": "9" * 31}, "ORDER_AMOUNT_DECIMAL_INVALID"),
+    ({"order_amount_decimal": "0.001"}, "ORDER_AMOUNT_INVALID"),
+    ({"order_currency": "XYZ"}, "ORDER_CURRENCY_INVALID"),
+    ({"order_id": "a/b"}, "ORDER_ID_INVALID"),
+    ({"module": "CASINO"}, "MODULE_INVALID"),
+    ({"order_note": "\x00"}, "ORDER_NOTE_INVALID"),
+    ({"order_expiry_time": Timestamp(seconds=2**62)}, "ORDER_EXPIRY_TIME_INVALID"),
+    ({"order_expiry_time": Timestamp(seconds=1)}, "ORDER_EXPIRY_TIME_INVALID"),
+    ({"order_expiry_time": Timestamp(nanos=-5)}, "ORDER_EXPIRY_TIME_INVALID"),
+    ({"customer_details": {"org_id": 4294967295}}, "ORG_ID_INVALID"),
+    ({"order_meta": {"return_url": "javascript:x"}}, "RETURN_URL_INVALID"),
+]
+
+
+async def test_every_bad_create_is_refused_as_its_json_would_be(stub, metadata):
+    calls = [stub.CreateOrder(a_request(**said), metadata=metadata) for said, _ in BAD_MEMBERS]
+
+    told = [await refusal(call) for call in calls]
+
+    wanted = [(grpc.StatusCode.INVALID_ARGUMENT, reason) for _, reason in BAD_MEMBERS]
+    assert told == wanted
+
+
+async def test_unknown_orders_and_callers_are_told_apart_from_bad_requests(stub, metadata):
+    nobody = orders_pb2.VerifyPaymentRequest(order_id="order_of_nobody")
+    wrong = (metadata[0], ("x-client-secret", "wrong"))
+
+    assert await refusal(stub.VerifyPayment(nobody, metadata=metadata)) == (
+        grpc.StatusCode.NOT_FOUND,
+        "ORDER_NOT_FOUND",
+    )
+    assert await refusal(
+        stub.VerifyPayment(orders_pb2.VerifyPaymentRequest(), metadata=metadata)
+    ) == (grpc.StatusCode.INVALID_ARGUMENT, "ORDER_ID_MISSING")
+    for sent in ((), wrong):
+        code, _ = await refusal(stub.CreateOrder(a_request(), metadata=sent))
+        assert code is grpc.StatusCode.UNAUTHENTICATED
+
+
+@pytest.mark.parametrize(
+    "double, exact",
+    [(299.99, "299.99"), (0.1, "0.1"), (1e15, "1000000000000000.0"), (1e22, "1E+22")],
+)
+def test_a_double_counts_as_its_shortest_decimal(double, exact):
+    members = orders_grpc.members_of(a_request(order_amount=double))
+
+    assert members["order_amount"] == Decimal(exact)
+
+
+def test_decimal_text_wins_over_the_double():
+    members = orders_grpc.members_of(a_request(order_amount_decimal="300.00"))
+
+    assert members["order_amount"] == Decimal("300.00")
+    assert "order_amount_decimal" not in members
+
+
+def test_a_message_is_read_as_its_json_would_be():
+    moment = Timestamp(seconds=1_796_000_000)
+
+    members = orders_grpc.members_of(
+        a_request(
+            customer_details={"customer_id": 7},
+            order_meta={"payment_methods": "card"},
+            order_tags={},
+            order_expiry_time=moment,
+        )
+    )
+
+    assert members["customer_details"] == {"customer_id": 7}
+    assert members["order_meta"] == {"payment_methods": "card"}
+    assert members["order_tags"] == {}
+    assert members["order_expiry_time"].timestamp() == moment.seconds
+
+
+def test_telling_an_error_leaves_it_as_it_was():
+    error = IdempotencyMismatch("taken", reason="order_id_taken")
+
+    told = [orders_grpc.tell(error) for _ in range(2)]
+
+    assert told[0] == told[1]
+    assert isinstance(told[0], status_pb2.Status)
+    assert orders_grpc.tell(InvalidRequest("x", field="a.b")).message == "x"

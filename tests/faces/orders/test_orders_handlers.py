@@ -1,0 +1,241 @@
+"""The orders interface over HTTP, on a real database."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from tests.faces.orders.bad_requests import BAD_CREATES, GOOD
+
+from kassa.domain.payments import Method
+from kassa.usecases.record_payment import Recording, record_payment
+from kassa.usecases.submit_payment import Submission, submit_payment
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def headers(demo):
+    return {
+        "x-client-id": demo.orders_client_id,
+        "x-client-secret": demo.orders_client_secret,
+        "content-type": "application/json",
+    }
+
+
+@pytest.fixture
+def ask(client, headers):
+    async def send(path, said=None, **more):
+        content = None if said is None else json.dumps(said).encode()
+        method = "GET" if said is None else "POST"
+        return await client.request(method, path, headers=headers | more, content=content)
+
+    return send
+
+
+async def pay_with_card(core, demo, payment_id, instrument):
+    """Try to pay at the sandbox provider."""
+    return await submit_payment(
+        core,
+        Submission(
+            company_id=demo.company_id,
+            payment_id=payment_id,
+            method=Method.CREDIT_CARD,
+            connector="sandbox",
+            instrument=instrument,
+            instrument_shown="•••• 4242",
+            actor="payer",
+            return_url="https://shop.example/done",
+        ),
+    )
+
+
+async def test_the_seeds_request_makes_an_order_that_can_be_read_and_paid(ask, core, demo):
+    created = await ask("/v1/orders:create", GOOD)
+    order_id = created.json()["order_id"]
+    order = (await ask(f"/pg/orders/{order_id}")).json()
+    [payment] = (await ask(f"/pg/orders/{order_id}/payments")).json()
+    pending = await ask("/v1/orders:verify", {"order_id": order_id})
+    await record_payment(
+        core,
+        Recording(
+            company_id=demo.company_id, payment_id=payment["id"], method=Method.CASH, actor="till"
+        ),
+    )
+    paid = await ask("/v1/orders:verify", {"order_id": order_id})
+    [paid_payment] = (await ask(f"/pg/orders/{order_id}/payments")).json()
+
+    assert created.status == 200
+    assert list(created.json()) == ["payment_session_id", "return_url", "order_id"]
+    assert created.json()["return_url"].endswith(f"/pay/{created.json()['payment_session_id']}")
+    assert (order["order_status"], order["order_amount"]) == ("created", 299.99)
+    assert order["customer_details"]["customer_name"] == "Alice"
+    assert payment["payment_status"] == "created"
+    assert (pending.status, pending.json()["code"]) == (200, "202")
+    assert paid.json() == {"message": "Payment successful", "code": "200", "status": "success"}
+    assert (paid_payment["payment_status"], paid_payment["is_captured"]) == ("paid", True)
+    assert paid_payment["payment_amount"] == 299.99
+    assert (await ask(f"/pg/orders/{order_id}/refunds")).json() == []
+    assert (await ask(f"/pg/orders/{order_id}/settlements")).json() == []
+
+
+async def test_a_declined_card_reads_as_failed_with_its_reason_until_another_pays(ask, core, demo):
+    order_id = (await ask("/v1/orders:create", GOOD)).json()["order_id"]
+    [payment] = (await ask(f"/pg/orders/{order_id}/payments")).json()
+
+    await pay_with_card(core, demo, payment["id"], "pm_sandbox_declined")
+    verdict = (await ask("/v1/orders:verify", {"order_id": order_id})).json()
+    [failed] = (await ask(f"/pg/orders/{order_id}/payments")).json()
+    await pay_with_card(core, demo, payment["id"], "pm_sandbox_paid")
+    paid = (await ask("/v1/orders:verify", {"order_id": order_id})).json()
+
+    assert (verdict["code"], verdict["status"]) == ("402", "failed")
+    assert verdict["message"].startswith("Payment failed: ")
+    assert failed["error_details"][0]["error_code"] == "card_declined"
+    assert paid["code"] == "200"
+
+
+async def test_verifying_asks_the_provider_that_never_answered(ask, core, demo):
+    order_id = (await ask("/v1/orders:create", GOOD)).json()["order_id"]
+    [payment] = (await ask(f"/pg/orders/{order_id}/payments")).json()
+    before = await pay_with_card(core, demo, payment["id"], "pm_sandbox_paid_but_silent")
+
+    verdict = (await ask("/v1/orders:verify", {"order_id": order_id})).json()
+
+    assert not before.is_paid
+    assert verdict["code"] == "200"
+
+
+async def test_fifty_identical_creates_at_once_make_one_order(ask, core, demo):
+    answers = await asyncio.gather(
+        *(ask("/v1/orders:create", GOOD, **{"idempotency-key": "k-1"}) for _ in range(50))
+    )
+
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.body for answer in answers}) == 1
+    fresh = [answer for answer in answers if "idempotent-replayed" not in answer.headers]
+    assert len(fresh) == 1
+
+
+async def test_a_key_is_good_for_one_content_only(ask):
+    key = {"x-idempotency-key": "k-2"}
+    first = await ask("/v1/orders:create", GOOD, **key)
+    other = await ask("/v1/orders:create", GOOD | {"order_amount": 300}, **key)
+    again = await ask("/v1/orders:create", GOOD, **{"idempotency-key": "k-2"})
+
+    assert first.headers.get("idempotent-replayed") is None
+    assert (other.status, other.json()["type"]) == (422, "idempotency_error")
+    assert (again.body, again.headers["idempotent-replayed"]) == (first.body, "true")
+
+
+async def test_an_order_id_is_good_for_one_content_only(ask):
+    mine = GOOD | {"order_id": "shop-1"}
+    first = await ask("/v1/orders:create", mine)
+    again = await ask("/v1/orders:create", mine)
+    other = await ask("/v1/orders:create", mine | {"order_amount": 300})
+
+    assert first.json()["order_id"] == "shop-1"
+    assert again.body == first.body
+    assert (other.status, other.json()["code"]) == (409, "order_already_exists")
+
+
+async def test_every_optional_member_comes_back_in_the_order(ask):
+    first = (await ask("/v1/orders:create", GOOD)).json()["order_id"]
+    org_id = (await ask(f"/pg/orders/{first}")).json()["customer_details"]["org_id"]
+    expires = (datetime.now(UTC) + timedelta(days=2)).isoformat()
+    said = GOOD | {
+        "order_id": "full_1",
+        "order_currency": "KWD",
+        "order_amount": 1.5,
+        "customer_details": {"customer_id": 77, "org_id": org_id},
+        "order_meta": {
+            "return_url": "https://shop.example/{order_id}",
+            "notify_url": "https://shop.example/news",
+            "payment_methods": "card",
+        },
+        "order_expiry_time": expires,
+        "order_note": "Gift wrap",
+        "order_tags": {"name": "Retail", "age": "New"},
+        "module": "MEMBERSHIP",
+    }
+
+    created = await ask("/v1/orders:create", said)
+    answer = await ask("/pg/orders/full_1")
+
+    assert created.json()["return_url"] == "https://shop.example/{order_id}"
+    assert b'"order_amount":1.500,' in answer.body
+    order = answer.json()
+    assert order["customer_details"]["customer_id"] == 77
+    assert order["order_meta"] == said["order_meta"]
+    assert order["order_tags"] == said["order_tags"]
+    assert order["order_note"] == "Gift wrap"
+    assert datetime.fromisoformat(order["order_expiry_time"]) - datetime.fromisoformat(
+        expires
+    ) < timedelta(milliseconds=1)
+
+
+async def test_every_bad_create_is_answered_with_400_and_its_code(client, headers):
+    told = {}
+    for what, body, _ in BAD_CREATES:
+        answer = await client.request("POST", "/v1/orders:create", headers=headers, content=body)
+        assert set(answer.json()) == {"message", "code", "type"}, what
+        assert "Traceback" not in answer.body.decode()
+        told[what] = (answer.status, answer.json()["code"])
+
+    assert told == {what: (400, code) for what, _, code in BAD_CREATES}
+
+
+async def test_what_only_the_core_can_judge_is_refused_in_the_same_words(ask):
+    for said, code in (
+        ({"order_meta": {"notify_url": "http://169.254.169.254/"}}, "notify_url_invalid"),
+        ({"order_meta": {"notify_url": "gopher://shop.example/"}}, "notify_url_invalid"),
+        ({"order_expiry_time": "2026-02-01T00:00:00Z"}, "order_expiry_time_invalid"),
+    ):
+        answer = await ask("/v1/orders:create", GOOD | said)
+        assert (answer.status, answer.json()["code"]) == (400, code)
+
+
+BAD_VERIFIES = [
+    ({}, 400, "order_id_missing"),
+    ({"order_id": ""}, 400, "order_id_invalid"),
+    ({"order_id": 7}, 400, "order_id_invalid"),
+    ({"order_id": None}, 400, "order_id_invalid"),
+    ({"order_id": "x" * 256}, 400, "order_id_invalid"),
+    ({"order_id": "abc", "code": "200"}, 400, "request_invalid"),
+    ({"order_id": "order_of_nobody"}, 404, "order_not_found"),
+    ({"order_id": "a\0b"}, 404, "order_not_found"),
+    ({"order_id": "1'; --"}, 404, "order_not_found"),
+]
+
+
+async def test_every_bad_verify_is_refused_with_its_code(ask):
+    answers = [await ask("/v1/orders:verify", said) for said, _, _ in BAD_VERIFIES]
+
+    told = [(answer.status, answer.json()["code"]) for answer in answers]
+    assert told == [(status, code) for _, status, code in BAD_VERIFIES]
+
+
+async def test_an_unknown_order_is_not_found_whatever_is_asked_of_it(ask):
+    for order_id in ("order_of_nobody", "%00", "%ff", "a%0Ab", "x" * 500):
+        for part in ("", "/payments", "/refunds", "/settlements"):
+            answer = await ask(f"/pg/orders/{order_id}{part}")
+            assert answer.status == 404
+            assert answer.json()["code"] == "order_not_found"
+
+
+WRONG_CREDENTIALS = [
+    {"x-client-id": ""},
+    {"x-client-secret": ""},
+    {"x-client-secret": "wrong"},
+    {"x-client-id": "nobody"},
+    {"x-client-id": "\x80"},
+    {"x-client-secret": "x" * 4096},
+]
+
+
+async def test_wrong_credentials_are_answered_alike_wherever_they_come(ask):
+    for wrong in WRONG_CREDENTIALS:
+        for path, said in (("/v1/orders:create", GOOD), ("/pg/orders/order_of_nobody", None)):
+            answer = await ask(path, said, **wrong)
+            assert answer.status == 401
+            assert answer.json()["type"] == "authentication_error"

@@ -1,0 +1,263 @@
+"""The house rules that a machine can check. A rule without a check is not kept."""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "kassa"
+
+MAX_FILE_LINES = 500
+MAX_FUNCTION_LINES = 70
+MAX_LINE_LENGTH = 100
+
+# Made by tools or at run time, and not ours to keep tidy.
+NOT_OURS = {".git", ".venv", ".kassa", "__pycache__", "moego", "kassa_protos", "build", "dist"}
+CODE = {".py", ".sql", ".proto", ".html", ".css", ".js"}
+NARROW = {".py", ".sql", ".proto"}
+
+# Where amounts pass through. Elsewhere a float is a duration.
+NEAR_MONEY = ("domain", "store", "usecases", "faces", "connectors")
+# On a line, or above a block of lines, whose numbers are durations.
+DURATION = "# seconds, not money"
+
+# What starts by itself: the command, and what its child processes name in their arguments.
+ENTRY_POINTS = {"kassa", "kassa.cli"}
+
+# Pieced together, so that this file does not say what it forbids.
+FORBIDDEN = (
+    "pypi" + ".org",
+    "pythonhosted" + ".org",
+    "npmjs" + ".org",
+    "npmjs" + ".com",
+    "golang" + ".org",
+    "crates" + ".io",
+    "/wo" + "rk/",
+)
+
+
+@dataclass(frozen=True)
+class Module:
+    path: Path
+    name: str
+    lines: list[str]
+    tree: ast.Module
+
+
+@cache
+def texts() -> dict[Path, str]:
+    """Every text file of the tree that is ours."""
+    found = {}
+    for path in _walk(ROOT):
+        try:
+            found[path] = path.read_text()
+        except UnicodeDecodeError:
+            continue  # a picture
+    return found
+
+
+def _walk(directory: Path) -> Iterator[Path]:
+    for entry in sorted(directory.iterdir()):
+        if entry.name in NOT_OURS or entry.name.endswith(("_cache", ".egg-info")):
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            yield from _walk(entry)
+        elif entry.is_file():
+            yield entry
+
+
+@cache
+def trees() -> dict[Path, ast.Module]:
+    """Every Python file of the tree, parsed."""
+    return {path: ast.parse(text) for path, text in texts().items() if path.suffix == ".py"}
+
+
+@cache
+def modules() -> list[Module]:
+    """The modules of the package."""
+    found = []
+    for path, tree in trees().items():
+        if path.is_relative_to(SOURCE):
+            parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            found.append(Module(path, name, texts()[path].splitlines(), tree))
+    return found
+
+
+def at(path: Path, line: int = 0) -> str:
+    where = str(path.relative_to(ROOT))
+    return f"{where}:{line}" if line else where
+
+
+def listed(wrong: Iterable[str]) -> str:
+    return "".join(f"\n  {line}" for line in sorted(wrong))
+
+
+def test_no_file_is_too_long() -> None:
+    sizes = {path: text.count("\n") for path, text in texts().items() if path.suffix in CODE}
+
+    wrong = [f"{at(path)}: {size} lines" for path, size in sizes.items() if size > MAX_FILE_LINES]
+    assert not wrong, listed(wrong)
+
+
+def test_no_line_is_too_long() -> None:
+    wrong = [
+        at(path, number)
+        for path, text in texts().items()
+        if path.suffix in NARROW
+        for number, line in enumerate(text.splitlines(), 1)
+        if len(line) > MAX_LINE_LENGTH
+    ]
+
+    assert not wrong, listed(wrong)
+
+
+def test_no_function_is_too_long() -> None:
+    wrong = []
+    for path, tree in trees().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                length = (node.end_lineno or node.lineno) - node.lineno + 1
+                if length > MAX_FUNCTION_LINES:
+                    wrong.append(f"{at(path, node.lineno)} {node.name}: {length} lines")
+
+    assert not wrong, listed(wrong)
+
+
+def test_nothing_is_left_to_do_without_an_issue_that_says_what() -> None:
+    unfinished = re.compile(r"\b(TO" r"DO|FIX" r"ME)\b(?!\(#\d+\))")
+
+    wrong = [
+        at(path, number)
+        for path, text in texts().items()
+        if path.suffix in CODE
+        for number, line in enumerate(text.splitlines(), 1)
+        if unfinished.search(line)
+    ]
+
+    assert not wrong, listed(wrong)
+
+
+def test_no_float_comes_near_money() -> None:
+    wrong = []
+    for module in modules():
+        if module.path.relative_to(SOURCE).parts[0] not in NEAR_MONEY:
+            continue
+        durations = _duration_lines(module.lines)
+        wrong += [
+            at(module.path, line)
+            for line in _lines_with_floats(module.tree)
+            if line not in durations
+        ]
+
+    assert not wrong, f"say {DURATION!r} there, if that is what they are:{listed(wrong)}"
+
+
+def _lines_with_floats(tree: ast.Module) -> Iterator[int]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Constant(value=float() | complex()):
+                yield node.lineno
+            case ast.Call(func=ast.Name(id="float" | "round")):
+                yield node.lineno
+
+
+def _duration_lines(lines: list[str]) -> set[int]:
+    """The numbers of the lines marked, and of those between a mark of its own and a blank line."""
+    marked, in_block = set(), False
+    for number, line in enumerate(lines, 1):
+        in_block = (in_block and bool(line.strip())) or line.strip().startswith(DURATION)
+        if in_block or DURATION in line:
+            marked.add(number)
+    return marked
+
+
+def test_every_module_is_used_by_something() -> None:
+    names = {module.name for module in modules()}
+    used = set(ENTRY_POINTS)
+    for module in modules():
+        used |= {name for name in _named_in(module) & names if name != module.name}
+    # A package is used when something inside it is.
+    used |= {parent for name in used for parent in _parents(name)}
+
+    assert not names - used, listed(names - used)
+
+
+def _named_in(module: Module) -> set[str]:
+    """What a module imports, and what it names in a string, as "kassa.app:make" for a server."""
+    found = set()
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                inside = module.name.split(".")
+                if module.path.name != "__init__.py":
+                    inside = inside[:-1]
+                inside = inside[: len(inside) - node.level + 1]
+                base = ".".join([*inside, *([node.module] if node.module else [])])
+            found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.add(node.value.partition(":")[0])
+    return found
+
+
+def _parents(name: str) -> Iterator[str]:
+    while "." in name:
+        name = name.rpartition(".")[0]
+        yield name
+
+
+@pytest.mark.parametrize("paper", ["ARCHITECTURE.md", "README.md"])
+def test_every_path_a_paper_names_exists(paper: str) -> None:
+    assert (ROOT / paper).is_file(), f"{paper} is not written yet"
+    text = (ROOT / paper).read_text()
+
+    named = {name for name in re.findall(r"`([^`\s]+)`", text) if _looks_like_a_path(name)}
+    named |= {
+        link.partition("#")[0]
+        for link in re.findall(r"\]\(([^)\s]+)\)", text)
+        if not re.match(r"[a-z]+:|#", link)
+    }
+
+    bases = (ROOT, ROOT / "src", SOURCE)
+    missing = [name for name in named if not any((base / name).exists() for base in bases)]
+    assert not missing, listed(missing)
+
+
+def _looks_like_a_path(name: str) -> bool:
+    if name.startswith(("/", ".kassa", ".venv")) or not re.fullmatch(r"[\w.\-/]+", name):
+        return False  # an address on the wire, made at run time, or a pattern
+    suffixes = r"\.(py|md|sql|toml|proto|json|lock|csv|html|css|js|png|svg)"
+    return "/" in name and bool(re.search(rf"(/|{suffixes})$", name))
+
+
+def test_every_face_has_its_contract_in_one_folder() -> None:
+    faces = [path for path in (SOURCE / "faces").iterdir() if path.is_dir()]
+    faces = [path for path in faces if path.name != "__pycache__"]
+
+    missing = [
+        at(face / part)
+        for face in sorted(faces)
+        for part in ("README.md", "contract.py", "handlers.py", "examples")
+        if not (face / part).exists()
+    ]
+
+    assert not missing, listed(missing)
+
+
+def test_nothing_names_the_machine_or_the_mirror_it_was_made_on() -> None:
+    wrong = [
+        f"{at(path)}: {word}"
+        for path, text in texts().items()
+        for word in FORBIDDEN
+        if word in text
+    ]
+
+    assert not wrong, listed(wrong)
