@@ -35,13 +35,13 @@ class Client:
         path: str,
         *,
         headers: Mapping[str, str] | None = None,
-        content: bytes | str = b"",
-        json: Any = None,  # noqa: A002 - as in the HTTP clients everybody knows
+        content: bytes | str | None = None,
+        json: Any = None,
     ) -> Answer:
         """`path` with its query, percent-encoded as it would be on the wire."""
         if json is not None:
             content = _dump(json)
-        body = content.encode() if isinstance(content, str) else content
+        body = content.encode() if isinstance(content, str) else content or b""
         target, _, query = path.partition("?")
         sent_headers = {"host": "127.0.0.1", "content-length": str(len(body)), **(headers or {})}
         scope = {

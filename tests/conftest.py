@@ -12,6 +12,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from tests import company
+from tests.asgi import Client
 
 from kassa import app
 from kassa import demo as demo_company
@@ -19,8 +21,6 @@ from kassa.settings import Settings
 from kassa.store.embedded import EmbeddedPostgres
 from kassa.store.migrate import migrate
 from kassa.usecases.core import Core
-from tests import company
-from tests.asgi import Client
 
 _APP_ROLE = "kassa_app"
 

@@ -1,7 +1,6 @@
 """The only place that wires: settings in, a Core, its doors and its chores out."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -131,8 +130,10 @@ def http_app(core: Core, settings: Settings) -> ASGIApp:
         routes += sandbox_pages.routes(sandbox_books(settings), clock=now)
     app = Starlette(routes=routes, exception_handlers={404: _nothing_here, 405: _nothing_here})
     app.state.core = core
-    app.state.test_cards = tuple((one.spaced_number, one.name, one.happens) for one in SCENARIOS)
-    return observe.Watch(app)
+    app.state.test_cards = tuple(
+        (one.spaced_number, one.name, one.happens, one.happens_zh) for one in SCENARIOS
+    )
+    return observe.Watch(app, https=settings.url.startswith("https://"))
 
 
 async def _nothing_here(request: Request, error: Exception) -> Response:
@@ -204,11 +205,3 @@ def chores(settings: Settings) -> list[Chore]:
 
         found.append(Chore("sandbox bell", _BELL_SECONDS, ring))
     return found
-
-
-def share_metrics(directory: Path) -> dict[str, str]:
-    """The environment that lets several processes count together; call it before any counts."""
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for old in directory.glob("*.db"):
-        old.unlink()
-    return {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(directory)}

@@ -10,7 +10,7 @@ import msgspec
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from kassa import installation
+from kassa import installation, private_files
 from kassa.domain.errors import InvalidRequest
 from kassa.domain.money import Money
 from kassa.domain.principals import Company
@@ -47,18 +47,18 @@ def directory(settings: Settings) -> Path:
 def prepare(settings: Settings) -> Settings:
     """Make the demo's key files; returns settings that include the demo's Alipay account."""
     folder = directory(settings)
-    for name, make in (
+    for name, invent in (
         ("wallet_client_key.pem", installation.rsa_pem),
         ("customer_tokens_key.pem", installation.ec_pem),
         ("alipay_app_key.pem", installation.rsa_pem),
         ("alipay_platform_key.pem", installation.rsa_pem),
     ):
         if not (folder / name).exists():
-            installation.private_file(folder / name, make())
+            private_files.write(folder / name, invent(), replace=False)
     platform = (folder / "alipay_platform_key.pem").read_bytes()
     public = folder / "alipay_platform_public.pem"
     if not public.exists():
-        installation.private_file(public, installation.public_pem(platform))
+        private_files.write(public, installation.public_pem(platform), replace=False)
     if settings.alipay is not None:
         return settings
     account = Alipay(
@@ -95,10 +95,8 @@ async def make(core: Core, settings: Settings) -> Demo:
     keys = {"1": wallet.decode()}
     await companies.put_wallet_client(core, company, demo.wallet_client_id, keys)
     await _fill_wallet(core, company, demo)
-    installation.private_file(
-        folder / "wallet_server_public.pem", core.secrets.wallet_public_key_pem
-    )
-    installation.private_file(folder / "demo.json", msgspec.json.encode(demo))
+    private_files.write(folder / "wallet_server_public.pem", core.secrets.wallet_public_key_pem)
+    private_files.write(folder / "demo.json", msgspec.json.encode(demo))
     return demo
 
 

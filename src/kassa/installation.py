@@ -1,6 +1,5 @@
 """The keys of this installation: made once, kept in files that only their owner can read."""
 
-import os
 import secrets
 import stat
 from pathlib import Path
@@ -8,23 +7,12 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from kassa import private_files
 from kassa.domain.errors import InvalidRequest
 from kassa.usecases.core import Secrets
 
 _KEY_BYTES = 32
 _RSA_BITS = 2048  # what the wallet protocol's clients accept
-
-
-def private_file(path: Path, content: bytes) -> None:
-    """Write a file nobody else can read, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o711)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
 
 
 def _kept(path: Path, make: "bytes | None" = None) -> bytes:
@@ -33,8 +21,7 @@ def _kept(path: Path, make: "bytes | None" = None) -> bytes:
             raise InvalidRequest(f"{path} can be read by others; make it private (chmod 600)")
         return path.read_bytes()
     content = make if make is not None else secrets.token_bytes(_KEY_BYTES)
-    private_file(path, content)
-    return content
+    return private_files.write(path, content, replace=False)
 
 
 def rsa_pem() -> bytes:

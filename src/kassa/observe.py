@@ -21,6 +21,7 @@ _SECRET_SHAPES = re.compile(
     r"whsec_[\w+/=-]+|sk_[0-9a-z]+_[\w-]+|sess_[0-9a-z]+|Bearer\s+\S+|Basic\s+\S+"
     r"|-----BEGIN[^-]+PRIVATE KEY-----|eyJ[\w-]+\.[\w-]+\.[\w-]+|\b\d(?:[ -]?\d){12,18}\b"
 )
+_HSTS = (b"strict-transport-security", b"max-age=31536000")
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _BUCKETS = (
     0.001,
@@ -93,8 +94,10 @@ def _hidden(value: Any) -> Any:
 class Watch:
     """ASGI middleware: gives each request its id, counts it, times it, and logs one line."""
 
-    def __init__(self, app: ASGIApp):
+    def __init__(self, app: ASGIApp, *, https: bool = False):
+        """`https`: payers reach us by TLS, so browsers are told to use nothing else."""
         self._app = app
+        self._always = [_HSTS] if https else []
         self._log = structlog.get_logger("kassa.http")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -113,6 +116,7 @@ class Watch:
                 message["headers"] = [
                     *message.get("headers", ()),
                     (b"x-request-id", request_id.encode()),
+                    *self._always,
                 ]
             await send(message)
 

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from tests.asgi import Answer, Client
+from tests.company import DemoCompany
+
 from kassa.domain.money import Money
 from kassa.domain.payments import Payment
 from kassa.usecases.authenticate import authenticate_api_key
 from kassa.usecases.companies import add_wallet_user, top_up
+from kassa.usecases.core import Core
 from kassa.usecases.create_order import NewOrder, create_order
 from kassa.usecases.find_payments import get_payment
 
@@ -19,57 +23,51 @@ FORM = {"content-type": "application/x-www-form-urlencoded"}
 _FORM_TOKEN = re.compile(r'name="form_token" value="([0-9a-f]{64})"')
 
 
-@dataclass(frozen=True)
-class Seen:
-    """An answer as a browser sees it; header names in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    text: str
-
-
 @dataclass
 class Payer:
     """Somebody with the address of one payment."""
 
-    core: Any
-    client: Any
+    core: Core
+    client: Client
     company_id: str
     payment_id: str
     place: str
 
     async def see(
         self, method: str, path: str, headers: Mapping[str, str] | None = None, content: bytes = b""
-    ) -> Seen:
-        answer = await self.client.request(method, path, headers=headers or {}, content=content)
-        named = {name.lower(): value for name, value in dict(answer.headers).items()}
-        return Seen(answer.status, named, answer.body.decode())
+    ) -> Answer:
+        return await self.client.request(method, path, headers=headers, content=content)
 
-    async def open(self, query: str = "") -> Seen:
+    async def open(self, query: str = "") -> Answer:
         return await self.see("GET", self.place + query)
 
-    async def result(self, query: str = "") -> Seen:
+    async def result(self, query: str = "") -> Answer:
         return await self.see("GET", f"{self.place}/result{query}")
+
+    async def form_token(self) -> str:
+        """What the page gives its form to prove itself with."""
+        found = _FORM_TOKEN.search((await self.open()).text)
+        return found[1] if found else ""
 
     async def confirm(
         self, *, query: str = "", headers: Mapping[str, str] | None = None, **fields: str
-    ) -> Seen:
+    ) -> Answer:
         """Fill in the form and press the button; `form_token` is the page's own unless given."""
         if "form_token" not in fields:
-            found = _FORM_TOKEN.search((await self.open()).text)
-            fields["form_token"] = found[1] if found else ""
+            fields["form_token"] = await self.form_token()
         content = urlencode(fields).encode()
         path = f"{self.place}/confirm{query}"
         return await self.see("POST", path, FORM | dict(headers or {}), content)
 
-    async def pay_by_card(self, number: str = CARD, **fields: str) -> Seen:
-        return await self.confirm(method="credit_card", card_number=number, **fields)
+    async def pay_by_card(self, number: str = CARD, **fields: str) -> Answer:
+        card: dict[str, Any] = {"method": "credit_card", "card_number": number}
+        return await self.confirm(**card | fields)
 
     async def payment(self) -> Payment:
         return (await get_payment(self.core, self.company_id, self.payment_id)).payment
 
 
-async def a_payer(core: Any, client: Any, demo: Any, **changes: Any) -> Payer:
+async def a_payer(core: Core, client: Client, demo: DemoCompany, **changes: Any) -> Payer:
     """A payer of a new order of the demo company, for 299.90 CNY."""
     shop = await authenticate_api_key(core, demo.api_key)
     wanted: dict[str, Any] = {
@@ -86,7 +84,7 @@ async def a_payer(core: Any, client: Any, demo: Any, **changes: Any) -> Payer:
     return Payer(core, client, shop.company.id, made.payment.id, place)
 
 
-async def a_wallet_user(core: Any, payer: Payer, balance: Money | None = None) -> dict[str, str]:
+async def a_wallet_user(core: Core, payer: Payer, balance: Money | None = None) -> dict[str, Any]:
     """The form fields of a wallet user who owns `balance`, or nothing."""
     await add_wallet_user(core, payer.company_id, "user_ann", "code_ann_0001")
     if balance:

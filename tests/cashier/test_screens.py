@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from tests.cashier.samples import COMPANY, NOW, ORDER, PAID, PAYMENT, PLACE, a_visit
@@ -208,12 +209,13 @@ def test_test_cards_are_listed_in_the_payers_language() -> None:
     ],
 )
 def test_the_stage_follows_from_what_is_recorded(
-    payment: dict[str, object], expired: bool, order_status: str, stage: Stage
+    payment: dict[str, Any], expired: bool, order_status: str, stage: Stage
 ) -> None:
-    payment = payment | {"status": PaymentStatus(str(payment["status"]))}
+    status = PaymentStatus(payment["status"])
+    recorded = replace(PAYMENT, **payment | {"status": status})
     order = replace(ORDER, status=OrderStatus(order_status))
 
-    assert stage_of(order, replace(PAYMENT, **payment), expired=expired) is stage  # type: ignore[arg-type]
+    assert stage_of(order, recorded, expired=expired) is stage
 
 
 def test_every_status_of_a_payment_has_a_stage() -> None:

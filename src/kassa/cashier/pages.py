@@ -45,7 +45,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 async def pay(request: Request) -> Response:
     """The page to pay on. A POST shows it too, reading nothing: wallets send payers by form."""
-    visit, _ = await open_visit(request)
+    visit, _ = await _look(request)
     if visit.stage not in PAYABLE:
         return _to_result(visit)
     return _pay_page(request, visit)
@@ -53,7 +53,7 @@ async def pay(request: Request) -> Response:
 
 async def confirm(request: Request) -> Response:
     """Pay as the form says. Amounts are the order's; the browser's are never looked at."""
-    visit, session = await open_visit(request)
+    visit, session = await _look(request)
     if request.method != "POST":
         return answers.redirect(f"{visit.place}{visit.speech.query}")
     filled = await form.read_form(request)
@@ -84,12 +84,7 @@ async def confirm(request: Request) -> Response:
 
 async def result(request: Request) -> Response:
     """What became of the payment. It is asked of the provider; nothing in the address decides."""
-    visit, session = await open_visit(request)
-    if visit.stage in (Stage.PROCESSING, Stage.WAITING):
-        company, payment = session.company, session.payment
-        now = await sync_payment(core_of(request), company.id, payment.id, actor=_PAYER)
-        if now.version != payment.version:
-            visit, _ = await open_visit(request)
+    visit, _ = await _look(request)
     looks = request.query_params.get("looks", "")
     counted = int(looks) if looks in _COUNTS else 0
     return answers.html(visit.speech, screens.result_screen(visit, looks=counted))
@@ -105,6 +100,20 @@ async def nowhere(request: Request) -> Response:
     """Any other address under /pay is as unknown as an unknown payment, and counts as a guess."""
     brake(request)
     raise unknown(request)
+
+
+async def _look(request: Request) -> tuple[Visit, Session]:
+    """The payment as it is now: where the provider may know more than we do, it is asked first.
+
+    So nobody who paid on the provider's page is offered to pay again here.
+    Raises: NotFound, RateLimited.
+    """
+    visit, session = await open_visit(request)
+    if visit.stage not in (Stage.PROCESSING, Stage.WAITING):
+        return visit, session
+    company, payment = session.company, session.payment
+    now = await sync_payment(core_of(request), company.id, payment.id, actor=_PAYER)
+    return (visit, session) if now.version == payment.version else await open_visit(request)
 
 
 async def _pay(core: Core, session: Session, filled: Filled, speech: Speech) -> Payment | str:
@@ -210,8 +219,8 @@ def _page(handler: Handler) -> Handler:
             return await handler(request)
         except KassaError as error:
             status, key = _DEAD_ENDS.get(type(error), (503, "broken"))
-            if status == 503:
-                _log.warning("cashier_failed", code=error.code, reason=error.reason)
+            if key == "broken":
+                _log.error("cashier_failed", code=error.code, reason=error.reason)
             wait = error.retry_after_seconds if isinstance(error, RateLimited) else 0
         except Exception:  # noqa: BLE001 - our own bug: logged whole, told in no words
             _log.exception("unexpected", page=handler.__name__)

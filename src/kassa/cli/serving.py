@@ -1,22 +1,29 @@
 """`kassa serve`: PostgreSQL, schema, demo and processes, up and down in the right order."""
 
 import asyncio
+import errno
+import os
+import socket
 import sys
+import time
 from pathlib import Path
 
 import asyncpg
 import msgspec
 
-from kassa import app, demo, installation
+from kassa import private_files
 from kassa.cli import banner
-from kassa.cli.process import environment
+from kassa.cli.children import environment
 from kassa.cli.supervisor import ChildSpec, Supervisor
+from kassa.domain.errors import InvalidRequest
 from kassa.settings import Settings
 from kassa.store.embedded import EmbeddedPostgres
 from kassa.store.embedded_place import make_data_dir
 from kassa.store.migrate import migrate
 
 _ADDRESSES = "run/database.json"
+_BIND_PATIENCE_SECONDS = 8.0  # seconds, not money
+_GLANCE_SECONDS = 0.1  # seconds, not money
 
 
 class Addresses(msgspec.Struct, frozen=True):
@@ -46,16 +53,16 @@ def open_database(settings: Settings) -> tuple[EmbeddedPostgres | None, Addresse
 def serve(settings: Settings, names: tuple[str, ...]) -> int:
     """Run the named processes until a signal; returns the exit status."""
     make_data_dir(settings.directory)
+    if "http" in names:
+        for port in (settings.port, settings.grpc_port):
+            _wait_for_port(settings.host, port)
     postgres, addresses = open_database(settings)
     try:
         asyncio.run(migrate(addresses.owner_url))
-        installation.private_file(settings.directory / _ADDRESSES, msgspec.json.encode(addresses))
-        if settings.demo:
-            settings = demo.prepare(settings)
-            asyncio.run(_make_demo(settings, addresses.app_url))
+        private_files.write(settings.directory / _ADDRESSES, msgspec.json.encode(addresses))
         if "http" in names:
             banner.show(settings)
-        metrics = app.share_metrics(settings.directory / "run" / "metrics")
+        metrics = _share_metrics(settings.directory / "run" / "metrics")
         supervisor = Supervisor(
             _specs(settings, addresses, names, metrics), log=say, postgres=postgres
         )
@@ -66,9 +73,34 @@ def serve(settings: Settings, names: tuple[str, ...]) -> int:
     return supervisor.run()
 
 
-async def _make_demo(settings: Settings, database_url: str) -> None:
-    async with app.open_core(settings, database_url) as core:
-        await demo.make(core, settings)
+def _wait_for_port(host: str, port: int) -> None:
+    """Wait until nobody holds the port: children of a killed predecessor let go of it soon.
+
+    Raises: InvalidRequest when it stays taken.
+    """
+    until = time.monotonic() + _BIND_PATIENCE_SECONDS
+    while True:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                if time.monotonic() > until or error.errno != errno.EADDRINUSE:
+                    raise InvalidRequest(
+                        f"cannot listen on {host}:{port}: {error.strerror}; choose another"
+                        " with --host, --port or --grpc-port"
+                    ) from None
+            else:
+                return
+        time.sleep(_GLANCE_SECONDS)
+
+
+def _share_metrics(directory: Path) -> dict[str, str]:
+    """The environment that lets several processes count together."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for old in directory.glob("*.db"):
+        old.unlink()
+    return {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(directory)}
 
 
 def _specs(
@@ -84,7 +116,9 @@ def _specs(
         for number in range(settings.workers if name == "http" else 1):
             title = f"{name}-{number + 1}" if settings.workers > 1 and name == "http" else name
             specs.append(
-                ChildSpec(title, (sys.executable, "-m", "kassa.cli.process", name), env=env)
+                ChildSpec(
+                    title, (sys.executable, "-m", "kassa.cli.process", name, str(number)), env=env
+                )
             )
     return specs
 

@@ -24,9 +24,7 @@ class Caller:
     def __init__(self, settings: Settings):
         self.demo = demo.shown(settings)
 
-    def call(
-        self, method: str, path: str, headers: Mapping[str, str], content: Any = None
-    ) -> Any:
+    def call(self, method: str, path: str, headers: Mapping[str, str], content: Any = None) -> Any:
         """One exchange; the answer's JSON, whatever its status."""
         body = b"" if content is None else json.dumps(content, ensure_ascii=False).encode()
         return self.send(method, path, {"content-type": "application/json", **headers}, body)
@@ -53,7 +51,7 @@ class Caller:
         return content
 
     def _say(self, text: str) -> None:
-        print(text, file=sys.stdout)  # noqa: T201 - this is the command's output
+        print(text, file=sys.stdout)
 
     def pay_at(self, session: str) -> None:
         self._say(f"Now pay it in a browser: {self.demo['base_url']}/pay/{session}")
@@ -90,7 +88,8 @@ def _orders(caller: Caller) -> None:
 def _business(caller: Caller) -> None:
     _create_order(caller)
     key = {"authorization": f"Bearer {caller.demo['api_key']}"}
-    query = {"pagination": {"pageSize": 2, "pageToken": "1"}, "companyId": caller.demo["company_id"]}
+    company_id = caller.demo["company_id"]
+    query = {"pagination": {"pageSize": 2, "pageToken": "1"}, "companyId": company_id}
     listed = caller.call("POST", "/v1/payments:list", key, query)
     caller.call("GET", f"/v1/payment/{listed['payments'][0]['id']}", key)
 

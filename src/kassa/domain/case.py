@@ -135,6 +135,7 @@ class Case:
             method=method,
             connector=connector,
             instrument=instrument,
+            provider_reference="",
             redirect_url="",
             redirect_expires_at=None,
             failure_code="",
@@ -217,7 +218,7 @@ class Case:
 
     def _source(self, attempt: Attempt) -> str:
         if attempt.method is Method.WALLET:
-            return ledger.wallet_account(self.payment.payer)
+            return ledger.wallet_account(attempt.instrument)
         if attempt.method in OFFLINE:
             return ledger.CASH_ACCOUNT
         return ledger.provider_account(attempt.connector)
@@ -236,18 +237,17 @@ class Case:
         )
 
     def decline(
-        self, attempt: Attempt | None, *, code: str, message: str, actor: str, evidence: Any
+        self, attempt: Attempt, *, code: str, message: str, actor: str, evidence: Any
     ) -> None:
-        """The attempt, if one was made, was refused: nothing moved."""
-        if attempt is not None:
-            self.put_attempt(
-                attempt.become(
-                    AttemptStatus.DECLINED,
-                    failure_code=code,
-                    failure_message=message,
-                    next_query_at=None,
-                )
+        """The attempt was refused: nothing moved."""
+        self.put_attempt(
+            attempt.become(
+                AttemptStatus.DECLINED,
+                failure_code=code,
+                failure_message=message,
+                next_query_at=None,
             )
+        )
         self.move(
             PaymentEvent.DECLINE,
             actor=actor,

@@ -37,7 +37,6 @@ _S, _E = PaymentStatus, PaymentEvent
 # fmt: off
 TRANSITIONS: Mapping[tuple[PaymentStatus, PaymentEvent], PaymentStatus] = {
     (_S.CREATED,         _E.SUBMIT):        _S.PROCESSING,
-    (_S.CREATED,         _E.DECLINE):       _S.FAILED,
     (_S.CREATED,         _E.CANCEL):        _S.CANCELED,
     (_S.CREATED,         _E.EXPIRE):        _S.EXPIRED,
 

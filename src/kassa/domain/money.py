@@ -56,6 +56,11 @@ class Money:
         if not number.is_finite() or number.adjusted() > _MAX_TEXT:
             raise InvalidRequest(f"not a usable amount: {amount}", reason="amount_out_of_range")
         sign, digits, shift = number.as_tuple()
+        if len(digits) > _MAX_TEXT:
+            raise InvalidRequest(
+                f"{currency} has {exponent} decimals, got {len(digits)} digits",
+                reason="amount_precision",
+            )
         places = int(shift) + exponent
         whole = int("".join(map(str, digits)) or "0")
         if places < 0:

@@ -40,6 +40,8 @@ class Payment:
     `surplus`: its captured money was not owed by anybody (it came late, or the order was paid).
     `surplus_amount`: everything this payment's attempts brought in that must go back.
     `request_scope`, `request_id`, `notify_*` and `face` are its order's, kept once, there.
+    `payer`: the customer who opened it, or whom the request named.
+    `instrument`: what paid it, masked: a card's last digits, a wallet user.
     `retry_allowed`: whether another attempt may follow a failed one (not where F is for ever).
     """
 

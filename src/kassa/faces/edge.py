@@ -1,6 +1,7 @@
 """What all faces share at their edge: exact JSON in, bytes out, errors in that face's words."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from kassa.usecases.core import Core
 BODY_LIMIT = 64 * 1024
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="-")
 _MAX_INT_DIGITS = 40  # Python refuses to read integers of thousands of digits; be clear earlier
+_UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
 _log = structlog.get_logger("kassa.edge")
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
@@ -61,13 +63,16 @@ def parse_json(body: bytes) -> Any:
     for a member that stands twice and for nesting too deep to read.
     """
     try:
-        return json.loads(
+        value = json.loads(
             body.decode("utf-8"),
             parse_float=_read_decimal,
             parse_int=_read_int,
             parse_constant=_no_constant,
             object_pairs_hook=_no_duplicates,
         )
+        if b"\\u" in body:
+            _refuse_unstorable(value)
+        return value
     except InvalidRequest:
         raise
     except RecursionError:
@@ -78,6 +83,23 @@ def parse_json(body: bytes) -> Any:
         raise InvalidRequest(
             f"the body is not valid JSON: {error}", reason="json_malformed"
         ) from None
+
+
+def _refuse_unstorable(value: Any, field: str = "") -> None:
+    """NUL and halves of surrogate pairs are JSON, but no text that can be stored or sent on."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _refuse_unstorable(name, field)
+            _refuse_unstorable(inner, f"{field}.{name}".lstrip("."))
+    elif isinstance(value, list):
+        for inner in value:
+            _refuse_unstorable(inner, field)
+    elif isinstance(value, str) and _UNSTORABLE.search(value):
+        raise InvalidRequest(
+            f"{field or 'the body'}: a text holds NUL or half a character",
+            field=field or None,
+            reason="schema",
+        )
 
 
 def _read_int(text: str) -> int:

@@ -16,7 +16,9 @@ from kassa.store import companies
 from kassa.store.companies import Credential
 from kassa.usecases.core import Core
 
-_FRESH_SECONDS = 1.0  # a revoked credential is dead this long after, on every node
+_FRESH_SECONDS = (
+    1.0  # a revoked credential is dead this long after, on every node  # seconds, not money
+)
 _REMEMBERED = 10_000
 _REFUSED = "the credentials are missing, wrong or no longer valid"
 _ISSUER_LEEWAY_SECONDS = 60

@@ -67,8 +67,7 @@ def _methods(core: Core, order: Order) -> tuple[Method, ...]:
     if "alipay" in core.connectors and order.amount.currency == _ALIPAY_CURRENCY:
         offered.append(Method.ALIPAY)
     wanted = {word.strip().lower() for word in order.payment_methods.split(",") if word.strip()}
-    allowed = tuple(method for method in offered if not wanted or wanted & _WORDS[method])
-    return allowed or tuple(offered)
+    return tuple(method for method in offered if not wanted or wanted & _WORDS[method])
 
 
 async def start_alipay(core: Core, token: str) -> str:

@@ -1,6 +1,7 @@
 """Create an order and the payment that will collect it."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,9 @@ from kassa.store import orders
 from kassa.usecases.batch import batched
 from kassa.usecases.core import Core
 from kassa.usecases.ids import new_session_token, stable_id, stable_number
+
+# A browser is sent there: nothing but the web, and nothing that could break out of a header.
+_RETURN = re.compile(r"https?://[^\s\x00-\x1f\x7f\\]{1,2000}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +120,7 @@ def _first_of_each(wanted: Sequence[_Prepared]) -> list[_Prepared]:
         keys = {(order.company_id, "id", order.id)}
         if order.request_id is not None:
             keys.add((order.company_id, order.request_scope, order.request_id))
-        if not keys & seen:
+        if not keys & seen and order.expires_at > order.created_at:
             first.append(item)
         seen |= keys
     return first
@@ -138,6 +142,10 @@ def _judge(item: _Prepared, by_request: _Found, by_id: _FoundById) -> CreatedOrd
             )
         return CreatedOrder(order, payment, True)
     same_id = by_id.get((asked.company_id, asked.id))
+    if not same_id and asked.expires_at <= asked.created_at:
+        return InvalidRequest(
+            "the expiry time is in the past", field="expires_at", reason="expiry_invalid"
+        )
     if not same_id:
         return InProgress("the same request is being worked on; send it again shortly")
     payment, order = same_id[0]
@@ -163,14 +171,19 @@ def _prepare(core: Core, wanted: NewOrder) -> _Prepared:
     payable(wanted.amount)
     if wanted.notify_url:
         check_url(
-            wanted.notify_url, allow_loopback=core.policy.allow_loopback, live=core.policy.live
+            wanted.notify_url,
+            allow_loopback=core.policy.allow_loopback,
+            live=core.policy.live,
+            field="notify_url",
+        )
+    if wanted.return_url and not _RETURN.fullmatch(wanted.return_url):
+        raise InvalidRequest(
+            "the return address must be an http or https address",
+            field="return_url",
+            reason="return_url_invalid",
         )
     now = datetime.now(UTC)
     expires_at = wanted.expires_at or now + _lifetime(core, wanted.face)
-    if expires_at <= now:
-        raise InvalidRequest(
-            "the expiry time is in the past", field="expires_at", reason="expiry_invalid"
-        )
     company = wanted.company
     person = (company.id, wanted.customer_name, wanted.customer_email, wanted.customer_phone)
     number = wanted.customer_number

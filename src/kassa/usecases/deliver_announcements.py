@@ -14,7 +14,7 @@ from kassa.usecases.core import Core, NotificationWriter
 
 _log = structlog.get_logger("kassa.outbox")
 _LEASE = timedelta(seconds=60)  # longer than a delivery can take
-_JITTER = 0.2
+_JITTER = 0.2  # a share of the pause; seconds, not money
 _GONE = 410  # the receiver says: never again
 
 

@@ -42,7 +42,7 @@ def learn(
         case ActionNeeded():
             _action_needed(case, attempt, outcome, actor, evidence)
         case Pending(reference=reference):
-            _ask_again(case, attempt, reference)
+            _accepted(case, attempt, reference, actor, evidence)
         case Declined():
             _declined(case, attempt, outcome, actor, evidence)
         case NotSent(reason=reason):
@@ -85,6 +85,22 @@ def _action_needed(
             evidence=evidence,
             redirect_url=outcome.url,
             redirect_expires_at=outcome.expires_at,
+        )
+
+
+def _accepted(
+    case: Case, attempt: Attempt, reference: str, actor: str, evidence: dict[str, Any]
+) -> None:
+    """The provider has it and will decide later: a known wait, which is not a doubt."""
+    was_open = attempt.status in (AttemptStatus.DISPATCHED, AttemptStatus.IN_DOUBT)
+    _ask_again(case, attempt, reference)
+    news = reference and reference != case.payment.provider_reference
+    if was_open and news and case.payment.status is _S.PROCESSING:
+        case.move(
+            PaymentEvent.NOTE,
+            actor=actor,
+            evidence={**evidence, "note": "accepted by the provider"},
+            provider_reference=reference,
         )
 
 

@@ -30,7 +30,7 @@ async def open_payment(
     payment = views[-1].payment
     if payment.payer not in ("", principal.name):
         raise NotFound(f"no such order: {order_id!r}")
-    if payment.number is not None and payment.payer == principal.name:
+    if payment.number is not None and (payment.redirect_url or not payment.is_open):
         return payment
     async with core.db.connection() as connection:
         number = await payments.next_number(connection, payment.company_id, "payment")
@@ -59,7 +59,7 @@ async def open_payment(
     )
     if case.payment.redirect_url or case.payment.is_paid:
         return case.payment
-    return await redirect(core, case.payment, actor=principal.actor)
+    return await redirect(core, case.payment, actor=principal.actor, renew=False)
 
 
 async def renew_redirect(core: Core, principal: Principal, number: int) -> Payment:
@@ -85,9 +85,10 @@ async def get_customer_payment(core: Core, principal: Principal, number: int) ->
     return view
 
 
-async def redirect(core: Core, payment: Payment, *, actor: str) -> Payment:
+async def redirect(core: Core, payment: Payment, *, actor: str, renew: bool = True) -> Payment:
     """Give the payment a fresh Alipay address, under the same attempt while that one stands.
 
+    `renew` False: an address that it has already is kept.
     Signing is our own arithmetic, nothing is sent: the trade begins when the payer opens it.
     Raises: IllegalTransition (ended or expired), UnsupportedOperation (not configured).
     """
@@ -129,6 +130,8 @@ async def redirect(core: Core, payment: Payment, *, actor: str) -> Payment:
     def finish(case: Case, _: Purse | None) -> None:
         held = case.attempts[attempt.id]
         again = case.payment.status is PaymentStatus.REQUIRES_ACTION
+        if again and not renew and case.payment.redirect_url:
+            return
         if again and isinstance(outcome, ActionNeeded):
             if held.status is AttemptStatus.DISPATCHED:
                 case.move(

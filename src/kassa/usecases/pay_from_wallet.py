@@ -1,9 +1,9 @@
 """Pay from a wallet user's balance: one transaction, no provider, never below nothing."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from kassa.domain.case import Case
-from kassa.domain.errors import AmountTooLarge, IllegalTransition, KassaError, PermissionDenied
+from kassa.domain.errors import AmountTooLarge, KassaError, PermissionDenied
 from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.payments import Method, Payment
 from kassa.store import wallets
@@ -57,18 +57,20 @@ async def pay_from_wallet(core: Core, wanted: WalletPay) -> Payment:
         refusal = _refusal(core, case, purse)
         if refusal and wanted.refuse_softly:
             raise _soft(refusal)
-        if refusal:
-            _refuse(case, refusal, wanted.actor)
-            return
-        attempt = case.start_attempt(Method.WALLET, "wallet", actor=wanted.actor)
-        case.payment = replace(case.payment, payer=user or "")
-        case.capture(
-            attempt,
-            reference=attempt.id,
-            fee=None,
-            actor=wanted.actor,
-            evidence={"attempt": attempt.id, "by": "ledger"},
+        attempt = case.start_attempt(
+            Method.WALLET, "wallet", actor=wanted.actor, instrument=user or ""
         )
+        evidence = {"attempt": attempt.id, "by": "ledger"}
+        if refusal:
+            case.decline(
+                attempt,
+                code=refusal,
+                message=_WORDS[refusal],
+                actor=wanted.actor,
+                evidence={**evidence, "reason": refusal},
+            )
+            return
+        case.capture(attempt, reference=attempt.id, fee=None, actor=wanted.actor, evidence=evidence)
 
     change = Change(
         company_id=wanted.company_id,
@@ -95,17 +97,3 @@ def _refusal(core: Core, case: Case, purse: Purse | None) -> str:
 def _soft(refusal: str) -> KassaError:
     kind = PermissionDenied if refusal.startswith("user_") else AmountTooLarge
     return kind(_WORDS[refusal], reason=refusal)
-
-
-def _refuse(case: Case, refusal: str, actor: str) -> None:
-    if case.is_expired() or case.payment.status is not PaymentStatus.CREATED:
-        raise IllegalTransition(
-            f"cannot pay a payment that is {case.payment.status}", reason="payment_closed"
-        )
-    case.decline(
-        None,
-        code=refusal,
-        message=_WORDS[refusal],
-        actor=actor,
-        evidence={"by": "wallet", "reason": refusal},
-    )

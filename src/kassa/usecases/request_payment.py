@@ -22,6 +22,7 @@ from kassa.usecases.record_payment import Recording, record_payment
 from kassa.usecases.submit_payment import Submission, submit_payment
 
 _S = PaymentStatus
+_CLAIMED = "request_version"  # and which version of the payment that made
 _CONTENT = "request"  # where the payment's extra keeps the fingerprint of what was asked
 
 
@@ -100,7 +101,8 @@ async def _claim(
 ) -> tuple[Payment, bool]:
     """Write down whose request the payment serves; says whether an attempt is to be made."""
     known = payment.extra.get(_CONTENT)
-    if known == content and payment.status is not _S.CREATED:
+    untouched = payment.extra.get(_CLAIMED) == payment.version
+    if known == content and payment.status is not _S.CREATED and not untouched:
         return payment, False
     verdict: list[bool] = []
 
@@ -109,7 +111,9 @@ async def _claim(
         held = case.payment.extra.get(_CONTENT)
         status = case.payment.status
         if held == content:
-            verdict.append(status is _S.CREATED)
+            # Claimed, and nothing has happened since: whoever claimed it may have died.
+            untouched = case.payment.extra.get(_CLAIMED) == case.payment.version
+            verdict.append(status is _S.CREATED or untouched)
             return
         if held is not None and not (status is _S.FAILED and case.payment.retry_allowed):
             raise IdempotencyMismatch(
@@ -119,6 +123,7 @@ async def _claim(
             raise IdempotencyMismatch(f"order {wanted.order_id!r} is paid already")
         kept = {
             _CONTENT: content,
+            _CLAIMED: case.payment.version + 1,
             "user_id": wanted.user_id,
             "payer_account": wanted.payer_account,
             "payee_account": wanted.payee_account,
@@ -128,7 +133,7 @@ async def _claim(
             actor=wanted.actor,
             evidence={"note": "payment requested", "method": wanted.method.value},
             extra={**case.payment.extra, **kept},
-            payer=wanted.user_id,
+            payer=case.payment.payer or wanted.user_id,
         )
         verdict.append(case.payment.is_open)
 

@@ -330,7 +330,7 @@ BAD_BODIES: dict[str, tuple[bytes, int]] = {
     "nested without end": (b"[" * 30_000, 400),
     "too large": (body(subject="s" * 70_000), 413),
     "no such order": (body(orderId="order_nope"), 404),
-    "an order id that none can have": (body(orderId="a\x00b"), 404),
+    "an order id that none can have": (body(orderId="a\x00b"), 400),
 }
 
 

@@ -203,7 +203,7 @@ BAD_VERIFIES = [
     ({"order_id": "x" * 256}, 400, "order_id_invalid"),
     ({"order_id": "abc", "code": "200"}, 400, "request_invalid"),
     ({"order_id": "order_of_nobody"}, 404, "order_not_found"),
-    ({"order_id": "a\0b"}, 404, "order_not_found"),
+    ({"order_id": "a\0b"}, 400, "order_id_invalid"),
     ({"order_id": "1'; --"}, 404, "order_not_found"),
 ]
 

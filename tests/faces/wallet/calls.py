@@ -5,15 +5,25 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from kassa.domain.money import Money
+from kassa.domain.payments import Payment
+from kassa.domain.principals import Company
 from kassa.faces.wallet import signature
 from kassa.faces.wallet.signature import Signed
+from kassa.usecases.authenticate import find_wallet_client
+from kassa.usecases.companies import add_wallet_user, balance_of, put_wallet_client, top_up
 from kassa.usecases.core import Core
+from kassa.usecases.pay_from_wallet import WalletPay, pay_from_wallet
 
 PAY = "/v1/payments/pay"
 INQUIRY = "/v1/payments/inquiryPayment"
 TIME = "2026-11-22T10:00:00+08:00"
+CODE = "a wallet code of these tests"
+USER = "a-user-of-these-tests"
 _numbers = itertools.count(1)
 
 
@@ -54,15 +64,17 @@ class Merchant:
         method: str = "POST",
         headers: dict[str, str | None] | None = None,
     ) -> dict[str, Any]:
-        """What the wallet says, its signature checked. `headers`: instead of ours; None: without."""
+        """What the wallet says, its signature checked. `headers`: replace ours; None: leave out."""
         signed = Signed(method, path, self.client_id, TIME, body)
-        all_headers: dict[str, str | None] = {
+        ours = {
             "Client-Id": self.client_id,
             "Request-Time": TIME,
             "Signature": signature.sign(signed, self.key, self.key_version),
             "Content-Type": "application/json; charset=UTF-8",
-        } | (headers or {})
-        sent = {name: value for name, value in all_headers.items() if value is not None}
+        }
+        sent = {
+            name: value for name, value in {**ours, **(headers or {})}.items() if value is not None
+        }
         answer = await self.client.request(method, path, headers=sent, content=body)
         return self.believed(method, path, answer)
 
@@ -77,6 +89,49 @@ class Merchant:
         signature.verify(signed, answer.headers["signature"], {version: public})
         said: dict[str, Any] = json.loads(answer.body)
         return said
+
+
+async def company_of(merchant: Merchant) -> Company:
+    found = await find_wallet_client(merchant.core, merchant.client_id)
+    assert found is not None
+    return found.company
+
+
+async def a_user(merchant: Merchant, clp: int = 0) -> None:
+    """A wallet user with `clp` pesos, who is charged by CODE."""
+    company = await company_of(merchant)
+    await add_wallet_user(merchant.core, company.id, USER, CODE)
+    if clp:
+        await top_up(merchant.core, company.id, USER, Money(clp, "CLP"))
+
+
+async def balance(merchant: Merchant) -> int:
+    return await balance_of(merchant.core, (await company_of(merchant)).id, USER, "CLP")
+
+
+def public_pem(key: RSAPrivateKey) -> str:
+    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return pem.decode("ascii")
+
+
+async def another_client(merchant: Merchant, client_id: str) -> Merchant:
+    """A second wallet client of the same company, with a key of its own."""
+    key = rsa.generate_private_key(65537, 2048)
+    company = await company_of(merchant)
+    await put_wallet_client(merchant.core, company, client_id, {"1": public_pem(key)})
+    return Merchant(merchant.client, merchant.core, client_id, key)
+
+
+async def pay_in_the_cashier(merchant: Merchant, payment_id: str) -> Payment:
+    return await pay_from_wallet(
+        merchant.core,
+        WalletPay(
+            company_id=(await company_of(merchant)).id,
+            payment_id=payment_id,
+            auth_code=CODE,
+            actor="payer",
+        ),
+    )
 
 
 def code(answer: dict[str, Any]) -> str:

@@ -1,82 +1,31 @@
-"""The wallet face on the wire: signed both ways, idempotent, and true to the ledger."""
+"""Paying and inquiring on the wire: idempotent, and true to the ledger."""
 
 import asyncio
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.faces.wallet import golden
-from tests.faces.wallet.calls import INQUIRY, PAY, Merchant, an_order, code
-from tests.faces.wallet.vectors import KEYS, REQUEST
+from tests.faces.wallet.calls import (
+    CODE,
+    INQUIRY,
+    PAY,
+    Merchant,
+    a_user,
+    an_order,
+    another_client,
+    balance,
+    code,
+    company_of,
+    pay_in_the_cashier,
+)
 
 from kassa.domain.errors import IllegalTransition
-from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.money import Money
-from kassa.domain.payments import Method
-from kassa.domain.principals import Company, WalletClient
-from kassa.faces.wallet import signature
-from kassa.faces.wallet.signature import Signed
-from kassa.usecases.authenticate import find_wallet_client
-from kassa.usecases.companies import (
-    add_wallet_user,
-    balance_of,
-    close_company,
-    put_wallet_client,
-    set_credential_active,
-    set_wallet_user_status,
-    top_up,
-)
 from kassa.usecases.create_order import NewOrder, create_order
 from kassa.usecases.find_payments import get_payment
-from kassa.usecases.pay_from_wallet import WalletPay, pay_from_wallet
-from kassa.usecases.submit_payment import Submission, submit_payment
 
 pytestmark = pytest.mark.anyio
-
-CODE = "a wallet code of these tests"
-USER = "a-user-of-these-tests"
-
-
-async def company_of(merchant: Merchant) -> Company:
-    found = await find_wallet_client(merchant.core, merchant.client_id)
-    assert isinstance(found, WalletClient)
-    return found.company
-
-
-async def a_user(merchant: Merchant, clp: int = 0) -> None:
-    """A wallet user with `clp` pesos, who is charged by CODE."""
-    company = await company_of(merchant)
-    await add_wallet_user(merchant.core, company.id, USER, CODE)
-    if clp:
-        await top_up(merchant.core, company.id, USER, Money(clp, "CLP"))
-
-
-async def balance(merchant: Merchant) -> int:
-    return await balance_of(merchant.core, (await company_of(merchant)).id, USER, "CLP")
-
-
-async def another_client(merchant: Merchant, client_id: str) -> Merchant:
-    """A second wallet client of the same company, with a key of its own."""
-    key = rsa.generate_private_key(65537, 2048)
-    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    company = await company_of(merchant)
-    await put_wallet_client(merchant.core, company, client_id, {"1": pem.decode("ascii")})
-    return Merchant(merchant.client, merchant.core, client_id, key)
-
-
-async def pay_in_the_cashier(merchant: Merchant, payment_id: str) -> None:
-    await pay_from_wallet(
-        merchant.core,
-        WalletPay(
-            company_id=(await company_of(merchant)).id,
-            payment_id=payment_id,
-            auth_code=CODE,
-            actor="payer",
-        ),
-    )
 
 
 async def test_the_printed_request_is_answered_as_printed(merchant: Merchant) -> None:
@@ -101,25 +50,6 @@ async def test_the_printed_order_is_kept_as_printed(merchant: Merchant) -> None:
     assert view.order.extra["order"] == order
     assert view.order.description == "SHOES"
     assert view.order.amount == Money(2000, "CLP")  # not the order's own 10000
-
-
-async def test_a_request_signed_by_other_software_is_accepted(merchant: Merchant) -> None:
-    company = await company_of(merchant)
-    client_id, target = REQUEST.signed.client_id, REQUEST.signed.target
-    await put_wallet_client(merchant.core, company, client_id, {"1": KEYS["merchant"]})
-
-    answer = await merchant.client.request(
-        "POST",
-        target,
-        headers={
-            "client-id": client_id,
-            "request-time": REQUEST.signed.time,
-            "signature": REQUEST.header,
-        },
-        content=REQUEST.signed.body,
-    )
-
-    assert code(answer.json()) == "S SUCCESS"
 
 
 async def test_an_open_order_is_processing_until_the_payer_has_paid(merchant: Merchant) -> None:
@@ -209,19 +139,18 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 async def test_the_same_request_id_with_other_content_is_refused_and_nothing_happens(
-    merchant: Merchant, change: dict[str, Any]
+    merchant: Merchant,
 ) -> None:
     members = an_order()
     await merchant.ask(PAY, members)
 
-    refused = await merchant.ask(PAY, members | change)
-    stands = await merchant.inquire(paymentRequestId=members["paymentRequestId"])
+    refused = {name: await merchant.ask(PAY, members | CHANGES[name]) for name in CHANGES}
+    stands = await merchant.ask(PAY, members)
 
-    assert code(refused) == "F REPEAT_REQ_INCONSISTENT"
-    assert "paymentId" not in refused
-    assert stands["paymentStatus"] == "PROCESSING"
+    expected = dict.fromkeys(CHANGES, "F REPEAT_REQ_INCONSISTENT")
+    assert {name: code(answer) for name, answer in refused.items()} == expected
+    assert code(stands) == "S REPEAT_REQUEST"
 
 
 async def test_the_amount_as_a_number_is_the_same_request_as_its_text(merchant: Merchant) -> None:
@@ -337,209 +266,3 @@ async def test_paying_by_code_after_the_expiry_finds_the_order_closed(merchant: 
     with pytest.raises(IllegalTransition, match="expired"):
         await pay_in_the_cashier(merchant, accepted["paymentId"])
     assert await balance(merchant) == 5000
-
-
-# One test for each code that the wallet documents ------------------------------------------------
-
-
-async def test_success(merchant: Merchant) -> None:
-    assert code(await merchant.pay()) == "S SUCCESS"
-
-
-async def test_repeat_request(merchant: Merchant) -> None:
-    members = an_order(paymentRequestId="R {id} 7")
-    await merchant.ask(PAY, members)
-
-    answer = await merchant.ask(PAY, members)
-
-    assert code(answer) == "S REPEAT_REQUEST"
-    said = "repeat order create request, merchantTransId = R {id} 7"
-    assert answer["result"]["resultMessage"] == said
-
-
-async def test_no_interface_def(merchant: Merchant) -> None:
-    assert code(await merchant.ask("/v1/payments/transfer", {})) == "F NO_INTERFACE_DEF"
-
-
-async def test_msg_parse_error(merchant: Merchant) -> None:
-    assert code(await merchant.send(PAY, b"{")) == "F MSG_PARSE_ERROR"
-
-
-async def test_function_not_match(merchant: Merchant) -> None:
-    answer = await merchant.ask(PAY, {"refundRequestId": "1"})
-
-    assert code(answer) == "F FUNCTION_NOT_MATCH"
-
-
-async def test_invalid_client_is_the_only_unsigned_answer(merchant: Merchant) -> None:
-    for headers in ({}, {"client-id": ""}, {"client-id": "nobody"}):
-        answer = await merchant.client.request("POST", PAY, headers=headers, content=b"{}")
-
-        assert answer.status == 200
-        assert code(answer.json()) == "F INVALID_CLIENT"
-        assert "signature" not in answer.headers
-
-
-async def test_invalid_signature(merchant: Merchant) -> None:
-    answer = await merchant.send(PAY, b"{}", headers={"Signature": "algorithm=RSA256"})
-
-    assert code(answer) == "F INVALID_SIGNATURE"
-
-
-async def test_invalid_client_status(merchant: Merchant) -> None:
-    other = await another_client(merchant, "a-disabled-client")
-    await set_credential_active(merchant.core, "wallet:a-disabled-client", active=False)
-
-    answer = await other.send(PAY, b"", headers={"Signature": None})
-
-    assert code(answer) == "F INVALID_CLIENT_STATUS"
-
-
-async def test_payment_amount_exceed_limit(merchant: Merchant) -> None:
-    limit = merchant.core.policy.wallet_limit_minor
-    await a_user(merchant, clp=limit + 1)
-
-    answer = await merchant.pay(
-        paymentAuthCode=CODE, paymentAmount={"currency": "CLP", "value": str(limit + 1)}
-    )
-
-    assert code(answer) == "F PAYMENT_AMOUNT_EXCEED_LIMIT"
-    assert await balance(merchant) == limit + 1
-
-
-async def test_user_not_exist(merchant: Merchant) -> None:
-    members = an_order(paymentAuthCode="nobody's code")
-
-    answers = [await merchant.ask(PAY, members) for _ in range(2)]
-
-    assert [code(answer) for answer in answers] == ["F USER_NOT_EXIST"] * 2
-
-
-async def test_user_status_abnormal_stays_the_result_even_when_the_user_is_well_again(
-    merchant: Merchant,
-) -> None:
-    await a_user(merchant, clp=5000)
-    company = await company_of(merchant)
-    members = an_order(paymentAuthCode=CODE)
-
-    await set_wallet_user_status(merchant.core, company.id, USER, "frozen")
-    frozen = await merchant.ask(PAY, members)
-    await set_wallet_user_status(merchant.core, company.id, USER, "active")
-    again = await merchant.ask(PAY, members)
-
-    assert code(frozen) == code(again) == "F USER_STATUS_ABNORMAL"
-    assert await balance(merchant) == 5000
-
-
-async def test_user_balance_not_enough_stays_the_result_even_after_a_top_up(
-    merchant: Merchant,
-) -> None:
-    await a_user(merchant, clp=1999)
-    members = an_order(paymentAuthCode=CODE)
-
-    poor = await merchant.ask(PAY, members)
-    await top_up(merchant.core, (await company_of(merchant)).id, USER, Money(1000, "CLP"))
-    again = await merchant.ask(PAY, members)
-    fresh = await merchant.pay(paymentAuthCode=CODE)
-
-    assert poor == again == golden.agreed(golden.read("pay_answer_refused"), poor)
-    assert code(fresh) == "S SUCCESS"
-    assert await balance(merchant) == 999
-
-
-async def test_partner_not_exist(merchant: Merchant) -> None:
-    other = await another_client(merchant, "client-of-a-closed-partner")
-    await close_company(merchant.core, (await company_of(merchant)).id)
-
-    answer = await other.pay()
-    forged = await other.send(PAY, b"{}", headers={"Signature": "algorithm=RSA256"})
-
-    assert code(answer) == "F PARTNER_NOT_EXIST"
-    assert code(forged) == "F INVALID_SIGNATURE"
-
-
-async def test_unknown_exception_while_nobody_knows_whether_money_moved(
-    merchant: Merchant,
-) -> None:
-    members = an_order()
-    made = await merchant.ask(PAY, members)
-    payment = await submit_payment(
-        merchant.core,
-        Submission(
-            company_id=(await company_of(merchant)).id,
-            payment_id=made["paymentId"],
-            method=Method.CREDIT_CARD,
-            connector="sandbox",
-            instrument="pm_sandbox_paid_later",
-            instrument_shown="****",
-            actor="payer",
-            return_url="https://kassa.example/pay",
-        ),
-    )
-    assert payment.status is PaymentStatus.PROCESSING
-
-    answer = await merchant.ask(PAY, members)
-
-    assert code(answer) == "U UNKNOWN_EXCEPTION"
-
-
-# Signatures on the wire --------------------------------------------------------------------------
-
-
-async def test_the_query_string_is_part_of_what_is_signed(merchant: Merchant) -> None:
-    body = json.dumps(an_order()).encode()
-
-    answer = await merchant.send(f"{PAY}?shop=%2F1", body)
-
-    assert code(answer) == "S SUCCESS"
-
-
-async def test_an_answer_to_an_unknown_path_is_signed_over_that_path(merchant: Merchant) -> None:
-    for method, path in (
-        ("GET", PAY),
-        ("PUT", INQUIRY),
-        ("DELETE", "/v1/payments/"),
-        ("POST", f"{PAY}/"),
-        ("POST", "/v1/payments/refund?x=%41"),
-    ):
-        answer = await merchant.send(path, b"", method=method, headers={"Signature": None})
-
-        assert code(answer) == "F NO_INTERFACE_DEF"
-
-
-async def test_an_unknown_path_is_told_to_strangers_too(merchant: Merchant) -> None:
-    answer = await merchant.client.request("GET", "/v1/payments/x", headers={}, content=b"")
-
-    assert code(answer.json()) == "F NO_INTERFACE_DEF"
-    assert "signature" not in answer.headers
-
-
-async def test_rotated_keys_work_side_by_side(merchant: Merchant) -> None:
-    company, old = await company_of(merchant), rsa.generate_private_key(65537, 2048)
-    new = rsa.generate_private_key(65537, 2048)
-    keys = {
-        version: key.public_key()
-        .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        .decode("ascii")
-        for version, key in (("1", old), ("2", new))
-    }
-    await put_wallet_client(merchant.core, company, "rotating", keys)
-
-    with_old = Merchant(merchant.client, merchant.core, "rotating", old, "1")
-    with_new = Merchant(merchant.client, merchant.core, "rotating", new, "2")
-    crossed = Merchant(merchant.client, merchant.core, "rotating", old, "2")
-
-    assert code(await with_old.pay()) == "S SUCCESS"
-    assert code(await with_new.pay()) == "S SUCCESS"
-    assert code(await crossed.pay()) == "F INVALID_SIGNATURE"
-
-
-async def test_any_request_time_is_taken_as_it_is_written(merchant: Merchant) -> None:
-    body = json.dumps(an_order()).encode()
-    for time in ("1795314170000", "2026-11-22T02:22:50.1234567Z", "2019-04-04T12:08:56+0530"):
-        signed = Signed("POST", PAY, merchant.client_id, time, body)
-        header = signature.sign(signed, merchant.key, "1")
-
-        answer = await merchant.send(PAY, body, headers={"Request-Time": time, "Signature": header})
-
-        assert code(answer).startswith("S ")

@@ -36,6 +36,7 @@ FRESHNESS: timedelta | None = None
 """How far Request-Time may be from our clock; None: not judged, since the family publishes no
 tolerance and the request id is what makes a repeated pay harmless (README)."""
 
+_CLIENT = "kassa.wallet_client"  # in the scope, which no two requests share
 _UNDECIDED = frozenset(
     {PaymentStatus.REQUIRES_ACTION, PaymentStatus.PROCESSING, PaymentStatus.AUTHORIZED}
 )
@@ -157,13 +158,13 @@ async def _find_client(request: Request) -> WalletClient | None:
     """Who says to be calling; from now on answers to this request are signed, if we know them."""
     named = request.headers.getlist("client-id")
     if len(named) == 1 and named[0]:
-        request.state.client = await find_wallet_client(edge.core_of(request), named[0])
+        request.scope[_CLIENT] = await find_wallet_client(edge.core_of(request), named[0])
         return _client_of(request)
     return None
 
 
 def _client_of(request: Request) -> WalletClient | None:
-    client: WalletClient | None = getattr(request.state, "client", None)
+    client: WalletClient | None = request.scope.get(_CLIENT)
     return client
 
 

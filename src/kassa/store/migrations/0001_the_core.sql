@@ -21,7 +21,8 @@ create table credential (
   lookup      text primary key,
   company_id  text not null references company (id),
   business_id text not null,
-  kind        text not null check (kind in ('api_key', 'orders_client', 'wallet_client', 'jwt_key')),
+  kind        text not null
+    check (kind in ('api_key', 'orders_client', 'wallet_client', 'jwt_key')),
   name        text not null,
   secret_hash bytea,
   public_keys jsonb not null default '{}',
@@ -121,7 +122,8 @@ create table payment (
     and captured_minor between 0 and authorized_minor
     and refunded_minor >= 0 and refund_reserved_minor >= 0
     and refunded_minor + refund_reserved_minor <= captured_minor),
-  constraint payment_captured_at check ((status in ('captured', 'settled')) = (captured_at is not null)),
+  constraint payment_captured_at
+    check ((status in ('captured', 'settled')) = (captured_at is not null)),
   constraint payment_funds check ((status in ('captured', 'settled')) = (captured_minor > 0)),
   constraint payment_failure check (status <> 'failed' or failure_code <> '')
 );
@@ -138,8 +140,8 @@ create table attempt (
   number             integer not null,
   connector          text not null,
   method             text not null,
-  status             text not null check (status in
-                       ('prepared', 'dispatched', 'in_doubt', 'succeeded', 'declined', 'abandoned')),
+  status             text not null check (status in ('prepared', 'dispatched', 'in_doubt',
+                       'succeeded', 'declined', 'abandoned')),
   amount_minor       bigint not null check (amount_minor > 0),
   currency           text not null,
   instrument         text not null,
@@ -253,7 +255,7 @@ create table wallet_code (
   primary key (company_id, code_hash),
   foreign key (company_id, user_id) references wallet_user (company_id, id)
 );
--- The running sum of a wallet account's entries: it makes "enough?" one row lock, and never negative.
+-- The running sum of a wallet account's entries: it makes "enough?" one row lock, never negative.
 create table wallet_balance (
   company_id    text not null,
   account       text not null,

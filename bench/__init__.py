@@ -1,0 +1,1 @@
+"""Measures Kassa on the machine it runs on: `python -m bench`, or `make bench`."""

@@ -1,0 +1,148 @@
+"""A fresh gateway, started as anybody starts it, and what its processes cost."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections import defaultdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+_START_PATIENCE_SECONDS = 60.0
+_STOP_PATIENCE_SECONDS = 30.0
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+class Gateway:
+    """`kassa serve --demo` on a data directory and ports of its own, its log in a file."""
+
+    def __init__(self) -> None:
+        self._place = tempfile.TemporaryDirectory(prefix="kassa-bench-")
+        self.data_dir = Path(self._place.name) / "data"
+        self.log_file = Path(self._place.name) / "kassa.log"
+        self.port, self.grpc_port = _free_ports(2)
+        self.demo: dict[str, Any] = {}
+        self.database_urls: dict[str, str] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        argv = ["serve", "--demo", "--port", str(self.port), "--grpc-port", str(self.grpc_port)]
+        with self.log_file.open("wb") as log:
+            self._process = subprocess.Popen(
+                self._kassa(*argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        try:
+            self._wait_until_ready(self._process)
+            self.demo = msgspec.json.decode(self.kassa("demo", "--json").stdout)
+            file = self.data_dir / "run" / "database.json"
+            self.database_urls = msgspec.json.decode(file.read_bytes())
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+        self._place.cleanup()
+
+    def stop(self) -> float:
+        """Ask it to end; how many seconds that took."""
+        began = time.monotonic()
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(_STOP_PATIENCE_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        return time.monotonic() - began
+
+    def kassa(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        """Run another `kassa` command on the same data directory."""
+        return subprocess.run(self._kassa(*argv), capture_output=True, text=True, check=False)
+
+    def _kassa(self, *argv: str) -> list[str]:
+        return [sys.executable, "-m", "kassa.cli", *argv, "--data-dir", str(self.data_dir)]
+
+    def _wait_until_ready(self, process: "subprocess.Popen[bytes]") -> None:
+        deadline = time.monotonic() + _START_PATIENCE_SECONDS
+        url = f"http://127.0.0.1:{self.port}/readyz"
+        while time.monotonic() < deadline and process.poll() is None:
+            with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2):
+                return
+            time.sleep(0.05)
+        last = self.log_file.read_text(errors="replace").splitlines()[-5:]
+        sys.exit("bench: the gateway did not start: " + " | ".join(last))
+
+    def cpu_us(self) -> dict[str, int]:
+        """CPU time that each of its processes has used so far, by name, in microseconds."""
+        used: dict[str, int] = defaultdict(int)
+        for pid, name in self._processes().items():
+            with contextlib.suppress(OSError):
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+                # The server's main process answers for its children that have ended, too.
+                ticks = fields[11:15] if name == "postgres" else fields[11:13]
+                used[name] += sum(map(int, ticks)) * 1_000_000 // _TICKS_PER_S
+        return dict(used)
+
+    def memory_kib(self) -> dict[str, int]:
+        """Each process's proportional share of memory, by name; PostgreSQL's are summed."""
+        used: dict[str, int] = defaultdict(int)
+        for pid, name in self._processes().items():
+            with contextlib.suppress(OSError):
+                rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+                used[name] += sum(int(line.split()[1]) for line in rollup if line[:4] == "Pss:")
+        return dict(used)
+
+    def _processes(self) -> dict[int, str]:
+        """Process ids below ours, named as a reader of `ps` would."""
+        if self._process is None:
+            return {}
+        found = {self._process.pid: "supervisor"}
+        children = _children()
+        left = [self._process.pid]
+        while left:
+            for pid in children.get(left.pop(), ()):
+                found[pid] = _name(pid)
+                left.append(pid)
+        return found
+
+
+def _children() -> dict[int, list[int]]:
+    below: dict[int, list[int]] = defaultdict(list)
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            fields = (place / "stat").read_text().rpartition(") ")[2].split()
+            below[int(fields[1])].append(int(place.name))
+    return below
+
+
+def _name(pid: int) -> str:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+    except OSError:
+        return "ended"
+    return words[-1].decode() if b"kassa.cli.process" in words else "postgres"
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]

@@ -1,5 +1,0 @@
-"""`python -m kassa.cli` is `kassa`."""
-
-from kassa.cli import main
-
-main()

@@ -1,0 +1,60 @@
+"""A paid payment's notification arrives at the merchant, who checks the wallet's signature."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+from tests.faces.wallet import golden
+from tests.faces.wallet.calls import CODE, Merchant, a_user
+
+from kassa.faces.wallet import signature
+from kassa.faces.wallet.signature import Signed
+from kassa.usecases.deliver_announcements import deliver_announcements
+
+pytestmark = pytest.mark.anyio
+
+Delivery = tuple[Signed, str, str]
+
+
+@asynccontextmanager
+async def a_receiver(got: list[Delivery]) -> AsyncIterator[str]:
+    """A merchant's server on loopback; yields its notify address and appends to `got`."""
+
+    async def receive(request: web.Request) -> web.Response:
+        headers = request.headers
+        body = await request.read()
+        signed = Signed(
+            request.method, request.raw_path, headers["Client-Id"], headers["Request-Time"], body
+        )
+        got.append((signed, headers["Signature"], body.decode()))
+        return web.Response(body=(golden.EXAMPLES / "notification_receipt.json").read_bytes())
+
+    app = web.Application()
+    app.router.add_post("/notify", receive)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    try:
+        yield f"http://127.0.0.1:{port}/notify?shop=%2F1"
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_payment_is_told_once_and_signed_by_the_wallet(merchant: Merchant) -> None:
+    await a_user(merchant, clp=5000)
+    got: list[Delivery] = []
+
+    async with a_receiver(got) as url:
+        paid = await merchant.pay(paymentAuthCode=CODE, paymentNotifyUrl=url)
+        await deliver_announcements(merchant.core)
+        await deliver_announcements(merchant.core)
+
+    [(signed, header, body)] = got
+    assert signed.client_id == merchant.client_id
+    public = merchant.core.secrets.wallet_public_key_pem.decode("ascii")
+    signature.verify(signed, header, {merchant.core.secrets.wallet_key_version: public})
+    assert paid["paymentId"] in body
+    assert '"paymentStatus":"SUCCESS"' in body
