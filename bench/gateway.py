@@ -77,7 +77,8 @@ class Gateway:
         return subprocess.run(self._kassa(*argv), capture_output=True, text=True, check=False)
 
     def _kassa(self, *argv: str) -> list[str]:
-        return [sys.executable, "-m", "kassa.cli", *argv, "--data-dir", str(self.data_dir)]
+        program = Path(sys.executable).with_name("kassa")
+        return [str(program), *argv, "--data-dir", str(self.data_dir)]
 
     def _wait_until_ready(self, process: "subprocess.Popen[bytes]") -> None:
         deadline = time.monotonic() + _START_PATIENCE_SECONDS
@@ -137,7 +138,8 @@ def _name(pid: int) -> str:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
     except OSError:
         return "ended"
-    return words[-1].decode() if b"kassa.cli.process" in words else "postgres"
+    module = b"kassa.cli.process"
+    return words[words.index(module) + 1].decode() if module in words[:-1] else "postgres"
 
 
 def _free_ports(count: int) -> list[int]:

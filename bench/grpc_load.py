@@ -18,7 +18,7 @@ _CHANNELS = 4  # each is one connection; the callers share them
 
 
 async def _call(
-    load: Load, unary: Any, call: Call, messages: Iterator[bytes], seen: tuple[array[int], Any]
+    load: Load, unary: Any, call: Call, messages: Iterator[bytes], seen: "tuple[array[int], Any]"
 ) -> int:
     latencies_us, errors = seen
     sent = 0

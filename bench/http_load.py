@@ -11,6 +11,7 @@ import time
 from array import array
 from collections import Counter
 from collections.abc import Iterator
+from typing import cast
 
 import msgspec
 import uvloop
@@ -83,8 +84,7 @@ class Caller(asyncio.Protocol):
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own class is not one
         self._run.open += 1
         self._send()
 
@@ -124,7 +124,7 @@ async def _measure(load: Load) -> Run:
     try:
         await asyncio.wait_for(run.done, left)
     except TimeoutError:
-        run.errors["no answer"] += run.open
+        run.errors["no answer"] += max(1, run.open)
     return run
 
 

@@ -49,7 +49,7 @@ class Timed(msgspec.Struct, kw_only=True):
 
 
 def summarize(
-    latencies_us: array[int], seconds: float, errors: dict[str, int], sent: int
+    latencies_us: "array[int]", seconds: float, errors: dict[str, int], sent: int
 ) -> Timed:
     ordered = sorted(latencies_us) or [0]
     return Timed(

@@ -42,9 +42,10 @@ from kassa.store.db import Database
 from kassa.usecases.core import Core, Policy
 from kassa.usecases.ids import new_id
 from kassa.usecases.readiness import Readiness, readiness
-from kassa.workers.rounds import CHORES, Chore
+from kassa.workers.rounds import Chore, standard_chores
 
 SANDBOX_BOOKS = "sandbox/books.sqlite3"
+_LAST_WORK_SECONDS = 8.0  # seconds, not money: what is at a provider may still answer
 _BELL_SECONDS = 0.5  # seconds, not money
 
 
@@ -107,6 +108,8 @@ async def open_core(settings: Settings, database_url: str) -> AsyncIterator[Core
     try:
         yield core
     finally:
+        if core.running:
+            await asyncio.wait(core.running, timeout=_LAST_WORK_SECONDS)
         for connector in core.connectors.values():
             await connector.close()
         await core.egress.close()
@@ -189,7 +192,7 @@ def grpc_server(core: Core) -> grpc.aio.Server:
 
 def chores(settings: Settings) -> list[Chore]:
     """What the worker process does: the use cases time drives, and the sandbox's own news."""
-    found = list(CHORES)
+    found = standard_chores()
     if not settings.live:
         books = sandbox_books(settings)
         secret = installation.sandbox_secret(settings.directory)

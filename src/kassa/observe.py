@@ -59,7 +59,7 @@ def configure_logs(process: str, level: str) -> None:
     """One JSON object per line on standard error; nothing secret in it."""
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _name_request,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _name_process(process),
@@ -72,6 +72,13 @@ def configure_logs(process: str, level: str) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(stream=sys.stderr, level=logging.ERROR, format="%(message)s")
+
+
+def _name_request(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Every line written while a request is served carries its id."""
+    if (request_id := REQUEST_ID.get()) != "-":
+        event["request_id"] = request_id
+    return event
 
 
 def _name_process(process: str) -> Any:
@@ -130,7 +137,6 @@ class Watch:
             if face != "ops":
                 self._log.info(
                     "request",
-                    request_id=request_id,
                     method=scope["method"],
                     path=scope["path"],
                     status=status,

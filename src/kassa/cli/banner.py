@@ -1,17 +1,28 @@
-"""What `kassa serve` prints when it is up: addresses, credentials, and a command per interface."""
+"""What `kassa serve` prints: addresses, credentials, and one command to paste per interface."""
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
 
 from kassa import demo
 from kassa.settings import Settings
 
+_FACES = ("orders", "business", "checkout", "wallet", "gateway")
+
 
 def show(settings: Settings) -> None:
-    """Print where everything is, and one line to copy for each interface."""
+    """Print where everything is. Its commands work from any directory, in any terminal."""
+    listens = f"{settings.host}:{settings.port}"
+    behind = f"   (listening on {listens})" if settings.base_url else ""
     lines = [
         "",
         "  Kassa",
-        f"    REST and cashier   {settings.url}",
-        f"    gRPC               {settings.host}:{settings.grpc_port}  (reflection, health)",
-        f"    health, metrics    {settings.url}/readyz  {settings.url}/metrics",
+        "",
+        f"    REST, cashier   {settings.url}{behind}",
+        f"    gRPC            {settings.host}:{settings.grpc_port}   (reflection, health)",
+        f"    health          {settings.url}/readyz   {settings.url}/metrics",
     ]
     if settings.demo:
         lines += _demo_lines(settings)
@@ -20,18 +31,28 @@ def show(settings: Settings) -> None:
 
 
 def _demo_lines(settings: Settings) -> list[str]:
-    data_dir = settings.data_dir
-    tool = f"kassa try --data-dir {data_dir}" if data_dir != ".kassa" else "kassa try"
-    show = "kassa demo --json" + (f" --data-dir {data_dir}" if data_dir != ".kassa" else "")
-    python = ".venv/bin/"
-    folder = demo.directory(settings)
+    # Nothing else stands on a command's line, so that a triple click takes just the command.
+    where = ("--data-dir", str(settings.directory))
     return [
-        f"    demo credentials   {python}{show}   (kept in {folder})",
         "",
-        "  Try one of the five interfaces (another terminal, same folder):",
-        f"    business   {python}{tool} business   GET /v1/payment/{{id}}, POST /v1/payments:list",
-        f"    orders     {python}{tool} orders     POST /v1/orders:create, then pay on the page",
-        f"    checkout   {python}{tool} checkout   POST /api/v1/payments with an Alipay address",
-        f"    wallet     {python}{tool} wallet     POST /v1/payments/pay, signed both ways",
-        f"    gateway    {python}{tool} gateway    POST /gateway/payment-requests",
+        f"  The demo's credentials are kept in {demo.directory(settings)}; to see them:",
+        "",
+        f"    {_command('demo', '--json', *where)}",
+        "",
+        "  Try the five interfaces from another terminal:",
+        "",
+        *(f"    {_command('try', face, *where)}" for face in _FACES),
     ]
+
+
+def _command(*arguments: str) -> str:
+    return shlex.join([*_tool(), *arguments])
+
+
+def _tool() -> list[str]:
+    """How this installation's `kassa` is called from anywhere."""
+    beside = Path(sys.executable).with_name("kassa")
+    for found in (sys.argv[0], beside, shutil.which("kassa")):
+        if found and Path(found).name == "kassa" and Path(found).is_file():
+            return [os.path.abspath(found)]
+    return [sys.executable, "-m", "kassa.cli"]

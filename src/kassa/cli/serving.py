@@ -56,13 +56,14 @@ def serve(settings: Settings, names: tuple[str, ...]) -> int:
     if "http" in names:
         for port in (settings.port, settings.grpc_port):
             _wait_for_port(settings.host, port)
-    postgres, addresses = open_database(settings)
+    postgres, addresses = (open_database if "http" in names else attach)(settings)
     try:
         asyncio.run(migrate(addresses.owner_url))
-        private_files.write(settings.directory / _ADDRESSES, msgspec.json.encode(addresses))
+        if postgres is not None or settings.database_url:
+            private_files.write(settings.directory / _ADDRESSES, msgspec.json.encode(addresses))
         if "http" in names:
             banner.show(settings)
-        metrics = _share_metrics(settings.directory / "run" / "metrics")
+        metrics = _share_metrics(settings.directory / "run" / f"metrics-{names[0]}")
         supervisor = Supervisor(
             _specs(settings, addresses, names, metrics), log=say, postgres=postgres
         )

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from kassa.domain.errors import AmbiguousCommit, ProviderUnavailable
+from kassa.domain.errors import AmbiguousCommit, InProgress, ProviderUnavailable
 
 Connection = asyncpg.Connection  # pooled; sessions keep no state (the pool does not reset them)
 
@@ -18,6 +18,11 @@ _NOT_NOW = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
+)
+_CONTENTION = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.SerializationError,
 )
 
 
@@ -65,11 +70,14 @@ class Database:
     async def connection(self) -> AsyncIterator[Any]:
         """A connection for single statements, each its own transaction.
 
-        Raises: ProviderUnavailable while the database cannot be reached.
+        Raises: ProviderUnavailable while the database cannot be reached, InProgress when rows
+        stay locked by somebody else for too long.
         """
         try:
             async with self._pool.acquire(timeout=10) as connection:
                 yield connection
+        except _CONTENTION as error:
+            raise InProgress("somebody else is changing the same; send it again") from error
         except (*_LOST, *_NOT_NOW, TimeoutError) as error:
             raise ProviderUnavailable(
                 "the database cannot be reached; try again shortly", reason="database_unavailable"

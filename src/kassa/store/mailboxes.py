@@ -1,5 +1,6 @@
 """The outbox of announcements and the inbox of provider news; row state, never a cursor."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -17,18 +18,31 @@ class Leased:
     company_number: int
 
 
-async def lease(connection: Any, limit: int, lease_for: timedelta) -> list[Leased]:
+async def lease(
+    connection: Any,
+    limit: int,
+    lease_for: timedelta,
+    *,
+    per_address: int = 1_000,
+    busy: Sequence[str] = (),
+) -> list[Leased]:
     """Take due announcements; one that nobody reports back on is due again after the lease.
 
-    Of one payment only the oldest undelivered version's first try goes before a newer one's.
+    At most `per_address` for one address and none for the `busy` ones, so that a receiver that
+    hangs takes no place from the others. Of one payment only the oldest undelivered version's
+    first try goes before a newer one's.
     """
     rows = await connection.fetch(
-        "with due as (select a.company_id, a.id from announcement a"
-        "   where a.state = 'waiting' and a.next_at <= now()"
+        "with ranked as (select a.company_id, a.id, row_number()"
+        "     over (partition by a.url order by a.next_at) as place from announcement a"
+        "   where a.state = 'waiting' and a.next_at <= now() and a.url <> all($3)"
         "   and not exists (select from announcement b where b.company_id = a.company_id"
         "     and b.payment_id = a.payment_id and b.version < a.version"
-        "     and b.state = 'waiting' and b.tries = 0)"
-        "   order by a.next_at limit $1 for update skip locked)"
+        "     and b.state = 'waiting' and b.tries = 0)),"
+        " due as (select a.company_id, a.id from announcement a join ranked r"
+        "     on r.company_id = a.company_id and r.id = a.id and r.place <= $4"
+        "   where a.state = 'waiting' and a.next_at <= now()"
+        "   order by a.next_at limit $1 for update of a skip locked)"
         " update announcement t set next_at = now() + $2, epoch = t.epoch + 1, tries = t.tries + 1"
         " from due, company c"
         " where t.company_id = due.company_id and t.id = due.id and c.id = t.company_id"
@@ -36,6 +50,8 @@ async def lease(connection: Any, limit: int, lease_for: timedelta) -> list[Lease
         " t.created_at, t.tries, t.epoch, c.number",
         limit,
         lease_for,
+        list(busy),
+        per_address,
     )
     return [
         Leased(

@@ -166,10 +166,16 @@ async def page(
 
 
 async def due(connection: Any, limit: int) -> list[tuple[str, str]]:
-    """(company, order id)s whose time has run out by the database's clock."""
+    """(company, order id)s whose time has run out by the database's clock.
+
+    Not those with a payment whose outcome is open: they wait for it, and would block the queue.
+    """
     rows = await connection.fetch(
-        "select company_id, id from orders where status = 'active' and expires_at <= now()"
-        " order by expires_at limit $1",
+        "select o.company_id, o.id from orders o where o.status = 'active'"
+        " and o.expires_at <= now() and not exists (select from payment p"
+        "   where p.company_id = o.company_id and p.order_id = o.id"
+        "   and p.status in ('processing', 'authorized'))"
+        " order by o.expires_at limit $1",
         limit,
     )
     return [(row[0], row[1]) for row in rows]

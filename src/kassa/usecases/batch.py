@@ -1,10 +1,10 @@
 """Many callers, one transaction: calls that arrive while a batch runs form the next one."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from kassa.domain.errors import AmbiguousCommit, KassaError
 from kassa.usecases.core import Core
@@ -89,3 +89,11 @@ async def _run(
             future.set_exception(result)
         else:
             future.set_result(result)
+
+
+async def to_the_end(core: Core, work: "Coroutine[Any, Any, Result]") -> Result:
+    """Await `work`, which goes on by itself when whoever waits for it is canceled."""
+    task = asyncio.create_task(work)
+    core.running.add(task)
+    task.add_done_callback(core.running.discard)
+    return await asyncio.shield(task)

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from kassa.domain.case import Case
 from kassa.domain.errors import KassaError, NotFound
 from kassa.domain.ledger import balance_changes, wallet_account
@@ -13,6 +15,8 @@ from kassa.domain.principals import WalletUser
 from kassa.store import payments, wallets
 from kassa.usecases.batch import batched
 from kassa.usecases.core import Core
+
+_log = structlog.get_logger("kassa.payments")
 
 
 @dataclass(slots=True)
@@ -126,4 +130,23 @@ async def _purses(
     }
 
 
-change_payment = batched(change_payments)
+_change = batched(change_payments)
+
+
+async def change_payment(core: Core, change: Change) -> Case:
+    """Take one payment through its change, and log each step it made under the caller's request.
+
+    Raises: NotFound, what `decide` raises, ProviderUnavailable, AmbiguousCommit.
+    """
+    case = await _change(core, change)
+    for event in case.events:
+        _log.info(
+            "payment moved",
+            company=event.company_id,
+            payment=event.payment_id,
+            event_name=event.event,
+            status=event.to_status,
+            version=event.seq,
+            actor=event.actor,
+        )
+    return case

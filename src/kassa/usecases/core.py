@@ -1,5 +1,6 @@
 """Core: all that a verb may touch; `kassa.app` builds it, nothing else does."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -88,4 +89,6 @@ class Core:
     writers: Mapping[str, NotificationWriter]
     new_id: Callable[[str], str]
     gatherers: dict[Any, Any] = field(default_factory=dict)
-    """The batch queues of `batched` verbs, one per verb."""
+    """The batch queues of `batched` verbs, one per verb, and what verbs remember for a second."""
+    running: set["asyncio.Task[Any]"] = field(default_factory=set)
+    """Work that goes on although its caller may be gone; awaited before the Core is closed."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+import structlog
 
 from kassa.connectors.egress import check_url
 from kassa.domain.errors import IdempotencyMismatch, InProgress, InvalidRequest, KassaError
@@ -21,6 +22,7 @@ from kassa.usecases.batch import batched
 from kassa.usecases.core import Core
 from kassa.usecases.ids import new_session_token, stable_id, stable_number
 
+_log = structlog.get_logger("kassa.payments")
 # A browser is sent there: nothing but the web, and nothing that could break out of a header.
 _RETURN = re.compile(r"https?://[^\s\x00-\x1f\x7f\\]{1,2000}", re.IGNORECASE)
 
@@ -164,7 +166,10 @@ async def create_order(core: Core, wanted: NewOrder) -> CreatedOrder:
 
     Raises: InvalidRequest, IdempotencyMismatch, InProgress.
     """
-    return await _insert_order(core, _prepare(core, wanted))
+    created = await _insert_order(core, _prepare(core, wanted))
+    if not created.replayed:
+        _log.info("order created", order=created.order.id, payment=created.payment.id)
+    return created
 
 
 def _prepare(core: Core, wanted: NewOrder) -> _Prepared:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -15,6 +16,7 @@ from kassa.usecases.core import Core, NotificationWriter
 _log = structlog.get_logger("kassa.outbox")
 _LEASE = timedelta(seconds=60)  # longer than a delivery can take
 _JITTER = 0.2  # a share of the pause; seconds, not money
+_PER_ADDRESS = 8  # in flight to one address: a hanging receiver holds no more of us than this
 _GONE = 410  # the receiver says: never again
 
 
@@ -26,10 +28,49 @@ async def deliver_announcements(
     At least once each: a worker that dies between the post and its second commit leaves the
     lease to run out. `spread`: a number in [0, 1), the jitter.
     """
-    async with core.db.connection() as connection:
-        leased = await mailboxes.lease(connection, limit, _LEASE)
-    await asyncio.gather(*(_deliver(core, item, spread()) for item in leased))
-    return len(leased)
+    courier = Courier(at_once=limit, spread=spread)
+    count = await courier.set_out(core)
+    await courier.finish()
+    return count
+
+
+class Courier:
+    """Keeps deliveries under way without waiting for the slowest: one bad address delays no other.
+
+    `at_once`: most deliveries in flight; to one address never more than `_PER_ADDRESS`.
+    """
+
+    def __init__(self, at_once: int = 64, *, spread: Callable[[], float] = random.random):
+        self._at_once = at_once
+        self._spread = spread  # jitter, not money
+        self._under_way: dict[asyncio.Task[None], str] = {}
+
+    async def set_out(self, core: Core) -> int:
+        """Start what is due and fits; returns how many deliveries that were."""
+        free = self._at_once - len(self._under_way)
+        if free <= 0:
+            return 0
+        flying = Counter(self._under_way.values())
+        busy = [url for url, count in flying.items() if count >= _PER_ADDRESS]
+        async with core.db.connection() as connection:
+            leased = await mailboxes.lease(
+                connection, free, _LEASE, per_address=_PER_ADDRESS, busy=busy
+            )
+        for item in leased:
+            task = asyncio.create_task(_deliver(core, item, self._spread()))
+            self._under_way[task] = item.announcement.url
+            task.add_done_callback(self._landed)
+        return len(leased)
+
+    def _landed(self, task: "asyncio.Task[None]") -> None:
+        del self._under_way[task]
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("delivery failed", error=repr(task.exception()))
+
+    async def finish(self) -> None:
+        """Wait for what is under way."""
+        if self._under_way:
+            await asyncio.wait(self._under_way)
 
 
 async def _deliver(core: Core, leased: Leased, spread: float) -> None:  # jitter, not money

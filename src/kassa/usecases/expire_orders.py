@@ -1,14 +1,15 @@
 """End what nobody paid in time, by the database's clock."""
 
+import asyncio
 from dataclasses import replace
 
 from kassa.domain.case import Case
 from kassa.domain.errors import IllegalTransition
 from kassa.domain.lifecycle import ENDED, OPEN, OrderStatus, PaymentEvent
+from kassa.domain.payments import Payment
 from kassa.store import orders
 from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
-from kassa.usecases.find_payments import payments_of_order
 from kassa.usecases.sync_payment import sync_payment
 
 _ACTOR = "worker:expiry"
@@ -22,16 +23,18 @@ async def expire_orders(core: Core, limit: int = 200) -> int:
     """
     async with core.db.connection() as connection:
         due = await orders.due(connection, limit)
-    ended = 0
-    for company_id, order_id in due:
-        for view in await payments_of_order(core, company_id, order_id):
-            payment = view.payment
-            if payment.connector and payment.status not in ENDED:
-                await sync_payment(core, company_id, payment.id, actor=_ACTOR)
-            change = Change(company_id=company_id, payment_id=payment.id, decide=_expire)
-            case = await change_payment(core, change)
-            ended += case.order.status is OrderStatus.EXPIRED
-    return ended
+        found = await orders.by_order(connection, due) if due else {}
+    ended = await asyncio.gather(
+        *(_end(core, payment) for pairs in found.values() for payment, _ in pairs)
+    )
+    return sum(ended)
+
+
+async def _end(core: Core, payment: Payment) -> bool:
+    if payment.connector and payment.status not in ENDED:
+        await sync_payment(core, payment.company_id, payment.id, actor=_ACTOR)
+    change = Change(company_id=payment.company_id, payment_id=payment.id, decide=_expire)
+    return (await change_payment(core, change)).order.status is OrderStatus.EXPIRED
 
 
 def _expire(case: Case, _: Purse | None) -> None:

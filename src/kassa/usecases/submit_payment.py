@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from kassa.connectors.base import ChargeRequest, NotSent
+from kassa.connectors.base import ChargeRequest, Connector, NotSent
 from kassa.domain.case import Case
-from kassa.domain.errors import IllegalTransition, ProviderUnavailable, UnsupportedOperation
+from kassa.domain.errors import ProviderUnavailable, UnsupportedOperation
 from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.orders import Order
 from kassa.domain.payments import Attempt, Method, Payment
+from kassa.usecases.batch import to_the_end
 from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
 from kassa.usecases.learn import learn
@@ -60,9 +61,15 @@ async def submit_payment(core: Core, wanted: Submission) -> Payment:
     started = await _start(core, wanted)
     if started.attempt is None:
         return started.payment
-    request = _request(core, wanted, started)
-    outcome = await connector.charge(request)
-    payment = await take_news(core, started.attempt, outcome, actor=f"provider:{wanted.connector}")
+    return await to_the_end(core, _call(core, connector, wanted, started, started.attempt))
+
+
+async def _call(
+    core: Core, connector: Connector, wanted: Submission, started: _Started, attempt: Attempt
+) -> Payment:
+    """Steps 2 and 3. They run to their end even when the caller has gone away."""
+    outcome = await connector.charge(_request(core, wanted, started, attempt))
+    payment = await take_news(core, attempt, outcome, actor=f"provider:{wanted.connector}")
     if isinstance(outcome, NotSent):
         raise ProviderUnavailable("the provider cannot be reached and nothing was sent; try again")
     return payment
@@ -97,12 +104,10 @@ async def _start(core: Core, wanted: Submission) -> _Started:
     return _Started(case.payment, case.order, started[0] if started else None)
 
 
-def _request(core: Core, wanted: Submission, started: _Started) -> ChargeRequest:
-    if started.attempt is None:
-        raise IllegalTransition("nothing was started")
+def _request(core: Core, wanted: Submission, started: _Started, attempt: Attempt) -> ChargeRequest:
     payment = started.payment
     return ChargeRequest(
-        key=started.attempt.id,
+        key=attempt.id,
         amount=payment.amount,
         order_id=payment.order_id,
         subject=payment.subject or started.order.description or payment.order_id,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from kassa.usecases.core import Core
-from kassa.usecases.deliver_announcements import deliver_announcements
+from kassa.usecases.deliver_announcements import Courier
 from kassa.usecases.expire_orders import expire_orders
 from kassa.usecases.poll_payments import poll_payments
 
@@ -25,11 +25,13 @@ class Chore:
     run: Callable[[Core], Awaitable[int]]
 
 
-CHORES: Sequence[Chore] = (
-    Chore("deliver", 0.25, deliver_announcements),  # seconds, not money
-    Chore("poll", 0.5, poll_payments),  # seconds, not money
-    Chore("expire", 1.0, expire_orders),  # seconds, not money
-)
+def standard_chores() -> list[Chore]:
+    """What every installation's worker does. A fresh list: the courier knows what it has out."""
+    return [
+        Chore("deliver", 0.25, Courier().set_out),  # seconds, not money
+        Chore("poll", 0.5, poll_payments),  # seconds, not money
+        Chore("expire", 1.0, expire_orders),  # seconds, not money
+    ]
 
 
 async def make_rounds(core: Core, chores: Sequence[Chore], stop: asyncio.Event) -> None:

@@ -1,0 +1,77 @@
+"""`python -m bench`: one run of all parts against a fresh gateway; writes what it found."""
+
+import argparse
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench import machine, report
+from bench.gateway import Gateway
+from bench.parts import Bench, Part
+
+_ROUNDS = 3
+_QUICK_SECONDS, _QUICK_ROUNDS = 1.5, 2
+
+
+def main() -> int:
+    asked = _arguments()
+    seconds = _QUICK_SECONDS if asked.quick else asked.seconds
+    described = machine.describe()
+    _say(f"Measuring on {described.cpu}, {described.cores} cores; {seconds:g} s a part")
+    with Gateway() as gateway:
+        memory = {"at start": gateway.memory_kib()}
+        parts = Bench(gateway, seconds).run(_QUICK_ROUNDS if asked.quick else _ROUNDS)
+        memory["at the end"] = gateway.memory_kib()
+        _say("  kassa verify")
+        verified = gateway.kassa("verify")
+        stopped_after = gateway.stop()
+    rates = {part.key: part.per_s for part in parts}
+    best = max(rates["limit"], rates["limit_5_trips"])
+    results = report.Results(
+        create_per_s=rates["create"],
+        limit_per_s=best,
+        create_ratio=round(rates["create"] / best, 3),
+        limit_5_trips_per_s=rates["limit_5_trips"],
+        create_ratio_5_trips=round(rates["create"] / rates["limit_5_trips"], 3),
+        measured_on=f"{datetime.now(UTC):%Y-%m-%d}",
+        seconds_per_part=seconds,
+        machine=described,
+        parts=parts,
+        memory_kib=memory,
+        stopped_after_ms=int(stopped_after * 1000),
+        books=_books(verified.stdout or verified.stderr),
+        books_are_sound=verified.returncode == 0,
+    )
+    report.write(results, asked.out)
+    _say(
+        f"create {results.create_per_s:,.0f}/s, limit {results.limit_per_s:,.0f}/s,"
+        f" ratio {results.create_ratio:.2f}; {results.books}; written to {asked.out}/RESULTS.md"
+    )
+    return 0 if results.books_are_sound and not _wrong(parts) else 1
+
+
+def _books(said: str) -> str:
+    lines = said.strip().splitlines() or ["it said nothing"]
+    return f"{lines[-1]} ({lines[0]})"
+
+
+def _wrong(parts: list[Part]) -> int:
+    return sum(part.errors for part in parts)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=8.0, help="length of each part")
+    parser.add_argument("--quick", action="store_true", help="rough figures in under a minute")
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parent, help="where the results are written"
+    )
+    return parser.parse_args()
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,182 @@
+"""The parts of one run, in the order in which they are measured."""
+
+import sys
+import time
+from collections.abc import Callable
+from statistics import median
+
+import msgspec
+
+from bench import calls, limit, load
+from bench.gateway import Gateway
+from bench.load import Call, Load, Timed
+
+CONNECTIONS = 64
+_WARM_UP_SECONDS = 0.5
+_PAYS_PER_S = 1500  # signed in advance; a part that uses them up ends early
+_CREATES = 50_000
+_OK, _SUCCESS, _PAID = b'"order_id":"', b'"resultStatus":"S"', b'"paymentResult":true'
+
+
+class Round(msgspec.Struct, kw_only=True):
+    """`cpu_us`: CPU time per request, by process, the load generator's included."""
+
+    timed: Timed
+    cpu_us: dict[str, int]
+
+
+class Part(msgspec.Struct, kw_only=True):
+    """One thing measured, once or several times; the median speaks for it."""
+
+    key: str
+    title: str
+    concurrency: int
+    rounds: list[Round]
+
+    @property
+    def median(self) -> Round:
+        ordered = sorted(self.rounds, key=lambda one: one.timed.per_s)
+        return ordered[(len(ordered) - 1) // 2]
+
+    @property
+    def per_s(self) -> float:
+        return round(median(one.timed.per_s for one in self.rounds), 1)
+
+    @property
+    def errors(self) -> int:
+        return sum(sum(one.timed.errors.values()) for one in self.rounds)
+
+
+class Bench:
+    """Runs the parts against one gateway and tells on standard error how it goes."""
+
+    def __init__(self, gateway: Gateway, seconds: float):
+        self._gateway = gateway
+        self._seconds = seconds
+        self.parts: dict[str, Part] = {}
+
+    def run(self, rounds: int) -> list[Part]:
+        """All parts; creating and its limit alternate, so that drift of the machine hits both."""
+        gateway = self._gateway
+        limit.prepare(gateway)
+        creates = calls.create_orders(gateway, _CREATES)
+        warm_up = self._http(creates[:2000], _OK, seconds=min(2.0, self._seconds))
+        load.run(warm_up)
+        for _ in range(rounds):
+            self._measure("create", "POST /v1/orders:create", self._http(creates, _OK))
+            self._limit("limit", "pgbench, one statement a transaction", in_one_statement=True)
+            self._limit("limit_5_trips", "pgbench, BEGIN, 3 INSERTs, COMMIT", in_one_statement=False)
+        self._wallet()
+        self._reads()
+        return list(self.parts.values())
+
+    def _wallet(self) -> None:
+        gateway, count = self._gateway, int(_PAYS_PER_S * (self._seconds + _WARM_UP_SECONDS))
+        for key, title, make, expect in (
+            (
+                "pay_signed",
+                "wallet pay from a balance, RSA: POST /v1/payments/pay",
+                lambda: calls.signed_pays(gateway, count, at_once=True),
+                _SUCCESS,
+            ),
+            (
+                "pay_unsigned",
+                "the same without RSA: POST /gateway/payment-requests",
+                lambda: calls.unsigned_pays(gateway, count),
+                _PAID,
+            ),
+            (
+                "pay_cashier",
+                "wallet pay that waits for the cashier, RSA",
+                lambda: calls.signed_pays(gateway, count, at_once=False),
+                _SUCCESS,
+            ),
+        ):
+            self._measure(key, title, self._http(make(), expect, once=True))
+
+    def _reads(self) -> None:
+        gateway = self._gateway
+        ids = calls.payment_ids(gateway)
+        listed = calls.list_payments(gateway)
+        self._measure(
+            "get_rest",
+            "GetPayment, REST",
+            self._http(calls.get_payments(gateway, ids), b'"orderId":"'),
+        )
+        self._measure("list_rest", "ListPayments of 20, REST", self._http(listed, b'"payments":['))
+        self._measure(
+            "get_grpc",
+            "GetPayment, gRPC",
+            self._grpc("GetPayment", calls.grpc_get_payments(ids)),
+        )
+        self._measure(
+            "list_grpc",
+            "ListPayments of 20, gRPC",
+            self._grpc("ListPayments", calls.grpc_list_payments(gateway)),
+        )
+
+    def _http(
+        self,
+        requests: list[bytes],
+        expect: bytes,
+        *,
+        once: bool = False,
+        seconds: float | None = None,
+    ) -> Load:
+        return Load(
+            host="127.0.0.1",
+            port=self._gateway.port,
+            connections=CONNECTIONS,
+            seconds=self._seconds if seconds is None else seconds,
+            warm_up_seconds=_WARM_UP_SECONDS,
+            requests=requests,
+            expect=expect,
+            once=once,
+        )
+
+    def _grpc(self, method: str, messages: list[bytes]) -> Load:
+        return Load(
+            host="127.0.0.1",
+            port=self._gateway.grpc_port,
+            connections=CONNECTIONS,
+            seconds=self._seconds,
+            warm_up_seconds=_WARM_UP_SECONDS,
+            requests=messages,
+            expect=b"py_",
+            call=Call(calls.SERVICE + method, calls.grpc_metadata(self._gateway)),
+        )
+
+    def _measure(self, key: str, title: str, wanted: Load) -> None:
+        self._note(key, title, CONNECTIONS, lambda: load.run(wanted))
+
+    def _limit(self, key: str, title: str, *, in_one_statement: bool) -> None:
+        self._note(
+            key,
+            title,
+            limit.CLIENTS,
+            lambda: limit.measure(
+                self._gateway, self._seconds, in_one_statement=in_one_statement
+            ),
+        )
+
+    def _note(self, key: str, title: str, concurrency: int, work: Callable[[], Timed]) -> None:
+        before = self._gateway.cpu_us()
+        timed = work()
+        time.sleep(0.2)  # so that what it left to do does not weigh on the next part
+        after = self._gateway.cpu_us()
+        used = {name: after[name] - before.get(name, 0) for name in after}
+        used["load generator"] = timed.load_cpu_us
+        sent = max(timed.sent, 1)
+        each = {name: us // sent for name, us in used.items() if us // sent > 0}
+        part = self.parts.setdefault(
+            key, Part(key=key, title=title, concurrency=concurrency, rounds=[])
+        )
+        part.rounds.append(Round(timed=timed, cpu_us=each))
+        cpu = ", ".join(f"{name} {us}" for name, us in each.items())
+        print(
+            f"  {title:55} {timed.per_s:9.1f}/s  p50 {timed.p50_us / 1000:7.1f} ms"
+            f"  p99 {timed.p99_us / 1000:7.1f} ms  CPU µs: {cpu}"
+            + (f"  ERRORS {timed.errors}" if timed.errors else ""),
+            file=sys.stderr,
+            flush=True,
+        )

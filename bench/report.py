@@ -1,0 +1,152 @@
+"""What a run found, for machines (results.json) and for people (RESULTS.md)."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench.machine import Machine
+from bench.parts import Part
+
+
+class Results(msgspec.Struct, kw_only=True):
+    """`create_ratio`: created orders per second over the limit, medians of alternating rounds.
+
+    `limit_per_s`: the better of pgbench's two ways. `memory_kib`: proportional set size.
+    """
+
+    create_per_s: float
+    limit_per_s: float
+    create_ratio: float
+    limit_5_trips_per_s: float
+    create_ratio_5_trips: float
+    measured_on: str
+    seconds_per_part: float
+    machine: Machine
+    parts: list[Part]
+    memory_kib: dict[str, dict[str, int]]
+    stopped_after_ms: int
+    books: str
+    books_are_sound: bool
+
+
+def write(results: Results, directory: Path) -> None:
+    document: dict[str, Any] = msgspec.to_builtins(results)
+    for part, found in zip(document["parts"], results.parts, strict=True):
+        part["per_s"] = found.per_s
+        part["p50_us"] = found.median.timed.p50_us
+        part["p99_us"] = found.median.timed.p99_us
+        part["errors"] = found.errors
+    text = msgspec.json.format(msgspec.json.encode(document), indent=2)
+    (directory / "results.json").write_bytes(text + b"\n")
+    (directory / "RESULTS.md").write_text(_prose(results))
+
+
+def _prose(results: Results) -> str:
+    machine = results.machine
+    return f"""\
+# What Kassa does on {machine.cores} cores
+
+| | per second |
+|---|---:|
+| (a) orders created | {results.create_per_s:,.0f} |
+| (d) the limit: one transaction per order, the better of two ways | {results.limit_per_s:,.0f} |
+| **(a) / (d)** | **{results.create_ratio:.2f}** |
+| the limit with five round trips per transaction | {results.limit_5_trips_per_s:,.0f} |
+| (a) over that | {results.create_ratio_5_trips:.2f} |
+
+Measured on {results.measured_on}, {results.seconds_per_part:g} s a part, with durable commits
+(`fsync`, `synchronous_commit` and `full_page_writes` on), the load generator on the same machine:
+
+| | |
+|---|---|
+| CPU | {machine.cpu}, {machine.cores} cores |
+| memory | {machine.memory_mib:,} MiB |
+| system | {machine.kernel} |
+| Python | {machine.python} |
+| PostgreSQL | {machine.postgresql}, embedded |
+| load average before | {machine.load_before} |
+
+## Each part
+
+{_table(results.parts)}
+
+CPU is microseconds of processor time per request, by process. Errors are answers other than the
+expected one; p50 and p99 are of the median round.
+
+{_rounds(results.parts)}
+
+## Memory
+
+Proportional set size (`Pss` of `smaps_rollup`) in MiB: shared pages are split among their users.
+
+{_memory(results.memory_kib)}
+
+`kassa verify` after all of it: {results.books}. Ctrl-C stopped everything in
+{results.stopped_after_ms} ms.
+
+## What the parts mean
+
+- **(a) create**: `POST /v1/orders:create`, each another order, without an Idempotency-Key, over
+  64 kept-alive connections that send the next request when the answer is there. Every answer
+  comes after its commit is on the disk; calls that wait together share one.
+- **(d) limit**: `pgbench` with 16 clients and prepared statements against the same server, in the
+  same tables and through the same role: the three rows (order, payment, event) of one created
+  order, one transaction each. *One statement* is the fastest way there is; *five round trips*
+  (BEGIN, three INSERTs, COMMIT) is how a program without batches usually does it. Create and limit
+  alternate, and medians are compared, so that drift of the machine does not decide.
+- **(b) pay**: a wallet payment from request to captured money: order, payment, balance, ledger,
+  timeline. *RSA* is `POST /v1/payments/pay` with a payment code: the server verifies the
+  caller's RSA-2048 signature and signs its answer; the requests were signed before the clock
+  started. *Without RSA* is the same movement of money asked for through
+  `POST /gateway/payment-requests` with an API key; that interface claims the order in one more
+  transaction, and reads the payment again for its answer. The third creates a signed payment that waits for the cashier.
+- **(c) reads**: GetPayment of one among 500 payments, and ListPayments of the newest 20, over REST
+  and over gRPC, each with 64 callers. gRPC has a process of its own.
+
+## Once more
+
+    make bench                          # about three minutes
+    make bench ARGS="--quick"           # under a minute, rough
+    make bench ARGS="--seconds 20"      # steadier
+
+Compare ratios within one run rather than figures of two machines. `results.json` beside this file
+holds every round.
+"""
+
+
+def _table(parts: list[Part]) -> str:
+    lines = [
+        "| | callers | per second | p50 ms | p99 ms | errors | CPU µs per request |",
+        "|---|---:|---:|---:|---:|---:|---|",
+    ]
+    for part in parts:
+        timed = part.median.timed
+        cpu = ", ".join(f"{name} {us}" for name, us in part.median.cpu_us.items())
+        lines.append(
+            f"| {part.title} | {part.concurrency} | {part.per_s:,.0f} | {timed.p50_us / 1000:.1f}"
+            f" | {timed.p99_us / 1000:.1f} | {part.errors} | {cpu} |"
+        )
+    return "\n".join(lines)
+
+
+def _rounds(parts: list[Part]) -> str:
+    several = [part for part in parts if len(part.rounds) > 1]
+    return "\n".join(
+        f"Rounds of {part.key}: "
+        + ", ".join(f"{one.timed.per_s:,.0f}" for one in part.rounds)
+        + " per second."
+        for part in several
+    )
+
+
+def _memory(memory_kib: dict[str, dict[str, int]]) -> str:
+    moments = list(memory_kib)
+    names = sorted({name for one in memory_kib.values() for name in one})
+    lines = [f"| | {' | '.join(moments)} |", "|---|" + "---:|" * len(moments)]
+    for name in names:
+        cells = " | ".join(f"{memory_kib[moment].get(name, 0) / 1024:.0f}" for moment in moments)
+        lines.append(f"| {name} | {cells} |")
+    sums = " | ".join(f"{sum(memory_kib[moment].values()) / 1024:.0f}" for moment in moments)
+    lines.append(f"| all | {sums} |")
+    return "\n".join(lines)

@@ -1,0 +1,133 @@
+"""A shop in this process whose payments are made through any interface and brought to any state."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import grpc.aio
+from tests.asgi import Client
+from tests.cashier.shop import Payer
+from tests.e2e.wire import Call, Faces, Reply, fresh
+
+from kassa.domain.lifecycle import PaymentStatus as S
+from kassa.usecases.core import Core
+from kassa.usecases.expire_orders import expire_orders
+from kassa.usecases.find_payments import get_payment
+
+PAID_CARD = "4242424242424242"
+DECLINED_CARD = "4000000000000002"
+APPROVED_CARD = "4000000000003220"
+LOST_CARD = "4000000000000119"
+CARD_TO = {
+    S.CAPTURED: PAID_CARD,
+    S.FAILED: DECLINED_CARD,
+    S.REQUIRES_ACTION: APPROVED_CARD,
+    S.PROCESSING: LOST_CARD,
+}
+"""The cards whose payers reach a status by themselves."""
+
+# What no request of a client reaches yet, as the table's owner writes it.
+_BY_HAND = {
+    S.AUTHORIZED: "update payment set status = 'authorized', authorized_minor = amount_minor"
+    " where id = $1",
+    S.SETTLED: "update payment set status = 'settled' where id = $1",
+    S.CANCELED: "with ended as (update payment set status = 'canceled' where id = $1"
+    " returning company_id, order_id) update orders o set status = 'canceled' from ended"
+    " where (o.company_id, o.id) = (ended.company_id, ended.order_id)",
+}
+_LATER = (
+    "with late as (update payment set expires_at = now() - interval '1 s' where id = $1"
+    " returning company_id, order_id) update orders o set expires_at = now() - interval '1 s'"
+    " from late where (o.company_id, o.id) = (late.company_id, late.order_id)"
+)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A payment as its creator knows it. `number`: the checkout's; `request`: the wallet's;
+    `again`: the very request that made it."""
+
+    payment_id: str
+    order_id: str
+    again: Call
+    number: int = 0
+    request: str = ""
+
+
+@dataclass
+class Shop:
+    core: Core
+    client: Client
+    faces: Faces
+    owner: "asyncpg.Connection[asyncpg.Record]"
+    channel: grpc.aio.Channel
+
+    async def ask(self, call: Call) -> Reply:
+        answer = await self.client.request(
+            call.method, call.path, headers=call.headers, content=call.body
+        )
+        return Reply(answer.status, answer.headers, answer.body)
+
+    async def read(self, call: Call) -> Any:
+        reply = await self.ask(call)
+        assert reply.status == 200, (call.path, reply.status, reply.body)
+        return reply.json()
+
+    async def by_orders(self) -> Made:
+        call = self.faces.create_order(order_id=fresh("order"))
+        order_id = (await self.read(call))["order_id"]
+        return Made(await self._payment_of(order_id), order_id, call)
+
+    async def by_checkout(self) -> Made:
+        order_id = (await self.by_orders()).order_id
+        call = self.faces.open_checkout(order_id)
+        number = (await self.read(call))["data"]["id"]
+        return Made(await self._payment_of(order_id), order_id, call, number=number)
+
+    async def by_wallet(self) -> Made:
+        request = fresh("request")
+        call = self.faces.pay(request)
+        payment_id = (await self.wallet(call))["paymentId"]
+        view = await get_payment(self.core, self.faces.demo.company_id, payment_id)
+        return Made(payment_id, view.order.id, call, request=request)
+
+    async def by_gateway(self) -> Made:
+        order_id = fresh("order")
+        call = self.faces.request(order_id)
+        payment_id = (await self.read(call))["paymentRequestId"]
+        return Made(payment_id, order_id, call)
+
+    async def wallet(self, call: Call) -> Any:
+        return self.faces.check_wallet_answer(call.path, await self.ask(call))
+
+    async def _payment_of(self, order_id: str) -> str:
+        (payment,) = (await self.read(self.faces.list_payments(order_id)))["payments"]
+        return str(payment["id"])
+
+    async def payer(self, made: Made) -> Payer:
+        company_id = self.faces.demo.company_id
+        order = (await get_payment(self.core, company_id, made.payment_id)).order
+        place = f"/pay/{order.session_token}"
+        return Payer(self.core, self.client, company_id, made.payment_id, place)
+
+    async def bring(self, made: Made, status: S) -> None:
+        """Let the payment reach `status`: by its payer and the clock where they can."""
+        if status is S.EXPIRED:
+            await self.owner.execute(_LATER, made.payment_id)
+            assert await expire_orders(self.core) == 1
+        card = PAID_CARD if status is S.SETTLED else CARD_TO.get(status)
+        if card and not (status is S.REQUIRES_ACTION and made.number):
+            await (await self.payer(made)).pay_by_card(card)
+        if status in _BY_HAND:
+            await self.owner.execute(_BY_HAND[status], made.payment_id)
+        view = await get_payment(self.core, self.faces.demo.company_id, made.payment_id)
+        assert view.payment.status is status
+
+
+CREATORS: dict[str, Callable[[Shop], Awaitable[Made]]] = {
+    "orders": Shop.by_orders,
+    "checkout": Shop.by_checkout,
+    "wallet": Shop.by_wallet,
+    "gateway": Shop.by_gateway,
+}
