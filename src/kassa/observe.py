@@ -74,7 +74,7 @@ def configure_logs(process: str, level: str) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.ERROR, format="%(message)s")
 
 
-def _name_request(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+def _name_request(_: Any, __: str, event: Any) -> Any:
     """Every line written while a request is served carries its id."""
     if (request_id := REQUEST_ID.get()) != "-":
         event["request_id"] = request_id

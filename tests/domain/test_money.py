@@ -119,9 +119,9 @@ def test_an_amount_is_read_as_it_stands(
         ("-1e41", "amount_out_of_range"),
         ("92233720368547758.08", "amount_out_of_range"),
         (2**63, "amount_out_of_range"),
-        (10**5000, "amount_out_of_range"),
-        ("9" * 5000, "amount_out_of_range"),
-        ("1." + "0" * 5000 + "1", "amount_precision"),
+        pytest.param(10**5000, "amount_out_of_range", id="a huge integer"),
+        pytest.param("9" * 5000, "amount_out_of_range", id="thousands of digits"),
+        pytest.param("1." + "0" * 5000 + "1", "amount_precision", id="thousands of decimals"),
         ("1e-999999", "amount_precision"),
         ("1000.123", "amount_precision"),
         ("1e-7", "amount_precision"),
@@ -197,7 +197,7 @@ def test_what_is_added_and_taken_away_again_leaves_what_was(one: int, other: int
         return
 
     assert together - Money(other, "KWD") == Money(one, "KWD")
-    assert -(-together) == together
+    assert together + -together == Money(0, "KWD")
 
 
 @quickly

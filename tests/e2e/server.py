@@ -15,11 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 from tests.company import DemoCompany, read
 from tests.e2e.wire import Call, Faces, Reply
 
 from kassa.settings import Settings
 
+KASSA = str(Path(sys.executable).with_name("kassa"))
 START_SECONDS = 60.0  # patience on a busy machine, not what we promise
 STOP_SECONDS = 30.0
 _GLANCE = 0.02
@@ -51,7 +53,7 @@ def free_ports(count: int) -> list[int]:
 def kassa(*arguments: str, env: dict[str, str] | None = None, seconds: float = 60) -> Result:
     """Run one command to its end, in an environment with no settings but `env`."""
     return subprocess.run(
-        [sys.executable, "-m", "kassa.cli", *arguments],
+        [KASSA, *arguments],
         env=environment(env),
         capture_output=True,
         text=True,
@@ -137,7 +139,7 @@ class Server:
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "kassa.cli", "serve", "--demo"),
+                    *(KASSA, "serve", "--demo"),
                     *("--port", str(self.port), "--grpc-port", str(self.grpc_port)),
                     *("--data-dir", str(self.data_dir), "--workers", str(self.workers)),
                 ],
@@ -271,8 +273,6 @@ def rows(server: Server, query: str, *arguments: Any) -> list[tuple[Any, ...]]:
 
 
 async def _rows(url: str, query: str, arguments: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    import asyncpg
-
     connection = await asyncpg.connect(url)
     try:
         return [tuple(row) for row in await connection.fetch(query, *arguments)]

@@ -159,7 +159,7 @@ class Faces:
     def request(self, order_id: str, method: str = "Alipay", account: str = "") -> Call:
         """`account`: a card's number, or a wallet's code; Alipay wants none."""
         wanted: dict[str, Any] = {
-            "userId": "user_1",
+            "userId": self.demo.customer_username,
             "orderId": order_id,
             "amount": 299.90,
             "paymentMethod": method,

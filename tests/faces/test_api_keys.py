@@ -1,4 +1,4 @@
-"""How an API key is read from the Authorization header."""
+"""Reading an API key out of what clients send."""
 
 import base64
 
@@ -7,49 +7,56 @@ import pytest
 from kassa.domain.errors import Unauthenticated
 from kassa.faces.api_keys import secret_in
 
-KEY = "sk_demo_1234567890"
+KEY = "kassa_test_9f-8.7_6543210"
 
 
-def basic(text: str | bytes) -> str:
-    raw = text.encode() if isinstance(text, str) else text
-    return f"Basic {base64.b64encode(raw).decode()}"
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 @pytest.mark.parametrize(
     "header",
     [
         f"Bearer {KEY}",
-        f"bearer  {KEY}",
-        basic(KEY),
-        basic(f"{KEY}:"),
-        basic(KEY).upper()[:5] + basic(KEY)[5:],
+        f"bearer   {KEY} ",
+        f"Basic {encoded(KEY)}",
+        f"basic {encoded(KEY)}",
+        f"Basic {encoded(KEY).rstrip('=')}",
+        f"Basic {encoded('user:' + KEY)}",
+        f"Basic {encoded(':' + KEY)}",
+        f"Basic {encoded(KEY + ':')}",
+        f"Basic {KEY}",
     ],
 )
-def test_a_key_is_read_from_bearer_and_from_basic(header: str) -> None:
+def test_the_key_is_found_in_every_form(header):
     assert secret_in(header) == KEY
 
 
 @pytest.mark.parametrize(
     "header",
     [
+        None,
         "",
-        "Bearer",
-        "Bearer ",
-        "Basic",
+        "   ",
         KEY,
+        "Bearer",
+        "Basic",
+        "Basic ",
         f"Digest {KEY}",
-        "Basic %%%%",
-        "Basic c2s",
-        basic(""),
-        basic(":"),
-        basic(b"\xff\xfe"),
-        basic("a\nb"),
-        "Bearer é",
-        "Bearer " + "k" * 2000,
+        f"Bearer {KEY}é",
+        "Bearer a\x00b",
+        f"Basic {encoded(':')}",
+        f"Basic {encoded('a' + chr(0))}",
+        "Bearer " + "k" * 600,
+        "Basic " + encoded("k" * 600),
     ],
 )
-def test_every_other_header_gets_one_and_the_same_refusal(header: str) -> None:
+def test_anything_else_is_nobody(header):
     with pytest.raises(Unauthenticated) as refused:
         secret_in(header)
 
-    assert refused.value.message.startswith("a valid API key is needed")
+    assert KEY not in refused.value.message
+
+
+def test_a_key_encoded_twice_is_another_key():
+    assert secret_in(f"Basic {encoded(encoded(KEY))}") != KEY

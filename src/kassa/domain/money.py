@@ -1,6 +1,7 @@
 """Money as whole minor units of an ISO 4217 currency; nothing here ever rounds."""
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -11,6 +12,8 @@ from kassa.domain.errors import InvalidRequest
 
 MAX_MINOR = 2**63 - 1  # the database keeps amounts in bigint
 _MAX_TEXT = 40  # longer than any 64-bit amount; stops "1e999999999" before Decimal expands it
+# Narrower than what Decimal reads: "1_000", " 1" and full-width digits are somebody's mistake.
+_WRITTEN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 def _read_table() -> Mapping[str, int]:
@@ -48,13 +51,17 @@ class Money:
         """
         if currency not in EXPONENT:
             return cls(0, currency)  # refused there, in one set of words
+        if type(amount) not in (str, int, Decimal):
+            raise TypeError(f"an amount is text, int or Decimal, not {type(amount).__name__}")
         exponent = EXPONENT[currency]
         try:
             number = Decimal(amount)
         except InvalidOperation:
-            raise InvalidRequest(f"not an amount: {amount!r}", reason="amount_invalid") from None
+            raise _refused("not an amount:", amount, "amount_invalid") from None
         if not number.is_finite() or number.adjusted() > _MAX_TEXT:
-            raise InvalidRequest(f"not a usable amount: {amount}", reason="amount_out_of_range")
+            raise _refused("not a usable amount:", number, "amount_out_of_range")
+        if isinstance(amount, str) and not _WRITTEN.fullmatch(amount):
+            raise _refused("not an amount:", amount, "amount_invalid")
         sign, digits, shift = number.as_tuple()
         if len(digits) > _MAX_TEXT:
             raise InvalidRequest(
@@ -66,8 +73,8 @@ class Money:
         if places < 0:
             whole, rest = _divide(whole, -places)
             if rest:
-                raise InvalidRequest(
-                    f"{currency} has {exponent} decimals, got {amount}", reason="amount_precision"
+                raise _refused(
+                    f"{currency} has {exponent} decimals, got", number, "amount_precision"
                 )
         else:
             whole *= 10**places
@@ -109,6 +116,13 @@ class Money:
         for index in islice(takers, self.minor - sum(parts)):
             parts[index] += 1
         return [Money(part, self.currency) for part in parts]
+
+
+def _refused(why: str, amount: str | int | Decimal, reason: str) -> InvalidRequest:
+    """`why`, and the amount as far as it can be shown: it may be thousands of digits long."""
+    shown = f"{amount!r}" if isinstance(amount, str) else f"{Decimal(amount)}"
+    shown = shown if len(shown) <= _MAX_TEXT else f"{shown[:_MAX_TEXT]}…"
+    return InvalidRequest(f"{why} {shown}", reason=reason)
 
 
 def _divide(whole: int, places: int) -> tuple[int, int]:

@@ -5,8 +5,8 @@ from typing import Any
 import grpc.aio
 
 from kassa.domain.principals import Principal
+from kassa.faces.api_keys import secret_in
 from kassa.faces.business import contract, listing
-from kassa.faces.business.credentials import secret_in
 from kassa.faces.grpc_status import told
 from kassa.usecases import find_payments
 from kassa.usecases.authenticate import authenticate_api_key

@@ -3,28 +3,21 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kassa.domain.principals import Principal
 from kassa.faces import edge, grpc_status
+from kassa.faces.api_keys import principal_of
 from kassa.faces.business import contract, listing
-from kassa.faces.business.credentials import secret_in
 from kassa.usecases import find_payments
-from kassa.usecases.authenticate import authenticate_api_key
-
-
-async def _principal(request: Request) -> Principal:
-    secret = secret_in(request.headers.get("authorization"))
-    return await authenticate_api_key(edge.core_of(request), secret)
 
 
 async def get_payment(request: Request) -> Response:
-    principal = await _principal(request)
+    principal = await principal_of(request)
     payment_id = contract.read_id(request.path_params["id"], "id")
     view = await find_payments.get_payment(edge.core_of(request), principal.company.id, payment_id)
     return edge.answer(contract.to_json(view))
 
 
 async def list_payments(request: Request) -> Response:
-    principal = await _principal(request)
+    principal = await principal_of(request)
     # An empty body is an empty message: what it lacks is then said member by member.
     body = await edge.read_bytes(request) or b"{}"
     wanted = listing.read_json(edge.parse_json(body))

@@ -97,31 +97,14 @@ def read_members(body: bytes) -> dict[str, Any]:
 
 
 def _present(value: Any, depth: int) -> Any:
-    """`value` without nulls, and surely storable: nothing nested deep, no character that a
-    PostgreSQL text cannot hold."""
+    """`value` without nulls, and surely storable: nothing nested deep."""
     if depth > _MAX_DEPTH:
         raise InvalidRequest("the JSON is nested too deeply", reason="json_malformed")
-    if isinstance(value, str):
-        if "\0" in value or not _is_unicode(value):
-            raise InvalidRequest("a text holds U+0000 or half a character", reason="json_malformed")
-    elif isinstance(value, list):
+    if isinstance(value, list):
         return [_present(item, depth + 1) for item in value]
-    elif isinstance(value, dict):
-        return {
-            _present(name, depth): _present(item, depth + 1)
-            for name, item in value.items()
-            if item is not None
-        }
+    if isinstance(value, dict):
+        return {name: _present(item, depth + 1) for name, item in value.items() if item is not None}
     return value
-
-
-def _is_unicode(text: str) -> bool:
-    """False for a lone surrogate, which JSON can spell and UTF-8 cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def read_pay(members: dict[str, Any]) -> Pay:
