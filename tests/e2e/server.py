@@ -1,6 +1,5 @@
 """A real `kassa serve --demo`: started, asked, killed and stopped as a person would do it."""
 
-import asyncio
 import http.client
 import json
 import os
@@ -15,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 from tests.company import DemoCompany, read
 from tests.e2e.wire import Call, Faces, Reply
 
@@ -25,6 +23,7 @@ KASSA = str(Path(sys.executable).with_name("kassa"))
 START_SECONDS = 60.0  # patience on a busy machine, not what we promise
 STOP_SECONDS = 30.0
 _GLANCE = 0.02
+_LISTENING = "0A"  # in /proc/net/tcp
 
 Result = subprocess.CompletedProcess[str]
 
@@ -97,6 +96,13 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def _open_files(pid: int) -> set[str]:
+    try:
+        return {os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+    except OSError:
+        return set()
+
+
 def command_of(pid: int) -> list[str]:
     try:
         return Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").split("\0")
@@ -129,6 +135,10 @@ class Server:
         return self._process.pid
 
     @property
+    def is_started(self) -> bool:
+        return self._process is not None
+
+    @property
     def log(self) -> str:
         return self.log_path.read_text()
 
@@ -149,13 +159,14 @@ class Server:
                 stderr=log,
                 start_new_session=True,
             )
-        until(self._answers, f"it answers:\n{self.log}", START_SECONDS)
+        until(self.answers, f"it answers:\n{self.log}", START_SECONDS)
         took = time.monotonic() - began
         until(self._is_open, "every interface is open", START_SECONDS)
         self.processes()
         return took
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether a request is answered now."""
         assert self._process is not None
         assert self._process.poll() is None, f"it ended at its start:\n{self.log}"
         try:
@@ -164,7 +175,9 @@ class Server:
             return False
 
     def _is_open(self) -> bool:
-        """The demo company is known, and gRPC listens."""
+        """gRPC listens and the demo company is known, which is other processes' work."""
+        if not (self.data_dir / "demo" / "demo.json").exists():
+            return False
         try:
             socket.create_connection(("127.0.0.1", self.grpc_port), 1).close()
         except OSError:
@@ -248,6 +261,17 @@ class Server:
         """A `kassa` command on the same data."""
         return kassa(*arguments, "--data-dir", str(self.data_dir))
 
+    def listeners(self) -> list[int]:
+        """The processes that take connections on the HTTP port."""
+        wanted = f":{self.port:04X}"
+        lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        sockets = {
+            f"socket:[{line[9]}]"
+            for line in lines
+            if line[1].endswith(wanted) and line[3] == _LISTENING
+        }
+        return [pid for pid in self.children("http") if sockets & _open_files(pid)]
+
     def owner_url(self) -> str:
         """Where the database's owner connects while it runs."""
         kept = json.loads((self.data_dir / "run" / "database.json").read_text())
@@ -265,16 +289,3 @@ def a_server(*, workers: int = 1) -> Iterator[Server]:
             yield server
         finally:
             server.end()
-
-
-def rows(server: Server, query: str, *arguments: Any) -> list[tuple[Any, ...]]:
-    """Ask the database itself, as its owner. Not from within a running event loop."""
-    return asyncio.run(_rows(server.owner_url(), query, arguments))
-
-
-async def _rows(url: str, query: str, arguments: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    connection = await asyncpg.connect(url)
-    try:
-        return [tuple(row) for row in await connection.fetch(query, *arguments)]
-    finally:
-        await connection.close()

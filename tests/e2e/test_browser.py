@@ -133,7 +133,7 @@ def town() -> Iterator[Town]:
 
 
 def pay_by_card(page: Page, number: str) -> None:
-    page.get_by_role("radio", name="Credit or debit card").check()
+    page.locator("label", has_text="Credit or debit card").click()
     page.get_by_label("Card number").fill(number)
     page.get_by_role("button", name="Pay CN¥299.90").click()
 
@@ -237,7 +237,7 @@ def test_a_wallet_payment_is_paid_by_signing_in_to_the_wallet(town: Town) -> Non
     number = town.opened_by_a_customer(order_id)
 
     page = town.open(accepted["redirectActionForm"]["redirectionUrl"], java_script_enabled=False)
-    page.get_by_role("radio", name="Wallet balance").check()
+    page.locator("label", has_text="Wallet balance").click()
     page.get_by_label("Wallet user ID").fill(town.faces.demo.wallet_user_id)
     page.get_by_label("Wallet code").fill(town.faces.demo.wallet_auth_code)
     page.get_by_role("button", name="Pay CN¥299.90").click()

@@ -18,6 +18,7 @@ from kassa.domain.lifecycle import (
     OrderStatus,
     PaymentEvent,
     PaymentStatus,
+    can,
 )
 from kassa.domain.money import Money
 from kassa.domain.orders import Order
@@ -88,6 +89,12 @@ class Case:
                 return attempt
         return None
 
+    def _refuse_in_doubt(self) -> None:
+        if self.doubt is not None:
+            raise IllegalTransition(
+                "the outcome of an earlier attempt is not known yet", reason="payment_in_doubt"
+            )
+
     def is_expired(self) -> bool:
         """By the database's clock, whose `now` this is."""
         return self.now >= self.payment.expires_at
@@ -111,6 +118,7 @@ class Case:
             raise IllegalTransition(
                 f"cannot pay a payment that is {self.payment.status}", reason="payment_closed"
             )
+        self._refuse_in_doubt()
         for old in list(self.attempts.values()):
             if old.status is AttemptStatus.DISPATCHED:
                 self.put_attempt(old.become(AttemptStatus.ABANDONED, next_query_at=None))
@@ -239,15 +247,21 @@ class Case:
     def decline(
         self, attempt: Attempt, *, code: str, message: str, actor: str, evidence: Any
     ) -> None:
-        """The attempt was refused: nothing moved."""
-        self.put_attempt(
-            attempt.become(
-                AttemptStatus.DECLINED,
-                failure_code=code,
-                failure_message=message,
-                next_query_at=None,
-            )
+        """The attempt was refused: nothing moved.
+
+        Where other money has decided the payment meanwhile, that is noted and nothing else.
+        """
+        declined = attempt.become(
+            AttemptStatus.DECLINED,
+            failure_code=code,
+            failure_message=message,
+            next_query_at=None,
         )
+        if not can(self.payment.status, PaymentEvent.DECLINE):
+            told = {**evidence, "note": "an attempt was declined", "code": code}
+            self.move(PaymentEvent.NOTE, actor=actor, evidence=told)
+            self.put_attempt(declined)
+            return
         self.move(
             PaymentEvent.DECLINE,
             actor=actor,
@@ -257,14 +271,19 @@ class Case:
             redirect_url="",
             redirect_expires_at=None,
         )
+        self.put_attempt(declined)
         self.announce("payment.failed")
 
     def close(self, event: PaymentEvent, *, actor: str, evidence: Any) -> None:
-        """Expire or cancel: nothing moved, and the order takes no more payments."""
+        """Expire or cancel: nothing moved, and the order takes no more payments.
+
+        Raises: IllegalTransition, also while an attempt is in doubt; then nothing has changed.
+        """
+        self._refuse_in_doubt()
+        self.move(event, actor=actor, evidence=evidence, redirect_url="", redirect_expires_at=None)
         for old in list(self.attempts.values()):
             if old.status is AttemptStatus.DISPATCHED:
                 self.put_attempt(old.become(AttemptStatus.ABANDONED))
-        self.move(event, actor=actor, evidence=evidence, redirect_url="", redirect_expires_at=None)
         expired = self.payment.status is PaymentStatus.EXPIRED
         if self.order.status is OrderStatus.ACTIVE and not self.order_paid:
             status = OrderStatus.EXPIRED if expired else OrderStatus.CANCELED

@@ -89,6 +89,11 @@ def next_status(status: PaymentStatus, event: PaymentEvent) -> PaymentStatus:
         raise IllegalTransition(f"cannot {event} a payment that is {status}") from None
 
 
+def can(status: PaymentStatus, event: PaymentEvent) -> bool:
+    """Whether the table has a row for it."""
+    return (status, event) in TRANSITIONS
+
+
 class AttemptStatus(StrEnum):
     PREPARED = "prepared"  # row and provider key exist; nothing sent
     DISPATCHED = "dispatched"  # committed before the call; something may exist at the provider

@@ -51,7 +51,7 @@ class Money:
         """
         if currency not in EXPONENT:
             return cls(0, currency)  # refused there, in one set of words
-        if type(amount) not in (str, int, Decimal):
+        if isinstance(amount, bool) or not isinstance(amount, str | int | Decimal):
             raise TypeError(f"an amount is text, int or Decimal, not {type(amount).__name__}")
         exponent = EXPONENT[currency]
         try:

@@ -174,7 +174,9 @@ async def due(connection: Any, limit: int) -> list[tuple[str, str]]:
         "select o.company_id, o.id from orders o where o.status = 'active'"
         " and o.expires_at <= now() and not exists (select from payment p"
         "   where p.company_id = o.company_id and p.order_id = o.id"
-        "   and p.status in ('processing', 'authorized'))"
+        "   and (p.status in ('processing', 'authorized') or exists (select from attempt a"
+        "     where a.company_id = p.company_id and a.payment_id = p.id"
+        "     and a.status = 'in_doubt')))"
         " order by o.expires_at limit $1",
         limit,
     )

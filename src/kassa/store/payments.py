@@ -24,7 +24,7 @@ Keys = Sequence[tuple[str, str]]
 
 
 async def lock(connection: Any, keys: Keys) -> datetime:
-    """Lock the orders of these (company, payment id)s, in one order everywhere; gives now().
+    """Lock the orders of these (company, payment id)s, in one order everywhere; gives the time.
 
     An order's lock guards all of its payments, so nothing else needs locking.
     """
@@ -36,7 +36,8 @@ async def lock(connection: Any, keys: Keys) -> datetime:
         " order by o.company_id, o.id for update",
         *_arrays(keys),
     )
-    now: datetime = await connection.fetchval("select now()")
+    # Not now(), which is when the transaction began: it may have waited for the lock since.
+    now: datetime = await connection.fetchval("select statement_timestamp()")
     return now
 
 
@@ -210,11 +211,12 @@ async def insert_postings(connection: Any, postings: Sequence[Any]) -> None:
     await connection.execute(_INSERT_ENTRY, json_rows(legs))
 
 
-async def to_query(connection: Any, limit: int) -> list[tuple[str, str]]:
-    """(company, payment id)s with an attempt whose provider should be asked now."""
+async def to_query(connection: Any, connectors: Sequence[str], limit: int) -> list[tuple[str, str]]:
+    """(company, payment id)s with an attempt at one of `connectors` that should be asked now."""
     rows = await connection.fetch(
         "select company_id, payment_id from attempt where next_query_at <= now()"
-        " order by next_query_at limit $1",
+        " and connector = any($1) order by next_query_at limit $2",
+        connectors,
         limit,
     )
     return [(row[0], row[1]) for row in rows]

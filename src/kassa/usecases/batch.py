@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, Generic, TypeVar
 
-from kassa.domain.errors import AmbiguousCommit, KassaError
+from kassa.domain.errors import AmbiguousCommit
 from kassa.usecases.core import Core
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Many = Callable[[Core, Sequence[Item]], Awaitable[Sequence[Result | KassaError]]]
+Many = Callable[[Core, Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
 One = Callable[[Core, Item], Awaitable[Result]]
 
 MOST = 200  # items per transaction: past this the gain is gone and the wait for the last grows
@@ -85,7 +85,7 @@ async def _run(
     for (_, future), result in zip(calls, results, strict=True):
         if future.done():
             continue
-        if isinstance(result, KassaError):
+        if isinstance(result, Exception):
             future.set_exception(result)
         else:
             future.set_result(result)

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 from kassa.domain.case import Case
-from kassa.domain.errors import KassaError, NotFound
+from kassa.domain.errors import AmbiguousCommit, KassaError, NotFound
 from kassa.domain.ledger import balance_changes, wallet_account
 from kassa.domain.orders import Order
 from kassa.domain.payments import Payment
@@ -45,22 +45,37 @@ class Change:
         return self.company_id, self.payment_id
 
 
-async def change_payments(core: Core, changes: Sequence[Change]) -> list[Case | KassaError]:
+async def change_payments(core: Core, changes: Sequence[Change]) -> list[Case | Exception]:
     """Take each payment through its change; one transaction for the whole list.
 
     A change that is refused yields its error in its place, changes nothing, and spoils no other.
     Changes of one order are applied one after another.
     Raises: ProviderUnavailable, AmbiguousCommit for all of them.
     """
-    results: dict[int, Case | KassaError] = {}
-    left = list(range(len(changes)))
+    results: dict[int, Case | Exception] = {}
+    left = await _round(core, changes, list(range(len(changes))), results)
     while left:
-        left = await _round(core, changes, left, results)
+        left = await _later_round(core, changes, left, results)
     return [results[index] for index in range(len(changes))]
 
 
+async def _later_round(
+    core: Core, changes: Sequence[Change], wanted: list[int], results: dict[int, Case | Exception]
+) -> list[int]:
+    """A round after one that is committed, and so must not be run again: it never raises."""
+    try:
+        return await _round(core, changes, wanted, results)
+    except Exception as error:  # noqa: BLE001 - it is handed to whom it belongs to
+        if len(wanted) == 1 or isinstance(error, AmbiguousCommit):
+            results.update(dict.fromkeys(wanted, error))
+            return []
+    middle = len(wanted) // 2
+    left = await _later_round(core, changes, wanted[:middle], results)
+    return left + await _later_round(core, changes, wanted[middle:], results)
+
+
 async def _round(
-    core: Core, changes: Sequence[Change], wanted: list[int], results: dict[int, Case | KassaError]
+    core: Core, changes: Sequence[Change], wanted: list[int], results: dict[int, Case | Exception]
 ) -> list[int]:
     """Decide for the first change of each order; returns the indexes that must wait."""
     keys = sorted({changes[index].key for index in wanted})

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -124,8 +124,14 @@ def _first_of_each(wanted: Sequence[_Prepared]) -> list[_Prepared]:
             keys.add((order.company_id, order.request_scope, order.request_id))
         if not keys & seen and order.expires_at > order.created_at:
             first.append(item)
-        seen |= keys
-    return first
+            seen |= keys
+    # In one order everywhere, so that batches of two processes cannot lock each other out.
+    return sorted(first, key=_lock_order)
+
+
+def _lock_order(item: _Prepared) -> tuple[str, str, str]:
+    order = item.order
+    return order.company_id, order.request_scope, order.request_id or order.id
 
 
 _Found = dict[tuple[str, str, str], tuple[Payment, Order]]
@@ -136,7 +142,7 @@ def _judge(item: _Prepared, by_request: _Found, by_id: _FoundById) -> CreatedOrd
     """A repeat gets what the first time made; a contradiction is refused."""
     asked = item.order
     earlier = by_request.get((asked.company_id, asked.request_scope, asked.request_id or ""))
-    if earlier is not None:
+    if earlier is not None and asked.request_id is not None:
         payment, order = earlier
         if order.fingerprint != asked.fingerprint:
             return IdempotencyMismatch(
@@ -279,8 +285,28 @@ def _fingerprint(wanted: NewOrder) -> str:
         (wanted.module, wanted.description, wanted.note),
         sorted(wanted.tags.items()),
         (wanted.return_url, wanted.notify_url, wanted.payment_methods),
-        wanted.expires_at,
+        wanted.expires_at and wanted.expires_at.astimezone(UTC),
         wanted.extra,
         wanted.payment_extra,
     )
-    return hashlib.sha256(msgspec.json.encode(asked, order="sorted")).hexdigest()
+    try:
+        text = msgspec.json.encode(asked, order="sorted")
+        key = (wanted.request_id or "").encode()
+    except UnicodeEncodeError:
+        raise _no_text() from None
+    if b"\x00" in key or (b"\\u0000" in text and _holds_nul(asked)):
+        raise _no_text()
+    return hashlib.sha256(text).hexdigest()
+
+
+def _no_text() -> InvalidRequest:
+    return InvalidRequest("a text holds NUL or half a character", reason="text_invalid")
+
+
+def _holds_nul(value: object) -> bool:
+    """PostgreSQL keeps every character but this one."""
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, Mapping):
+        return any(_holds_nul(part) for pair in value.items() for part in pair)
+    return isinstance(value, Sequence) and any(map(_holds_nul, value))

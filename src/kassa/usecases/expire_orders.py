@@ -45,6 +45,6 @@ def _expire(case: Case, _: Purse | None) -> None:
             case.close(PaymentEvent.EXPIRE, actor=_ACTOR, evidence={"by": "clock"})
         except IllegalTransition:
             return
-    elif case.payment.status in ENDED and not case.order_paid:
+    elif (case.payment.status in ENDED or case.payment.surplus) and not case.order_paid:
         case.order = replace(case.order, status=OrderStatus.EXPIRED, updated_at=case.now)
         case.order_changed = True

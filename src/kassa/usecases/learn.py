@@ -1,5 +1,6 @@
 """What a provider's answer means for a payment: the one place that reads outcomes."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, assert_never
 
@@ -15,10 +16,18 @@ from kassa.connectors.base import (
     Unknown,
 )
 from kassa.domain.case import Case
-from kassa.domain.lifecycle import ATTEMPT_TRANSITIONS, AttemptStatus, PaymentEvent, PaymentStatus
+from kassa.domain.lifecycle import (
+    ATTEMPT_TRANSITIONS,
+    AttemptStatus,
+    PaymentEvent,
+    PaymentStatus,
+    can,
+)
 from kassa.domain.payments import Attempt
 
 _S = PaymentStatus
+_ASKED = frozenset({AttemptStatus.DISPATCHED, AttemptStatus.IN_DOUBT})
+_MISMATCH = "amount_mismatch"
 _SCHEDULE = [3, 5, 10, 20, 40, 80, 180, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800]
 _LATER = 12 * 3600  # seconds between queries once the schedule is through
 
@@ -26,6 +35,11 @@ _LATER = 12 * 3600  # seconds between queries once the schedule is through
 def query_pause(count: int) -> timedelta:
     """How long to wait before query number `count` + 1 of an attempt."""
     return timedelta(seconds=_SCHEDULE[count] if count < len(_SCHEDULE) else _LATER)
+
+
+def is_last_query(count: int) -> bool:
+    """Whether `count` queries are all that the schedule holds."""
+    return count >= len(_SCHEDULE)
 
 
 def learn(
@@ -63,7 +77,7 @@ def _captured(
     if outcome.amount != attempt.amount:
         # Somebody's money is there, but not this amount: shown to people, never booked by guess.
         told = {**evidence, "reason": "amount mismatch", "provider_says": str(outcome.amount)}
-        _in_doubt(case, attempt, actor, told, "charge")
+        _other_amount(case, attempt, actor, told)
         return
     case.capture(
         attempt,
@@ -74,11 +88,21 @@ def _captured(
     )
 
 
+def _other_amount(case: Case, attempt: Attempt, actor: str, evidence: dict[str, Any]) -> None:
+    """It stays in doubt; an attempt that is over already is marked, once."""
+    if attempt.status in _ASKED:
+        _in_doubt(case, attempt, actor, evidence, "charge")
+    elif attempt.failure_code != _MISMATCH:
+        words = f"the provider says {evidence['provider_says']}"
+        case.put_attempt(replace(attempt, failure_code=_MISMATCH, failure_message=words))
+        case.move(PaymentEvent.NOTE, actor=actor, evidence=evidence)
+
+
 def _action_needed(
     case: Case, attempt: Attempt, outcome: ActionNeeded, actor: str, evidence: dict[str, Any]
 ) -> None:
     _ask_again(case, attempt, outcome.reference)
-    if case.payment.status is _S.PROCESSING and attempt.status is AttemptStatus.DISPATCHED:
+    if case.payment.status is _S.PROCESSING and attempt.status in _ASKED:
         case.move(
             PaymentEvent.ACTION_NEEDED,
             actor=actor,
@@ -92,7 +116,7 @@ def _accepted(
     case: Case, attempt: Attempt, reference: str, actor: str, evidence: dict[str, Any]
 ) -> None:
     """The provider has it and will decide later: a known wait, which is not a doubt."""
-    was_open = attempt.status in (AttemptStatus.DISPATCHED, AttemptStatus.IN_DOUBT)
+    was_open = attempt.status in _ASKED
     _ask_again(case, attempt, reference)
     news = reference and reference != case.payment.provider_reference
     if was_open and news and case.payment.status is _S.PROCESSING:
@@ -106,7 +130,7 @@ def _accepted(
 
 def _ask_again(case: Case, attempt: Attempt, reference: str) -> None:
     """The provider has it and has not decided: known to exist, so no longer in doubt."""
-    if attempt.status in (AttemptStatus.DISPATCHED, AttemptStatus.IN_DOUBT):
+    if attempt.status in _ASKED:
         case.put_attempt(
             attempt.become(
                 AttemptStatus.DISPATCHED,
@@ -120,6 +144,8 @@ def _declined(
     case: Case, attempt: Attempt, outcome: Declined, actor: str, evidence: dict[str, Any]
 ) -> None:
     if AttemptStatus.DECLINED not in ATTEMPT_TRANSITIONS[attempt.status]:
+        if attempt.next_query_at is not None:  # it had expired: now no money can come
+            case.put_attempt(replace(attempt, next_query_at=None))
         return  # decided already, or the payer had left it: a refusal changes nothing
     told = {**evidence, "provider_code": outcome.provider_code}
     case.decline(attempt, code=outcome.code, message=outcome.message, actor=actor, evidence=told)
@@ -139,7 +165,10 @@ def _not_sent(case: Case, attempt: Attempt, actor: str, evidence: dict[str, Any]
             next_query_at=None,
         )
     )
-    case.move(PaymentEvent.NOT_SENT, actor=actor, evidence=evidence, method=None, connector="")
+    if can(case.payment.status, PaymentEvent.NOT_SENT):
+        case.move(PaymentEvent.NOT_SENT, actor=actor, evidence=evidence, method=None, connector="")
+    else:  # other money has decided the payment meanwhile
+        case.move(PaymentEvent.NOTE, actor=actor, evidence={**evidence, "note": "not sent"})
 
 
 def _in_doubt(case: Case, attempt: Attempt, actor: str, evidence: dict[str, Any], how: str) -> None:
@@ -155,7 +184,7 @@ def _in_doubt(case: Case, attempt: Attempt, actor: str, evidence: dict[str, Any]
 
 
 def _ask_again_later(case: Case, attempt: Attempt) -> None:
-    if attempt.status in (AttemptStatus.DISPATCHED, AttemptStatus.IN_DOUBT):
+    if attempt.status in _ASKED:
         pause = query_pause(attempt.query_count)
         case.put_attempt(attempt.become(attempt.status, next_query_at=case.now + pause))
 
@@ -167,7 +196,8 @@ def _unknown(
     final_after = connector.not_found_final_after
     if (
         final_after is not None
-        and case.payment.status is _S.PROCESSING
+        and attempt.status in _ASKED
+        and case.payment.status is not _S.REQUIRES_ACTION
         and case.now - attempt.created_at >= final_after
     ):
         gone = Declined(code="not_received", message="the payment did not reach the provider")

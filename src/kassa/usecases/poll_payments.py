@@ -15,7 +15,9 @@ _AT_ONCE = 16  # queries in flight: a sick provider must not take all of a worke
 async def poll_payments(core: Core, limit: int = 200) -> int:
     """Query what is due; returns how many payments were asked about."""
     async with core.db.connection() as connection:
-        due = list(dict.fromkeys(await payments.to_query(connection, limit)))
+        due = list(
+            dict.fromkeys(await payments.to_query(connection, sorted(core.connectors), limit))
+        )
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def ask(company_id: str, payment_id: str) -> None:

@@ -8,7 +8,7 @@ from kassa.domain.payments import Attempt, Payment
 from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
 from kassa.usecases.find_payments import get_payment
-from kassa.usecases.learn import query_pause
+from kassa.usecases.learn import is_last_query, query_pause
 from kassa.usecases.submit_payment import take_news
 
 _UNDECIDED = frozenset({AttemptStatus.DISPATCHED, AttemptStatus.IN_DOUBT})
@@ -28,11 +28,17 @@ async def sync_payment(core: Core, company_id: str, payment_id: str, *, actor: s
     def decide(case: Case, _: Purse | None) -> None:
         """Take the right to ask, so that many askers make one query."""
         claimed.clear()
-        for attempt in case.attempts.values():
+        for attempt in list(case.attempts.values()):
             asked = attempt.last_query_at
             fresh = asked is not None and case.now - asked < core.policy.query_interval
             known = attempt.connector in core.connectors
-            if attempt.status in _UNDECIDED and known and not fresh:
+            # An attempt whose payment expired is asked about for a while: money may still come.
+            expired = (
+                attempt.status is AttemptStatus.ABANDONED and attempt.next_query_at is not None
+            )
+            if expired and is_last_query(attempt.query_count):
+                case.put_attempt(replace(attempt, next_query_at=None))
+            elif (attempt.status in _UNDECIDED or expired) and known and not fresh:
                 case.put_attempt(
                     replace(
                         attempt,
