@@ -15,6 +15,10 @@ app = typer.Typer(
     help="Kassa: a payment gateway. One command starts it: kassa serve --demo",
 )
 wallet_app = typer.Typer(no_args_is_help=True, help="Wallet users: add, top up, freeze.")
+company_app = typer.Typer(no_args_is_help=True, help="Companies: add, close, open.")
+credential_app = typer.Typer(no_args_is_help=True, help="Credentials: add, disable, enable.")
+app.add_typer(company_app, name="company")
+app.add_typer(credential_app, name="credential")
 app.add_typer(wallet_app, name="wallet")
 
 DataDir = Annotated[str | None, typer.Option(help="Where everything is kept.  [default: .kassa]")]
@@ -191,43 +195,125 @@ def record(
     typer.echo(_guarded(lambda: operations.record(settings, company, order_id, method)))
 
 
-@app.command()
-def company(
-    company_id: Annotated[str, typer.Argument()] = "",
-    close: Annotated[bool, typer.Option("--close/--open")] = False,
+@company_app.command("add")
+def company_add(
+    name: Annotated[str, typer.Argument(help="As payers read it on the cashier page.")],
+    currency: Annotated[str, typer.Option(help="Where a request names none.")] = "USD",
+    company: Annotated[str, typer.Option(help="Its id.  [default: made]")] = "",
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     config: Config = None,
 ) -> None:
-    """Close a company to all its clients, or open it again.
+    """Make a company with an API key and an orders client; shown once, as JSON.
 
-    Examples:  kassa company cmp_01kb… --close
-               kassa company cmp_01kb… --open
+    Example:  kassa company add "Lantern Tea House" --currency CNY
     """
     settings = _settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import operations  # noqa: PLC0415
 
-    _guarded(lambda: operations.set_company(settings, company_id, closed=close))
-    typer.echo("closed" if close else "open")
+    typer.echo(_guarded(lambda: operations.add_company(settings, company, name, currency)))
 
 
-@app.command()
-def credential(
+@company_app.command("close")
+def company_close(
+    company: Annotated[str, typer.Argument(help="Its id.")],
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Close a company to all its clients, within a second.
+
+    Example:  kassa company close cmp_01kb…
+    """
+    settings = _settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli import operations  # noqa: PLC0415
+
+    _guarded(lambda: operations.set_company(settings, company, closed=True))
+    typer.echo("closed")
+
+
+@company_app.command("open")
+def company_open(
+    company: Annotated[str, typer.Argument(help="Its id.")],
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Open a closed company again.
+
+    Example:  kassa company open cmp_01kb…
+    """
+    settings = _settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli import operations  # noqa: PLC0415
+
+    _guarded(lambda: operations.set_company(settings, company, closed=False))
+    typer.echo("open")
+
+
+@credential_app.command("add")
+def credential_add(
+    kind: Annotated[str, typer.Argument(help="api-key, orders-client, wallet-client or jwt-key")],
+    company: Annotated[str, typer.Option(help="[default: the demo company]")] = "",
+    public_key: Annotated[
+        str, typer.Option(help="PEM file: RSA for a wallet client, P-256 for a JWT key.")
+    ] = "",
+    key_version: Annotated[str, typer.Option(help="Of a wallet client's key.")] = "1",
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Make a credential and show it once, as JSON.
+
+    Examples:  kassa credential add api-key --company cmp_01kb…
+               kassa credential add wallet-client --public-key merchant.pem
+               kassa credential add jwt-key --public-key tokens.pem
+    """
+    settings = _settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli import operations  # noqa: PLC0415
+
+    typer.echo(
+        _guarded(
+            lambda: operations.add_credential(
+                settings, company, kind, public_key=public_key, key_version=key_version
+            )
+        )
+    )
+
+
+@credential_app.command("disable")
+def credential_disable(
     lookup: Annotated[str, typer.Argument(help="key:sk_…, client:…, wallet:… or jwt:…")],
-    disable: Annotated[bool, typer.Option("--disable/--enable")] = True,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     config: Config = None,
 ) -> None:
-    """Disable one credential within a second, or enable it again.
+    """Disable one credential, within a second.
 
-    Example:  kassa credential wallet:5X00000000000000 --disable
+    Example:  kassa credential disable wallet:5X00000000000000
     """
     settings = _settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import operations  # noqa: PLC0415
 
-    _guarded(lambda: operations.set_credential(settings, lookup, active=not disable))
-    typer.echo("disabled" if disable else "enabled")
+    _guarded(lambda: operations.set_credential(settings, lookup, active=False))
+    typer.echo("disabled")
+
+
+@credential_app.command("enable")
+def credential_enable(
+    lookup: Annotated[str, typer.Argument(help="key:sk_…, client:…, wallet:… or jwt:…")],
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Enable a disabled credential again.
+
+    Example:  kassa credential enable wallet:5X00000000000000
+    """
+    settings = _settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli import operations  # noqa: PLC0415
+
+    _guarded(lambda: operations.set_credential(settings, lookup, active=True))
+    typer.echo("enabled")
 
 
 @app.command("webhook-secret")

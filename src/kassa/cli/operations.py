@@ -1,21 +1,25 @@
 """What the small commands do: each opens the database, runs one use case, and tells."""
 
 import asyncio
+import json
+import secrets
 import sys
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from kassa import app, demo
+from kassa import app, demo, installation
 from kassa.cli.serving import attach
 from kassa.domain.errors import InvalidRequest
 from kassa.domain.money import Money
 from kassa.domain.payments import Method
+from kassa.domain.principals import Company
 from kassa.faces.orders import notify
 from kassa.settings import Settings
 from kassa.store.migrate import migrate
 from kassa.usecases import companies
 from kassa.usecases.core import Core
 from kassa.usecases.find_payments import payments_of_order
+from kassa.usecases.ids import new_id
 from kassa.usecases.record_payment import Recording, record_payment
 from kassa.usecases.verify_books import Proof, verify_books
 
@@ -95,6 +99,64 @@ def record(settings: Settings, company: str, order_id: str, method: str) -> str:
         return f"{payment.id} {payment.status} {payment.amount} by {payment.method}"
 
     return _with_core(settings, work)
+
+
+def add_company(settings: Settings, company: str, name: str, currency: str) -> str:
+    """The new company with its first credentials, as JSON."""
+
+    async def work(core: Core) -> str:
+        wanted = companies.NewCompany(
+            id=company or new_id("cmp"), business_id=new_id("biz"), name=name, currency=currency
+        )
+        made = await companies.add_company(core, wanted)
+        if made.name != name or made.currency != currency:
+            raise InvalidRequest(f"there is another company of the id {made.id!r}")
+        shown = {"company_id": made.id, "business_id": made.business_id, "org_id": made.number}
+        shown |= await _make_credential(core, made, "api-key", "", "")
+        shown |= await _make_credential(core, made, "orders-client", "", "")
+        return json.dumps(shown, indent=2)
+
+    return _with_core(settings, work)
+
+
+def add_credential(
+    settings: Settings, company: str, kind: str, *, public_key: str, key_version: str
+) -> str:
+    """The new credential, as JSON."""
+    company_id = _company_id(settings, company)
+
+    async def work(core: Core) -> str:
+        found = await companies.get_company(core, company_id)
+        made = await _make_credential(core, found, kind, public_key, key_version)
+        return json.dumps(made, indent=2)
+
+    return _with_core(settings, work)
+
+
+async def _make_credential(
+    core: Core, company: Company, kind: str, public_key: str, key_version: str
+) -> dict[str, Any]:
+    if kind == "api-key":
+        secret = f"sk_{secrets.token_hex(6)}_{secrets.token_urlsafe(32)}"
+        await companies.put_api_key(core, company, secret)
+        return {"api_key": secret}
+    if kind == "orders-client":
+        client_id, secret = f"client_{secrets.token_hex(8)}", secrets.token_urlsafe(32)
+        await companies.put_orders_client(core, company, client_id, secret)
+        return {"orders": {"client_id": client_id, "client_secret": secret}}
+    if kind == "wallet-client":
+        client_id = f"5X{secrets.randbelow(10**14):014d}"
+        pem = installation.read_public_key(public_key, "RSA")
+        await companies.put_wallet_client(core, company, client_id, {key_version: pem})
+        return {"wallet": {"client_id": client_id, "key_version": key_version}}
+    if kind == "jwt-key":
+        key_id = f"{company.id}-{secrets.token_hex(6)}"
+        pem = installation.read_public_key(public_key, "P-256")
+        await companies.put_jwt_key(core, company, key_id, pem)
+        return {"jwt": {"kid": key_id, "alg": "ES256", "aud": "kassa"}}
+    raise InvalidRequest(
+        f"a credential is api-key, orders-client, wallet-client or jwt-key, not {kind!r}"
+    )
 
 
 def set_company(settings: Settings, company: str, *, closed: bool) -> None:

@@ -16,6 +16,7 @@ from kassa.settings import Settings
 from kassa.usecases.ids import new_id
 
 _TIMEOUT_SECONDS = 20
+_REFUSED = 400  # from this HTTP status on
 
 
 class Caller:
@@ -48,6 +49,11 @@ class Caller:
             ) from None
         content = json.loads(text)
         self._say(f"← {status}\n{json.dumps(content, indent=2, ensure_ascii=False)}\n")
+        if status >= _REFUSED:
+            raise InvalidRequest(
+                f"the server at {self.demo['base_url']} refused the call: is it the one of this"
+                " data directory?"
+            )
         return content
 
     def _say(self, text: str) -> None:

@@ -45,6 +45,15 @@ async def add_company(core: Core, wanted: NewCompany) -> Company:
         return company
 
 
+async def get_company(core: Core, company_id: str) -> Company:
+    """Raises: NotFound."""
+    async with core.db.connection() as connection:
+        company = await companies.find_company(connection, company_id)
+    if company is None:
+        raise NotFound(f"no such company: {company_id!r}")
+    return company
+
+
 async def close_company(core: Core, company_id: str, *, closed: bool = True) -> None:
     """Close a company to all its clients, or open it again.
 
