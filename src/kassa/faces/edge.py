@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -27,6 +27,23 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 Struct = TypeVar("Struct")
 Handler = Callable[[Request], Awaitable[Response]]
 WriteError = Callable[[Request, KassaError], Response]
+
+HTTP_STATUS: Mapping[str, int] = {
+    "invalid_request": 400,
+    "unauthenticated": 401,
+    "permission_denied": 403,
+    "not_found": 404,
+    "idempotency_mismatch": 422,
+    "in_progress": 409,
+    "illegal_transition": 409,
+    "amount_too_large": 422,
+    "unsupported": 422,
+    "rate_limited": 429,
+    "provider_unavailable": 503,
+    "ambiguous_commit": 503,
+    "internal": 500,
+}
+"""By an error's code, for faces whose contract names no other."""
 
 
 class Number(Decimal):

@@ -42,20 +42,40 @@ CHECKS: Sequence[Check] = (
     ),
     Check(
         "postings belong to payments",
-        "every capture in the ledger names a payment that exists",
+        "every capture or surplus in the ledger names a payment that exists",
         "select g.company_id, g.id, format('names payment %s', g.payment_id) from posting g"
         " where g.kind in ('capture', 'surplus') and not exists (select from payment p"
         " where p.company_id = g.company_id and p.id = g.payment_id)",
     ),
     Check(
+        "postings credit whom they should",
+        "captured money is credited to the payment's business, surplus to the surplus account",
+        "select g.company_id, g.id, format('a %s credits %s', g.kind, e.account) from posting g"
+        " join entry e on e.company_id = g.company_id and e.posting_id = g.id"
+        "  and e.amount_minor < 0"
+        " join payment p on p.company_id = g.company_id and p.id = g.payment_id"
+        " where g.kind in ('capture', 'surplus') and e.account <>"
+        " case g.kind when 'surplus' then 'surplus' else 'merchant:' || p.business_id end",
+    ),
+    Check(
         "orders equal their payments",
-        "an order is paid exactly when one payment of it, in its amount, holds its money",
-        "select o.company_id, o.id, format('order is %s, paid by %s payments', o.status, x.paid)"
-        " from orders o left join lateral (select count(*) as paid from payment p"
-        "  where p.company_id = o.company_id and p.order_id = o.id and not p.surplus"
-        "  and p.status in ('captured', 'settled') and p.captured_minor = o.amount_minor"
-        "  and p.currency = o.currency) x on true"
-        " where (o.status = 'paid') <> (x.paid = 1) or x.paid > 1",
+        "an order is paid exactly when one payment of it holds its money, in its amount; it is"
+        " open while a payment of it can be paid, and no longer",
+        "select o.company_id, o.id, format('order of %s %s is %s; of its payments %s paid it,"
+        " %s go on, %s ended, %s ask for something else', o.amount_minor, o.currency, o.status,"
+        " x.paid, x.going, x.ended, x.other)"
+        " from orders o left join lateral (select count(*) as payments,"
+        "  count(*) filter (where not p.surplus and p.status in ('captured', 'settled')"
+        "   and p.captured_minor = o.amount_minor and p.currency = o.currency) as paid,"
+        "  count(*) filter (where p.status in"
+        "   ('created', 'requires_action', 'processing', 'authorized')) as going,"
+        "  count(*) filter (where p.status in ('expired', 'canceled')) as ended,"
+        "  count(*) filter (where (p.amount_minor, p.currency)"
+        "   <> (o.amount_minor, o.currency)) as other"
+        "  from payment p where p.company_id = o.company_id and p.order_id = o.id) x on true"
+        " where (o.status = 'paid') <> (x.paid = 1) or x.paid > 1 or x.other > 0"
+        " or (o.status in ('expired', 'canceled') and x.going > 0)"
+        " or (o.status = 'active' and x.ended = x.payments)",
     ),
     Check(
         "states equal their events",

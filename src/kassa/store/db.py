@@ -12,7 +12,13 @@ from kassa.domain.errors import AmbiguousCommit, InProgress, ProviderUnavailable
 
 Connection = asyncpg.Connection  # pooled; sessions keep no state (the pool does not reset them)
 
-_LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)
+_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    # What asyncpg raises when the server's farewell came before our next query.
+    asyncpg.InternalClientError,
+    OSError,
+)
 _NOT_NOW = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,

@@ -3,6 +3,8 @@
 import asyncio
 from dataclasses import replace
 
+import structlog
+
 from kassa.domain.case import Case
 from kassa.domain.errors import IllegalTransition
 from kassa.domain.lifecycle import ENDED, OPEN, OrderStatus, PaymentEvent
@@ -12,6 +14,7 @@ from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
 from kassa.usecases.sync_payment import sync_payment
 
+_log = structlog.get_logger("kassa.expiry")
 _ACTOR = "worker:expiry"
 
 
@@ -31,6 +34,14 @@ async def expire_orders(core: Core, limit: int = 200) -> int:
 
 
 async def _end(core: Core, payment: Payment) -> bool:
+    try:
+        return await _ask_and_end(core, payment)
+    except Exception:  # noqa: BLE001 - one payment's trouble is not the others'
+        _log.exception("expiry failed", payment=payment.id)
+        return False
+
+
+async def _ask_and_end(core: Core, payment: Payment) -> bool:
     if payment.connector and payment.status not in ENDED:
         await sync_payment(core, payment.company_id, payment.id, actor=_ACTOR)
     change = Change(company_id=payment.company_id, payment_id=payment.id, decide=_expire)

@@ -29,21 +29,7 @@ RESULT: Mapping[PaymentStatus, str | None] = {
 }
 """The first word of `error`; None where `paymentResult` is true."""
 
-HTTP: Mapping[str, int] = {
-    "invalid_request": 400,
-    "unauthenticated": 401,
-    "permission_denied": 403,
-    "not_found": 404,
-    "idempotency_mismatch": 422,
-    "in_progress": 409,
-    "illegal_transition": 409,
-    "amount_too_large": 422,
-    "unsupported": 422,
-    "rate_limited": 429,
-    "provider_unavailable": 503,
-    "ambiguous_commit": 503,
-    "internal": 500,
-}
+HTTP = edge.HTTP_STATUS
 
 NOT_YOURS = "no such payment request of yours"
 
