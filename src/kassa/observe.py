@@ -19,7 +19,8 @@ from kassa.usecases.ids import new_id
 _ASKED_ID = re.compile(rb"^[A-Za-z0-9_.:-]{1,64}$")
 _SECRET_SHAPES = re.compile(
     r"whsec_[\w+/=-]+|sk_[0-9a-z]+_[\w-]+|sess_[0-9a-z]+|Bearer\s+\S+|Basic\s+\S+"
-    r"|-----BEGIN[^-]+PRIVATE KEY-----|eyJ[\w-]+\.[\w-]+\.[\w-]+|\b\d(?:[ -]?\d){12,18}\b"
+    r"|-----BEGIN[^-]+PRIVATE KEY-----(?s:.*?)(?:-----END[^-]+-----|\Z)"
+    r"|eyJ[\w-]+\.[\w-]+\.[\w-]+|\b\d(?:[ -]?\d){12,18}\b|(?<=://)[^\s/@]+:[^\s/@]+(?=@)"
 )
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
@@ -95,7 +96,15 @@ def hide_secrets(_: Any, __: str, event: Mapping[str, Any]) -> Mapping[str, Any]
 
 
 def _hidden(value: Any) -> Any:
-    return _SECRET_SHAPES.sub("[hidden]", value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return _SECRET_SHAPES.sub("[hidden]", value)
+    if isinstance(value, Mapping):
+        return {_hidden(str(key)): _hidden(part) for key, part in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_hidden(part) for part in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return _hidden(repr(value))  # as the renderer would have written it
 
 
 class Watch:

@@ -1,9 +1,9 @@
 """Settings: flags, then KASSA_* variables, then a TOML file; what it does not know it refuses."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +16,18 @@ _PREFIX = "KASSA_"
 _NOT_OURS = ("KASSA_TEST_", "KASSA_CHILD_")  # the test suite's, and what we tell our own children
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 _FILE = "CONFIG"  # KASSA_CONFIG names the TOML file
+_WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
+_ODD = re.compile(r"[@\s\\]")
+_LONGEST_SHOWN = 40
+_RANGES: Mapping[str, tuple[int, int]] = {
+    "port": (1, 65535),
+    "grpc_port": (1, 65535),
+    "workers": (1, 64),
+    "database_connections": (1, 200),
+    "order_lifetime_days": (1, 3650),
+    "wallet_order_lifetime_hours": (1, 10 * 365 * 24),
+    "wallet_limit_minor": (1, 2**63 - 1),
+}
 
 
 class Alipay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,6 +65,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log_level: str = "info"
     alipay: Alipay | None = None
 
+    def __repr__(self) -> str:
+        """Without the database's address, which holds a password."""
+        shown = msgspec.structs.asdict(self)
+        shown["database_url"] = "hidden" if self.database_url else ""
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
     @property
     def url(self) -> str:
         host = "127.0.0.1" if self.host in _EVERYWHERE else self.host
@@ -71,8 +89,12 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None)
     """
     environment = os.environ if environment is None else environment
     named = _from_environment(environment)
-    path = flags.get("config") or named.pop(_FILE.lower(), None)
+    told = named.pop(_FILE.lower(), None)
+    path = flags.get("config") or told
     values: dict[str, Any] = _from_file(Path(path)) if path else {}
+    account = values.get("alipay")
+    if isinstance(account, dict) and "alipay" in named:
+        named["alipay"] = {**account, **named["alipay"]}
     values.update(named)
     values.update({k: v for k, v in flags.items() if v is not None and k != "config"})
     return _checked(values)
@@ -109,13 +131,10 @@ def _typed(variable: str, text: str, kind: Any) -> Any:
             raise InvalidRequest(f"{variable}={text!r} is not true or false")
         return known[text.lower()]
     if kind is int:
-        try:
-            number = Decimal(text)
-        except InvalidOperation:
-            number = Decimal("NaN")
-        if not number.is_finite() or number != number.to_integral_value():
-            raise InvalidRequest(f"{variable}={text!r} is not a whole number")
-        return int(number)
+        if not _WHOLE.fullmatch(text):
+            shown = text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
+            raise InvalidRequest(f"{variable}={shown!r} is not a whole number that can be used")
+        return int(text)
     return text
 
 
@@ -125,7 +144,7 @@ def _from_file(path: Path) -> dict[str, Any]:
             return tomllib.load(file)
     except OSError as error:
         raise InvalidRequest(f"cannot read the settings file {path}: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # also a name or a text that is not UTF-8
         raise InvalidRequest(f"the settings file {path} is not valid TOML: {error}") from None
 
 
@@ -134,38 +153,54 @@ def _checked(values: Mapping[str, Any]) -> Settings:
         settings = msgspec.convert(dict(values), Settings, strict=True)
     except msgspec.ValidationError as error:
         raise InvalidRequest(f"settings: {error}") from None
-    for name in ("port", "grpc_port"):
-        if not 0 < getattr(settings, name) < 65536:
-            raise InvalidRequest(f"{name} must be 1 to 65535, got {getattr(settings, name)}")
+    for name, (least, most) in _RANGES.items():
+        if not least <= getattr(settings, name) <= most:
+            raise InvalidRequest(f"{name} must be {least} to {most}, got {getattr(settings, name)}")
     if settings.port == settings.grpc_port:
         raise InvalidRequest(f"port and grpc_port are both {settings.port}; choose two")
-    for name, most in (("workers", 64), ("database_connections", 200)):
-        if not 1 <= getattr(settings, name) <= most:
-            raise InvalidRequest(f"{name} must be 1 to {most}, got {getattr(settings, name)}")
-    for name in ("order_lifetime_days", "wallet_order_lifetime_hours", "wallet_limit_minor"):
-        if getattr(settings, name) < 1:
-            raise InvalidRequest(f"{name} must be 1 or more, got {getattr(settings, name)}")
+    for name in ("host", "data_dir"):
+        if not getattr(settings, name):
+            raise InvalidRequest(f"{name} must not be empty")
     if settings.log_level not in ("debug", "info", "warning", "error"):
         raise InvalidRequest(
             f"log_level must be debug, info, warning or error, got {settings.log_level!r}"
         )
     _check_urls(settings)
+    _check_account(settings.alipay)
     if settings.live and settings.demo:
         raise InvalidRequest("live and demo exclude each other: the demo's credentials are public")
     return settings
 
 
 def _check_urls(settings: Settings) -> None:
-    if settings.base_url:
-        parts = urlsplit(settings.base_url)
-        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
-            raise InvalidRequest(
-                f"base_url must be like https://pay.example.org, got {settings.base_url!r}"
-            )
-        if settings.base_url.endswith("/"):
-            raise InvalidRequest("base_url must not end with a slash")
-    if settings.database_url and urlsplit(settings.database_url).scheme not in (
-        "postgres",
-        "postgresql",
-    ):
-        raise InvalidRequest("database_url must begin with postgresql://")
+    if settings.base_url and not _is_origin(settings.base_url):
+        # One with a user name may hold a password, and is not shown.
+        shown = "an address with a user name" if "@" in settings.base_url else settings.base_url
+        raise InvalidRequest(f"base_url must be like https://pay.example.org, got {shown!r}")
+    if settings.database_url and not _is_postgres(settings.database_url):
+        raise InvalidRequest("database_url must begin with postgresql://, and be an address")
+
+
+def _is_origin(url: str) -> bool:
+    """Whether `url` is a scheme, a host and perhaps a port, with nothing after them."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 80
+    except ValueError:
+        return False
+    bare = f"{parts.scheme}://{parts.netloc}" == url and bool(parts.hostname)
+    return bare and port > 0 and parts.scheme in ("http", "https") and not _ODD.search(parts.netloc)
+
+
+def _is_postgres(url: str) -> bool:
+    try:
+        return urlsplit(url).scheme in ("postgres", "postgresql")
+    except ValueError:
+        return False
+
+
+def _check_account(alipay: Alipay | None) -> None:
+    for name in ("private_key_path", "public_key_path"):
+        path = getattr(alipay, name, None)
+        if path is not None and not os.access(path, os.R_OK):
+            raise InvalidRequest(f"alipay {name}: the file {path} cannot be read")

@@ -13,7 +13,7 @@ from tests.e2e.wire import Call, Faces, fresh
 
 SILENT_CARD = "4000000000000077"
 _TROUBLE = (OSError, aiohttp.ClientError, TimeoutError)
-_PAUSE = 0.05  # seconds, while nobody answers
+_PAUSE = 0.1  # seconds, while nobody answers
 
 
 @dataclass
@@ -72,6 +72,14 @@ class History:
             wish = next(self._kinds)(self.crowd.faces)
             self.wishes.append(wish)
             if not await self._try(wish):
+                await self._somebody_answers(stop)
+
+    async def _somebody_answers(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                if (await self.crowd.ask(Call("GET", "/readyz"))).status == 200:
+                    return
+            except _TROUBLE:
                 await asyncio.sleep(_PAUSE)
 
     async def _try(self, wish: Wish) -> bool:

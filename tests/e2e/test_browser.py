@@ -49,6 +49,7 @@ class Town:
     receiver: Receiver
     channel: grpc.Channel
     browser: Browser
+    webhook: Webhook
 
     def read(self, call: Call) -> Any:
         reply = self.server.ask(call)
@@ -106,6 +107,10 @@ class Town:
             ("x-client-secret", demo.orders_client_secret),
         )
 
+    def verified(self, letter: Letter) -> Any:
+        """The letter's content, believed only with the signature of Standard Webhooks."""
+        return self.webhook.verify(letter.body, letter.headers)
+
     def opened_by_a_customer(self, order_id: str) -> int:
         """The number under which the checkout interface knows the order's payment."""
         return int(self.read(self.faces.open_checkout(order_id))["data"]["id"])
@@ -121,7 +126,8 @@ def town() -> Iterator[Town]:
             executable_path=executable, args=["--no-sandbox", "--disable-gpu"]
         )
         with grpc.insecure_channel(server.grpc_target) as channel:
-            yield Town(server, server.faces(), receiver, channel, browser)
+            secret = server.run("webhook-secret").stdout.strip()
+            yield Town(server, server.faces(), receiver, channel, browser, Webhook(secret))
         browser.close()
 
         proof = server.run("verify")
@@ -167,17 +173,11 @@ def test_an_order_made_over_grpc_is_paid_by_card_without_scripts(town: Town) -> 
     refused = town.receiver.wait_for(news)
     taken = town.receiver.wait_for(news, lambda letter: letter is not refused)
     assert taken.headers["webhook-id"] == refused.headers["webhook-id"]
-    told = verified(town, refused)
-    assert verified(town, taken) == told
+    told = town.verified(refused)
+    assert town.verified(taken) == told
     assert told["type"] == "payment.paid"
     assert told["data"]["order_id"] == made.order_id
     assert told["data"]["captured_amount"] == "299.90"
-
-
-def verified(town: Town, letter: Letter) -> Any:
-    """The letter's content, believed only with the signature of Standard Webhooks."""
-    secret = town.server.run("webhook-secret").stdout.strip()
-    return Webhook(secret).verify(letter.body, letter.headers)
 
 
 def test_an_order_made_over_http_is_declined_and_then_paid_by_another_card(town: Town) -> None:
@@ -200,7 +200,7 @@ def test_an_order_made_over_http_is_declined_and_then_paid_by_another_card(town:
     assert declined["gateway"][1].startswith("FAILED: card_declined: ")
     assert town.truth(order_id, number) == PAID
     types = [
-        verified(town, town.receiver.wait_for(news, has_type(kind)))["type"]
+        town.verified(town.receiver.wait_for(news, has_type(kind)))["type"]
         for kind in ("payment.failed", "payment.paid")
     ]
     assert types == ["payment.failed", "payment.paid"]

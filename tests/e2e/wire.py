@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -126,8 +127,7 @@ class Faces:
     def _signed(self, path: str, members: Mapping[str, Any]) -> Call:
         body = json.dumps(members).encode()
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        key = load_pem_private_key(self.demo.wallet_private_key_pem, None)
-        assert isinstance(key, RSAPrivateKey)
+        key = _private_key(self.demo.wallet_private_key_pem)
         content = _signed_content(path, self.demo.wallet_client_id, now, body)
         value = quote(base64.b64encode(key.sign(content, PKCS1v15(), SHA256())), safe="")
         version = self.demo.wallet_key_version
@@ -172,6 +172,13 @@ class Faces:
 
     def result(self, payment_id: str) -> Call:
         return Call("GET", f"/gateway/payment-requests/{payment_id}", self.key())
+
+
+@cache
+def _private_key(pem: bytes) -> RSAPrivateKey:
+    key = load_pem_private_key(pem, None)
+    assert isinstance(key, RSAPrivateKey)
+    return key
 
 
 def _json_call(method: str, path: str, headers: Mapping[str, str], members: Any) -> Call:

@@ -53,14 +53,16 @@ def open_database(settings: Settings) -> tuple[EmbeddedPostgres | None, Addresse
 def serve(settings: Settings, names: tuple[str, ...]) -> int:
     """Run the named processes until a signal; returns the exit status."""
     make_data_dir(settings.directory)
+    mark = settings.directory / _ADDRESSES  # there while we run, and after we were killed
     if "http" in names:
+        patience = _BIND_PATIENCE_SECONDS if mark.exists() else 0
         for port in (settings.port, settings.grpc_port):
-            _wait_for_port(settings.host, port)
+            _wait_for_port(settings.host, port, patience)
     postgres, addresses = (open_database if "http" in names else attach)(settings)
     try:
         asyncio.run(migrate(addresses.owner_url))
         if postgres is not None or settings.database_url:
-            private_files.write(settings.directory / _ADDRESSES, msgspec.json.encode(addresses))
+            private_files.write(mark, msgspec.json.encode(addresses))
         if "http" in names:
             banner.show(settings)
         metrics = _share_metrics(settings.directory / "run" / f"metrics-{names[0]}")
@@ -71,22 +73,26 @@ def serve(settings: Settings, names: tuple[str, ...]) -> int:
         if postgres is not None:
             postgres.stop()
         raise
-    return supervisor.run()
+    status = supervisor.run()
+    if postgres is not None or settings.database_url:
+        mark.unlink(missing_ok=True)
+    return status
 
 
-def _wait_for_port(host: str, port: int) -> None:
-    """Wait until nobody holds the port: children of a killed predecessor let go of it soon.
+def _wait_for_port(host: str, port: int, patience: float) -> None:  # seconds, not money
+    """Wait until nobody holds the port: children of a killed predecessor let go of it soon, but
+    a stranger does not.
 
     Raises: InvalidRequest when it stays taken.
     """
-    until = time.monotonic() + _BIND_PATIENCE_SECONDS
+    until = time.monotonic() + patience
     while True:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((host, port))
             except OSError as error:
-                if time.monotonic() > until or error.errno != errno.EADDRINUSE:
+                if time.monotonic() >= until or error.errno != errno.EADDRINUSE:
                     raise InvalidRequest(
                         f"cannot listen on {host}:{port}: {error.strerror}; choose another"
                         " with --host, --port or --grpc-port"

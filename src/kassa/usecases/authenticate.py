@@ -20,6 +20,8 @@ _FRESH_SECONDS = (
     1.0  # a revoked credential is dead this long after, on every node  # seconds, not money
 )
 _REMEMBERED = 10_000
+_LONGEST_NAME = 200
+_LARGEST_NUMBER = 2**31 - 1  # of a company; anybody may write down a larger one
 _REFUSED = "the credentials are missing, wrong or no longer valid"
 _ISSUER_LEEWAY_SECONDS = 60
 _ALGORITHM = "ES256"
@@ -123,12 +125,15 @@ async def authenticate_customer(core: Core, token: str) -> Principal:
         _CLAIMS.validate(claims)
     except (JoseError, ValueError, KeyError):
         raise Unauthenticated(_REFUSED) from None
+    name = str(claims["sub"])
+    if len(name) > _LONGEST_NAME or not name.isprintable():
+        raise Unauthenticated(_REFUSED)
     return Principal(
         company=credential.company,
         business_id=credential.business_id,
         kind="customer",
         credential=key_id,
-        name=str(claims["sub"]),
+        name=name,
         roles=_roles(claims.get("roles")),
     )
 
@@ -159,7 +164,7 @@ async def company_by_number(core: Core, number: int) -> Company | None:
     """The company whose number stands in a session token or an attempt id."""
     memory = _memory(core)
     known: Company | None = memory.get(f"number:{number}")
-    if known is None:
+    if known is None and 0 < number <= _LARGEST_NUMBER:
         async with core.db.connection() as connection:
             known = await companies.find_company_by_number(connection, number)
         if known is not None:

@@ -30,7 +30,9 @@ async def open_payment(
     payment = views[-1].payment
     if payment.payer not in ("", principal.name):
         raise NotFound(f"no such order: {order_id!r}")
-    if payment.number is not None and (payment.redirect_url or not payment.is_open):
+    # Processing without an address: whoever was making one may have died.
+    going = payment.is_open or payment.status is PaymentStatus.PROCESSING
+    if payment.number is not None and (payment.redirect_url or not going):
         return payment
     async with core.db.connection() as connection:
         number = await payments.next_number(connection, payment.company_id, "payment")
@@ -65,11 +67,11 @@ async def open_payment(
 async def renew_redirect(core: Core, principal: Principal, number: int) -> Payment:
     """A fresh Alipay address for the same trade: it can never open a second charge.
 
-    A paid payment comes back as it is.
+    One that is paid, or under way by another method, comes back as it is.
     Raises: NotFound, IllegalTransition.
     """
     payment = (await get_customer_payment(core, principal, number)).payment
-    if payment.is_paid or payment.status is PaymentStatus.PROCESSING:
+    if payment.is_paid:
         return payment
     return await redirect(core, payment, actor=principal.actor)
 

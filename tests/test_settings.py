@@ -1,0 +1,254 @@
+"""Flags, then variables, then the file; and one sentence for whatever cannot be."""
+
+import os
+import stat
+import threading
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tests.conftest import demo_company
+
+from kassa import app, installation
+from kassa.domain.errors import InvalidRequest
+from kassa.settings import Alipay, Settings, load
+
+
+def a_file(folder: Path, text: str) -> Path:
+    path = folder / "kassa.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refusal(flags: dict[str, Any] | None = None, **variables: str) -> str:
+    with pytest.raises(InvalidRequest) as caught:
+        load(flags or {}, variables)
+    assert "\n" not in caught.value.message
+    return caught.value.message
+
+
+def test_nothing_said_means_the_defaults() -> None:
+    assert load({}, {}) == Settings()
+    assert Settings().url == "http://127.0.0.1:8080"
+
+
+def test_flags_win_over_variables_and_variables_over_the_file(tmp_path: Path) -> None:
+    path = a_file(tmp_path, 'port = 1001\ngrpc_port = 1002\nworkers = 2\nlog_level = "error"\n')
+    variables = {"KASSA_CONFIG": str(path), "KASSA_GRPC_PORT": "2002", "KASSA_WORKERS": "3"}
+
+    found = load({"workers": 4, "host": None}, variables)
+
+    assert (found.port, found.grpc_port, found.workers, found.log_level) == (1001, 2002, 4, "error")
+    assert found.host == "127.0.0.1"
+
+
+def test_the_file_may_be_named_by_a_flag(tmp_path: Path) -> None:
+    path = a_file(tmp_path, "demo = true")
+
+    assert load({"config": str(path)}, {"KASSA_CONFIG": "/nowhere"}).demo
+
+
+def test_the_alipay_account_may_come_in_parts(tmp_path: Path) -> None:
+    for name in ("private", "public"):
+        (tmp_path / name).write_text("a key")
+    path = a_file(
+        tmp_path,
+        f'[alipay]\napp_id = "1"\nprivate_key_path = "{tmp_path}/private"\nseller_id = "s"\n',
+    )
+    variables = {
+        "KASSA_CONFIG": str(path),
+        "KASSA_ALIPAY_PUBLIC_KEY_PATH": f"{tmp_path}/public",
+        "KASSA_ALIPAY_APP_ID": "2",
+    }
+
+    assert load({}, variables).alipay == Alipay(
+        app_id="2",
+        private_key_path=f"{tmp_path}/private",
+        public_key_path=f"{tmp_path}/public",
+        seller_id="s",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("1", True), ("TRUE", True), ("yes", True), ("0", False), ("No", False)]
+)
+def test_a_switch_is_on_or_off(text: str, value: bool) -> None:
+    assert load({}, {"KASSA_DEMO": text}).demo is value
+
+
+def test_what_belongs_to_others_is_left_alone() -> None:
+    others = {"KASSA_TEST_DATABASE_URL": "x", "KASSA_CHILD_SETTINGS": "{}", "PATH": "/bin"}
+
+    assert load({}, others) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("KASSA_PROT", "8080"),
+        ("KASSA_PORT", "0"),
+        ("KASSA_PORT", "65536"),
+        ("KASSA_PORT", "-1"),
+        ("KASSA_PORT", "eighty"),
+        ("KASSA_PORT", ""),
+        ("KASSA_PORT", "80.5"),
+        ("KASSA_PORT", "NaN"),
+        ("KASSA_PORT", "1e999999999"),
+        ("KASSA_PORT", "9" * 5000),
+        ("KASSA_GRPC_PORT", "8080"),
+        ("KASSA_WORKERS", "0"),
+        ("KASSA_WORKERS", "65"),
+        ("KASSA_DEMO", "perhaps"),
+        ("KASSA_LOG_LEVEL", "loud"),
+        ("KASSA_DATABASE_CONNECTIONS", "0"),
+        ("KASSA_DATABASE_CONNECTIONS", "201"),
+        ("KASSA_DATABASE_URL", "mysql://db"),
+        ("KASSA_DATABASE_URL", "postgresql://[::1/db"),
+        ("KASSA_BASE_URL", "pay.example.org"),
+        ("KASSA_BASE_URL", "ftp://pay.example.org"),
+        ("KASSA_BASE_URL", "https://"),
+        ("KASSA_BASE_URL", "https://pay.example.org/"),
+        ("KASSA_BASE_URL", "https://pay.example.org/shop"),
+        ("KASSA_BASE_URL", "https://pay.example.org?a=b"),
+        ("KASSA_BASE_URL", "https://pay.example.org#here"),
+        ("KASSA_BASE_URL", "https://me:secret@pay.example.org"),
+        ("KASSA_BASE_URL", "http://[::1"),
+        ("KASSA_BASE_URL", "http://pay.example.org:port"),
+        ("KASSA_BASE_URL", "http://pay .example.org"),
+        ("KASSA_ORDER_LIFETIME_DAYS", "0"),
+        ("KASSA_ORDER_LIFETIME_DAYS", "9999999999"),
+        ("KASSA_WALLET_ORDER_LIFETIME_HOURS", "0"),
+        ("KASSA_WALLET_ORDER_LIFETIME_HOURS", "9999999999"),
+        ("KASSA_WALLET_LIMIT_MINOR", "0"),
+        ("KASSA_WALLET_LIMIT_MINOR", str(2**63)),
+        ("KASSA_HOST", ""),
+        ("KASSA_DATA_DIR", ""),
+        ("KASSA_ALIPAY_APP_ID", "1"),
+        ("KASSA_ALIPAY_COLOR", "blue"),
+        ("KASSA_ALIPAY", "x"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_by_name(variable: str, text: str) -> None:
+    said = refusal(**{variable: text})
+
+    name = variable.removeprefix("KASSA_").lower()
+    assert name in said.lower() or (name.startswith("alipay") and "alipay" in said.lower())
+    assert len(said) < 700
+    assert "secret" not in said
+
+
+def test_real_money_and_the_demo_exclude_each_other() -> None:
+    said = refusal({"live": True, "demo": True})
+
+    assert "live" in said
+    assert "demo" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("prot = 8080", "prot"),
+        ('port = "8080"', "port"),
+        ("port = 80.5", "port"),
+        ("demo = 1", "demo"),
+        ("[alipay]\napp_id = 5", "app_id"),
+        ("port = ", "kassa.toml"),
+        ("port = 1\nport = 2", "kassa.toml"),
+    ],
+)
+def test_what_a_file_may_not_say_is_refused_by_name(tmp_path: Path, text: str, named: str) -> None:
+    assert named in refusal({"config": str(a_file(tmp_path, text))})
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "latin").write_bytes(b'host = "\xe9"')
+
+    for path in ("missing", ".", "latin", "a\x00b"):
+        assert "settings file" in refusal({"config": str(tmp_path / path)})
+
+
+def test_a_key_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    (tmp_path / "public").write_text("a key")
+    account = {
+        "KASSA_ALIPAY_APP_ID": "1",
+        "KASSA_ALIPAY_PRIVATE_KEY_PATH": f"{tmp_path}/none",
+        "KASSA_ALIPAY_PUBLIC_KEY_PATH": f"{tmp_path}/public",
+    }
+
+    assert f"{tmp_path}/none" in refusal(**account)
+
+
+def test_no_password_shows_when_settings_are_shown() -> None:
+    url = "postgresql://kassa:a-pass-word@db.example/kassa?password=another-one"
+    settings = load({}, {"KASSA_DATABASE_URL": url})
+
+    assert settings.database_url == url
+    for shown in (repr(settings), str(settings), f"{[settings]}"):
+        assert "pass-word" not in shown
+        assert "another-one" not in shown
+    assert "port=8080" in repr(settings)
+
+
+def test_the_longest_lifetimes_that_are_taken_can_be_kept() -> None:
+    longest = load(
+        {}, {"KASSA_ORDER_LIFETIME_DAYS": "3650", "KASSA_WALLET_ORDER_LIFETIME_HOURS": "87600"}
+    )
+
+    assert app.now() + app.policy_of(longest).order_lifetime
+    assert app.now() + app.policy_of(longest).wallet_order_lifetime
+
+
+def test_keys_are_made_once_private_and_never_shown(tmp_path: Path) -> None:
+    made = installation.open_secrets(tmp_path)
+    again = installation.open_secrets(tmp_path)
+
+    assert (made.pepper, made.page_token) == (again.pepper, again.page_token)
+    assert made.wallet_private_key_pem == again.wallet_private_key_pem
+    assert len(made.pepper) == 32 != made.page_token
+    assert repr(made) == str(made) == "Secrets(hidden)"
+    files = [path for path in (tmp_path / "secrets").iterdir() if path.is_file()]
+    assert len(files) == 3
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+
+
+def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    installation.sandbox_secret(tmp_path)
+    (tmp_path / "secrets" / "sandbox").chmod(0o640)
+
+    with pytest.raises(InvalidRequest, match="can be read by others"):
+        installation.sandbox_secret(tmp_path)
+
+
+def test_processes_that_start_at_once_agree_on_their_keys(tmp_path: Path) -> None:
+    found: list[bytes] = []
+    together = threading.Barrier(8)
+
+    def start() -> None:
+        together.wait()
+        found.append(installation.sandbox_secret(tmp_path))
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(found) == 8
+    assert len(set(found)) == 1
+    assert [path.name for path in (tmp_path / "secrets").iterdir()] == ["sandbox"]
+
+
+def test_the_demo_keeps_its_secrets_private(settings: Settings) -> None:
+    folder = demo_company.directory(settings)
+
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.glob("*")}
+    assert {name: mode for name, mode in modes.items() if mode & 0o077} == {}
+    assert len(modes) >= 4
+
+
+def test_settings_can_be_handed_to_a_child(tmp_path: Path) -> None:
+    settings = msgspec.structs.replace(Settings(), data_dir="somewhere", port=1234)
+
+    assert msgspec.json.decode(msgspec.json.encode(settings), type=Settings) == settings
+    assert settings.directory == Path(os.getcwd()) / "somewhere"
