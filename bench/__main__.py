@@ -26,13 +26,12 @@ def main() -> int:
         verified = gateway.kassa("verify")
         stopped_after = gateway.stop()
     rates = {part.key: part.per_s for part in parts}
-    best = max(rates["limit"], rates["limit_5_trips"])
     results = report.Results(
         create_per_s=rates["create"],
-        limit_per_s=best,
-        create_ratio=round(rates["create"] / best, 3),
-        limit_5_trips_per_s=rates["limit_5_trips"],
-        create_ratio_5_trips=round(rates["create"] / rates["limit_5_trips"], 3),
+        limit_per_s=rates["limit"],
+        create_ratio=round(rates["create"] / rates["limit"], 3),
+        limit_one_statement_per_s=rates["limit_one_statement"],
+        create_ratio_one_statement=round(rates["create"] / rates["limit_one_statement"], 3),
         measured_on=f"{datetime.now(UTC):%Y-%m-%d}",
         seconds_per_part=seconds,
         machine=described,

@@ -1,4 +1,4 @@
-"""The limit: pgbench, writing the rows of one order creation in one transaction after another.
+"""The limit: pgbench writing the rows of one order creation in one transaction after another.
 
 What it writes are the rows that the gateway wrote for a real order, with new ids, into a company
 of its own, through the same role, in the same tables: every column, index and constraint counts.
@@ -6,6 +6,7 @@ of its own, through the same role, in the same tables: every column, index and c
 
 import asyncio
 import re
+import resource
 import subprocess
 import tempfile
 import time
@@ -96,14 +97,16 @@ def _inserts(rows: dict[str, dict[str, str | None]]) -> list[str]:
         "payment_event": {
             "company_id": f"'{_COMPANY}'",
             "payment_id": payment_id,
-            "evidence": f"('{{\"face\": \"orders\", \"order\": \"' || {order_id} || '\"}}')::jsonb",
+            "evidence": f'(\'{{"face": "orders", "order": "\' || {order_id} || \'"}}\')::jsonb',
             "at": "now()",
         },
     }
     made = []
     for table, row in rows.items():
         values = {name: _quoted(value) for name, value in row.items()} | fresh[table]
-        made.append(f"insert into {table} ({', '.join(values)}) values ({', '.join(values.values())})")
+        made.append(
+            f"insert into {table} ({', '.join(values)}) values ({', '.join(values.values())})"
+        )
     return made
 
 
@@ -119,7 +122,7 @@ def _run(gateway: Gateway, script: Path, seconds: float) -> Timed:
     address = urlsplit(gateway.database_urls["app_url"])
     where = parse_qs(address.query)
     prefix = script.with_name("pgbench")
-    began = time.monotonic()
+    began, used_before = time.monotonic(), _children_cpu_us()
     done = subprocess.run(
         [
             str(embedded_place.find_binaries(None) / "pgbench"),
@@ -146,4 +149,10 @@ def _run(gateway: Gateway, script: Path, seconds: float) -> Timed:
     errors = {"failed": int(failed[1])} if int(failed[1]) else {}
     timed = summarize(latencies_us, time.monotonic() - began, errors, len(latencies_us))
     timed.per_s = round(float(rate[1]), 1)
+    timed.load_cpu_us = _children_cpu_us() - used_before
     return timed
+
+
+def _children_cpu_us() -> int:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return int((used.ru_utime + used.ru_stime) * 1_000_000)

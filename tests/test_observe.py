@@ -10,9 +10,8 @@ import pytest
 import structlog
 from starlette.types import Message, Receive, Scope, Send
 from tests.asgi import Client
-from tests.company import DemoCompany
 
-from kassa import observe
+from kassa import app, observe
 from kassa.settings import Settings
 from kassa.usecases.core import Core
 
@@ -51,6 +50,12 @@ def lines() -> Iterator[Any]:
 
     yield read
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def client(core: Core, settings: Settings) -> Client:
+    """Everything that is served, without the demo company, which nothing here needs."""
+    return Client(app.http_app(core, settings))
 
 
 @pytest.mark.parametrize("name", SECRETS)
@@ -113,9 +118,7 @@ async def test_the_request_id_goes_through_and_comes_back(client: Client, lines:
     assert (line["method"], line["path"]) == ("GET", "/v1/payment/py_x")
 
 
-async def test_every_step_of_a_request_is_logged_under_its_id(
-    client: Client, demo: DemoCompany, lines: Any
-) -> None:
+async def test_every_step_of_a_request_is_logged_under_its_id(client: Client, lines: Any) -> None:
     answer = await client.request(
         "POST", "/providers/sandbox", content=b"{}", headers={"x-request-id": "mine-2"}
     )
@@ -218,7 +221,7 @@ async def test_an_older_schema_is_not_ready(client: Client, owner_url: str) -> N
 
 
 async def test_with_real_money_a_database_that_may_lose_commits_is_not_ready(
-    client: Client, core: Core, settings: Settings
+    client: Client, core: Core
 ) -> None:
     core.policy = type(core.policy)(base_url="https://pay.example.org", live=True)
 
@@ -229,9 +232,7 @@ async def test_with_real_money_a_database_that_may_lose_commits_is_not_ready(
     assert (checks["fsync"] != "ok") is lax
 
 
-async def test_metrics_count_requests_by_face_and_what_waits(
-    client: Client, core: Core, demo: DemoCompany
-) -> None:
+async def test_metrics_count_requests_by_face_and_what_waits(client: Client, core: Core) -> None:
     def figure(text: str, name: str) -> float:
         return sum(
             float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name)

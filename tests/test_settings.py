@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.conftest import demo_company
 
 from kassa import app, installation
+from kassa import demo as demo_company
 from kassa.domain.errors import InvalidRequest
 from kassa.settings import Alipay, Settings, load
 
@@ -21,9 +21,9 @@ def a_file(folder: Path, text: str) -> Path:
     return path
 
 
-def refusal(flags: dict[str, Any] | None = None, **variables: str) -> str:
+def refusal(variables: dict[str, str], **flags: Any) -> str:
     with pytest.raises(InvalidRequest) as caught:
-        load(flags or {}, variables)
+        load(flags, variables)
     assert "\n" not in caught.value.message
     return caught.value.message
 
@@ -130,7 +130,7 @@ def test_what_belongs_to_others_is_left_alone() -> None:
     ],
 )
 def test_a_value_that_cannot_be_is_refused_by_name(variable: str, text: str) -> None:
-    said = refusal(**{variable: text})
+    said = refusal({variable: text})
 
     name = variable.removeprefix("KASSA_").lower()
     assert name in said.lower() or (name.startswith("alipay") and "alipay" in said.lower())
@@ -139,7 +139,7 @@ def test_a_value_that_cannot_be_is_refused_by_name(variable: str, text: str) -> 
 
 
 def test_real_money_and_the_demo_exclude_each_other() -> None:
-    said = refusal({"live": True, "demo": True})
+    said = refusal({}, live=True, demo=True)
 
     assert "live" in said
     assert "demo" in said
@@ -158,14 +158,14 @@ def test_real_money_and_the_demo_exclude_each_other() -> None:
     ],
 )
 def test_what_a_file_may_not_say_is_refused_by_name(tmp_path: Path, text: str, named: str) -> None:
-    assert named in refusal({"config": str(a_file(tmp_path, text))})
+    assert named in refusal({}, config=str(a_file(tmp_path, text)))
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "latin").write_bytes(b'host = "\xe9"')
 
     for path in ("missing", ".", "latin", "a\x00b"):
-        assert "settings file" in refusal({"config": str(tmp_path / path)})
+        assert "settings file" in refusal({}, config=str(tmp_path / path))
 
 
 def test_a_key_file_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_key_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         "KASSA_ALIPAY_PUBLIC_KEY_PATH": f"{tmp_path}/public",
     }
 
-    assert f"{tmp_path}/none" in refusal(**account)
+    assert f"{tmp_path}/none" in refusal(account)
 
 
 def test_no_password_shows_when_settings_are_shown() -> None:
@@ -205,7 +205,8 @@ def test_keys_are_made_once_private_and_never_shown(tmp_path: Path) -> None:
 
     assert (made.pepper, made.page_token) == (again.pepper, again.page_token)
     assert made.wallet_private_key_pem == again.wallet_private_key_pem
-    assert len(made.pepper) == 32 != made.page_token
+    assert len(made.pepper) == len(made.page_token) == 32
+    assert made.pepper != made.page_token
     assert repr(made) == str(made) == "Secrets(hidden)"
     files = [path for path in (tmp_path / "secrets").iterdir() if path.is_file()]
     assert len(files) == 3

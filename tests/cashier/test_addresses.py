@@ -74,6 +74,16 @@ async def test_guessing_is_slowed_down(core: Any, client: Any, demo: Any) -> Non
     assert 1 <= int(tried[-1].headers["retry-after"]) <= 60
 
 
+async def test_a_guesser_does_not_lock_out_payers_of_the_same_address(
+    core: Any, client: Any, demo: Any
+) -> None:
+    payer = await a_payer(core, client, demo)
+    for guess in range(15):
+        await payer.see("GET", f"/pay/sess_1zguess{guess}")
+
+    assert (await payer.see("GET", payer.place)).status == 200
+
+
 async def test_a_language_chosen_by_hand_stays(core: Any, client: Any, demo: Any) -> None:
     payer = await a_payer(core, client, demo)
     page = await payer.open("?lang=zh-CN")

@@ -12,6 +12,13 @@ from kassa.domain.money import EXPONENT, Money
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
+def test_the_last_moment_there_is_can_be_told_in_every_language() -> None:
+    latest = datetime.max.replace(tzinfo=UTC)
+
+    for language in CATALOGS:
+        assert "9999" in choose_speech(language, "").moment(latest)
+
+
 def placeholders(text: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(text) if name}
 

@@ -100,7 +100,8 @@ async def test_dying_before_the_address_was_written_down_is_healed_by_asking_aga
     shop: Shop, alice: Principal
 ) -> None:
     address = ActionNeeded(reference="", url="https://pay.example/1")
-    shop.core.connectors["alipay"] = Scripted(RuntimeError("died here"), address, address)  # type: ignore[index]
+    scripted = Scripted(RuntimeError("died here"), address, address)
+    shop.core.connectors["alipay"] = scripted  # type: ignore[index]
     await shop.create(order_id="order-1")
     with pytest.raises(RuntimeError):
         await opened(shop, alice, "order-1")

@@ -15,7 +15,7 @@ from kassa.cashier.form import Filled, Problem
 from kassa.cashier.screens import TrialCard, Visit
 from kassa.cashier.speech import Speech
 from kassa.cashier.stages import PAYABLE, Stage, why_declined, why_refused
-from kassa.cashier.visits import brake, core_of, open_visit, speech_of, unknown
+from kassa.cashier.visits import core_of, open_visit, speech_of, unknown
 from kassa.domain.errors import (
     AmbiguousCommit,
     IdempotencyMismatch,
@@ -98,7 +98,6 @@ async def static(request: Request) -> Response:
 
 async def nowhere(request: Request) -> Response:
     """Any other address under /pay is as unknown as an unknown payment, and counts as a guess."""
-    brake(request)
     raise unknown(request)
 
 

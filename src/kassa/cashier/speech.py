@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time, format_timedelta
@@ -16,6 +16,7 @@ _ZONES: dict[str, tzinfo] = {
     # China has one zone and no summer time, so the offset alone is exact; no zone database needed.
     CHINESE: timezone(timedelta(hours=8)),
 }
+_LATEST = datetime(9999, 12, 30, tzinfo=UTC)  # the last day that is a day in every zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Speech:
 
     def moment(self, at: datetime) -> str:
         """Date and time with the name of the zone they are told in."""
-        local = at.astimezone(_ZONES[self.language]).replace(tzinfo=None)
+        local = min(at, _LATEST).astimezone(_ZONES[self.language]).replace(tzinfo=None)
         return self.text(
             "moment",
             date=format_date(local, "medium", locale=self.locale),

@@ -8,7 +8,7 @@ from kassa.cashier.guard import MissGuard
 from kassa.cashier.screens import Visit
 from kassa.cashier.speech import Speech, choose_speech
 from kassa.cashier.stages import stage_of
-from kassa.domain.errors import NotFound, RateLimited
+from kassa.domain.errors import KassaError, NotFound, RateLimited
 from kassa.domain.payments import Method
 from kassa.usecases.cashier_session import Session, open_session
 from kassa.usecases.core import Core
@@ -22,7 +22,6 @@ async def open_visit(request: Request) -> tuple[Visit, Session]:
 
     Raises: NotFound, RateLimited.
     """
-    brake(request)
     token = request.path_params["token"]
     if not _TOKEN.fullmatch(token):
         raise unknown(request)
@@ -68,11 +67,14 @@ def _address(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def brake(request: Request) -> None:
-    if wait := _guard(request).wait_seconds(_address(request)):
-        raise RateLimited("too many unknown payments", retry_after_seconds=wait)
+def unknown(request: Request) -> KassaError:
+    """What to raise for an address that nobody has: NotFound, or RateLimited after too many.
 
-
-def unknown(request: Request) -> NotFound:
-    _guard(request).missed(_address(request))
+    Only those who ask for what does not exist are braked. Payers may share their address with a
+    guesser: a proxy in front of us lends its own to everybody.
+    """
+    guard, address = _guard(request), _address(request)
+    if wait := guard.wait_seconds(address):
+        return RateLimited("too many unknown payments", retry_after_seconds=wait)
+    guard.missed(address)
     return NotFound("no such payment")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -112,7 +112,7 @@ class Database:
                 await asyncio.wait([commit])
                 raise
             except (*_LOST, *_NOT_NOW) as error:
-                connection.terminate()
+                _hang_up(connection)
                 raise AmbiguousCommit("the connection broke during COMMIT") from error
 
 
@@ -120,4 +120,11 @@ async def _roll_back(connection: Any, work: Any) -> None:
     try:
         await work.rollback()
     except (*_LOST, *_NOT_NOW):
+        _hang_up(connection)
+
+
+def _hang_up(connection: Any) -> None:
+    # The pool may have taken back what is closed, and then answers with an error of its own,
+    # which would be told instead of the one that matters.
+    with suppress(asyncpg.InterfaceError):
         connection.terminate()

@@ -12,7 +12,7 @@ from kassa.usecases.core import Core
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Many = Callable[[Core, Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
-One = Callable[[Core, Item], Awaitable[Result]]
+One = Callable[[Core, Item], Coroutine[Any, Any, Result]]
 
 MOST = 200  # items per transaction: past this the gain is gone and the wait for the last grows
 

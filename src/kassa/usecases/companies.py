@@ -158,6 +158,9 @@ async def top_up(core: Core, company_id: str, user_id: str, amount: Money) -> in
     async with core.db.transaction() as connection:
         if not await wallets.users(connection, [(company_id, user_id)]):
             raise NotFound(f"no such wallet user: {user_id!r}")
+        key = (company_id, account, amount.currency)
+        held = (await wallets.lock_balances(connection, [key])).get(key, 0)
+        _ = Money(held, amount.currency) + amount  # refused there when no balance can be so large
         posting = Posting(
             company_id=company_id,
             id=core.new_id("po"),
@@ -169,7 +172,6 @@ async def top_up(core: Core, company_id: str, user_id: str, amount: Money) -> in
         )
         await payments.insert_postings(connection, [posting])
         await wallets.change_balances(connection, balance_changes([posting]))
-        key = (company_id, account, amount.currency)
         return (await wallets.lock_balances(connection, [key]))[key]
 
 

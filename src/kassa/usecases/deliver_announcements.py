@@ -15,7 +15,7 @@ from kassa.usecases.core import Core, NotificationWriter
 
 _log = structlog.get_logger("kassa.outbox")
 _LEASE = timedelta(seconds=60)  # longer than a delivery can take
-_JITTER = 0.2  # a share of the pause; seconds, not money
+_JITTER = 0.2  # seconds, not money: a share of the pause
 _PER_ADDRESS = 8  # in flight to one address: a hanging receiver holds no more of us than this
 _GONE = 410  # the receiver says: never again
 

@@ -14,6 +14,7 @@ from kassa.usecases.poll_payments import poll_payments
 
 _log = structlog.get_logger("kassa.worker")
 _LONGEST_PAUSE = 30.0  # seconds, not money: after failure upon failure
+_MOST_DOUBLINGS = 16  # a night of failures must not grow a number beyond all floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ async def _repeat(core: Core, chore: Chore, stop: asyncio.Event) -> None:
             failures += 1
             done = 0
             _log.exception("chore failed", chore=chore.name, failures=failures)
-        pause = min(chore.every_seconds * 2**failures, _LONGEST_PAUSE) if not done else 0
+        grown = chore.every_seconds * 2 ** min(failures, _MOST_DOUBLINGS)
+        pause = min(grown, _LONGEST_PAUSE) if not done else 0
         try:
             await asyncio.wait_for(stop.wait(), pause * (0.8 + 0.4 * random.random()))  # noqa: S311
         except TimeoutError:

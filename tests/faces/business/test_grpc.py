@@ -116,3 +116,20 @@ async def test_a_caller_nobody_knows_is_unauthenticated(stub):
             await stub.GetPayment(wanted_payment, metadata=metadata)
 
         assert ended.value.code() is grpc.StatusCode.UNAUTHENTICATED, sent
+
+
+@pytest.mark.parametrize("garbage", [b"\xff\xff\xff", b"\x0a\x02\xff\xfe"])
+async def test_bytes_that_are_no_message_are_the_callers_mistake(core, demo, key, caplog, garbage):
+    server = grpc.aio.server()
+    add_to(server, core)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        call = channel.unary_unary("/moego.business.payment.v1.PaymentService/GetPayment")
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await call(garbage, metadata=key)
+    await server.stop(None)
+
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert refused.value.details() == "the bytes are not the message that this call takes"
+    assert not caplog.records

@@ -408,3 +408,16 @@ async def test_an_id_that_names_no_payment_is_not_found(core: Any, client: Any, 
             bodies.add(answer.body)
 
     assert len(bodies) == 1
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "a\nb", "x" * 256])
+async def test_a_subject_that_is_no_username_is_nobody(
+    core: Any, client: Any, demo: Any, name: str
+) -> None:
+    shop = await authenticate_api_key(core, demo.api_key)
+    issuer = await Issuer().register(core, shop.company)
+    await an_order(core, demo)
+
+    answer = await client.request("POST", PATH, headers=bearer(issuer.token(name)), content=body())
+
+    assert answer.status == 401

@@ -196,3 +196,14 @@ def test_telling_an_error_leaves_it_as_it_was():
     assert told[0] == told[1]
     assert isinstance(told[0], status_pb2.Status)
     assert orders_grpc.tell(InvalidRequest("x", field="a.b")).message == "x"
+
+
+async def test_a_double_that_stands_for_several_amounts_is_refused(stub, metadata):
+    beyond = a_request(order_amount=float(2**53 + 1), order_currency="JPY")
+    exact = a_request(order_amount_decimal=str(2**53 + 1), order_currency="JPY")
+
+    refused = await refusal(stub.CreateOrder(beyond, metadata=metadata))
+    made = await stub.CreateOrder(exact, metadata=metadata)
+
+    assert refused == (grpc.StatusCode.INVALID_ARGUMENT, "ORDER_AMOUNT_INVALID")
+    assert made.order_id

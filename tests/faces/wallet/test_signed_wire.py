@@ -95,3 +95,9 @@ async def test_any_request_time_is_taken_as_it_is_written(merchant: Merchant) ->
         answer = await merchant.send(PAY, body, headers={"Request-Time": time, "Signature": header})
 
         assert code(answer).startswith("S ")
+
+
+async def test_even_without_a_database_the_answer_is_signed(merchant: Merchant) -> None:
+    await merchant.core.db.close()
+
+    assert code(await merchant.pay()) == "U UNKNOWN_EXCEPTION"

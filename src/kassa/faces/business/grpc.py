@@ -7,6 +7,7 @@ import grpc.aio
 from kassa.domain.principals import Principal
 from kassa.faces.api_keys import secret_in
 from kassa.faces.business import contract, listing
+from kassa.faces.grpc_service import serve
 from kassa.faces.grpc_status import told
 from kassa.usecases import find_payments
 from kassa.usecases.authenticate import authenticate_api_key
@@ -47,4 +48,5 @@ class PaymentService(payment_pb2_grpc.PaymentServiceServicer):
 
 def add_to(server: grpc.aio.Server, core: Core) -> None:
     """Serve this face's methods on `server`."""
-    payment_pb2_grpc.add_PaymentServiceServicer_to_server(PaymentService(core), server)
+    service = payment_pb2.DESCRIPTOR.services_by_name["PaymentService"]
+    serve(server, service, PaymentService(core), contract.status_of)

@@ -20,7 +20,7 @@ async def list_payments(request: Request) -> Response:
     principal = await principal_of(request)
     # An empty body is an empty message: what it lacks is then said member by member.
     body = await edge.read_bytes(request) or b"{}"
-    wanted = listing.read_json(edge.parse_json(body))
+    wanted = listing.read_json(listing.parse_json(body))
     views, next_token = await listing.page_of(edge.core_of(request), principal, wanted)
     return edge.answer(contract.to_list_json(views, next_token))
 

@@ -13,6 +13,7 @@ import msgspec
 
 from kassa.domain.errors import InvalidRequest, PermissionDenied
 from kassa.domain.principals import Principal
+from kassa.faces import edge
 from kassa.faces.business import contract
 from kassa.usecases import find_payments
 from kassa.usecases.core import Core
@@ -41,6 +42,7 @@ _PAGINATION = {
     "page_token": "page_token",
 }
 _FILTER = {"orderIds": "order_ids", "order_ids": "order_ids"}
+_NAMES = _REQUEST | _PAGINATION | _FILTER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,20 @@ def read_message(request: payment_pb2.ListPaymentsRequest) -> Wanted:
         page_size=request.pagination.page_size,
         page_token=request.pagination.page_token,
     )
+
+
+def parse_json(body: bytes) -> Any:
+    """Exact JSON; a field that is at fault is named as the proto spells it, as everywhere here.
+
+    Raises: InvalidRequest.
+    """
+    try:
+        return edge.parse_json(body)
+    except InvalidRequest as error:
+        if error.field is None:
+            raise
+        field = ".".join(_NAMES.get(name, name) for name in error.field.split("."))
+        raise _wrong(field, "holds NUL or half a character") from None
 
 
 def read_json(value: Any) -> Wanted:

@@ -36,6 +36,7 @@ NOT_YOURS = "no such payment or order of yours"
 _NO_STORE = {"Cache-Control": "no-store"}
 _NUMBER = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _MAX_NUMBER = 2**63 - 1
+_LONGEST_NAME = 255
 # Line breaks and tabs are text. Other control characters and lone surrogates are not: neither
 # the database nor a payment page can show them.
 _NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -81,6 +82,11 @@ def check_create(wanted: CreatePayment) -> CreatePayment:
     if not wanted.orderId.isascii() or not wanted.orderId.isprintable():
         raise NotFound(NOT_YOURS)
     return wanted
+
+
+def is_username(text: str) -> bool:
+    """Whether the database can keep it, and a page show it, as a payer's name."""
+    return len(text) <= _LONGEST_NAME and text.isprintable()
 
 
 def read_number(text: str) -> int:

@@ -64,7 +64,10 @@ async def _customer(request: Request) -> Principal:
     scheme, _, token = (sent[0] if len(sent) == 1 else "").strip().partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated(_NO_TOKEN)
-    return await authenticate_customer(edge.core_of(request), token.strip())
+    principal = await authenticate_customer(edge.core_of(request), token.strip())
+    if not contract.is_username(principal.name):
+        raise Unauthenticated("the token's sub is no username: 1 to 255 printable characters")
+    return principal
 
 
 def _refuse_unmeant(request: Request) -> None:

@@ -12,12 +12,14 @@ from google.rpc import status_pb2
 
 from kassa.domain.errors import InvalidRequest, KassaError
 from kassa.faces import edge, grpc_status
+from kassa.faces.grpc_service import serve
 from kassa.faces.orders import contract, handlers
 from kassa.faces.orders.failures import failure_of
 from kassa.usecases.core import Core
 from kassa.usecases.create_order import create_order
 from kassa_protos.orders.v1 import orders_pb2, orders_pb2_grpc
 
+_EXACT_DIGITS = 15  # beyond them one double stands for several decimals: 2^53 + 1 reads as 2^53
 _DECIMAL = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?")
 
 
@@ -64,7 +66,8 @@ class PaymentService(orders_pb2_grpc.PaymentServiceServicer):
 
 def add_to(server: grpc.aio.Server, core: Core) -> None:
     """Serve `kassa.orders.v1.PaymentService` from `server`."""
-    orders_pb2_grpc.add_PaymentServiceServicer_to_server(PaymentService(core), server)
+    service = orders_pb2.DESCRIPTOR.services_by_name["PaymentService"]
+    serve(server, service, PaymentService(core), tell)
 
 
 def tell(error: KassaError) -> status_pb2.Status:
@@ -122,4 +125,10 @@ def _exactly(number: Any) -> Decimal:
     amount = Decimal(repr(number))
     if not amount.is_finite():
         raise InvalidRequest("order_amount: not a number", field="order_amount")
+    if len(amount.normalize().as_tuple().digits) > _EXACT_DIGITS:
+        raise InvalidRequest(
+            f"order_amount: {amount} has more digits than a double keeps apart;"
+            " send order_amount_decimal",
+            field="order_amount",
+        )
     return amount

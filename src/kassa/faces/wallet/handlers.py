@@ -36,7 +36,7 @@ FRESHNESS: timedelta | None = None
 """How far Request-Time may be from our clock; None: not judged, since the family publishes no
 tolerance and the request id is what makes a repeated pay harmless (README)."""
 
-_CLIENT = "kassa.wallet_client"  # in the scope, which no two requests share
+_SIGNED_FOR = "kassa.wallet_signed_for"  # in the scope, which no two requests share: a client id
 _UNDECIDED = frozenset(
     {PaymentStatus.REQUIRES_ACTION, PaymentStatus.PROCESSING, PaymentStatus.AUTHORIZED}
 )
@@ -155,16 +155,16 @@ async def _no_interface(request: Request) -> Response:
 
 
 async def _find_client(request: Request) -> WalletClient | None:
-    """Who says to be calling; from now on answers to this request are signed, if we know them."""
+    """Who says to be calling. Answers are signed for them unless they prove to be nobody: while the
+    database cannot tell, they get a signed U, which is the answer they may not mistake.
+    """
     named = request.headers.getlist("client-id")
-    if len(named) == 1 and named[0]:
-        request.scope[_CLIENT] = await find_wallet_client(edge.core_of(request), named[0])
-        return _client_of(request)
-    return None
-
-
-def _client_of(request: Request) -> WalletClient | None:
-    client: WalletClient | None = request.scope.get(_CLIENT)
+    if len(named) != 1 or not named[0]:
+        return None
+    request.scope[_SIGNED_FOR] = named[0]
+    client = await find_wallet_client(edge.core_of(request), named[0])
+    if client is None:
+        del request.scope[_SIGNED_FOR]
     return client
 
 
@@ -209,16 +209,16 @@ async def _respond(request: Request, answer: contract.Answer) -> Response:
 
 
 def _write(request: Request, answer: contract.Answer) -> Response:
-    """The answer, signed over the request's own method and target; unsigned only when we do not
-    know who asked."""
-    body, client = edge.to_json(answer), _client_of(request)
+    """The answer, signed over the request's own method and target; unsigned only when nobody has
+    the Client-Id that asks."""
+    body, client_id = edge.to_json(answer), request.scope.get(_SIGNED_FOR)
     now = contract.write_time(datetime.now(UTC))
     headers = {"response-time": now, "content-type": contract.CONTENT_TYPE}
-    if client is not None:
+    if client_id is not None:
         secrets = edge.core_of(request).secrets
-        signed = signature.Signed(request.method, _target(request), client.client_id, now, body)
+        signed = signature.Signed(request.method, _target(request), client_id, now, body)
         key = signature.private_key(secrets.wallet_private_key_pem)
-        headers["client-id"] = client.client_id
+        headers["client-id"] = client_id
         headers["signature"] = signature.sign(signed, key, secrets.wallet_key_version)
     return Response(body, headers=headers)
 
