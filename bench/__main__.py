@@ -10,7 +10,7 @@ from bench.gateway import Gateway
 from bench.parts import Bench, Part
 
 _ROUNDS = 3
-_QUICK_SECONDS, _QUICK_ROUNDS = 1.5, 2
+_QUICK_SECONDS, _QUICK_ROUNDS = 1.0, 2
 
 
 def main() -> int:

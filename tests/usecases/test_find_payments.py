@@ -44,9 +44,9 @@ async def test_another_companys_payment_is_not_told_from_none(shop: Shop) -> Non
     assert await words(find_by_request(core, shop.company.id, "t", "r-1")) == "no such payment"
 
 
-@pytest.mark.parametrize("number", [0, -1, 1, 2**31, 2**63 - 1, 2**63, 10**30])
-async def test_a_number_nobody_has_is_no_payment(shop: Shop, number: int) -> None:
-    assert await words(find_by_number(shop.core, shop.company.id, number)) == "no such payment"
+async def test_a_number_nobody_has_is_no_payment(shop: Shop) -> None:
+    for number in (0, -1, 1, 2**31, 2**63 - 1, 2**63, 10**30):
+        assert await words(find_by_number(shop.core, shop.company.id, number)) == "no such payment"
 
 
 async def test_a_thousand_eyes_see_the_same_payment_and_the_missing_spoil_nothing(

@@ -109,8 +109,8 @@ def _refuse_unstorable(value: Any, field: str = "") -> None:
             _refuse_unstorable(name, field)
             _refuse_unstorable(inner, f"{field}.{name}".lstrip("."))
     elif isinstance(value, list):
-        for inner in value:
-            _refuse_unstorable(inner, field)
+        for index, inner in enumerate(value):
+            _refuse_unstorable(inner, f"{field}[{index}]")
     elif isinstance(value, str) and _UNSTORABLE.search(value):
         raise InvalidRequest(
             f"{field or 'the body'}: a text holds NUL or half a character",

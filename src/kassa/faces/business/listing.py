@@ -77,7 +77,7 @@ def parse_json(body: bytes) -> Any:
     except InvalidRequest as error:
         if error.field is None:
             raise
-        field = ".".join(_NAMES.get(name, name) for name in error.field.split("."))
+        field = re.sub(r"\w+", lambda name: _NAMES.get(name[0], name[0]), error.field)
         raise _wrong(field, "holds NUL or half a character") from None
 
 
