@@ -39,10 +39,10 @@ SECRETS = {
 @pytest.fixture
 def lines() -> Iterator[Any]:
     """Reads what was logged, as the processes log it."""
-    written = io.StringIO()
+    written = io.BytesIO()
     observe.configure_logs("test", "info")
     # A logger that is kept would outlive this test.
-    factory = structlog.PrintLoggerFactory(written)
+    factory = structlog.BytesLoggerFactory(written)
     structlog.configure(logger_factory=factory, cache_logger_on_first_use=False)
 
     def read() -> list[dict[str, Any]]:

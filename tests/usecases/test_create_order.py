@@ -143,6 +143,30 @@ async def test_the_merchants_own_order_id_is_a_key_too(shop: Shop) -> None:
     assert not (await shop.create(order_id="order-1", company=other)).replayed
 
 
+async def test_a_second_key_for_an_order_is_refused_and_stays_free_for_another(shop: Shop) -> None:
+    first = await shop.create(**KEY, order_id="order-1")
+    other_key = {**KEY, "request_id": "r-2"}
+
+    with pytest.raises(IdempotencyMismatch, match="'order-1' exists under another") as caught:
+        await shop.create(**other_key, order_id="order-1")
+    another = await shop.create(**other_key, order_id="order-2", amount=Money(1, "CNY"))
+
+    assert caught.value.reason == "order_id_taken"
+    assert not another.replayed
+    for key in (KEY, {}):
+        again = await shop.create(**key, order_id="order-1")
+        assert again == CreatedOrder(first.order, first.payment, True)
+
+
+async def test_customers_known_by_their_id_alone_have_numbers_of_their_own(shop: Shop) -> None:
+    ids = ["user-1", "user-2", "user-1", ""]
+
+    numbers = [(await shop.create(customer_id=each)).order.customer.number for each in ids]
+
+    assert numbers[0] == numbers[2]
+    assert len(set(numbers)) == 3
+
+
 async def test_repeats_and_contradictions_within_one_batch_are_judged_like_any_others(
     shop: Shop,
 ) -> None:

@@ -2,13 +2,16 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from tests.usecases.shop import Scripted, Shop, outcome_of
 
-from kassa.connectors.base import ActionNeeded
+from kassa.connectors.base import ActionNeeded, Declined
 from kassa.domain.errors import IllegalTransition, NotFound
 from kassa.domain.lifecycle import PaymentStatus
+from kassa.domain.money import Money
 from kassa.domain.payments import Payment
 from kassa.domain.principals import Principal
 from kassa.usecases.open_payment import get_customer_payment, open_payment, renew_redirect
@@ -154,3 +157,46 @@ async def test_a_paid_payment_comes_back_as_it_is(shop: Shop, alice: Principal) 
     assert await renew_redirect(shop.core, alice, the_number(payment)) == paid
     assert await opened(shop, alice, "order-1") == paid
     assert [one["status"] for one in await shop.attempts(paid)] == ["abandoned", "succeeded"]
+
+
+@pytest.mark.parametrize(
+    ("order", "code"),
+    [
+        ({"amount": Money(500, "JPY")}, "currency_unsupported"),
+        ({"amount": Money(100_000_000_01, "CNY")}, "amount_out_of_range"),
+        ({}, "expired"),
+    ],
+)
+async def test_what_alipay_can_never_take_is_tried_and_told_once(
+    shop: Shop, alice: Principal, order: dict[str, Any], code: str
+) -> None:
+    lifetime = timedelta(minutes=1 if code == "expired" else 60)
+    ends = datetime.now(UTC) + lifetime
+    made = await shop.create(order_id="order-1", expires_at=ends, **order)
+
+    first = await opened(shop, alice, "order-1")
+    again = await opened(shop, alice, "order-1")
+    renewed = await renew_redirect(shop.core, alice, the_number(first))
+
+    assert (first.status, first.failure_code) == (PaymentStatus.FAILED, code)
+    assert first == again == renewed
+    assert len(await shop.attempts(first)) == 1
+    assert (await shop.timeline(first)).count("decline failed") == 1
+    paid = await shop.submit(made.payment)
+    assert paid.status is PaymentStatus.CAPTURED
+
+
+async def test_a_payment_refused_by_a_payer_can_still_get_a_new_address(
+    shop: Shop, alice: Principal
+) -> None:
+    address = ActionNeeded(reference="", url="https://pay.example/1")
+    refused = Declined(code="payer_refused", message="no")
+    shop.core.connectors["alipay"] = Scripted(refused, address)  # type: ignore[index]
+    await shop.create(order_id="order-1")
+    failed = await opened(shop, alice, "order-1")
+
+    renewed = await renew_redirect(shop.core, alice, the_number(failed))
+
+    assert failed.status is PaymentStatus.FAILED
+    assert renewed.redirect_url == "https://pay.example/1"
+    assert len(await shop.attempts(renewed)) == 2

@@ -8,10 +8,11 @@ import pytest
 from tests.usecases.shop import CARDS, Scripted, Shop, outcome_of
 
 from kassa.connectors.base import NotSent
-from kassa.domain.errors import IdempotencyMismatch, ProviderUnavailable
+from kassa.domain.errors import IdempotencyMismatch, ProviderUnavailable, UnsupportedOperation
 from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.money import Money
 from kassa.domain.payments import Method, Payment
+from kassa.usecases.expire_orders import expire_orders
 from kassa.usecases.request_payment import RequestedPayment, request_payment
 
 pytestmark = pytest.mark.anyio
@@ -85,6 +86,50 @@ async def test_after_a_failure_the_same_content_is_the_same_answer_and_other_con
     assert (other.id, other.status) == (failed.id, PaymentStatus.CAPTURED)
     assert len(await shop.attempts(failed)) == 2
     assert await shop.faults() == []
+
+
+async def test_a_late_copy_of_an_earlier_content_is_told_the_state_and_charges_nothing(
+    shop: Shop,
+) -> None:
+    first: dict[str, Any] = {"instrument": CARDS["declined"], "fingerprint_of": {"card": "a"}}
+    await ask(shop, **first)
+    failed = await ask(shop, instrument=CARDS["no_funds"], fingerprint_of={"card": "b"})
+
+    assert await ask(shop, **first) == failed
+    paid = await ask(shop, fingerprint_of={"card": "c"})
+
+    assert paid.status is PaymentStatus.CAPTURED
+    assert await ask(shop, **first) == paid
+    assert len(await shop.attempts(paid)) == 3
+    assert await shop.faults() == []
+
+
+async def test_a_claim_that_nobody_went_on_with_is_gone_on_with(shop: Shop) -> None:
+    failed = await ask(shop, instrument=CARDS["declined"], fingerprint_of={"card": "a"})
+    with pytest.raises(UnsupportedOperation):
+        await ask(shop, connector="gone", fingerprint_of={"card": "b"})  # claimed, and no further
+
+    healed = await ask(shop, fingerprint_of={"card": "b"})
+
+    assert (healed.id, healed.status) == (failed.id, PaymentStatus.CAPTURED)
+
+
+@pytest.mark.parametrize("swept", [True, False])
+@pytest.mark.parametrize("method", [Method.CREDIT_CARD, Method.CASH])
+async def test_an_expired_order_gives_the_same_answer_every_time(
+    shop: Shop, swept: bool, method: Method
+) -> None:
+    made = await shop.create(order_id="order-1")
+    await shop.expire(made.payment)
+    if swept:
+        assert await expire_orders(shop.core) == 1
+
+    answers = [await ask(shop, method=method) for _ in range(2)]
+
+    assert answers[0].status is PaymentStatus.EXPIRED
+    assert answers[0] == answers[1]
+    assert await shop.order_status(made.payment) == "expired"
+    assert await shop.attempts(made.payment) == []
 
 
 async def test_what_could_not_be_sent_is_sent_when_it_is_asked_again(shop: Shop) -> None:

@@ -80,13 +80,7 @@ def parse_json(body: bytes) -> Any:
     for a member that stands twice and for nesting too deep to read.
     """
     try:
-        value = json.loads(
-            body.decode("utf-8"),
-            parse_float=_read_decimal,
-            parse_int=_read_int,
-            parse_constant=_no_constant,
-            object_pairs_hook=_no_duplicates,
-        )
+        value = _decoder.decode(body.decode("utf-8"))
         if b"\\u" in body:
             _refuse_unstorable(value)
         return value
@@ -143,6 +137,14 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise InvalidRequest(f"the member {twice!r} stands twice", reason="json_malformed")
     return members
+
+
+_decoder = json.JSONDecoder(
+    parse_float=_read_decimal,
+    parse_int=_read_int,
+    parse_constant=_no_constant,
+    object_pairs_hook=_no_duplicates,
+)
 
 
 def convert(value: Any, shape: type[Struct]) -> Struct:

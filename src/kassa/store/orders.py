@@ -84,7 +84,7 @@ async def by_payment(
     rows = await connection.fetch(
         f"select {_VIEW} from {_JOIN}"
         " join unnest($1::text[], $2::text[]) as k(c, id) on k.c = p.company_id and k.id = p.id"
-        " where p.company_id = any($1)",
+        " where p.company_id = any($1) and p.id = any($2)",
         [company for company, _ in keys],
         [payment for _, payment in keys],
     )
@@ -98,7 +98,7 @@ async def by_order(
     rows = await connection.fetch(
         f"select {_VIEW} from {_JOIN}"
         " join unnest($1::text[], $2::text[]) as k(c, id) on k.c = o.company_id and k.id = o.id"
-        " where o.company_id = any($1) order by p.company_id, p.id",
+        " where o.company_id = any($1) and o.id = any($2) order by p.company_id, p.id",
         [company for company, _ in keys],
         [order for _, order in keys],
     )
@@ -116,7 +116,8 @@ async def by_request(
     rows = await connection.fetch(
         f"select {_VIEW} from {_JOIN} join unnest($1::text[], $2::text[], $3::text[])"
         " as k(c, scope, request) on k.c = o.company_id and k.scope = o.request_scope"
-        " and k.request = o.request_id where o.company_id = any($1) order by p.id desc",
+        " and k.request = o.request_id where o.company_id = any($1)"
+        " and o.request_id = any($3) order by p.id desc",
         [company for company, _, _ in keys],
         [scope for _, scope, _ in keys],
         [request for _, _, request in keys],

@@ -161,6 +161,12 @@ def _judge(item: _Prepared, by_request: _Found, by_id: _FoundById) -> CreatedOrd
         return IdempotencyMismatch(
             f"order id {asked.id!r} is taken by another order", reason="order_id_taken"
         )
+    # Answered, the new key would stand for this order without being kept anywhere.
+    keyed = asked.request_id is not None and order.request_id is not None
+    if keyed and order.request_id != asked.request_id:
+        return IdempotencyMismatch(
+            f"order {asked.id!r} exists under another request id", reason="order_id_taken"
+        )
     return CreatedOrder(order, payment, True)
 
 
@@ -198,9 +204,11 @@ def _prepare(core: Core, wanted: NewOrder) -> _Prepared:
     company = wanted.company
     person = (company.id, wanted.customer_name, wanted.customer_email, wanted.customer_phone)
     number = wanted.customer_number
+    if number is None:
+        number = stable_number(*person, *filter(None, [wanted.customer_id]))
     customer = Customer(
         id=wanted.customer_id or stable_id("cus", *person),
-        number=stable_number(*person) if number is None else number,
+        number=number,
         name=wanted.customer_name,
         email=wanted.customer_email,
         phone=wanted.customer_phone,

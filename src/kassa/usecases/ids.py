@@ -15,18 +15,48 @@ def _base32(number: int, length: int) -> str:
     return "".join(reversed(characters))
 
 
+# Every byte stands for one character: 256 is a multiple of 32, so all are equally likely.
+_CHARACTER_OF_BYTE = bytes(ord(_ALPHABET[byte % 32]) for byte in range(256))
+_POOL_BYTES = 8192  # asking the kernel once for many ids costs a tenth of asking for each
+
+
+class _Source:
+    """Random characters, and the time as text, each made once for many ids. One per process:
+    ours are started anew and never forked, so no two share a pool."""
+
+    def __init__(self) -> None:
+        self._pool = ""
+        self._used = 0
+        self._millisecond = 0
+        self._time = ""
+
+    def random(self, length: int) -> str:
+        """`length` characters of 5 random bits each."""
+        if self._used + length > len(self._pool):
+            self._pool = os.urandom(_POOL_BYTES).translate(_CHARACTER_OF_BYTE).decode()
+            self._used = 0
+        self._used += length
+        return self._pool[self._used - length : self._used]
+
+    def time(self) -> str:
+        """48 bits of milliseconds as 10 characters."""
+        millisecond = time.time_ns() // 1_000_000
+        if millisecond != self._millisecond:
+            self._millisecond, self._time = millisecond, _base32(millisecond, 10)
+        return self._time
+
+
+_source = _Source()
+
+
 def new_id(prefix: str) -> str:
     """`prefix`_ + 48 bits of milliseconds + 80 random bits: "py_01kb…"; sorts by time."""
-    milliseconds = time.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(10), "big")
-    return f"{prefix}_{_base32(milliseconds, 10)}{_base32(random, 16)}"
+    return f"{prefix}_{_source.time()}{_source.random(16)}"
 
 
 def new_session_token(company_number: int) -> str:
     """What opens the cashier: names the company, then 160 random bits behind the time."""
-    milliseconds = time.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(20), "big")
-    return f"sess_{company_number:x}z{_base32(milliseconds, 10)}{_base32(random, 32)}"
+    return f"sess_{company_number:x}z{_source.time()}{_source.random(32)}"
 
 
 def company_number_of(token: str, prefix: str) -> int | None:

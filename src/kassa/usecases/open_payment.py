@@ -15,6 +15,10 @@ from kassa.usecases.find_payments import View, find_by_number, payments_of_order
 from kassa.usecases.learn import learn, query_pause
 
 _CONNECTOR = "alipay"
+# Declined before anything was sent, for what the order is: another try would end alike.
+_FOR_GOOD = frozenset(
+    {"currency_unsupported", "amount_out_of_range", "expired", "address_too_long"}
+)
 
 
 async def open_payment(
@@ -92,6 +96,7 @@ async def redirect(core: Core, payment: Payment, *, actor: str, renew: bool = Tr
 
     `renew` False: an address that it has already is kept.
     Signing is our own arithmetic, nothing is sent: the trade begins when the payer opens it.
+    A payment that Alipay could never take comes back as it failed, without another attempt.
     Raises: IllegalTransition (ended or expired), UnsupportedOperation (not configured).
     """
     connector = core.connectors.get(_CONNECTOR)
@@ -105,6 +110,8 @@ async def redirect(core: Core, payment: Payment, *, actor: str, renew: bool = Tr
         if busy and not _standing(case):
             return
         attempt = _standing(case)
+        if attempt is None and _unfit(case) and not case.is_expired():
+            return
         if attempt is None or case.is_expired():
             attempt = case.start_attempt(Method.ALIPAY, _CONNECTOR, actor=actor)
         chosen.append(attempt)
@@ -157,3 +164,14 @@ def _standing(case: Case) -> Attempt | None:
         if attempt.connector == _CONNECTOR and attempt.status is AttemptStatus.DISPATCHED:
             return attempt
     return None
+
+
+def _unfit(case: Case) -> bool:
+    """Whether the newest attempt was Alipay's, and showed that the order can never go there."""
+    newest = max(case.attempts.values(), key=lambda attempt: attempt.number, default=None)
+    return (
+        newest is not None
+        and newest.connector == _CONNECTOR
+        and newest.status is AttemptStatus.DECLINED
+        and newest.failure_code in _FOR_GOOD
+    )

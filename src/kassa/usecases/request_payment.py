@@ -22,8 +22,11 @@ from kassa.usecases.record_payment import Recording, record_payment
 from kassa.usecases.submit_payment import Submission, submit_payment
 
 _S = PaymentStatus
-_CLAIMED = "request_version"  # and which version of the payment that made
-_CONTENT = "request"  # where the payment's extra keeps the fingerprint of what was asked
+# In the payment's extra: fingerprints of what was asked, the newest last, so that a late copy of
+# an older request is known; and the version of the payment that the newest one made.
+_SERVED = "requests"
+_CLAIMED = "request_version"
+_MOST_SERVED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -53,8 +56,8 @@ class RequestedPayment:
 async def request_payment(core: Core, wanted: RequestedPayment) -> Payment:
     """Pay the order `order_id`, making it when nobody has yet.
 
-    One live request per order: the same content again is the same payment and sends nothing;
-    other content is refused while the payment lives, and is a new attempt after it failed.
+    One live request per order: content that was served before is the same payment and sends
+    nothing; new content is refused while the payment lives, and is a new attempt after it failed.
     Raises: InvalidRequest, IdempotencyMismatch, IllegalTransition, ProviderUnavailable.
     """
     content = _fingerprint(core, wanted)
@@ -100,30 +103,31 @@ async def _claim(
     core: Core, wanted: RequestedPayment, payment: Payment, content: str
 ) -> tuple[Payment, bool]:
     """Write down whose request the payment serves; says whether an attempt is to be made."""
-    known = payment.extra.get(_CONTENT)
-    untouched = payment.extra.get(_CLAIMED) == payment.version
-    if known == content and payment.status is not _S.CREATED and not untouched:
+    if content in _served(payment) and not _left_lying(payment, content):
         return payment, False
     verdict: list[bool] = []
 
     def decide(case: Case, _: Purse | None) -> None:
         verdict.clear()
-        held = case.payment.extra.get(_CONTENT)
-        status = case.payment.status
-        if held == content:
-            # Claimed, and nothing has happened since: whoever claimed it may have died.
-            untouched = case.payment.extra.get(_CLAIMED) == case.payment.version
-            verdict.append(status is _S.CREATED or untouched)
+        served = _served(case.payment)
+        if case.is_expired() and case.payment.status is _S.CREATED:
+            case.close(PaymentEvent.EXPIRE, actor=wanted.actor, evidence={"by": "clock"})
+        payment = case.payment
+        if content in served:
+            verdict.append(_left_lying(payment, content) and not case.is_expired())
             return
-        if held is not None and not (status is _S.FAILED and case.payment.retry_allowed):
+        if served and not (payment.status is _S.FAILED and payment.retry_allowed):
             raise IdempotencyMismatch(
                 f"order {wanted.order_id!r} has a payment request with other content"
             )
-        if case.payment.is_paid:
+        if payment.is_paid:
             raise IdempotencyMismatch(f"order {wanted.order_id!r} is paid already")
+        verdict.append(payment.is_open and not case.is_expired())
+        if not verdict[0]:
+            return  # unclaimed, so that a repeat is answered alike
         kept = {
-            _CONTENT: content,
-            _CLAIMED: case.payment.version + 1,
+            _SERVED: [*served, content][-_MOST_SERVED:],
+            _CLAIMED: payment.version + 1,
             "user_id": wanted.user_id,
             "payer_account": wanted.payer_account,
             "payee_account": wanted.payee_account,
@@ -132,14 +136,25 @@ async def _claim(
             PaymentEvent.NOTE,
             actor=wanted.actor,
             evidence={"note": "payment requested", "method": wanted.method.value},
-            extra={**case.payment.extra, **kept},
-            payer=case.payment.payer or wanted.user_id,
+            extra={**payment.extra, **kept},
+            payer=payment.payer or wanted.user_id,
         )
-        verdict.append(case.payment.is_open)
 
     change = Change(company_id=payment.company_id, payment_id=payment.id, decide=decide)
     case = await change_payment(core, change)
     return case.payment, verdict[0]
+
+
+def _served(payment: Payment) -> list[str]:
+    served: list[str] = payment.extra.get(_SERVED, [])
+    return served
+
+
+def _left_lying(payment: Payment, content: str) -> bool:
+    """Claimed for `content`, and nothing has happened since: whoever claimed it may have died."""
+    if _served(payment)[-1:] != [content]:
+        return False
+    return payment.status is _S.CREATED or payment.extra.get(_CLAIMED) == payment.version
 
 
 async def _pay(core: Core, wanted: RequestedPayment, payment: Payment) -> Payment:

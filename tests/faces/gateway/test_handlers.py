@@ -226,6 +226,39 @@ async def test_a_repeat_is_known_by_its_meaning(core: Any, client: Any, demo: An
 @pytest.mark.parametrize(
     "change",
     [
+        {"payerAccount": card("4242 4242-4242 4242")},
+        {"payeeAccount": {**PAYEE_ACCOUNT, "accountNumber": "62220202-0011 2233445"}},
+        {"module": "RETAIL"},
+    ],
+)
+async def test_grouped_digits_and_the_usual_module_mean_the_same(
+    core: Any, client: Any, demo: Any, change: dict[str, Any]
+) -> None:
+    first = await create(client, demo)
+
+    second = await create(client, demo, **change)
+
+    assert (second.status, second.json()) == (200, first.json())
+
+
+async def test_a_late_copy_of_an_earlier_request_is_told_how_it_stands_now(
+    core: Any, client: Any, demo: Any
+) -> None:
+    first = await create(client, demo, payerAccount=card(DECLINED))
+    second = await create(client, demo, payerAccount=card("4000000000009995"))
+    late = await create(client, demo, payerAccount=card(DECLINED))
+    paid = await create(client, demo)
+    later = await create(client, demo, payerAccount=card(DECLINED))
+
+    assert first.json()["error"] != second.json()["error"]
+    assert (late.status, late.json()) == (200, second.json())
+    assert (later.status, later.json()) == (200, paid.json())
+    assert later.json()["paymentResult"] is True
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
         {"amount": 299.91},
         {"payerAccount": card("4000000000000259")},
         {"paymentMethod": "cash", "payerAccount": ...},

@@ -99,9 +99,14 @@ def _plain(word: str) -> str:
     return re.sub(r"[\s_-]", "", word).lower()
 
 
+def bare_number(number: str) -> str:
+    """Without the spaces and hyphens that people group digits with."""
+    return re.sub(r"[\s-]", "", number)
+
+
 def mask_number(number: str) -> str:
     """`****` and the last four characters; of a short number, nothing."""
-    bare = re.sub(r"[\s-]", "", number)
+    bare = bare_number(number)
     return HIDDEN + bare[-4:] if len(bare) >= _SHOWABLE else HIDDEN
 
 

@@ -13,7 +13,7 @@ from kassa.domain.principals import Principal
 from kassa.faces import edge
 from kassa.faces.api_keys import principal_of
 from kassa.faces.gateway import contract
-from kassa.faces.gateway.accounts import mask_account, read_source
+from kassa.faces.gateway.accounts import bare_number, mask_account, read_source
 from kassa.usecases.find_payments import View, get_payment
 from kassa.usecases.request_payment import RequestedPayment, request_payment
 
@@ -61,8 +61,8 @@ def _requested(wanted: contract.PaymentRequest, principal: Principal) -> Request
 
 
 def _content(wanted: contract.PaymentRequest, amount: Money, method: Method) -> dict[str, Any]:
-    """What makes a repeat the same request: the meaning, so that 1, 1.0 and 1.00 are one amount
-    and "credit card" is "CREDIT_CARD". The use case hashes it; it is never kept.
+    """What makes a repeat the same request: the meaning, so that 1, 1.0 and 1.00 are one amount,
+    "credit card" is "CREDIT_CARD", and no module is RETAIL. The use case hashes it; never kept.
     """
     return {
         "user_id": wanted.userId,
@@ -70,10 +70,18 @@ def _content(wanted: contract.PaymentRequest, amount: Money, method: Method) -> 
         "amount_minor": amount.minor,
         "currency": amount.currency,
         "method": method.value,
-        "payer": msgspec.to_builtins(wanted.payerAccount),
-        "payee": msgspec.to_builtins(wanted.payeeAccount),
-        "module": wanted.module,
+        # A wallet's code is compared as it is: it has no digits to group.
+        "payer": _account(wanted.payerAccount, exact=method is Method.WALLET),
+        "payee": _account(wanted.payeeAccount),
+        "module": wanted.module or "RETAIL",
     }
+
+
+def _account(account: contract.Account | None, *, exact: bool = False) -> Any:
+    if account is not None and not exact:
+        number = bare_number(account.accountNumber)
+        account = msgspec.structs.replace(account, accountNumber=number)
+    return msgspec.to_builtins(account)
 
 
 def _cashier(request: Request, view: View) -> str:

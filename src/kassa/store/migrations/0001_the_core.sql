@@ -75,7 +75,9 @@ create table orders (
 -- The caller's idempotency key stays unique for ever, not only while a cache remembers it.
 create unique index orders_request on orders (company_id, request_scope, request_id)
   where request_id is not null;
-create unique index orders_session on orders (company_id, session_token);
+-- Not company first: a planner without statistics would read a whole company by it, where the
+-- primary key finds one row. The token names its company, so no two companies can share one.
+create unique index orders_session on orders (session_token, company_id);
 create index orders_expiring on orders (expires_at) where status = 'active';
 
 create table payment (
@@ -127,7 +129,7 @@ create table payment (
   constraint payment_funds check ((status in ('captured', 'settled')) = (captured_minor > 0)),
   constraint payment_failure check (status <> 'failed' or failure_code <> '')
 );
-create index payment_of_order on payment (company_id, order_id, id);
+create index payment_of_order on payment (order_id, company_id, id);
 create unique index payment_number on payment (company_id, number) where number is not null;
 -- M4: one successful payment per order; money beyond it is marked surplus.
 create unique index payment_one_success on payment (company_id, order_id)
