@@ -75,12 +75,13 @@ def configure_logs(process: str, level: str) -> None:
     """One JSON object per line on standard error; nothing secret in it."""
     structlog.configure(
         processors=[
+            structlog.processors.format_exc_info,
+            hide_secrets,
+            # What follows is our own, and need not be searched.
             _name_request,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _name_process(process),
-            structlog.processors.format_exc_info,
-            hide_secrets,
             structlog.processors.JSONRenderer(serializer=_to_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
@@ -177,7 +178,9 @@ class Watch:
 def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _ASKED_ID.match(value):
-            return str(value.decode())
+            asked = str(value.decode())
+            if _hidden(asked) == asked:  # nobody's card number becomes a name in our log
+                return asked
     return new_id("rq")
 
 

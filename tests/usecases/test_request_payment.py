@@ -93,7 +93,7 @@ async def test_a_late_copy_of_an_earlier_content_is_told_the_state_and_charges_n
 ) -> None:
     first: dict[str, Any] = {"instrument": CARDS["declined"], "fingerprint_of": {"card": "a"}}
     await ask(shop, **first)
-    failed = await ask(shop, instrument=CARDS["no_funds"], fingerprint_of={"card": "b"})
+    failed = await ask(shop, instrument=CARDS["insufficient_funds"], fingerprint_of={"card": "b"})
 
     assert await ask(shop, **first) == failed
     paid = await ask(shop, fingerprint_of={"card": "c"})

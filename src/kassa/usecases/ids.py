@@ -73,7 +73,7 @@ def company_number_of(token: str, prefix: str) -> int | None:
 def stable_id(prefix: str, *parts: str) -> str:
     """The same parts, the same id: for things that have no row of their own (customers)."""
     digest = hashlib.sha256("\x1f".join(parts).encode()).digest()
-    return f"{prefix}_{_base32(int.from_bytes(digest[:16], 'big'), 26)}"
+    return f"{prefix}_{digest[:26].translate(_CHARACTER_OF_BYTE).decode()}"
 
 
 def stable_number(*parts: str) -> int:
