@@ -241,7 +241,7 @@ def test_processes_that_start_at_once_agree_on_their_keys(tmp_path: Path) -> Non
 
 
 def test_the_demo_keeps_its_secrets_private(settings: Settings) -> None:
-    folder = demo_company.directory(settings)
+    folder = settings.demo_directory
 
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.glob("*")}
     assert {name: mode for name, mode in modes.items() if mode & 0o077} == {}

@@ -93,11 +93,20 @@ def _connectors(settings: Settings, http: ProviderHttp) -> Mapping[str, Connecto
 
 
 @asynccontextmanager
-async def open_core(settings: Settings, database_url: str) -> AsyncIterator[Core]:
-    """A Core on that database; sockets and pools are given back at the end."""
+async def open_core(
+    settings: Settings,
+    database_url: str,
+    *,
+    patience: float = 0,  # seconds, not money
+) -> AsyncIterator[Core]:
+    """A Core on that database; sockets and pools are given back at the end.
+
+    `patience`: seconds to wait for a database that is still starting.
+    Raises: ProviderUnavailable.
+    """
     http = ProviderHttp()
     core = Core(
-        db=await Database(database_url, size=settings.database_connections).open(),
+        db=await Database(database_url, size=settings.database_connections).open(patience),
         connectors=_connectors(settings, http),
         egress=Egress(),
         policy=policy_of(settings),
@@ -132,6 +141,7 @@ def http_app(core: Core, settings: Settings) -> ASGIApp:
     if "sandbox" in core.connectors:
         routes += sandbox_pages.routes(sandbox_books(settings), clock=now)
     app = Starlette(routes=routes, exception_handlers={404: _nothing_here, 405: _nothing_here})
+    app.router.redirect_slashes = False  # it would lead to wherever Host says
     app.state.core = core
     app.state.test_cards = tuple(
         (one.spaced_number, one.name, one.happens, one.happens_zh) for one in SCENARIOS

@@ -3,7 +3,6 @@
 import json
 import secrets
 import time
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -40,13 +39,9 @@ class Demo(msgspec.Struct, kw_only=True):
     grpc_target: str
 
 
-def directory(settings: Settings) -> Path:
-    return settings.directory / "demo"
-
-
 def prepare(settings: Settings) -> Settings:
     """Make the demo's key files; returns settings that include the demo's Alipay account."""
-    folder = directory(settings)
+    folder = settings.demo_directory
     for name, invent in (
         ("wallet_client_key.pem", installation.rsa_pem),
         ("customer_tokens_key.pem", installation.ec_pem),
@@ -75,7 +70,7 @@ async def make(core: Core, settings: Settings) -> Demo:
     demo = known or _invent(settings)
     demo.base_url = settings.url
     demo.grpc_target = f"{_loopback(settings.host)}:{settings.grpc_port}"
-    folder = directory(settings)
+    folder = settings.demo_directory
     company = await companies.add_company(
         core,
         NewCompany(
@@ -131,13 +126,13 @@ def _invent(settings: Settings) -> Demo:
 
 
 def _read(settings: Settings) -> Demo | None:
-    path = directory(settings) / "demo.json"
+    path = settings.demo_directory / "demo.json"
     return msgspec.json.decode(path.read_bytes(), type=Demo) if path.exists() else None
 
 
 def customer_token(settings: Settings, demo: Demo, username: str) -> str:
     """A fresh token of a demo customer, good for a day."""
-    pem = (directory(settings) / "customer_tokens_key.pem").read_bytes()
+    pem = (settings.demo_directory / "customer_tokens_key.pem").read_bytes()
     now = int(time.time())
     claims = {
         "sub": username,
@@ -160,7 +155,7 @@ def shown(settings: Settings) -> dict[str, Any]:
         raise InvalidRequest(
             f"there is no demo in {settings.directory}: start one with kassa serve --demo"
         )
-    folder = directory(settings)
+    folder = settings.demo_directory
     customers = [
         {"username": name, "token": customer_token(settings, demo, name)} for name in _CUSTOMERS
     ]

@@ -81,6 +81,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def directory(self) -> Path:
         return Path(os.path.abspath(self.data_dir))
 
+    @property
+    def demo_directory(self) -> Path:
+        """Where the demo's credentials are kept."""
+        return self.directory / "demo"
+
 
 def load(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Settings:
     """The settings in force. `flags`: what the command line named (None: not named).

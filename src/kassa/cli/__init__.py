@@ -78,6 +78,7 @@ def serve(
 ) -> None:
     """Start everything: PostgreSQL, REST, gRPC, cashier and workers.
 
+    \b
     Examples:  kassa serve --demo
                kassa serve --port 9000 --grpc-port 9001 --data-dir /srv/kassa
                KASSA_DATABASE_URL=postgresql://… kassa serve --workers 2
@@ -264,6 +265,7 @@ def credential_add(
 ) -> None:
     """Make a credential and show it once, as JSON.
 
+    \b
     Examples:  kassa credential add api-key --company cmp_01kb…
                kassa credential add wallet-client --public-key merchant.pem
                kassa credential add jwt-key --public-key tokens.pem

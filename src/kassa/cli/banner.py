@@ -6,7 +6,6 @@ import shutil
 import sys
 from pathlib import Path
 
-from kassa import demo
 from kassa.settings import Settings
 
 _FACES = ("orders", "business", "checkout", "wallet", "gateway")
@@ -35,7 +34,7 @@ def _demo_lines(settings: Settings) -> list[str]:
     where = ("--data-dir", str(settings.directory))
     return [
         "",
-        f"  The demo's credentials are kept in {demo.directory(settings)}; to see them:",
+        f"  The demo's credentials are kept in {settings.demo_directory}; to see them:",
         "",
         f"    {_command('demo', '--json', *where)}",
         "",

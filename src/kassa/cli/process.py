@@ -4,26 +4,34 @@ import asyncio
 import gc
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
+import structlog
 import uvloop
 from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
 from kassa import app, demo, observe
 from kassa.cli import children
+from kassa.domain.errors import KassaError, ProviderUnavailable
 from kassa.settings import Settings
 from kassa.workers.rounds import make_rounds
 
 _GRPC_GRACE_SECONDS = 5.0  # seconds, not money
+_PATIENCE_SECONDS = 20.0  # seconds, not money: PostgreSQL may be recovering from a crash
+_GLANCE_SECONDS = 0.1  # seconds, not money
 
 
 async def serve_http(
     settings: Settings, database_url: str, stop: asyncio.Event, *, is_first: bool
 ) -> None:
-    async with app.open_core(settings, database_url) as core:
+    async with app.open_core(settings, database_url, patience=_PATIENCE_SECONDS) as core:
         if settings.demo and is_first:  # registered before anybody can be told we are ready
             await demo.make(core, settings)
+        elif settings.demo:
+            await _wait_for_demo(settings, stop)
         server = Server(
             app.http_app(core, settings),
             address=settings.host,
@@ -45,7 +53,9 @@ async def serve_http(
 async def serve_grpc(
     settings: Settings, database_url: str, stop: asyncio.Event, *, is_first: bool
 ) -> None:
-    async with app.open_core(settings, database_url) as core:
+    async with app.open_core(settings, database_url, patience=_PATIENCE_SECONDS) as core:
+        if settings.demo:
+            await _wait_for_demo(settings, stop)
         server = app.grpc_server(core)
         server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
         await server.start()
@@ -56,8 +66,22 @@ async def serve_grpc(
 async def run_workers(
     settings: Settings, database_url: str, stop: asyncio.Event, *, is_first: bool
 ) -> None:
-    async with app.open_core(settings, database_url) as core:
+    async with app.open_core(settings, database_url, patience=_PATIENCE_SECONDS) as core:
         await make_rounds(core, app.chores(settings), stop)
+
+
+async def _wait_for_demo(settings: Settings, stop: asyncio.Event) -> None:
+    """Wait until the first http process has registered the demo, or until `stop`.
+
+    Raises: ProviderUnavailable when it takes too long.
+    """
+    made = demo.directory(settings) / "demo.json"
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while not made.exists() and not stop.is_set():
+        if time.monotonic() >= until:
+            raise ProviderUnavailable("the demo company was not registered in time")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _GLANCE_SECONDS)
 
 
 _PROCESSES: dict[str, Callable[..., Awaitable[None]]] = {
@@ -90,7 +114,11 @@ def main(argv: list[str]) -> None:
     observe.configure_logs(argv[1], settings.log_level)
     _calm_the_collector()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(argv[1], settings, database_url, is_first=is_first))
+        try:
+            runner.run(_run(argv[1], settings, database_url, is_first=is_first))
+        except KassaError as error:
+            structlog.get_logger("kassa.process").error("cannot run", error=error.message)
+            sys.exit(1)
 
 
 if __name__ == "__main__":

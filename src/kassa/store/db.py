@@ -1,6 +1,7 @@
 """The connection pool, and transactions whose commit is never cut short."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -25,6 +26,8 @@ _NOT_NOW = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
 )
+_NOT_YET = (asyncpg.PostgresConnectionError, OSError, TimeoutError, *_NOT_NOW)
+_GLANCE_SECONDS = 0.25  # seconds, not money
 _CONTENTION = (
     asyncpg.DeadlockDetectedError,
     asyncpg.LockNotAvailableError,
@@ -53,8 +56,27 @@ class Database:
         self._size = size
         self._pool: Any = None
 
-    async def open(self) -> "Database":
-        self._pool = await asyncpg.create_pool(
+    async def open(self, patience: float = 0) -> "Database":  # seconds, not money
+        """Connect; for `patience` seconds again and again, while the database starts.
+
+        Raises: ProviderUnavailable.
+        """
+        until = time.monotonic() + patience
+        while True:
+            try:
+                self._pool = await self._connect()
+            except _NOT_YET as error:
+                if time.monotonic() >= until:
+                    raise ProviderUnavailable(
+                        f"the database cannot be reached: {error or type(error).__name__}",
+                        reason="database_unavailable",
+                    ) from error
+                await asyncio.sleep(_GLANCE_SECONDS)
+            else:
+                return self
+
+    async def _connect(self) -> Any:
+        return await asyncpg.create_pool(
             self._url,
             min_size=min(2, self._size),
             max_size=self._size,
@@ -66,7 +88,6 @@ class Database:
                 "idle_in_transaction_session_timeout": "15s",
             },
         )
-        return self
 
     async def close(self) -> None:
         if self._pool is not None:

@@ -13,23 +13,29 @@ from kassa.usecases.expire_orders import expire_orders
 from kassa.usecases.poll_payments import poll_payments
 
 _log = structlog.get_logger("kassa.worker")
+_LAST_WORK_SECONDS = 20.0  # seconds, not money
 _LONGEST_PAUSE = 30.0  # seconds, not money: after failure upon failure
 _MOST_DOUBLINGS = 16  # a night of failures must not grow a number beyond all floats
 
 
 @dataclass(frozen=True, slots=True)
 class Chore:
-    """`every_seconds`: the pause when there was nothing to do; with work at hand there is none."""
+    """`every_seconds`: the pause when there was nothing to do; with work at hand there is none.
+
+    `finish`: waits at the end for what `run` has started and left under way.
+    """
 
     name: str
     every_seconds: float  # seconds, not money
     run: Callable[[Core], Awaitable[int]]
+    finish: Callable[[], Awaitable[None]] | None = None
 
 
 def standard_chores() -> list[Chore]:
     """What every installation's worker does. A fresh list: the courier knows what it has out."""
+    courier = Courier()
     return [
-        Chore("deliver", 0.25, Courier().set_out),  # seconds, not money
+        Chore("deliver", 0.25, courier.set_out, courier.finish),  # seconds, not money
         Chore("poll", 0.5, poll_payments),  # seconds, not money
         Chore("expire", 1.0, expire_orders),  # seconds, not money
     ]
@@ -38,6 +44,11 @@ def standard_chores() -> list[Chore]:
 async def make_rounds(core: Core, chores: Sequence[Chore], stop: asyncio.Event) -> None:
     """Run every chore until `stop` is set; what is under way is finished first."""
     await asyncio.gather(*(_repeat(core, chore, stop) for chore in chores))
+    last = [chore.finish() for chore in chores if chore.finish is not None]
+    try:
+        await asyncio.wait_for(asyncio.gather(*last), _LAST_WORK_SECONDS)
+    except TimeoutError:
+        _log.warning("stopped with work under way", seconds=_LAST_WORK_SECONDS)
 
 
 async def _repeat(core: Core, chore: Chore, stop: asyncio.Event) -> None:

@@ -29,6 +29,7 @@ STATUS: Mapping[PaymentStatus, str] = {
 }
 
 HTTP = edge.HTTP_STATUS
+_STATUS_OF_REASON = {"body_too_large": 413, "method_not_allowed": 405}
 
 NOT_YOURS = "no such payment or order of yours"
 """Said for what is missing and for what is somebody else's, so that nobody can tell them apart."""
@@ -133,7 +134,7 @@ def write_data(value: PaymentJson | bool) -> Response:
 def write_error(_request: Request, error: KassaError) -> Response:
     """`data` null, and an `error` with the stable code and a sentence."""
     said = NOT_YOURS if isinstance(error, NotFound) else error.message
-    status = 413 if error.reason == "body_too_large" else HTTP[error.code]
+    status = _STATUS_OF_REASON.get(error.reason, HTTP[error.code])
     headers = dict(_NO_STORE)
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="kassa"'

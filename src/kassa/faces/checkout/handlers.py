@@ -1,9 +1,12 @@
 """The checkout face's routes: read the request, call the use case, write its answer."""
 
+import re
+
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
-from kassa.domain.errors import PermissionDenied, Unauthenticated
+from kassa.domain.errors import NotFound, PermissionDenied, Unauthenticated, UnsupportedOperation
 from kassa.domain.principals import Principal
 from kassa.faces import edge
 from kassa.faces.checkout import contract
@@ -88,9 +91,29 @@ def _refuse_unmeant(request: Request) -> None:
             raise PermissionDenied("this address acts; it cannot be fetched ahead of time")
 
 
-routes = [
+async def refuse(request: Request) -> Response:
+    """Whatever else is asked for here: a verb that the address does not take, or no address.
+
+    Raises: NotFound.
+    """
+    takes = [one.methods or () for one in served if one.matches(request.scope)[0] is Match.PARTIAL]
+    if not takes:
+        raise NotFound(contract.NOT_YOURS)
+    allowed = ", ".join(sorted(set().union(*takes)))
+    error = UnsupportedOperation(f"this address takes {allowed}", reason="method_not_allowed")
+    answer = contract.write_error(request, error)
+    answer.headers["Allow"] = allowed
+    return answer
+
+
+served = [
     edge.route("POST", "/api/v1/payments", create, contract.write_error),
     edge.route("GET", "/api/v1/payments/retry/{id}", retry, contract.write_error),
     edge.route("GET", "/api/v1/payments/verify/{id}", verify, contract.write_error),
     edge.route("GET", "/api/v1/payments/{id}", show, contract.write_error),
 ]
+# Last, and for every verb.
+elsewhere = edge.route((), "/api/v1/payments", refuse, contract.write_error)
+elsewhere.path_regex = re.compile(r"/api/v1/payments(?:/|\Z)")  # its beginning; {:path} ends at a line break
+
+routes = [*served, elsewhere]

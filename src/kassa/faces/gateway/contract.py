@@ -30,6 +30,7 @@ RESULT: Mapping[PaymentStatus, str | None] = {
 """The first word of `error`; None where `paymentResult` is true."""
 
 HTTP = edge.HTTP_STATUS
+_STATUS_OF_REASON = {"body_too_large": 413, "method_not_allowed": 405}
 
 NOT_YOURS = "no such payment request of yours"
 
@@ -38,14 +39,16 @@ _NO_STORE = {"Cache-Control": "no-store"}
 _NOT_TEXT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
-Word = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z _-]{0,31}\Z")]
+_ORDER_ID = re.compile(r"[A-Za-z0-9_-]{3,45}", re.ASCII)
+_ACCOUNT_TYPE = re.compile(r"[A-Za-z][A-Za-z _-]{0,31}", re.ASCII)
+
 Text = Annotated[str, Meta(min_length=1, max_length=128)]
 
 
 class Account(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """One side of the payment. `accountType` has no digits, so that no number hides in it."""
 
-    accountType: Word  # noqa: N815 - the wire's words, here and below
+    accountType: str  # noqa: N815 - the wire's words, here and below
     accountNumber: Text  # noqa: N815
     accountName: Text | None = None  # noqa: N815
     bankName: Text | None = None  # noqa: N815
@@ -58,7 +61,7 @@ class PaymentRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The body of POST /gateway/payment-requests."""
 
     userId: Annotated[str, Meta(min_length=1, max_length=64)]  # noqa: N815
-    orderId: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{3,45}\Z")]  # noqa: N815
+    orderId: str  # noqa: N815
     amount: edge.Number
     paymentMethod: Text  # noqa: N815
     payeeAccount: Account  # noqa: N815
@@ -152,7 +155,7 @@ def write_error(request: Request, error: KassaError) -> Response:
     """The operation's own members: nothing was paid, and `error` is `CODE: sentence`."""
     said = NOT_YOURS if isinstance(error, NotFound) else error.message
     text = f"{error.code.upper()}: {said}"
-    status = 413 if error.reason == "body_too_large" else HTTP[error.code]
+    status = _STATUS_OF_REASON.get(error.reason, HTTP[error.code])
     headers = dict(_NO_STORE)
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="kassa"'
@@ -167,12 +170,19 @@ def write_error(request: Request, error: KassaError) -> Response:
 
 
 def check_texts(wanted: PaymentRequest) -> PaymentRequest:
-    """`wanted` itself, when the database and a page can hold its texts.
+    """`wanted` itself, when its words are well formed, and its texts can be stored and shown.
 
-    Raises: InvalidRequest.
+    Raises: InvalidRequest, which never repeats them.
     """
+    if not _ORDER_ID.fullmatch(wanted.orderId):
+        said = "orderId: 3 to 45 letters, digits, _ or - are needed"
+        raise InvalidRequest(said, field="orderId")
     texts = {"userId": wanted.userId}
     for side, account in (("payer", wanted.payerAccount), ("payee", wanted.payeeAccount)):
+        if account is not None and not _ACCOUNT_TYPE.fullmatch(account.accountType):
+            field = f"{side}Account.accountType"
+            said = "1 to 32 letters, spaces, _ or - are needed, a letter first"
+            raise InvalidRequest(f"{field}: {said}", field=field)
         for member in ("accountNumber", "accountName", "bankName"):
             texts[f"{side}Account.{member}"] = getattr(account, member, None) or ""
     for field, text in texts.items():

@@ -1,11 +1,14 @@
 """The gateway face's routes: read the request, call the use case, write its answer."""
 
+import re
 from typing import Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
+from kassa.domain.errors import NotFound, UnsupportedOperation
 from kassa.domain.money import Money, payable
 from kassa.domain.orders import Module
 from kassa.domain.payments import Method
@@ -88,7 +91,27 @@ def _cashier(request: Request, view: View) -> str:
     return f"{edge.core_of(request).policy.base_url}/pay/{view.order.session_token}"
 
 
-routes = [
+async def refuse(request: Request) -> Response:
+    """Whatever else is asked for here: a verb that the address does not take, or no address.
+
+    Raises: NotFound.
+    """
+    takes = [one.methods or () for one in served if one.matches(request.scope)[0] is Match.PARTIAL]
+    if not takes:
+        raise NotFound(contract.NOT_YOURS)
+    allowed = ", ".join(sorted(set().union(*takes)))
+    error = UnsupportedOperation(f"this address takes {allowed}", reason="method_not_allowed")
+    answer = contract.write_error(request, error)
+    answer.headers["Allow"] = allowed
+    return answer
+
+
+served = [
     edge.route("POST", "/gateway/payment-requests", create, contract.write_error),
     edge.route("GET", "/gateway/payment-requests/{payment_request_id}", show, contract.write_error),
 ]
+# Last, and for every verb.
+elsewhere = edge.route((), "/gateway/", refuse, contract.write_error)
+elsewhere.path_regex = re.compile("/gateway/")  # its beginning; {:path} ends at a line break
+
+routes = [*served, elsewhere]

@@ -7,6 +7,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 import msgspec
+from starlette.datastructures import Headers
 
 from kassa.domain.errors import InvalidRequest, Unauthenticated
 from kassa.domain.money import Money, payable
@@ -50,6 +51,8 @@ _PHONE = re.compile(r"\+?[0-9(][0-9 ().-]*")
 _METHODS = re.compile(r"[A-Za-z0-9_-]+(?: *, *[A-Za-z0-9_-]+)*")
 _URL = re.compile(r"https?://[^/?#@\\\s]+(?:[/?#][\x21-\x7e]*)?", re.IGNORECASE)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+_HEADERS = ("x-client-id", "x-client-secret", "idempotency-key", "x-idempotency-key")
 
 _MODULES = {module.value: module for module in Module}
 
@@ -108,14 +111,20 @@ class VerifyPayment(msgspec.Struct, forbid_unknown_fields=True):
 _NO_DETAILS, _NO_META, _NO_TAGS = CustomerDetails(), OrderMeta(), OrderTags()
 
 
+def read_headers(headers: Headers) -> dict[str, str]:
+    """Who asks, and the idempotency key. What was sent twice is joined as RFC 9110, 5.3 says, with
+    a blank, which neither a credential nor a key can hold: so it is refused where it is read."""
+    return {name: ", ".join(headers.getlist(name)) for name in _HEADERS if name in headers}
+
+
 def read_credentials(headers: Mapping[str, str]) -> tuple[str, str]:
     """The client's id and secret.
 
-    Raises: Unauthenticated when one is missing.
+    Raises: Unauthenticated when one is missing or was sent twice.
     """
     client_id, secret = headers.get("x-client-id", ""), headers.get("x-client-secret", "")
     if not _KEY.fullmatch(client_id) or not _KEY.fullmatch(secret):
-        raise Unauthenticated("x-client-id and x-client-secret are needed")
+        raise Unauthenticated("x-client-id and x-client-secret are needed, once each")
     return client_id, secret
 
 
@@ -129,7 +138,7 @@ def read_key(headers: Mapping[str, str]) -> str | None:
         raise _wrong("idempotency_key", "Idempotency-Key and x-idempotency-key differ")
     key = other if key is None else key
     if key is not None and not _KEY.fullmatch(key):
-        raise _wrong("idempotency_key", "1 to 255 visible ASCII characters are needed")
+        raise _wrong("idempotency_key", "1 to 255 visible ASCII characters are needed, once")
     return key
 
 

@@ -1,18 +1,21 @@
 """The orders interface over HTTP: read, call the use case, write."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
+from kassa.domain.errors import NotFound
 from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.orders import Order
 from kassa.domain.payments import Payment
 from kassa.domain.principals import Principal
 from kassa.faces import edge
 from kassa.faces.orders import contract, resources
-from kassa.faces.orders.failures import write_error
+from kassa.faces.orders.failures import ErrorBody, write_error
 from kassa.usecases.authenticate import authenticate_client
 from kassa.usecases.core import Core
 from kassa.usecases.create_order import create_order
@@ -57,8 +60,9 @@ async def judge(core: Core, principal: Principal, order_id: str) -> contract.Ver
 
 async def create(request: Request) -> Response:
     core = edge.core_of(request)
-    principal = await authenticate(core, request.headers)
-    key = contract.read_key(request.headers)
+    headers = contract.read_headers(request.headers)
+    principal = await authenticate(core, headers)
+    key = contract.read_key(headers)
     wanted = await edge.read_json(request, contract.CreateOrder)
     created = await create_order(
         core, contract.read_create(wanted, principal, request_id=key, now=datetime.now(UTC))
@@ -71,14 +75,14 @@ async def create(request: Request) -> Response:
 
 async def verify(request: Request) -> Response:
     core = edge.core_of(request)
-    principal = await authenticate(core, request.headers)
+    principal = await authenticate(core, contract.read_headers(request.headers))
     wanted = await edge.read_json(request, contract.VerifyPayment)
     return edge.answer(await judge(core, principal, wanted.order_id))
 
 
 async def order_asked_for(request: Request) -> tuple[Order, list[Payment]]:
     core = edge.core_of(request)
-    principal = await authenticate(core, request.headers)
+    principal = await authenticate(core, contract.read_headers(request.headers))
     return await find_order(core, principal.company.id, request.path_params["order_id"])
 
 
@@ -103,7 +107,21 @@ async def show_settlements(request: Request) -> Response:
     return edge.answer(resources.write_settlements(payments))
 
 
-routes = [
+async def refuse(request: Request) -> Response:
+    """Whatever else is asked for here: a verb that the address does not take, or no address.
+
+    Raises: NotFound.
+    """
+    takes = [one.methods or () for one in served if one.matches(request.scope)[0] is Match.PARTIAL]
+    if not takes:
+        raise NotFound(f"{request.method} {request.url.path} is not served here")
+    allowed = ", ".join(sorted(set().union(*takes)))
+    said = f"this address takes {allowed}"
+    body = ErrorBody(said, "method_not_allowed", "invalid_request_error")
+    return edge.answer(body, 405, {"Allow": allowed})
+
+
+served = [
     edge.route("POST", "/v1/orders:create", create, write_error),
     edge.route("POST", "/v1/orders:verify", verify, write_error),
     edge.route("GET", "/pg/orders/{order_id}", show_order, write_error),
@@ -111,3 +129,8 @@ routes = [
     edge.route("GET", "/pg/orders/{order_id}/refunds", show_refunds, write_error),
     edge.route("GET", "/pg/orders/{order_id}/settlements", show_settlements, write_error),
 ]
+# Last, and for every verb.
+elsewhere = edge.route((), "/pg/", refuse, write_error)
+elsewhere.path_regex = re.compile("/v1/orders:|/pg/")  # its beginning
+
+routes = [*served, elsewhere]

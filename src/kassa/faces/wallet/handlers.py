@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import os
+import re
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -227,11 +228,12 @@ def _write_error(request: Request, error: KassaError) -> Response:
     return _write(request, contract.write_error(error))
 
 
-_EVERY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+# Last, and for every verb: whatever else is asked for here is an API that is not defined.
+elsewhere = edge.route((), "/v1/payments/", _no_interface, _write_error)
+elsewhere.path_regex = re.compile("/v1/payments/")  # its beginning; {:path} ends at a line break
 
 routes = [
     edge.route("POST", "/v1/payments/pay", _signed(pay), _write_error),
     edge.route("POST", "/v1/payments/inquiryPayment", _signed(inquire), _write_error),
-    # Last: whatever else is asked for under this prefix is an API that is not defined.
-    edge.route(_EVERY_METHOD, "/v1/payments/{rest:path}", _no_interface, _write_error),
+    elsewhere,
 ]
