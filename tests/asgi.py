@@ -34,11 +34,12 @@ class Client:
         method: str,
         path: str,
         *,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str | list[str]] | None = None,
         content: bytes | str | None = None,
         json: Any = None,
     ) -> Answer:
-        """`path` with its query, percent-encoded as it would be on the wire."""
+        """`path` with its query, percent-encoded as it would be on the wire. A header with a list
+        is sent once for each of its values."""
         if json is not None:
             content = _dump(json)
         body = content.encode() if isinstance(content, str) else content or b""
@@ -54,7 +55,11 @@ class Client:
             "raw_path": target.encode(),
             "query_string": query.encode(),
             "root_path": "",
-            "headers": [(k.lower().encode(), v.encode("latin-1")) for k, v in sent_headers.items()],
+            "headers": [
+                (name.lower().encode(), value.encode("latin-1"))
+                for name, said in sent_headers.items()
+                for value in ([said] if isinstance(said, str) else said)
+            ],
             "client": ("127.0.0.1", 50000),
             "server": ("127.0.0.1", 8080),
         }

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from kassa import app, installation
-from kassa import demo as demo_company
 from kassa.domain.errors import InvalidRequest
 from kassa.settings import Alipay, Settings, load
 

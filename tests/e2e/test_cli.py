@@ -180,6 +180,15 @@ def test_every_command_explains_itself(prompt: Prompt) -> None:
         assert explained.stdout.startswith(f"Usage: kassa {' '.join(command)} ")
 
 
+@pytest.mark.parametrize("command", [("serve",), ("credential", "add")])
+def test_each_example_stands_on_a_line_of_its_own(prompt: Prompt, command: tuple[str, ...]) -> None:
+    lines = prompt.type(*command, "--help").stdout.splitlines()
+
+    examples = [line for line in lines if f" kassa {' '.join(command)} " in line]
+    assert len(examples) >= 3 + len([line for line in lines if line.startswith("Usage: ")])
+    assert all(line.count("kassa ") == 1 for line in examples)
+
+
 @pytest.mark.parametrize("command", [("demo", "--json"), ("try", "orders"), ("webhook-secret",)])
 def test_where_there_is_no_demo_the_way_to_one_is_told(
     prompt: Prompt, tmp_path: Path, command: tuple[str, ...]

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
@@ -170,6 +172,38 @@ async def test_a_database_that_is_not_there_is_told_in_words(owner_url: str) -> 
         await ids(db)
 
     assert caught.value.reason == "database_unavailable"
+
+
+RECOVERING = b"SFATAL\0C57P03\0Mthe database system is starting up\0\0"
+
+
+async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """What PostgreSQL says while it recovers."""
+    writer.write(b"E" + (len(RECOVERING) + 4).to_bytes(4) + RECOVERING)
+    writer.close()
+
+
+async def test_who_opens_while_the_database_starts_waits_for_it(
+    owner_url: str, reachable_dir: Path
+) -> None:
+    where = parse_qs(urlsplit(owner_url).query)
+    if "host" not in where:
+        pytest.skip("it needs the socket of the embedded server")
+    (sockets,), (port,) = where["host"], where["port"]
+    door = reachable_dir / f".s.PGSQL.{port}"
+    db = Database(owner_url.replace(sockets, str(reachable_dir)), size=1)
+
+    with pytest.raises(ProviderUnavailable):
+        await db.open()
+    opening = asyncio.create_task(db.open(20))
+    await asyncio.sleep(0.1)
+    async with await asyncio.start_unix_server(refuse, door):
+        with pytest.raises(ProviderUnavailable, match="is starting up"):
+            await db.open(0.1)
+    door.unlink(missing_ok=True)
+    door.symlink_to(Path(sockets) / door.name)
+
+    await (await opening).close()
 
 
 async def test_our_own_mistake_is_not_blamed_on_the_database(db: Database) -> None:

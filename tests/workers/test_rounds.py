@@ -111,6 +111,23 @@ async def test_told_to_stop_it_finishes_what_is_under_way() -> None:
     assert finished == [1]
 
 
+async def test_at_the_end_it_waits_for_what_a_chore_has_left_under_way() -> None:
+    stop, under_way, finished = asyncio.Event(), [], []
+
+    async def set_out(_: Core) -> int:
+        stop.set()
+        under_way.append(asyncio.create_task(asyncio.sleep(0.01)))
+        return 1
+
+    async def finish() -> None:
+        await asyncio.wait(under_way)
+        finished.append(1)
+
+    await make_rounds(NO_CORE, [Chore("deliver", 1, set_out, finish)], stop)
+
+    assert finished == [1]
+
+
 async def test_the_standard_chores_find_and_finish_all_that_is_left_lying(shop: Shop) -> None:
     doubtful = await shop.submit(await shop.payment(), "paid_but_silent")
     await shop.age(doubtful, "1 hour")

@@ -75,7 +75,7 @@ async def _wait_for_demo(settings: Settings, stop: asyncio.Event) -> None:
 
     Raises: ProviderUnavailable when it takes too long.
     """
-    made = demo.directory(settings) / "demo.json"
+    made = settings.demo_directory / "demo.json"
     until = time.monotonic() + _PATIENCE_SECONDS
     while not made.exists() and not stop.is_set():
         if time.monotonic() >= until:

@@ -421,3 +421,25 @@ async def test_a_subject_that_is_no_username_is_nobody(
     answer = await client.request("POST", PATH, headers=bearer(issuer.token(name)), content=body())
 
     assert answer.status == 401
+
+
+ELSEWHERE = [
+    ("PUT", f"{PATH}/1", "GET, HEAD"),
+    ("POST", f"{PATH}/verify/1", "GET, HEAD"),
+    ("DELETE", PATH, "POST"),
+    ("GET", f"{PATH}/", None),
+    ("GET", f"{PATH}/a%2Fb", None),
+    ("GET", f"{PATH}/x/%0d%0aX:y", None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "allowed"), ELSEWHERE)
+async def test_a_wrong_verb_or_address_is_told_in_this_faces_words(
+    client: Any, method: str, path: str, allowed: str | None
+) -> None:
+    answer = await client.request(method, path)
+
+    told = (404, "not_found") if allowed is None else (405, "unsupported")
+    assert (answer.status, answer.json()["error"]["code"]) == told
+    assert answer.json()["data"] is None
+    assert answer.headers.get("allow") == allowed

@@ -224,6 +224,23 @@ def test_a_bad_member_is_refused_by_name(change: dict[str, Any], said: str) -> N
     assert said in refused.value.message
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"orderId": "a b"}, "orderId: 3 to 45 letters, digits, _ or - are needed"),
+        (
+            {"payeeAccount": {**ACCOUNT, "accountType": "4242"}},
+            "payeeAccount.accountType: 1 to 32 letters, spaces, _ or - are needed, a letter first",
+        ),
+    ],
+)
+def test_what_is_right_is_said_in_words(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        contract.check_texts(edge.convert({**GOOD, **change}, contract.PaymentRequest))
+
+    assert refused.value.message == said
+
+
 @pytest.mark.parametrize("member", GOOD)
 def test_a_missing_member_is_named(member: str) -> None:
     body = {name: value for name, value in GOOD.items() if name != member}

@@ -474,3 +474,27 @@ async def test_a_key_with_its_end_changed_is_refused(core: Any, client: Any, dem
     )
 
     assert answer.status == 401
+
+
+ELSEWHERE = [
+    ("DELETE", f"{PATH}/x", "GET, HEAD"),
+    ("PROPFIND", PATH, "POST"),
+    ("GET", f"{PATH}/a%2Fb", None),
+    ("POST", f"{PATH}/", None),
+    ("GET", "/gateway/%0d%0aX:y", None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "allowed"), ELSEWHERE)
+async def test_a_wrong_verb_or_address_is_told_in_this_faces_words(
+    client: Any, method: str, path: str, allowed: str | None
+) -> None:
+    answer = await client.request(method, path)
+
+    kind, said = answer.json()["error"].split(": ")
+    if allowed is None:
+        assert (answer.status, kind, said) == (404, "NOT_FOUND", "no such payment request of yours")
+    else:
+        assert (answer.status, kind, said) == (405, "UNSUPPORTED", f"this address takes {allowed}")
+    assert answer.headers.get("allow") == allowed
+    assert answer.json()["paymentResult"] is False

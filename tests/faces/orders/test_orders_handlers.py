@@ -239,3 +239,41 @@ async def test_wrong_credentials_are_answered_alike_wherever_they_come(ask):
             answer = await ask(path, said, **wrong)
             assert answer.status == 401
             assert answer.json()["type"] == "authentication_error"
+
+
+@pytest.mark.parametrize(
+    "twice, status, code",
+    [
+        ("x-client-id", 401, "request_failed"),
+        ("x-client-secret", 401, "request_failed"),
+        ("idempotency-key", 400, "idempotency_key_invalid"),
+        ("x-idempotency-key", 400, "idempotency_key_invalid"),
+    ],
+)
+async def test_a_header_sent_twice_is_refused(ask, headers, twice, status, code):
+    value = headers.get(twice, "k-3")
+
+    answer = await ask("/v1/orders:create", GOOD, **{twice: [value, value]})
+
+    assert (answer.status, answer.json()["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    "method, path, allowed",
+    [
+        ("GET", "/v1/orders:create", "POST"),
+        ("DELETE", "/pg/orders/x", "GET, HEAD"),
+        ("PROPFIND", "/pg/orders/x/refunds", "GET, HEAD"),
+        ("GET", "/pg/orders/a%2Fb", None),
+        ("GET", "/pg/orders/x/", None),
+        ("POST", "/v1/orders:create/", None),
+        ("GET", "/pg/x%0d%0aX:y", None),
+    ],
+)
+async def test_a_wrong_verb_or_address_is_told_in_this_faces_words(client, method, path, allowed):
+    answer = await client.request(method, path)
+
+    told = (404, "order_not_found") if allowed is None else (405, "method_not_allowed")
+    assert (answer.status, answer.json()["code"]) == told
+    assert answer.json()["type"] == "invalid_request_error"
+    assert answer.headers.get("allow") == allowed

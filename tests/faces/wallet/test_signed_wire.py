@@ -58,6 +58,8 @@ async def test_an_answer_to_an_unknown_path_is_signed_over_that_path(merchant: M
         ("DELETE", "/v1/payments/"),
         ("POST", f"{PAY}/"),
         ("POST", "/v1/payments/refund?x=%41"),
+        ("POST", "/v1/payments/%0d%0aX:y"),
+        ("PROPFIND", PAY),
     ):
         answer = await merchant.send(path, b"", method=method, headers={"Signature": None})
 

@@ -112,8 +112,8 @@ served = [
     edge.route("GET", "/api/v1/payments/verify/{id}", verify, contract.write_error),
     edge.route("GET", "/api/v1/payments/{id}", show, contract.write_error),
 ]
-# Last, and for every verb.
+# Last, for every verb, and known by its beginning: {:path} would end at a line break.
 elsewhere = edge.route((), "/api/v1/payments", refuse, contract.write_error)
-elsewhere.path_regex = re.compile(r"/api/v1/payments(?:/|\Z)")  # its beginning; {:path} ends at a line break
+elsewhere.path_regex = re.compile(r"/api/v1/payments(?:/|\Z)")
 
 routes = [*served, elsewhere]

@@ -110,8 +110,8 @@ served = [
     edge.route("POST", "/gateway/payment-requests", create, contract.write_error),
     edge.route("GET", "/gateway/payment-requests/{payment_request_id}", show, contract.write_error),
 ]
-# Last, and for every verb.
+# Last, for every verb, and known by its beginning: {:path} would end at a line break.
 elsewhere = edge.route((), "/gateway/", refuse, contract.write_error)
-elsewhere.path_regex = re.compile("/gateway/")  # its beginning; {:path} ends at a line break
+elsewhere.path_regex = re.compile("/gateway/")
 
 routes = [*served, elsewhere]

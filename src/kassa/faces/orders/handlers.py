@@ -129,8 +129,8 @@ served = [
     edge.route("GET", "/pg/orders/{order_id}/refunds", show_refunds, write_error),
     edge.route("GET", "/pg/orders/{order_id}/settlements", show_settlements, write_error),
 ]
-# Last, and for every verb.
+# Last, for every verb, and known by its beginning: {:path} would end at a line break.
 elsewhere = edge.route((), "/pg/", refuse, write_error)
-elsewhere.path_regex = re.compile("/v1/orders:|/pg/")  # its beginning
+elsewhere.path_regex = re.compile("/v1/orders:|/pg/")
 
 routes = [*served, elsewhere]

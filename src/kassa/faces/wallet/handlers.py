@@ -228,9 +228,10 @@ def _write_error(request: Request, error: KassaError) -> Response:
     return _write(request, contract.write_error(error))
 
 
-# Last, and for every verb: whatever else is asked for here is an API that is not defined.
+# Last, and for every verb: whatever else is asked for here is an API that is not defined. It is
+# known by its beginning: {:path} would end at a line break.
 elsewhere = edge.route((), "/v1/payments/", _no_interface, _write_error)
-elsewhere.path_regex = re.compile("/v1/payments/")  # its beginning; {:path} ends at a line break
+elsewhere.path_regex = re.compile("/v1/payments/")
 
 routes = [
     edge.route("POST", "/v1/payments/pay", _signed(pay), _write_error),
