@@ -186,5 +186,6 @@ async def _pay(core: Core, wanted: RequestedPayment, payment: Payment) -> Paymen
         actor=wanted.actor,
         return_url=core.policy.base_url,
         only_from=frozenset({payment.status}),
+        only_version=payment.version,
     )
     return await submit_payment(core, submission)

@@ -22,7 +22,8 @@ _ASK_IF_SILENT = timedelta(seconds=30)  # longer than any call may take: then we
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Submission:
     """`instrument`: what the payer gave; a secret that goes to the provider and nowhere else.
-    `instrument_shown`: its masked form, which is kept. `only_from`: statuses it may start from.
+    `instrument_shown`: its masked form, which is kept. `only_from`: statuses it may start from;
+    `only_version`: the one version it may start from.
     """
 
     company_id: str
@@ -34,6 +35,7 @@ class Submission:
     actor: str
     return_url: str
     only_from: frozenset[PaymentStatus] | None = None
+    only_version: int | None = None
     extra: dict[str, Any] | None = None
 
 
@@ -85,6 +87,8 @@ async def _start(core: Core, wanted: Submission) -> _Started:
             return
         if wanted.only_from is not None and status not in wanted.only_from:
             return
+        if wanted.only_version is not None and case.payment.version != wanted.only_version:
+            return  # somebody has tried since: what came of that is the answer
         if status is PaymentStatus.FAILED and not case.payment.retry_allowed:
             return
         attempt = case.start_attempt(
