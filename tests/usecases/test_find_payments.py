@@ -11,7 +11,6 @@ from kassa.usecases.cashier_session import open_session
 from kassa.usecases.find_payments import (
     find_by_number,
     find_by_request,
-    get_order,
     get_payment,
     list_payments,
     payments_of_order,
@@ -39,7 +38,6 @@ async def test_another_companys_payment_is_not_told_from_none(shop: Shop) -> Non
     ):
         assert await words(get_payment(core, company, payment_id)) == "no such payment"
         assert await words(find_by_request(core, company, "s", request_id)) == "no such payment"
-        assert "no such order" in await words(get_order(core, company, order_id))
         assert "no such order" in await words(payments_of_order(core, company, order_id))
     assert await words(find_by_request(core, shop.company.id, "t", "r-1")) == "no such payment"
 

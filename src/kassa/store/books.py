@@ -131,6 +131,11 @@ class Violation:
     found: str
 
 
+async def hold_still(connection: Any) -> None:
+    """Let this transaction, just begun, see one moment only, and change nothing."""
+    await connection.execute("set transaction isolation level repeatable read, read only")
+
+
 async def violations(connection: Any, check: Check) -> list[Violation]:
     """Up to 100 counter-examples of one check."""
     rows = await connection.fetch(check.sql + _LIMIT)

@@ -28,7 +28,6 @@ class Policy:
     allow_loopback: bool = False
     order_lifetime: timedelta = timedelta(days=30)
     wallet_order_lifetime: timedelta = timedelta(hours=24)
-    redirect_lifetime: timedelta = timedelta(minutes=15)
     query_interval: timedelta = timedelta(seconds=3)
     wallet_limit_minor: int = 100_000_000
 

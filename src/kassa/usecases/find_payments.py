@@ -58,11 +58,6 @@ async def payments_of_order(core: Core, company_id: str, order_id: str) -> list[
     return views
 
 
-async def get_order(core: Core, company_id: str, order_id: str) -> Order:
-    """Raises: NotFound."""
-    return (await payments_of_order(core, company_id, order_id))[0].order
-
-
 async def find_by_number(core: Core, company_id: str, number: int) -> View:
     """By the small integer that the checkout face shows.
 

@@ -1,8 +1,6 @@
 """A customer opens the payment of an order, renews its redirect, and reads it again."""
 
-from datetime import UTC, datetime
-
-from kassa.connectors.base import ActionNeeded, ChargeRequest
+from kassa.connectors.base import ActionNeeded
 from kassa.domain.case import Case
 from kassa.domain.errors import IllegalTransition, NotFound, UnsupportedOperation
 from kassa.domain.lifecycle import AttemptStatus, PaymentEvent, PaymentStatus
@@ -13,6 +11,7 @@ from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
 from kassa.usecases.find_payments import View, find_by_number, payments_of_order
 from kassa.usecases.learn import learn, query_pause
+from kassa.usecases.submit_payment import charge_request
 
 _CONNECTOR = "alipay"
 # Declined before anything was sent, for what the order is: another try would end alike.
@@ -121,20 +120,9 @@ async def redirect(core: Core, payment: Payment, *, actor: str, renew: bool = Tr
     if not chosen:
         return case.payment
     attempt, current = chosen[0], case.payment
-    outcome = await connector.charge(
-        ChargeRequest(
-            key=attempt.id,
-            amount=attempt.amount,
-            order_id=current.order_id,
-            subject=current.subject or case.order.description or current.order_id,
-            description=current.description,
-            instrument="",
-            return_url=f"{core.policy.base_url}/pay/{case.order.session_token}/result",
-            notify_url=f"{core.policy.base_url}/providers/{_CONNECTOR}",
-            expires_at=current.expires_at,
-            now=datetime.now(UTC),
-        )
-    )
+    back = f"{core.policy.base_url}/pay/{case.order.session_token}/result"
+    request = charge_request(core, current, case.order, attempt, instrument="", back=back)
+    outcome = await connector.charge(request)
 
     def finish(case: Case, _: Purse | None) -> None:
         held = case.attempts[attempt.id]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kassa.store import mailboxes, migrate
+from kassa.store import mailboxes, migrate, server
 from kassa.store.mailboxes import Backlog
 from kassa.usecases.core import Core
 
@@ -45,10 +45,10 @@ async def readiness(core: Core) -> Readiness:
         checks = {"database": "ok"}
         current = await migrate.is_current(connection)
         checks["schema"] = "ok" if current else "older than this version needs: run kassa migrate"
-        standby = await connection.fetchval("select pg_is_in_recovery()")
+        standby = await server.is_standby(connection)
         checks["primary"] = "this database is a standby" if standby else "ok"
         for name, good in _DURABLE.items():
-            value = await connection.fetchval("select current_setting($1)", name)
+            value = await server.setting(connection, name)
             lax = core.policy.live and value not in good
             checks[name] = f"is {value}: commits may be lost" if lax else "ok"
         return Readiness(checks, await mailboxes.backlog(connection))

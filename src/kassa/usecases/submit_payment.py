@@ -70,7 +70,15 @@ async def _call(
     core: Core, connector: Connector, wanted: Submission, started: _Started, attempt: Attempt
 ) -> Payment:
     """Steps 2 and 3. They run to their end even when the caller has gone away."""
-    outcome = await connector.charge(_request(core, wanted, started, attempt))
+    request = charge_request(
+        core,
+        started.payment,
+        started.order,
+        attempt,
+        instrument=wanted.instrument,
+        back=wanted.return_url,
+    )
+    outcome = await connector.charge(request)
     payment = await take_news(core, attempt, outcome, actor=f"provider:{wanted.connector}")
     if isinstance(outcome, NotSent):
         raise ProviderUnavailable("the provider cannot be reached and nothing was sent; try again")
@@ -108,17 +116,19 @@ async def _start(core: Core, wanted: Submission) -> _Started:
     return _Started(case.payment, case.order, started[0] if started else None)
 
 
-def _request(core: Core, wanted: Submission, started: _Started, attempt: Attempt) -> ChargeRequest:
-    payment = started.payment
+def charge_request(
+    core: Core, payment: Payment, order: Order, attempt: Attempt, *, instrument: str, back: str
+) -> ChargeRequest:
+    """What a provider is asked under this attempt. `back`: where the payer's browser returns."""
     return ChargeRequest(
         key=attempt.id,
-        amount=payment.amount,
+        amount=attempt.amount,
         order_id=payment.order_id,
-        subject=payment.subject or started.order.description or payment.order_id,
+        subject=payment.subject or order.description or payment.order_id,
         description=payment.description,
-        instrument=wanted.instrument,
-        return_url=wanted.return_url,
-        notify_url=f"{core.policy.base_url}/providers/{wanted.connector}",
+        instrument=instrument,
+        return_url=back,
+        notify_url=f"{core.policy.base_url}/providers/{attempt.connector}",
         expires_at=payment.expires_at,
         now=datetime.now(UTC),
     )

@@ -25,7 +25,7 @@ async def verify_books(core: Core, progress: Callable[[str], None] = lambda _: N
     """Run every check in one snapshot; `progress` hears the name of each as it begins."""
     found: list[Violation] = []
     async with core.db.transaction() as connection:
-        await connection.execute("set transaction isolation level repeatable read, read only")
+        await books.hold_still(connection)
         counts = await books.counts(connection)
         for check in CHECKS:
             progress(check.name)
