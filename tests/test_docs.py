@@ -20,10 +20,16 @@ from kassa.domain import ledger
 from kassa.domain.ledger import PostingKind
 from kassa.domain.lifecycle import (
     ATTEMPT_TRANSITIONS,
+    DISPUTE_TRANSITIONS,
+    MODIFICATION_TRANSITIONS,
+    SETTLEMENT_TRANSITIONS,
     TRANSITIONS,
     AttemptStatus,
+    DisputeStatus,
+    ModificationStatus,
     PaymentEvent,
     PaymentStatus,
+    SettlementStatus,
 )
 from kassa.faces import inbound
 from kassa.faces.business import handlers as business
@@ -110,10 +116,21 @@ def test_the_table_of_payment_states_is_the_one_that_moves_payments() -> None:
     assert not missing, "ARCHITECTURE.md lacks:\n" + "\n".join(missing)
 
 
-def test_the_table_of_attempt_states_is_the_one_that_moves_attempts() -> None:
+@pytest.mark.parametrize(
+    ("kind", "transitions"),
+    [
+        (AttemptStatus, ATTEMPT_TRANSITIONS),
+        (ModificationStatus, MODIFICATION_TRANSITIONS),
+        (DisputeStatus, DISPUTE_TRANSITIONS),
+        (SettlementStatus, SETTLEMENT_TRANSITIONS),
+    ],
+)
+def test_the_tables_of_the_other_states_are_the_ones_that_move_them(
+    kind: Any, transitions: Any
+) -> None:
     moves = {
-        status: ", ".join(wanted for wanted in AttemptStatus if wanted in may_become)
-        for status, may_become in ATTEMPT_TRANSITIONS.items()
+        status: ", ".join(wanted for wanted in kind if wanted in may_become)
+        for status, may_become in transitions.items()
     }
 
     missing = [line for s in moves if (line := f"| {s} | {moves[s] or '–'} |") not in ARCHITECTURE]
@@ -127,7 +144,13 @@ def test_the_ledgers_table_has_every_posting_and_every_account() -> None:
         ledger.provider_account("<connector>"),
         ledger.merchant_account("<business>"),
         ledger.wallet_account("<user>"),
+        ledger.reserved_account("<connector>"),
+        ledger.held_account("<business>"),
         ledger.CASH_ACCOUNT,
+        ledger.BANK_ACCOUNT,
+        ledger.FEE_INCOME_ACCOUNT,
+        ledger.FEE_EXPENSE_ACCOUNT,
+        ledger.SUSPENSE_ACCOUNT,
         ledger.SURPLUS_ACCOUNT,
         ledger.FUNDING_ACCOUNT,
     )

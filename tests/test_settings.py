@@ -3,6 +3,7 @@
 import os
 import stat
 import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from kassa import app, installation
 from kassa.domain.errors import InvalidRequest
 from kassa.settings import Alipay, Settings, load
+from kassa.usecases.core import Policy
 
 
 def a_file(folder: Path, text: str) -> Path:
@@ -121,6 +123,14 @@ def test_what_belongs_to_others_is_left_alone() -> None:
         ("KASSA_WALLET_ORDER_LIFETIME_HOURS", "9999999999"),
         ("KASSA_WALLET_LIMIT_MINOR", "0"),
         ("KASSA_WALLET_LIMIT_MINOR", str(2**63)),
+        ("KASSA_WALLET_DAILY_LIMIT_MINOR", "0"),
+        ("KASSA_WALLET_DAILY_LIMIT_MINOR", str(2**63)),
+        ("KASSA_WALLET_AUTHORIZATION_DAYS", "0"),
+        ("KASSA_WALLET_AUTHORIZATION_DAYS", "366"),
+        ("KASSA_AUTHORIZATION_MARGIN_MINUTES", "0"),
+        ("KASSA_AUTHORIZATION_MARGIN_MINUTES", "10081"),
+        ("KASSA_AUTHORIZATION_MARGIN_MINUTES", "10080"),
+        ("KASSA_CAPTURE_AT_DEADLINE", "later"),
         ("KASSA_HOST", ""),
         ("KASSA_DATA_DIR", ""),
         ("KASSA_ALIPAY_APP_ID", "1"),
@@ -196,6 +206,39 @@ def test_the_longest_lifetimes_that_are_taken_can_be_kept() -> None:
 
     assert app.now() + app.policy_of(longest).order_lifetime
     assert app.now() + app.policy_of(longest).wallet_order_lifetime
+
+
+def test_what_limits_and_releases_wallet_money_reaches_the_policy() -> None:
+    named = load(
+        {},
+        {
+            "KASSA_WALLET_LIMIT_MINOR": "500",
+            "KASSA_WALLET_DAILY_LIMIT_MINOR": "700",
+            "KASSA_WALLET_AUTHORIZATION_DAYS": "3",
+            "KASSA_AUTHORIZATION_MARGIN_MINUTES": "90",
+            "KASSA_CAPTURE_AT_DEADLINE": "yes",
+        },
+    )
+
+    policy = app.policy_of(named)
+
+    assert (policy.wallet_limit_minor, policy.wallet_daily_limit_minor) == (500, 700)
+    assert policy.wallet_authorization_lifetime == timedelta(days=3)
+    assert policy.authorization_margin == timedelta(minutes=90)
+    assert policy.capture_at_deadline
+
+
+def test_the_policy_without_settings_is_that_of_the_default_settings() -> None:
+    assert app.policy_of(Settings()) == Policy(base_url=Settings().url)
+
+
+def test_a_margin_as_long_as_the_reservation_is_refused() -> None:
+    said = refusal(
+        {"KASSA_WALLET_AUTHORIZATION_DAYS": "1", "KASSA_AUTHORIZATION_MARGIN_MINUTES": "1440"}
+    )
+
+    assert "authorization_margin_minutes (1440)" in said
+    assert "wallet_authorization_days (1)" in said
 
 
 def test_keys_are_made_once_private_and_never_shown(tmp_path: Path) -> None:

@@ -36,8 +36,9 @@ NEAR_MONEY = ("domain", "store", "usecases", "faces", "connectors")
 # On a line, or above a block of lines, whose numbers are durations.
 DURATION = "# seconds, not money"
 
-# What starts by itself: the command, and what its child processes name in their arguments.
-ENTRY_POINTS = {"kassa", "kassa.cli"}
+# What starts by itself: the command, what its child processes name in their arguments, and what
+# draws the papers' pictures.
+ENTRY_POINTS = {"kassa", "kassa.cli", "kassa.diagrams"}
 
 # Pieced together, so that this file does not say what it forbids.
 FORBIDDEN = (

@@ -61,6 +61,10 @@ def policy_of(settings: Settings) -> Policy:
         order_lifetime=timedelta(days=settings.order_lifetime_days),
         wallet_order_lifetime=timedelta(hours=settings.wallet_order_lifetime_hours),
         wallet_limit_minor=settings.wallet_limit_minor,
+        wallet_daily_limit_minor=settings.wallet_daily_limit_minor,
+        wallet_authorization_lifetime=timedelta(days=settings.wallet_authorization_days),
+        authorization_margin=timedelta(minutes=settings.authorization_margin_minutes),
+        capture_at_deadline=settings.capture_at_deadline,
     )
 
 

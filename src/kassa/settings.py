@@ -27,6 +27,9 @@ _RANGES: Mapping[str, tuple[int, int]] = {
     "order_lifetime_days": (1, 3650),
     "wallet_order_lifetime_hours": (1, 10 * 365 * 24),
     "wallet_limit_minor": (1, 2**63 - 1),
+    "wallet_daily_limit_minor": (1, 2**63 - 1),
+    "wallet_authorization_days": (1, 365),
+    "authorization_margin_minutes": (1, 7 * 24 * 60),
 }
 
 
@@ -62,6 +65,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     order_lifetime_days: int = 30
     wallet_order_lifetime_hours: int = 24
     wallet_limit_minor: int = 100_000_000
+    wallet_daily_limit_minor: int = 1_000_000_000
+    wallet_authorization_days: int = 7
+    authorization_margin_minutes: int = 60
+    capture_at_deadline: bool = False
     log_level: str = "info"
     alipay: Alipay | None = None
 
@@ -169,6 +176,12 @@ def _checked(values: Mapping[str, Any]) -> Settings:
     if settings.log_level not in ("debug", "info", "warning", "error"):
         raise InvalidRequest(
             f"log_level must be debug, info, warning or error, got {settings.log_level!r}"
+        )
+    if settings.authorization_margin_minutes >= settings.wallet_authorization_days * 24 * 60:
+        raise InvalidRequest(
+            f"authorization_margin_minutes ({settings.authorization_margin_minutes}) must be less"
+            f" than wallet_authorization_days ({settings.wallet_authorization_days}): funds would"
+            " be let go as soon as they are reserved"
         )
     _check_urls(settings)
     _check_account(settings.alipay)

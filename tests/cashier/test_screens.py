@@ -197,7 +197,7 @@ def test_test_cards_are_listed_in_the_payers_language() -> None:
         ({"status": "requires_action"}, False, "active", Stage.WAITING),
         ({"status": "processing"}, False, "active", Stage.PROCESSING),
         ({"status": "processing"}, True, "expired", Stage.PROCESSING),
-        ({"status": "authorized"}, False, "active", Stage.PROCESSING),
+        ({"status": "authorized"}, False, "active", Stage.RESERVED),
         ({"status": "captured"}, True, "paid", Stage.PAID),
         ({"status": "settled"}, False, "paid", Stage.PAID),
         ({"status": "captured", "surplus": True}, True, "expired", Stage.SURPLUS),
@@ -230,6 +230,23 @@ def test_a_paid_payment_shows_its_receipt() -> None:
         assert said in page
     assert 'http-equiv="refresh"' not in page
     assert 'href="https://shop.example/thanks?order=order_tea"' in page
+
+
+@pytest.mark.parametrize(("lang", "words"), [("en", "is reserved"), ("zh", "已预留")])
+def test_a_reserved_amount_is_told_as_reserved_and_not_as_paid(lang: str, words: str) -> None:
+    page = result_screen(a_visit(replace(PAYMENT, status=PaymentStatus.AUTHORIZED), lang=lang))
+
+    assert words in page
+    assert "299.00" in page
+    assert "Payment complete" not in page
+    assert 'http-equiv="refresh"' not in page
+
+
+def test_of_a_partly_captured_reservation_the_captured_part_is_shown() -> None:
+    page = result_screen(a_visit(replace(PAID, captured=Money(5_000, "CNY"))))
+
+    assert "50.00" in page
+    assert "299.00" not in page
 
 
 def test_a_payment_in_progress_looks_again_by_itself_less_and_less_often() -> None:

@@ -3,6 +3,8 @@
 The tables here are written out by hand, whole, and share nothing with the code they judge.
 """
 
+from typing import Any
+
 import pytest
 
 from kassa.domain.errors import IllegalTransition
@@ -12,9 +14,15 @@ from kassa.domain.lifecycle import (
     OPEN,
     TRANSITIONS,
     AttemptStatus,
+    DisputeStatus,
+    ModificationStatus,
     PaymentEvent,
     PaymentStatus,
+    SettlementStatus,
     next_attempt_status,
+    next_dispute_status,
+    next_modification_status,
+    next_settlement_status,
     next_status,
 )
 
@@ -26,7 +34,7 @@ requires_action  cancel canceled, expire expired
 processing       not_sent created, action_needed requires_action, authorize authorized,
 processing       capture captured, decline failed
 authorized       capture captured, cancel canceled, expire expired
-captured         authorize captured, settle settled
+captured         authorize captured, capture captured, release captured, settle settled
 settled
 canceled         capture captured
 failed           submit processing, capture captured
@@ -43,6 +51,38 @@ succeeded   -        -          -        .         -        -
 declined    -        -          -        yes       .        -
 abandoned   -        -          -        yes       -        .
 """
+
+MODIFICATION_TABLE = """
+            requested processing succeeded failed
+requested   .         yes        yes       yes
+processing  yes       .          yes       yes
+succeeded   -         -          .         -
+failed      -         -          yes       .
+"""
+
+DISPUTE_TABLE = """
+                needs_response under_review won lost closed
+needs_response  .              yes          yes yes  yes
+under_review    yes            .            yes yes  yes
+won             yes            yes          .   yes  -
+lost            -              -            yes .    -
+closed          yes            yes          -   yes  .
+"""
+
+SETTLEMENT_TABLE = """
+         open closed paid failed carried
+open     .    yes    -    -      yes
+closed   -    .      yes  yes    -
+paid     -    -      .    yes    -
+failed   -    -      yes  .      -
+carried  -    -      -    -      .
+"""
+
+OTHERS: list[tuple[str, Any, Any]] = [
+    (MODIFICATION_TABLE, ModificationStatus, next_modification_status),
+    (DISPUTE_TABLE, DisputeStatus, next_dispute_status),
+    (SETTLEMENT_TABLE, SettlementStatus, next_settlement_status),
+]
 
 
 def cells(table: str) -> list[tuple[str, str, str]]:
@@ -94,6 +134,20 @@ def test_an_attempt_moves_by_the_table(status: str, wanted: str, expected: str) 
             next_attempt_status(before, after)
     else:
         assert next_attempt_status(before, after) is after
+
+
+@pytest.mark.parametrize(("table", "kind", "step"), OTHERS)
+def test_the_others_move_by_their_tables(table: str, kind: Any, step: Any) -> None:
+    named = cells(table)
+    assert {(row, name) for row, name, _ in named} == {
+        (one.value, other.value) for one in kind for other in kind
+    }
+    for status, wanted, expected in named:
+        if expected == "-":
+            with pytest.raises(IllegalTransition, match=f"that is {status} cannot become {wanted}"):
+                step(kind(status), kind(wanted))
+        else:
+            assert step(kind(status), kind(wanted)) is kind(wanted)
 
 
 def test_funds_that_moved_never_read_as_not_moved() -> None:

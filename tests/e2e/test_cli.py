@@ -291,7 +291,12 @@ def test_a_stopped_server_keeps_its_books_and_its_credentials(server: Server, fa
         assert proof.returncode == 0, proof.stdout
         assert "the books are sound" in proof.stdout
         assert "BROKEN" not in proof.stdout
-    assert running.stdout == stopped.stdout
+    assert unchained(running.stdout) == unchained(stopped.stdout)
+
+
+def unchained(proof: str) -> list[str]:
+    """Without how far the chain had come, which is a matter of a second."""
+    return [line for line in proof.splitlines() if not line.startswith(("  chain ", "  head "))]
 
 
 def credentials(server: Server) -> Any:

@@ -23,6 +23,8 @@ from kassa.usecases.learn import is_last_query, query_pause
 HOWS = ("charge", "query", "notification")
 SENT = [status for status in AttemptStatus if status is not AttemptStatus.PREPARED]
 MONEY = ("captured",)
+FEE = 29
+NET = HUNDRED.minor - FEE
 
 
 def test_no_news_is_forgotten_here() -> None:
@@ -64,12 +66,13 @@ def test_money_is_booked_when_it_is_certain_and_never_otherwise(
 
         new_money = outcome in MONEY and attempt_status is not AttemptStatus.SUCCEEDED
         ledger = booked(case)
-        assert ledger.get("provider:sandbox", 0) == (HUNDRED.minor if new_money else 0)
+        assert ledger.get("provider:sandbox", 0) == (NET if new_money else 0)
         assert sum(ledger.values()) == 0
-        late = status in ENDED or status in FUNDS_MOVED
+        late = status in ENDED or status in FUNDS_MOVED or status is PaymentStatus.AUTHORIZED
         if new_money:
-            assert ledger["surplus" if late else "merchant:b1"] == -HUNDRED.minor
-            assert case.payment.is_paid
+            assert ledger["surplus" if late else "merchant:b1"] == -(HUNDRED.minor if late else NET)
+            assert ledger.get("fee_expense", 0) == (FEE if late else 0)
+            assert case.payment.is_paid or status is PaymentStatus.AUTHORIZED
             assert case.attempts["at7_1"].status is AttemptStatus.SUCCEEDED
 
 
@@ -81,7 +84,11 @@ def test_money_for_an_order_that_takes_none_is_surplus(closed: OrderStatus) -> N
 
     assert (case.payment.surplus, case.payment.surplus_amount) == (True, HUNDRED)
     assert case.order.status is closed
-    assert booked(case) == {"provider:sandbox": HUNDRED.minor, "surplus": -HUNDRED.minor}
+    assert booked(case) == {
+        "provider:sandbox": NET,
+        "surplus": -HUNDRED.minor,
+        "fee_expense": FEE,
+    }
     assert [one.event_type for one in case.announcements] == ["payment.surplus"]
 
 
@@ -148,7 +155,7 @@ def test_the_order_of_news_does_not_matter(
     assert case.payment.fee.minor == 29
     assert case.order.status is OrderStatus.PAID
     assert case.attempts[next(iter(case.attempts))].status is AttemptStatus.SUCCEEDED
-    assert booked(case) == {"provider:sandbox": HUNDRED.minor, "merchant:b1": -HUNDRED.minor}
+    assert booked(case) == {"provider:sandbox": NET, "merchant:b1": -NET}
     assert [one.event_type for one in case.announcements] == ["payment.paid"]
 
 
@@ -164,7 +171,7 @@ def test_of_news_that_contradict_each_other_money_wins_in_any_order(
     assert case.attempts[next(iter(case.attempts))].status is AttemptStatus.SUCCEEDED
     # Only whose money it is depends on what had been told to the merchant before.
     assert case.payment.surplus is late
-    assert booked(case)["provider:sandbox"] == HUNDRED.minor
+    assert booked(case)["provider:sandbox"] == NET
 
 
 @settings(deadline=None, max_examples=100)

@@ -99,7 +99,7 @@ def check(case: Case) -> None:
     payment, ledger = case.payment, booked(case)
     assert sum(ledger.values()) == 0
     owed = 0 if payment.surplus else payment.captured.minor
-    assert -ledger.get("merchant:b1", 0) == owed
+    assert -ledger.get("merchant:b1", 0) == owed - payment.fee.minor
     assert -ledger.get("surplus", 0) == payment.surplus_amount.minor
     assert payment.version == 1 + len(case.events)
     assert [event.seq for event in case.events] == list(range(2, payment.version + 1))

@@ -257,7 +257,8 @@ def _bill(visit: Visit) -> dict[str, str]:
     return {
         "merchant": visit.company.name,
         "monogram": visit.company.name[:1].upper(),
-        "amount": speech.amount(payment.amount),
+        # Of what was reserved, a merchant may have claimed a part only.
+        "amount": speech.amount(payment.captured if payment.is_paid else payment.amount),
         "item": order.description or payment.subject or speech.text("order", order_id=order.id),
         "order_id": order.id,
         "until": speech.moment(payment.expires_at),

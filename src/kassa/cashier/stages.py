@@ -26,6 +26,7 @@ class Stage(Enum):
     PROCESSING = _Look(
         "processing_title", "processing_about", "waiting", refreshes=True, shows_amount=True
     )
+    RESERVED = _Look("reserved_title", "reserved_about", "good", shows_amount=True)
     PAID = _Look("paid_title", "paid_about", "good", shows_amount=True)
     PAID_BEFORE = _Look("paid_before_title", "paid_before_about", "good")
     SURPLUS = _Look("surplus_title", "surplus_about", "over", shows_amount=True)
@@ -43,7 +44,9 @@ def stage_of(order: Order, payment: Payment, *, expired: bool) -> Stage:
     """`expired` is judged by the database's clock, also before the payment's row says so."""
     if payment.is_paid:
         return Stage.SURPLUS if payment.surplus else Stage.PAID
-    if payment.status in (PaymentStatus.PROCESSING, PaymentStatus.AUTHORIZED):
+    if payment.status is PaymentStatus.AUTHORIZED:
+        return Stage.RESERVED
+    if payment.status is PaymentStatus.PROCESSING:
         return Stage.PROCESSING
     if order.status is OrderStatus.PAID:
         return Stage.PAID_BEFORE
@@ -78,6 +81,7 @@ _WHY: Mapping[str, tuple[str, str]] = {
     "user_status_abnormal": ("why_status", "advice_other_way"),
     "user_balance_not_enough": ("why_balance", "advice_top_up"),
     "amount_exceeds_limit": ("why_limit", "advice_other_way"),
+    "amount_exceeds_daily_limit": ("why_daily_limit", "advice_other_way"),
     "provider_unavailable": ("why_unavailable", "advice_soon"),
 }
 

@@ -1,10 +1,12 @@
 """The command line: `kassa --help` tells it all, with examples."""
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from kassa.cli import explaining, exporting, modifying, proving, reconciling, settling
+from kassa.cli.common import Config, DatabaseUrl, DataDir, fail, guarded, load_settings
 from kassa.domain.errors import KassaError
 
 app = typer.Typer(
@@ -14,18 +16,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Kassa: a payment gateway. One command starts it: kassa serve --demo",
 )
-wallet_app = typer.Typer(no_args_is_help=True, help="Wallet users: add, top up, freeze.")
+wallet_app = typer.Typer(no_args_is_help=True, help="Wallet users: add, top up, show, freeze.")
 company_app = typer.Typer(no_args_is_help=True, help="Companies: add, close, open.")
 credential_app = typer.Typer(no_args_is_help=True, help="Credentials: add, disable, enable.")
 app.add_typer(company_app, name="company")
 app.add_typer(credential_app, name="credential")
 app.add_typer(wallet_app, name="wallet")
-
-DataDir = Annotated[str | None, typer.Option(help="Where everything is kept.  [default: .kassa]")]
-DatabaseUrl = Annotated[
-    str | None, typer.Option(help="PostgreSQL 15 or newer; without it a private one is started.")
-]
-Config = Annotated[str | None, typer.Option(help="A TOML file with settings.")]
+modifying.add_to(app)
+explaining.add_to(app)
+exporting.add_to(app)
+proving.add_to(app)
+reconciling.add_to(app)
+settling.add_to(app)
 
 
 def main() -> None:
@@ -36,30 +38,6 @@ def main() -> None:
         fail(error.message)
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-def fail(sentence: str, status: int = 2) -> None:
-    """Say why in one sentence and exit."""
-    typer.echo(f"kassa: {sentence}", err=True)
-    sys.exit(status)
-
-
-def _settings(**flags: Any) -> Any:
-    from kassa import settings  # noqa: PLC0415 - `kassa --help` needs none of it
-
-    return settings.load(flags)
-
-
-def _guarded(work: Any) -> Any:
-    """Run `work`; what the embedded PostgreSQL or the network cannot do is told in a sentence."""
-    from kassa.store.embedded_place import EmbeddedPostgresError  # noqa: PLC0415
-
-    try:
-        return work()
-    except EmbeddedPostgresError as error:
-        fail(str(error))
-    except OSError as error:
-        fail(f"cannot reach or use {error.filename or 'the database'}: {error.strerror or error}")
 
 
 @app.command()
@@ -83,7 +61,7 @@ def serve(
                kassa serve --port 9000 --grpc-port 9001 --data-dir /srv/kassa
                KASSA_DATABASE_URL=postgresql://… kassa serve --workers 2
     """
-    settings = _settings(
+    settings = load_settings(
         host=host,
         port=port,
         grpc_port=grpc_port,
@@ -95,7 +73,7 @@ def serve(
     )
     from kassa.cli.serving import serve as run  # noqa: PLC0415
 
-    sys.exit(_guarded(lambda: run(settings, ("http", "grpc", "workers"))))
+    sys.exit(guarded(lambda: run(settings, ("http", "grpc", "workers"))))
 
 
 @app.command()
@@ -104,10 +82,10 @@ def work(data_dir: DataDir = None, database_url: DatabaseUrl = None, config: Con
 
     Example:  KASSA_DATABASE_URL=postgresql://… kassa work
     """
-    settings = _settings(data_dir=data_dir, database_url=database_url, config=config)
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli.serving import serve as run  # noqa: PLC0415
 
-    sys.exit(_guarded(lambda: run(settings, ("workers",))))
+    sys.exit(guarded(lambda: run(settings, ("workers",))))
 
 
 @app.command()
@@ -118,25 +96,11 @@ def migrate(
 
     Example:  kassa migrate --database-url postgresql://…
     """
-    settings = _settings(data_dir=data_dir, database_url=database_url, config=config)
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import operations  # noqa: PLC0415
 
-    count = _guarded(lambda: operations.migrate_database(settings))
+    count = guarded(lambda: operations.migrate_database(settings))
     typer.echo(f"{count} migrations applied" if count else "nothing to do: the schema is current")
-
-
-@app.command()
-def verify(
-    data_dir: DataDir = None, database_url: DatabaseUrl = None, config: Config = None
-) -> None:
-    """Prove the books. Exit 0 with counts, or 1 with each counter-example.
-
-    Example:  kassa verify --data-dir .kassa
-    """
-    settings = _settings(data_dir=data_dir, database_url=database_url, config=config)
-    from kassa.cli import operations  # noqa: PLC0415
-
-    sys.exit(_guarded(lambda: operations.verify(settings)))
 
 
 @app.command()
@@ -149,7 +113,7 @@ def demo(
 
     Example:  kassa demo --json
     """
-    settings = _settings(data_dir=data_dir, config=config)
+    settings = load_settings(data_dir=data_dir, config=config)
     from kassa import demo as demo_company  # noqa: PLC0415
 
     if json:
@@ -171,10 +135,10 @@ def try_face(
 
     Example:  kassa try orders
     """
-    settings = _settings(data_dir=data_dir, config=config)
+    settings = load_settings(data_dir=data_dir, config=config)
     from kassa.cli import trying  # noqa: PLC0415
 
-    sys.exit(_guarded(lambda: trying.run(settings, face)))
+    sys.exit(guarded(lambda: trying.run(settings, face)))
 
 
 @app.command()
@@ -190,10 +154,10 @@ def record(
 
     Example:  kassa record order_01kb… --method check
     """
-    settings = _settings(data_dir=data_dir, database_url=database_url, config=config)
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import operations  # noqa: PLC0415
 
-    typer.echo(_guarded(lambda: operations.record(settings, company, order_id, method)))
+    typer.echo(guarded(lambda: operations.record(settings, company, order_id, method)))
 
 
 @company_app.command("add")
@@ -209,10 +173,10 @@ def company_add(
 
     Example:  kassa company add "Lantern Tea House" --currency CNY
     """
-    settings = _settings(data_dir=data_dir, database_url=database_url, config=config)
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import operations  # noqa: PLC0415
 
-    typer.echo(_guarded(lambda: operations.add_company(settings, company, name, currency)))
+    typer.echo(guarded(lambda: operations.add_company(settings, company, name, currency)))
 
 
 @company_app.command("close")
@@ -226,10 +190,10 @@ def company_close(
 
     Example:  kassa company close cmp_01kb…
     """
-    settings = _settings(data_dir=data_dir, database_url=database_url, config=config)
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import operations  # noqa: PLC0415
 
-    _guarded(lambda: operations.set_company(settings, company, closed=True))
+    guarded(lambda: operations.set_company(settings, company, closed=True))
     typer.echo("closed")
 
 
@@ -244,10 +208,10 @@ def company_open(
 
     Example:  kassa company open cmp_01kb…
     """
-    settings = _settings(data_dir=data_dir, database_url=database_url, config=config)
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import operations  # noqa: PLC0415
 
-    _guarded(lambda: operations.set_company(settings, company, closed=False))
+    guarded(lambda: operations.set_company(settings, company, closed=False))
     typer.echo("open")
 
 
@@ -270,11 +234,11 @@ def credential_add(
                kassa credential add wallet-client --public-key merchant.pem
                kassa credential add jwt-key --public-key tokens.pem
     """
-    settings = _settings(data_dir=data_dir, database_url=database_url, config=config)
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import operations  # noqa: PLC0415
 
     typer.echo(
-        _guarded(
+        guarded(
             lambda: operations.add_credential(
                 settings, company, kind, public_key=public_key, key_version=key_version
             )
@@ -293,10 +257,10 @@ def credential_disable(
 
     Example:  kassa credential disable wallet:5X00000000000000
     """
-    settings = _settings(data_dir=data_dir, database_url=database_url, config=config)
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import operations  # noqa: PLC0415
 
-    _guarded(lambda: operations.set_credential(settings, lookup, active=False))
+    guarded(lambda: operations.set_credential(settings, lookup, active=False))
     typer.echo("disabled")
 
 
@@ -311,10 +275,10 @@ def credential_enable(
 
     Example:  kassa credential enable wallet:5X00000000000000
     """
-    settings = _settings(data_dir=data_dir, database_url=database_url, config=config)
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import operations  # noqa: PLC0415
 
-    _guarded(lambda: operations.set_credential(settings, lookup, active=True))
+    guarded(lambda: operations.set_credential(settings, lookup, active=True))
     typer.echo("enabled")
 
 
@@ -329,10 +293,10 @@ def webhook_secret(
 
     Example:  kassa webhook-secret
     """
-    settings = _settings(data_dir=data_dir, database_url=database_url, config=config)
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import operations  # noqa: PLC0415
 
-    typer.echo(_guarded(lambda: operations.webhook_secret(settings, company)))
+    typer.echo(guarded(lambda: operations.webhook_secret(settings, company)))
 
 
 @wallet_app.command("add")
@@ -349,8 +313,8 @@ def wallet_add(
     """
     from kassa.cli import operations  # noqa: PLC0415
 
-    settings = _settings(data_dir=data_dir, database_url=database_url)
-    _guarded(lambda: operations.add_wallet_user(settings, company, user, auth_code))
+    settings = load_settings(data_dir=data_dir, database_url=database_url)
+    guarded(lambda: operations.add_wallet_user(settings, company, user, auth_code))
     typer.echo(f"{user} is ready")
 
 
@@ -369,8 +333,25 @@ def wallet_top_up(
     """
     from kassa.cli import operations  # noqa: PLC0415
 
-    settings = _settings(data_dir=data_dir, database_url=database_url)
-    typer.echo(_guarded(lambda: operations.top_up(settings, company, user, amount, currency)))
+    settings = load_settings(data_dir=data_dir, database_url=database_url)
+    typer.echo(guarded(lambda: operations.top_up(settings, company, user, amount, currency)))
+
+
+@wallet_app.command("show")
+def wallet_show(
+    user: Annotated[str, typer.Argument()],
+    company: Annotated[str, typer.Option(help="[default: the demo company]")] = "",
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Show a user's balances, what is reserved for merchants, and what was spent today (UTC).
+
+    Example:  kassa wallet show wu_ann
+    """
+    from kassa.cli import operations  # noqa: PLC0415
+
+    settings = load_settings(data_dir=data_dir, database_url=database_url)
+    typer.echo(guarded(lambda: operations.show_wallet(settings, company, user)))
 
 
 @wallet_app.command("status")
@@ -387,6 +368,6 @@ def wallet_status(
     """
     from kassa.cli import operations  # noqa: PLC0415
 
-    settings = _settings(data_dir=data_dir, database_url=database_url)
-    _guarded(lambda: operations.set_wallet_status(settings, company, user, status))
+    settings = load_settings(data_dir=data_dir, database_url=database_url)
+    guarded(lambda: operations.set_wallet_status(settings, company, user, status))
     typer.echo(f"{user} is {status}")

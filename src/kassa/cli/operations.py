@@ -3,11 +3,10 @@
 import asyncio
 import json
 import secrets
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from kassa import app, demo, installation
+from kassa import app, demo, installation, observe
 from kassa.cli.serving import attach
 from kassa.domain.errors import InvalidRequest
 from kassa.domain.money import Money
@@ -21,13 +20,13 @@ from kassa.usecases.core import Core
 from kassa.usecases.find_payments import payments_of_order
 from kassa.usecases.ids import new_id
 from kassa.usecases.record_payment import Recording, record_payment
-from kassa.usecases.verify_books import Proof, verify_books
 
 Result = TypeVar("Result")
 
 
-def _with_core(settings: Settings, work: Callable[[Core], Awaitable[Result]]) -> Result:
+def with_core(settings: Settings, work: Callable[[Core], Awaitable[Result]]) -> Result:
     """Run `work` on the running database, or on the embedded one started for this command."""
+    observe.configure_logs("command", "warning")  # on standard error: the answer is the output
     postgres, addresses = attach(settings)
 
     async def run() -> Result:
@@ -51,39 +50,14 @@ def migrate_database(settings: Settings) -> int:
             postgres.stop()
 
 
-def verify(settings: Settings) -> int:
-    """Print the proof; 0 when the books are sound, 1 with the counter-examples."""
-
-    def progress(name: str) -> None:
-        if sys.stderr.isatty():
-            print(f"\r\x1b[K  checking: {name}", end="", file=sys.stderr, flush=True)
-
-    async def work(core: Core) -> Proof:
-        return await verify_books(core, progress)
-
-    proof = _with_core(settings, work)
-    if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr)
-    lines = [", ".join(f"{count} {name}" for name, count in proof.counts.items())]
-    broken = {violation.check for violation in proof.violations}
-    for name, promise in proof.checks:
-        lines.append(f"  {'BROKEN' if name in broken else 'ok    '}  {name}: {promise}")
-    for found in proof.violations:
-        where = f"{found.company_id} {found.object_id}"
-        lines.append(f"  counter-example of {found.check!r}: {where}: {found.found}")
-    lines.append("the books are NOT sound" if broken else "the books are sound")
-    print("\n".join(lines))
-    return 1 if broken else 0
-
-
-def _company_id(settings: Settings, company: str) -> str:
+def company_id_of(settings: Settings, company: str) -> str:
     return company or str(demo.shown(settings)["company_id"])
 
 
 def record(settings: Settings, company: str, order_id: str, method: str) -> str:
     if method not in ("cash", "check"):
         raise InvalidRequest(f"a payment is recorded as cash or check, not {method!r}")
-    company_id = _company_id(settings, company)
+    company_id = company_id_of(settings, company)
 
     async def work(core: Core) -> str:
         view = (await payments_of_order(core, company_id, order_id))[-1]
@@ -98,7 +72,7 @@ def record(settings: Settings, company: str, order_id: str, method: str) -> str:
         )
         return f"{payment.id} {payment.status} {payment.amount} by {payment.method}"
 
-    return _with_core(settings, work)
+    return with_core(settings, work)
 
 
 def add_company(settings: Settings, company: str, name: str, currency: str) -> str:
@@ -116,21 +90,21 @@ def add_company(settings: Settings, company: str, name: str, currency: str) -> s
         shown |= await _make_credential(core, made, "orders-client", "", "")
         return json.dumps(shown, indent=2)
 
-    return _with_core(settings, work)
+    return with_core(settings, work)
 
 
 def add_credential(
     settings: Settings, company: str, kind: str, *, public_key: str, key_version: str
 ) -> str:
     """The new credential, as JSON."""
-    company_id = _company_id(settings, company)
+    company_id = company_id_of(settings, company)
 
     async def work(core: Core) -> str:
         found = await companies.get_company(core, company_id)
         made = await _make_credential(core, found, kind, public_key, key_version)
         return json.dumps(made, indent=2)
 
-    return _with_core(settings, work)
+    return with_core(settings, work)
 
 
 async def _make_credential(
@@ -160,41 +134,57 @@ async def _make_credential(
 
 
 def set_company(settings: Settings, company: str, *, closed: bool) -> None:
-    company_id = _company_id(settings, company)
-    _with_core(settings, lambda core: companies.close_company(core, company_id, closed=closed))
+    company_id = company_id_of(settings, company)
+    with_core(settings, lambda core: companies.close_company(core, company_id, closed=closed))
 
 
 def set_credential(settings: Settings, lookup: str, *, active: bool) -> None:
-    _with_core(settings, lambda core: companies.set_credential_active(core, lookup, active=active))
+    with_core(settings, lambda core: companies.set_credential_active(core, lookup, active=active))
 
 
 def webhook_secret(settings: Settings, company: str) -> str:
-    company_id = _company_id(settings, company)
+    company_id = company_id_of(settings, company)
 
     async def work(core: Core) -> str:
         return notify.webhook_secret(core, company_id)
 
-    return _with_core(settings, work)
+    return with_core(settings, work)
 
 
 def add_wallet_user(settings: Settings, company: str, user: str, auth_code: str) -> None:
-    company_id = _company_id(settings, company)
-    _with_core(settings, lambda core: companies.add_wallet_user(core, company_id, user, auth_code))
+    company_id = company_id_of(settings, company)
+    with_core(settings, lambda core: companies.add_wallet_user(core, company_id, user, auth_code))
 
 
 def top_up(settings: Settings, company: str, user: str, amount: str, currency: str) -> str:
-    company_id = _company_id(settings, company)
+    company_id = company_id_of(settings, company)
     money = Money.from_major(amount, currency)
 
     async def work(core: Core) -> str:
         balance = await companies.top_up(core, company_id, user, money)
         return f"{user} has {Money(balance, currency)}"
 
-    return _with_core(settings, work)
+    return with_core(settings, work)
+
+
+def show_wallet(settings: Settings, company: str, user: str) -> str:
+    company_id = company_id_of(settings, company)
+
+    async def work(core: Core) -> str:
+        found = await companies.holdings_of(core, company_id, user)
+        lines = [
+            f"{user} has {Money(one.balance_minor, one.currency)},"
+            f" besides {Money(one.held_minor, one.currency)} reserved;"
+            f" spent today {Money(one.spent_today_minor, one.currency)}"
+            for one in found
+        ]
+        return "\n".join(lines) or f"{user} has no balance yet"
+
+    return with_core(settings, work)
 
 
 def set_wallet_status(settings: Settings, company: str, user: str, status: str) -> None:
-    company_id = _company_id(settings, company)
-    _with_core(
+    company_id = company_id_of(settings, company)
+    with_core(
         settings, lambda core: companies.set_wallet_user_status(core, company_id, user, status)
     )

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
+from kassa.domain.lifecycle import DisputeStage, DisputeStatus
 from kassa.domain.money import Money
 
 
@@ -16,6 +17,7 @@ class ChargeRequest:
     `instrument`: what the payer gave (a sandbox card number, a provider's token); never stored.
     `return_url`: where the provider sends the payer's browser; it decides nothing.
     `notify_url`: where the provider posts its news.
+    `capture`: False only reserves the funds; `Capturer.capture` claims them later.
     """
 
     key: str
@@ -28,6 +30,16 @@ class ChargeRequest:
     notify_url: str
     expires_at: datetime
     now: datetime
+    capture: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorized:
+    """The funds are reserved for us until `expires_at`, and nothing has moved."""
+
+    reference: str
+    amount: Money
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +98,44 @@ class Unknown:
     reason: str
 
 
-Outcome = Captured | ActionNeeded | Pending | Declined | NotSent | InDoubt | Unknown
+Outcome = Authorized | Captured | ActionNeeded | Pending | Declined | NotSent | InDoubt | Unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModificationRequest:
+    """A capture, void or refund of a charge that was made before.
+
+    `key`: our reference of this modification, unique for ever; a repeat under it is harmless.
+    `charge_key`: our reference of the charge; `charge_reference`: the provider's.
+    `amount`: how much to claim, let go or give back. `is_last`: of a capture: let go of the rest.
+    """
+
+    key: str
+    charge_key: str
+    charge_reference: str
+    amount: Money
+    charge_amount: Money
+    reason: str
+    notify_url: str
+    now: datetime
+    is_last: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The provider has done it. `amount` is what it says it moved; `fee`: what it keeps for it."""
+
+    reference: str
+    amount: Money
+    fee: Money | None = None
+
+
+ModificationOutcome = Done | Pending | Declined | NotSent | InDoubt | Unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """A verified notification. `dedupe_key` is the same however often it is delivered.
+    """A verified notification of a charge. `dedupe_key` is the same however often it comes.
 
     `key`: our reference, as in ChargeRequest.
     """
@@ -99,6 +143,37 @@ class News:
     dedupe_key: str
     key: str
     outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModificationNews:
+    """A verified notification of a capture, void or refund. `key`: as in ModificationRequest."""
+
+    dedupe_key: str
+    key: str
+    outcome: ModificationOutcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeNews:
+    """A verified notification that a dispute was opened or has moved on.
+
+    `key`: our reference of the charge; `reference`: the provider's of the dispute.
+    `fee`: what the provider charges for it so far.
+    """
+
+    dedupe_key: str
+    key: str
+    reference: str
+    stage: DisputeStage
+    status: DisputeStatus
+    amount: Money
+    fee: Money | None
+    reason: str
+    respond_by: datetime | None
+
+
+AnyNews = News | ModificationNews | DisputeNews
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +185,8 @@ class Refused:
 
 class Connector(Protocol):
     """One provider, translated. It returns values: it holds no database of ours, no clock, no
-    retry loop, and raises only for bugs."""
+    retry loop, and raises only for bugs. What else it can do, its class says: see Capturer and
+    Refunder."""
 
     name: ClassVar[str]
     acknowledgement: ClassVar[tuple[str, bytes]]
@@ -127,10 +203,47 @@ class Connector(Protocol):
         """What became of the charge sent under `key`? Moves nothing."""
         ...
 
-    def parse_notification(self, headers: Mapping[str, str], body: bytes) -> News | Refused:
+    def parse_notification(self, headers: Mapping[str, str], body: bytes) -> AnyNews | Refused:
         """Verify over the raw bytes, then translate. `headers` has lower-case names."""
         ...
 
     async def close(self) -> None:
         """Give back sockets and files."""
+        ...
+
+
+@runtime_checkable
+class ModificationSource(Protocol):
+    """A provider that can tell what became of a capture, void or refund."""
+
+    async def query_modification(self, request: ModificationRequest) -> ModificationOutcome:
+        """What became of the modification sent under `request.key`? Moves nothing.
+
+        `Unknown`: nothing is there under that key, and a repeat of the request is harmless.
+        """
+        ...
+
+
+@runtime_checkable
+class Capturer(ModificationSource, Protocol):
+    """A provider that can reserve funds first and claim them later."""
+
+    captures_in_parts: ClassVar[bool]
+    """Whether one reservation can be claimed by several captures."""
+
+    async def capture(self, request: ModificationRequest) -> ModificationOutcome:
+        """Claim `request.amount` of what is reserved."""
+        ...
+
+    async def void(self, request: ModificationRequest) -> ModificationOutcome:
+        """Let go of what is reserved and not claimed."""
+        ...
+
+
+@runtime_checkable
+class Refunder(ModificationSource, Protocol):
+    """A provider that can give captured money back."""
+
+    async def refund(self, request: ModificationRequest) -> ModificationOutcome:
+        """Give back `request.amount`."""
         ...

@@ -1,7 +1,8 @@
-"""One payment with its order and attempts while a transaction works on it; pure bookkeeping.
+"""One payment with all that belongs to it while a transaction works on it; pure bookkeeping.
 
 Every rule of what a movement of money means for payment, order, ledger and the merchant's
-notification stands here once; the store writes what a Case has gathered.
+notification stands once: here, in claims, in refunds and in disputing. The store writes what a
+Case has gathered.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from kassa.domain import ledger
+from kassa.domain.disputes import Dispute
 from kassa.domain.errors import IllegalTransition
+from kassa.domain.fees import FeeKind, FeeSchedule
 from kassa.domain.ledger import Entry, Posting, PostingKind
 from kassa.domain.lifecycle import (
     ENDED,
@@ -20,6 +23,7 @@ from kassa.domain.lifecycle import (
     PaymentStatus,
     can,
 )
+from kassa.domain.modifications import Modification
 from kassa.domain.money import Money
 from kassa.domain.orders import Order
 from kassa.domain.payments import OFFLINE, Attempt, Method, Payment, TimelineEvent
@@ -41,7 +45,10 @@ class Announcement:
 
 @dataclass(slots=True)
 class Case:
-    """`order_paid`: whether another payment of the order already holds its money."""
+    """`order_paid`: whether another payment of the order already holds its money.
+
+    `fees`: what the company's providers are expected to charge.
+    """
 
     payment: Payment
     order: Order
@@ -49,10 +56,15 @@ class Case:
     now: datetime
     new_id: Callable[[str], str]
     order_paid: bool = False
+    modifications: dict[str, Modification] = field(default_factory=dict)
+    disputes: dict[str, Dispute] = field(default_factory=dict)
+    fees: FeeSchedule = field(default_factory=FeeSchedule)
     events: list[TimelineEvent] = field(default_factory=list)
     postings: list[Posting] = field(default_factory=list)
     announcements: list[Announcement] = field(default_factory=list)
     touched: dict[str, Attempt] = field(default_factory=dict)
+    touched_modifications: dict[str, Modification] = field(default_factory=dict)
+    touched_disputes: dict[str, Dispute] = field(default_factory=dict)
     order_changed: bool = False
 
     def move(
@@ -80,6 +92,27 @@ class Case:
 
     def put_attempt(self, attempt: Attempt) -> None:
         self.attempts[attempt.id] = self.touched[attempt.id] = replace(attempt, updated_at=self.now)
+
+    def put_modification(self, modification: Modification) -> None:
+        changed = replace(modification, updated_at=self.now)
+        self.modifications[changed.id] = self.touched_modifications[changed.id] = changed
+
+    def put_dispute(self, dispute: Dispute) -> None:
+        changed = replace(dispute, updated_at=self.now)
+        self.disputes[changed.id] = self.touched_disputes[changed.id] = changed
+
+    def note(self, what: str, *, actor: str, evidence: dict[str, Any], **changes: Any) -> None:
+        """Write something down that leaves the payment's status as it is."""
+        told = {**evidence, "note": what}
+        self.move(PaymentEvent.NOTE, actor=actor, evidence=told, **changes)
+
+    @property
+    def holder(self) -> Attempt | None:
+        """The attempt whose money, or reservation, the payment's own is; surplus is nobody's."""
+        for attempt in self.attempts.values():
+            if attempt.status is AttemptStatus.SUCCEEDED and not attempt.surplus:
+                return attempt
+        return None
 
     @property
     def doubt(self) -> Attempt | None:
@@ -159,8 +192,10 @@ class Case:
         Money for a payment that had ended, or for an order that is paid or expired, is surplus:
         it is shown and booked as such, and never hidden.
         """
-        if self.payment.is_paid:
-            self._capture_again(attempt, reference=reference, actor=actor, evidence=evidence)
+        if self.payment.is_paid or self.payment.status is PaymentStatus.AUTHORIZED:
+            self._capture_again(
+                attempt, reference=reference, fee=fee, actor=actor, evidence=evidence
+            )
             return
         surplus = (
             self.payment.status in ENDED
@@ -168,11 +203,7 @@ class Case:
             or self.order.status is not OrderStatus.ACTIVE
         )
         amount = attempt.amount
-        self.put_attempt(
-            attempt.become(
-                AttemptStatus.SUCCEEDED, provider_reference=reference, next_query_at=None
-            )
-        )
+        self._succeed(attempt, reference, surplus=surplus)
         self.move(
             PaymentEvent.CAPTURE,
             actor=actor,
@@ -180,9 +211,9 @@ class Case:
             method=attempt.method,
             connector=attempt.connector,
             instrument=attempt.instrument,
-            authorized=amount,
+            # What another attempt had reserved, and let go, before this surplus came, stays told.
+            authorized=self.payment.authorized if self.payment.released_minor else amount,
             captured=amount,
-            fee=fee or self.payment.fee,
             surplus=surplus,
             surplus_amount=amount if surplus else self.payment.surplus_amount,
             provider_reference=reference,
@@ -192,54 +223,105 @@ class Case:
             failure_code="",
             failure_message="",
         )
-        credit = (
-            ledger.SURPLUS_ACCOUNT if surplus else ledger.merchant_account(self.payment.business_id)
-        )
-        kind = PostingKind.SURPLUS if surplus else PostingKind.CAPTURE
-        self._post(kind, ledger.move(self._source(attempt), credit, amount), amount.currency)
-        if not surplus:
-            self.order = replace(self.order, status=OrderStatus.PAID, updated_at=self.now)
-            self.order_changed = True
+        if surplus:
+            self._post_surplus(attempt, fee)
+        else:
+            merchant = ledger.merchant_account(self.payment.business_id)
+            entries = ledger.move(self.source(attempt), merchant, amount)
+            self.post(PostingKind.CAPTURE, entries, attempt.id)
+            self.charge_fee(FeeKind.PAYMENT, attempt, amount, fee, cause=attempt.id)
+            self.pay_order()
         self.announce("payment.surplus" if surplus else "payment.paid")
 
     def _capture_again(
-        self, attempt: Attempt, *, reference: str, actor: str, evidence: Any
+        self, attempt: Attempt, *, reference: str, fee: Money | None, actor: str, evidence: Any
     ) -> None:
         """A second attempt of a paid payment turns out to have been paid too."""
         if attempt.status is AttemptStatus.SUCCEEDED:
             return
-        amount = attempt.amount
-        self.put_attempt(
-            attempt.become(
-                AttemptStatus.SUCCEEDED, provider_reference=reference, next_query_at=None
-            )
-        )
-        self.move(
-            PaymentEvent.NOTE,
+        self._succeed(attempt, reference, surplus=True)
+        self.note(
+            "paid twice",
             actor=actor,
-            evidence={**evidence, "note": "paid twice"},
-            surplus_amount=self.payment.surplus_amount + amount,
+            evidence=evidence,
+            surplus_amount=self.payment.surplus_amount + attempt.amount,
         )
-        entries = ledger.move(self._source(attempt), ledger.SURPLUS_ACCOUNT, amount)
-        self._post(PostingKind.SURPLUS, entries, amount.currency)
+        self._post_surplus(attempt, fee)
         self.announce("payment.surplus")
 
-    def _source(self, attempt: Attempt) -> str:
+    def _succeed(self, attempt: Attempt, reference: str, *, surplus: bool) -> None:
+        self.put_attempt(
+            attempt.become(
+                AttemptStatus.SUCCEEDED,
+                provider_reference=reference,
+                next_query_at=None,
+                surplus=surplus,
+            )
+        )
+
+    def _post_surplus(self, attempt: Attempt, fee: Money | None) -> None:
+        """Money that must go back; what the provider keeps of it is nobody's but ours to bear."""
+        source = self.source(attempt)
+        entries = ledger.move(source, ledger.SURPLUS_ACCOUNT, attempt.amount)
+        self.post(PostingKind.SURPLUS, entries, attempt.id)
+        if fee is not None and fee.minor:
+            entries = ledger.move(ledger.FEE_EXPENSE_ACCOUNT, self.fee_payee(attempt), fee)
+            self.post(PostingKind.FEE, entries, attempt.id)
+
+    def pay_order(self) -> None:
+        """The order has its money, or the part of it that the merchant claims."""
+        if self.order.status is not OrderStatus.PAID:
+            self.order = replace(self.order, status=OrderStatus.PAID, updated_at=self.now)
+            self.order_changed = True
+
+    def source(self, attempt: Attempt) -> str:
+        """The account that an attempt's money comes out of, and goes back into."""
         if attempt.method is Method.WALLET:
             return ledger.wallet_account(attempt.instrument)
         if attempt.method in OFFLINE:
             return ledger.CASH_ACCOUNT
         return ledger.provider_account(attempt.connector)
 
-    def _post(self, kind: PostingKind, entries: tuple[Entry, ...], currency: str) -> None:
+    def fee_payee(self, attempt: Attempt) -> str:
+        """The account that a fee goes to: a provider keeps it, our own wallet earns it."""
+        if attempt.method is Method.WALLET or attempt.method in OFFLINE:
+            return ledger.FEE_INCOME_ACCOUNT
+        return ledger.provider_account(attempt.connector)
+
+    def charge_fee(
+        self, kind: FeeKind, attempt: Attempt, on: Money, actual: Money | None, *, cause: str
+    ) -> Money:
+        """Book what the provider keeps: its own figure, or what the schedule expects meanwhile.
+
+        Changes the payment without a step of its own: called within one that moves it.
+        """
+        expected = self.fees.expected(
+            kind, on, connector=attempt.connector, method=attempt.method.value, at=self.now
+        )
+        fee = expected if actual is None else actual
+        known = self.payment.fee_known
+        self.payment = replace(
+            self.payment,
+            fee=self.payment.fee + fee,
+            expected_fee_minor=self.payment.expected_fee_minor + expected.minor,
+            fee_known=actual is not None if kind is FeeKind.PAYMENT else known,
+        )
+        if fee.minor:
+            merchant = ledger.merchant_account(self.payment.business_id)
+            self.post(PostingKind.FEE, ledger.move(merchant, self.fee_payee(attempt), fee), cause)
+        return fee
+
+    def post(self, kind: PostingKind, entries: tuple[Entry, ...], cause: str) -> None:
+        """Book one balanced movement, in the payment's currency. `cause`: what it is for."""
         self.postings.append(
             Posting(
                 company_id=self.payment.company_id,
                 id=self.new_id("po"),
                 kind=kind,
-                currency=currency,
+                currency=self.payment.amount.currency,
                 entries=entries,
                 payment_id=self.payment.id,
+                cause=cause,
                 at=self.now,
             )
         )
@@ -284,6 +366,10 @@ class Case:
         for old in list(self.attempts.values()):
             if old.status is AttemptStatus.DISPATCHED:
                 self.put_attempt(old.become(AttemptStatus.ABANDONED))
+        self.close_order()
+
+    def close_order(self) -> None:
+        """The payment ended without money: so does the order, and the merchant hears of it."""
         expired = self.payment.status is PaymentStatus.EXPIRED
         if self.order.status is OrderStatus.ACTIVE and not self.order_paid:
             status = OrderStatus.EXPIRED if expired else OrderStatus.CANCELED

@@ -1,4 +1,4 @@
-"""The state tables of payments and attempts; late news is a row, not an `if`."""
+"""The state tables of everything that has states; late news is a row, not an `if`."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -29,6 +29,7 @@ class PaymentEvent(StrEnum):
     CANCEL = "cancel"
     EXPIRE = "expire"
     SETTLE = "settle"
+    RELEASE = "release"  # what was reserved and not claimed is let go
     NOTE = "note"  # something worth keeping happened; the status stays
 
 
@@ -58,6 +59,8 @@ TRANSITIONS: Mapping[tuple[PaymentStatus, PaymentEvent], PaymentStatus] = {
     (_S.AUTHORIZED,      _E.EXPIRE):        _S.EXPIRED,
 
     (_S.CAPTURED,        _E.SETTLE):        _S.SETTLED,
+    (_S.CAPTURED,        _E.CAPTURE):       _S.CAPTURED,  # another part of what was reserved
+    (_S.CAPTURED,        _E.RELEASE):       _S.CAPTURED,
     (_S.CAPTURED,        _E.AUTHORIZE):     _S.CAPTURED,  # late news: providers reorder
 
     (_S.FAILED,          _E.SUBMIT):        _S.PROCESSING,  # another attempt, where it is allowed
@@ -123,6 +126,110 @@ def next_attempt_status(status: AttemptStatus, wanted: AttemptStatus) -> Attempt
     if wanted is status or wanted in ATTEMPT_TRANSITIONS[status]:
         return wanted
     raise IllegalTransition(f"an attempt that is {status} cannot become {wanted}")
+
+
+class ModificationKind(StrEnum):
+    """What can be done to a charge after it was made."""
+
+    CAPTURE = "capture"  # claim what was reserved, or a part of it
+    VOID = "void"  # let go what was reserved and not claimed
+    REFUND = "refund"  # give back what was claimed, or a part of it
+
+
+class ModificationStatus(StrEnum):
+    REQUESTED = "requested"  # accepted, its amount reserved; nothing is at the provider
+    PROCESSING = "processing"  # committed before the call: no final answer yet
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # refused for good: what it had reserved is free again
+
+
+_M = ModificationStatus
+
+MODIFICATION_TRANSITIONS: Mapping[ModificationStatus, frozenset[ModificationStatus]] = {
+    _M.REQUESTED: frozenset({_M.PROCESSING, _M.SUCCEEDED, _M.FAILED}),
+    _M.PROCESSING: frozenset({_M.SUCCEEDED, _M.FAILED, _M.REQUESTED}),  # back: it was not sent
+    _M.SUCCEEDED: frozenset(),
+    _M.FAILED: frozenset({_M.SUCCEEDED}),  # late evidence that it was done after all
+}
+
+
+def next_modification_status(
+    status: ModificationStatus, wanted: ModificationStatus
+) -> ModificationStatus:
+    """`wanted`, when a modification that is `status` may become it; staying is always allowed.
+
+    Raises: IllegalTransition.
+    """
+    if wanted is status or wanted in MODIFICATION_TRANSITIONS[status]:
+        return wanted
+    raise IllegalTransition(f"a modification that is {status} cannot become {wanted}")
+
+
+class DisputeStage(StrEnum):
+    """How far a dispute has gone; it only goes on, never back."""
+
+    INQUIRY = "inquiry"  # the bank asks; no money has moved
+    CHARGEBACK = "chargeback"  # the money was taken back from us
+    PRE_ARBITRATION = "pre_arbitration"  # contested a second time
+    ARBITRATION = "arbitration"  # the card network decides
+
+
+class DisputeStatus(StrEnum):
+    NEEDS_RESPONSE = "needs_response"  # evidence may be sent until the deadline
+    UNDER_REVIEW = "under_review"  # answered; somebody else decides
+    WON = "won"  # ours again
+    LOST = "lost"  # theirs for good
+    CLOSED = "closed"  # an inquiry that ended without a chargeback
+
+
+_D = DisputeStatus
+
+DISPUTE_TRANSITIONS: Mapping[DisputeStatus, frozenset[DisputeStatus]] = {
+    _D.NEEDS_RESPONSE: frozenset({_D.UNDER_REVIEW, _D.WON, _D.LOST, _D.CLOSED}),
+    _D.UNDER_REVIEW: frozenset({_D.NEEDS_RESPONSE, _D.WON, _D.LOST, _D.CLOSED}),
+    _D.WON: frozenset({_D.NEEDS_RESPONSE, _D.UNDER_REVIEW, _D.LOST}),  # a second chargeback
+    _D.LOST: frozenset({_D.WON}),  # decided otherwise on appeal
+    _D.CLOSED: frozenset({_D.NEEDS_RESPONSE, _D.UNDER_REVIEW, _D.LOST}),  # it came after all
+}
+
+
+def next_dispute_status(status: DisputeStatus, wanted: DisputeStatus) -> DisputeStatus:
+    """`wanted`, when a dispute that is `status` may become it; staying is always allowed.
+
+    Raises: IllegalTransition.
+    """
+    if wanted is status or wanted in DISPUTE_TRANSITIONS[status]:
+        return wanted
+    raise IllegalTransition(f"a dispute that is {status} cannot become {wanted}")
+
+
+class SettlementStatus(StrEnum):
+    OPEN = "open"  # gathers what moved at one provider account
+    CLOSED = "closed"  # its lines are fixed; the payout is expected
+    PAID = "paid"  # the payout arrived at the bank
+    FAILED = "failed"  # the bank sent the payout back
+    CARRIED = "carried"  # it came to less than nothing: the next one begins with that
+
+
+_L = SettlementStatus
+
+SETTLEMENT_TRANSITIONS: Mapping[SettlementStatus, frozenset[SettlementStatus]] = {
+    _L.OPEN: frozenset({_L.CLOSED, _L.CARRIED}),
+    _L.CLOSED: frozenset({_L.PAID, _L.FAILED}),
+    _L.PAID: frozenset({_L.FAILED}),  # a payout can bounce days later
+    _L.FAILED: frozenset({_L.PAID}),
+    _L.CARRIED: frozenset(),
+}
+
+
+def next_settlement_status(status: SettlementStatus, wanted: SettlementStatus) -> SettlementStatus:
+    """`wanted`, when a settlement that is `status` may become it; staying is always allowed.
+
+    Raises: IllegalTransition.
+    """
+    if wanted is status or wanted in SETTLEMENT_TRANSITIONS[status]:
+        return wanted
+    raise IllegalTransition(f"a settlement that is {status} cannot become {wanted}")
 
 
 class OrderStatus(StrEnum):

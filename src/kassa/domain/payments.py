@@ -28,6 +28,13 @@ class Method(StrEnum):
     CHECK = "check"
 
 
+class CaptureMethod(StrEnum):
+    """When reserved funds are claimed."""
+
+    AUTOMATIC = "automatic"  # at once, with the charge
+    MANUAL = "manual"  # only when the merchant says so
+
+
 OFFLINE = frozenset({Method.CASH, Method.CHECK})
 """Methods whose money changes hands at the counter: recorded, never sent to a provider."""
 
@@ -38,7 +45,16 @@ class Payment:
 
     `number`: the small integer alias that the checkout face shows, when it has one.
     `surplus`: its captured money was not owed by anybody (it came late, or the order was paid).
-    `surplus_amount`: everything this payment's attempts brought in that must go back.
+    `surplus_amount`: everything this payment's attempts brought in that must go back;
+    `surplus_returned_minor` of it went back, `surplus_reserved_minor` is on its way.
+    `authorized` = `captured` + `released_minor` + what is still reserved at the provider.
+    `refund_reserved`: in refunds whose outcome is open; `disputed_minor`: taken back by banks.
+    `double_paid_minor`: what left twice, by a refund and by a dispute.
+    `settled_minor`: how much of `captured` a settlement report has confirmed.
+    `fee`: what the provider charges for this payment, refunds and disputes included;
+    `expected_fee_minor` by the fee schedule; `fee_known`: the charge's is the provider's figure.
+    `authorization_expires_at`: when the provider lets go of what is reserved.
+    `modifications`, `disputes`: how many there are.
     `request_scope`, `request_id`, `notify_*` and `face` are its order's, kept once, there.
     `payer`: the customer who opened it, or whom the request named.
     `instrument`: what paid it, masked: a card's last digits, a wallet user.
@@ -60,6 +76,18 @@ class Payment:
     fee: Money
     surplus: bool = False
     surplus_amount: Money
+    released_minor: int = 0
+    surplus_returned_minor: int = 0
+    surplus_reserved_minor: int = 0
+    disputed_minor: int = 0
+    double_paid_minor: int = 0
+    settled_minor: int = 0
+    expected_fee_minor: int = 0
+    fee_known: bool = False
+    capture_method: CaptureMethod = CaptureMethod.AUTOMATIC
+    authorization_expires_at: datetime | None = None
+    modifications: int = 0
+    disputes: int = 0
     retry_allowed: bool = True
     payer: str = ""
     subject: str = ""
@@ -94,6 +122,40 @@ class Payment:
     def is_paid(self) -> bool:
         return self.status in FUNDS_MOVED
 
+    @property
+    def held(self) -> Money:
+        """What is reserved and neither claimed nor let go."""
+        held = self.authorized.minor - self.captured.minor - self.released_minor
+        return Money(0 if self.surplus else held, self.amount.currency)
+
+    @property
+    def refundable(self) -> Money:
+        """What a merchant may still give back; surplus goes back on its own."""
+        left = 0 if self.surplus else max(0, self.captured.minor - self.gone_minor)
+        return Money(left, self.amount.currency)
+
+    @property
+    def gone_minor(self) -> int:
+        """What left the merchant again, or may be leaving, by refunds and disputes."""
+        return self.refunded.minor + self.refund_reserved.minor + self.disputed_minor
+
+    def recounted(self) -> "Payment":
+        """With `double_paid_minor` as the other figures say. Only a dispute makes it grow."""
+        twice = max(0, self.gone_minor - self.captured.minor)
+        return replace(self, double_paid_minor=twice)
+
+    @property
+    def surplus_left(self) -> Money:
+        """Surplus that nothing is giving back yet."""
+        gone = self.surplus_returned_minor + self.surplus_reserved_minor
+        return Money(self.surplus_amount.minor - gone, self.amount.currency)
+
+    @property
+    def returned(self) -> Money:
+        """What the payer has back of this payment: by refund, or because nobody owed it."""
+        back = self.surplus_returned_minor if self.surplus else 0
+        return Money(self.refunded.minor + back, self.amount.currency)
+
     def after(self, event: PaymentEvent, **changes: Any) -> "Payment":
         """This payment one event later: the only way a status changes.
 
@@ -105,7 +167,10 @@ class Payment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One try of one operation at one provider. `id` is the reference the provider hears."""
+    """One try to collect at one provider. `id` is the reference the provider hears.
+
+    `surplus`: its money was not owed by anybody.
+    """
 
     company_id: str
     id: str
@@ -115,6 +180,7 @@ class Attempt:
     method: Method
     status: AttemptStatus
     amount: Money
+    surplus: bool = False
     instrument: str = ""
     provider_reference: str = ""
     failure_code: str = ""

@@ -144,18 +144,29 @@ async def mark_applied(
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How much work waits. The age is of the oldest attempt whose outcome is open."""
+    """How much work waits. The age is of the oldest attempt, or capture, void or refund, whose
+    outcome is open. `surplus`: payments that hold what must go back and is not on its way."""
 
     announcements: int
     undecided: int
     oldest_undecided_seconds: int
+    modifications: int
+    oldest_modification_seconds: int
+    surplus: int
+    disputes: int
 
 
 async def backlog(connection: Any) -> Backlog:
     row = await connection.fetchrow(
         "select (select count(*) from announcement where state = 'waiting'),"
-        " (select count(*) from attempt where next_query_at is not null),"
-        " coalesce((select extract(epoch from now() - min(created_at))::bigint from attempt"
-        " where next_query_at is not null), 0)"
+        " a.many, coalesce(extract(epoch from now() - a.oldest)::bigint, 0),"
+        " m.many, coalesce(extract(epoch from now() - m.oldest)::bigint, 0),"
+        " (select count(*) from payment"
+        "   where surplus_minor > surplus_returned_minor + surplus_reserved_minor),"
+        " (select count(*) from dispute where closed_at is null)"
+        " from (select count(*) as many, min(created_at) as oldest from attempt"
+        "   where next_query_at is not null) a,"
+        " (select count(*) as many, min(created_at) as oldest from modification"
+        "   where next_query_at is not null) m"
     )
-    return Backlog(row[0], row[1], row[2])
+    return Backlog(*row)

@@ -5,19 +5,27 @@ from datetime import datetime
 from typing import Any
 
 from kassa.domain.case import Case
+from kassa.domain.disputes import Dispute
+from kassa.domain.modifications import Modification
 from kassa.domain.orders import Order
 from kassa.domain.payments import Attempt, Payment
 from kassa.store.orders import read_view
 from kassa.store.rows import (
     ATTEMPT_COLUMNS,
+    DISPUTE_COLUMNS,
+    MODIFICATION_COLUMNS,
     ORDER_COLUMNS,
     PAYMENT_COLUMNS,
     attempt_row,
     columns,
+    dispute_row,
     json_rows,
+    modification_row,
     order_row,
     payment_row,
     read_attempt,
+    read_dispute,
+    read_modification,
 )
 
 Keys = Sequence[tuple[str, str]]
@@ -37,6 +45,11 @@ async def lock(connection: Any, keys: Keys) -> datetime:
         *_arrays(keys),
     )
     # Not now(), which is when the transaction began: it may have waited for the lock since.
+    return await clock(connection)
+
+
+async def clock(connection: Any) -> datetime:
+    """The database's time, which is the one that counts."""
     now: datetime = await connection.fetchval("select statement_timestamp()")
     return now
 
@@ -69,6 +82,32 @@ async def attempts_of(connection: Any, keys: Keys) -> list[Attempt]:
         *_arrays(keys),
     )
     return [read_attempt(row) for row in rows]
+
+
+async def modifications_of(connection: Any, keys: Keys) -> list[Modification]:
+    """All modifications of these (company, payment id)s, oldest first."""
+    rows = await connection.fetch(
+        f"select {columns('m', MODIFICATION_COLUMNS)} from modification m"
+        " join unnest($1::text[], $2::text[]) as k(c, id)"
+        "   on k.c = m.company_id and k.id = m.payment_id"
+        " where m.company_id = any($1) and m.payment_id = any($2)"
+        " order by m.company_id, m.payment_id, m.number",
+        *_arrays(keys),
+    )
+    return [read_modification(row) for row in rows]
+
+
+async def disputes_of(connection: Any, keys: Keys) -> list[Dispute]:
+    """All disputes of these (company, payment id)s, oldest first."""
+    rows = await connection.fetch(
+        f"select {columns('d', DISPUTE_COLUMNS)} from dispute d"
+        " join unnest($1::text[], $2::text[]) as k(c, id)"
+        "   on k.c = d.company_id and k.id = d.payment_id"
+        " where d.company_id = any($1) and d.payment_id = any($2)"
+        " order by d.company_id, d.payment_id, d.number",
+        *_arrays(keys),
+    )
+    return [read_dispute(row) for row in rows]
 
 
 async def find_attempt(connection: Any, company_id: str, attempt_id: str) -> Attempt | None:
@@ -109,6 +148,8 @@ _UPDATE_ORDER = (
     f" from json_populate_recordset(null::orders, $1::json) as w{_MATCHED}"
 )
 _UPDATE_ATTEMPT = _update("attempt", ATTEMPT_COLUMNS, _FIXED)
+_UPDATE_MODIFICATION = _update("modification", MODIFICATION_COLUMNS, _FIXED)
+_UPDATE_DISPUTE = _update("dispute", DISPUTE_COLUMNS, _FIXED)
 
 
 def _insert(table: str, names: str, *, unless: str = "") -> str:
@@ -123,7 +164,9 @@ _INSERT_EVENT = _insert(
     "payment_event",
     "company_id, payment_id, seq, event, from_status, to_status, actor, evidence, at",
 )
-_INSERT_POSTING = _insert("posting", "company_id, id, kind, currency, payment_id, at")
+_INSERT_MODIFICATION = _insert("modification", ", ".join(MODIFICATION_COLUMNS))
+_INSERT_DISPUTE = _insert("dispute", ", ".join(DISPUTE_COLUMNS))
+_INSERT_POSTING = _insert("posting", "company_id, id, kind, currency, payment_id, cause, at")
 _INSERT_ENTRY = _insert("entry", "company_id, posting_id, leg, account, currency, amount_minor")
 _INSERT_ANNOUNCEMENT = (
     "insert into announcement as t (company_id, id, payment_id, version, kind, url, event_type,"
@@ -132,12 +175,17 @@ _INSERT_ANNOUNCEMENT = (
 )
 
 
-async def save(connection: Any, cases: Sequence[Case], known_attempts: set[str]) -> None:
-    """Write everything these cases gathered. `known_attempts`: ids that are rows already."""
-    changed = [case for case in cases if case.events or case.touched or case.order_changed]
+async def save(connection: Any, cases: Sequence[Case], known: set[str]) -> None:
+    """Write everything these cases gathered. `known`: ids of attempts, modifications and
+    disputes that are rows already."""
+    changed = [
+        case
+        for case in cases
+        if case.events or case.touched or case.touched_modifications or case.order_changed
+    ]
     attempts = [attempt for case in changed for attempt in case.touched.values()]
-    old = [attempt_row(item) for item in attempts if item.id in known_attempts]
-    new = [attempt_row(item) for item in attempts if item.id not in known_attempts]
+    old = [attempt_row(item) for item in attempts if item.id in known]
+    new = [attempt_row(item) for item in attempts if item.id not in known]
     if old:  # before the new ones: at most one attempt of a payment may be open
         await _update_rows(connection, _UPDATE_ATTEMPT, old)
     if new:
@@ -146,6 +194,7 @@ async def save(connection: Any, cases: Sequence[Case], known_attempts: set[str])
     if moved:
         await _update_rows(connection, _UPDATE_PAYMENT, moved)
         await connection.execute(_INSERT_EVENT, json_rows(_event_rows(changed)))
+    await _save_modifications(connection, changed, known)
     orders = [order_row(case.order) for case in changed if case.order_changed]
     if orders:
         await _update_rows(connection, _UPDATE_ORDER, orders)
@@ -166,6 +215,26 @@ async def save(connection: Any, cases: Sequence[Case], known_attempts: set[str])
             for item in news
         ]
         await connection.execute(_INSERT_ANNOUNCEMENT, json_rows(rows))
+
+
+async def _save_modifications(connection: Any, cases: Sequence[Case], known: set[str]) -> None:
+    """The ended ones before the new ones: one claim of a payment may be open at a time."""
+    items = [item for case in cases for item in case.touched_modifications.values()]
+    if items:
+        old = [modification_row(item) for item in items if item.id in known]
+        new = [modification_row(item) for item in items if item.id not in known]
+        if old:
+            await _update_rows(connection, _UPDATE_MODIFICATION, old)
+        if new:
+            await connection.execute(_INSERT_MODIFICATION, json_rows(new))
+    disputes = [item for case in cases for item in case.touched_disputes.values()]
+    if disputes:
+        old = [dispute_row(item) for item in disputes if item.id in known]
+        new = [dispute_row(item) for item in disputes if item.id not in known]
+        if old:
+            await _update_rows(connection, _UPDATE_DISPUTE, old)
+        if new:
+            await connection.execute(_INSERT_DISPUTE, json_rows(new))
 
 
 async def _update_rows(connection: Any, statement: str, rows: Sequence[dict[str, Any]]) -> None:
@@ -202,6 +271,7 @@ async def insert_postings(connection: Any, postings: Sequence[Any]) -> None:
             "kind": posting.kind,
             "currency": posting.currency,
             "payment_id": posting.payment_id,
+            "cause": posting.cause,
             "at": posting.at,
         }
         for posting in postings

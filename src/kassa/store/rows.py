@@ -5,10 +5,20 @@ from typing import Any
 
 import msgspec
 
-from kassa.domain.lifecycle import AttemptStatus, OrderStatus, PaymentStatus
+from kassa.domain.disputes import Dispute
+from kassa.domain.lifecycle import (
+    AttemptStatus,
+    DisputeStage,
+    DisputeStatus,
+    ModificationKind,
+    ModificationStatus,
+    OrderStatus,
+    PaymentStatus,
+)
+from kassa.domain.modifications import Modification
 from kassa.domain.money import Money
 from kassa.domain.orders import Customer, Module, Order
-from kassa.domain.payments import Attempt, Method, Payment
+from kassa.domain.payments import Attempt, CaptureMethod, Method, Payment
 
 ORDER_COLUMNS = (
     "company_id, id, business_id, amount_minor, currency, status, module, customer_id,"
@@ -22,13 +32,29 @@ PAYMENT_COLUMNS = (
     " authorized_minor, captured_minor, refunded_minor, refund_reserved_minor, fee_minor, surplus,"
     " surplus_minor, retry_allowed, payer, subject, description, number, connector,"
     " provider_reference, instrument, redirect_url, redirect_expires_at, failure_code,"
-    " failure_message, extra, created_at, updated_at, captured_at, expires_at, version"
+    " failure_message, extra, created_at, updated_at, captured_at, expires_at, version,"
+    " released_minor, surplus_returned_minor, surplus_reserved_minor, disputed_minor,"
+    " double_paid_minor, settled_minor, expected_fee_minor, fee_known, capture_method,"
+    " authorization_expires_at, modifications, disputes"
 ).split(", ")
 
 ATTEMPT_COLUMNS = (
     "company_id, id, payment_id, number, connector, method, status, amount_minor, currency,"
     " instrument, provider_reference, failure_code, failure_message, query_count, next_query_at,"
-    " last_query_at, created_at, updated_at"
+    " last_query_at, created_at, updated_at, surplus"
+).split(", ")
+
+MODIFICATION_COLUMNS = (
+    "company_id, id, payment_id, attempt_id, number, kind, status, amount_minor, currency,"
+    " connector, surplus, is_last, reason, actor, face, request_scope, request_id, fingerprint,"
+    " provider_reference, fee_minor, failure_code, failure_message, query_count, next_query_at,"
+    " last_query_at, created_at, updated_at, completed_at, extra"
+).split(", ")
+
+DISPUTE_COLUMNS = (
+    "company_id, id, payment_id, attempt_id, number, connector, provider_reference, stage, status,"
+    " reason, amount_minor, fee_minor, currency, withdrawn, double_paid_minor, respond_by,"
+    " opened_at, updated_at, closed_at"
 ).split(", ")
 
 
@@ -111,6 +137,18 @@ def read_payment(row: Sequence[Any], order: Order) -> Payment:
         captured_at=row[31],
         expires_at=row[32],
         version=row[33],
+        released_minor=row[34],
+        surplus_returned_minor=row[35],
+        surplus_reserved_minor=row[36],
+        disputed_minor=row[37],
+        double_paid_minor=row[38],
+        settled_minor=row[39],
+        expected_fee_minor=row[40],
+        fee_known=row[41],
+        capture_method=CaptureMethod(row[42]),
+        authorization_expires_at=row[43],
+        modifications=row[44],
+        disputes=row[45],
         face=order.face,
         request_scope=order.request_scope,
         request_id=order.request_id,
@@ -139,7 +177,28 @@ def read_attempt(row: Sequence[Any]) -> Attempt:
         last_query_at=row[15],
         created_at=row[16],
         updated_at=row[17],
+        surplus=row[18],
     )
+
+
+def read_modification(row: Sequence[Any]) -> Modification:
+    """`row`: the values of MODIFICATION_COLUMNS, in their order."""
+    named = dict(zip(MODIFICATION_COLUMNS, row, strict=False))
+    amount = Money(named.pop("amount_minor"), named.pop("currency"))
+    named["kind"] = ModificationKind(named["kind"])
+    named["status"] = ModificationStatus(named["status"])
+    return Modification(amount=amount, **named)
+
+
+def read_dispute(row: Sequence[Any]) -> Dispute:
+    """`row`: the values of DISPUTE_COLUMNS, in their order."""
+    named = dict(zip(DISPUTE_COLUMNS, row, strict=False))
+    currency = named.pop("currency")
+    amount = Money(named.pop("amount_minor"), currency)
+    fee = Money(named.pop("fee_minor"), currency)
+    named["stage"] = DisputeStage(named["stage"])
+    named["status"] = DisputeStatus(named["status"])
+    return Dispute(amount=amount, fee=fee, **named)
 
 
 def order_row(order: Order) -> dict[str, Any]:
@@ -213,6 +272,18 @@ def payment_row(payment: Payment) -> dict[str, Any]:
         "captured_at": payment.captured_at,
         "expires_at": payment.expires_at,
         "version": payment.version,
+        "released_minor": payment.released_minor,
+        "surplus_returned_minor": payment.surplus_returned_minor,
+        "surplus_reserved_minor": payment.surplus_reserved_minor,
+        "disputed_minor": payment.disputed_minor,
+        "double_paid_minor": payment.double_paid_minor,
+        "settled_minor": payment.settled_minor,
+        "expected_fee_minor": payment.expected_fee_minor,
+        "fee_known": payment.fee_known,
+        "capture_method": payment.capture_method,
+        "authorization_expires_at": payment.authorization_expires_at,
+        "modifications": payment.modifications,
+        "disputes": payment.disputes,
     }
 
 
@@ -236,4 +307,28 @@ def attempt_row(attempt: Attempt) -> dict[str, Any]:
         "last_query_at": attempt.last_query_at,
         "created_at": attempt.created_at,
         "updated_at": attempt.updated_at,
+        "surplus": attempt.surplus,
+    }
+
+
+def modification_row(modification: Modification) -> dict[str, Any]:
+    row = {
+        name: getattr(modification, name)
+        for name in MODIFICATION_COLUMNS
+        if name not in ("amount_minor", "currency")
+    }
+    amount = modification.amount
+    return row | {"amount_minor": amount.minor, "currency": amount.currency}
+
+
+def dispute_row(dispute: Dispute) -> dict[str, Any]:
+    row = {
+        name: getattr(dispute, name)
+        for name in DISPUTE_COLUMNS
+        if name not in ("amount_minor", "fee_minor", "currency")
+    }
+    return row | {
+        "amount_minor": dispute.amount.minor,
+        "fee_minor": dispute.fee.minor,
+        "currency": dispute.amount.currency,
     }

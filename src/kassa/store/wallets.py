@@ -34,18 +34,28 @@ async def users(
     }
 
 
+_BALANCES = (
+    "select b.company_id, b.account, b.currency, b.balance_minor from wallet_balance b"
+    " where b.company_id = any($1) and b.account = any($2)"
+    " and (b.company_id, b.account, b.currency) in"
+    " (select * from unnest($1::text[], $2::text[], $3::text[]))"
+)
+
+
+async def balances(
+    connection: Any, keys: Sequence[tuple[str, str, str]]
+) -> dict[tuple[str, str, str], int]:
+    """(company, account, currency)s to minor units as they are now; no row means nothing."""
+    rows = await connection.fetch(_BALANCES, *_keys(keys))
+    return {(row[0], row[1], row[2]): row[3] for row in rows}
+
+
 async def lock_balances(
     connection: Any, keys: Sequence[tuple[str, str, str]]
 ) -> dict[tuple[str, str, str], int]:
-    """(company, account, currency)s to minor units, locked in one order; no row means nothing."""
+    """As `balances`, locked in one order."""
     rows = await connection.fetch(
-        "select b.company_id, b.account, b.currency, b.balance_minor from wallet_balance b"
-        " where b.company_id = any($1) and (b.company_id, b.account, b.currency) in"
-        " (select * from unnest($1::text[], $2::text[], $3::text[]))"
-        " order by b.company_id, b.account, b.currency for update",
-        [key[0] for key in keys],
-        [key[1] for key in keys],
-        [key[2] for key in keys],
+        f"{_BALANCES} order by b.company_id, b.account, b.currency for update", *_keys(keys)
     )
     return {(row[0], row[1], row[2]): row[3] for row in rows}
 
@@ -72,15 +82,62 @@ async def change_balances(connection: Any, changes: Mapping[tuple[str, str, str]
     )
 
 
+async def spent_today(
+    connection: Any, keys: Sequence[tuple[str, str, str]]
+) -> dict[tuple[str, str, str], int]:
+    """(company, account, currency)s to what was spent since midnight UTC, in minor units."""
+    rows = await connection.fetch(
+        "select d.company_id, d.account, d.currency, d.spent_minor from wallet_day d"
+        " where d.company_id = any($1) and d.account = any($2)"
+        " and d.on_day = (statement_timestamp() at time zone 'UTC')::date"
+        " and (d.company_id, d.account, d.currency) in"
+        " (select * from unnest($1::text[], $2::text[], $3::text[]))",
+        *_keys(keys),
+    )
+    return {(row[0], row[1], row[2]): row[3] for row in rows}
+
+
+async def holdings(connection: Any, company_id: str, user_id: str, account: str) -> list[Any]:
+    """The user's money by currency: (currency, balance, reserved, spent today), minor units."""
+    rows: list[Any] = await connection.fetch(
+        "select b.currency, b.balance_minor,"
+        " coalesce((select sum(p.authorized_minor - p.captured_minor - p.released_minor)"
+        "  from payment p where p.authorized_minor > p.captured_minor + p.released_minor"
+        "  and p.company_id = $1"
+        "  and p.method = 'wallet' and p.instrument = $2 and p.currency = b.currency), 0)::bigint,"
+        " coalesce((select d.spent_minor from wallet_day d where d.company_id = $1"
+        "  and d.account = $3 and d.currency = b.currency"
+        "  and d.on_day = (statement_timestamp() at time zone 'UTC')::date), 0)"
+        " from wallet_balance b where b.company_id = $1 and b.account = $3 order by b.currency",
+        company_id,
+        user_id,
+        account,
+    )
+    return rows
+
+
+async def add_spending(connection: Any, changes: Mapping[tuple[str, str, str], int]) -> None:
+    """Add to what each account has spent today, under the lock of its balance."""
+    keys = sorted(key for key, change in changes.items() if change)
+    if keys:
+        await connection.execute(
+            "insert into wallet_day as t (company_id, account, currency, on_day, spent_minor)"
+            " select c, a, y, (statement_timestamp() at time zone 'UTC')::date, m"
+            " from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) as w(c, a, y, m)"
+            " on conflict (company_id, account, currency, on_day)"
+            " do update set spent_minor = t.spent_minor + excluded.spent_minor",
+            *_columns(keys, changes),
+        )
+
+
+def _keys(keys: Sequence[tuple[str, str, str]]) -> tuple[list[str], list[str], list[str]]:
+    return [key[0] for key in keys], [key[1] for key in keys], [key[2] for key in keys]
+
+
 def _columns(
     keys: Sequence[tuple[str, str, str]], changes: Mapping[tuple[str, str, str], int]
 ) -> tuple[list[str], list[str], list[str], list[int]]:
-    return (
-        [key[0] for key in keys],
-        [key[1] for key in keys],
-        [key[2] for key in keys],
-        [changes[key] for key in keys],
-    )
+    return *_keys(keys), [changes[key] for key in keys]
 
 
 async def add_user(connection: Any, company_id: str, user_id: str) -> None:

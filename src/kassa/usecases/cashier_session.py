@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from kassa.connectors.base import Capturer
 from kassa.domain.errors import NotFound
 from kassa.domain.orders import Order
-from kassa.domain.payments import Method, Payment
+from kassa.domain.payments import CaptureMethod, Method, Payment
 from kassa.domain.principals import Company
 from kassa.store import orders
 from kassa.usecases.authenticate import company_by_number
@@ -52,19 +53,28 @@ async def open_session(core: Core, token: str) -> Session:
         company=company,
         order=order,
         payment=payment,
-        methods=_methods(core, order),
+        methods=_methods(core, order, payment),
         expired=now >= order.expires_at,
         now=now,
         sandbox="sandbox" in core.connectors,
     )
 
 
-def _methods(core: Core, order: Order) -> tuple[Method, ...]:
-    """What is switched on here and in the merchant's comma list, if there is one."""
+def _methods(core: Core, order: Order, payment: Payment) -> tuple[Method, ...]:
+    """What is switched on here and in the merchant's comma list, if there is one.
+
+    What is to be claimed later is not offered where it would be taken at once.
+    """
+    reserves = payment.capture_method is CaptureMethod.MANUAL
+    usable = {
+        name
+        for name, connector in core.connectors.items()
+        if not reserves or isinstance(connector, Capturer)
+    }
     offered = [Method.WALLET]
-    if "sandbox" in core.connectors:
+    if "sandbox" in usable:
         offered.insert(0, Method.CREDIT_CARD)
-    if "alipay" in core.connectors and order.amount.currency == _ALIPAY_CURRENCY:
+    if "alipay" in usable and order.amount.currency == _ALIPAY_CURRENCY:
         offered.append(Method.ALIPAY)
     wanted = {word.strip().lower() for word in order.payment_methods.split(",") if word.strip()}
     return tuple(method for method in offered if not wanted or wanted & _WORDS[method])

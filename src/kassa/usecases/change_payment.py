@@ -7,24 +7,32 @@ from typing import Any
 import structlog
 
 from kassa.domain.case import Case
+from kassa.domain.disputes import Dispute
 from kassa.domain.errors import AmbiguousCommit, KassaError, NotFound
-from kassa.domain.ledger import balance_changes, wallet_account
+from kassa.domain.fees import FeeSchedule
+from kassa.domain.ledger import PostingKind, balance_changes, wallet_account, wallet_spending
+from kassa.domain.modifications import Modification
 from kassa.domain.orders import Order
 from kassa.domain.payments import Payment
 from kassa.domain.principals import WalletUser
 from kassa.store import payments, wallets
 from kassa.usecases.batch import batched
 from kassa.usecases.core import Core
+from kassa.usecases.fees import fee_schedules
 
 _log = structlog.get_logger("kassa.payments")
 
 
 @dataclass(slots=True)
 class Purse:
-    """A wallet user's money in one currency, locked. `user` None: there is no such user."""
+    """A wallet user's money in one currency, locked. `user` None: there is no such user.
+
+    `spent_today_minor`: paid or reserved since midnight UTC.
+    """
 
     user: WalletUser | None
     balance_minor: int
+    spent_today_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +92,7 @@ async def _round(
         now = await payments.lock(connection, keys)
         found = await payments.read_locked(connection, keys)
         attempts = await payments.attempts_of(connection, keys)
+        beside = await _beside(core, connection, keys, found)
         purses = await _purses(connection, [changes[index] for index in wanted], found)
         done: list[Case] = []
         busy: set[tuple[str, str]] = set()
@@ -99,15 +108,58 @@ async def _round(
             busy.add((order.company_id, order.id))
             own = {item.id: item for item in attempts if item.payment_id == payment.id}
             case = Case(payment, order, own, now, core.new_id, order_paid=order_paid)
+            beside.put_into(case)
             purse = purses.get((change.company_id, change.wallet_user, payment.amount.currency))
             outcome = _decide(change, case, purse)
             results[index] = outcome
             if isinstance(outcome, Case):
                 done.append(outcome)
-        await payments.save(connection, done, {attempt.id for attempt in attempts})
+        known = {attempt.id for attempt in attempts} | beside.ids
+        await payments.save(connection, done, known)
         postings = [posting for case in done for posting in case.postings]
         await wallets.change_balances(connection, balance_changes(postings))
+        await wallets.add_spending(connection, wallet_spending(postings))
     return later
+
+
+@dataclass(slots=True)
+class _Beside:
+    """What else belongs to the payments of a batch; most have none of it."""
+
+    modifications: list[Modification]
+    disputes: list[Dispute]
+    fees: Mapping[str, FeeSchedule]
+
+    @property
+    def ids(self) -> set[str]:
+        return {item.id for item in self.modifications} | {item.id for item in self.disputes}
+
+    def put_into(self, case: Case) -> None:
+        key = case.payment.company_id, case.payment.id
+        case.modifications = {
+            item.id: item
+            for item in self.modifications
+            if (item.company_id, item.payment_id) == key
+        }
+        case.disputes = {
+            item.id: item for item in self.disputes if (item.company_id, item.payment_id) == key
+        }
+        case.fees = self.fees[case.payment.company_id]
+
+
+async def _beside(
+    core: Core,
+    connection: Any,
+    keys: Sequence[tuple[str, str]],
+    found: Mapping[tuple[str, str], tuple[Payment, Order, bool]],
+) -> _Beside:
+    modified = [key for key in keys if key in found and found[key][0].modifications]
+    disputed = [key for key in keys if key in found and found[key][0].disputes]
+    return _Beside(
+        await payments.modifications_of(connection, modified) if modified else [],
+        await payments.disputes_of(connection, disputed) if disputed else [],
+        await fee_schedules(core, connection, {company for company, _ in keys}),
+    )
 
 
 def _decide(change: Change, case: Case, purse: Purse | None) -> Case | KassaError:
@@ -118,7 +170,10 @@ def _decide(change: Change, case: Case, purse: Purse | None) -> Case | KassaErro
     if purse is not None:
         account = wallet_account(change.wallet_user or "")
         for posting in case.postings:
-            purse.balance_minor -= sum(e.minor for e in posting.entries if e.account == account)
+            moved = sum(e.minor for e in posting.entries if e.account == account)
+            purse.balance_minor -= moved
+            if posting.kind in (PostingKind.CAPTURE, PostingKind.AUTHORIZE):
+                purse.spent_today_minor += moved
     return case
 
 
@@ -137,9 +192,12 @@ async def _purses(
     people = await wallets.users(connection, sorted({(c, user) for c, user, _ in wanted}))
     locks = sorted((c, wallet_account(user), currency) for c, user, currency in wanted)
     balances = await wallets.lock_balances(connection, locks)
+    spent = await wallets.spent_today(connection, locks)
     return {
         (c, user, currency): Purse(
-            people.get((c, user)), balances.get((c, wallet_account(user), currency), 0)
+            people.get((c, user)),
+            balances.get((c, wallet_account(user), currency), 0),
+            spent.get((c, wallet_account(user), currency), 0),
         )
         for c, user, currency in wanted
     }

@@ -180,3 +180,28 @@ async def balance_of(core: Core, company_id: str, user_id: str, currency: str) -
     key = (company_id, wallet_account(user_id), currency)
     async with core.db.transaction() as connection:
         return (await wallets.lock_balances(connection, [key])).get(key, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A wallet user's money in one currency, minor units; `held_minor` is reserved for merchants.
+
+    `spent_today_minor`: paid or reserved since midnight UTC, which the daily limit counts.
+    """
+
+    currency: str
+    balance_minor: int
+    held_minor: int
+    spent_today_minor: int
+
+
+async def holdings_of(core: Core, company_id: str, user_id: str) -> list[Holding]:
+    """What the user has, by currency.
+
+    Raises: NotFound.
+    """
+    async with core.db.connection() as connection:
+        if not await wallets.users(connection, [(company_id, user_id)]):
+            raise NotFound(f"no such wallet user: {user_id!r}")
+        rows = await wallets.holdings(connection, company_id, user_id, wallet_account(user_id))
+    return [Holding(*row) for row in rows]

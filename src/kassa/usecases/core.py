@@ -20,7 +20,11 @@ class Policy:
     """The settings that rules read.
 
     `base_url`: where payers and providers reach us, without a trailing slash.
-    `wallet_limit_minor`: most that one wallet payment may move, in minor units of any currency.
+    `wallet_limit_minor`: most that one wallet payment may move, in minor units of any currency;
+    `wallet_daily_limit_minor`: most that one user may spend in a day (UTC) of a currency.
+    `wallet_authorization_lifetime`: how long our own wallet holds reserved funds.
+    `authorization_margin`: how long before its end a reservation is acted upon: voided, or
+    captured where `capture_at_deadline`.
     """
 
     base_url: str
@@ -30,6 +34,10 @@ class Policy:
     wallet_order_lifetime: timedelta = timedelta(hours=24)
     query_interval: timedelta = timedelta(seconds=3)
     wallet_limit_minor: int = 100_000_000
+    wallet_daily_limit_minor: int = 1_000_000_000
+    wallet_authorization_lifetime: timedelta = timedelta(days=7)
+    authorization_margin: timedelta = timedelta(hours=1)
+    capture_at_deadline: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -15,7 +15,7 @@ from kassa.domain.errors import IdempotencyMismatch, InProgress, InvalidRequest,
 from kassa.domain.lifecycle import OrderStatus, PaymentStatus
 from kassa.domain.money import Money, payable
 from kassa.domain.orders import Customer, Module, Order
-from kassa.domain.payments import Payment
+from kassa.domain.payments import CaptureMethod, Payment
 from kassa.domain.principals import Company
 from kassa.store import orders
 from kassa.usecases.batch import batched
@@ -59,6 +59,7 @@ class NewOrder:
     payment_methods: str = ""
     expires_at: datetime | None = None
     retry_allowed: bool = True
+    capture_method: CaptureMethod = CaptureMethod.AUTOMATIC
     extra: dict[str, Any] = field(default_factory=dict)
     payment_extra: dict[str, Any] = field(default_factory=dict)
 
@@ -151,9 +152,7 @@ def _judge(item: _Prepared, by_request: _Found, by_id: _FoundById) -> CreatedOrd
         return CreatedOrder(order, payment, True)
     same_id = by_id.get((asked.company_id, asked.id))
     if not same_id and asked.expires_at <= asked.created_at:
-        return InvalidRequest(
-            "the expiry time is in the past", field="expires_at", reason="expiry_invalid"
-        )
+        return _too_late()
     if not same_id:
         return InProgress("the same request is being worked on; send it again shortly")
     payment, order = same_id[0]
@@ -170,6 +169,12 @@ def _judge(item: _Prepared, by_request: _Found, by_id: _FoundById) -> CreatedOrd
     return CreatedOrder(order, payment, True)
 
 
+def _too_late() -> InvalidRequest:
+    return InvalidRequest(
+        "the expiry time is in the past", field="expires_at", reason="expiry_invalid"
+    )
+
+
 _insert_order = batched(create_orders)
 
 
@@ -182,6 +187,23 @@ async def create_order(core: Core, wanted: NewOrder) -> CreatedOrder:
     if not created.replayed:
         _log.info("order created", order=created.order.id, payment=created.payment.id)
     return created
+
+
+async def check_order(core: Core, wanted: NewOrder) -> None:
+    """Refuse what `create_order` would refuse, and store nothing.
+
+    Raises: InvalidRequest, IdempotencyMismatch.
+    """
+    item = _prepare(core, wanted)
+    order, key = item.order, (item.order.company_id, wanted.request_scope, wanted.request_id or "")
+    by_request: _Found = {}
+    if wanted.request_id is not None:
+        async with core.db.connection() as connection:
+            by_request = await orders.by_request(connection, [key])
+    if key not in by_request and order.expires_at <= order.created_at:
+        raise _too_late()
+    if key in by_request and isinstance(refused := _judge(item, by_request, {}), KassaError):
+        raise refused
 
 
 def _prepare(core: Core, wanted: NewOrder) -> _Prepared:
@@ -264,6 +286,7 @@ def _first_payment(core: Core, order: Order, wanted: NewOrder) -> Payment:
         fee=nothing,
         surplus_amount=nothing,
         retry_allowed=wanted.retry_allowed,
+        capture_method=wanted.capture_method,
         subject=wanted.description,
         face=order.face,
         request_scope=order.request_scope,
@@ -282,7 +305,7 @@ def _fingerprint(wanted: NewOrder) -> str:
 
     The request id itself, who asked and defaults that depend on the hour stay out.
     """
-    asked = (
+    asked: tuple[object, ...] = (
         wanted.face,
         wanted.order_id,
         wanted.business_id,
@@ -297,6 +320,8 @@ def _fingerprint(wanted: NewOrder) -> str:
         wanted.extra,
         wanted.payment_extra,
     )
+    if wanted.capture_method is not CaptureMethod.AUTOMATIC:
+        asked += (wanted.capture_method,)
     try:
         text = msgspec.json.encode(asked, order="sorted")
         key = (wanted.request_id or "").encode()

@@ -6,6 +6,7 @@ from typing import Any, assert_never
 
 from kassa.connectors.base import (
     ActionNeeded,
+    Authorized,
     Captured,
     Connector,
     Declined,
@@ -16,6 +17,7 @@ from kassa.connectors.base import (
     Unknown,
 )
 from kassa.domain.case import Case
+from kassa.domain.claims import authorize
 from kassa.domain.lifecycle import (
     ATTEMPT_TRANSITIONS,
     AttemptStatus,
@@ -23,7 +25,7 @@ from kassa.domain.lifecycle import (
     PaymentStatus,
     can,
 )
-from kassa.domain.payments import Attempt
+from kassa.domain.payments import Attempt, CaptureMethod
 
 _S = PaymentStatus
 _ASKED = frozenset({AttemptStatus.DISPATCHED, AttemptStatus.IN_DOUBT})
@@ -53,6 +55,8 @@ def learn(
     match outcome:
         case Captured():
             _captured(case, attempt, outcome, actor, evidence)
+        case Authorized():
+            _authorized(case, attempt, outcome, actor, evidence)
         case ActionNeeded():
             _action_needed(case, attempt, outcome, actor, evidence)
         case Pending(reference=reference):
@@ -83,6 +87,29 @@ def _captured(
         attempt,
         reference=outcome.reference,
         fee=outcome.fee,
+        actor=actor,
+        evidence={**evidence, "reference": outcome.reference},
+    )
+
+
+def _authorized(
+    case: Case, attempt: Attempt, outcome: Authorized, actor: str, evidence: dict[str, Any]
+) -> None:
+    if attempt.status is AttemptStatus.SUCCEEDED:
+        return
+    if outcome.amount != attempt.amount:
+        told = {**evidence, "reason": "amount mismatch", "provider_says": str(outcome.amount)}
+        _other_amount(case, attempt, actor, told)
+        return
+    if case.payment.capture_method is CaptureMethod.AUTOMATIC:
+        # The provider claims it by itself a moment later: until then it has accepted it.
+        _accepted(case, attempt, outcome.reference, actor, evidence)
+        return
+    authorize(
+        case,
+        attempt,
+        reference=outcome.reference,
+        expires_at=outcome.expires_at,
         actor=actor,
         evidence={**evidence, "reference": outcome.reference},
     )

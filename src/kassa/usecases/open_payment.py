@@ -11,7 +11,7 @@ from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
 from kassa.usecases.find_payments import View, find_by_number, payments_of_order
 from kassa.usecases.learn import learn, query_pause
-from kassa.usecases.submit_payment import charge_request
+from kassa.usecases.submit_payment import charge_request, require_reserving
 
 _CONNECTOR = "alipay"
 # Declined before anything was sent, for what the order is: another try would end alike.
@@ -112,6 +112,7 @@ async def redirect(core: Core, payment: Payment, *, actor: str, renew: bool = Tr
         if attempt is None and _unfit(case) and not case.is_expired():
             return
         if attempt is None or case.is_expired():
+            require_reserving(core, case.payment, _CONNECTOR)
             attempt = case.start_attempt(Method.ALIPAY, _CONNECTOR, actor=actor)
         chosen.append(attempt)
 

@@ -33,6 +33,10 @@ class Readiness:
             f"kassa_announcements_waiting {self.backlog.announcements}\n"
             f"kassa_attempts_undecided {self.backlog.undecided}\n"
             f"kassa_oldest_undecided_seconds {self.backlog.oldest_undecided_seconds}\n"
+            f"kassa_modifications_undecided {self.backlog.modifications}\n"
+            f"kassa_oldest_modification_seconds {self.backlog.oldest_modification_seconds}\n"
+            f"kassa_payments_with_surplus {self.backlog.surplus}\n"
+            f"kassa_disputes_open {self.backlog.disputes}\n"
         )
 
 

@@ -5,12 +5,18 @@ from dataclasses import dataclass
 
 import structlog
 
-from kassa.connectors.base import News, Refused
+from kassa.connectors.base import AnyNews, DisputeNews, ModificationNews, News, Refused
+from kassa.domain.claims import PREFIX
 from kassa.domain.errors import NotFound
-from kassa.store import mailboxes, payments
+from kassa.domain.modifications import Modification
+from kassa.domain.payments import Attempt
+from kassa.domain.principals import Company
+from kassa.store import mailboxes, modifications, payments
 from kassa.usecases.authenticate import company_by_number
 from kassa.usecases.core import Core
+from kassa.usecases.disputes import take_dispute_news
 from kassa.usecases.ids import company_number_of
+from kassa.usecases.modify_payment import take_modification_news
 from kassa.usecases.submit_payment import take_news
 
 _log = structlog.get_logger("kassa.inbox")
@@ -43,8 +49,7 @@ async def receive_notification(
     if isinstance(news, Refused):
         _log.warning("notification refused", account=account, reason=news.reason)
         return _REFUSED
-    number = company_number_of(news.key, "at")
-    company = await company_by_number(core, number) if number is not None else None
+    company = await _company_of(core, news)
     if company is None:
         _log.warning("notification for nobody", account=account, key=news.key)
         return _REFUSED
@@ -52,21 +57,45 @@ async def receive_notification(
     return Received(200, *connector.acknowledgement)
 
 
-async def _apply(core: Core, company_id: str, account: str, news: News, body: bytes) -> None:
+async def _company_of(core: Core, news: AnyNews) -> Company | None:
+    """Our references name the company they belong to."""
+    prefixes = PREFIX.values() if isinstance(news, ModificationNews) else ("at",)
+    for prefix in prefixes:
+        number = company_number_of(news.key, prefix)
+        if number is not None:
+            return await company_by_number(core, number)
+    return None
+
+
+async def _apply(core: Core, company_id: str, account: str, news: AnyNews, body: bytes) -> None:
     async with core.db.connection() as connection:
-        attempt = await payments.find_attempt(connection, company_id, news.key)
-        if attempt is None or attempt.connector != account:
-            raise NotFound("no attempt of that reference")
+        about: Attempt | Modification | None
+        if isinstance(news, ModificationNews):
+            about = await modifications.by_id(connection, company_id, news.key)
+        else:
+            about = await payments.find_attempt(connection, company_id, news.key)
+        if about is None or about.connector != account:
+            raise NotFound("nothing of that reference")
         fresh = await mailboxes.keep_news(
-            connection, company_id, account, news.dedupe_key, attempt=attempt.id, body=body
+            connection, company_id, account, news.dedupe_key, attempt=about.id, body=body
         )
     if not fresh:
         return
     # Applying twice is harmless by the state tables; the mark only saves the work.
-    payment = await take_news(
-        core, attempt, news.outcome, actor=f"provider:{account}", how="notification"
-    )
+    result = await _take(core, news, about, actor=f"provider:{account}")
     async with core.db.connection() as connection:
-        await mailboxes.mark_applied(
-            connection, company_id, account, news.dedupe_key, payment.status
+        await mailboxes.mark_applied(connection, company_id, account, news.dedupe_key, result)
+
+
+async def _take(core: Core, news: AnyNews, about: Attempt | Modification, *, actor: str) -> str:
+    """What the payment is afterwards, in a word."""
+    if isinstance(news, ModificationNews) and isinstance(about, Modification):
+        case = await take_modification_news(
+            core, about, news.outcome, actor=actor, how="notification"
         )
+        return case.modifications[about.id].status
+    assert isinstance(about, Attempt)
+    if isinstance(news, DisputeNews):
+        return (await take_dispute_news(core, about, news, actor=actor)).status
+    assert isinstance(news, News)
+    return (await take_news(core, about, news.outcome, actor=actor, how="notification")).status

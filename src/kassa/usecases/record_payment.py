@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from kassa.domain.case import Case
 from kassa.domain.errors import UnsupportedOperation
-from kassa.domain.payments import OFFLINE, Method, Payment
+from kassa.domain.payments import OFFLINE, CaptureMethod, Method, Payment
 from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
 
@@ -30,6 +30,8 @@ async def record_payment(core: Core, wanted: Recording) -> Payment:
     def decide(case: Case, _: Purse | None) -> None:
         if case.payment.is_paid:
             return
+        if case.payment.capture_method is CaptureMethod.MANUAL:
+            raise UnsupportedOperation("money at the counter cannot be reserved, only taken")
         attempt = case.start_attempt(wanted.method, "offline", actor=wanted.actor)
         case.capture(
             attempt,

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from kassa.connectors.base import ChargeRequest, Connector, NotSent
+from kassa.connectors.base import Capturer, ChargeRequest, Connector, NotSent
 from kassa.domain.case import Case
 from kassa.domain.errors import ProviderUnavailable, UnsupportedOperation
 from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.orders import Order
-from kassa.domain.payments import Attempt, Method, Payment
+from kassa.domain.payments import Attempt, CaptureMethod, Method, Payment
 from kassa.usecases.batch import to_the_end
 from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
@@ -99,6 +99,7 @@ async def _start(core: Core, wanted: Submission) -> _Started:
             return  # somebody has tried since: what came of that is the answer
         if status is PaymentStatus.FAILED and not case.payment.retry_allowed:
             return
+        require_reserving(core, case.payment, wanted.connector)
         attempt = case.start_attempt(
             wanted.method,
             wanted.connector,
@@ -116,6 +117,18 @@ async def _start(core: Core, wanted: Submission) -> _Started:
     return _Started(case.payment, case.order, started[0] if started else None)
 
 
+def require_reserving(core: Core, payment: Payment, connector: str) -> None:
+    """A payment to be claimed later goes only to a provider that can reserve funds.
+
+    Raises: UnsupportedOperation.
+    """
+    manual = payment.capture_method is CaptureMethod.MANUAL
+    if manual and not isinstance(core.connectors.get(connector), Capturer):
+        raise UnsupportedOperation(
+            f"{connector} cannot reserve funds first and claim them later", reason="method_off"
+        )
+
+
 def charge_request(
     core: Core, payment: Payment, order: Order, attempt: Attempt, *, instrument: str, back: str
 ) -> ChargeRequest:
@@ -131,6 +144,7 @@ def charge_request(
         notify_url=f"{core.policy.base_url}/providers/{attempt.connector}",
         expires_at=payment.expires_at,
         now=datetime.now(UTC),
+        capture=payment.capture_method is CaptureMethod.AUTOMATIC,
     )
 
 

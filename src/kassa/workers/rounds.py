@@ -7,10 +7,14 @@ from dataclasses import dataclass
 
 import structlog
 
+from kassa.usecases.chain import chain_history
 from kassa.usecases.core import Core
 from kassa.usecases.deliver_announcements import Courier
 from kassa.usecases.expire_orders import expire_orders
 from kassa.usecases.poll_payments import poll_payments
+from kassa.usecases.pursue_modifications import pursue_modifications
+from kassa.usecases.release_authorizations import release_authorizations
+from kassa.usecases.return_surplus import return_surplus
 
 _log = structlog.get_logger("kassa.worker")
 _LAST_WORK_SECONDS = 20.0  # seconds, not money
@@ -38,6 +42,10 @@ def standard_chores() -> list[Chore]:
         Chore("deliver", 0.25, courier.set_out, courier.finish),  # seconds, not money
         Chore("poll", 0.5, poll_payments),  # seconds, not money
         Chore("expire", 1.0, expire_orders),  # seconds, not money
+        Chore("pursue", 0.5, pursue_modifications),  # seconds, not money
+        Chore("surplus", 1.0, return_surplus),  # seconds, not money
+        Chore("chain", 1.0, chain_history),  # seconds, not money
+        Chore("deadlines", 10.0, release_authorizations),  # seconds, not money
     ]
 
 

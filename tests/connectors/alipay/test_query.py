@@ -1,26 +1,18 @@
 """What a query learns, from a server on the loopback that answers as Alipay does."""
 
-import json
 import socket
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from aiohttp import web
-from tests.connectors.alipay.conftest import KeyPair
+from tests.connectors.alipay.conftest import Gateway, KeyPair, connected
 from tests.connectors.loopback import answering, listening, never_answers
 
 from kassa.connectors.alipay import AlipayConnector
-from kassa.connectors.alipay.rsa2 import request_text
 from kassa.connectors.base import Captured, Declined, InDoubt, NotSent, Pending, Unknown
-from kassa.connectors.http import ProviderHttp
 from kassa.domain.money import Money
 
 pytestmark = pytest.mark.anyio
 
-NODE = "alipay_trade_query_response"
 PAID = {
     "code": "10000",
     "msg": "Success",
@@ -32,70 +24,9 @@ PAID = {
 }
 
 
-class Gateway:
-    """Checks requests as Alipay does, then answers `answer`; `forms` is what it was asked."""
-
-    def __init__(self, ours: KeyPair, alipays: KeyPair):
-        self.application = ours
-        self.own = alipays
-        self.signing = alipays
-        self.node = NODE
-        self.answer: Mapping[str, Any] = PAID
-        self.signs = True
-        self.forms: list[dict[str, str]] = []
-        self.port = 0
-
-    async def handle(self, request: web.Request) -> web.Response:
-        form = {name: str(value) for name, value in (await request.post()).items()}
-        parameters = {**request.query, **form}
-        self.forms.append(parameters)
-        answer = self.answer
-        if not self.application.verifier.accepts(parameters["sign"], request_text(parameters)):
-            answer = {"code": "40002", "sub_code": "isv.invalid-signature"}
-        raw = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
-        tail = f',"sign":"{self.signing.signer.sign(raw)}"' if self.signs else ""
-        return web.Response(
-            text=f'{{"{self.node}":{raw}{tail}}}', content_type="text/html", charset="utf-8"
-        )
-
-
-@pytest.fixture
-async def gateway(ours: KeyPair, alipays: KeyPair) -> AsyncIterator[Gateway]:
-    gateway = Gateway(ours, alipays)
-    application = web.Application()
-    application.router.add_post("/gateway.do", gateway.handle)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    gateway.port = runner.addresses[0][1]
-    yield gateway
-    await runner.cleanup()
-
-
-@asynccontextmanager
-async def connected(
-    ours: KeyPair, alipays: KeyPair, port: int, *, total_seconds: float = 10
-) -> AsyncIterator[AlipayConnector]:
-    connector = AlipayConnector(
-        app_id="2021000000000001",
-        private_key_pem=ours.private_pem,
-        alipay_public_key_pem=alipays.public_pem,
-        gateway=f"http://127.0.0.1:{port}/gateway.do",
-        http=ProviderHttp(connect_seconds=10, total_seconds=total_seconds),
-        clock=lambda: datetime(2026, 11, 22, 2, 0, tzinfo=UTC),
-    )
-    try:
-        yield connector
-    finally:
-        await connector.close()
-
-
-@pytest.fixture
-async def alipay(
-    gateway: Gateway, ours: KeyPair, alipays: KeyPair
-) -> AsyncIterator[AlipayConnector]:
-    async with connected(ours, alipays, gateway.port) as connector:
-        yield connector
+@pytest.fixture(autouse=True)
+def paid(gateway: Gateway) -> None:
+    gateway.answer = PAID
 
 
 async def test_a_query_is_signed_over_address_and_body(

@@ -1,12 +1,14 @@
-"""A clock that tests move by hand, and the shape of the request maker in conftest."""
+"""A clock that tests move by hand, and the shapes of the request makers in conftest."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from kassa.connectors.base import ChargeRequest
+from kassa.connectors.base import ChargeRequest, ModificationRequest, Outcome
 
 Request = Callable[..., ChargeRequest]
+Changing = Callable[..., ModificationRequest]
+Reserve = Callable[..., Awaitable[Outcome]]
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.connectors.sandbox.clock import Clock, Request
+from tests.connectors.sandbox.clock import Changing, Clock, Request, Reserve
 
-from kassa.connectors.base import ChargeRequest
+from kassa.connectors.base import ChargeRequest, ModificationRequest, Outcome
 from kassa.connectors.sandbox.books import SandboxBooks
 from kassa.connectors.sandbox.connector import SandboxConnector
 from kassa.domain.money import Money
@@ -62,3 +62,33 @@ def request_for(clock: Clock) -> Request:
         return ChargeRequest(**(fields | changes))  # type: ignore[arg-type]
 
     return build
+
+
+@pytest.fixture
+def changing(clock: Clock, request_for: Request) -> Changing:
+    """A request about the charge at_1; `changes` are fields of ModificationRequest."""
+
+    def build(key: str, minor: int = 29999, **changes: object) -> ModificationRequest:
+        fields: dict[str, object] = {
+            "key": key,
+            "charge_key": "at_1",
+            "charge_reference": "",
+            "amount": Money(minor, "CNY"),
+            "charge_amount": Money(29999, "CNY"),
+            "reason": "",
+            "notify_url": "http://pay.test/providers/sandbox",
+            "now": clock.now,
+        }
+        return ModificationRequest(**(fields | changes))  # type: ignore[arg-type]
+
+    return build
+
+
+@pytest.fixture
+def reserve(connector: SandboxConnector, request_for: Request) -> Reserve:
+    """Charges at_1 so that its money is only reserved."""
+
+    async def call(card: str = "pm_sandbox_paid", **changes: object) -> Outcome:
+        return await connector.charge(request_for(card, capture=False, **changes))
+
+    return call

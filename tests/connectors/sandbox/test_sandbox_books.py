@@ -87,7 +87,7 @@ def test_totals_count_taken_money_only_and_each_currency_by_itself(
     with pytest.raises(KeyReused):
         books.charge(ask_for("at_1", "300.00"), now=clock.now)
 
-    totals = {total.currency: str(total) for total in books.totals()}
+    totals = {total.captured.currency: str(total.captured) for total in books.totals()}
 
     assert totals == {"CNY": "300.00", "JPY": "500", "KWD": "1.250"}
     assert str(books.total_captured("USD")) == "0.00"

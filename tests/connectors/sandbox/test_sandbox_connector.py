@@ -18,7 +18,8 @@ from kassa.connectors.base import (
 )
 from kassa.connectors.sandbox.books import SandboxBooks
 from kassa.connectors.sandbox.cards import MESSAGES
-from kassa.connectors.sandbox.connector import OUR_CODE, SandboxConnector
+from kassa.connectors.sandbox.connector import SandboxConnector
+from kassa.connectors.sandbox.translation import OUR_CODE
 from kassa.domain.money import Money
 
 pytestmark = pytest.mark.anyio

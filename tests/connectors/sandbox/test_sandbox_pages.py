@@ -9,15 +9,24 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+import anyio
 import pytest
 from starlette.applications import Starlette
 from tests.connectors.sandbox.clock import Clock, Request
 
-from kassa.connectors.base import ActionNeeded, Captured, Declined
+from kassa.connectors.base import (
+    ActionNeeded,
+    Authorized,
+    Captured,
+    Declined,
+    ModificationRequest,
+)
 from kassa.connectors.sandbox.books import SandboxBooks
 from kassa.connectors.sandbox.connector import SandboxConnector
 from kassa.connectors.sandbox.pages import routes
+from kassa.connectors.sandbox.report import COLUMNS
 from kassa.connectors.sandbox.words import WORDS, language_of
+from kassa.domain.money import Money
 
 pytestmark = pytest.mark.anyio
 
@@ -41,9 +50,12 @@ def visit(books: SandboxBooks, clock: Clock) -> Visit:
     async def call(path: str, *, form: Form = None, query: str = "", language: str = "") -> Answer:
         body = form if isinstance(form, bytes) else urlencode(form or {}, doseq=True).encode()
         sent: list[dict[str, Any]] = []
+        coming = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body, "more_body": False}
+            if not coming:
+                await anyio.sleep_forever()  # the browser stays until it has its answer
+            return coming.pop()
 
         async def send(message: Any) -> None:
             sent.append(message)
@@ -280,3 +292,83 @@ async def test_the_books_page_lists_charges_and_totals(
     assert isinstance(waiting, ActionNeeded)
     assert waiting.reference not in page.text  # it would let any reader answer for the payer
     assert "set-cookie" not in page.headers
+
+
+async def test_the_books_page_shows_what_became_of_a_charge(
+    visit: Visit, connector: SandboxConnector, clock: Clock, request_for: Request
+) -> None:
+    await connector.charge(request_for("pm_sandbox_disputed", key="at_1"))
+    await connector.charge(request_for("pm_sandbox_paid", key="at_2", capture=False))
+    refund = ModificationRequest(
+        key="mo_1", charge_key="at_1", charge_reference="", amount=Money(12345, "CNY"),
+        charge_amount=Money(29999, "CNY"), reason="", notify_url="", now=clock.now,
+    )  # fmt: skip
+    await connector.refund(refund)
+    clock.pass_by(2)
+
+    english, chinese = await visit("/sandbox/books"), await visit("/sandbox/books", query="lang=zh")
+
+    rows = {
+        row[0]: row[1]
+        for row in re.findall(
+            r'<th scope="row">(at_\d|CNY)</th>(.*?)</tr>', english.text, re.DOTALL
+        )
+    }
+    assert re.findall(r"[\d.]+ CNY", rows["at_1"]) == [
+        "299.99 CNY", "299.99 CNY", "123.45 CNY", "299.99 CNY", "9.00 CNY",
+    ]  # fmt: skip
+    assert re.findall(r"[\d.]+ CNY", rows["at_2"]) == ["299.99 CNY"]
+    assert "<td>reserved</td>" in rows["at_2"]
+    assert re.findall(r"[\d.]+", rows["CNY"]) == ["299.99", "123.45", "299.99"]
+    for word in ("Captured", "Refunded", "Disputed"):
+        assert f'<th scope="col" class="amount">{word}</th>' in english.text
+    for word in ("已预授权", "已退款", "争议金额"):
+        assert word in chinese.text
+    assert 'href="/sandbox/report.csv?day=2026-01-01"' in english.text
+
+
+async def test_a_challenge_of_a_reservation_ends_as_approved_or_canceled(
+    visit: Visit, connector: SandboxConnector, books: SandboxBooks, clock: Clock,
+    request_for: Request,
+) -> None:  # fmt: skip
+    outcome = await connector.charge(request_for("pm_sandbox_action_needed", capture=False))
+    assert isinstance(outcome, ActionNeeded)
+    path = outcome.url.removeprefix("http://pay.test")
+    await visit(path, form={"token": the_token(await visit(path)), "choice": "approve"})
+
+    assert isinstance(await connector.query("at_1"), Authorized)
+    assert books.charges_of("at_1") == ()
+    assert "Payment approved" in (await visit(path)).text
+    clock.pass_by(7 * 86400)
+    assert "Payment canceled" in (await visit(path)).text
+
+
+async def test_the_report_of_a_day_is_sent_as_csv(
+    visit: Visit, connector: SandboxConnector, clock: Clock, request_for: Request
+) -> None:
+    await connector.charge(request_for("pm_sandbox_paid_later"))
+    clock.pass_by(5)
+
+    page = await visit("/sandbox/report.csv", query="day=2026-01-01")
+    empty = await visit("/sandbox/report.csv", query="day=2025-12-31")
+
+    assert page.status == 200
+    assert page.headers["content-type"] == "text/csv; charset=utf-8; header=present"
+    assert page.headers["content-disposition"] == 'attachment; filename="sandbox-2026-01-01.csv"'
+    header, line, end = page.text.split("\r\n")
+    assert header == ",".join(COLUMNS)
+    assert line.startswith("1,payment,at_1,sbx_")
+    assert line.endswith(",299.99,9.00,290.99,CNY,2026-01-01T00:00:02Z,payout_20260101_CNY")
+    assert end == ""
+    assert empty.text == header + "\r\n"
+
+
+@pytest.mark.parametrize(
+    "day", ["", "day=", "day=today", "day=2026-02-30", "day=20260101", "day=9999-12-31",
+            "day=2026-W01-1", "day=0000-01-01", "day=%00", "day=２０２６-01-01"],
+)  # fmt: skip
+async def test_what_is_no_day_has_no_report(visit: Visit, day: str) -> None:
+    page = await visit("/sandbox/report.csv", query=day)
+
+    assert page.status == 400
+    assert "No such day" in page.text

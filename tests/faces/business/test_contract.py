@@ -88,7 +88,9 @@ def views(draw: st.DrawFn) -> View:
         module=draw(st.sampled_from(Module)),
         amount=draw(monies(currency)),
         fee=draw(monies(currency)),
-        refunded=draw(monies(currency)),
+        refunded=Money(draw(st.integers(0, MAX_MINOR // 2)), currency),
+        surplus=draw(st.booleans()),
+        surplus_returned_minor=draw(st.integers(0, MAX_MINOR // 2)),
         created_at=draw(moments()),
         updated_at=draw(moments()),
     )
@@ -145,6 +147,28 @@ def test_the_golden_payment_is_written_as_printed():
 
     assert written == golden.agreed(printed, written)
     assert list(written) == list(printed)
+
+
+@pytest.mark.parametrize(
+    "changes, minor",
+    [
+        ({}, 0),
+        ({"refunded": Money(234, "CNY")}, 234),
+        ({"refund_reserved": Money(234, "CNY")}, 0),
+        ({"surplus": True, "surplus_amount": Money(1234, "CNY")}, 0),
+        ({"surplus": True, "surplus_returned_minor": 1234}, 1234),
+        ({"surplus_returned_minor": 1234, "refunded": Money(5, "CNY")}, 5),  # of a second paying
+        ({"disputed_minor": 1234}, 0),
+    ],
+)
+def test_the_refund_amount_is_what_the_payer_has_back(changes, minor):
+    view = a_view(**changes)
+
+    message = contract.to_message(view)
+    assert contract.to_json(view)["refundAmount"] == contract._money_json(Money(minor, "CNY"))
+    money = message.refund_amount
+    assert (money.units, money.nanos) == contract.to_money_parts(Money(minor, "CNY"))
+    assert message.status == payment_pb2.Payment.PAID
 
 
 @pytest.mark.parametrize("text", ["p", "py_x", "x" * 64, "日本", "a/b", "a:b", "..", "%2F"])

@@ -7,12 +7,15 @@ from dataclasses import replace
 import pytest
 from tests.faces.business import golden
 
+from kassa.domain.lifecycle import ModificationKind
 from kassa.domain.money import Money
 from kassa.domain.orders import Module
 from kassa.domain.payments import Method
 from kassa.usecases.authenticate import authenticate_api_key
 from kassa.usecases.companies import NewCompany, add_company, put_api_key
 from kassa.usecases.create_order import NewOrder, create_order
+from kassa.usecases.fees import NewFeeRule, add_fee_rule
+from kassa.usecases.modify_payment import Wanted, modify_payment
 from kassa.usecases.record_payment import Recording, record_payment
 
 pytestmark = pytest.mark.anyio
@@ -42,6 +45,18 @@ async def pay_at_the_counter(core, payment, method):
     await record_payment(core, recording)
 
 
+async def give_back(core, payment, minor, **changes):
+    """Refund a part of what was paid."""
+    wanted = Wanted(
+        company_id=payment.company_id,
+        payment_id=payment.id,
+        kind=ModificationKind.REFUND,
+        amount=Money(minor, payment.amount.currency),
+        actor="test",
+    )
+    return await modify_payment(core, replace(wanted, **changes))
+
+
 async def ask(client, demo, method, path, body=None, **headers):
     sent = {"authorization": f"Bearer {demo.api_key}"} | headers
     content = b"" if body is None else json.dumps(body).encode()
@@ -54,7 +69,18 @@ async def list_page(client, demo, **members):
 
 
 async def the_golden_payments(core, demo):
-    """What the examples speak of: one payment in cash, then one that waits."""
+    """What the examples speak of: one payment in cash, one that waits, and one by
+    check, with a fee, that was partly given back.
+    """
+    rule = NewFeeRule(
+        company_id=demo.company_id,
+        kind="payment",
+        method="check",
+        currency="CNY",
+        percent="3",
+        fixed="0.30",
+    )
+    await add_fee_rule(core, rule)
     first = await an_order(
         core,
         demo,
@@ -73,7 +99,19 @@ async def the_golden_payments(core, demo):
         customer_name="M. Okafor",
         module=Module.RETAIL,
     )
+    third = await an_order(
+        core,
+        demo,
+        "ord_003",
+        amount=Money(20000, "CNY"),
+        customer_id="cus_003",
+        customer_name="J. Park",
+        module=Module.MEMBERSHIP,
+    )
+    await pay_at_the_counter(core, third, Method.CHECK)
+    await give_back(core, third, 5050)
     return {
+        "<payment_003>": third.id,
         "<payment_001>": first.id,
         "<payment_002>": second.id,
         "<business_id>": demo.business_id,
@@ -182,6 +220,22 @@ async def test_money_taken_at_the_counter_is_listed_as_paid(core, client, demo, 
     found = (await list_page(client, demo)).json()["payments"][0]
 
     assert (found["method"], found["status"]) == (method.value, "PAID")
+
+
+async def test_what_was_given_back_is_seen_alone_and_in_lists(core, client, demo):
+    payment = await an_order(core, demo, "ord_001")
+    await pay_at_the_counter(core, payment, Method.CASH)
+    before = (await list_page(client, demo)).json()["payments"][0]
+
+    await give_back(core, payment, 234)
+    await give_back(core, payment, 500)
+    [listed] = (await list_page(client, demo)).json()["payments"]
+    alone = (await ask(client, demo, "GET", f"/v1/payment/{payment.id}")).json()
+
+    assert before["refundAmount"] == {"currencyCode": "CNY", "units": "0", "nanos": 0}
+    assert listed["refundAmount"] == {"currencyCode": "CNY", "units": "7", "nanos": 340000000}
+    assert (listed["status"], listed["amount"]) == ("PAID", before["amount"])
+    assert listed == alone
 
 
 async def test_every_module_is_shown(core, client, demo):

@@ -60,6 +60,12 @@ def paid_payment() -> Payment:
         order_id="order_01k3z8m4q5v7x9y2a4b6c8d0ef",
         amount=Money(29_990, "CNY"),
         status=PaymentStatus.CAPTURED,
+        authorized=Money(29_990, "CNY"),
+        captured=Money(29_990, "CNY"),
+        refunded=Money(0, "CNY"),
+        refund_reserved=Money(0, "CNY"),
+        fee=Money(0, "CNY"),
+        surplus_amount=Money(0, "CNY"),
         description="",
         redirect_url="",
         provider_reference="2026112222001400001000000001",
@@ -131,6 +137,67 @@ def test_surplus_money_is_confirmed_but_not_valid() -> None:
     written = contract.write_payment(replace(paid_payment(), surplus=True))
 
     assert (written.status, written.confirmed, written.valid) == ("CONFIRMED", True, False)
+
+
+def refunded(minor: int) -> dict[str, Any]:
+    return {"refunded": Money(minor, "CNY")}
+
+
+SURPLUS = {"surplus": True, "surplus_amount": Money(29_990, "CNY")}
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "confirmed", "valid"),
+    [
+        ({}, "CONFIRMED", True, True),
+        (refunded(29_989), "CONFIRMED", True, True),
+        (refunded(29_990), "INVALID", False, False),
+        ({"refund_reserved": Money(29_990, "CNY")}, "CONFIRMED", True, True),
+        (SURPLUS, "CONFIRMED", True, False),
+        ({**SURPLUS, "surplus_reserved_minor": 29_990}, "CONFIRMED", True, False),
+        ({**SURPLUS, "surplus_returned_minor": 29_990}, "INVALID", False, False),
+        # Paid a second time, and the second money went back: the first is still there.
+        (
+            {"surplus_amount": Money(29_990, "CNY"), "surplus_returned_minor": 29_990},
+            "CONFIRMED",
+            True,
+            True,
+        ),
+        ({"disputed_minor": 29_990}, "INVALID", False, False),
+        ({"disputed_minor": 10_000}, "CONFIRMED", True, True),
+        ({"disputed_minor": 10_000, **refunded(19_990)}, "INVALID", False, False),
+        (
+            {"disputed_minor": 29_990, "double_paid_minor": 29_990, **refunded(29_990)},
+            "INVALID",
+            False,
+            False,
+        ),
+        ({"captured": Money(10_000, "CNY"), "released_minor": 19_990}, "CONFIRMED", True, True),
+        (
+            {"captured": Money(10_000, "CNY"), "released_minor": 19_990, **refunded(10_000)},
+            "INVALID",
+            False,
+            False,
+        ),
+    ],
+)
+@pytest.mark.parametrize("paid", FUNDS_MOVED)
+def test_money_that_has_all_gone_back_confirms_nothing(
+    paid: PaymentStatus, changes: dict[str, Any], status: str, confirmed: bool, valid: bool
+) -> None:
+    payment = replace(paid_payment(), status=paid, **changes)
+
+    written = contract.write_payment(payment)
+
+    assert (written.status, written.confirmed, written.valid) == (status, confirmed, valid)
+    assert contract.is_confirmed(payment) is confirmed
+    assert written.confirmedAt == "2026-11-22T02:21:40.500+0000"
+
+
+def test_a_payment_that_was_given_back_comes_out_as_its_example() -> None:
+    written = edge.to_json(contract.write_payment(replace(paid_payment(), **refunded(29_990))))
+
+    assert exactly(written) == example("payment_given_back.json")
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,14 @@ from cryptography.hazmat.primitives import serialization
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from kassa.domain.lifecycle import ModificationKind
 from kassa.domain.money import Money
 from kassa.domain.payments import Method
 from kassa.usecases.authenticate import authenticate_api_key
 from kassa.usecases.companies import NewCompany, add_company, put_jwt_key
 from kassa.usecases.create_order import NewOrder, create_order
 from kassa.usecases.find_payments import payments_of_order
+from kassa.usecases.modify_payment import Wanted, modify_payment
 from kassa.usecases.record_payment import Recording, record_payment
 
 pytestmark = pytest.mark.anyio
@@ -174,6 +176,42 @@ async def test_a_paid_payment_is_confirmed_and_valid(core: Any, client: Any, dem
     assert (paid["status"], paid["confirmed"], paid["valid"]) == ("CONFIRMED", True, True)
     assert paid["orderString"] is None
     assert paid["confirmedAt"].endswith("+0000")
+
+
+async def give_back(core: Any, demo: Any, minor: int) -> None:
+    [view] = await payments_of_order(core, demo.company_id, "order_tea")
+    await modify_payment(
+        core,
+        Wanted(
+            company_id=demo.company_id,
+            payment_id=view.payment.id,
+            kind=ModificationKind.REFUND,
+            amount=Money(minor, "CNY"),
+            actor="test",
+        ),
+    )
+
+
+async def test_a_payment_is_confirmed_until_all_of_it_has_gone_back(
+    core: Any, client: Any, demo: Any
+) -> None:
+    opened = await an_opened_payment(core, client, demo)
+    await pay(core, demo)
+    seen, verified, headers = [], [], bearer(demo.customer_token)
+
+    for minor in (10_000, 19_990):
+        await give_back(core, demo, minor)
+        answer = await client.request("GET", f"{PATH}/{opened['id']}", headers=headers)
+        data = answer.json()["data"]
+        seen.append((data["status"], data["confirmed"], data["valid"], bool(data["confirmedAt"])))
+        asked = await client.request("GET", f"{PATH}/verify/{opened['id']}", headers=headers)
+        verified.append(asked.json()["data"])
+    retried = await client.request("GET", f"{PATH}/retry/{opened['id']}", headers=headers)
+
+    assert seen == [("CONFIRMED", True, True, True), ("INVALID", False, False, True)]
+    assert verified == [True, False]
+    assert retried.json()["data"]["status"] == "INVALID"
+    assert retried.json()["data"]["orderString"] is None
 
 
 async def test_somebody_elses_payment_and_no_payment_are_the_same_bytes(

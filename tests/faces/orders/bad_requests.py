@@ -165,5 +165,7 @@ BAD_CREATES: list[tuple[str, bytes, str]] = [
     ("a tag too long", _but(order_tags={"age": "x" * 256}), "age_invalid"),
     ("another tag", _but(order_tags={"color": "red"}), "order_tags_invalid"),
     ("a module there is not", _but(module="CASINO"), "module_invalid"),
+    ("a capture method there is not", _but(capture_method="later"), "capture_method_invalid"),
+    ("a capture method that is true", _but(capture_method=True), "capture_method_invalid"),
 ]
 """What is wrong, the body, and the code it is refused with."""

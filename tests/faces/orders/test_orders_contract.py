@@ -29,11 +29,11 @@ from kassa.domain.errors import (
     RateLimited,
     Unauthenticated,
 )
-from kassa.domain.lifecycle import FUNDS_MOVED, OrderStatus, PaymentStatus
+from kassa.domain.lifecycle import FUNDS_MOVED, ModificationStatus, OrderStatus, PaymentStatus
 from kassa.domain.money import Money
 from kassa.domain.orders import Module
 from kassa.faces import edge
-from kassa.faces.orders import contract, failures, resources
+from kassa.faces.orders import authorization, contract, failures, refunds, resources
 from kassa.usecases.create_order import CreatedOrder, NewOrder
 
 NOW = datetime(2026, 11, 22, 2, 20, tzinfo=UTC)
@@ -56,12 +56,21 @@ def as_json(value: object) -> object:
 
 
 def test_every_status_and_every_error_has_its_words():
-    for table in (resources.PAYMENT_WORD, resources.PAYMENT_MESSAGE, resources.AUTHORIZATION):
+    for table in (
+        resources.PAYMENT_WORD,
+        resources.PAYMENT_MESSAGE,
+        authorization.AUTHORIZATION,
+    ):
         assert set(table) == set(PaymentStatus)
     assert set(resources.CLOSED_ORDER_WORD) == set(OrderStatus) - {OrderStatus.ACTIVE}
     words = {*resources.PAYMENT_WORD.values(), *resources.CLOSED_ORDER_WORD.values()}
     assert set(contract.VERDICT) == words
     assert set(failures.FAILURES) == {*ERRORS, KassaError.code}
+    assert set(authorization.CLAIM_STATUS) == set(ModificationStatus)
+    assert set(refunds.REFUND_STATUS) == set(ModificationStatus)
+    readable = {"SUCCESS", "PENDING", "CANCELLED", "ONHOLD"}  # by Cashfree's own client
+    assert {*refunds.REFUND_STATUS.values(), refunds.ON_HOLD} == readable
+    assert set(refunds.DESCRIPTION) == readable
 
 
 def test_only_money_that_moved_reads_as_paid():
@@ -163,6 +172,8 @@ def test_a_bad_create_is_refused_with_the_name_of_its_fault(what, body, code):
         {"order_expiry_time": "2026-11-22T02:20:01Z"},
         {"order_expiry_time": "2027-11-22T02:20:00+00:00"},
         {"module": "grooming"},
+        {"capture_method": "Manual"},
+        {"capture_method": None},
     ],
 )
 def test_unusual_but_right_requests_are_taken(members):
@@ -289,18 +300,14 @@ def test_money_that_came_too_late_is_shown_and_said_to_go_back():
     assert contract.write_verdict(order, [late]).code == "410"
 
 
-def test_refunds_and_settlements_are_what_the_payments_say():
-    plain = a_paid_payment()
-    settled = replace(plain, status=PaymentStatus.SETTLED, fee=Money(60, "INR"))
-    refunded = replace(plain, refunded=Money(100, "INR"))
+def test_money_that_came_too_late_is_said_to_have_gone_back_once_it_has():
+    late = a_paid_payment(surplus=True, surplus_amount=Money(29990, "INR"))
+    back = replace(late, surplus_returned_minor=29990)
 
-    assert resources.write_refunds([plain]) == resources.write_settlements([plain]) == []
-    assert [row.refund_amount for row in resources.write_refunds([plain, refunded])] == [
-        Decimal("1.00")
-    ]
-    assert [row.service_charge for row in resources.write_settlements([plain, settled])] == [
-        Decimal("0.60")
-    ]
+    said = [resources.write_payment(an_order(), one).payment_message for one in (late, back)]
+
+    assert said[0].endswith("it is to be given back")
+    assert said[1].endswith("it was given back")
 
 
 def test_a_taken_order_id_is_told_apart_from_a_reused_key():

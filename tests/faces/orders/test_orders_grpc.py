@@ -9,7 +9,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from kassa.domain.errors import IdempotencyMismatch, InvalidRequest
-from kassa.domain.payments import Method
+from kassa.domain.payments import CaptureMethod, Method
 from kassa.faces.orders import grpc as orders_grpc
 from kassa.usecases.find_payments import payments_of_order
 from kassa.usecases.record_payment import Recording, record_payment
@@ -101,6 +101,19 @@ async def test_an_order_id_with_other_content_is_taken(stub, metadata):
     assert await refusal(other) == (grpc.StatusCode.FAILED_PRECONDITION, "ORDER_ALREADY_EXISTS")
 
 
+async def test_an_order_may_be_created_to_be_captured_later(stub, metadata, core, demo):
+    made = [
+        await stub.CreateOrder(a_request(**said), metadata=metadata)
+        for said in ({}, {"capture_method": "manual"})
+    ]
+
+    found = [await payments_of_order(core, demo.company_id, one.order_id) for one in made]
+    assert [views[0].payment.capture_method for views in found] == [
+        CaptureMethod.AUTOMATIC,
+        CaptureMethod.MANUAL,
+    ]
+
+
 BAD_MEMBERS = [
     ({"customer_name": ""}, "CUSTOMER_NAME_MISSING"),
     ({"customer_email": ""}, "CUSTOMER_EMAIL_MISSING"),
@@ -119,6 +132,7 @@ BAD_MEMBERS = [
     ({"order_currency": "XYZ"}, "ORDER_CURRENCY_INVALID"),
     ({"order_id": "a/b"}, "ORDER_ID_INVALID"),
     ({"module": "CASINO"}, "MODULE_INVALID"),
+    ({"capture_method": "later"}, "CAPTURE_METHOD_INVALID"),
     ({"order_note": "\x00"}, "ORDER_NOTE_INVALID"),
     ({"order_expiry_time": Timestamp(seconds=2**62)}, "ORDER_EXPIRY_TIME_INVALID"),
     ({"order_expiry_time": Timestamp(seconds=1)}, "ORDER_EXPIRY_TIME_INVALID"),

@@ -1,53 +1,16 @@
 """The orders interface over HTTP, on a real database."""
 
 import asyncio
-import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.faces.orders.bad_requests import BAD_CREATES, GOOD
+from tests.faces.orders.paying import pay_with_card
 
 from kassa.domain.payments import Method
 from kassa.usecases.record_payment import Recording, record_payment
-from kassa.usecases.submit_payment import Submission, submit_payment
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def headers(demo):
-    return {
-        "x-client-id": demo.orders_client_id,
-        "x-client-secret": demo.orders_client_secret,
-        "content-type": "application/json",
-    }
-
-
-@pytest.fixture
-def ask(client, headers):
-    async def send(path, said=None, **more):
-        content = None if said is None else json.dumps(said).encode()
-        method = "GET" if said is None else "POST"
-        return await client.request(method, path, headers=headers | more, content=content)
-
-    return send
-
-
-async def pay_with_card(core, demo, payment_id, instrument):
-    """Try to pay at the sandbox provider."""
-    return await submit_payment(
-        core,
-        Submission(
-            company_id=demo.company_id,
-            payment_id=payment_id,
-            method=Method.CREDIT_CARD,
-            connector="sandbox",
-            instrument=instrument,
-            instrument_shown="•••• 4242",
-            actor="payer",
-            return_url="https://shop.example/done",
-        ),
-    )
 
 
 async def test_the_seeds_request_makes_an_order_that_can_be_read_and_paid(ask, core, demo):
@@ -263,7 +226,9 @@ async def test_a_header_sent_twice_is_refused(ask, headers, twice, status, code)
     [
         ("GET", "/v1/orders:create", "POST"),
         ("DELETE", "/pg/orders/x", "GET, HEAD"),
-        ("PROPFIND", "/pg/orders/x/refunds", "GET, HEAD"),
+        ("PROPFIND", "/pg/orders/x/refunds", "GET, HEAD, POST"),
+        ("PUT", "/pg/orders/x/refunds/r", "GET, HEAD"),
+        ("GET", "/pg/orders/x/authorization", "POST"),
         ("GET", "/pg/orders/a%2Fb", None),
         ("GET", "/pg/orders/x/", None),
         ("POST", "/v1/orders:create/", None),

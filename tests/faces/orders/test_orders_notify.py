@@ -2,16 +2,25 @@
 
 import json
 import time
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
-from tests.faces.orders.samples import CHANGED, PRINCIPAL, a_paid_payment, an_order, golden
+from tests.faces.orders.samples import (
+    CHANGED,
+    PRINCIPAL,
+    a_paid_payment,
+    a_partly_captured_payment,
+    an_order,
+    golden,
+)
 
 from kassa.domain.case import Announcement
 from kassa.domain.lifecycle import OrderStatus
+from kassa.domain.money import Money
 from kassa.faces.orders.notify import StandardWriter, webhook_secret
 from kassa.usecases.core import Secrets
 
@@ -35,9 +44,13 @@ NEWS = Announcement(
 )
 
 
-def written():
+def written(payment=None, news=NEWS):
     return StandardWriter().write(
-        CORE, NEWS, an_order(status=OrderStatus.PAID), a_paid_payment(), PRINCIPAL.company
+        CORE,
+        news,
+        an_order(status=OrderStatus.PAID),
+        payment or a_paid_payment(),
+        PRINCIPAL.company,
     )
 
 
@@ -69,6 +82,54 @@ def test_a_notification_carries_no_contact_data_and_no_float():
     assert b"9999" not in letter.body
     amounts = json.loads(letter.body)["data"]
     assert all(isinstance(amounts[name], str) for name in amounts if name.endswith("amount"))
+
+
+NEWS_OF_MONEY = [
+    "payment.authorized",
+    "payment.paid",
+    "payment.canceled",
+    "payment.refunded",
+    "payment.refund_failed",
+    "payment.surplus_returned",
+    "payment.disputed",
+    "payment.dispute_won",
+    "payment.dispute_lost",
+    "payment.dispute_closed",
+    "payment.settled",
+]
+
+
+@pytest.mark.parametrize("event_type", NEWS_OF_MONEY)
+def test_whatever_happens_to_the_money_is_told_under_its_own_name(event_type):
+    letter = written(news=replace(NEWS, event_type=event_type))
+
+    content = Webhook(webhook_secret(CORE, "cmp_1")).verify(letter.body, dict(letter.headers))
+    assert content["type"] == event_type
+
+
+def test_every_amount_that_left_again_is_told():
+    payment = a_paid_payment(
+        refunded=Money(10_000, "INR"),
+        disputed_minor=5_000,
+        surplus_amount=Money(29_990, "INR"),  # it was paid a second time, and that went back
+        surplus_returned_minor=29_990,
+    )
+
+    told = json.loads(written(payment).body)["data"]
+
+    assert told["captured_amount"] == "299.90"
+    assert told["refunded_amount"] == "100.00"
+    assert told["disputed_amount"] == "50.00"
+    assert told["surplus_amount"] == "299.90"
+    assert told["returned_amount"] == "399.90"
+    assert all(isinstance(value, str) for name, value in told.items() if name != "version")
+
+
+def test_a_part_that_was_captured_is_told_as_what_was_captured():
+    told = json.loads(written(a_partly_captured_payment()).body)["data"]
+
+    assert (told["amount"], told["captured_amount"]) == ("299.90", "100.00")
+    assert told["payment_status"] == "paid"
 
 
 def test_deliveries_are_spread_over_three_days():

@@ -9,8 +9,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from kassa.connectors.sandbox.cards import SCENARIOS
 from kassa.domain.money import Money
-from kassa.domain.payments import Payment
+from kassa.domain.payments import Method, Payment
 from kassa.domain.principals import Company
 from kassa.faces.wallet import signature
 from kassa.faces.wallet.signature import Signed
@@ -18,9 +19,16 @@ from kassa.usecases.authenticate import find_wallet_client
 from kassa.usecases.companies import add_wallet_user, balance_of, put_wallet_client, top_up
 from kassa.usecases.core import Core
 from kassa.usecases.pay_from_wallet import WalletPay, pay_from_wallet
+from kassa.usecases.submit_payment import Submission, submit_payment
 
 PAY = "/v1/payments/pay"
 INQUIRY = "/v1/payments/inquiryPayment"
+CAPTURE = "/v1/payments/capture"
+VOID = "/v1/payments/void"
+REFUND = "/v1/payments/refund"
+REFUND_INQUIRY = "/v1/payments/inquiryRefund"
+CANCEL = "/v1/payments/cancel"
+RESERVE = "51051000101000000012"
 TIME = "2026-11-22T10:00:00+08:00"
 CODE = "a wallet code of these tests"
 USER = "a-user-of-these-tests"
@@ -52,6 +60,37 @@ class Merchant:
 
     async def inquire(self, **members: Any) -> dict[str, Any]:
         return await self.ask(INQUIRY, members)
+
+    async def reserve(self, **changes: Any) -> dict[str, Any]:
+        """Pay for authorizing now and capturing later, by the user's code."""
+        members: dict[str, Any] = {"productCode": RESERVE, "paymentAuthCode": CODE}
+        return await self.pay(**members | changes)
+
+    async def capture(
+        self, payment_id: str, value: str | None = None, **changes: Any
+    ) -> dict[str, Any]:
+        members = {"captureRequestId": f"C-{next(_numbers)}", "paymentId": payment_id}
+        if value is not None:
+            changes = {"captureAmount": {"currency": "CLP", "value": value}, **changes}
+        return await self.ask(CAPTURE, members | changes)
+
+    async def void(self, payment_id: str, **changes: Any) -> dict[str, Any]:
+        members = {"voidRequestId": f"V-{next(_numbers)}", "paymentId": payment_id}
+        return await self.ask(VOID, members | changes)
+
+    async def refund(self, payment_id: str, value: str = "2000", **changes: Any) -> dict[str, Any]:
+        members = {
+            "refundRequestId": f"F-{next(_numbers)}",
+            "paymentId": payment_id,
+            "refundAmount": {"currency": "CLP", "value": value},
+        }
+        return await self.ask(REFUND, members | changes)
+
+    async def inquire_refund(self, **members: Any) -> dict[str, Any]:
+        return await self.ask(REFUND_INQUIRY, members)
+
+    async def cancel(self, **members: Any) -> dict[str, Any]:
+        return await self.ask(CANCEL, members)
 
     async def ask(self, path: str, members: Any) -> dict[str, Any]:
         return await self.send(path, json.dumps(members).encode())
@@ -130,6 +169,23 @@ async def pay_in_the_cashier(merchant: Merchant, payment_id: str) -> Payment:
             payment_id=payment_id,
             auth_code=CODE,
             actor="payer",
+        ),
+    )
+
+
+async def pay_by_card(merchant: Merchant, payment_id: str, card: str = "paid") -> Payment:
+    """What the cashier does with a sandbox card of that story."""
+    return await submit_payment(
+        merchant.core,
+        Submission(
+            company_id=(await company_of(merchant)).id,
+            payment_id=payment_id,
+            method=Method.CREDIT_CARD,
+            connector="sandbox",
+            instrument=next(one.number for one in SCENARIOS if one.name == card),
+            instrument_shown="****",
+            actor="payer",
+            return_url="https://kassa.example/pay",
         ),
     )
 

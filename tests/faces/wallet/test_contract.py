@@ -1,16 +1,27 @@
 """The wallet's words: complete over our statuses and errors, and as documented."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.faces.wallet import golden
-from tests.faces.wallet.payments import REQUEST_ID, a_payment
+from tests.faces.wallet.payments import CAPTURED, REQUEST_ID, a_payment
 
 from kassa.domain.errors import ERRORS, KassaError, NotFound, RateLimited
-from kassa.domain.lifecycle import OPEN, PaymentStatus
-from kassa.faces.wallet import contract, notify
+from kassa.domain.lifecycle import OPEN, ModificationKind, ModificationStatus, PaymentStatus
+from kassa.domain.money import Money
+from kassa.domain.payments import CaptureMethod
+from kassa.faces.wallet import changes_contract, contract, notify
+from kassa.usecases.pay_from_wallet import WORDS as WALLET_REFUSALS
 
+OWN_TABLES = (
+    changes_contract.CAPTURE_RESULT,
+    changes_contract.VOID_RESULT,
+    changes_contract.REFUND_RESULT,
+    changes_contract.REFUND_INQUIRY_RESULT,
+    changes_contract.CANCEL_RESULT,
+)
 CASHIER = "https://kassa.example/pay/sess_001"
 
 PRINTED = """
@@ -56,7 +67,8 @@ def test_no_other_code_claims_to_be_printed() -> None:
 def test_every_status_has_a_word_in_pay_and_in_inquiries() -> None:
     assert set(contract.PAY_RESULT) == set(PaymentStatus)
     assert set(contract.PAYMENT_STATUS) == set(PaymentStatus)
-    assert set(contract.PAYMENT_STATUS.values()) == {"SUCCESS", "FAIL", "PROCESSING", "CANCELLED"}
+    words = {"SUCCESS", "FAIL", "PROCESSING", "CANCELLED", "AUTH_SUCCESS"}
+    assert set(contract.PAYMENT_STATUS.values()) == words
 
 
 def test_every_error_has_a_result_that_is_known() -> None:
@@ -66,6 +78,8 @@ def test_every_error_has_a_result_that_is_known() -> None:
         contract.REASON_RESULT,
         contract.FAILURE_RESULT,
         contract.PAY_RESULT,
+        *OWN_TABLES,
+        changes_contract.IN_PROCESS,
     ):
         assert set(table.values()) <= set(contract.RESULTS)
 
@@ -80,6 +94,26 @@ def test_only_what_may_be_repeated_is_told_as_unknown() -> None:
         "provider_unavailable",
         "ambiguous_commit",
     }
+
+
+def test_every_refusal_of_the_wallet_has_its_result() -> None:
+    assert set(WALLET_REFUSALS) <= set(contract.FAILURE_RESULT)
+
+
+def test_every_code_stands_in_the_readme() -> None:
+    readme = Path(contract.__file__).with_name("README.md").read_text(encoding="utf-8")
+
+    missing = {
+        code for code, (status, _) in contract.RESULTS.items() if f"`{status} {code}`" not in readme
+    }
+    assert missing == set()
+
+
+def test_every_state_of_a_change_has_its_word_and_its_result() -> None:
+    assert set(changes_contract.STATUS) == set(ModificationStatus)
+    assert set(changes_contract.IN_PROCESS) == set(ModificationKind)
+    unknown = {contract.RESULTS[code][0] for code in changes_contract.IN_PROCESS.values()}
+    assert unknown == {"U"}
 
 
 def _status_of_error(code: str) -> str:
@@ -151,12 +185,31 @@ def test_a_repeat_while_the_order_is_open_gets_the_same_payment_and_form(
     assert {**again, "result": first["result"]} == first
 
 
-def test_reserved_money_is_not_told_as_paid() -> None:
-    answer = pay(PaymentStatus.AUTHORIZED, replayed=True)
+@pytest.mark.parametrize("replayed", [False, True])
+@pytest.mark.parametrize("at_once", [False, True])
+def test_reserved_money_is_told_as_success_of_the_authorization_and_not_as_paid(
+    replayed: bool, at_once: bool
+) -> None:
+    held = Money(2_000, "CLP")
+    changes = {"authorization_expires_at": CAPTURED, "authorized": held}
+    answer = pay(PaymentStatus.AUTHORIZED, replayed=replayed, at_once=at_once, changes=changes)
 
-    assert answer["result"]["resultCode"] == "REPEAT_REQUEST"
-    assert "paymentTime" not in answer
-    assert "redirectActionForm" not in answer
+    assert answer == golden.agreed(golden.read("pay_answer_authorized"), answer)
+    assert answer["authExpiryTime"] == "2026-11-22T02:21:00+00:00"
+
+
+def test_a_partial_capture_and_a_refund_are_told_beside_the_amount() -> None:
+    answer = contract.write_inquiry(
+        a_payment(
+            capture_method=CaptureMethod.MANUAL,
+            captured=Money(1500, "CLP"),
+            refunded=Money(500, "CLP"),
+        )
+    )
+
+    assert answer["paymentAmount"]["value"] == "2000"
+    assert answer["capturedAmount"] == {"currency": "CLP", "value": "1500"}
+    assert answer["refundedAmount"] == {"currency": "CLP", "value": "500"}
 
 
 def test_what_nobody_knows_yet_is_unknown() -> None:
@@ -165,7 +218,7 @@ def test_what_nobody_knows_yet_is_unknown() -> None:
     assert answer["result"] == contract.Result("UNKNOWN_EXCEPTION").write()
 
 
-@pytest.mark.parametrize("status", [PaymentStatus.CREATED, PaymentStatus.AUTHORIZED])
+@pytest.mark.parametrize("status", sorted(OPEN))
 def test_a_payment_by_auth_code_is_never_told_as_accepted(status: PaymentStatus) -> None:
     answer = pay(status, at_once=True)
 
@@ -178,6 +231,7 @@ FAILURES = {
     "user_status_abnormal": "USER_STATUS_ABNORMAL",
     "user_balance_not_enough": "USER_BALANCE_NOT_ENOUGH",
     "amount_exceeds_limit": "PAYMENT_AMOUNT_EXCEED_LIMIT",
+    "amount_exceeds_daily_limit": "PAYMENT_AMOUNT_EXCEED_LIMIT",
     "card_declined": "PROCESS_FAIL",
     "": "PROCESS_FAIL",
 }

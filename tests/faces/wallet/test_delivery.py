@@ -1,5 +1,6 @@
 """A paid payment's notification arrives at the merchant, who checks the wallet's signature."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -58,3 +59,25 @@ async def test_a_payment_is_told_once_and_signed_by_the_wallet(merchant: Merchan
     signature.verify(signed, header, {merchant.core.secrets.wallet_key_version: public})
     assert paid["paymentId"] in body
     assert '"paymentStatus":"SUCCESS"' in body
+
+
+async def test_an_authorization_its_capture_and_a_refund_are_each_told_as_they_are(
+    merchant: Merchant,
+) -> None:
+    await a_user(merchant, clp=5000)
+    got: list[Delivery] = []
+
+    async with a_receiver(got) as url:
+        payment_id = (await merchant.reserve(paymentNotifyUrl=url))["paymentId"]
+        await deliver_announcements(merchant.core)
+        await merchant.capture(payment_id, "1500")
+        await deliver_announcements(merchant.core)
+        await merchant.refund(payment_id, "500")
+        await deliver_announcements(merchant.core)
+
+    reserved, captured, refunded = [json.loads(body) for _, _, body in got]
+    assert (reserved["paymentStatus"], "paymentTime" in reserved) == ("AUTH_SUCCESS", False)
+    assert captured["paymentStatus"] == refunded["paymentStatus"] == "SUCCESS"
+    assert captured["capturedAmount"] == {"currency": "CLP", "value": "1500"}
+    assert "refundedAmount" not in captured
+    assert refunded["refundedAmount"] == {"currency": "CLP", "value": "500"}

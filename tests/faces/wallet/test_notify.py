@@ -17,6 +17,7 @@ from tests.faces.wallet.payments import CLIENT_ID, PAYMENT_ID, a_payment
 
 from kassa.domain.case import Announcement
 from kassa.domain.lifecycle import PaymentStatus
+from kassa.domain.money import Money
 from kassa.faces.wallet.notify import WalletNotifications, write_notification
 from kassa.faces.wallet.signature import Signed, verify
 from kassa.usecases.core import Core, Secrets
@@ -65,8 +66,16 @@ def test_a_paid_payment_is_told_in_both_dialects() -> None:
 def test_the_two_dialects_never_contradict_each_other(status: PaymentStatus) -> None:
     told = write_notification(a_payment(status))
 
-    expected = {"SUCCESS": "S", "FAIL": "F", "CANCELLED": "F", "PROCESSING": "U"}
+    expected = {"SUCCESS": "S", "AUTH_SUCCESS": "S", "FAIL": "F", "CANCELLED": "F"}
+    expected["PROCESSING"] = "U"
     assert told["paymentResult"]["resultStatus"] == expected[told["paymentStatus"]]
+
+
+def test_after_a_refund_the_payment_is_still_paid_and_the_refunded_amount_is_told() -> None:
+    told = write_notification(a_payment(refunded=Money(500, "CLP")))
+
+    assert told.pop("refundedAmount") == {"currency": "CLP", "value": "500"}
+    assert told == golden.read("notification")
 
 
 def test_eight_deliveries_within_a_day_and_a_bit() -> None:

@@ -57,7 +57,7 @@ async def test_an_answer_to_an_unknown_path_is_signed_over_that_path(merchant: M
         ("PUT", INQUIRY),
         ("DELETE", "/v1/payments/"),
         ("POST", f"{PAY}/"),
-        ("POST", "/v1/payments/refund?x=%41"),
+        ("POST", "/v1/payments/transfer?x=%41"),
         ("POST", "/v1/payments/%0d%0aX:y"),
         ("PROPFIND", PAY),
     ):

@@ -1,4 +1,4 @@
-"""Alipay, spoken directly: page and wap payments, trade queries and notifications."""
+"""Alipay, spoken directly: page and wap payments, refunds, queries and notifications."""
 
 from kassa.connectors.alipay.connector import AlipayConnector
 

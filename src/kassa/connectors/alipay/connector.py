@@ -1,7 +1,7 @@
-"""Alipay as a connector: an address to pay at, a query, and notifications.
+"""Alipay as a connector: an address to pay at, refunds, queries, and notifications.
 
 Source: opendocs.alipay.com on alipay.trade.page.pay, alipay.trade.wap.pay, alipay.trade.query
-and asynchronous notifications.
+and asynchronous notifications; for refunds see refunds.py.
 """
 
 import asyncio
@@ -14,6 +14,15 @@ from urllib.parse import parse_qsl, urlencode
 from kassa.connectors.alipay.answers import Unverified, Verified, read_answer
 from kassa.connectors.alipay.orders import PAGE, WAP, Product, order_parameters, refusal
 from kassa.connectors.alipay.parameters import common_parameters
+from kassa.connectors.alipay.refunds import (
+    REFUND,
+    REFUND_QUERY,
+    impossible,
+    question_content,
+    question_told,
+    refund_content,
+    refund_told,
+)
 from kassa.connectors.alipay.rsa2 import (
     Signer,
     Verifier,
@@ -27,6 +36,8 @@ from kassa.connectors.base import (
     ChargeRequest,
     Declined,
     InDoubt,
+    ModificationOutcome,
+    ModificationRequest,
     News,
     NotSent,
     Outcome,
@@ -50,7 +61,6 @@ _PAID_MARKS = ("send_pay_date", "gmt_payment", "gmt_refund")
 _SUCCESS = "10000"
 _NOT_EXIST = frozenset({"ACQ.TRADE_NOT_EXIST", "aop.ACQ.TRADE_NOT_EXIST"})
 _QUERY = "alipay.trade.query"
-_QUERY_NODE = "alipay_trade_query_response"
 _MAX_NOTIFICATION_FIELDS = 100
 _REQUIRED_NEWS = ("notify_id", "out_trade_no", "trade_no", "trade_status", "total_amount")
 
@@ -110,9 +120,51 @@ class AlipayConnector:
 
     async def query(self, key: str) -> Outcome:
         """What Alipay says of `key`. Unknown also means: the payer never opened the address."""
-        url = await asyncio.to_thread(self._query_address, key)
+        answer = await self._ask(_QUERY, json.dumps({"out_trade_no": key}, separators=(",", ":")))
+        return _told(answer, key) if isinstance(answer, Verified) else answer
+
+    async def refund(self, request: ModificationRequest) -> ModificationOutcome:
+        """Give back `request.amount`. Alipay wants 3 seconds between two refunds of one trade.
+
+        A refusal is final and sets money free here. So when Alipay refuses, it is asked whether
+        the refund was made all the same: by an earlier request, after which a fully refunded
+        trade is closed and a repeat may well be too much.
+        """
+        declined = impossible(request)
+        if declined is not None:
+            return declined
+        answer = await self._ask(REFUND, refund_content(request))
+        if not isinstance(answer, Verified):
+            return answer
+        outcome = refund_told(answer, request)
+        if not isinstance(outcome, Declined):
+            return outcome
+        made = await self.query_modification(request)
+        match made:
+            case Unknown():
+                return outcome
+            case NotSent():
+                return InDoubt(reason="Alipay refused, and could not be asked what it had done")
+            case _:
+                return made
+
+    async def query_modification(self, request: ModificationRequest) -> ModificationOutcome:
+        """What became of the refund sent under `request.key`?
+
+        Alipay wants this asked 10 seconds after the refund, or later. Unknown also means that
+        it failed: Alipay wants the same request again then.
+        """
+        declined = impossible(request)
+        if declined is not None:
+            return declined
+        answer = await self._ask(REFUND_QUERY, question_content(request))
+        return question_told(answer, request) if isinstance(answer, Verified) else answer
+
+    async def _ask(self, method: str, content: str) -> Verified | NotSent | InDoubt:
+        """Call `method` and verify what it answers."""
+        url = await asyncio.to_thread(self._call_address, method, content)
         headers = {"Content-Type": "application/x-www-form-urlencoded;charset=utf-8"}
-        body = urlencode({"biz_content": _query_content(key)}).encode()
+        body = urlencode({"biz_content": content}).encode()
         answer = await self._http.post(url, headers=headers, body=body)
         match answer:
             case NotSent():
@@ -120,16 +172,16 @@ class AlipayConnector:
             case NoAnswer(reason=reason):
                 return InDoubt(reason=reason)
             case Answered(status=200, body=text):
-                return _told(read_answer(text, _QUERY_NODE, self._verifier), key)
+                node = f"{method.replace('.', '_')}_response"
+                read = read_answer(text, node, self._verifier)
+                return InDoubt(reason=read.reason) if isinstance(read, Unverified) else read
             case Answered(status=status):
                 return InDoubt(reason=f"Alipay answered with HTTP status {status}")
 
-    def _query_address(self, key: str) -> str:
+    def _call_address(self, method: str, content: str) -> str:
         """Only `biz_content` travels in the body; the signature covers both places."""
-        parameters = common_parameters(self._app_id, _QUERY, self._clock())
-        signature = self._signer.sign(
-            request_text({**parameters, "biz_content": _query_content(key)})
-        )
+        parameters = common_parameters(self._app_id, method, self._clock())
+        signature = self._signer.sign(request_text({**parameters, "biz_content": content}))
         return self._join(signed_query(parameters, signature))
 
     def _address(self, parameters: Mapping[str, str]) -> str:
@@ -166,14 +218,8 @@ class AlipayConnector:
         await self._http.close()
 
 
-def _query_content(key: str) -> str:
-    return json.dumps({"out_trade_no": key}, separators=(",", ":"))
-
-
-def _told(answer: Verified | Unverified, key: str) -> Outcome:
+def _told(answer: Verified, key: str) -> Outcome:
     """What a query's answer means for the trade under `key`."""
-    if isinstance(answer, Unverified):
-        return InDoubt(reason=answer.reason)
     if answer.word("sub_code") in _NOT_EXIST:
         return Unknown(reason="Alipay knows no trade under this key")
     if answer.word("code") != _SUCCESS:

@@ -1,11 +1,10 @@
 """The order that a payer takes to Alipay's cashier: its parameters, and which cannot be made."""
 
 import json
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kassa.connectors.alipay.parameters import china_time, common_parameters
+from kassa.connectors.alipay.parameters import KEY, china_time, common_parameters, readable
 from kassa.connectors.base import ChargeRequest, Declined
 from kassa.domain.money import Money
 
@@ -28,8 +27,6 @@ _MOST = Money(100_000_000_00, "CNY")
 _MAX_ADDRESS = 256
 _MAX_SUBJECT = 256
 _MAX_BODY = 128
-_KEY = re.compile(r"[A-Za-z0-9_]{1,64}")
-_UNWELCOME = "/=&"
 
 
 def refusal(request: ChargeRequest) -> Declined | None:
@@ -60,7 +57,7 @@ def order_parameters(
 
     Raises: ValueError for a key that Alipay cannot hold.
     """
-    if not _KEY.fullmatch(request.key):
+    if not KEY.fullmatch(request.key):
         raise ValueError("a key for Alipay is 1 to 64 letters, digits or underscores")
     parameters = common_parameters(app_id, product.method, request.now)
     parameters["biz_content"] = _content(request, product)
@@ -75,7 +72,7 @@ def _closes_at(request: ChargeRequest) -> datetime:
 
 def _content(request: ChargeRequest, product: Product) -> str:
     closes_at = _closes_at(request)
-    subject = _clean(request.subject) or _clean(f"Order {request.order_id}")
+    subject = readable(request.subject) or readable(f"Order {request.order_id}")
     content = {
         "subject": subject[:_MAX_SUBJECT],
         "out_trade_no": request.key,
@@ -85,15 +82,9 @@ def _content(request: ChargeRequest, product: Product) -> str:
         "timeout_express": f"{(closes_at - request.now) // _SHORTEST}m",
         "time_expire": china_time(closes_at),
     }
-    body = _clean(request.description)[:_MAX_BODY]
+    body = readable(request.description)[:_MAX_BODY]
     if body:
         content["body"] = body
     if product is WAP and request.return_url:
         content["quit_url"] = request.return_url
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-
-
-def _clean(text: str) -> str:
-    """Without what Alipay advises against, controls or broken characters: spaces instead."""
-    kept = (mark if mark.isprintable() and mark not in _UNWELCOME else " " for mark in text)
-    return " ".join("".join(kept).split())

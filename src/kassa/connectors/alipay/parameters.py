@@ -1,7 +1,12 @@
 """What every request to Alipay carries, whatever it asks for."""
 
+import re
 from datetime import datetime, timedelta, timezone
 
+KEY = re.compile(r"[A-Za-z0-9_]{1,64}")
+"""Keys of ours that Alipay can hold."""
+
+_UNWELCOME = "/=&"
 _CHINA = timezone(timedelta(hours=8))  # one zone for the whole country, no summer time
 
 
@@ -25,3 +30,9 @@ def common_parameters(app_id: str, method: str, now: datetime) -> dict[str, str]
         "timestamp": china_time(now),
         "version": "1.0",
     }
+
+
+def readable(text: str) -> str:
+    """Without what Alipay advises against, controls or broken characters: spaces instead."""
+    kept = (mark if mark.isprintable() and mark not in _UNWELCOME else " " for mark in text)
+    return " ".join("".join(kept).split())

@@ -33,11 +33,16 @@ class Amount:
     exponent: int
 
     def __str__(self) -> str:
-        """The decimal text alone: "299.99", "500", "1.250"."""
+        """The decimal text alone: "299.99", "500", "-1.250"."""
         if not self.exponent:
             return str(self.units)
-        whole, rest = divmod(self.units, 10**self.exponent)
-        return f"{whole}.{rest:0{self.exponent}d}"
+        sign = "-" if self.units < 0 else ""
+        whole, rest = divmod(abs(self.units), 10**self.exponent)
+        return f"{sign}{whole}.{rest:0{self.exponent}d}"
+
+    def of(self, units: int) -> "Amount":
+        """Another number of units of the same currency."""
+        return Amount(units, self.currency, self.exponent)
 
 
 def read_amount(text: str, currency: str) -> Amount:
@@ -63,4 +68,9 @@ def read_amount(text: str, currency: str) -> Amount:
 def fee_on(amount: Amount) -> Amount:
     """2.9 % (halves up) and 30 smallest units, but never more than was taken."""
     units = (amount.units * 29 + 500) // 1000 + 30
-    return Amount(min(units, amount.units), amount.currency, amount.exponent)
+    return amount.of(min(units, amount.units))
+
+
+def dispute_fee(amount: Amount) -> Amount:
+    """15 major units of its currency, whatever was disputed."""
+    return amount.of(15 * 10**amount.exponent)

@@ -11,7 +11,9 @@ from enum import StrEnum
 class State(StrEnum):
     """What the provider's books say of a charge."""
 
-    CAPTURED = "captured"  # the money was taken
+    AUTHORIZED = "authorized"  # the money is reserved, and nothing was taken
+    CAPTURED = "captured"  # the money was taken, or a first part of what was reserved
+    VOIDED = "voided"  # what was reserved was let go, and nothing was taken
     DECLINED = "declined"  # it will never be taken under this key
     ACTION_NEEDED = "action_needed"  # the payer has to visit the challenge page
     PENDING = "pending"  # decided later, on its own
@@ -26,12 +28,41 @@ class Answer(StrEnum):
     NEVER = "never"
 
 
+class DisputeState(StrEnum):
+    """What the provider's books say of a dispute."""
+
+    COMING = "coming"  # the payer has not complained yet
+    NEEDS_RESPONSE = "needs_response"  # the money was withdrawn; the merchant may answer
+    UNDER_REVIEW = "under_review"
+    WON = "won"  # the money and the fee were returned
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a card's bank takes what is asked after the charge.
+
+    `arrives`: False loses the first request under each key on its way; a repeat arrives.
+    `refusal`: why it is refused, if it is. `after`: how long it stays pending; then it tells.
+    """
+
+    answer: Answer = Answer.PROMPT
+    arrives: bool = True
+    refusal: str = ""
+    after: timedelta = timedelta(0)
+
+
+AS_ASKED = Manner()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """One card. `state`: how the charge is booked at first; `reason`: of a decline, now or later.
 
     `turns_to`, `turns_after`: what the charge becomes on its own; `tells`: whether a notification
-    is sent then. `happens`, `happens_zh`: the story, for people.
+    is sent then. Where it says captured, a charge that shall only reserve becomes authorized.
+    `claims`: its captures and voids; `refunds`: its refunds. `dispute`: what becomes of a dispute,
+    and how long after the money was taken. `happens`, `happens_zh`: the story, for people.
     """
 
     name: str
@@ -44,6 +75,9 @@ class Scenario:
     turns_to: State | None = None
     turns_after: timedelta = timedelta(0)
     tells: bool = True
+    claims: Manner = AS_ASKED
+    refunds: Manner = AS_ASKED
+    dispute: tuple[tuple[timedelta, DisputeState], ...] = ()
 
     @property
     def token(self) -> str:
@@ -57,6 +91,9 @@ class Scenario:
 
 
 SLOW_ANSWER = timedelta(seconds=3)
+_SOON = timedelta(seconds=2)
+_OPENED = (_SOON, DisputeState.NEEDS_RESPONSE)
+_REVIEWED = (2 * _SOON, DisputeState.UNDER_REVIEW)
 
 SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
@@ -114,7 +151,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         happens_zh="处理中，2 秒后通知支付成功",
         state=State.PENDING,
         turns_to=State.CAPTURED,
-        turns_after=timedelta(seconds=2),
+        turns_after=_SOON,
     ),
     Scenario(
         name="declined_later",
@@ -124,7 +161,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         state=State.PENDING,
         reason="card_declined",
         turns_to=State.DECLINED,
-        turns_after=timedelta(seconds=2),
+        turns_after=_SOON,
     ),
     Scenario(
         name="paid_but_silent",
@@ -154,6 +191,102 @@ SCENARIOS: tuple[Scenario, ...] = (
         state=State.CAPTURED,
         answer=Answer.SLOW,
     ),
+    Scenario(
+        name="refund_slow",
+        number="4000000000006017",
+        happens="Paid; a refund is done, but its answer takes 3 seconds",
+        happens_zh="支付成功；退款成功，但应答需要 3 秒",
+        state=State.CAPTURED,
+        refunds=Manner(answer=Answer.SLOW),
+    ),
+    Scenario(
+        name="refund_lost_answer",
+        number="4000000000006025",
+        happens="Paid; a refund is done, but its answer is lost: only a query tells",
+        happens_zh="支付成功；退款成功，但应答丢失：只能查询得知",
+        state=State.CAPTURED,
+        refunds=Manner(answer=Answer.NEVER),
+    ),
+    Scenario(
+        name="refund_never_arrived",
+        number="4000000000006033",
+        happens="Paid; the first request for a refund is lost on its way, a repeat arrives",
+        happens_zh="支付成功；第一次退款请求未到达，重发后到达",
+        state=State.CAPTURED,
+        refunds=Manner(arrives=False),
+    ),
+    Scenario(
+        name="refund_pending",
+        number="4000000000006041",
+        happens="Paid; a refund is pending, then done by a notification after 2 seconds",
+        happens_zh="支付成功；退款处理中，2 秒后通知退款成功",
+        state=State.CAPTURED,
+        refunds=Manner(after=_SOON),
+    ),
+    Scenario(
+        name="refund_refused",
+        number="4000000000006058",
+        happens="Paid; a refund is refused",
+        happens_zh="支付成功；退款被拒绝",
+        state=State.CAPTURED,
+        refunds=Manner(refusal="refund_refused"),
+    ),
+    Scenario(
+        name="refund_refused_later",
+        number="4000000000006066",
+        happens="Paid; a refund is pending, then refused by a notification after 2 seconds",
+        happens_zh="支付成功；退款处理中，2 秒后通知被拒绝",
+        state=State.CAPTURED,
+        refunds=Manner(refusal="refund_refused", after=_SOON),
+    ),
+    Scenario(
+        name="capture_lost_answer",
+        number="4000000000007015",
+        happens="Paid; a capture or void is done, but its answer is lost: only a query tells",
+        happens_zh="支付成功；请款或撤销成功，但应答丢失：只能查询得知",
+        state=State.CAPTURED,
+        claims=Manner(answer=Answer.NEVER),
+    ),
+    Scenario(
+        name="capture_never_arrived",
+        number="4000000000007023",
+        happens="Paid; the first request to capture or void is lost on its way, a repeat arrives",
+        happens_zh="支付成功；第一次请款或撤销请求未到达，重发后到达",
+        state=State.CAPTURED,
+        claims=Manner(arrives=False),
+    ),
+    Scenario(
+        name="capture_refused",
+        number="4000000000007031",
+        happens="Paid, or reserved; what is reserved can only be voided: a capture is refused",
+        happens_zh="支付或预授权成功；请款被拒绝，只能撤销",
+        state=State.CAPTURED,
+        claims=Manner(refusal="capture_refused"),
+    ),
+    Scenario(
+        name="disputed",
+        number="4000000000008013",
+        happens="Paid, then disputed after 2 seconds; the dispute stays open",
+        happens_zh="支付成功，2 秒后付款人提出争议；争议保持未决",
+        state=State.CAPTURED,
+        dispute=(_OPENED,),
+    ),
+    Scenario(
+        name="dispute_won",
+        number="4000000000008021",
+        happens="Paid, then disputed after 2 seconds; won 4 seconds later",
+        happens_zh="支付成功，2 秒后付款人提出争议；再过 4 秒商户胜诉",
+        state=State.CAPTURED,
+        dispute=(_OPENED, _REVIEWED, (3 * _SOON, DisputeState.WON)),
+    ),
+    Scenario(
+        name="dispute_lost",
+        number="4000000000008039",
+        happens="Paid, then disputed after 2 seconds; lost 4 seconds later",
+        happens_zh="支付成功，2 秒后付款人提出争议；再过 4 秒商户败诉",
+        state=State.CAPTURED,
+        dispute=(_OPENED, _REVIEWED, (3 * _SOON, DisputeState.LOST)),
+    ),
 )
 """Every documented card, in the order to show them."""
 
@@ -167,14 +300,27 @@ MESSAGES: Mapping[str, str] = {
     "authentication_refused": "The payer refused the payment.",
     "authentication_expired": "The payer did not approve the payment in time.",
     "never_arrived": "The request never arrived and was closed; nothing was charged.",
+    "voided": "The payment was canceled before it was collected.",
+    "authorization_expired": "The reservation ran out before the payment was collected.",
+    "no_such_charge": "There is no such charge.",
+    "currency_mismatch": "The charge was made in another currency.",
+    "not_authorized": "Nothing is reserved for this charge.",
+    "already_captured": "All that was reserved has been captured or let go.",
+    "already_voided": "What was reserved has been let go already.",
+    "capture_too_large": "This is more than what is still reserved.",
+    "capture_refused": "The bank refused to pay what it had reserved.",
+    "not_captured": "Nothing was taken, so that nothing can be given back.",
+    "refund_too_large": "This is more than what was taken and not given back yet.",
+    "refund_refused": "The bank refused to take the money back.",
 }
-"""Each reason of a decline, in words a payer may read."""
+"""Each reason why something was refused or let go, in words a payer may read."""
 
 REFUSED_BY_PAYER = "authentication_refused"
 
 _BY_INSTRUMENT: Mapping[str, Scenario] = {
     key: scenario for scenario in SCENARIOS for key in (scenario.number, scenario.token)
 }
+_BY_NAME: Mapping[str, Scenario] = {scenario.name: scenario for scenario in SCENARIOS}
 _LONGEST = 64
 
 
@@ -198,6 +344,11 @@ def scenario_for(instrument: str) -> Scenario:
     if not _is_card_number(compact):
         return _NOT_A_CARD
     return _BY_INSTRUMENT.get(compact, _NOT_OURS)
+
+
+def story_named(name: str) -> Scenario:
+    """The story that a charge was booked with; a plain one for a name of former times."""
+    return _BY_NAME.get(name, SCENARIOS[0])
 
 
 def mask(instrument: str) -> str:

@@ -1,4 +1,4 @@
-"""The border between the core and the sandbox provider: its words and money become ours."""
+"""The border between the core and the sandbox provider: calls to its books, and its news."""
 
 import asyncio
 import sqlite3
@@ -7,58 +7,38 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import ClassVar, TypeVar
 
-import msgspec
-
 from kassa.connectors.base import (
     ActionNeeded,
-    Captured,
+    AnyNews,
+    Authorized,
     ChargeRequest,
     Declined,
     InDoubt,
-    News,
+    ModificationOutcome,
+    ModificationRequest,
     Outcome,
     Pending,
     Refused,
     Unknown,
 )
 from kassa.connectors.sandbox import signing
-from kassa.connectors.sandbox.books import Ask, BadRequest, Charge, KeyReused, SandboxBooks
+from kassa.connectors.sandbox.books import (
+    Ask,
+    BadRequest,
+    ChangeAsk,
+    Charge,
+    KeyReused,
+    SandboxBooks,
+)
 from kassa.connectors.sandbox.cards import SLOW_ANSWER, Answer, State
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.money import Money
-
-OUR_CODE: Mapping[str, str] = {
-    "card_declined": "card_declined",
-    "insufficient_funds": "insufficient_funds",
-    "expired_card": "expired_card",
-    "incorrect_cvc": "incorrect_cvc",
-    "invalid_card_number": "invalid_card_number",
-    "not_a_sandbox_card": "card_not_supported",
-    "authentication_refused": "payer_refused",
-    "authentication_expired": "payer_too_late",
-    "never_arrived": "not_received",
-}
-"""The provider's reasons for a decline, in our words."""
+from kassa.connectors.sandbox.records import Kind
+from kassa.connectors.sandbox.translation import captured, change_told, declined, money, read_news
 
 _LARGEST_NOTIFICATION = 65_536
 _LONGEST_QUEUE = timedelta(seconds=20)
+_SILENCE = InDoubt(reason="the sandbox did not answer")
 
 _T = TypeVar("_T")
-
-
-class _Wire(msgspec.Struct, forbid_unknown_fields=True):
-    """A notification as the provider writes it; amounts are decimal text."""
-
-    id: str
-    type: str
-    key: str
-    reference: str
-    state: str
-    amount: str
-    currency: str
-    fee: str
-    reason: str
-    message: str
 
 
 class SandboxConnector:
@@ -73,6 +53,7 @@ class SandboxConnector:
     # Kept true by `_LONGEST_QUEUE`, after which a call that waited is not made any more, and by
     # the time SQLite waits for a lock.
     not_found_final_after: ClassVar[timedelta | None] = timedelta(seconds=60)
+    captures_in_parts: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -92,7 +73,7 @@ class SandboxConnector:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sandbox")
 
     async def charge(self, request: ChargeRequest) -> Outcome:
-        """Collect the amount at once, under `request.key`."""
+        """Collect the amount at once, or only reserve it, under `request.key`."""
         ask = Ask(
             key=request.key,
             amount=f"{request.amount.major:f}",
@@ -103,43 +84,66 @@ class SandboxConnector:
             return_url=request.return_url,
             notify_url=request.notify_url,
             expires_at=request.expires_at,
+            capture=request.capture,
         )
-        called_at = self._clock()
-
-        def book() -> Charge | None:
-            if self._clock() - called_at > _LONGEST_QUEUE:
-                return None
-            return self._books.charge(ask, now=request.now)
-
-        try:
-            charge = await self._call(book)
-        except BadRequest as error:
-            return Declined(code="request_refused", message=f"The sandbox refused: {error}.")
-        except KeyReused as error:
-            # The first charge stands, so this is no decline: what it came to, a query tells.
-            return InDoubt(reason=f"this reference was used before: {error}")
-        except sqlite3.Error as error:
-            return InDoubt(reason=f"the sandbox books did not answer: {error}")
-        if charge is None:
-            return InDoubt(reason="the call waited too long for its turn and was not made")
-        if charge.answer is Answer.NEVER:
-            return InDoubt(reason="the sandbox did not answer")
-        if charge.answer is Answer.SLOW:
-            await self._sleep(SLOW_ANSWER.total_seconds())
-        return self._outcome(charge)
+        charge = await self._ask(lambda: self._books.charge(ask, now=request.now))
+        if isinstance(charge, Declined | InDoubt):
+            return charge
+        return await self._heard(charge.answer) or self._told(charge)
 
     async def query(self, key: str) -> Outcome:
         """What became of the charge sent under `key`? Moves nothing."""
         now = self._clock()
-        try:
-            charge = await self._call(lambda: self._books.find(key, now=now))
-        except sqlite3.Error as error:
-            return InDoubt(reason=f"the sandbox books did not answer: {error}")
+        charge = await self._call(lambda: self._books.find(key, now=now))
+        if isinstance(charge, InDoubt):
+            return charge
         if charge is None:
             return Unknown(reason="the sandbox has no charge under this reference")
-        return self._outcome(charge)
+        return self._told(charge)
 
-    def parse_notification(self, headers: Mapping[str, str], body: bytes) -> News | Refused:
+    async def capture(self, request: ModificationRequest) -> ModificationOutcome:
+        """Claim `request.amount` of what is reserved."""
+        return await self._change(Kind.CAPTURE, request)
+
+    async def void(self, request: ModificationRequest) -> ModificationOutcome:
+        """Let go of all that is reserved and not claimed."""
+        return await self._change(Kind.VOID, request)
+
+    async def refund(self, request: ModificationRequest) -> ModificationOutcome:
+        """Give back `request.amount`."""
+        return await self._change(Kind.REFUND, request)
+
+    async def query_modification(self, request: ModificationRequest) -> ModificationOutcome:
+        """What became of the modification sent under `request.key`? Moves nothing."""
+        now = self._clock()
+        change = await self._call(lambda: self._books.find_change(request.key, now=now))
+        if isinstance(change, InDoubt):
+            return change
+        if change is None:
+            return Unknown(reason="the sandbox has no modification under this reference")
+        if (change.charge_key, money(change.amount)) != (request.charge_key, request.amount):
+            return InDoubt(reason="the sandbox did something else under this reference")
+        return change_told(change)
+
+    async def _change(self, kind: Kind, request: ModificationRequest) -> ModificationOutcome:
+        ask = ChangeAsk(
+            kind=kind,
+            key=request.key,
+            charge_key=request.charge_key,
+            reference=request.charge_reference,
+            amount=f"{request.amount.major:f}",
+            currency=request.amount.currency,
+            notify_url=request.notify_url,
+            is_last=request.is_last,
+        )
+        change = await self._ask(lambda: self._books.change(ask, now=request.now))
+        if change is None:
+            return _SILENCE
+        if isinstance(change, Declined | InDoubt):
+            return change
+        return await self._heard(change.answer) or change_told(change)
+
+    def parse_notification(self, headers: Mapping[str, str], body: bytes) -> AnyNews | Refused:
         """Verify over the raw bytes, then translate. `headers` has lower-case names."""
         if len(body) > _LARGEST_NOTIFICATION:
             return Refused(reason="the notification is too large")
@@ -149,32 +153,61 @@ class SandboxConnector:
             body=body,
             now=int(self._clock().timestamp()),
         )
-        if fault:
-            return Refused(reason=fault)
-        try:
-            wire = msgspec.json.decode(body, type=_Wire)
-            outcome = _outcome_in(wire)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidRequest) as error:
-            return Refused(reason=f"signed, but not a notification: {error}")
-        return News(dedupe_key=wire.id, key=wire.key, outcome=outcome)
+        return Refused(reason=fault) if fault else read_news(body)
 
     async def close(self) -> None:
         """Give back the thread and the file."""
         self._thread.shutdown(wait=False, cancel_futures=True)
         self._books.close()
 
-    async def _call(self, work: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+    async def _ask(self, work: Callable[[], _T]) -> _T | Declined | InDoubt:
+        """A call that may move something: it is made in time, or not at all."""
+        called_at = self._clock()
 
-    def _outcome(self, charge: Charge) -> Outcome:
-        currency = charge.amount.currency
+        def in_time() -> _T | InDoubt:
+            if self._clock() - called_at > _LONGEST_QUEUE:
+                return InDoubt(reason="the call waited too long for its turn and was not made")
+            return work()
+
+        try:
+            return await self._call(in_time)
+        except BadRequest as error:
+            return Declined(code="request_refused", message=f"The sandbox refused: {error}.")
+        except KeyReused as error:
+            # The first request stands, so this is no refusal: what it came to, a query tells.
+            return InDoubt(reason=f"this reference was used before: {error}")
+
+    async def _call(self, work: Callable[[], _T]) -> _T | InDoubt:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except sqlite3.Error as error:
+            return InDoubt(reason=f"the sandbox books did not answer: {error}")
+
+    async def _heard(self, answer: Answer) -> InDoubt | None:
+        """None once the answer has arrived."""
+        if answer is Answer.NEVER:
+            return _SILENCE
+        if answer is Answer.SLOW:
+            await self._sleep(SLOW_ANSWER.total_seconds())
+        return None
+
+    def _told(self, charge: Charge) -> Outcome:
         match charge.state:
-            case State.CAPTURED:
-                return _captured(
-                    charge.reference, str(charge.amount), str(charge.fee or ""), currency
+            case State.AUTHORIZED:
+                return Authorized(
+                    reference=charge.reference,
+                    amount=money(charge.amount),
+                    expires_at=charge.reserved_until,
                 )
-            case State.DECLINED:
-                return _declined(charge.reference, charge.reason, charge.message)
+            case State.CAPTURED:
+                return captured(
+                    charge.reference,
+                    str(charge.captured),
+                    str(charge.fee or ""),
+                    charge.amount.currency,
+                )
+            case State.DECLINED | State.VOIDED:
+                return declined(charge.reference, charge.reason, charge.message)
             case State.ACTION_NEEDED:
                 return ActionNeeded(
                     reference=charge.reference,
@@ -184,32 +217,4 @@ class SandboxConnector:
             case State.PENDING:
                 return Pending(reference=charge.reference)
             case State.LOST:
-                return InDoubt(reason="the sandbox did not answer")
-
-
-def _outcome_in(wire: _Wire) -> Outcome:
-    """Raises: InvalidRequest when the amount cannot be money of ours."""
-    if wire.type != f"charge.{wire.state}":
-        return InDoubt(reason=f"a notification of type {wire.type!r} says {wire.state!r}")
-    if wire.state == State.CAPTURED:
-        return _captured(wire.reference, wire.amount, wire.fee, wire.currency)
-    if wire.state == State.DECLINED:
-        return _declined(wire.reference, wire.reason, wire.message)
-    return InDoubt(reason=f"a notification says {wire.state!r}, which we do not know")
-
-
-def _captured(reference: str, amount: str, fee: str, currency: str) -> Captured:
-    return Captured(
-        reference=reference,
-        amount=Money.from_major(amount, currency),
-        fee=Money.from_major(fee, currency) if fee else None,
-    )
-
-
-def _declined(reference: str, reason: str, message: str) -> Declined:
-    return Declined(
-        code=OUR_CODE.get(reason, "declined"),
-        message=message,
-        reference=reference,
-        provider_code=reason,
-    )
+                return _SILENCE

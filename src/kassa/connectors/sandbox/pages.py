@@ -6,17 +6,18 @@ import hmac
 import re
 from base64 import b64encode
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from kassa.connectors.sandbox.books import Charge, SandboxBooks
 from kassa.connectors.sandbox.cards import State
+from kassa.connectors.sandbox.report import as_csv
 from kassa.connectors.sandbox.words import LANGUAGES, WORDS, language_of
 
 _TEMPLATES = Environment(
@@ -25,6 +26,8 @@ _TEMPLATES = Environment(
 _STYLE = _TEMPLATES.get_template("style.css").render().encode()
 _STYLE_HASH = b64encode(hashlib.sha256(_STYLE).digest()).decode()
 _LARGEST_FORM = 4096
+_DAYS_SHOWN = 7
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
 
 
@@ -35,6 +38,7 @@ def routes(books: SandboxBooks, *, clock: Callable[[], datetime]) -> list[Route]
         Route("/sandbox/challenge/{reference}", pages.ask, methods=["GET"]),
         Route("/sandbox/challenge/{reference}", pages.answer, methods=["POST"]),
         Route("/sandbox/books", pages.show_books, methods=["GET"]),
+        Route("/sandbox/report.csv", pages.send_report, methods=["GET"]),
     ]
 
 
@@ -88,7 +92,32 @@ class _Pages:
         now = self._clock()
         charges = await asyncio.to_thread(self._books.latest, now=now)
         totals = await asyncio.to_thread(self._books.totals)
-        return _page(request, "books.html", charges=charges, totals=totals)
+        today = now.astimezone(UTC).date()
+        days = [today - timedelta(days=back) for back in range(_DAYS_SHOWN)]
+        return _page(request, "books.html", charges=charges, totals=totals, days=days)
+
+    async def send_report(self, request: Request) -> Response:
+        """The settlement report of one UTC day, as CSV, line by line as it is read."""
+        since = _midnight(request.query_params.get("day", ""))
+        if since is None:
+            return _page(
+                request,
+                "message.html",
+                status=400,
+                title="bad_day_title",
+                text="bad_day",
+                link=("/sandbox/books", "to_books"),
+            )
+        until = since + timedelta(days=1)
+        rows = self._books.report(since, until, now=self._clock())
+        headers = {
+            "content-disposition": f'attachment; filename="sandbox-{since:%Y-%m-%d}.csv"',
+            "x-content-type-options": "nosniff",
+            "cache-control": "no-store",
+        }
+        return StreamingResponse(
+            as_csv(rows), headers=headers, media_type="text/csv; charset=utf-8; header=present"
+        )
 
     async def _challenged(self, request: Request) -> Charge | None:
         return await asyncio.to_thread(
@@ -126,6 +155,15 @@ def _page(
         "content-language": language,
     }
     return HTMLResponse(text, status, headers)
+
+
+def _midnight(day: str) -> datetime | None:
+    """When the UTC day "2026-11-22" begins; None when that is no day with another after it."""
+    try:
+        since = datetime.fromisoformat(day).replace(tzinfo=UTC) if _DAY.fullmatch(day) else None
+        return since if since is None or since + timedelta(days=1) else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _unknown(request: Request) -> Response:

@@ -64,7 +64,7 @@ def to_message(view: View) -> payment_pb2.Payment:
         module=MODULE[payment.module],
         amount=_money_message(payment.amount),
         processing_fee=_money_message(payment.fee),
-        refund_amount=_money_message(payment.refunded),
+        refund_amount=_money_message(payment.returned),
         created_time=payment.created_at,
         last_updated_time=payment.updated_at,
     )
@@ -92,7 +92,7 @@ def to_json(view: View) -> dict[str, Any]:
         "module": MODULE[payment.module],
         "amount": _money_json(payment.amount),
         "processingFee": _money_json(payment.fee),
-        "refundAmount": _money_json(payment.refunded),
+        "refundAmount": _money_json(payment.returned),
         "createdTime": _timestamp(payment.created_at),
         "lastUpdatedTime": _timestamp(payment.updated_at),
     }

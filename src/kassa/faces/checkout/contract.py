@@ -27,6 +27,7 @@ STATUS: Mapping[PaymentStatus, str] = {
     PaymentStatus.FAILED: "INVALID",
     PaymentStatus.EXPIRED: "TIMEOUT",
 }
+"""Of a payment whose money, when any came, is still there."""
 
 HTTP = edge.HTTP_STATUS
 _STATUS_OF_REASON = {"body_too_large": 413, "method_not_allowed": 405}
@@ -105,6 +106,20 @@ def date_text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "+0000")
 
 
+def is_confirmed(payment: Payment) -> bool:
+    """Whether money has come, and some of it is still there: not all given back to the payer, nor
+    taken back by the payer's bank."""
+    gone = payment.returned.minor + payment.disputed_minor
+    return payment.is_paid and (gone == 0 or gone < payment.captured.minor)
+
+
+def status_of(payment: Payment) -> str:
+    """One of the four words."""
+    if payment.is_paid and not is_confirmed(payment):
+        return "INVALID"
+    return STATUS[payment.status]
+
+
 def write_payment(payment: Payment) -> PaymentJson:
     if payment.number is None:
         raise ValueError(f"payment {payment.id} was never opened here: it has no number")
@@ -118,11 +133,11 @@ def write_payment(payment: Payment) -> PaymentJson:
         subject=payment.subject,
         description=payment.description or None,
         totalAmount=payment.amount.major,
-        status=STATUS[payment.status],
+        status=status_of(payment),
         vendorTradeId=payment.provider_reference or None,
         confirmedAt=date_text(payment.captured_at) if payment.captured_at else None,
-        confirmed=payment.is_paid,
-        valid=payment.is_paid and not payment.surplus,
+        confirmed=is_confirmed(payment),
+        valid=is_confirmed(payment) and not payment.surplus,
     )
 
 

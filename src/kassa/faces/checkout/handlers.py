@@ -54,7 +54,7 @@ async def verify(request: Request) -> Response:
     number = contract.read_number(request.path_params["id"])
     found = (await get_customer_payment(core, principal, number)).payment
     payment = await sync_payment(core, found.company_id, found.id, actor=principal.actor)
-    return contract.write_data(payment.is_paid)
+    return contract.write_data(contract.is_confirmed(payment))
 
 
 async def _customer(request: Request) -> Principal:

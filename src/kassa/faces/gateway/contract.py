@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kassa.domain.errors import InvalidRequest, KassaError, NotFound, RateLimited
-from kassa.domain.lifecycle import PaymentStatus
+from kassa.domain.lifecycle import ModificationStatus, PaymentStatus
+from kassa.domain.modifications import Modification
 from kassa.domain.payments import Payment
 from kassa.faces import edge
 
@@ -32,13 +33,23 @@ RESULT: Mapping[PaymentStatus, str | None] = {
 HTTP = edge.HTTP_STATUS
 _STATUS_OF_REASON = {"body_too_large": 413, "method_not_allowed": 405}
 
+REFUND_RESULT: Mapping[ModificationStatus, str | None] = {
+    ModificationStatus.REQUESTED: PENDING,
+    ModificationStatus.PROCESSING: UNKNOWN,
+    ModificationStatus.SUCCEEDED: None,
+    ModificationStatus.FAILED: FAILED,
+}
+"""The first word of a refund's `error`; None where `refundResult` is true."""
+
 NOT_YOURS = "no such payment request of yours"
+NO_REFUND = "no such payment request or refund of yours"
 
 _NO_STORE = {"Cache-Control": "no-store"}
 # Control characters and lone surrogates: neither the database nor a page can show them.
 _NOT_TEXT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
+_REFUNDS = re.compile(r"/gateway/payment-requests/[^/]*/refunds(?:/|\Z)")
 _ORDER_ID = re.compile(r"[A-Za-z0-9_-]{3,45}", re.ASCII)
 _ACCOUNT_TYPE = re.compile(r"[A-Za-z][A-Za-z _-]{0,31}", re.ASCII)
 
@@ -69,6 +80,14 @@ class PaymentRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     module: Literal["GROOMING", "RETAIL", "MEMBERSHIP"] | None = None
 
 
+class RefundRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The body of POST /gateway/payment-requests/{id}/refunds. No amount: all that is left."""
+
+    refundId: str  # noqa: N815
+    amount: edge.Number | None = None
+    reason: Text | None = None
+
+
 class Created(msgspec.Struct, frozen=True):
     """The seed's three outputs of creating."""
 
@@ -81,6 +100,14 @@ class Result(msgspec.Struct, frozen=True):
     """The seed's two outputs of asking."""
 
     paymentResult: bool  # noqa: N815
+    error: str | None
+
+
+class Refunded(msgspec.Struct, frozen=True):
+    """What both operations of refunds answer."""
+
+    refundId: str | None  # noqa: N815
+    refundResult: bool  # noqa: N815
     error: str | None
 
 
@@ -104,7 +131,7 @@ def result_of(payment: Payment, cashier_url: str) -> Result:
         case None:
             said = (
                 f"{FAILED}: surplus: the money came when it was no longer owed;"
-                " it goes back to the payer, so do not deliver on it"
+                f" it {_surplus_goes(payment)} back to the payer, so do not deliver on it"
             )
         case "FAILED":
             said = f"{FAILED}: {_failure(payment)}"
@@ -118,6 +145,11 @@ def result_of(payment: Payment, cashier_url: str) -> Result:
         case _:
             said = f"{PENDING}: {_what_is_missing(payment, cashier_url)}"
     return Result(paymentResult=False, error=said)
+
+
+def _surplus_goes(payment: Payment) -> str:
+    done = payment.surplus_amount.minor <= payment.surplus_returned_minor > 0
+    return "went" if done else "goes"
 
 
 def _failure(payment: Payment) -> str:
@@ -141,6 +173,30 @@ def _what_is_missing(payment: Payment, cashier_url: str) -> str:
             return f"the payer has not paid yet, and can at {cashier_url}"
 
 
+def refund_of(refund: Modification) -> Refunded:
+    """Whether the money is certainly given back, and if not, what is known, as `result_of`."""
+    match REFUND_RESULT[refund.status]:
+        case None:
+            return Refunded(refund.request_id, refundResult=True, error=None)
+        case "FAILED":
+            code = refund.failure_code or "refused"
+            said = f"{FAILED}: {code}: {refund.failure_message or 'the refund was refused'}"
+        case "UNKNOWN" if refund.provider_reference:
+            said = f"{PENDING}: the provider has accepted it and has not decided yet; ask again"
+        case "UNKNOWN":
+            said = (
+                f"{UNKNOWN}: the provider has not said whether it gave the money back;"
+                " ask again, and do not give it back in another way meanwhile"
+            )
+        case _:
+            said = f"{PENDING}: it has not reached the provider yet and will be sent again"
+    return Refunded(refund.request_id, refundResult=False, error=said)
+
+
+def write_refund(refund: Modification) -> Response:
+    return edge.answer(refund_of(refund), headers=_NO_STORE)
+
+
 def write_created(payment: Payment, cashier_url: str) -> Response:
     result = result_of(payment, cashier_url)
     created = Created(payment.id, paymentResult=result.paymentResult, error=result.error)
@@ -153,7 +209,10 @@ def write_result(payment: Payment, cashier_url: str) -> Response:
 
 def write_error(request: Request, error: KassaError) -> Response:
     """The operation's own members: nothing was paid, and `error` is `CODE: sentence`."""
-    said = NOT_YOURS if isinstance(error, NotFound) else error.message
+    of_refund = _REFUNDS.match(request.scope["path"]) is not None
+    said = error.message
+    if isinstance(error, NotFound):
+        said = NO_REFUND if of_refund else NOT_YOURS
     text = f"{error.code.upper()}: {said}"
     status = _STATUS_OF_REASON.get(error.reason, HTTP[error.code])
     headers = dict(_NO_STORE)
@@ -163,8 +222,10 @@ def write_error(request: Request, error: KassaError) -> Response:
         headers["Retry-After"] = str(error.retry_after_seconds)
     elif status == 503 or error.code == "in_progress":
         headers["Retry-After"] = "1"
-    body: Created | Result = Result(paymentResult=False, error=text)
-    if request.method == "POST":
+    body: Created | Refunded | Result = Result(paymentResult=False, error=text)
+    if of_refund:
+        body = Refunded(None, refundResult=False, error=text)
+    elif request.method == "POST":
         body = Created(None, paymentResult=False, error=text)
     return edge.answer(body, status, headers)
 
@@ -189,3 +250,26 @@ def check_texts(wanted: PaymentRequest) -> PaymentRequest:
         if _NOT_TEXT.search(text):
             raise InvalidRequest(f"{field}: it has characters that are not text", field=field)
     return wanted
+
+
+def check_refund(wanted: RefundRequest) -> RefundRequest:
+    """`wanted` itself, when its id can be one and its reason can be stored and shown.
+
+    Raises: InvalidRequest, which never repeats them.
+    """
+    if not _REQUEST_ID.fullmatch(wanted.refundId):
+        said = "refundId: 1 to 64 letters, digits, _ or - are needed"
+        raise InvalidRequest(said, field="refundId")
+    if _NOT_TEXT.search(wanted.reason or ""):
+        raise InvalidRequest("reason: it has characters that are not text", field="reason")
+    return wanted
+
+
+def read_refund_id(text: str) -> str:
+    """A refund id from a path.
+
+    Raises: NotFound for what cannot be one.
+    """
+    if _REQUEST_ID.fullmatch(text):
+        return text
+    raise NotFound(NO_REFUND)

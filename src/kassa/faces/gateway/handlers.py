@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from kassa.domain.errors import NotFound, UnsupportedOperation
+from kassa.domain.lifecycle import ModificationKind
 from kassa.domain.money import Money, payable
 from kassa.domain.orders import Module
 from kassa.domain.payments import Method
@@ -18,7 +19,10 @@ from kassa.faces.api_keys import principal_of
 from kassa.faces.gateway import contract
 from kassa.faces.gateway.accounts import bare_number, mask_account, read_source
 from kassa.usecases.find_payments import View, get_payment
+from kassa.usecases.modify_payment import Wanted, find_modification, modify_payment
 from kassa.usecases.request_payment import RequestedPayment, request_payment
+
+REFUND_SCOPE = "gateway.refunds"
 
 
 async def create(request: Request) -> Response:
@@ -34,6 +38,43 @@ async def show(request: Request) -> Response:
     payment_id = contract.read_request_id(request.path_params["payment_request_id"])
     view = await get_payment(core, principal.company.id, payment_id)
     return contract.write_result(view.payment, _cashier(request, view))
+
+
+async def create_refund(request: Request) -> Response:
+    core, principal = edge.core_of(request), await principal_of(request)
+    payment_id = contract.read_request_id(request.path_params["payment_request_id"])
+    wanted = contract.check_refund(await edge.read_json(request, contract.RefundRequest))
+    payment = (await get_payment(core, principal.company.id, payment_id)).payment
+    amount = None
+    if wanted.amount is not None:
+        amount = payable(Money.from_major(wanted.amount, payment.amount.currency))
+    done = await modify_payment(
+        core,
+        Wanted(
+            company_id=payment.company_id,
+            payment_id=payment.id,
+            kind=ModificationKind.REFUND,
+            amount=amount,
+            actor=principal.actor,
+            face="gateway",
+            request_scope=REFUND_SCOPE,
+            request_id=wanted.refundId,
+            reason=wanted.reason or "",
+        ),
+    )
+    return contract.write_refund(done.modification)
+
+
+async def show_refund(request: Request) -> Response:
+    core, principal = edge.core_of(request), await principal_of(request)
+    payment_id = contract.read_request_id(request.path_params["payment_request_id"])
+    refund_id = contract.read_refund_id(request.path_params["refund_id"])
+    refund = await find_modification(
+        core, principal.company.id, scope=REFUND_SCOPE, request_id=refund_id
+    )
+    if refund.payment_id != payment_id:
+        raise NotFound(contract.NO_REFUND)
+    return contract.write_refund(refund)
 
 
 def _requested(wanted: contract.PaymentRequest, principal: Principal) -> RequestedPayment:
@@ -109,6 +150,18 @@ async def refuse(request: Request) -> Response:
 served = [
     edge.route("POST", "/gateway/payment-requests", create, contract.write_error),
     edge.route("GET", "/gateway/payment-requests/{payment_request_id}", show, contract.write_error),
+    edge.route(
+        "POST",
+        "/gateway/payment-requests/{payment_request_id}/refunds",
+        create_refund,
+        contract.write_error,
+    ),
+    edge.route(
+        "GET",
+        "/gateway/payment-requests/{payment_request_id}/refunds/{refund_id}",
+        show_refund,
+        contract.write_error,
+    ),
 ]
 # Last, for every verb, and known by its beginning: {:path} would end at a line break.
 elsewhere = edge.route((), "/gateway/", refuse, contract.write_error)

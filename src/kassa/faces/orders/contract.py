@@ -1,4 +1,4 @@
-"""The words of the orders interface's two calls: what may come in, and what goes out."""
+"""The words of the orders interface's first two calls: what may come in, and what goes out."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from kassa.domain.errors import InvalidRequest, Unauthenticated
 from kassa.domain.money import Money, payable
 from kassa.domain.orders import Module, Order
-from kassa.domain.payments import Payment
+from kassa.domain.payments import CaptureMethod, Payment
 from kassa.domain.principals import Company, Principal
 from kassa.faces import edge
 from kassa.faces.orders.resources import deciding_payment, order_word
@@ -44,7 +44,7 @@ VERDICT: Mapping[str, Verdict] = {
 """By order_status; a failure adds its reason to the message."""
 
 
-_UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _ORDER_ID = re.compile(r"[A-Za-z0-9_-]{3,45}")
 _EMAIL = re.compile(r"[^\s@<>,;]+@[^\s@<>,;.]+(?:\.[^\s@<>,;.]+)+")
 _PHONE = re.compile(r"\+?[0-9(][0-9 ().-]*")
@@ -54,6 +54,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 _HEADERS = ("x-client-id", "x-client-secret", "idempotency-key", "x-idempotency-key")
 
+CAPTURE_METHODS = {method.value: method for method in CaptureMethod}
 _MODULES = {module.value: module for module in Module}
 
 Uint32 = Annotated[int, msgspec.Meta(ge=1, le=2**32 - 1)]
@@ -100,6 +101,7 @@ class CreateOrder(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     order_note: Annotated[str, msgspec.Meta(max_length=200)] | None = None
     order_tags: OrderTags | None = None
     module: str | None = None
+    capture_method: str | None = None
 
 
 class VerifyPayment(msgspec.Struct, forbid_unknown_fields=True):
@@ -135,10 +137,10 @@ def read_key(headers: Mapping[str, str]) -> str | None:
     """
     key, other = headers.get("idempotency-key"), headers.get("x-idempotency-key")
     if key is not None and other is not None and key != other:
-        raise _wrong("idempotency_key", "Idempotency-Key and x-idempotency-key differ")
+        raise wrong("idempotency_key", "Idempotency-Key and x-idempotency-key differ")
     key = other if key is None else key
     if key is not None and not _KEY.fullmatch(key):
-        raise _wrong("idempotency_key", "1 to 255 visible ASCII characters are needed, once")
+        raise wrong("idempotency_key", "1 to 255 visible ASCII characters are needed, once")
     return key
 
 
@@ -176,44 +178,45 @@ def read_create(
         notify_url=meta.notify_url or "",
         payment_methods=meta.payment_methods or "",
         expires_at=_expiry(wanted, now),
+        capture_method=_capture_method(wanted.capture_method),
     )
 
 
 def _check_customer(wanted: CreateOrder, company: Company) -> None:
-    if not wanted.customer_name.strip() or _UNREADABLE.search(wanted.customer_name):
-        raise _wrong("customer_name", "a name without control characters is needed")
-    if not _EMAIL.fullmatch(wanted.customer_email) or _UNREADABLE.search(wanted.customer_email):
-        raise _wrong("customer_email", "an address such as alice@example.com is needed")
+    if not wanted.customer_name.strip() or UNREADABLE.search(wanted.customer_name):
+        raise wrong("customer_name", "a name without control characters is needed")
+    if not _EMAIL.fullmatch(wanted.customer_email) or UNREADABLE.search(wanted.customer_email):
+        raise wrong("customer_email", "an address such as alice@example.com is needed")
     digits = sum(character.isdecimal() for character in wanted.customer_phone)
     if not _PHONE.fullmatch(wanted.customer_phone) or digits < 5:
-        raise _wrong("customer_phone", "5 to 20 digits are needed, with + in front if you like")
+        raise wrong("customer_phone", "5 to 20 digits are needed, with + in front if you like")
     details = wanted.customer_details
     if details is None:
         return
     if details.org_id is not None and details.org_id != company.number:
-        raise _wrong("customer_details.org_id", "this is not your organization")
+        raise wrong("customer_details.org_id", "this is not your organization")
     for field in ("customer_name", "customer_email", "customer_phone"):
         if getattr(details, field) not in (None, getattr(wanted, field)):
-            raise _wrong(f"customer_details.{field}", f"it differs from {field}")
+            raise wrong(f"customer_details.{field}", f"it differs from {field}")
 
 
 def _check_order(wanted: CreateOrder, meta: OrderMeta, tags: OrderTags) -> None:
     if wanted.order_id is not None and not _ORDER_ID.fullmatch(wanted.order_id):
-        raise _wrong("order_id", "3 to 45 of letters, digits, _ and - are needed")
+        raise wrong("order_id", "3 to 45 of letters, digits, _ and - are needed")
     if meta.return_url and not _is_address(meta.return_url):
-        raise _wrong(
+        raise wrong(
             "order_meta.return_url", "an absolute http or https address without spaces is needed"
         )
     if meta.payment_methods and not _METHODS.fullmatch(meta.payment_methods):
-        raise _wrong("order_meta.payment_methods", "words with commas between them are needed")
+        raise wrong("order_meta.payment_methods", "words with commas between them are needed")
     for field, said in (
         ("order_note", wanted.order_note),
         ("order_meta.notify_url", meta.notify_url),
         ("order_tags.name", tags.name),
         ("order_tags.age", tags.age),
     ):
-        if said and _UNREADABLE.search(said):
-            raise _wrong(field, "control characters are not allowed")
+        if said and UNREADABLE.search(said):
+            raise wrong(field, "control characters are not allowed")
 
 
 def _is_address(text: str) -> bool:
@@ -234,9 +237,9 @@ def _expiry(wanted: CreateOrder, now: datetime) -> datetime | None:
     if expiry is None:
         return None
     if expiry > now + LATEST_EXPIRY:
-        raise _wrong("order_expiry_time", f"at most {LATEST_EXPIRY.days} days ahead are possible")
+        raise wrong("order_expiry_time", f"at most {LATEST_EXPIRY.days} days ahead are possible")
     if expiry < EARLIEST_EXPIRY:
-        raise _wrong("order_expiry_time", "a moment in the future is needed")
+        raise wrong("order_expiry_time", "a moment in the future is needed")
     return expiry.astimezone(UTC)
 
 
@@ -245,11 +248,19 @@ def _module(word: str | None) -> Module | None:
         return None
     module = _MODULES.get(word.lower())
     if module is None:
-        raise _wrong("module", "GROOMING, RETAIL or MEMBERSHIP is needed")
+        raise wrong("module", "GROOMING, RETAIL or MEMBERSHIP is needed")
     return module
 
 
-def _wrong(field: str, why: str) -> InvalidRequest:
+def _capture_method(word: str | None) -> CaptureMethod:
+    method = CAPTURE_METHODS.get("automatic" if word is None else word.lower())
+    if method is None:
+        raise wrong("capture_method", "automatic or manual is needed")
+    return method
+
+
+def wrong(field: str, why: str) -> InvalidRequest:
+    """What is wrong with the member `field`, to be raised."""
     return InvalidRequest(f"{field}: {why}", field=field, reason="value")
 
 

@@ -36,7 +36,21 @@ FAILURES: Mapping[str, Failure] = {
 }
 """Every code of `domain.errors`. Source of the names: Cashfree PG, whose order the seed copies."""
 
-_ORDER_ID_TAKEN = Failure(409, "invalid_request_error", "order_already_exists")
+FAILURE_OF_REASON: Mapping[str, Failure] = {
+    "order_id_taken": Failure(409, "invalid_request_error", "order_already_exists"),
+    "refund_id_taken": Failure(409, "invalid_request_error", "refund_already_exists"),
+    "refund_not_found": Failure(404, "invalid_request_error", "refund_not_found"),
+    "claim_in_progress": Failure(409, "invalid_request_error", "request_in_progress"),
+    "not_authorized": Failure(400, "invalid_request_error", "order_not_authorized"),
+    "authorization_expired": Failure(400, "invalid_request_error", "authorization_expired"),
+    "already_captured": Failure(400, "invalid_request_error", "order_already_captured"),
+    "already_voided": Failure(400, "invalid_request_error", "order_id_voided"),
+    "capture_amount": Failure(400, "invalid_request_error", "amount_invalid"),
+    "not_paid": Failure(400, "invalid_request_error", "order_not_paid"),
+    "surplus": Failure(400, "invalid_request_error", "order_not_paid"),
+    "refund_amount": Failure(400, "invalid_request_error", "refund_amount_invalid"),
+}
+"""By a refusal's reason, where that has a name of its own."""
 
 _CODE_OF_REASON: Mapping[str, str] = {
     "amount_invalid": "order_amount_invalid",
@@ -61,8 +75,8 @@ class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def failure_of(error: KassaError) -> Failure:
     """The finest name there is: order_amount_missing rather than request_invalid."""
-    if error.reason == "order_id_taken":
-        return _ORDER_ID_TAKEN
+    if error.reason in FAILURE_OF_REASON:
+        return FAILURE_OF_REASON[error.reason]
     failure = FAILURES[error.code]
     if not isinstance(error, InvalidRequest):
         return failure

@@ -1,25 +1,34 @@
 """The orders interface over HTTP: read, call the use case, write."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from kassa.domain.errors import NotFound
-from kassa.domain.lifecycle import PaymentStatus
+from kassa.domain.errors import IdempotencyMismatch, NotFound
+from kassa.domain.lifecycle import ModificationKind, PaymentStatus
+from kassa.domain.modifications import Modification
 from kassa.domain.orders import Order
 from kassa.domain.payments import Payment
 from kassa.domain.principals import Principal
 from kassa.faces import edge
-from kassa.faces.orders import contract, resources
+from kassa.faces.orders import changes, contract, refunds, resources, settlements
 from kassa.faces.orders.failures import ErrorBody, write_error
 from kassa.usecases.authenticate import authenticate_client
 from kassa.usecases.core import Core
 from kassa.usecases.create_order import create_order
-from kassa.usecases.find_payments import payments_of_order
+from kassa.usecases.find_payments import get_payment, payments_of_order
+from kassa.usecases.modify_payment import (
+    Modified,
+    Wanted,
+    modifications_of,
+    modify_payment,
+    sync_modification,
+)
+from kassa.usecases.settlements import settlement_of_payments
 from kassa.usecases.sync_payment import sync_payment
 
 UNDECIDED = frozenset({PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_ACTION})
@@ -94,17 +103,104 @@ async def show_order(request: Request) -> Response:
 
 async def show_payments(request: Request) -> Response:
     order, payments = await order_asked_for(request)
-    return edge.answer([resources.write_payment(order, payment) for payment in payments])
+    done = await changes_of(request, payments)
+    return edge.answer([resources.write_payment(order, payment, done) for payment in payments])
+
+
+async def change_authorization(request: Request) -> Response:
+    """Claim what is reserved, or let go of it; what is not known yet reads as pending."""
+    core = edge.core_of(request)
+    headers = contract.read_headers(request.headers)
+    principal = await authenticate(core, headers)
+    key = contract.read_key(headers)
+    wanted = await edge.read_json(request, changes.ChangeAuthorization)
+    company_id, order_id = principal.company.id, request.path_params["order_id"]
+    order, payments = await find_order(core, company_id, order_id)
+    payment = changes.reserving_payment(payments)
+    done = await modify_payment(core, changes.read_change(wanted, payment, principal, key))
+    payment, claim = done.payment, done.modification
+    if done.replayed and claim.is_open:
+        claim = await sync_modification(core, claim, actor=principal.actor)
+        payment = (await get_payment(core, company_id, payment.id)).payment
+    return edge.answer(
+        resources.write_payment(order, payment, about=claim),
+        headers=contract.REPLAYED if done.replayed else None,
+    )
+
+
+async def create_refund(request: Request) -> Response:
+    core = edge.core_of(request)
+    headers = contract.read_headers(request.headers)
+    principal = await authenticate(core, headers)
+    key = contract.read_key(headers)
+    wanted = await edge.read_json(request, changes.CreateRefund)
+    company_id, order_id = principal.company.id, request.path_params["order_id"]
+    order, payments = await find_order(core, company_id, order_id)
+    payment = changes.refundable_payment(payments)
+    asked = changes.read_refund(wanted, payment, principal, key, core.new_id("refund"))
+    if changes.uses_key_of_another(asked, await changes_of(request, payments)):
+        raise IdempotencyMismatch("this idempotency key was used for another refund")
+    done = await _refund(core, asked, taken=wanted.refund_id is not None)
+    refund = done.modification
+    if done.replayed:
+        refund = await sync_modification(core, refund, actor=principal.actor)
+    return edge.answer(
+        refunds.write_refund(order, refund), headers=contract.REPLAYED if done.replayed else None
+    )
+
+
+async def _refund(core: Core, asked: Wanted, *, taken: bool) -> Modified:
+    """`taken`: a contradiction is one of the merchant's own refund id, and not of a key.
+
+    Raises: as `modify_payment`.
+    """
+    mismatch = IdempotencyMismatch(
+        f"refund {asked.request_id!r} exists, and is not the one that is asked for",
+        reason="refund_id_taken" if taken else None,
+    )
+    try:
+        done = await modify_payment(core, asked)
+    except IdempotencyMismatch:
+        raise mismatch from None
+    if done.replayed and not changes.says_the_same(asked, done.modification):
+        raise mismatch
+    return done
 
 
 async def show_refunds(request: Request) -> Response:
-    _, payments = await order_asked_for(request)
-    return edge.answer(resources.write_refunds(payments))
+    order, payments = await order_asked_for(request)
+    done = await changes_of(request, payments)
+    found = [item for item in done if item.kind is ModificationKind.REFUND]
+    return edge.answer([refunds.write_refund(order, refund) for refund in found])
+
+
+async def show_refund(request: Request) -> Response:
+    """One refund, by the merchant's id of it; a provider that has not answered is asked first."""
+    core = edge.core_of(request)
+    principal = await authenticate(core, contract.read_headers(request.headers))
+    order, payments = await find_order(core, principal.company.id, request.path_params["order_id"])
+    wanted = request.path_params["refund_id"]
+    for item in await changes_of(request, payments):
+        if item.kind is ModificationKind.REFUND and refunds.refund_id_of(item) == wanted:
+            refund = await sync_modification(core, item, actor=principal.actor)
+            return edge.answer(refunds.write_refund(order, refund))
+    raise NotFound("no such refund of this order", reason="refund_not_found")
+
+
+async def changes_of(request: Request, payments: Sequence[Payment]) -> list[Modification]:
+    """Captures, voids and refunds of these payments, oldest first; most have none."""
+    changed = [payment.id for payment in payments if payment.modifications]
+    if not changed:
+        return []
+    return await modifications_of(edge.core_of(request), payments[0].company_id, changed)
 
 
 async def show_settlements(request: Request) -> Response:
-    _, payments = await order_asked_for(request)
-    return edge.answer(resources.write_settlements(payments))
+    order, payments = await order_asked_for(request)
+    shares = await settlement_of_payments(
+        edge.core_of(request), order.company_id, [payment.id for payment in payments]
+    )
+    return edge.answer(settlements.write_settlements(order, payments, shares))
 
 
 async def refuse(request: Request) -> Response:
@@ -126,7 +222,10 @@ served = [
     edge.route("POST", "/v1/orders:verify", verify, write_error),
     edge.route("GET", "/pg/orders/{order_id}", show_order, write_error),
     edge.route("GET", "/pg/orders/{order_id}/payments", show_payments, write_error),
+    edge.route("POST", "/pg/orders/{order_id}/authorization", change_authorization, write_error),
+    edge.route("POST", "/pg/orders/{order_id}/refunds", create_refund, write_error),
     edge.route("GET", "/pg/orders/{order_id}/refunds", show_refunds, write_error),
+    edge.route("GET", "/pg/orders/{order_id}/refunds/{refund_id}", show_refund, write_error),
     edge.route("GET", "/pg/orders/{order_id}/settlements", show_settlements, write_error),
 ]
 # Last, for every verb, and known by its beginning: {:path} would end at a line break.

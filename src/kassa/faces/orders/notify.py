@@ -7,6 +7,7 @@ import time
 from datetime import timedelta
 
 from kassa.domain.case import Announcement
+from kassa.domain.money import Money
 from kassa.domain.orders import Order
 from kassa.domain.payments import Payment
 from kassa.domain.principals import Company
@@ -79,8 +80,11 @@ def _content(announcement: Announcement, order: Order, payment: Payment) -> dict
     """Ids, amounts and status; whoever reads along learns nothing of the customer.
 
     `version` is the change that is announced, the status is the one of this moment: a receiver
-    that ignores a version it has passed already loses nothing.
+    that ignores a version it has passed already loses nothing. `surplus_amount` is what came in
+    although nobody owed it, also beside a payment that counts; `returned_amount` is all that the
+    payer has back, of either.
     """
+    currency = payment.amount.currency
     return {
         "business_id": payment.business_id,
         "order_id": order.id,
@@ -91,8 +95,14 @@ def _content(announcement: Announcement, order: Order, payment: Payment) -> dict
         "amount": f"{payment.amount.major:f}",
         "captured_amount": f"{payment.captured.major:f}",
         "refunded_amount": f"{payment.refunded.major:f}",
+        "disputed_amount": f"{Money(payment.disputed_minor, currency).major:f}",
         "surplus_amount": f"{payment.surplus_amount.major:f}",
-        "currency": payment.amount.currency,
+        "returned_amount": f"{_returned(payment).major:f}",
+        "currency": currency,
         "payment_method": payment.method.value if payment.method else "",
         "failure_code": payment.failure_code,
     }
+
+
+def _returned(payment: Payment) -> Money:
+    return Money(payment.refunded.minor + payment.surplus_returned_minor, payment.amount.currency)

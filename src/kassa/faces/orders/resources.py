@@ -1,17 +1,24 @@
-"""The order and its payments, refunds and settlements, in the words of the orders interface."""
+"""The order and its payments in the words of the orders interface."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from kassa.domain.lifecycle import ENDED, FUNDS_MOVED, OrderStatus, PaymentStatus
+from kassa.domain.lifecycle import FUNDS_MOVED, ModificationStatus, OrderStatus, PaymentStatus
+from kassa.domain.modifications import Modification
 from kassa.domain.orders import Order
 from kassa.domain.payments import Payment
 from kassa.faces.edge import utc_text
+from kassa.faces.orders.authorization import (
+    Authorization,
+    ended_at,
+    last_claim,
+    optional,
+    write_authorization,
+)
 
 _S = PaymentStatus
 
@@ -40,19 +47,6 @@ PAYMENT_MESSAGE: Mapping[PaymentStatus, str] = {
     _S.EXPIRED: "Payment expired",
 }
 """payment_message, unless the payment failed for a reason of its own."""
-
-AUTHORIZATION: Mapping[PaymentStatus, tuple[str, str]] = {
-    _S.CREATED: ("", ""),
-    _S.REQUIRES_ACTION: ("", ""),
-    _S.PROCESSING: ("capture", "pending"),
-    _S.AUTHORIZED: ("authorize", "success"),
-    _S.CAPTURED: ("capture", "success"),
-    _S.SETTLED: ("capture", "success"),
-    _S.CANCELED: ("", ""),
-    _S.FAILED: ("capture", "failed"),
-    _S.EXPIRED: ("", ""),
-}
-"""authorization's action and status: empty where no provider is, or has been, asked to act."""
 
 CLOSED_ORDER_WORD: Mapping[OrderStatus, str] = {
     OrderStatus.PAID: "paid",
@@ -105,19 +99,6 @@ class OrderBody(msgspec.Struct, frozen=True, kw_only=True):
     settlements: Link
 
 
-class Authorization(msgspec.Struct, frozen=True, kw_only=True):
-    """A time that has not come is null; text that there is none of is empty."""
-
-    action: str
-    status: str
-    captured_amount: Decimal
-    start_time: str | None
-    end_time: str | None
-    approve_by: str
-    action_reference: str
-    action_time: str | None
-
-
 class PaymentBody(msgspec.Struct, frozen=True, kw_only=True):
     """Payment. `payment_amount` is what has been paid, and so zero until funds are claimed."""
 
@@ -138,26 +119,6 @@ class PaymentBody(msgspec.Struct, frozen=True, kw_only=True):
     payment_message: str
     bank_reference: str
     auth_id: str
-
-
-class RefundBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What has been given back of one payment."""
-
-    order_id: str
-    payment_id: str
-    refund_amount: Decimal
-    refund_currency: str
-
-
-class SettlementBody(msgspec.Struct, frozen=True, kw_only=True):
-    """One payment that a provider's settlement report has confirmed."""
-
-    order_id: str
-    payment_id: str
-    entity: str
-    payment_amount: Decimal
-    service_charge: Decimal
-    settlement_currency: str
 
 
 def deciding_payment(payments: Sequence[Payment]) -> Payment | None:
@@ -204,23 +165,34 @@ def write_order(order: Order, payments: Sequence[Payment], base_url: str) -> Ord
     )
 
 
-def write_payment(order: Order, payment: Payment) -> PaymentBody:
+def write_payment(
+    order: Order,
+    payment: Payment,
+    modifications: Sequence[Modification] = (),
+    *,
+    about: Modification | None = None,
+) -> PaymentBody:
+    """`modifications`: what was done to the order's payments since, oldest first.
+
+    `about`: the capture or void to tell of; None for the newest.
+    """
     method = payment.method.value if payment.method else ""
     reference = payment.provider_reference
+    claim = about or last_claim(payment, modifications)
     return PaymentBody(
         id=payment.id,
         order_id=payment.order_id,
         entity=payment.connector,
         payment_currency=payment.amount.currency,
-        error_details=_error_details(payment),
+        error_details=_error_details(payment, claim),
         order_amount=order.amount.major,
         is_captured=payment.is_paid,
         payment_group=method,
-        authorization=_authorization(payment),
+        authorization=write_authorization(payment, claim),
         payment_method=[{"type": method, "instrument": payment.instrument}] if method else [],
         payment_amount=payment.captured.major,
         payment_time=utc_text(payment.created_at),
-        payment_completion_time=_optional(_ended_at(payment)),
+        payment_completion_time=optional(ended_at(payment)),
         payment_status=PAYMENT_WORD[payment.status],
         payment_message=_message(payment),
         bank_reference=reference,
@@ -228,69 +200,27 @@ def write_payment(order: Order, payment: Payment) -> PaymentBody:
     )
 
 
-def _error_details(payment: Payment) -> list[dict[str, str]]:
-    if not payment.failure_code:
-        return []
+def _error_details(payment: Payment, claim: Modification | None) -> list[dict[str, str]]:
+    """Why the payment failed, and why the provider refused to claim or let go of its money."""
+    refused = claim if claim and claim.status is ModificationStatus.FAILED else None
     return [
-        {"error_code": payment.failure_code, "error_description": payment.failure_message},
+        {"error_code": failed.failure_code, "error_description": failed.failure_message}
+        for failed in (payment, refused)
+        if failed is not None and failed.failure_code
     ]
 
 
 def _message(payment: Payment) -> str:
     if payment.surplus:
-        return "Paid although nothing was owed any more: it is to be given back"
-    return payment.failure_message or PAYMENT_MESSAGE[payment.status]
-
-
-def _authorization(payment: Payment) -> Authorization:
-    action, status = AUTHORIZATION[payment.status]
-    ended_at = _ended_at(payment) if action else None
-    return Authorization(
-        action=action,
-        status=status,
-        captured_amount=payment.captured.major,
-        start_time=utc_text(payment.created_at) if action else None,
-        end_time=_optional(ended_at),
-        approve_by=utc_text(payment.expires_at),
-        action_reference=payment.provider_reference,
-        action_time=_optional(ended_at),
-    )
-
-
-def _ended_at(payment: Payment) -> datetime | None:
-    """When it was decided; for what ended without funds, that was its last change."""
-    if payment.captured_at is not None:
-        return payment.captured_at
-    return payment.updated_at if payment.status in ENDED else None
-
-
-def _optional(moment: datetime | None) -> str | None:
-    return None if moment is None else utc_text(moment)
-
-
-def write_refunds(payments: Sequence[Payment]) -> list[RefundBody]:
-    return [
-        RefundBody(
-            order_id=payment.order_id,
-            payment_id=payment.id,
-            refund_amount=payment.refunded.major,
-            refund_currency=payment.refunded.currency,
-        )
-        for payment in payments
-        if payment.refunded.minor
-    ]
-
-
-def write_settlements(payments: Sequence[Payment]) -> list[SettlementBody]:
-    return [
-        SettlementBody(
-            order_id=payment.order_id,
-            payment_id=payment.id,
-            entity=payment.connector,
-            payment_amount=payment.captured.major,
-            service_charge=payment.fee.major,
-            settlement_currency=payment.captured.currency,
-        )
-        for payment in payments
-        if payment.status is _S.SETTLED
-    ]
+        done = payment.surplus_returned_minor >= payment.surplus_amount.minor
+        rest = "it was given back" if done else "it is to be given back"
+        return f"Paid although nothing was owed any more: {rest}"
+    if payment.failure_message or not payment.is_paid:
+        return payment.failure_message or PAYMENT_MESSAGE[payment.status]
+    said = [PAYMENT_MESSAGE[payment.status]]
+    if payment.captured.minor < payment.authorized.minor:
+        rest = f"{payment.held} is still reserved" if payment.held.minor else "the rest was let go"
+        said.append(f"{payment.captured} of {payment.authorized} was claimed, {rest}")
+    if payment.returned.minor:
+        said.append(f"{payment.returned} was given back")
+    return "; ".join(said)

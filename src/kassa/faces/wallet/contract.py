@@ -1,20 +1,21 @@
 """The wallet face's words: result codes, what each status and error is called, answers written."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from kassa.domain.errors import KassaError
 from kassa.domain.lifecycle import OPEN, PaymentStatus
 from kassa.domain.money import Money
-from kassa.domain.payments import Payment
+from kassa.domain.payments import CaptureMethod, Payment
 from kassa.faces.wallet.reading import NOT_THIS_API
 
 FACE = "wallet"
 CONTENT_TYPE = "application/json; charset=UTF-8"
-_MAX_MESSAGE = 256  # characters of resultMessage and paymentFailReason
+MAX_MESSAGE = 256  # characters of resultMessage and paymentFailReason
 
 S, U, F = "S", "U", "F"
 
@@ -39,11 +40,22 @@ PRINTED: Mapping[str, tuple[str, str]] = {
 FAMILY: Mapping[str, tuple[str, str]] = {
     "REQUEST_TRAFFIC_EXCEED_LIMIT": (U, "Too many requests; send the same request again later."),
     "PARAM_ILLEGAL": (F, "A parameter is illegal."),
-    "REPEAT_REQ_INCONSISTENT": (F, "The paymentRequestId was used with other content before."),
+    "REPEAT_REQ_INCONSISTENT": (F, "The request id was used with other content before."),
     "ACCESS_DENIED": (F, "Access denied."),
     "PROCESS_FAIL": (F, "The payment failed."),
     "ORDER_NOT_EXIST": (F, "The order does not exist."),
     "ORDER_IS_CLOSED": (F, "The order is closed."),
+    "ORDER_STATUS_INVALID": (F, "The order is not in a state that allows this."),
+    "AUTH_NOT_FOUND": (F, "Nothing is authorized under this payment."),
+    "AUTH_CANCELLED": (F, "The authorization was canceled."),
+    "AUTH_EXPIRED": (F, "The authorization has expired."),
+    "CAPTURE_IN_PROCESS": (U, "The capture is in process; ask again with the same id."),
+    "CAPTURE_AMOUNT_EXCEED_AUTH_LIMIT": (F, "More than what is still authorized."),
+    "CURRENCY_NOT_SUPPORT": (F, "The payment is in another currency."),
+    "REFUND_IN_PROCESS": (U, "The refund is in process; ask again with the same id."),
+    "REFUND_AMOUNT_EXCEED": (F, "More than what can still be refunded."),
+    "REFUND_NOT_ALLOWED": (F, "This payment cannot be refunded here."),
+    "REFUND_NOT_EXIST": (F, "The refund does not exist."),
 }
 """Codes of the seed's documentation family, for what the seed has no word for."""
 
@@ -68,6 +80,7 @@ FAILURE_RESULT: Mapping[str, str] = {
     "user_status_abnormal": "USER_STATUS_ABNORMAL",
     "user_balance_not_enough": "USER_BALANCE_NOT_ENOUGH",
     "amount_exceeds_limit": "PAYMENT_AMOUNT_EXCEED_LIMIT",
+    "amount_exceeds_daily_limit": "PAYMENT_AMOUNT_EXCEED_LIMIT",
 }
 """By the core's failure code; every other failure is PROCESS_FAIL."""
 
@@ -75,7 +88,7 @@ PAYMENT_STATUS: Mapping[PaymentStatus, str] = {
     _P.CREATED: "PROCESSING",
     _P.REQUIRES_ACTION: "PROCESSING",
     _P.PROCESSING: "PROCESSING",
-    _P.AUTHORIZED: "PROCESSING",
+    _P.AUTHORIZED: "AUTH_SUCCESS",
     _P.CAPTURED: "SUCCESS",
     _P.SETTLED: "SUCCESS",
     _P.FAILED: "FAIL",
@@ -99,7 +112,7 @@ ERROR_RESULT: Mapping[str, str] = {
     "provider_unavailable": "UNKNOWN_EXCEPTION",
     "ambiguous_commit": "UNKNOWN_EXCEPTION",
 }
-"""By the error's code, unless REASON_RESULT knows its reason."""
+"""By the error's code, unless REASON_RESULT, or an API's own table, knows its reason."""
 
 REASON_RESULT: Mapping[str, str] = {
     "no_interface": "NO_INTERFACE_DEF",
@@ -112,6 +125,8 @@ REASON_RESULT: Mapping[str, str] = {
     "body_too_large": "MSG_PARSE_ERROR",
     "body_encoded": "MSG_PARSE_ERROR",
 }
+
+NO_REASONS: Mapping[str, str] = MappingProxyType({})
 
 Answer = dict[str, Any]
 
@@ -131,8 +146,8 @@ class Result:
     @property
     def message(self) -> str:
         if self.detail and self.code not in PRINTED:
-            return self.detail[:_MAX_MESSAGE]
-        return RESULTS[self.code][1].format(request_id=self.request_id)[:_MAX_MESSAGE]
+            return self.detail[:MAX_MESSAGE]
+        return RESULTS[self.code][1].format(request_id=self.request_id)[:MAX_MESSAGE]
 
     def write(self) -> Answer:
         """The members in the order that the seed prints."""
@@ -143,20 +158,21 @@ class Result:
         }
 
 
-def _answer(result: Result) -> Answer:
+def write_result(result: Result) -> Answer:
     """Printed messages stay as printed, so what else is to say goes into extendInfo, which in
     this family is always a text that holds JSON."""
     written: Answer = {"result": result.write()}
     if result.detail and result.code in PRINTED:
         written["extendInfo"] = json.dumps(
-            {"detail": result.detail[:_MAX_MESSAGE]}, ensure_ascii=False
+            {"detail": result.detail[:MAX_MESSAGE]}, ensure_ascii=False
         )
     return written
 
 
-def write_error(error: KassaError) -> Answer:
-    code = REASON_RESULT.get(error.reason) or ERROR_RESULT[error.code]
-    return _answer(Result(code, detail=error.message))
+def write_error(error: KassaError, own: Mapping[str, str] = NO_REASONS) -> Answer:
+    """`own`: an API's codes by reason, which win."""
+    code = own.get(error.reason) or REASON_RESULT.get(error.reason) or ERROR_RESULT[error.code]
+    return write_result(Result(code, detail=error.message))
 
 
 def pay_result(payment: Payment) -> Result:
@@ -180,15 +196,16 @@ def write_pay(
 ) -> Answer:
     """The answer to pay. `at_once`: by auth code, where "accepted" would be read as "paid"."""
     result = pay_result(payment)
-    is_waiting = result.status == S and not payment.is_paid
+    is_waiting = payment.status in OPEN
     if is_waiting and at_once:
         result = Result("UNKNOWN_EXCEPTION")
     elif is_waiting and replayed:
         result = Result("REPEAT_REQUEST", request_id)
-    written = _answer(result) | {"paymentId": payment.id}
+    written = write_result(result) | {"paymentId": payment.id}
     if payment.is_paid and result.status == S:
         written["paymentTime"] = _paid_at(payment)
-    if payment.status in OPEN and not at_once:
+    written |= _write_authorization(payment)
+    if is_waiting and not at_once:
         written["redirectActionForm"] = {
             "method": "POST",
             "redirectionUrl": cashier_url,
@@ -197,9 +214,17 @@ def write_pay(
     return written
 
 
-def write_inquiry(payment: Payment) -> Answer:
+def write_evaluation(failure_code: str) -> Answer:
+    """What pay would come to, by the core's failure code. It names no payment: there is none."""
+    return write_result(Result(FAILURE_RESULT[failure_code] if failure_code else "SUCCESS"))
+
+
+def write_inquiry(payment: Payment, transactions: Sequence[Answer] = ()) -> Answer:
     """The answer to inquiryPayment: its S says that the inquiry worked, not that money moved."""
-    return _answer(Result("SUCCESS")) | write_state(payment)
+    written = write_result(Result("SUCCESS")) | write_state(payment)
+    if transactions:
+        written["transactions"] = list(transactions)
+    return written
 
 
 def write_state(payment: Payment) -> Answer:
@@ -216,8 +241,26 @@ def write_state(payment: Payment) -> Answer:
     }
     if status == "SUCCESS":
         written["paymentTime"] = _paid_at(payment)
+    written |= _write_authorization(payment) | _write_moved(payment)
     if result.status == F:
-        written["paymentFailReason"] = f"{result.code}: {result.message}"[:_MAX_MESSAGE]
+        written["paymentFailReason"] = f"{result.code}: {result.message}"[:MAX_MESSAGE]
+    return written
+
+
+def _write_authorization(payment: Payment) -> Answer:
+    """Until when the rest of a reservation can be captured."""
+    ends = payment.authorization_expires_at
+    held = payment.held.minor > 0
+    return {} if ends is None or not held else {"authExpiryTime": write_time(ends)}
+
+
+def _write_moved(payment: Payment) -> Answer:
+    """What the amount alone does not tell: how much was captured of it, and what went back."""
+    written: Answer = {}
+    if payment.capture_method is CaptureMethod.MANUAL and payment.is_paid:
+        written["capturedAmount"] = write_amount(payment.captured)
+    if payment.returned.minor:
+        written["refundedAmount"] = write_amount(payment.returned)
     return written
 
 

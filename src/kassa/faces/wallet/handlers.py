@@ -5,13 +5,13 @@ import hashlib
 import hmac
 import os
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from kassa.domain.errors import (
     InvalidRequest,
@@ -21,35 +21,33 @@ from kassa.domain.errors import (
     Unauthenticated,
 )
 from kassa.domain.lifecycle import PaymentStatus
-from kassa.domain.payments import Payment
+from kassa.domain.payments import CaptureMethod
 from kassa.domain.principals import WalletClient
 from kassa.faces import edge
-from kassa.faces.wallet import contract, reading, signature
+from kassa.faces.wallet import changes, changes_contract, contract, reading, signature
 from kassa.faces.wallet.notify import KIND
+from kassa.faces.wallet.reach import find_payment, scope, synced
+from kassa.faces.wallet.reading import Members
 from kassa.usecases.authenticate import find_wallet_client
 from kassa.usecases.core import Core
-from kassa.usecases.create_order import NewOrder, create_order
-from kassa.usecases.find_payments import View, find_by_request, get_payment
-from kassa.usecases.pay_from_wallet import WalletPay, pay_from_wallet
-from kassa.usecases.sync_payment import sync_payment
+from kassa.usecases.create_order import NewOrder, check_order, create_order
+from kassa.usecases.pay_from_wallet import WalletPay, evaluate_wallet_pay, pay_from_wallet
 
 FRESHNESS: timedelta | None = None
 """How far Request-Time may be from our clock; None: not judged, since the family publishes no
 tolerance and the request id is what makes a repeated pay harmless (README)."""
 
 _SIGNED_FOR = "kassa.wallet_signed_for"  # in the scope, which no two requests share: a client id
-_UNDECIDED = frozenset(
-    {PaymentStatus.REQUIRES_ACTION, PaymentStatus.PROCESSING, PaymentStatus.AUTHORIZED}
-)
 # An RSA signature costs about a millisecond; cryptography lets the other threads run meanwhile.
 _signers = ThreadPoolExecutor(os.cpu_count() or 2, thread_name_prefix="wallet-sign")
 
-Members = dict[str, Any]
 Verb = Callable[[Core, WalletClient, Members], Awaitable[contract.Answer]]
 
 
 async def pay(core: Core, client: WalletClient, members: Members) -> contract.Answer:
     wanted = reading.read_pay(members)
+    if wanted.is_evaluation:
+        return await _evaluate(core, client, wanted)
     made = await create_order(core, _new_order(core, client, wanted))
     payment, order = made.payment, made.order
     if wanted.auth_code and payment.status is PaymentStatus.CREATED:
@@ -62,8 +60,8 @@ async def pay(core: Core, client: WalletClient, members: Members) -> contract.An
                 actor=client.actor,
             ),
         )
-    elif payment.status in _UNDECIDED:
-        payment = await sync_payment(core, payment.company_id, payment.id, actor=client.actor)
+    else:
+        payment = await synced(core, client, payment)
     return contract.write_pay(
         payment,
         request_id=wanted.request_id,
@@ -73,6 +71,17 @@ async def pay(core: Core, client: WalletClient, members: Members) -> contract.An
     )
 
 
+async def _evaluate(core: Core, client: WalletClient, wanted: reading.Pay) -> contract.Answer:
+    """What pay would answer now. It leaves no trace, and the request id is still unused."""
+    await check_order(core, _new_order(core, client, wanted))
+    refusal = ""
+    if wanted.auth_code:
+        refusal = await evaluate_wallet_pay(
+            core, client.company.id, wanted.auth_code, wanted.amount
+        )
+    return contract.write_evaluation(refusal)
+
+
 def _new_order(core: Core, client: WalletClient, wanted: reading.Pay) -> NewOrder:
     return NewOrder(
         company=client.company,
@@ -80,7 +89,7 @@ def _new_order(core: Core, client: WalletClient, wanted: reading.Pay) -> NewOrde
         actor=client.actor,
         face=contract.FACE,
         amount=wanted.amount,
-        request_scope=_scope(client),
+        request_scope=scope(client),
         request_id=wanted.request_id,
         customer_id=wanted.buyer_id,
         description=wanted.description,
@@ -89,13 +98,10 @@ def _new_order(core: Core, client: WalletClient, wanted: reading.Pay) -> NewOrde
         notify_kind=KIND,
         expires_at=wanted.expires_at,
         retry_allowed=False,
+        capture_method=CaptureMethod.MANUAL if wanted.reserves else CaptureMethod.AUTOMATIC,
         extra={"productCode": wanted.product_code, "order": wanted.order},
         payment_extra={"client_id": client.client_id, "auth": _auth_mark(core, wanted.auth_code)},
     )
-
-
-def _scope(client: WalletClient) -> str:
-    return f"wallet.pay:{client.client_id}"
 
 
 def _auth_mark(core: Core, auth_code: str) -> str:
@@ -108,32 +114,16 @@ def _auth_mark(core: Core, auth_code: str) -> str:
 
 async def inquire(core: Core, client: WalletClient, members: Members) -> contract.Answer:
     asked = reading.read_inquiry(members)
-    company_id = client.company.id
-    if asked.payment_id is not None:
-        view = await get_payment(core, company_id, asked.payment_id)
-    else:
-        request_id = asked.request_id or ""
-        view = await find_by_request(core, company_id, _scope(client), request_id)
-    payment = _visible(client, view)
-    if payment.status in _UNDECIDED:
-        payment = await sync_payment(core, company_id, payment.id, actor=client.actor)
-    return contract.write_inquiry(payment)
+    found = await find_payment(core, client, asked.payment_id, asked.request_id)
+    payment = await synced(core, client, found)
+    return contract.write_inquiry(payment, await changes.transactions(core, client, payment))
 
 
-def _visible(client: WalletClient, view: View) -> Payment:
-    """The payment, unless another wallet client or another business made it.
+def _signed(verb: Verb, own: Mapping[str, str] = contract.NO_REASONS) -> edge.Handler:
+    """The way of every request: from its raw bytes to `verb`, and back to a signed answer.
 
-    Raises: NotFound.
+    `own`: the API's result codes by a refusal's reason.
     """
-    payment = view.payment
-    is_own = payment.request_scope == _scope(client)
-    if is_own or (payment.face != contract.FACE and payment.business_id == client.business_id):
-        return payment
-    raise NotFound("no such payment")
-
-
-def _signed(verb: Verb) -> edge.Handler:
-    """The way of every request: from its raw bytes to `verb`, and back to a signed answer."""
 
     async def handler(request: Request) -> Response:
         core = edge.core_of(request)
@@ -143,7 +133,7 @@ def _signed(verb: Verb) -> edge.Handler:
         try:
             answer = await verb(core, client, await _members(client, request))
         except KassaError as error:  # here, and not in _write_error, to sign in another thread
-            answer = contract.write_error(error)
+            answer = contract.write_error(error, own)
         return await _respond(request, answer)
 
     return handler
@@ -233,8 +223,19 @@ def _write_error(request: Request, error: KassaError) -> Response:
 elsewhere = edge.route((), "/v1/payments/", _no_interface, _write_error)
 elsewhere.path_regex = re.compile("/v1/payments/")
 
+
+def _api(name: str, verb: Verb, own: Mapping[str, str] = contract.NO_REASONS) -> Route:
+    return edge.route("POST", f"/v1/payments/{name}", _signed(verb, own), _write_error)
+
+
 routes = [
-    edge.route("POST", "/v1/payments/pay", _signed(pay), _write_error),
-    edge.route("POST", "/v1/payments/inquiryPayment", _signed(inquire), _write_error),
+    _api("pay", pay),
+    _api("inquiryPayment", inquire),
+    _api("capture", changes.capture, changes_contract.CAPTURE_RESULT),
+    _api("void", changes.void, changes_contract.VOID_RESULT),
+    _api("refund", changes.refund, changes_contract.REFUND_RESULT),
+    _api("refundApply", changes.refund, changes_contract.REFUND_RESULT),
+    _api("inquiryRefund", changes.inquire_refund, changes_contract.REFUND_INQUIRY_RESULT),
+    _api("cancel", changes.cancel, changes_contract.CANCEL_RESULT),
     elsewhere,
 ]

@@ -69,9 +69,10 @@ class WalletNotifications:
 
 
 def write_notification(payment: Payment) -> contract.Answer:
-    """How the payment stands; paymentResult is S only for money that is there to stay."""
+    """How the payment stands; paymentResult is S only for money that is there to stay, or that is
+    reserved where reserving was asked for."""
     state = contract.write_state(payment)
     result = contract.pay_result(payment)
-    if result.status == contract.S and state["paymentStatus"] != "SUCCESS":
+    if result.status == contract.S and state["paymentStatus"] not in ("SUCCESS", "AUTH_SUCCESS"):
         result = contract.Result("UNKNOWN_EXCEPTION")
     return state | {"paymentResult": result.write()}

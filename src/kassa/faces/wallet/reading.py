@@ -25,22 +25,24 @@ _MAX_DEPTH = 32  # the dictionary's deepest member stands at 7
 _AMOUNT = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 _WEB_ADDRESS = re.compile(r"https?://[A-Za-z0-9.\[\]:_-]+(?:[/?#][!-\[\]-~]*)?")
 _REQUIRED = ("productCode", "paymentRequestId", "paymentAmount", "order")
-_SUPPORTED_FACTORS = frozenset({"isCashierPayment", "isAgreementPay"})
+EVALUATION, AUTHORIZATION = "isPaymentEvaluation", "isAuthorizationPayment"
+_SUPPORTED_FACTORS = frozenset({"isCashierPayment", "isAgreementPay", EVALUATION, AUTHORIZATION})
 
+Members = dict[str, Any]
 Id = Annotated[str, Meta(min_length=1, max_length=64)]
 Url = Annotated[str, Meta(max_length=1024)]
 
 
-class _Shape(msgspec.Struct, rename="camel", kw_only=True):
+class Shape(msgspec.Struct, rename="camel", kw_only=True):
     """Wire names are camelCase; unknown members are accepted and ignored (README)."""
 
 
-class Amount(_Shape):
+class Amount(Shape):
     currency: str
     value: str | int
 
 
-class PayRequest(_Shape):
+class PayRequest(Shape):
     product_code: Annotated[str, Meta(max_length=32)]
     payment_request_id: Id
     payment_amount: Amount
@@ -53,14 +55,17 @@ class PayRequest(_Shape):
     payment_factor: dict[str, Any] = {}
 
 
-class InquiryRequest(_Shape):
+class InquiryRequest(Shape):
     payment_id: Id | UnsetType = UNSET
     payment_request_id: Id | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pay:
-    """A pay request understood. `auth_code` is a secret and has no place in any text."""
+    """A pay request understood. `auth_code` is a secret and has no place in any text.
+
+    `reserves`: authorize now, capture later. `is_evaluation`: only say what pay would come to.
+    """
 
     product_code: str
     request_id: str
@@ -72,6 +77,8 @@ class Pay:
     notify_url: str
     return_url: str
     auth_code: str
+    reserves: bool
+    is_evaluation: bool
 
     def __repr__(self) -> str:
         return f"Pay(request_id={self.request_id!r})"
@@ -112,16 +119,15 @@ def read_pay(members: dict[str, Any]) -> Pay:
 
     Raises: InvalidRequest, with reason NOT_THIS_API when the shape is not one of pay.
     """
-    _require(members, _REQUIRED)
-    if isinstance(members["paymentAmount"], dict):
-        _require(members["paymentAmount"], ("currency", "value"), "paymentAmount.")
+    require(members, _REQUIRED)
+    require_amount(members, "paymentAmount")
     sent = edge.convert(_with_goods_listed(members), PayRequest)
     _check_scenario(sent)
     buyer = sent.order.buyer
     return Pay(
         product_code=sent.product_code,
-        request_id=_read_id(sent.payment_request_id, "paymentRequestId"),
-        amount=_read_amount(sent.payment_amount),
+        request_id=read_id(sent.payment_request_id, "paymentRequestId"),
+        amount=read_amount(sent.payment_amount, "paymentAmount"),
         order=kept(sent.order),
         description=sent.order.order_description or "",
         buyer_id=(buyer.reference_buyer_id or "") if buyer else "",
@@ -129,14 +135,21 @@ def read_pay(members: dict[str, Any]) -> Pay:
         notify_url=sent.payment_notify_url,
         return_url=_read_return_url(sent),
         auth_code=sent.payment_auth_code,
+        reserves=sent.product_code == AUTHORIZE_THEN_CAPTURE,
+        is_evaluation=bool(sent.payment_factor.get(EVALUATION)),
     )
 
 
-def _require(members: dict[str, Any], names: tuple[str, ...], inside: str = "") -> None:
+def require(members: dict[str, Any], names: tuple[str, ...], inside: str = "") -> None:
     for name in names:
         if name not in members:
             field = inside + name
             raise InvalidRequest(f"{field} is required", field=field, reason=NOT_THIS_API)
+
+
+def require_amount(members: dict[str, Any], name: str) -> None:
+    if isinstance(members.get(name), dict):
+        require(members[name], ("currency", "value"), f"{name}.")
 
 
 def _with_goods_listed(members: dict[str, Any]) -> dict[str, Any]:
@@ -148,15 +161,10 @@ def _with_goods_listed(members: dict[str, Any]) -> dict[str, Any]:
 
 def _check_scenario(sent: PayRequest) -> None:
     """Refuse what would not be the payment that was asked for."""
-    if sent.product_code == AUTHORIZE_THEN_CAPTURE:
+    if sent.product_code not in (CASHIER, AUTHORIZE_THEN_CAPTURE, AGREEMENT):
         raise InvalidRequest(
-            "productCode: authorizing now and capturing later is not offered yet",
-            field="productCode",
-            reason=NOT_THIS_API,
-        )
-    if sent.product_code not in (CASHIER, AGREEMENT):
-        raise InvalidRequest(
-            f"productCode must be {CASHIER} (cashier) or {AGREEMENT} (agreement payment)",
+            f"productCode must be {CASHIER} (cashier), {AUTHORIZE_THEN_CAPTURE} (authorize now,"
+            f" capture later) or {AGREEMENT} (agreement payment)",
             field="productCode",
             reason=NOT_THIS_API,
         )
@@ -166,6 +174,13 @@ def _check_scenario(sent: PayRequest) -> None:
             raise InvalidRequest(f"{field} is not offered yet", field=field, reason=NOT_THIS_API)
         if not isinstance(wanted, bool):
             raise InvalidRequest(f"paymentFactor.{name} must be true or false", reason="schema")
+    if sent.payment_factor.get(AUTHORIZATION) and sent.product_code != AUTHORIZE_THEN_CAPTURE:
+        field = f"paymentFactor.{AUTHORIZATION}"
+        raise InvalidRequest(
+            f"{field} needs the productCode {AUTHORIZE_THEN_CAPTURE}",
+            field=field,
+            reason=NOT_THIS_API,
+        )
     by_agreement = sent.product_code == AGREEMENT or sent.payment_factor.get("isAgreementPay")
     if by_agreement and not sent.payment_auth_code:
         raise InvalidRequest(
@@ -175,7 +190,7 @@ def _check_scenario(sent: PayRequest) -> None:
         )
 
 
-def _read_id(text: str, field: str) -> str:
+def read_id(text: str, field: str) -> str:
     if not text.isprintable() or text != text.strip():
         raise InvalidRequest(
             f"{field} must be printable, without blanks around it", field=field, reason="schema"
@@ -183,13 +198,13 @@ def _read_id(text: str, field: str) -> str:
     return text
 
 
-def _read_amount(sent: Amount) -> Money:
+def read_amount(sent: Amount, field: str) -> Money:
     value = str(sent.value)
     if not _AMOUNT.fullmatch(value):
         raise InvalidRequest(
-            "paymentAmount.value must be a whole number of the currency's smallest unit,"
+            f"{field}.value must be a whole number of the currency's smallest unit,"
             " more than zero, of at most 16 digits, without sign, point or leading zeros",
-            field="paymentAmount.value",
+            field=f"{field}.value",
             reason="amount_invalid",
         )
     return Money(int(value), sent.currency)

@@ -1,0 +1,146 @@
+"""How long a report of many lines takes: read, matched, every payment of it settled.
+
+`python -m bench.reconcile --lines 1000000`, against a fresh PostgreSQL of its own.
+"""
+
+import argparse
+import asyncio
+import csv
+import resource
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import asyncpg
+
+from kassa import app, demo
+from kassa.connectors.reports import Declaration, read_report
+from kassa.settings import Settings
+from kassa.store.embedded import EmbeddedPostgres
+from kassa.store.migrate import migrate
+from kassa.usecases.companies import NewCompany, add_company
+from kassa.usecases.reconcile import digest_of, reconcile
+
+COMPANY = "cmp_bench"
+_AT_ONCE = 20_000
+_COLUMNS = (
+    "kind",
+    "amount",
+    "currency",
+    "fee",
+    "our_reference",
+    "provider_reference",
+    "payout_reference",
+    "occurred_at",
+)
+
+# Captured payments of 100.00 CNY with an expected fee of 2.90, as a provider's capture leaves them.
+_SEED = """
+insert into orders (company_id, id, business_id, amount_minor, currency, status, module,
+  customer_id, customer_number, customer_name, customer_email, customer_phone, org_number,
+  description, note, tags, return_url, notify_url, notify_kind, payment_methods, session_token,
+  face, request_scope, fingerprint, extra, created_at, updated_at, expires_at)
+select 'cmp_bench', 'order_' || n, 'biz', 10000, 'CNY', 'paid', 'retail', 'c', 1, 'Ann', '', '',
+  7, '', '', '{}', '', '', '', '', 'sess_' || n, 'orders', '', '', '{}', now(), now(), now()
+from generate_series(%(first)s, %(last)s) n;
+insert into payment (company_id, id, order_id, business_id, amount_minor, currency, status, method,
+  module, authorized_minor, captured_minor, retry_allowed, connector, provider_reference,
+  created_at, updated_at, captured_at, expires_at, version, fee_minor, expected_fee_minor)
+select 'cmp_bench', 'py_' || n, 'order_' || n, 'biz', 10000, 'CNY', 'captured', 'credit_card',
+  'retail', 10000, 10000, true, 'shop', 'ref_' || n, now(), now(), now(), now(), 3, 290, 290
+from generate_series(%(first)s, %(last)s) n;
+insert into attempt (company_id, id, payment_id, number, connector, method, status, amount_minor,
+  currency, instrument, provider_reference, failure_code, failure_message, query_count, created_at,
+  updated_at)
+select 'cmp_bench', 'at7_' || n, 'py_' || n, 1, 'shop', 'credit_card', 'succeeded', 10000, 'CNY',
+  '', 'ref_' || n, '', '', 0, now(), now()
+from generate_series(%(first)s, %(last)s) n;
+insert into posting (company_id, id, kind, currency, payment_id, cause, at)
+select 'cmp_bench', 'po_' || k || n, case k when 1 then 'capture' else 'fee' end, 'CNY',
+  'py_' || n, 'at7_' || n, now()
+from generate_series(%(first)s, %(last)s) n, generate_series(1, 2) k;
+insert into entry (company_id, posting_id, leg, account, currency, amount_minor)
+select 'cmp_bench', 'po_' || k || n, leg,
+  case when (k = 1) = (leg = 1) then 'provider:shop' else 'merchant:biz' end, 'CNY',
+  case leg when 1 then 1 else -1 end * case k when 1 then 10000 else 290 end
+from generate_series(%(first)s, %(last)s) n, generate_series(1, 2) k, generate_series(1, 2) leg;
+"""
+
+
+async def _seed(url: str, count: int) -> None:
+    connection = await asyncpg.connect(url)
+    for first in range(1, count + 1, _AT_ONCE):
+        last = min(first + _AT_ONCE - 1, count)
+        await connection.execute(_SEED % {"first": first, "last": last})
+    await connection.execute("vacuum analyze")
+    await connection.close()
+
+
+def _write(path: Path, count: int, corrected_every: int) -> None:
+    """One line for each payment, in an order that is not that of the tables."""
+    at = datetime.now(UTC).isoformat()
+    step = 7_919 if count % 7_919 else 7_907
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(_COLUMNS)
+        for place in range(count):
+            n = place * step % count + 1
+            fee = "2.91" if corrected_every and place % corrected_every == 0 else "2.90"
+            row = ["payment", "100.00", "CNY", fee, f"at7_{n}", f"ref_{n}", "po_bench", at]
+            writer.writerow(row)
+
+
+async def _run(url: str, settings: Settings, path: Path) -> None:
+    began = time.perf_counter()
+    async with app.open_core(settings, url) as core:
+        with path.open("rb") as file:
+            digest = digest_of(file)
+            file.seek(0)
+            declaration = Declaration(format="csv", columns={name: name for name in _COLUMNS})
+            outcome = await reconcile(
+                core, COMPANY, "shop", path.name, read_report(file, declaration), digest,
+                progress=lambda done: _progress(done, began),
+            )  # fmt: skip
+    took = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(
+        f"\n{outcome.lines} lines in {took:.1f} s, {outcome.lines / took:,.0f} lines/s;"
+        f" {outcome.settled} settled, breaks {dict(outcome.breaks)};"
+        f" most memory of the importing process {peak} MiB"
+    )
+
+
+def _progress(done: int, began: float) -> None:
+    took = time.perf_counter() - began
+    print(f"\r{done} lines, {done / took:,.0f}/s ", end="", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench.reconcile", description=__doc__)
+    parser.add_argument("--lines", type=int, default=100_000)
+    parser.add_argument(
+        "--corrected-every", type=int, default=10, help="every n-th fee differs; 0: none"
+    )
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="kassa-bench-") as place:
+        Path(place).chmod(0o711)
+        settings = demo.prepare(Settings(data_dir=f"{place}/settings", demo=True))
+        with EmbeddedPostgres(Path(place) / "data", log=lambda _: None) as server:
+            asyncio.run(migrate(server.owner_url))
+            asyncio.run(_company(server.app_url, settings))
+            asyncio.run(_seed(server.owner_url, asked.lines))
+            report = Path(place) / "report.csv"
+            _write(report, asked.lines, asked.corrected_every)
+            asyncio.run(_run(server.app_url, settings, report))
+
+
+async def _company(url: str, settings: Settings) -> None:
+    async with app.open_core(settings, url) as core:
+        new = NewCompany(id=COMPANY, business_id="biz", name="Bench", currency="CNY")
+        await add_company(core, new)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""What the commands of money afterwards do: each opens the database, runs one use case, tells."""
+
+import json
+
+from kassa.cli import operations
+from kassa.domain.disputes import Dispute
+from kassa.domain.lifecycle import ModificationKind
+from kassa.domain.money import Money
+from kassa.settings import Settings
+from kassa.usecases.core import Core
+from kassa.usecases.disputes import list_disputes
+from kassa.usecases.find_payments import get_payment
+from kassa.usecases.modify_payment import Modified, Wanted, modify_payment
+
+_ACTOR, _SCOPE = "operator:cli", "operator"
+_MOST = 1_000  # disputes shown at once
+
+
+def modify(
+    settings: Settings,
+    company: str,
+    payment_id: str,
+    kind: str,
+    amount: str | None,
+    because: str,
+    request_id: str | None,
+    is_last: bool,
+) -> str:
+    company_id = operations.company_id_of(settings, company)
+
+    async def work(core: Core) -> str:
+        payment = (await get_payment(core, company_id, payment_id)).payment
+        money = None if amount is None else Money.from_major(amount, payment.amount.currency)
+        done = await modify_payment(
+            core,
+            Wanted(
+                company_id=company_id,
+                payment_id=payment_id,
+                kind=ModificationKind(kind),
+                amount=money,
+                actor=_ACTOR,
+                request_scope=_SCOPE,
+                request_id=request_id,
+                reason=because,
+                is_last=is_last,
+            ),
+        )
+        return _told(done)
+
+    return operations.with_core(settings, work)
+
+
+def _told(done: Modified) -> str:
+    one, payment = done.modification, done.payment
+    said = f"{one.id}: {one.kind} of {one.amount} {one.status}"
+    if one.failure_code:
+        said += f" ({one.failure_code}: {one.failure_message})"
+    if one.is_open:
+        said += "; the worker goes on with it"
+    return (
+        f"{said}\n{payment.id} {payment.status}: captured {payment.captured},"
+        f" refunded {payment.refunded}, still reserved {payment.held},"
+        f" can be refunded {payment.refundable}"
+    )
+
+
+def _disputes(settings: Settings, company: str, *, only_open: bool) -> list[Dispute]:
+    company_id = operations.company_id_of(settings, company)
+
+    async def work(core: Core) -> list[Dispute]:
+        return await list_disputes(core, company_id, only_open=only_open, limit=_MOST)
+
+    return operations.with_core(settings, work)
+
+
+def disputes_as_json(settings: Settings, company: str, *, only_open: bool) -> str:
+    found = _disputes(settings, company, only_open=only_open)
+    return json.dumps([_members(one) for one in found], indent=2)
+
+
+def disputes_as_text(settings: Settings, company: str, *, only_open: bool) -> str:
+    """A line each, the nearest deadline first."""
+    found = _disputes(settings, company, only_open=only_open)
+    if not found:
+        return "no open disputes; --all shows the decided ones" if only_open else "no disputes"
+    return "\n".join(map(_line, found))
+
+
+def _line(one: Dispute) -> str:
+    until = f"respond by {one.respond_by:%Y-%m-%d %H:%M} UTC" if one.respond_by else ""
+    said = f"{one.stage:<15} {one.status:<14} {one.reason:<20} {until}"
+    return f"{one.id}  {one.payment_id}  {one.amount!s:>16}  {said}".rstrip()
+
+
+def _members(one: Dispute) -> dict[str, object]:
+    return {
+        "id": one.id,
+        "payment_id": one.payment_id,
+        "amount": f"{one.amount.major:f}",
+        "fee": f"{one.fee.major:f}",
+        "currency": one.amount.currency,
+        "stage": one.stage,
+        "status": one.status,
+        "reason": one.reason,
+        "provider_reference": one.provider_reference,
+        "respond_by": one.respond_by.isoformat() if one.respond_by else None,
+        "opened_at": one.opened_at.isoformat(),
+        "closed_at": one.closed_at.isoformat() if one.closed_at else None,
+    }

@@ -1,0 +1,37 @@
+"""What every command shares: its options, its settings, and how it fails."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+DataDir = Annotated[str | None, typer.Option(help="Where everything is kept.  [default: .kassa]")]
+DatabaseUrl = Annotated[
+    str | None, typer.Option(help="PostgreSQL 15 or newer; without it a private one is started.")
+]
+Config = Annotated[str | None, typer.Option(help="A TOML file with settings.")]
+Company = Annotated[str, typer.Option(help="Its id.  [default: the demo company]")]
+
+
+def fail(sentence: str, status: int = 2) -> None:
+    """Say why in one sentence and exit."""
+    typer.echo(f"kassa: {sentence}", err=True)
+    sys.exit(status)
+
+
+def load_settings(**flags: Any) -> Any:
+    from kassa import settings  # noqa: PLC0415 - `kassa --help` needs none of it
+
+    return settings.load(flags)
+
+
+def guarded(work: Any) -> Any:
+    """Run `work`; what the embedded PostgreSQL or the network cannot do is told in a sentence."""
+    from kassa.store.embedded_place import EmbeddedPostgresError  # noqa: PLC0415
+
+    try:
+        return work()
+    except EmbeddedPostgresError as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"cannot reach or use {error.filename or 'the database'}: {error.strerror or error}")

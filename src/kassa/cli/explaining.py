@@ -1,0 +1,52 @@
+"""`kassa explain`: a payment's story, for a person or as JSON."""
+
+from typing import Annotated
+
+import typer
+
+from kassa.cli.common import Company, Config, DatabaseUrl, DataDir, guarded, load_settings
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(explain)
+
+
+def explain(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A payment, or an order, attempt, capture, void, refund, dispute or posting of"
+            " it, or a provider's reference."
+        ),
+    ],
+    as_of: Annotated[
+        str | None, typer.Option(help="Tell it as it was then: 2026-11-22T10:30:00Z")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+    company: Company = "",
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Tell a payment's story: every state, who caused it, the evidence, and where the money went.
+
+    \b
+    Examples:  kassa explain py_01k…
+               kassa explain tea-1 --as-of 2026-11-22T10:30:00Z
+               kassa explain re1_01k… --json
+    """
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli import operations, telling  # noqa: PLC0415 - help needs none of it
+    from kassa.usecases import explain as told  # noqa: PLC0415
+    from kassa.usecases.core import Core  # noqa: PLC0415
+    from kassa.usecases.export_books import read_moment  # noqa: PLC0415
+
+    moment = None if as_of is None else read_moment(as_of)
+    company_id = operations.company_id_of(settings, company)
+
+    async def work(core: Core) -> told.Story:
+        return await told.explain(core, company_id, name, moment)
+
+    story = guarded(lambda: operations.with_core(settings, work))
+    typer.echo(telling.as_json(story) if json else telling.as_text(story))

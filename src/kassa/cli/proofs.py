@@ -1,0 +1,117 @@
+"""How a proof of the books is shown: while it runs, and what came of it."""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TextIO
+
+from kassa.cli import operations
+from kassa.domain.errors import InvalidRequest
+from kassa.settings import Settings
+from kassa.usecases.companies import get_company
+from kassa.usecases.core import Core
+from kassa.usecases.verify_books import Head, Progress, Proof, verify_books
+
+_WIDTH = 24  # of the bar
+_OF_CHAIN = ("links", "blocks")
+
+
+def verify(settings: Settings, company: str, noted: Sequence[str], *, as_json: bool) -> int:
+    """Print the proof; 0 when the books are sound, 1 with the counter-examples.
+
+    Raises: InvalidRequest, NotFound.
+    """
+    heads = [read_head(one) for one in noted]
+    bar = Bar(sys.stderr)
+
+    async def work(core: Core) -> Proof:
+        if company:
+            await get_company(core, company)
+        return await verify_books(core, company or None, bar.show, heads)
+
+    proof = operations.with_core(settings, work)
+    bar.end()
+    print(_as_json(proof) if as_json else _as_text(proof))
+    return 1 if proof.violations else 0
+
+
+def read_head(text: str) -> Head:
+    """From COMPANY:BLOCK:HASH. Raises: InvalidRequest."""
+    company, _, rest = text.rpartition(":")[0].rpartition(":")
+    digest = text.rpartition(":")[2].lower()
+    good = len(digest) == 64 and all(sign in "0123456789abcdef" for sign in digest)
+    if not company or not (rest.isascii() and rest.isdecimal()) or not good:
+        raise InvalidRequest(
+            "a head is COMPANY:BLOCK:HASH as kassa verify prints it, with a hash of 64 digits,"
+            f" not {text!r}"
+        )
+    return Head(company, int(rest), digest)
+
+
+class Bar:
+    """How far it is: one line that grows on a terminal, a line for each check elsewhere."""
+
+    def __init__(self, to: TextIO) -> None:
+        self._to = to
+        self._is_terminal = to.isatty()
+        self._began: float | None = None  # seconds, not money
+
+    def show(self, progress: Progress) -> None:
+        share = progress.done * 100 // max(progress.total, 1)
+        now = time.monotonic()
+        if self._began is None:  # not while the database was being started
+            self._began = now
+        seconds = int(now - self._began)
+        if not self._is_terminal:
+            print(f"  {share:3}%  {seconds:4} s  {progress.check}", file=self._to, flush=True)
+            return
+        full = _WIDTH * share // 100
+        rows = f"{progress.done:,} of {progress.total:,} rows"
+        print(
+            f"\r\x1b[K  [{'#' * full}{'.' * (_WIDTH - full)}] {share:3}%  {seconds} s  {rows}"
+            f"  {progress.check}",
+            end="",
+            file=self._to,
+            flush=True,
+        )
+
+    def end(self) -> None:
+        if self._is_terminal:
+            print("\r\x1b[K", end="", file=self._to, flush=True)
+
+
+def _as_text(proof: Proof) -> str:
+    counts = ((name, count) for name, count in proof.counts.items() if name not in _OF_CHAIN)
+    lines = [", ".join(f"{count} {name}" for name, count in counts)]
+    broken = {violation.check for violation in proof.violations}
+    for name, promise in proof.checks:
+        lines.append(f"  {'BROKEN' if name in broken else 'ok    '}  {name}: {promise}")
+    for found in proof.violations:
+        where = f"{found.company_id} {found.object_id}"
+        since = f" (since {found.since.isoformat()})" if found.since else ""
+        lines.append(f"  counter-example of {found.check!r}: {where}: {found.found}{since}")
+    chain = " in ".join(f"{proof.counts[name]} {name}" for name in _OF_CHAIN)
+    lines.append(f"  chain   {chain}")
+    lines += [f"  head    {one.company_id}:{one.seq}:{one.hash}" for one in proof.heads]
+    lines.append("the books are NOT sound" if broken else "the books are sound")
+    return "\n".join(lines)
+
+
+def _as_json(proof: Proof) -> str:
+    broken = {violation.check for violation in proof.violations}
+    shown = {
+        "sound": not broken,
+        "counts": proof.counts,
+        "checks": [
+            {"name": name, "promise": promise, "sound": name not in broken}
+            for name, promise in proof.checks
+        ],
+        "violations": [
+            asdict(one) | {"since": one.since.isoformat() if one.since else None}
+            for one in proof.violations
+        ],
+        "heads": [asdict(one) for one in proof.heads],
+    }
+    return json.dumps(shown, indent=2)

@@ -1,0 +1,256 @@
+"""What `kassa reconcile` and `kassa breaks` do, and how they tell it."""
+
+import getpass
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from kassa.cli.operations import company_id_of, with_core
+from kassa.connectors.reports import Declaration, read_report
+from kassa.domain.errors import InvalidRequest
+from kassa.domain.matching import BANK
+from kassa.domain.money import Money
+from kassa.settings import Settings
+from kassa.store.breaks import Break
+from kassa.usecases import breaks
+from kassa.usecases.breaks import Adjustment
+from kassa.usecases.core import Core
+from kassa.usecases.reconcile import Outcome, digest_of
+from kassa.usecases.reconcile import reconcile as import_report
+
+_ACCOUNTS = {"camt.053": BANK, "stripe": "stripe", "alipay": "alipay", "sandbox": "sandbox"}
+_TELL_FEES = frozenset({"stripe", "sandbox"})
+_BAR = 30  # characters
+
+
+def declare(kind: str, columns: Sequence[str], words: Sequence[str], **said: str) -> Declaration:
+    """Raises: InvalidRequest."""
+    return Declaration(
+        format=kind, columns=_pairs(columns, "--column"), kinds=_pairs(words, "--word"), **said
+    )
+
+
+def _pairs(texts: Sequence[str], option: str) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        name, mark, value = text.partition("=")
+        if not mark or not name or not value:
+            raise InvalidRequest(f"{option} takes NAME=VALUE, not {text!r}")
+        pairs[name] = value
+    return pairs
+
+
+def reconcile(
+    settings: Settings,
+    company: str,
+    path: str,
+    declared: Declaration,
+    account: str,
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """0 when nothing of the file is open, else 1."""
+    account = account or _ACCOUNTS.get(declared.format, "")
+    if not account and declared.format == "csv":
+        raise InvalidRequest("a csv does not say who made it: name the account with --account")
+    tells_fees = declared.format in _TELL_FEES or "fee" in declared.columns
+    company_id = company_id_of(settings, company)
+    with Path(path).open("rb") as file:
+        sha256 = digest_of(file)
+        file.seek(0)
+        lines = read_report(file, declared)
+
+        async def work(core: Core) -> Outcome:
+            return await import_report(
+                core,
+                company_id,
+                account,
+                Path(path).name,
+                lines,
+                sha256,
+                dry_run=dry_run,
+                progress=_progress_of(file),
+                tells_fees=tells_fees,
+                actor=_actor(),
+            )
+
+        outcome = with_core(settings, work)
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr)
+    print(json.dumps(_as_object(outcome), indent=2) if as_json else _summary(outcome))
+    return 0 if outcome.is_clean else 1
+
+
+def _progress_of(file: BinaryIO) -> Callable[[int], None]:
+    size = os.fstat(file.fileno()).st_size or 1
+
+    def progress(done: int) -> None:
+        if sys.stderr.isatty():
+            # The next lines are read while these are written, so this is a little ahead.
+            read = 0 if file.closed else file.tell()
+            filled = min(_BAR, _BAR * read // size)
+            bar = "█" * filled + "·" * (_BAR - filled)
+            told = f"\r\x1b[K  {bar} {100 * read // size:3d}%  {done:,} lines"
+            print(told, end="", file=sys.stderr, flush=True)
+
+    return progress
+
+
+def _actor() -> str:
+    try:
+        return f"operator:{getpass.getuser()}"
+    except (KeyError, OSError):
+        return "operator:cli"
+
+
+def _as_object(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "file": outcome.file_id,
+        "name": outcome.name,
+        "imported_before": outcome.imported_before,
+        "dry_run": outcome.dry_run,
+        "lines": outcome.lines,
+        "matched": outcome.matched,
+        "settled": outcome.settled,
+        "quarantined": outcome.quarantined,
+        "breaks": dict(outcome.breaks),
+        "missing": outcome.missing,
+        "totals_minor": {currency: dict(sums) for currency, sums in outcome.totals.items()},
+    }
+
+
+def _summary(outcome: Outcome) -> str:
+    lines = []
+    if outcome.imported_before:
+        lines.append(f"{outcome.name} was imported before: nothing has changed")
+    elif outcome.dry_run:
+        lines.append(f"{outcome.name}: a dry run, nothing is changed")
+    lines += [
+        f"{outcome.lines:>10,} lines",
+        f"{outcome.matched:>10,} matched",
+        f"{outcome.settled:>10,} payments settled",
+    ]
+    for problem, count in outcome.breaks.items():
+        lines.append(f"{count:>10,} {problem}")
+    if outcome.missing:
+        lines.append(f"{outcome.missing:>10,} of our payments that no report told of")
+    for currency, sums in sorted(outcome.totals.items()):
+        gross, fees, matched = (
+            Money(sums[name], currency) for name in ("gross", "fees", "matched")
+        )
+        lines.append(f"  {currency}: {gross} gross, {fees} fees; {matched} matched")
+    closing = "everything agrees"
+    if not outcome.is_clean:
+        closing = f"{sum(outcome.breaks.values()) + outcome.missing} breaks"
+        closing += "" if outcome.dry_run else " are open: kassa breaks shows them"
+    return "\n".join([*lines, closing])
+
+
+def list_all(
+    settings: Settings,
+    company: str,
+    *,
+    everything: bool,
+    problem: str | None,
+    owner: str | None,
+    as_json: bool,
+) -> str:
+    """One line for each."""
+    company_id = company_id_of(settings, company)
+
+    async def work(core: Core) -> list[Break]:
+        return await breaks.list_breaks(
+            core, company_id, with_resolved=everything, problem=problem, owner=owner
+        )
+
+    found = with_core(settings, work)
+    if as_json:
+        return "\n".join(json.dumps(_break_object(one)) for one in found)
+    return "\n".join(_told(one) for one in found) or "no breaks"
+
+
+def _break_object(one: Break) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "class": one.problem.value,
+        "status": one.status,
+        "owner": one.owner,
+        "account": one.connector,
+        "file": one.file_name,
+        "line": one.line,
+        "payment_id": one.payment_id,
+        "cause": one.cause,
+        "currency": one.currency,
+        "expected_minor": one.expected_minor,
+        "found_minor": one.found_minor,
+        "details": one.details,
+        "opened_at": one.opened_at.isoformat(),
+        "age_seconds": int(one.age.total_seconds()),
+        "resolution": one.resolution,
+        "resolved_by": one.resolved_by,
+        "posting_id": one.posting_id,
+    }
+
+
+def _told(one: Break) -> str:
+    days, seconds = one.age.days, one.age.seconds
+    age = f"{days}d {seconds // 3600}h" if days else f"{seconds // 3600}h {seconds // 60 % 60}m"
+    where = f"{_printable(one.file_name)}:{one.line}" if one.line is not None else one.connector
+    about = f" {one.payment_id}" if one.payment_id else ""
+    line = f"{one.id} {one.problem:15} {age:>8} {one.owner or '-':10} {where}{about}"
+    line += f"\n    {_printable(one.details)}"
+    if one.status == "resolved":
+        booked = f", booked as {one.posting_id}" if one.posting_id else ""
+        line += f"\n    resolved by {one.resolved_by}: {_printable(one.resolution)}{booked}"
+    return line
+
+
+def _printable(text: str) -> str:
+    """A report's own words cannot write on the terminal as they please."""
+    return "".join(character if character.isprintable() else "·" for character in text)
+
+
+def assign(settings: Settings, company: str, item: str, name: str) -> str:
+    company_id = company_id_of(settings, company)
+    done = with_core(settings, lambda core: breaks.assign_break(core, company_id, item, name))
+    return f"{done.id} belongs to {done.owner or 'nobody'}"
+
+
+def resolve(
+    settings: Settings,
+    company: str,
+    item: str,
+    because: str,
+    *,
+    booked: tuple[str, str, str, str],
+    dry_run: bool,
+) -> str:
+    """`booked`: debit, credit, amount and currency as they were written."""
+    company_id = company_id_of(settings, company)
+    debit, credit, amount, currency = booked
+    if any((debit, credit, amount)) and not all((debit, credit, amount)):
+        raise InvalidRequest("a posting takes --debit, --credit and --amount, all three")
+
+    async def work(core: Core) -> breaks.Resolved:
+        adjustment = None
+        if amount:
+            known = currency or (await breaks.get_break(core, company_id, item)).currency
+            money = Money.from_major(amount, known)
+            adjustment = Adjustment(debit=debit, credit=credit, amount=money)
+        return await breaks.resolve_break(
+            core, company_id, item, because, _actor(), adjustment, dry_run=dry_run
+        )
+
+    done = with_core(settings, work)
+    lines = [f"{item} would be resolved" if dry_run else f"{item} is resolved"]
+    if done.posting is not None:
+        for entry in done.posting.entries:
+            side = "debit " if entry.minor > 0 else "credit"
+            lines.append(
+                f"  {side} {entry.account:30} {Money(abs(entry.minor), done.posting.currency)}"
+            )
+    return "\n".join(lines)

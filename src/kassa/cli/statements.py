@@ -1,0 +1,361 @@
+"""What the commands of fees and settlements do and say: tables for people, JSON for machines."""
+
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from kassa.cli.operations import company_id_of, with_core
+from kassa.domain.errors import InvalidRequest
+from kassa.domain.fees import FeeRule
+from kassa.domain.lifecycle import SettlementStatus
+from kassa.domain.money import Money
+from kassa.domain.settlements import Line, Part, Settlement
+from kassa.settings import Settings
+from kassa.store.fees import Deviation, Variance
+from kassa.usecases import fees, settlements
+from kassa.usecases.core import Core
+from kassa.usecases.export_books import read_moment
+
+_NOTHING = "-"
+_LINE_WIDTHS = (24, 18, 32, 18)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else read_moment(text)
+
+
+def _shown(at: datetime | None) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ") if at else _NOTHING
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.astimezone(UTC).isoformat() if at else None
+
+
+def _major(money: Money) -> str:
+    return f"{money.major:,f}"
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as they need; a head that begins with ">" is of amounts, to the right."""
+    names = [head.lstrip(">") for head in heads]
+    widths = [max(len(row[place]) for row in (names, *rows)) for place in range(len(heads))]
+
+    def line(cells: Sequence[str]) -> str:
+        aligned = (
+            cell.rjust(width) if head.startswith(">") else cell.ljust(width)
+            for cell, width, head in zip(cells, widths, heads, strict=True)
+        )
+        return "  ".join(aligned).rstrip()
+
+    return "\n".join(line(row) for row in (names, *rows))
+
+
+def _dump(content: Any) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False)
+
+
+def settle(settings: Settings, company: str | None, until: str | None, *, as_json: bool) -> str:
+    moment = _moment(until)
+
+    async def work(core: Core) -> list[Settlement]:
+        return await settlements.close_settlements(core, company, moment)
+
+    closed = with_core(settings, work)
+    if as_json:
+        return _dump([_members(one) for one in closed])
+    if not closed:
+        return "nothing to settle: nothing has moved at a provider since the last time"
+    return f"{_table(closed)}\n\n{len(closed)} closed. {_hint(closed)}"
+
+
+def _hint(closed: Sequence[Settlement]) -> str:
+    due = [one for one in closed if one.status is SettlementStatus.CLOSED]
+    if not due:
+        return "No payout is due."
+    return f"When a payout arrives: kassa settlement paid {due[0].id} --payout REFERENCE"
+
+
+def _table(found: Sequence[Settlement]) -> str:
+    sums = (*(f">{part}" for part in Part), ">carried over", ">net")
+    heads = ("no.", "settlement", "company", "provider", "status", *sums, "currency", "payout")
+    rows = [
+        [
+            str(one.number or _NOTHING),
+            one.id or _NOTHING,
+            one.company_id,
+            one.connector,
+            one.status.value,
+            *(_major(_part(one, part)) for part in Part),
+            _major(Money(one.carried_over_minor, one.currency)),
+            _major(one.net),
+            one.currency,
+            one.payout_reference or _NOTHING,
+        ]
+        for one in found
+    ]
+    return table(heads, rows)
+
+
+def _part(one: Settlement, part: Part) -> Money:
+    minor: int = getattr(one.sums, part.value)
+    return Money(minor, one.currency)
+
+
+def _members(one: Settlement) -> dict[str, Any]:
+    return {
+        "company_id": one.company_id,
+        "id": one.id or None,
+        "number": one.number or None,
+        "connector": one.connector,
+        "currency": one.currency,
+        "status": one.status.value,
+        **{f"{part}_minor": _part(one, part).minor for part in Part},
+        "carried_over_minor": one.carried_over_minor,
+        "net_minor": one.net.minor,
+        "payout_reference": one.payout_reference or None,
+        "opened_at": _iso(one.opened_at),
+        "closed_at": _iso(one.closed_at),
+        "paid_at": _iso(one.paid_at),
+    }
+
+
+def list_all(
+    settings: Settings, company: str | None, status: str | None, limit: int, *, as_json: bool
+) -> str:
+    words = [one.value for one in SettlementStatus]
+    if status is not None and status not in words:
+        raise InvalidRequest(f"a settlement is {', '.join(words)}; not {status[:40]!r}")
+    wanted = None if status is None else SettlementStatus(status)
+
+    async def work(core: Core) -> list[Settlement]:
+        return await settlements.list_settlements(core, company, status=wanted, limit=limit)
+
+    found = with_core(settings, work)
+    if as_json:
+        return _dump([_members(one) for one in found])
+    if not found:
+        return "no settlements: kassa settle makes them of what moved at the providers"
+    return _table(found)
+
+
+def show(
+    settings: Settings, company: str, name: str, say: Callable[[str], None], *, as_json: bool
+) -> None:
+    """Line by line, as they are read: there may be a million."""
+    company_id = company_id_of(settings, company)
+
+    async def work(core: Core) -> None:
+        found = await settlements.get_settlement(core, company_id, name)
+        lines = settlements.settlement_lines(core, found.settlement)
+        if as_json:
+            await _say_json(found, lines, say)
+            return
+        say(_head(found.settlement))
+        heads = _fitted("time", "what", "payment", "amount")
+        say(heads)
+        async for line in lines:
+            amount = _major(line.amount)
+            said = (_shown(line.at), line.kind, line.payment_id or _NOTHING, amount)
+            say(_fitted(*said))
+        say(_foot(found))
+
+    with_core(settings, work)
+
+
+def _fitted(at: str, what: str, payment: str, amount: str) -> str:
+    """One line of a statement; amounts to the right."""
+    when, kind, of, width = _LINE_WIDTHS
+    return f"{at:{when}}{what:{kind}}{payment:{of}}{amount:>{width}}"
+
+
+def _head(one: Settlement) -> str:
+    told = [
+        f"settlement {one.number}  {one.id}  {one.status}",
+        f"{one.connector}, {one.currency}, company {one.company_id}",
+        f"opened {_shown(one.opened_at)}, closed {_shown(one.closed_at)}",
+    ]
+    if one.payout_reference or one.paid_at:
+        told.append(f"payout {one.payout_reference or 'of nothing'}, paid {_shown(one.paid_at)}")
+    return "\n".join([*told, ""])
+
+
+def _foot(found: settlements.Statement) -> str:
+    one = found.settlement
+    sums = [(part.value, _part(one, part)) for part in Part]
+    sums.append(("carried over", Money(one.carried_over_minor, one.currency)))
+    lines = ["", *(_fitted("", "", word, _major(money)) for word, money in sums)]
+    lines.append(_fitted("", "", f"net {one.currency}", _major(one.net)))
+    if found.payouts:
+        lines.append("")
+        lines += [f"{_shown(at):24}{kind:18}{posting}" for posting, kind, at in found.payouts]
+    if one.status is SettlementStatus.CARRIED:
+        lines.append("\nless than nothing: the next settlement of this account begins with it")
+    return "\n".join(lines)
+
+
+async def _say_json(
+    found: settlements.Statement, lines: AsyncIterator[Line], say: Callable[[str], None]
+) -> None:
+    members = _members(found.settlement)
+    members["payouts"] = [
+        {"posting_id": posting, "kind": kind, "at": _iso(at)} for posting, kind, at in found.payouts
+    ]
+    say(_dump(members).removesuffix("\n}") + ',\n  "lines": [')
+    before = ""
+    async for line in lines:
+        if before:
+            say(f"    {before},")
+        before = json.dumps(_line_members(line), ensure_ascii=False)
+    if before:
+        say(f"    {before}")
+    say("  ]\n}")
+
+
+def _line_members(line: Line) -> dict[str, Any]:
+    return {
+        "posting_id": line.posting_id,
+        "kind": line.kind,
+        "part": line.part.value,
+        "payment_id": line.payment_id or None,
+        "at": _iso(line.at),
+        "amount_minor": line.amount.minor,
+    }
+
+
+def paid(settings: Settings, company: str, name: str, payout: str, at: str | None) -> str:
+    company_id, moment = company_id_of(settings, company), _moment(at)
+    done = with_core(
+        settings,
+        lambda core: settlements.record_payout(core, company_id, name, payout, moment),
+    )
+    return f"settlement {done.number} {done.status}: {done.net} by {done.payout_reference}"
+
+
+def failed(settings: Settings, company: str, name: str) -> str:
+    company_id = company_id_of(settings, company)
+    done = with_core(settings, lambda core: settlements.fail_payout(core, company_id, name))
+    return (
+        f"settlement {done.number} {done.status}: {done.net} is with the provider again;"
+        f" when it is paid out: kassa settlement paid {done.id} --payout REFERENCE"
+    )
+
+
+def add_rule(
+    settings: Settings, company: str, said: dict[str, str], begins: str | None, until: str | None
+) -> str:
+    wanted = fees.NewFeeRule(
+        company_id=company_id_of(settings, company),
+        valid_from=_moment(begins),
+        valid_until=_moment(until),
+        **said,
+    )
+    rule = with_core(settings, lambda core: fees.add_fee_rule(core, wanted))
+    return f"{rule.id}: {_percent(rule)} + {Money(rule.fixed_minor, rule.currency)}"
+
+
+def _percent(rule: FeeRule) -> str:
+    whole, rest = divmod(rule.rate_ppm, 10_000)
+    return f"{whole}.{rest:04d}".rstrip("0").rstrip(".") + " %"
+
+
+def rules(settings: Settings, company: str, *, as_json: bool) -> str:
+    company_id = company_id_of(settings, company)
+    found = with_core(settings, lambda core: fees.list_fee_rules(core, company_id))
+    if as_json:
+        return _dump([_rule_members(rule) for rule in found])
+    if not found:
+        return "no fee rules: nothing is expected; kassa fee add makes one"
+    heads = ("rule", "for each", "provider", "method", ">percent", ">fixed", "currency")
+    rows = [
+        [
+            rule.id,
+            rule.kind.value,
+            rule.connector or "any",
+            rule.method or "any",
+            _percent(rule),
+            _major(Money(rule.fixed_minor, rule.currency)),
+            rule.currency,
+            _shown(rule.valid_from),
+            _shown(rule.valid_until),
+        ]
+        for rule in found
+    ]
+    return table((*heads, "from", "until"), rows)
+
+
+def _rule_members(rule: FeeRule) -> dict[str, Any]:
+    return {
+        "id": rule.id,
+        "kind": rule.kind.value,
+        "connector": rule.connector or None,
+        "method": rule.method or None,
+        "currency": rule.currency,
+        "rate_ppm": rule.rate_ppm,
+        "fixed_minor": rule.fixed_minor,
+        "valid_from": _iso(rule.valid_from),
+        "valid_until": _iso(rule.valid_until),
+    }
+
+
+def end_rule(settings: Settings, company: str, rule_id: str, at: str | None) -> str:
+    company_id, moment = company_id_of(settings, company), _moment(at)
+    rule = with_core(settings, lambda core: fees.end_fee_rule(core, company_id, rule_id, moment))
+    return f"{rule.id} ends at {_shown(rule.valid_until)}"
+
+
+def variance(settings: Settings, company: str | None, worst: int, *, as_json: bool) -> str:
+    report = with_core(settings, lambda core: fees.fee_variance(core, company, worst=worst))
+    if as_json:
+        return _dump(
+            {
+                "rows": [
+                    {**_compared(row), "payments": row.payments, "known": row.known}
+                    for row in report.rows
+                ],
+                "worst": [{"payment_id": one.payment_id, **_compared(one)} for one in report.worst],
+            }
+        )
+    if not report.rows:
+        return "no fees yet: none was booked, and none was expected"
+    amounts = (">expected", ">booked", ">difference", "currency")
+    told = table(
+        ("company", "provider", "method", ">payments", ">known", *amounts),
+        [
+            [
+                row.company_id,
+                row.connector or _NOTHING,
+                row.method or _NOTHING,
+                str(row.payments),
+                str(row.known),
+                *_amounts(row),
+            ]
+            for row in report.rows
+        ],
+    )
+    if not report.worst:
+        return f"{told}\n\nno payment is off: every fee is the expected one"
+    rows = [
+        [one.payment_id, one.connector or _NOTHING, one.method or _NOTHING, *_amounts(one)]
+        for one in report.worst
+    ]
+    furthest = table(("furthest off", "provider", "method", *amounts), rows)
+    return f"{told}\n\n{furthest}"
+
+
+def _amounts(one: Variance | Deviation) -> list[str]:
+    money = (_major(one.expected), _major(one.actual), _major(one.difference))
+    return [*money, one.actual.currency]
+
+
+def _compared(one: Variance | Deviation) -> dict[str, Any]:
+    return {
+        "company_id": one.company_id,
+        "connector": one.connector,
+        "method": one.method,
+        "currency": one.actual.currency,
+        "expected_minor": one.expected.minor,
+        "actual_minor": one.actual.minor,
+        "difference_minor": one.difference.minor,
+    }

@@ -1,0 +1,315 @@
+"""A payment's story in words, and as JSON."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from kassa.domain.disputes import Dispute
+from kassa.domain.lifecycle import ModificationKind
+from kassa.domain.modifications import Modification
+from kassa.domain.money import Money
+from kassa.domain.payments import Attempt, Payment
+from kassa.store.history import Discrepancy, ReportedLine, Sent, SettledLine
+from kassa.usecases.explain import Booking, FeeStory, Step, Story
+
+_WIDTH = 26  # of a time and the pause behind it
+_ACTORS = {
+    "payer": "the payer",
+    "provider": "provider",
+    "worker": "worker",
+    "operator": "operator",
+    "customer": "customer",
+    "api_key": "API key",
+    "orders_client": "orders client",
+    "wallet_client": "wallet client",
+}
+_BY = {
+    "charge": "the provider's answer to our call",
+    "call": "the provider's answer to our call",
+    "query": "the provider's answer to our question",
+    "notification": "the provider's notification",
+    "ledger": "our own books",
+    "recorded": "recorded by hand",
+    "clock": "the clock",
+}
+_HIDDEN = frozenset({"redirect_url"})  # a payer's own address at a provider
+_ADDRESSES = frozenset({"url", "notify_url"})  # of a merchant, and maybe with a key in it
+
+
+def as_json(story: Story) -> str:
+    """Everything, for machines: amounts in the currency's digits and in minor units."""
+    shown = _plain(story)
+    shown["fee"]["variance"] = _plain(story.fee.variance)
+    return msgspec.json.format(msgspec.json.encode(shown), indent=2).decode()
+
+
+def _plain(value: Any, name: str = "") -> Any:
+    if isinstance(value, Money):
+        return {
+            "major": f"{value.major:f}",
+            "minor": value.minor,
+            "currency": value.currency,
+        }
+    if is_dataclass(value):
+        return {
+            item.name: _plain(getattr(value, item.name), item.name)
+            for item in fields(value)
+            if item.name not in _HIDDEN
+        }
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, datetime):
+        return _exact(value)
+    return _host(value) if name in _ADDRESSES and value else value
+
+
+def as_text(story: Story) -> str:
+    """The story as a person reads it."""
+    lines = [
+        *_heading(story),
+        *_fee(story.fee, paid=story.payment.is_paid),
+        *_section("What happened", _timeline(story)),
+        *_section("Attempts", [_attempt(item) for item in story.attempts]),
+        *_section(
+            "Captures, voids, refunds", [_modification(item) for item in story.modifications]
+        ),
+        *_section("Disputes", [_dispute(item) for item in story.disputes]),
+        *_section("Settlement and payout", [_settled(line) for line in story.settlements]),
+        *_section("Lines of reports", [_reported(line) for line in story.reports]),
+        *_section("Breaks", [_break(item) for item in story.breaks]),
+        *_section("Notifications", [_sent(item) for item in story.notifications]),
+    ]
+    return "\n".join(_printable(line) for line in lines)
+
+
+def _printable(line: str) -> str:
+    """Without what moves a terminal's cursor: others have written some of these words."""
+    return "".join(letter if letter.isprintable() else "�" for letter in line)
+
+
+def _section(title: str, lines: Sequence[str]) -> Iterator[str]:
+    if lines:
+        yield ""
+        yield title
+        for line in lines:
+            yield f"  {line}"
+
+
+def _heading(story: Story) -> Iterator[str]:
+    payment = story.payment
+    surplus = ", surplus" if payment.surplus else ""
+    yield f"{payment.id}  {payment.amount}  {payment.status}{surplus}"
+    order = f"order {payment.order_id}"
+    if story.order_status is not None:
+        order += f" ({story.order_status})"
+    yield f"  {order}, for {payment.business_id}"
+    if story.others:
+        yield f"  other payments of the order: {', '.join(story.others)}"
+    if payment.method is not None:
+        at = f" at {payment.connector}" if payment.connector else ""
+        yield f"  by {payment.method}{at}" + _tagged(
+            ("", payment.instrument), ("reference", payment.provider_reference)
+        )
+    if payment.failure_code:
+        yield f"  failed: {payment.failure_code}: {payment.failure_message}"
+    if story.moment is not None:
+        yield f"  as it was at {_exact(story.moment)}"
+    amounts = list(_amounts(payment))
+    if amounts:
+        yield f"  {', '.join(amounts)}"
+
+
+def _amounts(payment: Payment) -> Iterator[str]:
+    currency = payment.amount.currency
+    for word, minor in (
+        ("reserved", payment.authorized.minor),
+        ("captured", payment.captured.minor),
+        ("let go", payment.released_minor),
+        ("refunded", payment.refunded.minor),
+        ("being refunded", payment.refund_reserved.minor),
+        ("disputed", payment.disputed_minor),
+        ("paid back twice", payment.double_paid_minor),
+        ("not owed", payment.surplus_amount.minor),
+        ("of that given back", payment.surplus_returned_minor),
+        ("of that being given back", payment.surplus_reserved_minor),
+        ("reported as settled", payment.settled_minor),
+    ):
+        if minor:
+            yield f"{word} {_digits(Money(minor, currency))}"
+
+
+def _fee(fee: FeeStory, *, paid: bool) -> Iterator[str]:
+    if not paid and not fee.booked.minor:
+        return
+    words = f"  fee {fee.booked}"
+    if fee.known is not None:
+        words += ", the provider's own figure" if fee.known else ", as the schedule has it"
+    if fee.expected is not None and fee.variance is not None:
+        more = "more" if fee.variance.minor > 0 else "less"
+        apart = Money(abs(fee.variance.minor), fee.booked.currency)
+        words += f"; expected {fee.expected}"
+        words += f": {apart} {more} than that" if apart.minor else ": no difference"
+    yield words
+
+
+def _timeline(story: Story) -> list[str]:
+    """Steps, and under each what was booked at its time; other bookings in their own place."""
+    told: list[tuple[datetime, int, list[str]]] = [
+        (step.event.at, step.event.seq, _step(step)) for step in story.steps
+    ]
+    last = {step.event.at: step.event.seq for step in story.steps}
+    for booking in story.bookings:
+        lines = list(_booking(booking))
+        if booking.at not in last:
+            lines.insert(0, f"{_time(booking.at)}booked")
+        told.append((booking.at, last.get(booking.at, 0), lines))
+    told.sort(key=lambda item: item[:2])
+    return [line for _, _, lines in told for line in lines]
+
+
+def _step(step: Step) -> list[str]:
+    event = step.event
+    note = event.evidence.get("note")
+    word = note if event.event == "note" and note else event.event
+    if event.from_status is None:
+        state = f"  → {event.to_status}"
+    elif event.from_status is event.to_status:
+        state = f" ({event.to_status})"
+    else:
+        state = f"  {event.from_status} → {event.to_status}"
+    lines = [f"{_time(event.at)}{word}{state}, by {_actor(event.actor)}"]
+    if evidence := _evidence(event.evidence):
+        lines.append(f"{'':{_WIDTH}}{evidence}")
+    if step.fault:
+        lines.append(f"{'':{_WIDTH}}THIS CANNOT BE: {step.fault}; kassa verify tells more")
+    return lines
+
+
+def _actor(actor: str) -> str:
+    kind, _, name = actor.partition(":")
+    word = _ACTORS.get(kind, kind.replace("_", " "))
+    return f"{word} {name}".strip()
+
+
+def _evidence(evidence: dict[str, Any]) -> str:
+    words = []
+    for name, value in evidence.items():
+        if name == "note" or value in ("", None):
+            continue
+        said = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        words.append(_BY.get(said, said) if name == "by" else f"{name.replace('_', ' ')} {said}")
+    return ", ".join(words)
+
+
+def _booking(booking: Booking) -> Iterator[str]:
+    yield f"{'':{_WIDTH}}posted {booking.kind}, {booking.id}"
+    wide = max(len(leg.account) for leg in booking.legs)
+    for leg in booking.legs:
+        yield f"{'':{_WIDTH}}  {leg.side:6} {leg.account:{wide}}  {_digits(leg.amount)}"
+
+
+def _attempt(item: Attempt) -> str:
+    surplus = ", money that nobody owed" if item.surplus else ""
+    return f"{item.id}  {item.amount} by {item.method} at {item.connector}: {item.status}" + (
+        surplus
+        + _tagged(("reference", item.provider_reference))
+        + _failed(item.failure_code, item.failure_message)
+    )
+
+
+def _modification(item: Modification) -> str:
+    kind = (
+        "return of surplus" if item.surplus and item.kind is ModificationKind.REFUND else item.kind
+    )
+    done = f" at {_exact(item.completed_at)}" if item.completed_at is not None else ""
+    fee = _digits(Money(item.fee_minor, item.amount.currency)) if item.fee_minor else ""
+    return f"{item.id}  {kind} of {item.amount}: {item.status}{done}" + (
+        f", asked by {_actor(item.actor)} at {_exact(item.created_at)}"
+        + _tagged(
+            ("because", item.reason),
+            ("your id", item.request_id or ""),
+            ("reference", item.provider_reference),
+            ("fee", fee),
+        )
+        + _failed(item.failure_code, item.failure_message)
+    )
+
+
+def _dispute(item: Dispute) -> str:
+    money = "the bank has the money" if item.withdrawn else "the money is with us"
+    twice = _digits(Money(item.double_paid_minor, item.amount.currency))
+    return f"{item.id}  {item.stage} of {item.amount}: {item.status}, {money}" + _tagged(
+        ("reason", item.reason),
+        ("reference", item.provider_reference),
+        ("fee", _digits(item.fee) if item.fee.minor else ""),
+        ("refunded as well", twice if item.double_paid_minor else ""),
+        ("answer by", _exact(item.respond_by) if item.respond_by is not None else ""),
+    )
+
+
+def _settled(line: SettledLine) -> str:
+    paid = f" at {_exact(line.paid_at)}" if line.paid_at is not None else ""
+    return f"settlement {line.number} ({line.settlement_id}) at {line.connector}: " + (
+        f"{line.kind} {line.amount}, {line.status}{paid}"
+        + _tagged(("payout", line.payout_reference), ("posting", line.posting_id))
+    )
+
+
+def _reported(line: ReportedLine) -> str:
+    amount = f" of {line.amount}" if line.amount is not None else ""
+    return f"{line.file_name}, line {line.number}: {line.kind}{amount}, {line.state}" + _tagged(
+        ("fee", _digits(line.fee) if line.fee is not None and line.fee.minor else ""),
+        ("reference", line.provider_reference),
+        ("payout", line.payout_reference),
+        ("settles", ", ".join(line.posting_ids)),
+    )
+
+
+def _break(item: Discrepancy) -> str:
+    return f"{item.id}  {item.kind} at {item.connector}: {item.status}" + _tagged(
+        ("", item.details),
+        ("owner", item.owner),
+        ("resolved by", item.resolved_by),
+        ("because", item.resolution),
+    )
+
+
+def _sent(item: Sent) -> str:
+    tries = "" if item.tries is None else f", {item.tries} {'try' if item.tries == 1 else 'tries'}"
+    status = "" if item.last_status is None else f", last answer {item.last_status}"
+    done = f" at {_exact(item.delivered_at)}" if item.delivered_at is not None else ""
+    return f"{_time(item.created_at)}{item.event_type} to {_host(item.url)}: " + (
+        f"{item.state}{done}{tries}{status}" + _tagged(("", item.last_error))
+    )
+
+
+def _tagged(*pairs: tuple[str, str]) -> str:
+    return "".join(f", {name} {value}".replace("  ", " ") for name, value in pairs if value)
+
+
+def _failed(code: str, message: str) -> str:
+    return f", {code}" + (f": {message}" if message else "") if code else ""
+
+
+def _host(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}" + (f":{parts.port}" if parts.port else "")
+
+
+def _digits(money: Money) -> str:
+    """Without its currency, where that has been said."""
+    return f"{money.major:f}"
+
+
+def _exact(moment: datetime) -> str:
+    """So that it can be given to --as-of again."""
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
+def _time(moment: datetime) -> str:
+    shown = moment.astimezone(UTC).isoformat(sep=" ", timespec="milliseconds")
+    return f"{shown.removesuffix('+00:00')}Z".ljust(_WIDTH)

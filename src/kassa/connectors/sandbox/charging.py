@@ -1,0 +1,171 @@
+"""What happens to a charge inside one transaction: booked, reserved, taken, let go, told."""
+
+import sqlite3
+from datetime import timedelta
+from typing import Any
+
+from kassa.connectors.sandbox import disputes
+from kassa.connectors.sandbox.amounts import Amount, fee_on
+from kassa.connectors.sandbox.cards import MESSAGES, State, mask, scenario_for
+from kassa.connectors.sandbox.entries import insert, keyed, post
+from kassa.connectors.sandbox.records import Ask, amount_in, millis, stamp
+
+AUTHORIZATION_LASTS = timedelta(days=7)
+_MILLISECOND = timedelta(milliseconds=1)
+_RAN_OUT = "authorization_expired"
+
+
+def charge_row(books: sqlite3.Connection, key: str) -> Any:
+    """The charge under the caller's key; None when there is none."""
+    return books.execute("SELECT * FROM charges WHERE key = ?", (key,)).fetchone()
+
+
+def reserved_units(row: sqlite3.Row) -> int:
+    """What of a charge is reserved, and neither taken nor let go."""
+    if row["releases_at"] is None:
+        return 0
+    left: int = row["units"] - row["captured_units"] - row["released_units"]
+    return left
+
+
+def book(books: sqlite3.Connection, ask: Ask, amount: Amount, at: int) -> None:
+    """Write down a charge that was not known before, and let its card's story begin."""
+    story = scenario_for(ask.card)
+    paid = story.state is State.CAPTURED
+    expires_at = millis(ask.expires_at)
+    turns_at = None
+    if story.turns_to is not None:
+        waits = story.state is State.ACTION_NEEDED
+        turns_at = expires_at if waits else at + story.turns_after // _MILLISECOND
+    line: dict[str, Any] = {
+        "key": ask.key,
+        "reference": f"sbx_{keyed(books, 'charge', ask.key)}",
+        "order_id": ask.order_id,
+        "subject": ask.subject,
+        "units": amount.units,
+        "currency": amount.currency,
+        "exponent": amount.exponent,
+        "card": mask(ask.card),
+        "scenario": story.name,
+        "answer": story.answer,
+        "state": State.PENDING if paid else story.state,
+        "reason": story.reason,
+        "return_url": ask.return_url,
+        "notify_url": ask.notify_url,
+        "created_at": at,
+        "changed_at": at,
+        "expires_at": expires_at,
+        "turns_at": turns_at,
+        "turns_to": story.turns_to,
+        "tells": story.tells,
+        "captures": ask.capture,
+    }
+    insert(books, "charges", line)
+    if paid:
+        _pay(books, charge_row(books, ask.key), at)
+
+
+def turn(books: sqlite3.Connection, key: str, state: State, *, reason: str, at: int) -> None:
+    """Decide a charge that was open, and queue the news."""
+    row = charge_row(books, key)
+    if state is State.CAPTURED:
+        _pay(books, row, at)
+    else:
+        books.execute(
+            "UPDATE charges SET state = ?, reason = ?, changed_at = ?, turns_at = NULL,"
+            " turns_to = NULL WHERE key = ?",
+            (state, reason, at, key),
+        )
+    _tell(books, key, at)
+
+
+def _pay(books: sqlite3.Connection, row: sqlite3.Row, at: int) -> None:
+    if row["captures"]:
+        take(books, row, row["units"], claim=row["key"], reference=row["reference"], at=at)
+        return
+    books.execute(
+        "UPDATE charges SET state = ?, reason = '', changed_at = ?, turns_at = NULL,"
+        " turns_to = NULL, releases_at = ? WHERE key = ?",
+        (State.AUTHORIZED, at, at + AUTHORIZATION_LASTS // _MILLISECOND, row["key"]),
+    )
+
+
+def take(
+    books: sqlite3.Connection, row: sqlite3.Row, units: int, *, claim: str, reference: str, at: int
+) -> Amount:
+    """Take `units` of a charge; the fee for it comes back. The table refuses too much."""
+    amount = amount_in(row).of(units)
+    fee = fee_on(amount)
+    books.execute(
+        "UPDATE charges SET state = ?, reason = '', captured_units = captured_units + ?,"
+        " fee_units = coalesce(fee_units, 0) + ?, changed_at = ?, turns_at = NULL,"
+        " turns_to = NULL WHERE key = ?",
+        (State.CAPTURED, units, fee.units, at, row["key"]),
+    )
+    insert(
+        books,
+        "takings",
+        {
+            "key": row["key"],
+            "claim": claim,
+            "reference": reference,
+            "units": units,
+            "fee_units": fee.units,
+            "currency": amount.currency,
+            "exponent": amount.exponent,
+            "taken_at": at,
+        },
+    )
+    disputes.foresee(books, row, at)
+    return fee
+
+
+def let_go(books: sqlite3.Connection, key: str, *, reason: str, at: int) -> int:
+    """Release what is reserved and not taken; how much that was."""
+    row = charge_row(books, key)
+    left = reserved_units(row)
+    untouched = row["state"] == State.AUTHORIZED
+    books.execute(
+        "UPDATE charges SET state = ?, reason = ?, released_units = released_units + ?,"
+        " releases_at = NULL, changed_at = ? WHERE key = ?",
+        (
+            State.VOIDED if untouched else row["state"],
+            reason if untouched else "",
+            left,
+            at,
+            key,
+        ),
+    )
+    return left
+
+
+def run_out(books: sqlite3.Connection, key: str, at: int) -> None:
+    """The reservation ends by itself; that is news when nothing was ever taken of it."""
+    let_go(books, key, reason=_RAN_OUT, at=at)
+    if charge_row(books, key)["state"] == State.VOIDED:
+        _tell(books, key, at)
+
+
+def _tell(books: sqlite3.Connection, key: str, at: int) -> None:
+    row = charge_row(books, key)
+    if not row["tells"]:
+        return
+    amount, fee, until = amount_in(row), row["fee_units"], row["releases_at"]
+    post(
+        books,
+        f"evt_{row['reference'].removeprefix('sbx_')}_{row['state']}",
+        row["notify_url"],
+        {
+            "type": f"charge.{row['state']}",
+            "key": key,
+            "reference": row["reference"],
+            "state": row["state"],
+            "amount": str(amount.of(row["captured_units"] or amount.units)),
+            "currency": amount.currency,
+            "fee": "" if fee is None else str(amount.of(fee)),
+            "reason": row["reason"],
+            "message": MESSAGES.get(row["reason"], ""),
+            "reserved_until": "" if until is None else stamp(until),
+        },
+        at,
+    )

@@ -1,0 +1,50 @@
+"""Disputes: a payer's bank takes money back, and what becomes of that."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from kassa.domain.lifecycle import DisputeStage, DisputeStatus, next_dispute_status
+from kassa.domain.money import Money
+
+STAGES = list(DisputeStage)
+DECIDED = frozenset({DisputeStatus.WON, DisputeStatus.LOST, DisputeStatus.CLOSED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispute:
+    """One dispute of one payment; `provider_reference` names it at the provider.
+
+    `withdrawn`: the money and the fee have left the provider account (from a chargeback on,
+    until it is won). `double_paid_minor`: how much of it had been refunded before.
+    `respond_by`: until when evidence may be sent.
+    """
+
+    company_id: str
+    id: str
+    payment_id: str
+    attempt_id: str
+    number: int
+    connector: str
+    provider_reference: str
+    stage: DisputeStage
+    status: DisputeStatus
+    reason: str
+    amount: Money
+    fee: Money
+    withdrawn: bool = False
+    double_paid_minor: int = 0
+    respond_by: datetime | None = None
+    opened_at: datetime
+    updated_at: datetime
+    closed_at: datetime | None = None
+
+    def become(self, status: DisputeStatus, stage: DisputeStage, **changes: Any) -> "Dispute":
+        """This dispute further on. A stage it has passed already is news from yesterday.
+
+        Raises: IllegalTransition.
+        """
+        further = max(self.stage, stage, key=STAGES.index)
+        return replace(
+            self, status=next_dispute_status(self.status, status), stage=further, **changes
+        )

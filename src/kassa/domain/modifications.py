@@ -1,0 +1,67 @@
+"""What is done to a charge after it was made: captures, voids and refunds, one life for all."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from kassa.domain.lifecycle import (
+    ModificationKind,
+    ModificationStatus,
+    next_modification_status,
+)
+from kassa.domain.money import Money
+
+OPEN = frozenset({ModificationStatus.REQUESTED, ModificationStatus.PROCESSING})
+"""Its outcome is not known yet, so what it reserves stays reserved."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Modification:
+    """One capture, void or refund. `id` is the reference the provider hears.
+
+    `attempt_id`: the charge it changes. `number`: 1 for the first of its payment.
+    `surplus`: it gives back, or lets go of, what nobody owed. `is_last`: after this capture,
+    what is still reserved is let go. `request_id` within `request_scope`: the caller's own id
+    of it, and `fingerprint` what was asked under that. `fee_minor`: what the provider charged.
+    """
+
+    company_id: str
+    id: str
+    payment_id: str
+    attempt_id: str
+    number: int
+    kind: ModificationKind
+    status: ModificationStatus
+    amount: Money
+    connector: str
+    surplus: bool = False
+    is_last: bool = True
+    reason: str = ""
+    actor: str
+    face: str = ""
+    request_scope: str = ""
+    request_id: str | None = None
+    fingerprint: str = ""
+    provider_reference: str = ""
+    fee_minor: int = 0
+    failure_code: str = ""
+    failure_message: str = ""
+    query_count: int = 0
+    next_query_at: datetime | None = None
+    last_query_at: datetime | None = None
+    created_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+    """What a face keeps to show again; no rule reads it."""
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN
+
+    def become(self, status: ModificationStatus, **changes: Any) -> "Modification":
+        """This modification in another status.
+
+        Raises: IllegalTransition.
+        """
+        return replace(self, status=next_modification_status(self.status, status), **changes)

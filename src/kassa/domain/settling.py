@@ -1,0 +1,172 @@
+"""What a matched line does to its payment: pure, and lean, since a report may have a million.
+
+The same moves as a Case makes, on the few figures of a payment that a report can change.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from kassa.domain import ledger
+from kassa.domain.ledger import Posting, PostingKind
+from kassa.domain.lifecycle import PaymentEvent, PaymentStatus, next_status
+from kassa.domain.matching import Movement, Verdict
+from kassa.domain.money import Money
+from kassa.domain.reports import LineKind
+
+
+@dataclass(slots=True)
+class Holding:
+    """The part of a payment that reports change, and what decides how; see Payment."""
+
+    company_id: str
+    id: str
+    business_id: str
+    status: PaymentStatus
+    currency: str
+    authorized_minor: int
+    captured_minor: int
+    released_minor: int
+    settled_minor: int
+    fee_minor: int
+    fee_known: bool
+    surplus: bool
+    version: int
+    notify_kind: str
+    notify_url: str
+
+    @property
+    def held_minor(self) -> int:
+        return self.authorized_minor - self.captured_minor - self.released_minor
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether a report has told of all of it, and nothing more of it can come."""
+        return (
+            self.status is PaymentStatus.CAPTURED
+            and self.settled_minor == self.captured_minor
+            and self.held_minor == 0
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One row of the timeline: event number `seq`."""
+
+    payment_id: str
+    seq: int
+    event: PaymentEvent
+    from_status: PaymentStatus
+    to_status: PaymentStatus
+    evidence: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a matched line changed. `contradicts`: the provider had told another fee before."""
+
+    step: Step | None = None
+    posting: Posting | None = None
+    contradicts: str = ""
+
+    @property
+    def is_settled(self) -> bool:
+        return self.step is not None and self.step.event is PaymentEvent.SETTLE
+
+
+def apply(
+    holding: Holding,
+    verdict: Verdict,
+    evidence: dict[str, Any],
+    *,
+    fee_told: bool,
+    account: str,
+    new_id: Callable[[str], str],
+    at: datetime,
+) -> Effect:
+    """Count what was reported, put the fee right, and settle what is complete.
+
+    `fee_told`: whether the line says what the provider kept.
+    """
+    reported = 0 if verdict.only_fee else _counted(holding, verdict)
+    posting, contradicts = None, ""
+    was_known = holding.fee_known
+    if fee_told:
+        posting, contradicts = _put_fee_right(holding, verdict, account, new_id, at)
+    holding.settled_minor += reported
+    if not reported and posting is None and holding.fee_known == was_known:
+        return Effect()
+    told = dict(evidence)
+    if posting is not None or not reported:
+        told["fee"] = str(Money(verdict.fee_minor, holding.currency))
+    event = PaymentEvent.SETTLE if reported and holding.is_complete else PaymentEvent.NOTE
+    if event is PaymentEvent.NOTE:
+        told["note"] = "reported in part" if reported else "the provider's own fee"
+    return Effect(_step(holding, event, told), posting, contradicts)
+
+
+def complete(holding: Holding, evidence: dict[str, Any]) -> Step:
+    """The rest of the reservation was let go after all of the claimed had been reported."""
+    return _step(holding, PaymentEvent.SETTLE, evidence)
+
+
+def _step(holding: Holding, event: PaymentEvent, evidence: dict[str, Any]) -> Step:
+    before = holding.status
+    holding.status = next_status(before, event)
+    holding.version += 1
+    return Step(holding.id, holding.version, event, before, holding.status, evidence)
+
+
+def _counted(holding: Holding, verdict: Verdict) -> int:
+    """How much of `captured` the line confirms. Surplus counts where it is all the payment has."""
+    reported = 0
+    for movement in verdict.movements:
+        if movement.kind is LineKind.PAYMENT and (holding.surplus or not movement.is_surplus):
+            reported += movement.minor
+    left = holding.captured_minor - holding.settled_minor
+    return reported if reported <= left else 0
+
+
+def _put_fee_right(
+    holding: Holding, verdict: Verdict, account: str, new_id: Callable[[str], str], at: datetime
+) -> tuple[Posting | None, str]:
+    """From what is booked as the fee of these movements to what the report says of them."""
+    first = verdict.movements[0]
+    is_charge = first.kind is LineKind.PAYMENT and not first.is_surplus
+    booked = sum(movement.fee_minor for movement in verdict.movements)
+    difference = verdict.fee_minor - booked
+    was_known = is_charge and holding.fee_known
+    if is_charge and _is_whole(holding, verdict.movements):
+        holding.fee_known = True
+    if not difference:
+        return None, ""
+    contradicts = ""
+    if was_known and _is_whole(holding, verdict.movements):
+        told, before = (Money(minor, holding.currency) for minor in (verdict.fee_minor, booked))
+        contradicts = f"the fee is {told}, and was told as {before} before"
+    bearer = (
+        ledger.FEE_EXPENSE_ACCOUNT
+        if first.is_surplus
+        else ledger.merchant_account(holding.business_id)
+    )
+    if not first.is_surplus:
+        holding.fee_minor += difference
+    posting = Posting(
+        company_id=holding.company_id,
+        id=new_id("po"),
+        kind=PostingKind.FEE_ADJUSTMENT,
+        currency=holding.currency,
+        entries=ledger.move(
+            bearer, ledger.provider_account(account), Money(difference, holding.currency)
+        ),
+        payment_id=holding.id,
+        cause=first.cause,
+        at=at,
+    )
+    return posting, contradicts
+
+
+def _is_whole(holding: Holding, movements: list[Movement]) -> bool:
+    """Whether this is the whole charge: only then `fee_known` is about this very fee."""
+    return sum(movement.minor for movement in movements) == holding.captured_minor

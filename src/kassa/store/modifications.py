@@ -1,0 +1,104 @@
+"""Captures, voids and refunds looked up outside of a change; disputes and fee rules likewise."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from kassa.domain.disputes import Dispute
+from kassa.domain.fees import FeeKind, FeeRule
+from kassa.domain.modifications import Modification
+from kassa.store.rows import (
+    DISPUTE_COLUMNS,
+    MODIFICATION_COLUMNS,
+    columns,
+    read_dispute,
+    read_modification,
+)
+
+_ALL = f"select {columns('m', MODIFICATION_COLUMNS)} from modification m"
+
+
+async def by_id(connection: Any, company_id: str, modification_id: str) -> Modification | None:
+    row = await connection.fetchrow(
+        f"{_ALL} where m.company_id = $1 and m.id = $2", company_id, modification_id
+    )
+    return read_modification(row) if row else None
+
+
+async def by_request(
+    connection: Any, company_id: str, scope: str, request_id: str
+) -> Modification | None:
+    """By the caller's own id of it."""
+    row = await connection.fetchrow(
+        f"{_ALL} where m.company_id = $1 and m.request_scope = $2 and m.request_id = $3",
+        company_id,
+        scope,
+        request_id,
+    )
+    return read_modification(row) if row else None
+
+
+async def of_payments(
+    connection: Any, company_id: str, payment_ids: Sequence[str]
+) -> list[Modification]:
+    rows = await connection.fetch(
+        f"{_ALL} where m.company_id = $1 and m.payment_id = any($2) order by m.id",
+        company_id,
+        list(payment_ids),
+    )
+    return [read_modification(row) for row in rows]
+
+
+async def due(connection: Any, limit: int) -> list[Modification]:
+    """What should be sent, or asked about, now."""
+    rows = await connection.fetch(
+        f"{_ALL} where m.next_query_at <= now() order by m.next_query_at limit $1", limit
+    )
+    return [read_modification(row) for row in rows]
+
+
+async def to_release(connection: Any, within: Any, limit: int) -> list[tuple[str, str]]:
+    """(company, payment id)s whose reservation ends within that time."""
+    rows = await connection.fetch(
+        "select p.company_id, p.id from payment p"
+        " where p.authorized_minor > p.captured_minor + p.released_minor"
+        " and p.authorization_expires_at <= now() + $1::interval"
+        " order by p.authorization_expires_at limit $2",
+        within,
+        limit,
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+async def with_surplus(connection: Any, limit: int) -> list[tuple[str, str]]:
+    """(company, payment id)s that hold money to be given back which nothing is giving back."""
+    rows = await connection.fetch(
+        "select p.company_id, p.id from payment p"
+        " where p.surplus_minor > p.surplus_returned_minor + p.surplus_reserved_minor"
+        " order by p.id limit $1",
+        limit,
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+async def disputes(
+    connection: Any, company_id: str, *, only_open: bool, limit: int
+) -> list[Dispute]:
+    """The company's disputes, the nearest deadline first."""
+    rows = await connection.fetch(
+        f"select {columns('d', DISPUTE_COLUMNS)} from dispute d where d.company_id = $1"
+        " and (not $2 or d.closed_at is null)"
+        " order by d.closed_at is not null, d.respond_by nulls last, d.id limit $3",
+        company_id,
+        only_open,
+        limit,
+    )
+    return [read_dispute(row) for row in rows]
+
+
+async def fee_rules(connection: Any, companies: Sequence[str]) -> list[FeeRule]:
+    rows = await connection.fetch(
+        "select id, company_id, kind, connector, method, currency, rate_ppm, fixed_minor,"
+        " valid_from, valid_until from fee_rule where company_id = any($1) order by id",
+        list(companies),
+    )
+    return [FeeRule(**{**dict(row), "kind": FeeKind(row["kind"])}) for row in rows]

@@ -1,0 +1,116 @@
+"""Cancel a payment: nobody can pay it any more, and what was reserved for it is let go."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from kassa.domain.case import Case
+from kassa.domain.errors import IllegalTransition, InProgress
+from kassa.domain.lifecycle import (
+    OPEN,
+    ModificationKind,
+    ModificationStatus,
+    OrderStatus,
+    PaymentEvent,
+    PaymentStatus,
+)
+from kassa.domain.orders import Order
+from kassa.domain.payments import Payment
+from kassa.usecases.change_payment import Change, Purse, change_payment
+from kassa.usecases.core import Core
+from kassa.usecases.find_payments import get_payment
+from kassa.usecases.modify_payment import Wanted, modify_payment
+from kassa.usecases.sync_payment import sync_payment
+
+_AT_PROVIDER = frozenset({PaymentStatus.REQUIRES_ACTION, PaymentStatus.PROCESSING})
+_CLOSED = frozenset({OrderStatus.CANCELED, OrderStatus.EXPIRED})
+_LET_GO = frozenset({"already_voided", "authorization_expired"})
+
+
+@dataclass(frozen=True, slots=True)
+class Canceled:
+    """`at`: when the order ended, alike for everybody who asks again."""
+
+    payment: Payment
+    order: Order
+    at: datetime
+
+
+async def cancel_payment(core: Core, company_id: str, payment_id: str, *, actor: str) -> Canceled:
+    """End the payment and its order without money; what has ended so already stays as it is.
+
+    Where a provider may know more than we do, it is asked first, once.
+    Raises: NotFound; IllegalTransition when it is paid (reason payment_paid), or its reservation
+    cannot be let go (void_refused); InProgress while nobody knows whether it is paid.
+    """
+    payment = (await get_payment(core, company_id, payment_id)).payment
+    if payment.status in _AT_PROVIDER:
+        await sync_payment(core, company_id, payment_id, actor=actor)
+
+    def decide(case: Case, _: Purse | None) -> None:
+        _close(case, actor)
+
+    change = Change(company_id=company_id, payment_id=payment_id, decide=decide)
+    case = await change_payment(core, change)
+    if case.payment.status is PaymentStatus.AUTHORIZED:
+        await _void(core, case.payment, actor)
+        case = await change_payment(core, change)
+    if case.payment.status is PaymentStatus.AUTHORIZED:
+        raise _unknown()
+    return Canceled(case.payment, case.order, case.order.updated_at)
+
+
+def _close(case: Case, actor: str) -> None:
+    payment = case.payment
+    if payment.is_paid and not payment.surplus:
+        raise _paid()
+    if case.order.status is OrderStatus.PAID:
+        raise IllegalTransition("the order is paid by another payment", reason="payment_paid")
+    if case.order.status in _CLOSED or payment.status is PaymentStatus.AUTHORIZED:
+        return
+    if payment.status is PaymentStatus.PROCESSING or case.doubt is not None:
+        raise _unknown()
+    if payment.status in OPEN:
+        case.close(PaymentEvent.CANCEL, actor=actor, evidence={"by": "request"})
+        return
+    # It failed, and with its order open somebody could try again.
+    case.note("canceled after its end", actor=actor, evidence={"by": "request"})
+    case.close_order()
+
+
+async def _void(core: Core, payment: Payment, actor: str) -> None:
+    """Let go of what is reserved. Without a request id: each try is one of its own."""
+    wanted = Wanted(
+        company_id=payment.company_id,
+        payment_id=payment.id,
+        kind=ModificationKind.VOID,
+        actor=actor,
+        reason="the payment was canceled",
+    )
+    try:
+        done = await modify_payment(core, wanted)
+    except IllegalTransition as error:
+        if error.reason == "claim_in_progress":
+            raise _unknown() from None
+        if error.reason == "already_captured":
+            raise _paid() from None
+        if error.reason in _LET_GO:
+            return
+        raise
+    if done.modification.status is ModificationStatus.FAILED:
+        raise IllegalTransition(
+            f"the reservation cannot be let go: {done.modification.failure_message}",
+            reason="void_refused",
+        )
+
+
+def _paid() -> IllegalTransition:
+    return IllegalTransition(
+        "the payment is paid and cannot be canceled: refund it", reason="payment_paid"
+    )
+
+
+def _unknown() -> InProgress:
+    return InProgress(
+        "whether the payment is paid is not known yet: cancel it again later",
+        reason="outcome_unknown",
+    )

@@ -1,0 +1,54 @@
+"""Disputes: what providers say of them, and which ones wait for an answer."""
+
+from kassa.connectors.base import DisputeNews
+from kassa.domain.case import Case
+from kassa.domain.disputes import Dispute
+from kassa.domain.disputing import dispute
+from kassa.domain.errors import IllegalTransition
+from kassa.domain.payments import Attempt, Payment
+from kassa.store import modifications, payments
+from kassa.usecases.change_payment import Change, Purse, change_payment
+from kassa.usecases.core import Core
+
+
+async def take_dispute_news(
+    core: Core, attempt: Attempt, news: DisputeNews, *, actor: str
+) -> Payment:
+    """Commit what a provider said of a dispute. Twice, or in another order, is harmless."""
+
+    def decide(case: Case, _: Purse | None) -> None:
+        try:
+            dispute(
+                case,
+                case.attempts[attempt.id],
+                reference=news.reference,
+                stage=news.stage,
+                status=news.status,
+                amount=news.amount,
+                fee=news.fee,
+                reason=news.reason,
+                respond_by=news.respond_by,
+                actor=actor,
+            )
+        except IllegalTransition as error:
+            told = {"reference": news.reference, "reason": error.message}
+            case.note("a dispute that cannot be ours", actor=actor, evidence=told)
+
+    change = Change(company_id=attempt.company_id, payment_id=attempt.payment_id, decide=decide)
+    return (await change_payment(core, change)).payment
+
+
+async def list_disputes(
+    core: Core, company_id: str, *, only_open: bool = True, limit: int = 100
+) -> list[Dispute]:
+    """The company's disputes, the nearest deadline first."""
+    async with core.db.connection() as connection:
+        return await modifications.disputes(
+            connection, company_id, only_open=only_open, limit=limit
+        )
+
+
+async def disputes_of(core: Core, company_id: str, payment_id: str) -> list[Dispute]:
+    """One payment's disputes, oldest first."""
+    async with core.db.connection() as connection:
+        return await payments.disputes_of(connection, [(company_id, payment_id)])

@@ -1,0 +1,285 @@
+"""Export the books for an accountant: trial balance, journal, settlement statement, in pages."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from kassa.domain.errors import InvalidRequest, NotFound
+from kassa.domain.lifecycle import SettlementStatus
+from kassa.domain.money import Money
+from kassa.domain.settlements import Part, part_of
+from kassa.store import companies, history, ledgers
+from kassa.store.ledgers import SettlementHead, Span
+from kassa.usecases.core import Core
+
+_PAGE = 2_000
+_LONGEST_NAME = 300
+
+
+class Content(StrEnum):
+    """What a column holds."""
+
+    TEXT = "text"
+    WORD = "word"  # text with few different values
+    NUMBER = "number"
+    MINOR = "minor"  # whole minor units of the row's currency
+    MAJOR = "major"  # the same amount with the currency's digits
+    TIME = "time"  # an instant, in UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    name: str
+    content: Content
+
+
+Cell = str | int | Money | datetime | None
+Row = Sequence[Cell]
+
+
+def _columns(words: str) -> tuple[Column, ...]:
+    """Read "name:content name:content …"; an amount is a MAJOR and a MINOR column."""
+    found: list[Column] = []
+    for word in words.split():
+        name, _, content = word.partition(":")
+        if content == "amount":
+            found += [Column(name, Content.MAJOR), Column(f"{name}_minor", Content.MINOR)]
+        else:
+            found.append(Column(name, Content(content)))
+    return tuple(found)
+
+
+@dataclass(slots=True)
+class Export:
+    """A table on its way: `pages` yields its rows; `findings` is full once they are through.
+
+    `count`: how many of `unit` there will be, to show progress; 0 where nobody has counted.
+    `sound`: whether the figures agree among themselves; `findings` says so in words.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    unit: str
+    count: int
+    pages: AsyncIterator["Page"]
+    findings: list[str] = field(default_factory=list)
+    sound: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows, and how many of the export's units they come from."""
+
+    rows: list[Row]
+    steps: int
+
+
+TRIAL_BALANCE = _columns(
+    "account:text currency:word opening:amount debits:amount credits:amount closing:amount"
+)
+JOURNAL = _columns(
+    "number:number posting_id:text at:time kind:word payment_id:text order_id:text cause:text"
+    " leg:number account:word debit:amount credit:amount currency:word"
+)
+SETTLEMENT = _columns(
+    "settlement_id:word connector:word payout_reference:word section:word item:word"
+    " posting_id:text at:time payment_id:text order_id:text amount:amount currency:word"
+)
+
+
+def _both(minor: int | None, currency: str) -> tuple[Cell, Cell]:
+    return (None, None) if minor is None else (Money(minor, currency), minor)
+
+
+def _checked(span: Span) -> Span:
+    if span.start is not None and span.end is not None and span.start >= span.end:
+        raise InvalidRequest(
+            f"from {span.start.isoformat()} until {span.end.isoformat()} is no time at all"
+        )
+    return span
+
+
+@asynccontextmanager
+async def _snapshot(core: Core, company_id: str) -> AsyncIterator[object]:
+    """A connection that sees one moment of the company's books.
+
+    Raises: NotFound.
+    """
+    async with core.db.transaction() as connection:
+        await history.stand_still(connection)
+        if "\x00" in company_id or await companies.find_company(connection, company_id) is None:
+            raise NotFound(f"no such company: {company_id!r}")
+        yield connection
+
+
+@asynccontextmanager
+async def export_trial_balance(
+    core: Core, company_id: str, span: Span | None = None
+) -> AsyncIterator[Export]:
+    """Per account and currency: what it had, what came and went in the span, what it has.
+
+    Raises: NotFound, InvalidRequest.
+    """
+    span = _checked(span or Span())
+    async with _snapshot(core, company_id) as connection:
+
+        async def pages() -> AsyncIterator[Page]:
+            totals: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+            async for balances in ledgers.balances(connection, company_id, span, _PAGE):
+                rows: list[Row] = []
+                for one in balances:
+                    closing = one.opening + one.debits - one.credits
+                    figures = (one.opening, one.debits, one.credits, closing)
+                    for at, minor in enumerate(figures):
+                        totals[one.currency][at] += minor
+                    cells = [cell for minor in figures for cell in _both(minor, one.currency)]
+                    rows.append((one.account, one.currency, *cells))
+                yield Page(rows, len(rows))
+            for currency, sums in sorted(totals.items()):
+                _weigh(export, currency, sums)
+
+        export = Export("trial balance", TRIAL_BALANCE, "accounts", 0, pages())
+        yield export
+
+
+def _weigh(export: Export, currency: str, sums: Sequence[int]) -> None:
+    """All accounts of a currency together have nothing, before and after."""
+    opening, came, went, closing = sums
+    balanced = opening == 0 and closing == 0 and came == went
+    export.sound = export.sound and balanced
+    words = (
+        f"debits and credits {Money(came, currency)} each, all accounts together zero"
+        if balanced
+        else f"NOT balanced: opening {Money(opening, currency)}, debits {Money(came, currency)},"
+        f" credits {Money(went, currency)}, closing {Money(closing, currency)}"
+    )
+    export.findings.append(f"{currency}: {words}")
+
+
+@asynccontextmanager
+async def export_journal(
+    core: Core, company_id: str, span: Span | None = None
+) -> AsyncIterator[Export]:
+    """A row per entry, in the order of booking. `number` counts the postings of the export.
+
+    Raises: NotFound, InvalidRequest.
+    """
+    span = _checked(span or Span())
+    async with _snapshot(core, company_id) as connection:
+
+        async def pages() -> AsyncIterator[Page]:
+            number, sums = 0, dict[str, list[int]]()
+            async for postings in ledgers.journal(connection, company_id, span, _PAGE):
+                rows: list[Row] = []
+                for one in postings:
+                    number += 1
+                    head = (number, one.id, one.at, one.kind, one.payment_id, one.order_id)
+                    sides = sums.setdefault(one.currency, [0, 0])
+                    for leg, (account, minor) in enumerate(one.legs, 1):
+                        sides[0] += max(minor, 0)
+                        sides[1] += max(-minor, 0)
+                        debit = _both(minor if minor > 0 else None, one.currency)
+                        credit = _both(-minor if minor < 0 else None, one.currency)
+                        tail = (leg, account, *debit, *credit, one.currency)
+                        rows.append((*head, one.cause, *tail))
+                yield Page(rows, len(postings))
+            for currency, (came, went) in sorted(sums.items()):
+                _weigh(export, currency, (0, came, went, came - went))
+
+        count = await ledgers.count_postings(connection, company_id, span)
+        export = Export("journal", JOURNAL, "postings", count, pages())
+        yield export
+
+
+@asynccontextmanager
+async def export_settlement(core: Core, company_id: str, name: str) -> AsyncIterator[Export]:
+    """A settlement's figures and then its lines. `name`: its id, number or payout reference.
+
+    Raises: NotFound.
+    """
+    if not name or len(name) > _LONGEST_NAME or not name.isprintable():
+        raise NotFound(f"no such settlement: {name[:60]!r}")
+    async with _snapshot(core, company_id) as connection:
+        head = await ledgers.settlement_named(connection, company_id, name)
+        if head is None:
+            raise NotFound(
+                f"no such settlement: {name!r}; give its id, its number or the reference of its"
+                " payout"
+            )
+        count = await ledgers.count_lines(connection, company_id, head.id)
+        of = (head.id, head.connector, head.payout_reference)
+
+        async def pages() -> AsyncIterator[Page]:
+            yield Page(_figures(head), 0)
+            sums = dict.fromkeys(Part, 0)
+            async for lines in ledgers.statement_lines(connection, company_id, head.id, _PAGE):
+                rows: list[Row] = []
+                for one in lines:
+                    sums[part_of(one.kind)] += one.amount_minor
+                    where = (one.posting_id, one.at, one.payment_id, one.order_id)
+                    amount = _both(one.amount_minor, head.currency)
+                    rows.append((*of, "line", one.kind, *where, *amount, head.currency))
+                yield Page(rows, len(rows))
+            _agree(export, head, sums)
+
+        export = Export(f"settlement {head.number}", SETTLEMENT, "lines", count, pages())
+        yield export
+
+
+def _figures(head: SettlementHead) -> list[Row]:
+    """The header as rows; what it says of a time stands at that row's time."""
+    of = (head.id, head.connector, head.payout_reference)
+    figures = [
+        *((part, _of_part(head, part), None) for part in Part),
+        ("carried_over", head.carried_over_minor, head.opened_at),
+        ("net", head.net_minor, head.paid_at or head.closed_at),
+    ]
+    return [
+        (*of, "summary", item, "", at, "", "", *_both(minor, head.currency), head.currency)
+        for item, minor, at in figures
+    ]
+
+
+def _of_part(head: SettlementHead, part: Part) -> int:
+    found = {
+        Part.PAYMENTS: head.payments_minor,
+        Part.REFUNDS: head.refunds_minor,
+        Part.DISPUTES: head.disputes_minor,
+        Part.FEES: head.fees_minor,
+        Part.OTHER: head.other_minor,
+    }
+    return found[part]
+
+
+def _agree(export: Export, head: SettlementHead, sums: dict[Part, int]) -> None:
+    """The lines of a settlement add up to its figures, from the moment it is closed."""
+    if head.status is SettlementStatus.OPEN:
+        export.findings.append("it is still open: more lines may come, and its figures follow")
+        return
+    for part, minor in sums.items():
+        if minor != _of_part(head, part):
+            export.sound = False
+            said = Money(_of_part(head, part), head.currency)
+            export.findings.append(
+                f"{part}: the lines add up to {Money(minor, head.currency)}, it says {said}"
+            )
+    if export.sound:
+        net = Money(head.net_minor, head.currency)
+        export.findings.append(f"{head.status}: the lines add up to its figures, net {net}")
+
+
+def read_moment(text: str) -> datetime:
+    """A date or a time in ISO 8601; a date is its first moment, and without an offset it is UTC.
+
+    Raises: InvalidRequest.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidRequest(
+            f"{text[:60]!r} is no time: 2026-11-22 or 2026-11-22T10:30:00Z would be"
+        ) from None

@@ -1,0 +1,244 @@
+"""Fees: a company's schedule, the provider's own figures, and how far the two are apart."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from kassa.domain.actual_fees import learn_fee
+from kassa.domain.case import Case
+from kassa.domain.errors import InvalidRequest, KassaError, NotFound
+from kassa.domain.fees import FeeKind, FeeRule, FeeSchedule, rate_of_percent
+from kassa.domain.money import Money
+from kassa.domain.payments import Method
+from kassa.store import companies, fees, modifications, payments
+from kassa.store.fees import Deviation, Variance
+from kassa.usecases.core import Core
+
+_FRESH_SECONDS = 5.0  # seconds, not money: a new rule counts everywhere after that
+_MOST_WORST = 100
+
+
+@dataclass(slots=True)
+class _Remembered:
+    read_at: dict[str, float] = field(default_factory=dict)  # seconds, not money
+    schedules: dict[str, FeeSchedule] = field(default_factory=dict)
+
+
+async def fee_schedules(
+    core: Core, connection: Any, companies: Iterable[str]
+) -> Mapping[str, FeeSchedule]:
+    """Each company's rules, at most a few seconds old."""
+    known: _Remembered = core.gatherers.setdefault(fee_schedules, _Remembered())
+    now = time.monotonic()
+    stale = [c for c in companies if now - known.read_at.get(c, -_FRESH_SECONDS) >= _FRESH_SECONDS]
+    if stale:
+        rules: dict[str, list[FeeRule]] = {company: [] for company in stale}
+        for rule in await modifications.fee_rules(connection, stale):
+            rules[rule.company_id].append(rule)
+        for company in stale:
+            known.schedules[company] = FeeSchedule(tuple(rules[company]))
+            known.read_at[company] = now
+    return known.schedules
+
+
+def forget_schedules(core: Core) -> None:
+    """Read the rules anew at the next change: this process has just changed them."""
+    core.gatherers.pop(fee_schedules, None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewFeeRule:
+    """`percent` and `fixed` as a person writes them: "2.9" and "0.30", in major units.
+
+    Empty `connector` or `method`: any. Without `valid_from` it counts from now on.
+    """
+
+    company_id: str
+    kind: str
+    connector: str = ""
+    method: str = ""
+    currency: str
+    percent: str = "0"
+    fixed: str = "0"
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+
+
+async def add_fee_rule(core: Core, wanted: NewFeeRule) -> FeeRule:
+    """Keep the rule. It is for what is charged from now on: what is booked stays booked.
+
+    Of rules that are equally exact the one that began last counts, so that a new price is a new
+    rule. Raises: InvalidRequest, NotFound.
+    """
+    rate, fixed = rate_of_percent(wanted.percent), Money.from_major(wanted.fixed, wanted.currency)
+    kinds, methods = [kind.value for kind in FeeKind], [method.value for method in Method]
+    if wanted.kind not in kinds:
+        raise InvalidRequest(f"a fee is one of {', '.join(kinds)}, not {wanted.kind[:40]!r}")
+    if wanted.method not in ("", *methods):
+        raise InvalidRequest(f"a method is one of {', '.join(methods)}, not {wanted.method[:40]!r}")
+    if not wanted.connector.isprintable() or len(wanted.connector) > 40:
+        raise InvalidRequest("a connector is a provider's name, such as sandbox")
+    if wanted.connector and wanted.connector not in (*core.connectors, *methods):
+        known = ", ".join(sorted(core.connectors))
+        raise InvalidRequest(f"no connector is called {wanted.connector!r}; there are {known}")
+    if fixed.minor < 0:
+        raise InvalidRequest(f"the fixed part is not negative, got {wanted.fixed}")
+    async with core.db.transaction() as connection:
+        printable = wanted.company_id.isprintable()
+        if not printable or await companies.find_company(connection, wanted.company_id) is None:
+            raise NotFound(f"no such company: {wanted.company_id!r}")
+        valid_from = wanted.valid_from or await payments.clock(connection)
+        if wanted.valid_until is not None and wanted.valid_until <= valid_from:
+            raise InvalidRequest("a rule ends after it begins")
+        rule = FeeRule(
+            id=core.new_id("fee"),
+            company_id=wanted.company_id,
+            kind=FeeKind(wanted.kind),
+            connector=wanted.connector,
+            method=wanted.method,
+            currency=wanted.currency,
+            rate_ppm=rate,
+            fixed_minor=fixed.minor,
+            valid_from=valid_from,
+            valid_until=wanted.valid_until,
+        )
+        await fees.add_rule(connection, rule)
+    forget_schedules(core)
+    return rule
+
+
+async def list_fee_rules(core: Core, company_id: str) -> list[FeeRule]:
+    """All of them, past ones too."""
+    if not company_id.isprintable():
+        return []
+    async with core.db.connection() as connection:
+        return await fees.rules(connection, company_id)
+
+
+async def end_fee_rule(
+    core: Core, company_id: str, rule_id: str, at: datetime | None = None
+) -> FeeRule:
+    """Let the rule count until before `at` (now). What it was used for stays booked.
+
+    Raises: NotFound, InvalidRequest.
+    """
+    if not (company_id + rule_id).isprintable():
+        raise NotFound("no such fee rule")
+    async with core.db.transaction() as connection:
+        rule = await fees.lock_rule(connection, company_id, rule_id)
+        if rule is None:
+            raise NotFound(f"no such fee rule: {rule_id!r}; kassa fee list shows them")
+        until = at or await payments.clock(connection)
+        if until <= rule.valid_from:
+            raise InvalidRequest(f"the rule begins at {rule.valid_from}: it ends after that")
+        if rule.valid_until is not None and until > rule.valid_until:
+            raise InvalidRequest(f"the rule ends at {rule.valid_until} already; add a new one")
+        await fees.end_rule(connection, company_id, rule_id, until)
+    forget_schedules(core)
+    return replace(rule, valid_until=until)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActualFee:
+    """`cause`: the attempt, modification or dispute whose fee the provider has named."""
+
+    company_id: str
+    payment_id: str
+    cause: str
+    fee: Money
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+async def learn_actual_fees(
+    core: Core, learned: Sequence[ActualFee], *, actor: str
+) -> list[Money | KassaError]:
+    """Book what each adds to the expected fee; one transaction for the whole list.
+
+    One that is refused yields its error in its place and spoils no other.
+    """
+    async with core.db.transaction() as connection:
+        return await book_actual_fees(core, connection, learned, actor=actor)
+
+
+async def learn_actual_fee(core: Core, learned: ActualFee, *, actor: str) -> Money:
+    """Raises: NotFound, InvalidRequest."""
+    [result] = await learn_actual_fees(core, [learned], actor=actor)
+    if isinstance(result, KassaError):
+        raise result
+    return result
+
+
+async def book_actual_fees(
+    core: Core, connection: Any, learned: Sequence[ActualFee], *, actor: str
+) -> list[Money | KassaError]:
+    """`learn_actual_fees` within a transaction of the caller's; it takes the orders' locks."""
+    if not learned:
+        return []
+    keys = sorted({(one.company_id, one.payment_id) for one in learned})
+    now = await payments.lock(connection, keys)
+    found = await payments.read_locked(connection, keys)
+    attempts = await payments.attempts_of(connection, keys)
+    changes = await payments.modifications_of(connection, keys)
+    disputes = await payments.disputes_of(connection, keys)
+    booked = await fees.booked(
+        connection, [(one.company_id, one.payment_id, one.cause) for one in learned]
+    )
+    cases = {
+        key: Case(payment, order, {}, now, core.new_id, order_paid=order_paid)
+        for key, (payment, order, order_paid) in found.items()
+    }
+    for attempt in attempts:
+        cases[attempt.company_id, attempt.payment_id].attempts[attempt.id] = attempt
+    for change in changes:
+        cases[change.company_id, change.payment_id].modifications[change.id] = change
+    for dispute in disputes:
+        cases[dispute.company_id, dispute.payment_id].disputes[dispute.id] = dispute
+    results = [_learned(cases, booked, one, actor) for one in learned]
+    known = {one.id for rows in (attempts, changes, disputes) for one in rows}
+    await payments.save(connection, list(cases.values()), known)
+    return results
+
+
+def _learned(
+    cases: Mapping[tuple[str, str], Case],
+    booked: dict[tuple[str, str, str], int],
+    one: ActualFee,
+    actor: str,
+) -> Money | KassaError:
+    case = cases.get((one.company_id, one.payment_id))
+    if case is None:
+        return NotFound("no such payment")
+    place = (one.company_id, one.payment_id, one.cause)
+    before = Money(booked.get(place, 0), case.payment.amount.currency)
+    try:
+        more = learn_fee(case, one.cause, before, one.fee, actor=actor, evidence=one.evidence)
+    except KassaError as error:
+        return error
+    booked[place] = one.fee.minor
+    return more
+
+
+@dataclass(frozen=True, slots=True)
+class VarianceReport:
+    """`worst`: the payments that are furthest off in each currency."""
+
+    rows: list[Variance]
+    worst: list[Deviation]
+
+
+async def fee_variance(
+    core: Core, company_id: str | None = None, *, worst: int = 10
+) -> VarianceReport:
+    """How far the booked fees are from the schedule. Surplus is left out: no merchant bears it.
+
+    Raises: InvalidRequest.
+    """
+    if not 0 <= worst <= _MOST_WORST:
+        raise InvalidRequest(f"worst must be 0 to {_MOST_WORST}, got {worst}")
+    if not (company_id or "").isprintable():
+        return VarianceReport([], [])
+    async with core.db.connection() as connection:
+        rows = await fees.variances(connection, company_id)
+        return VarianceReport(rows, await fees.deviations(connection, company_id, worst))

@@ -1,0 +1,421 @@
+"""Capture, void and refund: reserve, call, and commit what was learned."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from kassa.connectors.base import (
+    Capturer,
+    Connector,
+    Declined,
+    Done,
+    InDoubt,
+    ModificationOutcome,
+    ModificationRequest,
+    ModificationSource,
+    NotSent,
+    Pending,
+    Refunder,
+    Unknown,
+)
+from kassa.domain import claims, refunds
+from kassa.domain.case import Case
+from kassa.domain.errors import (
+    IdempotencyMismatch,
+    KassaError,
+    NotFound,
+    UnsupportedOperation,
+)
+from kassa.domain.lifecycle import ModificationKind, ModificationStatus
+from kassa.domain.modifications import Modification
+from kassa.domain.money import Money, payable
+from kassa.domain.payments import OFFLINE, Attempt, Method, Payment
+from kassa.store import modifications
+from kassa.usecases.batch import to_the_end
+from kassa.usecases.change_payment import Change, Purse, change_payment
+from kassa.usecases.core import Core
+from kassa.usecases.learn import query_pause
+
+_ASK_IF_SILENT = timedelta(seconds=30)  # longer than any call may take: then we must have died
+_K, _M = ModificationKind, ModificationStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """`amount` None: all that is left. `request_id` within `request_scope`: the caller's own id;
+    the same one with the same content is the same modification, for ever.
+
+    `surplus_of`: the attempt whose money nobody owed, when that is to go back.
+    `is_last`: of a capture: what remains reserved is let go. `rest`: of a void: also what remains
+    after a part was captured.
+    """
+
+    company_id: str
+    payment_id: str
+    kind: ModificationKind
+    amount: Money | None = None
+    actor: str
+    face: str = ""
+    request_scope: str = ""
+    request_id: str | None = None
+    reason: str = ""
+    is_last: bool = True
+    rest: bool = False
+    surplus_of: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """What was asked, to know a repeat from a contradiction."""
+        said = (
+            self.payment_id,
+            self.kind.value,
+            (self.amount.minor, self.amount.currency) if self.amount else None,
+            self.reason,
+            self.is_last,
+            self.surplus_of,
+        )
+        return hashlib.sha256(msgspec.json.encode(said)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Modified:
+    """`replayed`: an earlier request of the same id had asked for it."""
+
+    payment: Payment
+    modification: Modification
+    replayed: bool
+
+
+async def modify_payment(core: Core, wanted: Wanted) -> Modified:
+    """Do it, or say how far it is: what a provider has not answered is `processing`.
+
+    From a wallet balance or over the counter it is done in one transaction. At a provider:
+    reserve and commit, call, commit the answer; the worker goes on with what stays open.
+    Raises: NotFound, IdempotencyMismatch, IllegalTransition, AmountTooLarge,
+    UnsupportedOperation, InvalidRequest.
+    """
+    if wanted.amount is not None:
+        payable(wanted.amount)
+    if (old := await _asked_before(core, wanted)) is not None:
+        return old
+    try:
+        started = await _start(core, wanted)
+    except KassaError:
+        raise
+    except Exception:
+        # The same request id, on another payment, at the same moment: the index has let one in.
+        if (old := await _asked_before(core, wanted)) is not None:
+            return old
+        raise
+    modification, connector = started.modification, _connector_of(core, started.modification)
+    if started.replayed or connector is None or not modification.is_open:
+        return Modified(started.payment, modification, started.replayed)
+    case = await to_the_end(core, send_modification(core, modification, started.attempt))
+    return Modified(case.payment, case.modifications[modification.id], replayed=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Started(Modified):
+    attempt: Attempt
+
+
+async def _asked_before(core: Core, wanted: Wanted) -> Modified | None:
+    if wanted.request_id is None:
+        return None
+    async with core.db.connection() as connection:
+        old = await modifications.by_request(
+            connection, wanted.company_id, wanted.request_scope, wanted.request_id
+        )
+    if old is None:
+        return None
+    _refuse_other_content(old, wanted)
+    case = await change_payment(
+        core,
+        Change(
+            company_id=wanted.company_id, payment_id=old.payment_id, decide=lambda case, purse: None
+        ),
+    )
+    return Modified(case.payment, case.modifications[old.id], replayed=True)
+
+
+def _refuse_other_content(old: Modification, wanted: Wanted) -> None:
+    if old.fingerprint != wanted.fingerprint:
+        raise IdempotencyMismatch(
+            f"{wanted.request_id!r} was used for another {old.kind} before; use a new id"
+        )
+
+
+async def _start(core: Core, wanted: Wanted) -> _Started:
+    started: list[tuple[Modification, bool]] = []
+
+    def decide(case: Case, _: Purse | None) -> None:
+        started.clear()
+        for old in case.modifications.values():
+            same = (old.request_scope, old.request_id) == (wanted.request_scope, wanted.request_id)
+            if wanted.request_id is not None and same:
+                _refuse_other_content(old, wanted)
+                started.append((old, True))
+                return
+        modification = _ask(core, case, wanted)
+        if _connector_of(core, modification) is None:
+            _do_it_here(case, modification, wanted.actor)
+        else:
+            sent = modification.become(_M.PROCESSING, next_query_at=case.now + _ASK_IF_SILENT)
+            case.put_modification(sent)
+        started.append((case.modifications[modification.id], False))
+
+    case = await change_payment(
+        core, Change(company_id=wanted.company_id, payment_id=wanted.payment_id, decide=decide)
+    )
+    modification, replayed = started[0]
+    attempt = case.attempts[modification.attempt_id]
+    return _Started(case.payment, modification, replayed, attempt)
+
+
+def _ask(core: Core, case: Case, wanted: Wanted) -> Modification:
+    """Reserve what is asked for, if the provider can do it at all."""
+    said: dict[str, Any] = {
+        "face": wanted.face or case.payment.face,
+        "request_scope": wanted.request_scope,
+        "request_id": wanted.request_id,
+        "fingerprint": wanted.fingerprint,
+        "extra": wanted.extra,
+    }
+    if wanted.surplus_of is not None:
+        _require(core, case.attempts[wanted.surplus_of], wanted.kind)
+        return refunds.ask_surplus_return(case, wanted.surplus_of, actor=wanted.actor, **said)
+    if case.holder is not None:
+        _require(core, case.holder, wanted.kind)
+    if wanted.kind is _K.REFUND:
+        return refunds.ask_refund(
+            case, wanted.amount, reason=wanted.reason, actor=wanted.actor, **said
+        )
+    said["reason"] = wanted.reason
+    if wanted.kind is _K.VOID:
+        return claims.ask_void(case, actor=wanted.actor, rest=wanted.rest, **said)
+    connector = core.connectors.get(case.holder.connector) if case.holder else None
+    in_parts = connector.captures_in_parts if isinstance(connector, Capturer) else True
+    return claims.ask_capture(
+        case,
+        wanted.amount,
+        is_last=wanted.is_last,
+        in_parts=in_parts,
+        actor=wanted.actor,
+        **said,
+    )
+
+
+def _require(core: Core, attempt: Attempt, kind: ModificationKind) -> None:
+    """What a provider can do is what its class can do."""
+    if attempt.method is Method.WALLET or attempt.method in OFFLINE:
+        return
+    needed = Refunder if kind is _K.REFUND else Capturer
+    connector = core.connectors.get(attempt.connector)
+    if not isinstance(connector, needed):
+        raise UnsupportedOperation(
+            f"{attempt.connector} cannot {kind} here: settle it with the payer in another way",
+            reason="provider_cannot",
+        )
+
+
+def _connector_of(core: Core, modification: Modification) -> Connector | None:
+    """The provider to call; None for our own wallet and for the counter."""
+    return core.connectors.get(modification.connector)
+
+
+def _do_it_here(case: Case, modification: Modification, actor: str) -> None:
+    """From our own books: nobody is to be asked."""
+    done = Done(reference=modification.id, amount=modification.amount)
+    take_outcome(case, modification, done, actor=actor, how="ledger")
+
+
+async def send_modification(core: Core, modification: Modification, attempt: Attempt) -> Case:
+    """Call the provider under the modification's own key, and commit what it says."""
+    connector = core.connectors[modification.connector]
+    request = request_of(core, modification, attempt)
+    outcome: ModificationOutcome
+    if modification.kind is _K.REFUND and isinstance(connector, Refunder):
+        outcome = await connector.refund(request)
+    elif modification.kind is _K.CAPTURE and isinstance(connector, Capturer):
+        outcome = await connector.capture(request)
+    elif modification.kind is _K.VOID and isinstance(connector, Capturer):
+        outcome = await connector.void(request)
+    else:
+        outcome = Declined(code="provider_cannot", message="The provider cannot do that.")
+    return await take_modification_news(
+        core, modification, outcome, actor=f"provider:{modification.connector}", how="call"
+    )
+
+
+def request_of(core: Core, modification: Modification, attempt: Attempt) -> ModificationRequest:
+    """What a provider is asked under this modification."""
+    return ModificationRequest(
+        key=modification.id,
+        charge_key=attempt.id,
+        charge_reference=attempt.provider_reference,
+        amount=modification.amount,
+        charge_amount=attempt.amount,
+        reason=modification.reason,
+        notify_url=f"{core.policy.base_url}/providers/{modification.connector}",
+        now=datetime.now(UTC),
+        is_last=modification.is_last,
+    )
+
+
+async def take_modification_news(
+    core: Core, modification: Modification, outcome: ModificationOutcome, *, actor: str, how: str
+) -> Case:
+    """Commit what a provider said of a modification, whoever asked or told. Twice is harmless."""
+
+    def decide(case: Case, _: Purse | None) -> None:
+        current = case.modifications[modification.id]
+        if how == "query":
+            current = replace(current, query_count=current.query_count + 1, last_query_at=case.now)
+            case.put_modification(current)
+        take_outcome(case, current, outcome, actor=actor, how=how)
+
+    change = Change(
+        company_id=modification.company_id, payment_id=modification.payment_id, decide=decide
+    )
+    return await change_payment(core, change)
+
+
+def take_outcome(
+    case: Case, modification: Modification, outcome: ModificationOutcome, *, actor: str, how: str
+) -> None:
+    """What a provider's answer means: done, refused, or to be asked again."""
+    if modification.status is _M.SUCCEEDED:
+        return
+    evidence = {"by": how}
+    match outcome:
+        case Done(amount=amount) if amount != modification.amount:
+            if modification.failure_code != "amount_mismatch":
+                said = {**evidence, "modification": modification.id, "provider_says": str(amount)}
+                case.put_modification(replace(modification, failure_code="amount_mismatch"))
+                case.note("another amount was moved", actor=actor, evidence=said)
+            _ask_later(case, case.modifications[modification.id])
+        case Done():
+            _done(case, modification, outcome, actor)
+        case Declined() if modification.is_open:
+            refunds.refused(
+                case,
+                modification,
+                code=outcome.code,
+                message=outcome.message,
+                actor=actor,
+                evidence={**evidence, "provider_code": outcome.provider_code},
+            )
+        case Declined():
+            return
+        case NotSent() | Unknown():
+            # Nothing is there under our key, so the same request may be sent again.
+            again = (
+                modification.become(_M.REQUESTED)
+                if modification.status is _M.PROCESSING
+                else modification
+            )
+            _ask_later(case, again)
+        case Pending(reference=reference):
+            known = reference or modification.provider_reference
+            _ask_later(case, replace(modification, provider_reference=known))
+        case InDoubt():
+            _ask_later(case, modification)
+
+
+def _done(case: Case, modification: Modification, outcome: Done, actor: str) -> None:
+    done: dict[ModificationKind, Callable[[], None]] = {
+        _K.CAPTURE: lambda: claims.captured(
+            case, modification, reference=outcome.reference, fee=outcome.fee, actor=actor
+        ),
+        _K.VOID: lambda: claims.voided(
+            case, modification, reference=outcome.reference, actor=actor
+        ),
+        _K.REFUND: lambda: refunds.refunded(
+            case, modification, reference=outcome.reference, fee=outcome.fee, actor=actor
+        ),
+    }
+    done[modification.kind]()
+
+
+def _ask_later(case: Case, modification: Modification) -> None:
+    if modification.is_open:
+        pause = query_pause(modification.query_count)
+        case.put_modification(replace(modification, next_query_at=case.now + pause))
+
+
+async def find_modification(
+    core: Core,
+    company_id: str,
+    *,
+    modification_id: str = "",
+    scope: str = "",
+    request_id: str = "",
+) -> Modification:
+    """By its id, or by the caller's own id of it.
+
+    Raises: NotFound.
+    """
+    if not (modification_id or request_id).isprintable():
+        raise NotFound("no such refund, capture or void")
+    async with core.db.connection() as connection:
+        if modification_id:
+            found = await modifications.by_id(connection, company_id, modification_id)
+        else:
+            found = await modifications.by_request(connection, company_id, scope, request_id)
+    if found is None:
+        raise NotFound("no such refund, capture or void")
+    return found
+
+
+async def modifications_of(
+    core: Core, company_id: str, payment_ids: list[str]
+) -> list[Modification]:
+    """All captures, voids and refunds of these payments, oldest first."""
+    async with core.db.connection() as connection:
+        return await modifications.of_payments(connection, company_id, payment_ids)
+
+
+async def sync_modification(core: Core, modification: Modification, *, actor: str) -> Modification:
+    """Send it if nothing of it is at the provider, ask what became of it if something may be.
+
+    At most once per `policy.query_interval`, however often this is called.
+    """
+    if not modification.is_open or modification.connector not in core.connectors:
+        return modification
+    claimed: list[tuple[Modification, Attempt]] = []
+
+    def decide(case: Case, _: Purse | None) -> None:
+        claimed.clear()
+        current = case.modifications[modification.id]
+        asked = current.last_query_at
+        if not current.is_open or (
+            asked is not None and case.now - asked < core.policy.query_interval
+        ):
+            return
+        send = current.status is _M.REQUESTED
+        status = _M.PROCESSING if send else current.status
+        pause = max(_ASK_IF_SILENT, query_pause(current.query_count))
+        case.put_modification(
+            current.become(status, last_query_at=case.now, next_query_at=case.now + pause)
+        )
+        claimed.append((current, case.attempts[current.attempt_id]))
+
+    change = Change(
+        company_id=modification.company_id, payment_id=modification.payment_id, decide=decide
+    )
+    case = await change_payment(core, change)
+    for current, attempt in claimed:
+        if current.status is _M.REQUESTED:
+            case = await to_the_end(core, send_modification(core, current, attempt))
+            continue
+        connector = core.connectors[current.connector]
+        if not isinstance(connector, ModificationSource):
+            continue
+        outcome = await connector.query_modification(request_of(core, current, attempt))
+        case = await take_modification_news(core, current, outcome, actor=actor, how="query")
+    return case.modifications[modification.id]

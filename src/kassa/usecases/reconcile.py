@@ -1,0 +1,352 @@
+"""Reconcile: lay a report beside the books, settle what agrees, open a break for what does not.
+
+Lines go in batches. A batch and all its effects are one transaction, which also moves the file's
+position; so an import that was cut off goes on where it stopped, and one content is done once.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from itertools import islice
+from typing import Any, BinaryIO
+
+from kassa.domain.errors import InProgress, InvalidRequest
+from kassa.domain.matching import BANK, LATE_AFTER, LineState, Part
+from kassa.domain.reports import BreakClass, ReportLine, Unreadable
+from kassa.domain.settling import complete
+from kassa.store import breaks, payments
+from kassa.store import reconciliation as store
+from kassa.store.modifications import by_id as modification_by_id
+from kassa.store.reconciliation import BreakRow, ReportFile
+from kassa.usecases.core import Core
+from kassa.usecases.modify_payment import sync_modification
+from kassa.usecases.report_batch import Batch, Numbered, write
+from kassa.usecases.sync_payment import sync_payment
+
+LINES_PER_BATCH = 2_000
+_TRIES = 5  # of a batch whose rows somebody else keeps locked
+_ASKED_AT_ONCE = 500  # payments that a provider is asked about because of one file
+_DIGEST_BYTES = 1 << 20
+
+Items = Iterator[ReportLine | Unreadable]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """`breaks`: open ones by class; in a dry run those that would be. `totals`: per currency, in
+    minor units: gross and fees of all lines, gross of the matched ones.
+
+    `imported_before`: the content was known and done, and nothing has changed.
+    `settled`: payments that were completed. `missing`: payments in the time that the account's
+    reports cover which none of them told of, found to be missing just now.
+    """
+
+    file_id: str
+    name: str
+    imported_before: bool
+    dry_run: bool
+    lines: int
+    matched: int
+    quarantined: int
+    settled: int
+    breaks: Mapping[str, int]
+    totals: Mapping[str, Mapping[str, int]]
+    missing: int = 0
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.missing and not any(self.breaks.values())
+
+
+@dataclass(slots=True)
+class Run:
+    """One import under way. In a dry run nothing is written, so `reported`, `waiting` and
+    `planned` remember here what the tables would."""
+
+    core: Core
+    file: ReportFile
+    actor: str
+    tells_fees: bool
+    dry_run: bool
+    reported: set[int] = field(default_factory=set)
+    waiting: dict[str, list[Part]] = field(default_factory=dict)
+    planned: dict[str, int] = field(default_factory=dict)
+
+
+def digest_of(file: BinaryIO) -> str:
+    """The SHA-256 of what is left of the file, read in pieces."""
+    digest = hashlib.sha256()
+    while piece := file.read(_DIGEST_BYTES):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+async def reconcile(
+    core: Core,
+    company_id: str,
+    connector: str,
+    name: str,
+    lines: Items,
+    sha256: str,
+    *,
+    dry_run: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
+    tells_fees: bool = True,
+    actor: str = "operator:cli",
+    lines_per_batch: int = LINES_PER_BATCH,
+) -> Outcome:
+    """Import a report of the provider account `connector`, or of the bank (`matching.BANK`).
+
+    `sha256`: of the content, which is the file's identity; `name` is for people. `tells_fees`:
+    whether a fee of nothing on a line means nothing; else it means that the file is silent.
+    `progress` hears how many lines are done.
+    Raises: InProgress when rows stay locked by somebody else; the import can be sent again.
+    """
+    if len(sha256) != 64 or not name.strip():
+        raise InvalidRequest("a report needs a name, and the SHA-256 of its content in hex")
+    name = name.replace("\x00", "")[:200]
+    file, is_new = await _open(core, company_id, connector, name, sha256, actor, dry_run)
+    run = Run(core, file, actor, tells_fees, dry_run)
+    if file.state == "done" and not is_new:
+        return await _outcome(run, imported_before=True)
+    position = file.position
+    await asyncio.to_thread(_skip, lines, position)
+    ahead = asyncio.create_task(_take(lines, lines_per_batch))
+    try:
+        while items := await ahead:
+            # The next ones are read while the database works on these.
+            ahead = asyncio.create_task(_take(lines, lines_per_batch))
+            numbered = list(enumerate(items, position + 1))
+            await _one_batch(run, numbered)
+            position += len(items)
+            progress(position)
+    finally:
+        if not ahead.done():
+            await asyncio.wait([ahead])
+    await _finish(run)
+    missing = 0
+    if not dry_run and connector != BANK:
+        missing = await find_missing(core, company_id, connector)
+    return replace(await _outcome(run, imported_before=False), missing=missing)
+
+
+async def _open(
+    core: Core,
+    company_id: str,
+    connector: str,
+    name: str,
+    sha256: str,
+    actor: str,
+    dry_run: bool,
+) -> tuple[ReportFile, bool]:
+    fresh = ReportFile(company_id=company_id, id=core.new_id("rf"), connector=connector, name=name)
+    async with core.db.transaction() as connection:
+        if not dry_run:
+            await store.add_file(connection, fresh, sha256, actor)
+        found = await store.find_file(connection, company_id, connector, sha256)
+    return (found, found.id == fresh.id) if found else (fresh, True)
+
+
+def _skip(lines: Items, count: int) -> None:
+    next(islice(lines, count, count), None)
+
+
+async def _take(lines: Items, count: int) -> list[ReportLine | Unreadable]:
+    return await asyncio.to_thread(lambda: list(islice(lines, count)))
+
+
+async def _one_batch(run: Run, numbered: list[Numbered], *, again: bool = False) -> None:
+    """Judge these lines and commit what follows; sent again where a lock was in the way."""
+    for left in reversed(range(_TRIES)):
+        try:
+            async with run.core.db.transaction() as connection:
+                await _work(run, connection, numbered, again=again)
+        except InProgress:
+            if not left:
+                raise
+        else:
+            return
+
+
+async def _work(run: Run, connection: Any, numbered: list[Numbered], *, again: bool) -> None:
+    if not run.dry_run:
+        # Whoever else imports the same file waits here, and then finds these lines done.
+        run.file = await store.lock_file(connection, run.file.company_id, run.file.id)
+    if not again:
+        numbered = [item for item in numbered if item[0] > run.file.position]
+    if not numbered:
+        return
+    batch = Batch(run.core, run.file, run.actor, run.tells_fees, run.dry_run)
+    batch.reported, batch.waiting = run.reported, run.waiting
+    await batch.judge(connection, numbered, again=again)
+    if not again:
+        run.file.position = numbered[-1][0]
+    if run.dry_run:
+        for one in batch.opened:
+            run.planned[one.problem] = run.planned.get(one.problem, 0) + 1
+        return
+    await write(connection, batch, again=again)
+    await store.save_file(connection, run.file)
+
+
+async def _finish(run: Run) -> None:
+    """What waited for more lines waited in vain; what our books do not know is asked about."""
+    if run.dry_run:
+        for parts in run.waiting.values():
+            count = run.planned.get(BreakClass.AMOUNT, 0) + len(parts)
+            run.planned[BreakClass.AMOUNT] = count
+        return
+    await _ask(run)
+    while await _end_of_waiting(run):
+        pass
+    while await settle_complete(run.core, run.file.company_id):
+        pass
+    async with run.core.db.transaction() as connection:
+        run.file = await store.lock_file(connection, run.file.company_id, run.file.id)
+        run.file.state = "done"
+        await store.save_file(connection, run.file)
+
+
+async def _ask(run: Run) -> None:
+    """They say paid and we do not know: ask the provider, and look at the line once more."""
+    company_id, core = run.file.company_id, run.core
+    async with core.db.connection() as connection:
+        places = await breaks.places_of(
+            connection, company_id, run.file.id, BreakClass.STATUS, _ASKED_AT_ONCE
+        )
+        known = await store.look_up(connection, company_id, [(c, "") for c in places.values()])
+        items = await store.lines_at(connection, company_id, run.file.id, list(places))
+    for one in known.by_id.values():
+        if not one.is_open or one.connector not in core.connectors:
+            continue
+        if one.kind == "attempt":
+            await sync_payment(core, company_id, one.payment_id, actor=run.actor)
+            continue
+        async with core.db.connection() as connection:
+            modification = await modification_by_id(connection, company_id, one.id)
+        if modification is not None:
+            await sync_modification(core, modification, actor=run.actor)
+    if items:
+        await _one_batch(run, [(row.place, row.as_line()) for row in items], again=True)
+
+
+async def _end_of_waiting(run: Run) -> bool:
+    """A page of them becomes breaks; False when none is left."""
+    company_id, file = run.file.company_id, run.file
+    async with run.core.db.transaction() as connection:
+        run.file = file = await store.lock_file(connection, company_id, file.id)
+        rows = await store.waiting_lines(connection, company_id, file.id, LINES_PER_BATCH)
+        if not rows:
+            return False
+        causes = {row.cause for row in rows}
+        booked = await store.movements(connection, company_id, file.connector, causes)
+        opened = []
+        for row in rows:
+            left = sum(
+                movement.minor
+                for movement in booked.get(row.cause, ())
+                if movement.kind == row.kind and not movement.reported
+            )
+            line = row.as_line()
+            opened.append(
+                BreakRow(
+                    id=run.core.new_id("br"),
+                    problem=BreakClass.AMOUNT,
+                    connector=file.connector,
+                    details=f"{line.amount} is not what we booked for {row.cause}, nor a part of"
+                    " it that the file's other lines complete",
+                    file_id=file.id,
+                    place=row.place,
+                    payment_id=row.payment_id,
+                    cause=row.cause,
+                    currency=line.amount.currency,
+                    expected_minor=left,
+                    found_minor=line.amount.minor,
+                )
+            )
+        await store.insert_breaks(connection, company_id, opened)
+        places = [row.place for row in rows]
+        await store.mark_lines(connection, company_id, file.id, places, LineState.BREAK)
+        file.counts["waiting"] = file.counts.get("waiting", 0) - len(rows)
+        await store.save_file(connection, file)
+    return True
+
+
+async def _outcome(run: Run, *, imported_before: bool) -> Outcome:
+    file, found = run.file, dict(run.planned)
+    if not run.dry_run or imported_before:
+        async with run.core.db.connection() as connection:
+            found = await breaks.open_of_file(connection, file.company_id, file.id)
+    return Outcome(
+        file_id=file.id,
+        name=file.name,
+        imported_before=imported_before,
+        dry_run=run.dry_run,
+        lines=file.position,
+        matched=file.counts.get("matched", 0),
+        quarantined=file.counts.get("quarantine", 0),
+        settled=file.counts.get("settled", 0),
+        breaks=dict(sorted(found.items())),
+        totals=file.totals,
+    )
+
+
+async def settle_complete(core: Core, company_id: str, *, limit: int = 1_000) -> int:
+    """Settle payments that were completely reported while a part of them was still reserved."""
+    async with core.db.transaction() as connection:
+        ids = await breaks.to_settle(connection, company_id, limit)
+        if not ids:
+            return 0
+        now = await payments.lock(connection, [(company_id, one) for one in ids])
+        held, _ = await store.holdings(connection, company_id, ids)
+        ready = [holding for holding in held.values() if holding.is_complete]
+        told = {"why": "all of it was reported, and nothing more is reserved"}
+        steps = [complete(holding, told) for holding in ready]
+        if steps:
+            await store.save_steps(
+                connection, company_id, ready, steps, [], actor="reconciliation", at=now
+            )
+        news = [
+            (core.new_id("ntf"), holding, holding.version)
+            for holding in ready
+            if holding.notify_url
+        ]
+        await store.insert_announcements(
+            connection, company_id, news, event_type="payment.settled", at=now
+        )
+    return len(steps)
+
+
+async def find_missing(
+    core: Core,
+    company_id: str,
+    connector: str,
+    older_than: timedelta = timedelta(days=3),
+    *,
+    limit: int = 10_000,
+) -> int:
+    """Open a break for each captured payment that no report has told all of; how many are new.
+
+    Only payments in a time that finished reports of the account cover: what a report has not
+    reached yet is not missing from it.
+    """
+    async with core.db.transaction() as connection:
+        found = await breaks.unreported(
+            connection, company_id, connector, older_than, LATE_AFTER, limit
+        )
+        rows = [
+            BreakRow(
+                id=core.new_id("br"),
+                problem=BreakClass.MISSING_THEIRS,
+                connector=connector,
+                details=f"captured {one.captured_at:%Y-%m-%d %H:%M}Z, and no report told all of it",
+                payment_id=one.payment_id,
+                currency=one.currency,
+                expected_minor=one.captured_minor,
+                found_minor=one.settled_minor,
+            )
+            for one in found
+        ]
+        return len(await store.insert_breaks(connection, company_id, rows))

@@ -1,0 +1,54 @@
+"""Act on reservations before the provider's deadline passes, so that none ends in the dark."""
+
+import asyncio
+
+import structlog
+
+from kassa.domain.errors import KassaError
+from kassa.domain.lifecycle import ModificationKind
+from kassa.store import modifications
+from kassa.usecases.core import Core
+from kassa.usecases.find_payments import get_payment
+from kassa.usecases.modify_payment import Wanted, modify_payment
+
+_log = structlog.get_logger("kassa.deadlines")
+_ACTOR = "worker:deadlines"
+SCOPE = "deadline"
+"""The request scope of what was done because a reservation was about to end."""
+
+
+async def release_authorizations(core: Core, limit: int = 100) -> int:
+    """Void each reservation that ends within `policy.authorization_margin`, or capture it where
+    `policy.capture_at_deadline` says so; returns how many were acted upon.
+
+    The rest of a partly captured one is let go.
+    """
+    async with core.db.connection() as connection:
+        margin = core.policy.authorization_margin
+        due = await modifications.to_release(connection, margin, limit)
+    done = await asyncio.gather(*(_act(core, *key) for key in due))
+    return sum(done)
+
+
+async def _act(core: Core, company_id: str, payment_id: str) -> int:
+    payment = (await get_payment(core, company_id, payment_id)).payment
+    capture = core.policy.capture_at_deadline and not payment.is_paid
+    wanted = Wanted(
+        company_id=company_id,
+        payment_id=payment_id,
+        kind=ModificationKind.CAPTURE if capture else ModificationKind.VOID,
+        actor=_ACTOR,
+        request_scope=SCOPE,
+        request_id=f"{payment_id}:{payment.version}",
+        reason="the reservation is about to expire",
+        rest=True,
+    )
+    try:
+        await modify_payment(core, wanted)
+    except KassaError as error:
+        _log.warning("reservation stays", payment=payment_id, reason=error.reason)
+        return 0
+    except Exception:  # noqa: BLE001 - one payment's trouble is not the others'
+        _log.exception("deadline failed", payment=payment_id)
+        return 0
+    return 1

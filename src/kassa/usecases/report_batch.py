@@ -1,0 +1,364 @@
+"""Some thousand lines of a report at once: what they lead to, what becomes of them, and writing it.
+
+Judging only reads and decides, so that a dry run is the same without the last step.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from kassa.domain.ledger import Posting
+from kassa.domain.matching import BANK, Desk, LineState, Part, Verdict
+from kassa.domain.money import Money
+from kassa.domain.reports import BreakClass, LineKind, ReportLine, Unreadable
+from kassa.domain.settling import Effect, Holding, Step, apply
+from kassa.store import breaks, payments
+from kassa.store import reconciliation as store
+from kassa.store.reconciliation import BreakRow, LineRow, ReportFile
+from kassa.store.settlements import put_into_payout
+from kassa.usecases import report_payouts
+from kassa.usecases.core import Core
+
+Numbered = tuple[int, ReportLine | Unreadable]
+
+_MATCHED_KINDS = frozenset(
+    {LineKind.PAYMENT, LineKind.REFUND, LineKind.DISPUTE, LineKind.DISPUTE_REVERSAL}
+)
+_LONGEST = 200  # of a reference; ours and providers' are far shorter
+
+
+@dataclass(slots=True)
+class Batch:
+    """What is gathered on the way. `file`: its counts and totals grow with the lines.
+
+    `reported`, `waiting`: of a dry run, what earlier batches would have written.
+    """
+
+    core: Core
+    file: ReportFile
+    actor: str
+    tells_fees: bool
+    dry_run: bool
+    reported: set[int] = field(default_factory=set)
+    waiting: dict[str, list[Part]] = field(default_factory=dict)
+    now: datetime = field(init=False)
+    holdings: dict[str, Holding] = field(default_factory=dict)
+    rows: list[LineRow] = field(default_factory=list)
+    opened: list[BreakRow] = field(default_factory=list)
+    completed: list[int] = field(default_factory=list)
+    matches: list[tuple[str, int]] = field(default_factory=list)
+    causes: set[str] = field(default_factory=set)
+    changed: dict[str, Holding] = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
+    postings: list[Posting] = field(default_factory=list)
+    news: list[tuple[str, Holding, int]] = field(default_factory=list)
+    payouts: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+    async def judge(self, connection: Any, numbered: Sequence[Numbered], *, again: bool) -> None:
+        """Decide on these lines in their order. `again`: they were breaks, and only what
+        matches now is of interest."""
+        desk = await self._lay_out(connection, [item for _, item in numbered])
+        for place, item in numbered:
+            if isinstance(item, Unreadable):
+                self._put_aside(place, item)
+                continue
+            verdict = await self._verdict(connection, desk, place, item)
+            if again:
+                if verdict.state is LineState.MATCHED:
+                    self.completed.append(place)
+                    self._bump(LineState.MATCHED)
+                    self._bump(LineState.BREAK, -1)
+                    self._take(place, item, verdict)
+                continue
+            self._count(item, verdict)
+            self._take(place, item, verdict)
+
+    async def _lay_out(self, connection: Any, items: Iterable[ReportLine | Unreadable]) -> Desk:
+        """Find what the lines name, lock it, and read what is booked for it."""
+        company_id, account = self.file.company_id, self.file.connector
+        references = [
+            (_clean(item.our_reference)[:_LONGEST], _clean(item.provider_reference)[:_LONGEST])
+            for item in items
+            if isinstance(item, ReportLine) and item.kind is not LineKind.PAYOUT
+        ]
+        directory = await store.look_up(connection, company_id, references)
+        ids = sorted({known.payment_id for known in directory.by_id.values()})
+        if self.dry_run:
+            self.now = await payments.clock(connection)
+        else:
+            self.now = await payments.lock(connection, [(company_id, one) for one in ids])
+        self.holdings, beside = await store.holdings(connection, company_id, ids)
+        if beside:
+            await store.look_beside(connection, company_id, directory, beside)
+        causes = list(directory.by_id)
+        booked = await store.movements(connection, company_id, account, causes)
+        waiting: dict[str, list[Part]] = {}
+        if self.dry_run:
+            waiting = self.waiting
+            for movements in booked.values():
+                for movement in movements:
+                    movement.reported |= hash(movement.posting_id) in self.reported
+        elif self.file.counts.get("waiting"):
+            waiting = await store.waiting_parts(connection, company_id, self.file.id, causes)
+        live = self.core.policy.live
+        return Desk(account, live, directory, booked, waiting)
+
+    async def _verdict(self, connection: Any, desk: Desk, place: int, line: ReportLine) -> Verdict:
+        if line.kind in _MATCHED_KINDS:
+            return desk.judge(line, place)
+        if line.kind is LineKind.FEE:
+            return self._once(desk.judge_fee(line))
+        if line.kind is LineKind.PAYOUT:
+            return await self._payout(connection, place, line)
+        return Verdict(
+            state=LineState.BREAK,
+            problem=BreakClass.MISSING_OURS,
+            words=f"an adjustment of {line.amount} that is not booked",
+        )
+
+    def _once(self, verdict: Verdict) -> Verdict:
+        """A payment has one fee: another charge for it is not taken for its fee."""
+        holding = self.holdings.get(verdict.payment_id)
+        if verdict.state is not LineState.MATCHED or holding is None or not holding.fee_known:
+            return verdict
+        booked = verdict.movements[0].fee_minor
+        if booked == verdict.fee_minor:
+            return verdict
+        told, known = (Money(minor, holding.currency) for minor in (verdict.fee_minor, booked))
+        return Verdict(
+            state=LineState.BREAK,
+            problem=BreakClass.FEE,
+            words=f"a charge of {told} for a payment whose fee is {known}",
+            payment_id=verdict.payment_id,
+            cause=verdict.cause,
+            expected_minor=-booked,
+        )
+
+    async def _payout(self, connection: Any, place: int, line: ReportLine) -> Verdict:
+        if self.file.connector != BANK:
+            return await report_payouts.announced(connection, self.file, line)
+        verdict, posting_id = await report_payouts.arrived(
+            self.core,
+            connection,
+            self.file,
+            line,
+            self.reported,
+            frozenset(posting_id for posting_id, _ in self.matches),
+            dry_run=self.dry_run,
+        )
+        if posting_id:
+            self.matches.append((posting_id, place))
+        return verdict
+
+    def _put_aside(self, place: int, item: Unreadable) -> None:
+        reason = _clean(item.reason)
+        self.rows.append(
+            LineRow(
+                place=place,
+                number=item.number,
+                kind="unreadable",
+                amount_minor=None,
+                fee_minor=None,
+                currency=None,
+                our_reference="",
+                provider_reference="",
+                payout_reference="",
+                occurred_at=None,
+                raw=_clean_raw(item.raw),
+                state=LineState.QUARANTINE,
+            )
+        )
+        self._bump(LineState.QUARANTINE)
+        self._open(place, BreakClass.UNREADABLE, reason)
+
+    def _take(self, place: int, line: ReportLine, verdict: Verdict) -> None:
+        """Write down what becomes of the line, and let a match have its effects."""
+        self.rows.append(_row(place, line, verdict))
+        if verdict.problem is not None:
+            self._open(place, verdict.problem, verdict.words, line, verdict)
+        if verdict.state is LineState.MATCHED:
+            self._match(place, line, verdict)
+
+    def _match(self, place: int, line: ReportLine, verdict: Verdict) -> None:
+        if verdict.late:
+            self._open(place, BreakClass.LATE, verdict.late, line, verdict)
+        self.completed += [part.place for part in verdict.parts]
+        told = {
+            "report": self.file.name,
+            "file": self.file.id,
+            "line": line.number,
+            "amount": str(line.amount),
+        }
+        fee_told = bool(verdict.fee_minor) or self.tells_fees
+        put = self.payouts.setdefault((line.amount.currency, line.payout_reference[:_LONGEST]), [])
+        for movement in verdict.movements:
+            self.causes.add(movement.cause)
+            if not verdict.only_fee:
+                self.matches.append((movement.posting_id, place))
+                if self.dry_run:
+                    self.reported.add(hash(movement.posting_id))
+                put.append(movement.posting_id)
+            put += movement.fee_postings
+        for payment_id in dict.fromkeys(one.payment_id for one in verdict.movements):
+            own = [one for one in verdict.movements if one.payment_id == payment_id]
+            mine = (
+                verdict if len(own) == len(verdict.movements) else replace(verdict, movements=own)
+            )
+            effect = self._apply(self.holdings[payment_id], mine, told, fee_told=fee_told)
+            if effect.posting is not None:
+                put.append(effect.posting.id)
+            if effect.contradicts:
+                self._open(place, BreakClass.FEE, effect.contradicts, line, verdict)
+            fee_told = False  # the line's fee is booked once
+
+    def _apply(
+        self, holding: Holding, verdict: Verdict, told: dict[str, Any], *, fee_told: bool
+    ) -> Effect:
+        effect = apply(
+            holding,
+            verdict,
+            told,
+            fee_told=fee_told,
+            account=self.file.connector,
+            new_id=self.core.new_id,
+            at=self.now,
+        )
+        if effect.posting is not None:
+            # Later lines of the same fee see what is booked by then.
+            verdict.movements[0].fee_minor += verdict.fee_minor - sum(
+                one.fee_minor for one in verdict.movements
+            )
+            self.postings.append(effect.posting)
+        if effect.step is not None:
+            self.steps.append(effect.step)
+            self.changed[holding.id] = holding
+        if effect.is_settled:
+            self._bump("settled")
+            if holding.notify_url:
+                self.news.append((self.core.new_id("ntf"), holding, holding.version))
+        return effect
+
+    def _open(
+        self,
+        place: int,
+        problem: BreakClass,
+        words: str,
+        line: ReportLine | None = None,
+        verdict: Verdict | None = None,
+    ) -> None:
+        self.opened.append(
+            BreakRow(
+                id=self.core.new_id("br"),
+                problem=problem,
+                connector=self.file.connector,
+                details=_clean(words)[:500],
+                file_id=self.file.id,
+                place=place,
+                payment_id=verdict.payment_id if verdict else "",
+                cause=verdict.cause if verdict else "",
+                currency=line.amount.currency if line else "",
+                expected_minor=verdict.expected_minor if verdict else None,
+                found_minor=line.amount.minor if line else None,
+            )
+        )
+
+    def _bump(self, what: str, by: int = 1) -> None:
+        self.file.counts[str(what)] = self.file.counts.get(what, 0) + by
+
+    def _count(self, line: ReportLine, verdict: Verdict) -> None:
+        """Control totals, and what the file covers."""
+        self._bump(verdict.state)
+        minor, currency = line.amount.minor, line.amount.currency
+        sums = self.file.totals.setdefault(currency, {"gross": 0, "fees": 0, "matched": 0})
+        sums["gross"] += minor
+        sums["fees"] += line.fee.minor
+        if verdict.state is LineState.MATCHED:
+            sums["matched"] += minor + sum(part.minor for part in verdict.parts)
+            self._bump(LineState.MATCHED, len(verdict.parts))
+            self._bump(LineState.WAITING, -len(verdict.parts))
+        at = line.occurred_at
+        if at is not None and line.kind in _MATCHED_KINDS:
+            file = self.file
+            file.covers_from = min(file.covers_from or at, at)
+            file.covers_until = max(file.covers_until or at, at)
+
+
+def _row(place: int, line: ReportLine, verdict: Verdict) -> LineRow:
+    return LineRow(
+        place=place,
+        number=line.number,
+        kind=line.kind,
+        amount_minor=line.amount.minor,
+        fee_minor=line.fee.minor,
+        currency=line.amount.currency,
+        our_reference=_clean(line.our_reference)[:_LONGEST],
+        provider_reference=_clean(line.provider_reference)[:_LONGEST],
+        payout_reference=_clean(line.payout_reference)[:_LONGEST],
+        occurred_at=line.occurred_at,
+        raw=_clean_raw(line.raw),
+        state=verdict.state,
+        match_key=verdict.key,
+        payment_id=verdict.payment_id,
+        cause=verdict.cause,
+    )
+
+
+def _clean(text: str) -> str:
+    """Without what the database keeps in no text."""
+    return text.replace("\x00", "") if "\x00" in text else text
+
+
+def _clean_raw(raw: dict[str, str]) -> dict[str, str]:
+    if any("\x00" in text for text in (*raw, *raw.values())):
+        return {_clean(name): _clean(text) for name, text in raw.items()}
+    return raw
+
+
+async def write(connection: Any, batch: Batch, *, again: bool) -> None:
+    """Everything that the batch has gathered, in the transaction that judged it."""
+    file, company_id = batch.file, batch.file.company_id
+    if not again:
+        await store.insert_lines(connection, company_id, file.id, batch.rows)
+    if batch.completed:
+        await store.mark_lines(connection, company_id, file.id, batch.completed, LineState.MATCHED)
+    if batch.opened:
+        await store.insert_breaks(connection, company_id, batch.opened)
+    if batch.matches:
+        await store.insert_matches(connection, company_id, file.id, batch.matches)
+    if batch.steps:
+        await store.save_steps(
+            connection,
+            company_id,
+            list(batch.changed.values()),
+            batch.steps,
+            batch.postings,
+            actor=f"report:{file.connector}",
+            at=batch.now,
+        )
+    if batch.news:
+        await store.insert_announcements(
+            connection, company_id, batch.news, event_type="payment.settled", at=batch.now
+        )
+    for (currency, reference), postings in sorted(batch.payouts.items()):
+        if reference and postings:
+            await put_into_payout(
+                connection,
+                company_id,
+                file.connector,
+                currency,
+                reference,
+                postings,
+                new_id=batch.core.new_id,
+            )
+    if batch.causes and await breaks.has_open(connection, company_id):
+        await breaks.resolve_matched(
+            connection,
+            company_id,
+            list(batch.changed),
+            list(batch.causes),
+            f"reported in {file.name}",
+            file_id=file.id,
+            places=batch.completed,
+            actor=f"report:{file.connector}",
+        )

@@ -1,0 +1,69 @@
+"""Give back what nobody owed: money that came late, or twice."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from kassa.domain.errors import KassaError
+from kassa.domain.lifecycle import ModificationKind, ModificationStatus
+from kassa.domain.modifications import Modification
+from kassa.domain.payments import OFFLINE, Attempt
+from kassa.store import modifications, payments
+from kassa.usecases.core import Core
+from kassa.usecases.modify_payment import Wanted, modify_payment
+
+_log = structlog.get_logger("kassa.surplus")
+SCOPE = "surplus"
+ACTOR = "worker:surplus"
+_PAUSES = (timedelta(0), timedelta(minutes=1), timedelta(hours=1), timedelta(hours=12))
+"""Before the first, second, … try; after the last a person has to look at it."""
+
+
+async def return_surplus(core: Core, limit: int = 100) -> int:
+    """Start a refund for each attempt that holds surplus; returns how many were started.
+
+    Its request id is made from the attempt's, so that however many workers see it, it goes back
+    once. A refusal is tried again later, each time under the next id.
+    """
+    async with core.db.connection() as connection:
+        keys = await modifications.with_surplus(connection, limit)
+        attempts = await payments.attempts_of(connection, keys) if keys else []
+        done = await payments.modifications_of(connection, keys) if keys else []
+        now = await payments.clock(connection)
+    started = 0
+    for attempt in attempts:
+        tries = [item for item in done if item.surplus and item.attempt_id == attempt.id]
+        if _is_due(attempt, tries, now):
+            started += await _return(core, attempt, len(tries) + 1)
+    return started
+
+
+def _is_due(attempt: Attempt, tries: Sequence[Modification], now: datetime) -> bool:
+    if not attempt.surplus or attempt.method in OFFLINE or len(tries) >= len(_PAUSES):
+        return False
+    if any(item.status is not ModificationStatus.FAILED for item in tries):
+        return False
+    ended = [item.completed_at for item in tries if item.completed_at is not None]
+    return not ended or max(ended) + _PAUSES[len(tries)] <= now
+
+
+async def _return(core: Core, attempt: Attempt, number: int) -> int:
+    wanted = Wanted(
+        company_id=attempt.company_id,
+        payment_id=attempt.payment_id,
+        kind=ModificationKind.REFUND,
+        amount=attempt.amount,
+        actor=ACTOR,
+        request_scope=SCOPE,
+        request_id=attempt.id if number == 1 else f"{attempt.id}#{number}",
+        surplus_of=attempt.id,
+    )
+    try:
+        await modify_payment(core, wanted)
+    except KassaError as error:
+        _log.warning(
+            "surplus stays", payment=attempt.payment_id, attempt=attempt.id, reason=error.reason
+        )
+        return 0
+    return 1

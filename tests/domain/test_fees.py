@@ -1,0 +1,194 @@
+"""Fee rules: what they come to, which one counts, and the provider's own figure afterwards."""
+
+from datetime import timedelta
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.domain.cases import NOW, a_case, an_attempt, booked
+
+from kassa.domain.actual_fees import learn_fee
+from kassa.domain.case import Case
+from kassa.domain.errors import InvalidRequest, NotFound
+from kassa.domain.fees import MILLION, FeeKind, FeeRule, FeeSchedule, rate_of_percent
+from kassa.domain.lifecycle import AttemptStatus, PaymentStatus
+from kassa.domain.money import Money
+
+CARD = {"connector": "sandbox", "method": "credit_card"}
+
+
+def a_rule(rate_ppm: int = 29_000, fixed_minor: int = 30, **changes: Any) -> FeeRule:
+    members: dict[str, Any] = {
+        "id": "fee_1",
+        "company_id": "c1",
+        "kind": FeeKind.PAYMENT,
+        "connector": "",
+        "method": "",
+        "currency": "CNY",
+        "rate_ppm": rate_ppm,
+        "fixed_minor": fixed_minor,
+        "valid_from": NOW,
+        "valid_until": None,
+    }
+    return FeeRule(**{**members, **changes})
+
+
+@given(
+    minor=st.integers(0, 10**15),
+    rate=st.integers(0, MILLION),
+    fixed=st.integers(0, 10**6),
+)
+def test_a_fee_is_its_share_rounded_half_up_and_the_fixed_part(
+    minor: int, rate: int, fixed: int
+) -> None:
+    fee = a_rule(rate, fixed).fee_on(Money(minor, "CNY"))
+
+    exact = Fraction(minor * rate, MILLION) + fixed
+    assert type(fee.minor) is int
+    assert Fraction(-1, 2) < fee.minor - exact <= Fraction(1, 2)
+
+
+@given(rate=st.integers(0, MILLION), minor=st.integers(0, 10**12), more=st.integers(0, 10**12))
+def test_a_greater_amount_never_has_a_smaller_fee(rate: int, minor: int, more: int) -> None:
+    rule = a_rule(rate)
+
+    assert rule.fee_on(Money(minor, "CNY")).minor <= rule.fee_on(Money(minor + more, "CNY")).minor
+
+
+@given(rate=st.integers(0, MILLION))
+def test_every_rate_can_be_written_as_a_percentage(rate: int) -> None:
+    assert rate_of_percent(f"{rate // 10_000}.{rate % 10_000:04d}") == rate
+
+
+@pytest.mark.parametrize(
+    "text, rate", [("2.9", 29_000), ("0", 0), ("100", MILLION), ("0.0001", 1), ("00.35", 3_500)]
+)
+def test_a_percentage_is_read_exactly(text: str, rate: int) -> None:
+    assert rate_of_percent(text) == rate
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2,9",
+        "2.90001",
+        "-1",
+        "100.0001",
+        "101",
+        ".5",
+        "5.",
+        "1e1",
+        "2.9%",
+        "٣",
+        "9" * 999,
+        " 1",
+    ],
+)
+def test_what_is_no_percentage_of_four_decimals_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequest, match="at most 4 decimals") as refused:
+        rate_of_percent(text)
+    assert len(refused.value.message) < 150
+
+
+# The name of each rule, and of the one that must count.
+SAME = {"valid_from": NOW - timedelta(days=2)}
+CHOICES: list[tuple[dict[str, dict[str, Any]], str]] = [
+    ({"any": {}, "method": {"method": "credit_card"}}, "method"),
+    ({"method": {"method": "credit_card"}, "provider": {"connector": "sandbox"}}, "provider"),
+    ({"provider": {"connector": "sandbox"}, "both": dict(CARD)}, "both"),
+    ({"new": {}, "old": SAME}, "new"),
+    ({"exact and old": {**CARD, **SAME}, "new": {}}, "exact and old"),
+    ({"to come": {"valid_from": NOW + timedelta(seconds=1)}, "old": SAME}, "old"),
+    ({"ended": {**SAME, "valid_until": NOW, **CARD}, "old": SAME}, "old"),
+    ({"ends later": {"valid_until": NOW + timedelta(seconds=1)}, "old": SAME}, "ends later"),
+    ({"dollars": {"currency": "USD"}, "old": SAME}, "old"),
+    ({"refunds": {"kind": FeeKind.REFUND}, "old": SAME}, "old"),
+    ({"elsewhere": {"connector": "alipay"}, "old": SAME}, "old"),
+    ({"1 made first": {}, "2 made later": {}}, "2 made later"),
+]
+
+
+@pytest.mark.parametrize("rules, counts", CHOICES)
+def test_the_most_exact_rule_counts_and_then_the_newest(
+    rules: dict[str, dict[str, Any]], counts: str
+) -> None:
+    made = [
+        a_rule(0, number, **{"id": name, **changes})
+        for number, (name, changes) in enumerate(rules.items(), 1)
+    ]
+
+    for order in (made, made[::-1]):
+        fee = FeeSchedule(order).expected(FeeKind.PAYMENT, Money(100, "CNY"), at=NOW, **CARD)
+        assert fee.minor == 1 + list(rules).index(counts)
+
+
+def test_where_no_rule_covers_it_nothing_is_expected() -> None:
+    fee = FeeSchedule().expected(FeeKind.PAYMENT, Money(100, "CNY"), at=NOW, **CARD)
+
+    assert fee == Money(0, "CNY")
+
+
+def a_charged_case(*, surplus: bool = False) -> Case:
+    """Captured, with 3.20 booked by the schedule."""
+    attempt = an_attempt()
+    case = a_case(PaymentStatus.PROCESSING, attempt, order_paid=surplus)
+    case.fees = FeeSchedule([a_rule()])
+    case.capture(attempt, reference="r", fee=None, actor="x", evidence={})
+    return case
+
+
+def learned(case: Case, minor: int, before: int, cause: str = "at7_1") -> int:
+    more = learn_fee(
+        case, cause, Money(before, "CNY"), Money(minor, "CNY"), actor="report", evidence={}
+    )
+    return more.minor
+
+
+@pytest.mark.parametrize("actual", [0, 100, 320, 321, 500, -50])
+def test_the_providers_figure_is_booked_as_a_difference(actual: int) -> None:
+    case = a_charged_case()
+
+    assert learned(case, actual, 320) == actual - 320
+
+    assert case.payment.fee == Money(actual, "CNY")
+    assert case.payment.expected_fee_minor == 320
+    assert case.payment.fee_known
+    assert booked(case) == {
+        "provider:sandbox": 10_000 - actual,
+        "merchant:b1": actual - 10_000,
+    }
+    assert {posting.cause for posting in case.postings} == {"at7_1"}
+
+
+def test_the_same_figure_again_changes_nothing() -> None:
+    case = a_charged_case()
+    learned(case, 400, 320)
+    before = case.payment, list(case.postings)
+
+    assert learned(case, 400, 400) == 0
+
+    assert (case.payment, case.postings) == before
+
+
+def test_the_fee_of_surplus_is_borne_by_no_merchant() -> None:
+    case = a_charged_case(surplus=True)
+    assert case.attempts["at7_1"].status is AttemptStatus.SUCCEEDED
+
+    learned(case, 250, 0)
+
+    assert case.payment.fee.minor == 0
+    assert booked(case)["fee_expense"] == 250
+    assert booked(case)["provider:sandbox"] == 10_000 - 250
+
+
+def test_a_figure_for_something_else_is_refused() -> None:
+    case = a_charged_case()
+
+    with pytest.raises(NotFound, match="at7_9"):
+        learned(case, 1, 0, "at7_9")
+    with pytest.raises(InvalidRequest, match="booked in CNY"):
+        learn_fee(case, "at7_1", Money(320, "CNY"), Money(1, "USD"), actor="report", evidence={})
+    assert not case.payment.fee_known

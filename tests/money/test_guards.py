@@ -1,0 +1,71 @@
+"""What the list of sown bugs needs: tests that no other file has, and a list that does not rot."""
+
+from dataclasses import replace
+
+import pytest
+from tests.money.mutations import MUTATIONS, Mutation, faults
+from tests.usecases.modifying import REFUND, modify, soon
+from tests.usecases.shop import Shop
+
+from kassa.domain.errors import InvalidRequest
+from kassa.domain.lifecycle import ModificationStatus, PaymentStatus
+from kassa.usecases.expire_orders import expire_orders
+from kassa.usecases.modify_payment import sync_modification
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda one: one.name)
+def test_a_sown_bug_still_has_its_place(mutation: Mutation) -> None:
+    assert faults(mutation) == []
+
+
+def test_the_list_is_long_and_says_nothing_twice() -> None:
+    assert len({one.name for one in MUTATIONS}) == len(MUTATIONS) >= 20
+
+
+async def test_a_day_has_a_limit(shop: Shop) -> None:
+    user = await shop.user(100_000)
+    shop.core.policy = replace(shop.core.policy, wallet_daily_limit_minor=15_000)
+
+    first = await shop.wallet(await shop.payment(), user)
+    second = await shop.wallet(await shop.payment(), user)
+
+    assert (first.status, second.status) == (PaymentStatus.CAPTURED, PaymentStatus.FAILED)
+    assert second.failure_code == "amount_exceeds_daily_limit"
+    assert await shop.balance(user) == 90_000
+
+
+@pytest.mark.parametrize("minor", [-1, 0, -(2**63)])
+async def test_what_is_no_amount_is_never_given_back(shop: Shop, minor: int) -> None:
+    payment = await shop.submit(await shop.payment())
+
+    with pytest.raises(InvalidRequest):
+        await modify(shop, payment, REFUND, minor)
+
+    assert await shop.sql("select 1 from modification") == []
+    assert (await shop.read(payment)).refunded.minor == 0
+
+
+async def test_a_refund_that_was_lost_on_its_way_keeps_its_reservation(shop: Shop) -> None:
+    payment = await shop.submit(await shop.payment(), "refund_never_arrived")
+    asked = (await modify(shop, payment, REFUND, 7_000)).modification
+    left = []
+    for _ in range(3):  # the provider is asked, knows nothing, and is sent it once more
+        left.append((await shop.read(payment)).refundable.minor)
+        await soon(shop, payment)
+        asked = await sync_modification(shop.core, asked, actor="test")
+
+    assert left == [3_000, 3_000, 3_000]
+    assert asked.status is ModificationStatus.SUCCEEDED
+    assert [one.units for one in shop.books.refunds_of(asked.id)] == [7_000]
+
+
+async def test_an_order_whose_money_is_in_doubt_stays_open(shop: Shop) -> None:
+    payment = await shop.submit(await shop.payment(), "lost")  # the provider knows nothing of it
+    await shop.expire(payment)
+
+    assert await expire_orders(shop.core) == 0
+
+    assert (await shop.read(payment)).status is PaymentStatus.PROCESSING
+    assert await shop.order_status(payment) == "active"

@@ -1,0 +1,268 @@
+"""The pictures in the papers are drawn from the tables, and the postings go the ways they show."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.domain.cases import HUNDRED, a_case, an_attempt, new_id
+
+from kassa import diagrams
+from kassa.domain import claims, ledger, refunds
+from kassa.domain.actual_fees import learn_fee
+from kassa.domain.case import Case
+from kassa.domain.disputing import dispute
+from kassa.domain.fees import FeeKind, FeeRule, FeeSchedule
+from kassa.domain.ledger import ADJUSTABLE, FLOWS, Entry, Posting, PostingKind, strays
+from kassa.domain.lifecycle import (
+    AttemptStatus,
+    DisputeStage,
+    DisputeStatus,
+    PaymentEvent,
+    PaymentStatus,
+    SettlementStatus,
+)
+from kassa.domain.money import Money
+from kassa.domain.payments import Attempt, Method
+from kassa.domain.settlements import Settlement, Sums
+
+ROOT = Path(__file__).parent.parent
+AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
+_K, _S = PostingKind, PaymentStatus
+
+
+@pytest.mark.parametrize("name", diagrams.PAPERS)
+def test_the_papers_show_what_is_drawn_now(name: str) -> None:
+    paper = (ROOT / name).read_text()
+
+    assert "<!-- diagram: " in paper
+    assert diagrams.drawn(paper) == paper, "draw them: .venv/bin/python -m kassa.diagrams"
+
+
+def test_every_diagram_has_its_place() -> None:
+    paper = (ROOT / "ARCHITECTURE.md").read_text()
+
+    assert set(re.findall(r"<!-- diagram: ([a-z ]+) -->", paper)) == set(diagrams.diagrams())
+
+
+def test_drawing_changes_nothing_but_what_is_between_the_marks(tmp_path: Path) -> None:
+    for name in diagrams.PAPERS:
+        text = "before\n<!-- diagram: money flow -->\nold\n<!-- end of diagram -->\nafter\n"
+        (tmp_path / name).write_text(text)
+
+    diagrams.main(tmp_path)
+
+    new = (tmp_path / "README.md").read_text()
+    assert new.startswith("before\n<!-- diagram: money flow -->\n```mermaid\nflowchart LR\n")
+    assert new.endswith("<!-- end of diagram -->\nafter\n")
+    assert "old" not in new
+
+
+def test_the_picture_of_the_money_has_every_account_and_every_kind() -> None:
+    picture = diagrams.diagrams()["money flow"]
+    accounts = {name for flow in FLOWS for name in (flow.debit, flow.credit)}
+
+    assert {flow.kind for flow in FLOWS} == set(PostingKind)
+    assert not [name for name in accounts if name not in picture]
+    assert not [kind for kind in PostingKind if kind.replace("_", " ") not in picture]
+
+
+FEES = FeeSchedule(
+    tuple(
+        FeeRule(
+            id=f"fee_{kind}",
+            company_id="c1",
+            kind=kind,
+            connector="",
+            method="",
+            currency="CNY",
+            rate_ppm=29_000,
+            fixed_minor=30,
+            valid_from=datetime(2020, 1, 1, tzinfo=UTC),
+            valid_until=None,
+        )
+        for kind in FeeKind
+    )
+)
+METHODS = {
+    Method.CREDIT_CARD: {"connector": "acme"},
+    Method.WALLET: {"connector": "wallet", "instrument": "wu_1"},
+    Method.CASH: {"connector": "offline"},
+}
+SAID: dict[str, Any] = {"actor": "x"}
+
+
+def started(method: Method, status: PaymentStatus = _S.PROCESSING) -> tuple[Case, Attempt]:
+    attempt = an_attempt(method=method, **METHODS[method])
+    case = a_case(status, attempt)
+    case.fees = FEES
+    return case, attempt
+
+
+def fee_known(case: Case, cause: str, booked: int, actual: int) -> None:
+    learn_fee(case, cause, Money(booked, "CNY"), Money(actual, "CNY"), evidence={}, **SAID)
+
+
+def captured_and_refunded(method: Method) -> Case:
+    case, attempt = started(method)
+    case.capture(attempt, reference="r", fee=None, evidence={}, **SAID)
+    asked = refunds.ask_refund(case, Money(1_000, "CNY"), reason="", **SAID)
+    refunds.refunded(case, asked, reference="r", fee=None, **SAID)
+    fee_known(case, attempt.id, 320, 500)
+    fee_known(case, attempt.id, 500, 100)
+    return case
+
+
+def reserved_claimed_in_part_and_let_go(method: Method) -> Case:
+    case, attempt = started(method)
+    claims.authorize(case, attempt, reference="r", expires_at=None, evidence={}, **SAID)
+    asked = claims.ask_capture(case, Money(6_000, "CNY"), is_last=True, in_parts=True, **SAID)
+    claims.captured(case, asked, reference="r", fee=None, **SAID)
+    return case
+
+
+def reserved_and_voided(method: Method) -> Case:
+    case, attempt = started(method)
+    claims.authorize(case, attempt, reference="r", expires_at=None, evidence={}, **SAID)
+    claims.voided(case, claims.ask_void(case, **SAID), reference="r", **SAID)
+    return case
+
+
+def surplus_given_back(method: Method) -> Case:
+    case, attempt = started(method, _S.EXPIRED)
+    fee = Money(9, "CNY") if method is Method.CREDIT_CARD else None
+    case.capture(attempt, reference="r", fee=fee, evidence={}, **SAID)
+    asked = refunds.ask_surplus_return(case, attempt.id, **SAID)
+    refunds.refunded(case, asked, reference="r", fee=fee, **SAID)
+    if fee is not None:
+        fee_known(case, asked.id, 9, 4)
+        fee_known(case, asked.id, 4, 12)
+    return case
+
+
+def disputed_and_won(method: Method) -> Case:
+    case, attempt = started(method)
+    case.capture(attempt, reference="r", fee=None, evidence={}, **SAID)
+    for status in (DisputeStatus.NEEDS_RESPONSE, DisputeStatus.WON):
+        dispute(
+            case,
+            case.attempts[attempt.id],
+            reference="d",
+            stage=DisputeStage.CHARGEBACK,
+            status=status,
+            amount=HUNDRED,
+            fee=Money(20, "CNY"),
+            reason="",
+            respond_by=None,
+            **SAID,
+        )
+    return case
+
+
+def of_cases() -> list[Posting]:
+    """What the pure rules post in every story that moves money."""
+    every, by_provider = tuple(METHODS), (Method.CREDIT_CARD,)
+    reservable = (Method.CREDIT_CARD, Method.WALLET)
+    stories: list[tuple[Callable[[Method], Case], tuple[Method, ...]]] = [
+        (captured_and_refunded, every),
+        (reserved_claimed_in_part_and_let_go, reservable),
+        (reserved_and_voided, reservable),
+        (surplus_given_back, every),
+        (disputed_and_won, by_provider),
+    ]
+    return [
+        posting
+        for story, methods in stories
+        for method in methods
+        for posting in story(method).postings
+    ]
+
+
+def of_settlements() -> list[Posting]:
+    """Payouts and what the bank sends back, of more and of less than nothing."""
+    found = []
+    for minor in (500, -500):
+        settlement = Settlement(
+            company_id="c1",
+            id="st_1",
+            number=1,
+            connector="acme",
+            currency="CNY",
+            status=SettlementStatus.PAID,
+            sums=Sums(payments=minor),
+            opened_at=AT,
+        )
+        found.append(a_posting(_K.PAYOUT, settlement.payout_entries()))
+        found.append(a_posting(_K.PAYOUT_RETURN, settlement.return_entries()))
+    return found
+
+
+def a_posting(kind: PostingKind, entries: tuple[Entry, ...]) -> Posting:
+    return Posting(
+        company_id="c1",
+        id=new_id("po"),
+        kind=kind,
+        currency="CNY",
+        entries=entries,
+        payment_id="",
+        at=AT,
+    )
+
+
+def test_every_posting_goes_a_way_of_the_table_and_every_way_is_gone() -> None:
+    postings = [*of_cases(), *of_settlements()]
+
+    assert not [stray for posting in postings for stray in strays(posting)]
+    gone = {way for posting in postings for way in ways_of(posting)}
+    made_elsewhere = {_K.TOP_UP, _K.ADJUSTMENT}  # by use cases, whose tests look for strays too
+    expected = {
+        (flow.kind, flow.debit, flow.credit) for flow in FLOWS if flow.kind not in made_elsewhere
+    }
+    assert gone == expected
+
+
+def ways_of(posting: Posting) -> set[tuple[PostingKind, str, str]]:
+    pairs = zip(posting.entries[::2], posting.entries[1::2], strict=True)
+    found = set()
+    for pair in pairs:
+        credit, debit = sorted(pair, key=lambda entry: entry.minor)
+        names = [ledger.account_class(entry.account) for entry in (debit, credit)]
+        found.add((posting.kind, names[0], names[1]))
+    return found
+
+
+@pytest.mark.parametrize(
+    "kind, entries",
+    [
+        (_K.CAPTURE, ledger.move("merchant:b1", "cash", HUNDRED)),
+        (_K.TOP_UP, ledger.move("bank", "wallet:u", HUNDRED)),
+        (_K.ADJUSTMENT, ledger.move("wallet:u", "suspense", HUNDRED)),
+        (_K.REFUND, (Entry("merchant:b1", 3), Entry("cash", -2), Entry("provider:a", -1))),
+        (_K.REFUND, (Entry("merchant:b1", 0), Entry("cash", 0))),
+    ],
+)
+def test_a_posting_that_goes_another_way_is_told(
+    kind: PostingKind, entries: tuple[Entry, ...]
+) -> None:
+    assert strays(a_posting(kind, entries))
+
+
+def test_top_ups_and_adjustments_go_their_ways() -> None:
+    top_up = ledger.move(ledger.FUNDING_ACCOUNT, ledger.wallet_account("u"), HUNDRED)
+
+    assert not strays(a_posting(_K.TOP_UP, top_up))
+    for debit in ADJUSTABLE:
+        entries = ledger.move(f"{debit}:x", ledger.SUSPENSE_ACCOUNT, HUNDRED)
+        assert not strays(a_posting(_K.ADJUSTMENT, entries))
+
+
+def test_a_self_made_state_is_drawn_with_its_events() -> None:
+    picture = diagrams.payment_states()
+
+    assert f"{_S.CAPTURED} --> {_S.SETTLED}: {PaymentEvent.SETTLE}" in picture
+    assert (
+        f"{AttemptStatus.IN_DOUBT} --> {AttemptStatus.SUCCEEDED}"
+        in diagrams.diagrams()["attempt states"]
+    )
