@@ -17,9 +17,11 @@ from kassa.settings import Alipay, Settings
 from kassa.usecases import companies
 from kassa.usecases.companies import NewCompany
 from kassa.usecases.core import Core
+from kassa.usecases.fees import NewFeeRule, add_fee_rule, list_fee_rules
 
 _TOKEN_SECONDS = 24 * 3600  # a customer's token is minted anew by each `kassa demo`
 _CUSTOMERS = ("demo_customer", "demo_other_customer")
+_SANDBOX_FEES = (("payment", "2.9", "0.30"), ("dispute", "0", "15.00"))
 _BALANCES = ("500000.00 CNY", "500000.00 USD", "500000 CLP", "500000.00 EUR", "50000000 JPY")
 
 
@@ -90,9 +92,28 @@ async def make(core: Core, settings: Settings) -> Demo:
     keys = {"1": wallet.decode()}
     await companies.put_wallet_client(core, company, demo.wallet_client_id, keys)
     await _fill_wallet(core, company, demo)
+    await _expect_fees(core, company)
     private_files.write(folder / "wallet_server_public.pem", core.secrets.wallet_public_key_pem)
     private_files.write(folder / "demo.json", msgspec.json.encode(demo))
     return demo
+
+
+async def _expect_fees(core: Core, company: Company) -> None:
+    """What the sandbox charges, so that the demo shows fees that turn out as expected."""
+    if "sandbox" not in core.connectors or await list_fee_rules(core, company.id):
+        return
+    for kind, percent, fixed in _SANDBOX_FEES:
+        await add_fee_rule(
+            core,
+            NewFeeRule(
+                company_id=company.id,
+                kind=kind,
+                connector="sandbox",
+                currency=company.currency,
+                percent=percent,
+                fixed=fixed,
+            ),
+        )
 
 
 def _loopback(host: str) -> str:

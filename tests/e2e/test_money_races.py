@@ -217,9 +217,7 @@ async def test_an_order_paid_in_two_ways_is_paid_once_and_the_rest_comes_back(
         steps = [
             crowd.confirm(session, by_wallet),
             crowd.ask(crowd.faces.request(order_id, "credit card", PAID_CARD)),
-            crowd.ask(
-                crowd.faces.request(order_id, "wallet", crowd.faces.demo.wallet_auth_code)
-            ),
+            crowd.ask(crowd.faces.request(order_id, "wallet", crowd.faces.demo.wallet_auth_code)),
         ]
         if page:
             steps.append(approve(crowd, page))

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
-from tests.faces.wallet.calls import CANCEL, CAPTURE, PAY, REFUND, RESERVE, VOID
+from tests.faces.wallet.calls import CANCEL, PAY, RESERVE
+from tests.money.asking import Asking
 from tests.money.model import Model, Paying, Purse
 from tests.money.watch import Allowed, Watch
 from tests.money.world import DAILY_LIMIT, WALLET_LIMIT, World
@@ -18,14 +19,12 @@ from tests.usecases.shop import CARDS
 
 from kassa.connectors.sandbox.cards import State
 from kassa.domain.errors import KassaError
-from kassa.domain.lifecycle import ModificationKind
 from kassa.domain.money import Money
 from kassa.domain.payments import CaptureMethod, Method
 from kassa.usecases.cancel_payment import cancel_payment
 from kassa.usecases.chain import chain_history
 from kassa.usecases.companies import add_wallet_user, top_up
 from kassa.usecases.expire_orders import expire_orders
-from kassa.usecases.modify_payment import Wanted, modify_payment
 from kassa.usecases.poll_payments import poll_payments
 from kassa.usecases.pursue_modifications import pursue_modifications
 from kassa.usecases.record_payment import Recording, record_payment
@@ -79,7 +78,7 @@ STORIES = [
 _numbers = itertools.count(1)
 
 
-class MoneyMachine(RuleBasedStateMachine):
+class MoneyMachine(Asking, RuleBasedStateMachine):
     """`tally` counts what really happened, over all examples."""
 
     world: ClassVar[World]
@@ -374,60 +373,6 @@ class MoneyMachine(RuleBasedStateMachine):
             self._by_http(paying, kind, minor, last, request, face)
         return request
 
-    def _by_use_case(
-        self, paying: Paying, kind: str, minor: int | None, last: bool, request: str
-    ) -> None:
-        try:
-            wanted = Wanted(
-                company_id=self.company.id,
-                payment_id=paying.id,
-                kind=ModificationKind(kind),
-                amount=None if minor is None else Money(minor, "CNY"),
-                actor="machine",
-                request_scope="machine",
-                request_id=request,
-                is_last=last,
-                rest=True,
-            )
-            self.world.run(modify_payment(self.core, wanted))
-        except KassaError as error:
-            self.tally[f"refused: {error.reason}"] += 1
-            note(f"{wanted} -> {error.reason}: {error}")
-
-    def _by_wallet(
-        self, paying: Paying, kind: str, minor: int | None, last: bool, request: str
-    ) -> None:
-        path = {"capture": CAPTURE, "void": VOID, "refund": REFUND}[kind]
-        members: dict[str, Any] = {f"{kind}RequestId": request, "paymentId": paying.id}
-        if minor is not None:
-            members[f"{kind}Amount"] = {"currency": "CNY", "value": str(minor)}
-        if kind == "capture":
-            members["isLastCapture"] = last
-        answer = self.world.run(self.tenant.wallet.ask(path, members))
-        assert answer["result"]["resultCode"] != "UNKNOWN_EXCEPTION", answer
-        note(f"{path} {members} -> {answer}")
-
-    def _by_http(
-        self, paying: Paying, kind: str, minor: int | None, last: bool, request: str, face: str
-    ) -> None:
-        members: dict[str, Any]
-        amount = None if minor is None else minor / 100
-        headers = self.tenant.key if face == "gateway" else self.tenant.orders
-        if face == "gateway":
-            path = f"/gateway/payment-requests/{paying.id}/refunds"
-            members = {"refundId": request, "amount": amount}
-        elif kind == "refund":
-            path = f"/pg/orders/{paying.order_id}/refunds"
-            members = {"refund_id": request, "refund_amount": amount}
-        else:
-            path = f"/pg/orders/{paying.order_id}/authorization"
-            members = {"action": kind.upper(), "amount": amount}
-            if kind == "capture":
-                members["is_last_capture"] = last
-        members = {name: said for name, said in members.items() if said is not None}
-        answer = self.world.run(self.world.post(path, headers, members))
-        note(f"{path} {members} -> {answer.status} {answer.body!r}")
-
     def cancel(self, choice: int, over_wallet: bool) -> None:
         paying = self.pick(choice, lambda one: one.status in ("created", "authorized"))
         had_holder = paying.status == "captured" and not paying.surplus
@@ -516,9 +461,10 @@ class MoneyMachine(RuleBasedStateMachine):
         """In the end nothing is open, the provider agrees to the last unit, the proofs hold."""
         if not hasattr(self, "watch"):
             return
-        for _ in range(4):
+        every = ("poll", "pursue", "surplus", "pursue", "deadlines", "chain")
+        for names in (*[every] * 4, ("pursue",), ("pursue",)):
             self._later(timedelta(hours=13))
-            for name in ("poll", "pursue", "surplus", "pursue", "deadlines", "pursue", "chain"):
+            for name in names:
                 self.world.run(WORKERS[name](self.core))
             self.watch.look(Allowed(workers=True))
         stuck = [
@@ -528,6 +474,8 @@ class MoneyMachine(RuleBasedStateMachine):
             if change.state == "open"
         ]
         assert stuck == []
+        lapsed = [one.id for one in self.model.payments.values() if one.lapsed and one.held]
+        self.tally["reservations that nobody ended"] += len(lapsed)
         proof = self.world.run(verify_books(self.core, self.company.id))
         assert proof.violations == ()
         self.world.run(self.world.forget(self.company.id))
@@ -542,12 +490,11 @@ class _Named:
 
 def _amount(share: str, most: int, choice: int) -> int | None:
     """A part of `most`, all of it, more, or nothing at all; None says no amount."""
-    parts = {
+    return {
         "whole": None,
         "part": 1 + choice % max(1, most),
         "all": most,
         "over": most + 1 + choice % 9_000,
         "negative": -1 - choice % 9_000,
         "none": 0,
-    }
-    return parts[share]
+    }[share]

@@ -1,16 +1,21 @@
 """What the list of sown bugs needs: tests that no other file has, and a list that does not rot."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from tests.money.mutations import MUTATIONS, Mutation, faults
-from tests.usecases.modifying import REFUND, modify, soon
+from tests.usecases.modifying import CAPTURE, REFUND, modify, soon
 from tests.usecases.shop import Shop
 
+from kassa.connectors.base import Authorized
 from kassa.domain.errors import InvalidRequest
 from kassa.domain.lifecycle import ModificationStatus, PaymentStatus
+from kassa.domain.payments import CaptureMethod
+from kassa.store import payments
 from kassa.usecases.expire_orders import expire_orders
 from kassa.usecases.modify_payment import sync_modification
+from kassa.usecases.submit_payment import take_news
 
 pytestmark = pytest.mark.anyio
 
@@ -69,3 +74,24 @@ async def test_an_order_whose_money_is_in_doubt_stays_open(shop: Shop) -> None:
 
     assert (await shop.read(payment)).status is PaymentStatus.PROCESSING
     assert await shop.order_status(payment) == "active"
+
+
+async def test_a_late_reservation_that_is_let_go_bars_no_capture(shop: Shop) -> None:
+    # Guard: modification_one_claim speaks of what the payment holds, not of late reservations.
+    payment = await shop.submit(
+        await shop.payment(capture_method=CaptureMethod.MANUAL), "action_needed"
+    )
+    (left,) = await shop.attempts(payment)
+    await shop.submit(payment, "paid")
+    now = datetime.now(UTC)
+    shop.books.decide(left["provider_reference"], approve=True, now=now)
+    async with shop.core.db.connection() as connection:
+        attempt = await payments.find_attempt(connection, payment.company_id, left["id"])
+    assert attempt is not None
+    late = Authorized(reference="late", amount=payment.amount, expires_at=None)
+    await take_news(shop.core, attempt, late, actor="test", how="notification")
+
+    captured = await modify(shop, payment, CAPTURE, 4_000)
+
+    assert captured.modification.status is ModificationStatus.SUCCEEDED
+    assert (await shop.read(payment)).captured.minor == 4_000

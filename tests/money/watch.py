@@ -52,6 +52,7 @@ class Watch:
         rows = json.loads(text)
         broken = self.world.run(invariants.broken(self.world.owner, company))
         assert not broken, broken
+        assert not self.world.errors, self.world.errors
         for row in rows["payments"]:
             paying = self.model.payments[row["id"]]
             paying.overdue = _is_over(row["expires_at"])
@@ -118,7 +119,8 @@ class Watch:
             self.tally["a late reservation is let go"] += 1
             return
         assert allowed.workers or allowed.cancel is paying, "a void nobody asked for"
-        assert paying.can_be_claimed
+        assert paying.holder is not None, "nothing was reserved"
+        assert paying.held > 0
         self.tally["a deadline is met"] += allowed.workers
 
     def _charges(self, paying: Paying, mine: list[Any], *, late: bool) -> None:
@@ -145,7 +147,8 @@ class Watch:
         if state == "done" and not paying.manual:
             assert taken == [paying.amount], (key, taken)
         elif state == "done":
-            assert found is not None and found.state in ("authorized", "captured", "voided")
+            assert found is not None
+            assert found.state in ("authorized", "captured", "voided")
         elif state == "refused":
             assert taken == [], "refused, and the provider has the money"
             assert found is None or found.state in ("declined", "voided"), found
@@ -215,8 +218,11 @@ class Watch:
 
     def _provider(self, rows: Any) -> None:
         """Our account at the provider is exactly what it has moved and we know of."""
-        done = {one["id"] for one in (*rows["attempts"], *rows["changes"])
-                if one["status"] == "succeeded"}
+        done = {
+            one["id"]
+            for one in (*rows["attempts"], *rows["changes"])
+            if one["status"] == "succeeded"
+        }
         with self.world.books._using() as books:
             takings = books.execute("SELECT claim, units - fee_units FROM takings").fetchall()
             givings = books.execute("SELECT refund, -units FROM givings").fetchall()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import asyncpg
+import structlog
 from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.asgi import Answer, Client
 from tests.faces.wallet.calls import Merchant, public_pem
@@ -117,6 +118,8 @@ class World:
     """Opened once; every example is a company of its own in it."""
 
     def __init__(self, settings: Settings, database_url: str, owner_url: str, folder: Path):
+        self.errors: list[Any] = []
+        structlog.configure(processors=[self._hear])
         self._loop = asyncio.Runner()
         self._stack = AsyncExitStack()
         self._folder, self._number = folder, 0
@@ -139,6 +142,12 @@ class World:
         self.client = Client(app.http_app(self.core, settings))
         self.owner = await asyncpg.connect(self._owner_url)
 
+    def _hear(self, _: Any, level: str, event: Any) -> Any:
+        """Workers go on after an error, and only log it: here it is kept. The rest is not told."""
+        if level in ("error", "exception", "critical"):
+            self.errors.append(event)
+        raise structlog.DropEvent
+
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
         return self._loop.run(work)
 
@@ -146,6 +155,7 @@ class World:
         self.run(self.owner.close())
         self.run(self._stack.aclose())
         self._loop.close()
+        structlog.reset_defaults()
 
     @property
     def books(self) -> SandboxBooks:

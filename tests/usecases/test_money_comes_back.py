@@ -32,18 +32,21 @@ from kassa.domain.errors import AmountTooLarge
 from kassa.domain.lifecycle import (
     DisputeStage,
     DisputeStatus,
+    ModificationKind,
     ModificationStatus,
     PaymentStatus,
 )
 from kassa.domain.money import Money
 from kassa.domain.payments import CaptureMethod, Payment
 from kassa.store import payments
+from kassa.usecases.breaks import list_breaks
 from kassa.usecases.disputes import disputes_of, list_disputes, take_dispute_news
 from kassa.usecases.expire_orders import expire_orders
 from kassa.usecases.modify_payment import take_modification_news
 from kassa.usecases.pursue_modifications import pursue_modifications
 from kassa.usecases.release_authorizations import release_authorizations
 from kassa.usecases.return_surplus import return_surplus
+from kassa.usecases.stuck_money import report_stuck_money
 from kassa.usecases.submit_payment import take_news
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("sound_in_the_end")]
@@ -322,3 +325,48 @@ async def hear(shop: Shop, payment: Payment, attempt: str, outcome: Outcome) -> 
         found = await payments.find_attempt(connection, payment.company_id, attempt)
     assert found is not None
     return await take_news(shop.core, found, outcome, actor="test", how="notification")
+
+
+async def test_what_only_a_person_can_put_right_becomes_their_work_once(shop: Shop) -> None:
+    refusals = [Declined(code="no", message="No.") for _ in range(4)]
+    stuck = await paid_too_late(shop, Obedient(*refusals))
+    for _ in range(4):
+        await return_surplus(shop.core)
+        await shop.sql("update modification set completed_at = completed_at - interval '1 day'")
+    twice = await shop.play(await shop.payment(), Obedient())
+    await modify(shop, twice, REFUND)
+    await disputed(shop, twice)
+
+    assert await return_surplus(shop.core) == 0
+    assert await report_stuck_money(shop.core) == 2
+    assert await report_stuck_money(shop.core) == 0
+
+    found = await list_breaks(shop.core, shop.company.id)
+    assert {(one.payment_id, one.problem) for one in found} == {
+        (stuck.id, "surplus_stuck"),
+        (twice.id, "double_paid"),
+    }
+
+
+@pytest.mark.parametrize("kind", [CAPTURE, VOID])
+async def test_a_reservation_that_the_provider_ended_unseen_is_let_go(
+    shop: Shop, kind: ModificationKind
+) -> None:
+    over = Declined(code="authorization_expired", message="It expired.")
+    payment = await reserved(shop, Obedient(over))
+
+    refused = await modify(shop, payment, kind)
+
+    assert refused.modification.status is M.FAILED
+    assert (refused.payment.status, refused.payment.held.minor) == (S.EXPIRED, 0)
+    assert await shop.order_status(payment) == "expired"
+    assert await balance_of_account(shop, "held:biz_shop") == 0
+
+
+async def test_news_that_a_reservation_is_over_lets_it_go(shop: Shop) -> None:
+    payment = await reserved(shop, Obedient())
+    attempt = (await shop.attempts(payment))[0]["id"]
+    over = Declined(code="authorization_expired", message="It expired.")
+    now = await hear(shop, payment, attempt, over)
+    assert (now.status, now.held.minor) == (S.EXPIRED, 0)
+    assert await hear(shop, payment, attempt, over) == now

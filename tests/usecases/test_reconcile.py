@@ -12,7 +12,7 @@ from kassa.domain.lifecycle import ModificationKind, PaymentStatus
 from kassa.domain.money import Money
 from kassa.domain.payments import CaptureMethod
 from kassa.domain.reports import LineKind, Unreadable
-from kassa.usecases import reconcile as module
+from kassa.usecases import report_pipeline as module
 from kassa.usecases.modify_payment import Wanted, modify_payment
 from kassa.usecases.reconcile import find_missing, settle_complete
 

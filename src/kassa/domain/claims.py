@@ -31,6 +31,13 @@ PREFIX = {
 }
 """Before the company's number, in the id that a provider hears."""
 
+LAPSES = {
+    "authorization_expired": PaymentEvent.EXPIRE,
+    "already_voided": PaymentEvent.CANCEL,
+    "voided": PaymentEvent.CANCEL,
+}
+"""Codes of a refusal that say that a reservation is over, and how it ended."""
+
 CLAIMS = frozenset({ModificationKind.CAPTURE, ModificationKind.VOID})
 
 
@@ -295,6 +302,13 @@ def let_go(case: Case, event: PaymentEvent, *, actor: str, evidence: Any) -> Non
     _release(case, attempt, PaymentEvent.RELEASE if paid else event, actor=actor, evidence=evidence)
     if not paid:
         case.close_order()
+
+
+def lapsed(case: Case, code: str, *, actor: str, evidence: Any) -> None:
+    """The provider says, in its refusal, that nothing is reserved any more: so it is."""
+    event = LAPSES.get(code)
+    if event is not None and open_claim(case) is None:
+        let_go(case, event, actor=actor, evidence={**evidence, "code": code})
 
 
 def _release(

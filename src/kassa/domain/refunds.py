@@ -5,7 +5,12 @@ from typing import Any
 
 from kassa.domain import ledger
 from kassa.domain.case import Case
-from kassa.domain.claims import finish_modification, keep_modification, new_modification
+from kassa.domain.claims import (
+    finish_modification,
+    keep_modification,
+    lapsed,
+    new_modification,
+)
 from kassa.domain.errors import AmountTooLarge, IllegalTransition
 from kassa.domain.fees import FeeKind
 from kassa.domain.ledger import PostingKind
@@ -148,6 +153,8 @@ def refused(
     told = {**evidence, "modification": modification.id, "code": code}
     if modification.kind is not ModificationKind.REFUND:
         case.note(f"{modification.kind} refused", actor=actor, evidence=told)
+        if not modification.surplus:
+            lapsed(case, code, actor=actor, evidence=told)
         return
     if modification.surplus:
         case.note(

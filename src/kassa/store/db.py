@@ -40,11 +40,13 @@ async def _keep_session(connection: Any) -> None:
 
 
 async def _prepare(connection: Any) -> None:
+    # Binary, as COPY needs it: one byte that says the version, and then the text.
     await connection.set_type_codec(
         "jsonb",
-        encoder=lambda value: msgspec.json.encode(value).decode(),
-        decoder=msgspec.json.decode,
+        encoder=lambda value: b"\x01" + msgspec.json.encode(value),
+        decoder=lambda data: msgspec.json.decode(memoryview(data)[1:]),
         schema="pg_catalog",
+        format="binary",
     )
 
 
@@ -55,6 +57,11 @@ class Database:
         self._url = url
         self._size = size
         self._pool: Any = None
+
+    @property
+    def size(self) -> int:
+        """Most connections at once."""
+        return self._size
 
     async def open(self, patience: float = 0) -> "Database":  # seconds, not money
         """Connect; for `patience` seconds again and again, while the database starts.

@@ -1,6 +1,7 @@
 """Captures, voids and refunds looked up outside of a change; disputes and fee rules likewise."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kassa.domain.disputes import Dispute
@@ -74,10 +75,50 @@ async def with_surplus(connection: Any, limit: int) -> list[tuple[str, str]]:
     rows = await connection.fetch(
         "select p.company_id, p.id from payment p"
         " where p.surplus_minor > p.surplus_returned_minor + p.surplus_reserved_minor"
+        # What is a person's work already must not take the places of the others.
+        " and not exists (select from report_break b where b.payment_id = p.id"
+        "  and b.class = 'surplus_stuck' and b.company_id = p.company_id and b.file_id = '')"
         " order by p.id limit $1",
         limit,
     )
     return [(row[0], row[1]) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """`problem`: a BreakClass. `minor`: how much it is about."""
+
+    company_id: str
+    payment_id: str
+    problem: str
+    connector: str
+    currency: str
+    minor: int
+
+
+async def stuck(connection: Any, most_tries: int, limit: int) -> list[Stuck]:
+    """What left twice, and surplus at the counter or refused `most_tries` times; not what has
+    its break already."""
+    rows = await connection.fetch(
+        "select x.company_id, x.id, x.problem, x.connector, x.currency, x.minor from ("
+        " select p.company_id, p.id, 'double_paid' as problem, p.connector, p.currency,"
+        "  p.double_paid_minor as minor from payment p where p.double_paid_minor > 0"
+        " union all"
+        " select p.company_id, p.id, 'surplus_stuck', p.connector, p.currency,"
+        "  p.surplus_minor - p.surplus_returned_minor - p.surplus_reserved_minor"
+        " from payment p"
+        " where p.surplus_minor > p.surplus_returned_minor + p.surplus_reserved_minor and ("
+        "  exists (select from attempt a where a.company_id = p.company_id"
+        "   and a.payment_id = p.id and a.surplus and a.method in ('cash', 'check'))"
+        "  or (select count(*) from modification m where m.payment_id = p.id"
+        "   and m.company_id = p.company_id and m.surplus and m.status = 'failed') >= $1)) x"
+        " where not exists (select from report_break b where b.payment_id = x.id"
+        "  and b.class = x.problem and b.company_id = x.company_id and b.file_id = '')"
+        " limit $2",
+        most_tries,
+        limit,
+    )
+    return [Stuck(*row) for row in rows]
 
 
 async def disputes(

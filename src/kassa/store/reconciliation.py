@@ -1,11 +1,10 @@
 """Report files, their lines, and what the references in them lead to; all of it in sets."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
-
-import msgspec
 
 from kassa.domain.ledger import Posting, PostingKind, provider_account
 from kassa.domain.lifecycle import PaymentStatus
@@ -30,10 +29,6 @@ class ReportFile:
     totals: dict[str, dict[str, int]] = field(default_factory=dict)
     covers_from: datetime | None = None
     covers_until: datetime | None = None
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
 
 
 _FILE = (
@@ -299,38 +294,17 @@ class BreakRow:
     found_minor: int | None = None
 
 
-_INSERT_LINES = (
-    "insert into report_line (company_id, file_id, place, number, kind, amount_minor, fee_minor,"
-    " currency, our_reference, provider_reference, payout_reference, occurred_at, raw, state,"
-    " match_key, payment_id, cause) select $1, $2, w.* from unnest($3::bigint[], $4::bigint[],"
-    " $5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::text[], $10::text[], $11::text[],"
-    " $12::timestamptz[], $13::text[]::jsonb[], $14::text[], $15::text[], $16::text[],"
-    " $17::text[]) as w"
-)
+_LINE_COLUMNS = [one.name for one in fields(LineRow)]
+_line_values = attrgetter(*_LINE_COLUMNS)
 
 
 async def insert_lines(
     connection: Any, company_id: str, file_id: str, rows: Sequence[LineRow]
 ) -> None:
-    await connection.execute(
-        _INSERT_LINES,
-        company_id,
-        file_id,
-        [row.place for row in rows],
-        [row.number for row in rows],
-        [row.kind for row in rows],
-        [row.amount_minor for row in rows],
-        [row.fee_minor for row in rows],
-        [row.currency for row in rows],
-        [row.our_reference for row in rows],
-        [row.provider_reference for row in rows],
-        [row.payout_reference for row in rows],
-        [row.occurred_at for row in rows],
-        [_json(row.raw) for row in rows],
-        [row.state for row in rows],
-        [row.match_key for row in rows],
-        [row.payment_id for row in rows],
-        [row.cause for row in rows],
+    await connection.copy_records_to_table(
+        "report_line",
+        columns=["company_id", "file_id", *_LINE_COLUMNS],
+        records=[(company_id, file_id, *_line_values(row)) for row in rows],
     )
 
 
@@ -379,13 +353,10 @@ async def insert_matches(
     connection: Any, company_id: str, file_id: str, matches: Sequence[tuple[str, int]]
 ) -> None:
     """(posting, place of the line that reports it)s."""
-    await connection.execute(
-        "insert into report_match (company_id, file_id, posting_id, place)"
-        " select $1, $2, w.* from unnest($3::text[], $4::bigint[]) as w",
-        company_id,
-        file_id,
-        [posting_id for posting_id, _ in matches],
-        [place for _, place in matches],
+    await connection.copy_records_to_table(
+        "report_match",
+        columns=["company_id", "file_id", "posting_id", "place"],
+        records=[(company_id, file_id, *match) for match in matches],
     )
 
 
@@ -411,6 +382,11 @@ async def insert_breaks(connection: Any, company_id: str, rows: Sequence[BreakRo
         [row.details for row in rows],
     )
     return [row[0] for row in found]
+
+
+_EVENT_COLUMNS = (
+    "company_id, payment_id, seq, event, from_status, to_status, actor, evidence, at"
+).split(", ")
 
 
 async def save_steps(
@@ -439,20 +415,23 @@ async def save_steps(
         [holding.version for holding in changed],
         at,
     )
-    await connection.execute(
-        "insert into payment_event (company_id, payment_id, seq, event, from_status, to_status,"
-        " evidence, actor, at) select $1, w.payment, w.seq, w.event, w.old, w.new,"
-        " w.evidence::jsonb, $8, $9 from unnest($2::text[], $3::bigint[], $4::text[], $5::text[],"
-        " $6::text[], $7::text[]) as w(payment, seq, event, old, new, evidence)",
-        company_id,
-        [step.payment_id for step in steps],
-        [step.seq for step in steps],
-        [step.event for step in steps],
-        [step.from_status for step in steps],
-        [step.to_status for step in steps],
-        [_json(step.evidence) for step in steps],
-        actor,
-        at,
+    await connection.copy_records_to_table(
+        "payment_event",
+        columns=_EVENT_COLUMNS,
+        records=[
+            (
+                company_id,
+                step.payment_id,
+                step.seq,
+                step.event,
+                step.from_status,
+                step.to_status,
+                actor,
+                step.evidence,
+                at,
+            )
+            for step in steps
+        ],
     )
     await insert_postings(connection, postings)
 

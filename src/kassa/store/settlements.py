@@ -332,9 +332,11 @@ async def put_into_payout(
             closed_at=now,
         )
         [target] = await add(connection, [made])
-    added = 0
+    added = put = 0
     if target.status in (SettlementStatus.CLOSED, SettlementStatus.FAILED):
-        added = await _put(connection, account, target.id, posting_ids)
+        added, put = await _put(connection, account, target.id, posting_ids)
+    if put == len(set(posting_ids)):
+        return PutIntoPayout(target.id, added, ())
     rows = await connection.fetch(
         "select distinct l.posting_id from settlement_line l where l.company_id = $1"
         " and l.posting_id = any($2) and l.connector = $3 and l.currency = $4"
@@ -373,23 +375,27 @@ _ADD_SUMS = ", ".join(f"{part}_minor = s.{part}_minor + x.{part}" for part in _P
 
 async def _put(
     connection: Any, account: tuple[str, str, str], settlement_id: str, posting_ids: Sequence[str]
-) -> int:
+) -> tuple[int, int]:
     """Put what waits, and bring the sums up to date in the same statement.
 
+    Gives how many lines were put, and of how many postings they are.
     They grow by what is put, and are not summed anew: a long report comes in many parts.
     """
-    added: int | None = await connection.fetchval(
+    row = await connection.fetchrow(
         "with l as (update settlement_line t set settlement_id = $5"
         "  where t.company_id = $1 and t.posting_id = any($4) and t.connector = $2"
-        "  and t.currency = $3 and t.settlement_id is null returning t.kind, t.amount_minor),"
-        f" x as (select {_SUMS}, sum(l.amount_minor)::bigint as total, count(*) as lines from l)"
+        "  and t.currency = $3 and t.settlement_id is null"
+        "  returning t.posting_id, t.kind, t.amount_minor),"
+        f" x as (select {_SUMS}, sum(l.amount_minor)::bigint as total, count(*) as lines,"
+        "  count(distinct l.posting_id) as postings from l)"
         f" update settlement s set {_ADD_SUMS}, net_minor = s.net_minor + x.total"
-        " from x where s.company_id = $1 and s.id = $5 and x.lines > 0 returning x.lines",
+        " from x where s.company_id = $1 and s.id = $5 and x.lines > 0"
+        " returning x.lines, x.postings",
         *account,
         list(posting_ids),
         settlement_id,
     )
-    return added or 0
+    return (row[0], row[1]) if row else (0, 0)
 
 
 async def postings_of_cause(

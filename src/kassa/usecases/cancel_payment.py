@@ -96,7 +96,8 @@ async def _void(core: Core, payment: Payment, actor: str) -> None:
         if error.reason in _LET_GO:
             return
         raise
-    if done.modification.status is ModificationStatus.FAILED:
+    refused = done.modification.status is ModificationStatus.FAILED
+    if refused and done.payment.status is PaymentStatus.AUTHORIZED:
         raise IllegalTransition(
             f"the reservation cannot be let go: {done.modification.failure_message}",
             reason="void_refused",

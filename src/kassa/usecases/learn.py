@@ -17,7 +17,7 @@ from kassa.connectors.base import (
     Unknown,
 )
 from kassa.domain.case import Case
-from kassa.domain.claims import authorize
+from kassa.domain.claims import authorize, lapsed
 from kassa.domain.lifecycle import (
     ATTEMPT_TRANSITIONS,
     AttemptStatus,
@@ -170,6 +170,10 @@ def _ask_again(case: Case, attempt: Attempt, reference: str) -> None:
 def _declined(
     case: Case, attempt: Attempt, outcome: Declined, actor: str, evidence: dict[str, Any]
 ) -> None:
+    if attempt.status is AttemptStatus.SUCCEEDED and not attempt.surplus:
+        told = {**evidence, "provider_code": outcome.provider_code}
+        lapsed(case, outcome.code, actor=actor, evidence=told)
+        return
     if AttemptStatus.DECLINED not in ATTEMPT_TRANSITIONS[attempt.status]:
         if attempt.next_query_at is not None:  # it had expired: now no money can come
             case.put_attempt(replace(attempt, next_query_at=None))

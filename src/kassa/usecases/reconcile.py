@@ -1,19 +1,20 @@
 """Reconcile: lay a report beside the books, settle what agrees, open a break for what does not.
 
-Lines go in batches. A batch and all its effects are one transaction, which also moves the file's
-position; so an import that was cut off goes on where it stopped, and one content is done once.
+Lines go in batches (see report_pipeline), and the file's position moves with them; so an import
+that was cut off goes on where it stopped, and one content is done once.
 """
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from kassa.domain.errors import InProgress, InvalidRequest
-from kassa.domain.matching import BANK, LATE_AFTER, LineState, Part
+from kassa.domain.errors import InvalidRequest
+from kassa.domain.matching import BANK, LATE_AFTER, LineState
 from kassa.domain.reports import BreakClass, ReportLine, Unreadable
 from kassa.domain.settling import complete
 from kassa.store import breaks, payments
@@ -22,11 +23,11 @@ from kassa.store.modifications import by_id as modification_by_id
 from kassa.store.reconciliation import BreakRow, ReportFile
 from kassa.usecases.core import Core
 from kassa.usecases.modify_payment import sync_modification
-from kassa.usecases.report_batch import Batch, Numbered, write
+from kassa.usecases.report_batch import Numbered
+from kassa.usecases.report_pipeline import Run, import_batches, one_batch
 from kassa.usecases.sync_payment import sync_payment
 
 LINES_PER_BATCH = 2_000
-_TRIES = 5  # of a batch whose rows somebody else keeps locked
 _ASKED_AT_ONCE = 500  # payments that a provider is asked about because of one file
 _DIGEST_BYTES = 1 << 20
 
@@ -58,21 +59,6 @@ class Outcome:
     @property
     def is_clean(self) -> bool:
         return not self.missing and not any(self.breaks.values())
-
-
-@dataclass(slots=True)
-class Run:
-    """One import under way. In a dry run nothing is written, so `reported`, `waiting` and
-    `planned` remember here what the tables would."""
-
-    core: Core
-    file: ReportFile
-    actor: str
-    tells_fees: bool
-    dry_run: bool
-    reported: set[int] = field(default_factory=set)
-    waiting: dict[str, list[Part]] = field(default_factory=dict)
-    planned: dict[str, int] = field(default_factory=dict)
 
 
 def digest_of(file: BinaryIO) -> str:
@@ -108,23 +94,11 @@ async def reconcile(
         raise InvalidRequest("a report needs a name, and the SHA-256 of its content in hex")
     name = name.replace("\x00", "")[:200]
     file, is_new = await _open(core, company_id, connector, name, sha256, actor, dry_run)
-    run = Run(core, file, actor, tells_fees, dry_run)
+    run = Run(core, file, actor, tells_fees, dry_run, progress)
     if file.state == "done" and not is_new:
         return await _outcome(run, imported_before=True)
-    position = file.position
-    await asyncio.to_thread(_skip, lines, position)
-    ahead = asyncio.create_task(_take(lines, lines_per_batch))
-    try:
-        while items := await ahead:
-            # The next ones are read while the database works on these.
-            ahead = asyncio.create_task(_take(lines, lines_per_batch))
-            numbered = list(enumerate(items, position + 1))
-            await _one_batch(run, numbered)
-            position += len(items)
-            progress(position)
-    finally:
-        if not ahead.done():
-            await asyncio.wait([ahead])
+    async with aclosing(_batches(lines, file.position, lines_per_batch)) as batches:
+        await import_batches(run, batches)
     await _finish(run)
     missing = 0
     if not dry_run and connector != BANK:
@@ -149,46 +123,22 @@ async def _open(
     return (found, found.id == fresh.id) if found else (fresh, True)
 
 
-def _skip(lines: Items, count: int) -> None:
-    next(islice(lines, count, count), None)
+async def _batches(lines: Items, done: int, size: int) -> AsyncGenerator[list[Numbered], None]:
+    """What comes after the lines that are `done`. The next ones are read meanwhile."""
+    await asyncio.to_thread(lambda: next(islice(lines, done, done), None))
+    ahead = asyncio.create_task(_take(lines, size))
+    try:
+        while items := await ahead:
+            ahead = asyncio.create_task(_take(lines, size))
+            yield list(enumerate(items, done + 1))
+            done += len(items)
+    finally:
+        if not ahead.done():
+            await asyncio.wait([ahead])
 
 
 async def _take(lines: Items, count: int) -> list[ReportLine | Unreadable]:
     return await asyncio.to_thread(lambda: list(islice(lines, count)))
-
-
-async def _one_batch(run: Run, numbered: list[Numbered], *, again: bool = False) -> None:
-    """Judge these lines and commit what follows; sent again where a lock was in the way."""
-    for left in reversed(range(_TRIES)):
-        try:
-            async with run.core.db.transaction() as connection:
-                await _work(run, connection, numbered, again=again)
-        except InProgress:
-            if not left:
-                raise
-        else:
-            return
-
-
-async def _work(run: Run, connection: Any, numbered: list[Numbered], *, again: bool) -> None:
-    if not run.dry_run:
-        # Whoever else imports the same file waits here, and then finds these lines done.
-        run.file = await store.lock_file(connection, run.file.company_id, run.file.id)
-    if not again:
-        numbered = [item for item in numbered if item[0] > run.file.position]
-    if not numbered:
-        return
-    batch = Batch(run.core, run.file, run.actor, run.tells_fees, run.dry_run)
-    batch.reported, batch.waiting = run.reported, run.waiting
-    await batch.judge(connection, numbered, again=again)
-    if not again:
-        run.file.position = numbered[-1][0]
-    if run.dry_run:
-        for one in batch.opened:
-            run.planned[one.problem] = run.planned.get(one.problem, 0) + 1
-        return
-    await write(connection, batch, again=again)
-    await store.save_file(connection, run.file)
 
 
 async def _finish(run: Run) -> None:
@@ -229,7 +179,7 @@ async def _ask(run: Run) -> None:
         if modification is not None:
             await sync_modification(core, modification, actor=run.actor)
     if items:
-        await _one_batch(run, [(row.place, row.as_line()) for row in items], again=True)
+        await one_batch(run, [(row.place, row.as_line()) for row in items], again=True)
 
 
 async def _end_of_waiting(run: Run) -> bool:

@@ -3,13 +3,13 @@
 Judging only reads and decides, so that a dry run is the same without the last step.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from kassa.domain.ledger import Posting
-from kassa.domain.matching import BANK, Desk, LineState, Part, Verdict
+from kassa.domain.matching import BANK, Desk, Directory, LineState, Movement, Part, Verdict
 from kassa.domain.money import Money
 from kassa.domain.reports import BreakClass, LineKind, ReportLine, Unreadable
 from kassa.domain.settling import Effect, Holding, Step, apply
@@ -54,11 +54,33 @@ class Batch:
     postings: list[Posting] = field(default_factory=list)
     news: list[tuple[str, Holding, int]] = field(default_factory=list)
     payouts: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    directory: Directory = field(default_factory=Directory)
+    booked: dict[str, list[Movement]] = field(default_factory=dict)
+
+    async def look(self, connection: Any, numbered: Sequence[Numbered]) -> None:
+        """Find what the lines name, lock it, and read what is booked for it."""
+        company_id, account = self.file.company_id, self.file.connector
+        references = [
+            (_clean(item.our_reference)[:_LONGEST], _clean(item.provider_reference)[:_LONGEST])
+            for _, item in numbered
+            if isinstance(item, ReportLine) and item.kind is not LineKind.PAYOUT
+        ]
+        self.directory = directory = await store.look_up(connection, company_id, references)
+        ids = sorted({known.payment_id for known in directory.by_id.values()})
+        if self.dry_run:
+            self.now = await payments.clock(connection)
+        else:
+            self.now = await payments.lock(connection, [(company_id, one) for one in ids])
+        self.holdings, beside = await store.holdings(connection, company_id, ids)
+        if beside:
+            await store.look_beside(connection, company_id, directory, beside)
+        causes = list(directory.by_id)
+        self.booked = await store.movements(connection, company_id, account, causes)
 
     async def judge(self, connection: Any, numbered: Sequence[Numbered], *, again: bool) -> None:
-        """Decide on these lines in their order. `again`: they were breaks, and only what
-        matches now is of interest."""
-        desk = await self._lay_out(connection, [item for _, item in numbered])
+        """Decide on these lines, after a look, in their order. `again`: they were breaks, and
+        only what matches now is of interest."""
+        desk = await self._lay_out(connection)
         for place, item in numbered:
             if isinstance(item, Unreadable):
                 self._put_aside(place, item)
@@ -74,35 +96,19 @@ class Batch:
             self._count(item, verdict)
             self._take(place, item, verdict)
 
-    async def _lay_out(self, connection: Any, items: Iterable[ReportLine | Unreadable]) -> Desk:
-        """Find what the lines name, lock it, and read what is booked for it."""
-        company_id, account = self.file.company_id, self.file.connector
-        references = [
-            (_clean(item.our_reference)[:_LONGEST], _clean(item.provider_reference)[:_LONGEST])
-            for item in items
-            if isinstance(item, ReportLine) and item.kind is not LineKind.PAYOUT
-        ]
-        directory = await store.look_up(connection, company_id, references)
-        ids = sorted({known.payment_id for known in directory.by_id.values()})
-        if self.dry_run:
-            self.now = await payments.clock(connection)
-        else:
-            self.now = await payments.lock(connection, [(company_id, one) for one in ids])
-        self.holdings, beside = await store.holdings(connection, company_id, ids)
-        if beside:
-            await store.look_beside(connection, company_id, directory, beside)
-        causes = list(directory.by_id)
-        booked = await store.movements(connection, company_id, account, causes)
-        waiting: dict[str, list[Part]] = {}
+    async def _lay_out(self, connection: Any) -> Desk:
+        """With what the lines before have left to be completed."""
+        file, waiting = self.file, {}
         if self.dry_run:
             waiting = self.waiting
-            for movements in booked.values():
+            for movements in self.booked.values():
                 for movement in movements:
                     movement.reported |= hash(movement.posting_id) in self.reported
-        elif self.file.counts.get("waiting"):
-            waiting = await store.waiting_parts(connection, company_id, self.file.id, causes)
+        elif file.counts.get("waiting"):
+            causes = list(self.directory.by_id)
+            waiting = await store.waiting_parts(connection, file.company_id, file.id, causes)
         live = self.core.policy.live
-        return Desk(account, live, directory, booked, waiting)
+        return Desk(file.connector, live, self.directory, self.booked, waiting)
 
     async def _verdict(self, connection: Any, desk: Desk, place: int, line: ReportLine) -> Verdict:
         if line.kind in _MATCHED_KINDS:
@@ -315,8 +321,36 @@ def _clean_raw(raw: dict[str, str]) -> dict[str, str]:
     return raw
 
 
+def needs_the_one_before(file: ReportFile, numbered: Sequence[Numbered]) -> bool:
+    """Whether deciding on these lines asks for more than their payments, which are locked: for
+    lines that wait, or for what settlements come to."""
+    return bool(file.counts.get("waiting")) or any(
+        isinstance(item, ReportLine) and item.kind is LineKind.PAYOUT for _, item in numbered
+    )
+
+
+async def book(connection: Any, batch: Batch) -> None:
+    """What concerns only the payments that the batch has locked, whatever becomes of the file."""
+    company_id = batch.file.company_id
+    if batch.steps:
+        await store.save_steps(
+            connection,
+            company_id,
+            list(batch.changed.values()),
+            batch.steps,
+            batch.postings,
+            actor=f"report:{batch.file.connector}",
+            at=batch.now,
+        )
+    if batch.news:
+        await store.insert_announcements(
+            connection, company_id, batch.news, event_type="payment.settled", at=batch.now
+        )
+
+
 async def write(connection: Any, batch: Batch, *, again: bool) -> None:
-    """Everything that the batch has gathered, in the transaction that judged it."""
+    """Everything else that the batch has gathered, in the same transaction and under the file's
+    lock."""
     file, company_id = batch.file, batch.file.company_id
     if not again:
         await store.insert_lines(connection, company_id, file.id, batch.rows)
@@ -326,20 +360,6 @@ async def write(connection: Any, batch: Batch, *, again: bool) -> None:
         await store.insert_breaks(connection, company_id, batch.opened)
     if batch.matches:
         await store.insert_matches(connection, company_id, file.id, batch.matches)
-    if batch.steps:
-        await store.save_steps(
-            connection,
-            company_id,
-            list(batch.changed.values()),
-            batch.steps,
-            batch.postings,
-            actor=f"report:{file.connector}",
-            at=batch.now,
-        )
-    if batch.news:
-        await store.insert_announcements(
-            connection, company_id, batch.news, event_type="payment.settled", at=batch.now
-        )
     for (currency, reference), postings in sorted(batch.payouts.items()):
         if reference and postings:
             await put_into_payout(

@@ -18,9 +18,10 @@ SCOPE = "surplus"
 ACTOR = "worker:surplus"
 _PAUSES = (timedelta(0), timedelta(minutes=1), timedelta(hours=1), timedelta(hours=12))
 """Before the first, second, … try; after the last a person has to look at it."""
+MOST_TRIES = len(_PAUSES)
 
 
-async def return_surplus(core: Core, limit: int = 100) -> int:
+async def return_surplus(core: Core, limit: int = 1_000) -> int:
     """Start a refund for each attempt that holds surplus; returns how many were started.
 
     Its request id is made from the attempt's, so that however many workers see it, it goes back
@@ -40,7 +41,7 @@ async def return_surplus(core: Core, limit: int = 100) -> int:
 
 
 def _is_due(attempt: Attempt, tries: Sequence[Modification], now: datetime) -> bool:
-    if not attempt.surplus or attempt.method in OFFLINE or len(tries) >= len(_PAUSES):
+    if not attempt.surplus or attempt.method in OFFLINE or len(tries) >= MOST_TRIES:
         return False
     if any(item.status is not ModificationStatus.FAILED for item in tries):
         return False

@@ -15,6 +15,7 @@ from kassa.usecases.poll_payments import poll_payments
 from kassa.usecases.pursue_modifications import pursue_modifications
 from kassa.usecases.release_authorizations import release_authorizations
 from kassa.usecases.return_surplus import return_surplus
+from kassa.usecases.stuck_money import report_stuck_money
 
 _log = structlog.get_logger("kassa.worker")
 _LAST_WORK_SECONDS = 20.0  # seconds, not money
@@ -46,6 +47,7 @@ def standard_chores() -> list[Chore]:
         Chore("surplus", 1.0, return_surplus),  # seconds, not money
         Chore("chain", 1.0, chain_history),  # seconds, not money
         Chore("deadlines", 10.0, release_authorizations),  # seconds, not money
+        Chore("stuck", 60.0, report_stuck_money),  # seconds, not money
     ]
 
 

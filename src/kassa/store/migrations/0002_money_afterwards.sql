@@ -35,6 +35,7 @@ create index payment_to_release on payment (authorization_expires_at)
   where authorized_minor > captured_minor + released_minor;
 create index payment_with_surplus on payment (id)
   where surplus_minor > surplus_returned_minor + surplus_reserved_minor;
+create index payment_double_paid on payment (id) where double_paid_minor > 0;
 
 alter table attempt add column surplus boolean not null default false;
 
@@ -85,7 +86,7 @@ create unique index modification_request on modification (company_id, request_sc
   where request_id is not null;
 -- M5: a reservation is claimed or let go by one at a time; the other waits, and then sees.
 create unique index modification_one_claim on modification (company_id, payment_id)
-  where kind in ('capture', 'void') and status in ('requested', 'processing');
+  where kind in ('capture', 'void') and status in ('requested', 'processing') and not surplus;
 create index modification_of_payment on modification (payment_id, company_id);
 create index modification_to_query on modification (next_query_at)
   where next_query_at is not null;

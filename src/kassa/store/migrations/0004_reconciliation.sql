@@ -62,8 +62,7 @@ create table report_match (
   posting_id text not null,
   file_id    text not null,
   place      bigint not null,
-  primary key (company_id, posting_id),
-  foreign key (company_id, posting_id) references posting (company_id, id)
+  primary key (company_id, posting_id)
 );
 
 -- What does not agree: open until a person, or a later line, says why.

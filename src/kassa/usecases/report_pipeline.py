@@ -1,0 +1,178 @@
+"""A report's batches, one after the other, and the next one prepared while one is written.
+
+A batch and all its effects are one transaction, which also moves the file's position. Two of them
+are under way at most: the later one looks its lines up, locks their payments, decides and books;
+only then, when the one before is committed, it takes the file and writes the rest. So commits
+keep the file's order, and what was cut off is cut off between two batches.
+
+Locks are taken in one order everywhere: payments (their orders), then the file, then settlements.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+from kassa.domain.errors import InProgress
+from kassa.domain.matching import BANK, Part
+from kassa.store import reconciliation as store
+from kassa.store.reconciliation import ReportFile
+from kassa.usecases.core import Core
+from kassa.usecases.report_batch import Batch, Numbered, book, needs_the_one_before, write
+
+_TRIES = 5  # of a batch whose rows somebody else keeps locked
+
+Writing = asyncio.Task[None]
+
+
+@dataclass(slots=True)
+class Run:
+    """One import under way. In a dry run nothing is written, so `reported`, `waiting` and
+    `planned` remember here what the tables would.
+
+    `progress` hears how many lines are done.
+    """
+
+    core: Core
+    file: ReportFile
+    actor: str
+    tells_fees: bool
+    dry_run: bool
+    progress: Callable[[int], None] = lambda _: None
+    reported: set[int] = field(default_factory=set)
+    waiting: dict[str, list[Part]] = field(default_factory=dict)
+    planned: dict[str, int] = field(default_factory=dict)
+
+    def batch(self) -> Batch:
+        batch = Batch(self.core, self.file, self.actor, self.tells_fees, self.dry_run)
+        batch.reported, batch.waiting = self.reported, self.waiting
+        return batch
+
+
+async def import_batches(run: Run, batches: AsyncIterator[list[Numbered]]) -> None:
+    """Judge all lines and commit what follows.
+
+    Raises: InProgress when rows stay locked by somebody else; the import can be sent again.
+    """
+    if run.dry_run or run.file.connector == BANK or run.core.db.size < 2:
+        # A dry run remembers what the lines before said, and a bank's line reads what they paid.
+        async for numbered in batches:
+            await one_batch(run, numbered)
+        return
+    writing: Writing | None = None
+    under_way: list[list[Numbered]] = []
+    try:
+        async for numbered in batches:
+            under_way.append(numbered)
+            try:
+                writing = await _prepare(run, numbered, writing)
+                del under_way[:-1]
+            except InProgress:
+                await _ended(writing)
+                writing = None
+                await _one_by_one(run, under_way)
+        try:
+            if writing is not None:
+                await _done(writing)
+        except InProgress:
+            await _one_by_one(run, under_way)
+    finally:
+        if writing is not None:
+            await asyncio.wait([writing])
+            if not writing.cancelled():
+                writing.exception()  # heard: what is raised already matters more
+
+
+async def _one_by_one(run: Run, under_way: list[list[Numbered]]) -> None:
+    """Each in its own time, and again where a lock was in the way; what is done stays done."""
+    for numbered in under_way:
+        await one_batch(run, numbered)
+    under_way.clear()
+
+
+async def _done(writing: Writing) -> None:
+    """Wait, and raise what it raised. Whoever waits may be canceled; what is written is not."""
+    await asyncio.wait([writing])
+    writing.result()
+
+
+async def _ended(writing: Writing | None) -> None:
+    try:
+        if writing is not None:
+            await _done(writing)
+    except InProgress:
+        pass
+
+
+async def _prepare(run: Run, numbered: list[Numbered], before: Writing | None) -> Writing:
+    """Do all of this batch that needs not wait for the one before; gives the rest of it."""
+    async with AsyncExitStack() as stack:
+        connection = await stack.enter_async_context(run.core.db.transaction())
+        batch = run.batch()
+        await batch.look(connection, numbered)
+        if before is not None and needs_the_one_before(run.file, numbered):
+            await _done(before)
+        # Its own: should it come to nothing, the figures are those of the batch before.
+        batch.file = deepcopy(run.file)
+        await batch.judge(connection, numbered, again=False)
+        batch.file.position = numbered[-1][0]
+        await book(connection, batch)
+        if before is not None:
+            await _done(before)
+        run.file = batch.file
+        start = numbered[0][0] - 1
+        return asyncio.create_task(_commit(run, batch, connection, start, stack.pop_all()))
+
+
+async def _commit(
+    run: Run, batch: Batch, connection: Any, start: int, transaction: AsyncExitStack
+) -> None:
+    async with transaction:
+        found = await store.lock_file(connection, batch.file.company_id, batch.file.id)
+        if found.position != start:
+            raise InProgress("somebody else imports the same file; send it again")
+        await write(connection, batch, again=False)
+        await store.save_file(connection, batch.file)
+    run.progress(batch.file.position)
+
+
+async def one_batch(run: Run, numbered: list[Numbered], *, again: bool = False) -> None:
+    """Judge these lines and commit what follows; sent again where a lock was in the way.
+
+    `again`: they were breaks, and only what matches now is of interest.
+    """
+    for left in reversed(range(_TRIES)):
+        try:
+            async with run.core.db.transaction() as connection:
+                await _work(run, connection, numbered, again=again)
+        except InProgress:
+            if not left:
+                raise
+        else:
+            run.progress(run.file.position)
+            return
+
+
+async def _work(run: Run, connection: Any, numbered: list[Numbered], *, again: bool) -> None:
+    batch = run.batch()
+    await batch.look(connection, numbered)
+    if not run.dry_run:
+        # Whoever else imports the same file waits here, and then finds these lines done.
+        run.file = await store.lock_file(connection, run.file.company_id, run.file.id)
+        batch.file = run.file
+    if not again:
+        numbered = [item for item in numbered if item[0] > run.file.position]
+    if not numbered:
+        return
+    await batch.judge(connection, numbered, again=again)
+    if not again:
+        run.file.position = numbered[-1][0]
+    if run.dry_run:
+        for one in batch.opened:
+            run.planned[one.problem] = run.planned.get(one.problem, 0) + 1
+        return
+    await book(connection, batch)
+    await write(connection, batch, again=again)
+    await store.save_file(connection, run.file)
