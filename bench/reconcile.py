@@ -6,6 +6,8 @@
 import argparse
 import asyncio
 import csv
+import os
+import random
 import resource
 import sys
 import tempfile
@@ -24,6 +26,7 @@ from kassa.usecases.companies import NewCompany, add_company
 from kassa.usecases.reconcile import digest_of, reconcile
 
 COMPANY = "cmp_bench"
+_NEAR = 5_000  # lines among which the order of captures is lost
 _COLUMNS = (
     "kind",
     "amount",
@@ -85,22 +88,27 @@ async def _seed(url: str, count: int) -> None:
     await connection.close()
 
 
-def _write(path: Path, count: int, corrected_every: int) -> None:
-    """One line for each payment, in an order that is not that of the tables."""
+def _write(path: Path, count: int, corrected_every: int, *, scattered: bool) -> None:
+    """One line for each payment: about in the order in which they were captured, as a provider
+    writes them, or in one that has nothing to do with it."""
     at = datetime.now(UTC).isoformat()
     step = 7_919 if count % 7_919 else 7_907
+    dice, near = random.Random(1), list[int]()
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)
         for place in range(count):
-            n = place * step % count + 1
+            if not place % _NEAR:
+                near = list(range(place, min(place + _NEAR, count)))
+                dice.shuffle(near)
+            n = (place * step % count if scattered else near[place % _NEAR]) + 1
             fee = "2.91" if corrected_every and place % corrected_every == 0 else "2.90"
             row = ["payment", "100.00", "CNY", fee, f"at7_{n}", f"ref_{n}", "po_bench", at]
             writer.writerow(row)
 
 
 async def _run(url: str, settings: Settings, path: Path) -> None:
-    began = time.perf_counter()
+    began, load = time.perf_counter(), os.getloadavg()[0]
     async with app.open_core(settings, url) as core:
         with path.open("rb") as file:
             digest = digest_of(file)
@@ -115,7 +123,7 @@ async def _run(url: str, settings: Settings, path: Path) -> None:
     print(
         f"\n{outcome.lines} lines in {took:.1f} s, {outcome.lines / took:,.0f} lines/s;"
         f" {outcome.settled} settled, breaks {dict(outcome.breaks)};"
-        f" most memory of the importing process {peak} MiB"
+        f" most memory of the importing process {peak} MiB; load average before {load:.1f}"
     )
 
 
@@ -130,6 +138,9 @@ def main() -> None:
     parser.add_argument(
         "--corrected-every", type=int, default=10, help="every n-th fee differs; 0: none"
     )
+    parser.add_argument(
+        "--scattered", action="store_true", help="lines in an order that is not that of captures"
+    )
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kassa-bench-") as place:
         Path(place).chmod(0o711)
@@ -139,7 +150,7 @@ def main() -> None:
             asyncio.run(_company(server.app_url, settings))
             asyncio.run(_seed(server.owner_url, asked.lines))
             report = Path(place) / "report.csv"
-            _write(report, asked.lines, asked.corrected_every)
+            _write(report, asked.lines, asked.corrected_every, scattered=asked.scattered)
             asyncio.run(_run(server.app_url, settings, report))
 
 

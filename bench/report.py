@@ -62,6 +62,9 @@ class Results(msgspec.Struct, kw_only=True):
     books_are_sound: bool
 
 
+REPORTS = "## A report of a million lines"
+
+
 def write(results: Results, directory: Path) -> None:
     document: dict[str, Any] = msgspec.to_builtins(results)
     for part, found in zip(document["parts"], results.parts, strict=True):
@@ -71,7 +74,11 @@ def write(results: Results, directory: Path) -> None:
         part["errors"] = found.errors
     text = msgspec.json.format(msgspec.json.encode(document), indent=2)
     (directory / "results.json").write_bytes(text + b"\n")
-    (directory / "RESULTS.md").write_text(_prose(results))
+    prose = directory / "RESULTS.md"
+    before = prose.read_text() if prose.exists() else ""
+    # What another bench has measured stands at the end, and stays.
+    kept = before[before.index(REPORTS) :] if REPORTS in before else ""
+    prose.write_text(f"{_prose(results).rstrip()}\n\n{kept}".rstrip() + "\n")
 
 
 def _prose(results: Results) -> str:

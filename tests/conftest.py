@@ -12,6 +12,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+
+# Before gRPC is imported: the tests start servers, and its own handlers of fork abort a child
+# when another test's channel is still open.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
 from tests import company
 from tests.asgi import Client
 

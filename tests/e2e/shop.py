@@ -1,5 +1,6 @@
 """A shop in this process whose payments are made through any interface and brought to any state."""
 
+import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,31 +12,29 @@ from tests.cashier.shop import Payer
 from tests.e2e.wire import Call, Faces, Reply, fresh
 
 from kassa.domain.lifecycle import PaymentStatus as S
+from kassa.domain.reports import LineKind, ReportLine
+from kassa.usecases.cancel_payment import cancel_payment
 from kassa.usecases.core import Core
 from kassa.usecases.expire_orders import expire_orders
 from kassa.usecases.find_payments import get_payment
+from kassa.usecases.reconcile import reconcile
 
 PAID_CARD = "4242424242424242"
 DECLINED_CARD = "4000000000000002"
 APPROVED_CARD = "4000000000003220"
 LOST_CARD = "4000000000000119"
 CARD_TO = {
+    S.AUTHORIZED: PAID_CARD,
     S.CAPTURED: PAID_CARD,
+    S.SETTLED: PAID_CARD,
     S.FAILED: DECLINED_CARD,
     S.REQUIRES_ACTION: APPROVED_CARD,
     S.PROCESSING: LOST_CARD,
 }
 """The cards whose payers reach a status by themselves."""
 
-# What no request of a client reaches yet, as the table's owner writes it.
-_BY_HAND = {
-    S.AUTHORIZED: "update payment set status = 'authorized', authorized_minor = amount_minor"
-    " where id = $1",
-    S.SETTLED: "update payment set status = 'settled' where id = $1",
-    S.CANCELED: "with ended as (update payment set status = 'canceled' where id = $1"
-    " returning company_id, order_id) update orders o set status = 'canceled' from ended"
-    " where (o.company_id, o.id) = (ended.company_id, ended.order_id)",
-}
+# No face asks for it where the order was made by another one.
+_RESERVE_FIRST = "update payment set capture_method = 'manual' where id = $1"
 _LATER = (
     "with late as (update payment set expires_at = now() - interval '1 s' where id = $1"
     " returning company_id, order_id) update orders o set expires_at = now() - interval '1 s'"
@@ -116,13 +115,37 @@ class Shop:
         if status is S.EXPIRED:
             await self.owner.execute(_LATER, made.payment_id)
             assert await expire_orders(self.core) == 1
-        card = PAID_CARD if status is S.SETTLED else CARD_TO.get(status)
+        if status is S.CANCELED:
+            company_id = self.faces.demo.company_id
+            await cancel_payment(self.core, company_id, made.payment_id, actor="test")
+        if status is S.AUTHORIZED:
+            await self.owner.execute(_RESERVE_FIRST, made.payment_id)
+        card = CARD_TO.get(status)
         if card and not (status is S.REQUIRES_ACTION and made.number):
             await (await self.payer(made)).pay_by_card(card)
-        if status in _BY_HAND:
-            await self.owner.execute(_BY_HAND[status], made.payment_id)
+        if status is S.SETTLED:
+            await self._report(made)
         view = await get_payment(self.core, self.faces.demo.company_id, made.payment_id)
         assert view.payment.status is status
+
+    async def _report(self, made: Made) -> None:
+        """Lay the provider's report of this payment beside the books."""
+        company_id = self.faces.demo.company_id
+        payment = (await get_payment(self.core, company_id, made.payment_id)).payment
+        line = ReportLine(
+            number=1,
+            kind=LineKind.PAYMENT,
+            amount=payment.captured,
+            fee=payment.fee,
+            provider_reference=payment.provider_reference,
+            payout_reference=f"payout of {payment.id}",
+            occurred_at=payment.captured_at,
+        )
+        content = hashlib.sha256(payment.id.encode()).hexdigest()
+        outcome = await reconcile(
+            self.core, company_id, payment.connector, "report.csv", iter([line]), content
+        )
+        assert outcome.is_clean
 
 
 CREATORS: dict[str, Callable[[Shop], Awaitable[Made]]] = {

@@ -50,7 +50,7 @@ WORDS = {
         "PROCESSING", "U UNKNOWN_EXCEPTION", (False, "UNKNOWN")),
     S.AUTHORIZED: Words(
         "PROCESSING", "pending", "pending", _PENDING, "PENDING", False,
-        "PROCESSING", "S REPEAT_REQUEST", (False, "PENDING")),
+        "AUTH_SUCCESS", "S SUCCESS", (False, "PENDING")),
     S.CAPTURED: Words(
         "PAID", "paid", "paid", ("200", "success"), "CONFIRMED", True,
         "SUCCESS", "S SUCCESS", (True, None)),

@@ -188,6 +188,12 @@ class Model:
             if paying.status != "captured":
                 self.ended(paying, "canceled")
 
+    def lapsed(self, paying: Paying) -> None:
+        """What was reserved at the provider is over."""
+        paying.released += paying.held
+        if paying.status == "authorized":
+            self.ended(paying, "expired")
+
     def ended(self, paying: Paying, status: str) -> None:
         """It was canceled, or nobody paid in time."""
         if paying.status in ("created", "requires_action", "authorized"):

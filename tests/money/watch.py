@@ -61,6 +61,7 @@ class Watch:
             self._meet(paying, row, mine, changes, allowed)
             self._charges(paying, mine, late=False)
             self._changes(paying, changes)
+            self._lapse(paying, row)
             self._end(paying, row, rows["orders"][paying.order_id], allowed)
             self._charges(paying, mine, late=True)
             disputes = [one for one in rows["disputes"] if one["payment_id"] == paying.id]
@@ -119,8 +120,8 @@ class Watch:
             self.tally["a late reservation is let go"] += 1
             return
         assert allowed.workers or allowed.cancel is paying, "a void nobody asked for"
-        assert paying.holder is not None, "nothing was reserved"
-        assert paying.held > 0
+        # Who cancels asks the provider first, and may learn of the reservation only now.
+        assert paying.held > 0 or allowed.cancel is paying, "nothing was reserved"
         self.tally["a deadline is met"] += allowed.workers
 
     def _charges(self, paying: Paying, mine: list[Any], *, late: bool) -> None:
@@ -128,7 +129,9 @@ class Watch:
             charge, state = paying.charges[one["id"]], CHARGE[one["status"]]
             if state == charge.state or (state == "done" and one["surplus"] is not late):
                 continue
-            assert charge.state not in ("done", "refused"), (charge, state)
+            # News of a reservation may come after it has run out; then it is let go at once.
+            outdated = paying.manual and charge.state == "refused" and late
+            assert outdated or charge.state not in ("done", "refused"), (charge, state)
             if charge.way == "card":
                 self._ask_provider(paying, charge.id, state)
             if state == "done":
@@ -168,6 +171,18 @@ class Watch:
                 self.model.done(paying, change)
             change.state = state
             self.tally[f"{change.kind} {state}"] += 1
+
+    def _lapse(self, paying: Paying, row: Any) -> None:
+        """The provider let a reservation go by its own clock, and we have come to know of it."""
+        holder = paying.holder
+        if holder is None or row["released_minor"] != paying.released + paying.held:
+            return
+        if paying.held and holder.way == "card":
+            found = self.world.books.find(holder.id, now=self.world.provider.time())
+            assert found is not None
+            assert found.state != "authorized", "let go while the provider holds it"
+            self.model.lapsed(paying)
+            self.tally["a reservation ended unseen"] += 1
 
     def _moved(self, change: Change) -> int:
         """Minor units, by the provider's own books."""

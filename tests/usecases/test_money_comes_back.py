@@ -370,3 +370,15 @@ async def test_news_that_a_reservation_is_over_lets_it_go(shop: Shop) -> None:
     now = await hear(shop, payment, attempt, over)
     assert (now.status, now.held.minor) == (S.EXPIRED, 0)
     assert await hear(shop, payment, attempt, over) == now
+
+
+async def test_the_rest_of_a_part_that_the_provider_let_go_unseen_is_let_go(shop: Shop) -> None:
+    gone = Declined(code="already_captured", message="Nothing is held beside it.")
+    payment = await reserved(shop, Obedient(None, gone))
+    await modify(shop, payment, CAPTURE, 3_000, is_last=False)
+
+    refused = await modify(shop, payment, VOID, rest=True)
+
+    assert refused.modification.status is M.FAILED
+    assert (refused.payment.status, refused.payment.held.minor) == (S.CAPTURED, 0)
+    assert refused.payment.released_minor == 7_000

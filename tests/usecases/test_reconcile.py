@@ -14,7 +14,8 @@ from kassa.domain.payments import CaptureMethod
 from kassa.domain.reports import LineKind, Unreadable
 from kassa.usecases import report_pipeline as module
 from kassa.usecases.modify_payment import Wanted, modify_payment
-from kassa.usecases.reconcile import find_missing, settle_complete
+from kassa.usecases.reconcile import find_missing
+from kassa.usecases.watch_reports import watch_reports
 
 pytestmark = pytest.mark.anyio
 NOTIFY = "http://127.0.0.1:8999/notify"
@@ -101,6 +102,23 @@ async def test_an_import_that_was_cut_off_goes_on_where_it_stopped(
     assert (outcome.lines, outcome.matched, outcome.settled) == (9, 9, 9)
     assert outcome.totals["CNY"] == {"gross": 90_000, "fees": 0, "matched": 90_000}
     assert [len(await shop.timeline(one)) for one in payments] == [4] * 9
+    assert await shop.faults() == []
+
+
+async def test_a_batch_sees_what_the_one_before_it_did_to_the_same_payment(
+    reporter: Reporter, shop: Shop
+) -> None:
+    # The next batch is prepared while one is written. The guards are the lock on the payments,
+    # for which it waits before it decides, and `reads_settlements`: without that, the payout is
+    # of no settlement.
+    first, second = await reporter.paid(), await reporter.paid()
+    halves = [await reporter.line_of(first, minor=5_000) for _ in range(2)]
+    told = await reporter.line_of(second, payout_reference="po_1")
+    payout = line(LineKind.PAYOUT, -10_000, payout_reference="po_1")
+
+    outcome = await reporter.send(*halves, told, payout, told, lines_per_batch=1)
+
+    assert (outcome.matched, outcome.settled, outcome.breaks) == (4, 2, {"duplicate": 1})
     assert await shop.faults() == []
 
 
@@ -247,7 +265,8 @@ async def test_a_payment_reported_in_parts_settles_with_the_last_and_when_nothin
     assert (second.status, second.settled_minor) == (PaymentStatus.CAPTURED, 8_000)
     assert second.held.minor == 2_000
     await _modify(shop, payment, ModificationKind.VOID, None, rest=True)
-    assert await settle_complete(shop.core, shop.company.id) == 1
+    assert await watch_reports(shop.core) == 1
+    assert await watch_reports(shop.core) == 0
     assert (await shop.read(payment)).status is PaymentStatus.SETTLED
     assert await shop.faults() == []
 

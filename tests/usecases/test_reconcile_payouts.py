@@ -1,11 +1,15 @@
 """Payouts: gathered by the provider's report, and paid when the bank's statement says so."""
 
+import asyncio
+
 import pytest
 from tests.usecases.reports import Reporter, line
 from tests.usecases.shop import Shop
 
 from kassa.domain.matching import BANK
 from kassa.domain.reports import LineKind, ReportLine
+from kassa.store.settlements import put_into_payout
+from kassa.usecases.settlements import close_settlements
 
 pytestmark = pytest.mark.anyio
 
@@ -100,3 +104,37 @@ async def test_what_a_provider_says_it_has_paid_out_is_compared_with_the_settlem
     assert (announced.matched, announced.breaks) == (1, {})
     assert wrong.breaks == {"amount": 1}
     assert unknown.breaks == {"missing_ours": 1}
+
+
+async def test_a_payout_that_cannot_be_booked_under_its_reference_is_a_break(shop: Shop) -> None:
+    reporter = Reporter(shop)
+    await reporter.paid()
+    [closed] = await close_settlements(shop.core, shop.company.id)
+    lines = (arrived(closed.net.minor, "x" * 201), line(our_reference="nobody"))
+
+    planned = await reporter.send(*lines, account=BANK, dry_run=True)
+    outcome = await reporter.send(*lines, account=BANK)
+
+    assert planned.breaks == outcome.breaks == {"missing_ours": 2}
+    assert outcome.lines == 2
+    assert "closed" in [one[2] for one in await _settlements(shop)]
+
+
+async def test_what_is_added_while_a_payout_arrives_is_seen(shop: Shop) -> None:
+    # The guard is settlements.lock at the head of `arrived`: without it the payout is booked with
+    # the added line, which is not what arrived.
+    reporter = await _paid_out(shop, "po_1")
+    await reporter.paid()
+    [late] = await shop.sql("select posting_id from settlement_line where settlement_id is null")
+    async with shop.core.db.transaction() as connection:
+        await put_into_payout(
+            connection, shop.company.id, "scripted", "CNY", "po_1", [late[0]],
+            new_id=shop.core.new_id,
+        )  # fmt: skip
+        statement = asyncio.create_task(reporter.send(arrived(9_700, "po_1"), account=BANK))
+        await asyncio.sleep(0.3)
+
+    outcome = await statement
+
+    assert outcome.breaks == {"amount": 1}
+    assert await _settlements(shop) == [("po_1", 19_700, "closed")]

@@ -3,6 +3,7 @@
 import sys
 from typing import Annotated
 
+import structlog
 import typer
 
 from kassa.cli import explaining, exporting, modifying, proving, reconciling, settling
@@ -28,6 +29,15 @@ exporting.add_to(app)
 proving.add_to(app)
 reconciling.add_to(app)
 settling.add_to(app)
+
+
+def start() -> None:
+    """What the shell calls: `main`, with logs kept out of the output, which is the answer."""
+    structlog.configure(  # the output is the command's answer, so logs stay out of it
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger("warning"),
+    )
+    main()
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from kassa import app, demo, installation, observe
+from kassa import app, demo, installation
 from kassa.cli.serving import attach
 from kassa.domain.errors import InvalidRequest
 from kassa.domain.money import Money
@@ -26,7 +26,6 @@ Result = TypeVar("Result")
 
 def with_core(settings: Settings, work: Callable[[Core], Awaitable[Result]]) -> Result:
     """Run `work` on the running database, or on the embedded one started for this command."""
-    observe.configure_logs("command", "warning")  # on standard error: the answer is the output
     postgres, addresses = attach(settings)
 
     async def run() -> Result:

@@ -307,6 +307,8 @@ def let_go(case: Case, event: PaymentEvent, *, actor: str, evidence: Any) -> Non
 def lapsed(case: Case, code: str, *, actor: str, evidence: Any) -> None:
     """The provider says, in its refusal, that nothing is reserved any more: so it is."""
     event = LAPSES.get(code)
+    if code == "already_captured" and case.payment.is_paid:
+        event = PaymentEvent.RELEASE  # a part is ours, and the provider holds nothing beside it
     if event is not None and open_claim(case) is None:
         let_go(case, event, actor=actor, evidence={**evidence, "code": code})
 

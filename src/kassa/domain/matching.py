@@ -61,7 +61,7 @@ class Movement:
     reported: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would take four times as long to make
 class Known:
     """Something of ours that a reference may name: an attempt, a modification or a dispute.
 

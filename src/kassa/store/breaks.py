@@ -254,6 +254,24 @@ async def to_settle(connection: Any, company_id: str, limit: int) -> list[str]:
     return [row[0] for row in rows]
 
 
+async def companies_to_settle(connection: Any) -> list[str]:
+    """Companies with such payments; the index payment_to_settle holds no others."""
+    rows = await connection.fetch(
+        "select distinct company_id from payment where status = 'captured'"
+        " and settled_minor = captured_minor"
+        " and authorized_minor = captured_minor + released_minor order by 1"
+    )
+    return [row[0] for row in rows]
+
+
+async def accounts_reported(connection: Any) -> list[tuple[str, str]]:
+    """(company, connector)s of which a report was imported."""
+    rows = await connection.fetch(
+        "select distinct company_id, connector from report_file where state = 'done' order by 1, 2"
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
 async def payouts_of_net(
     connection: Any, company_id: str, currency: str, net_minor: int
 ) -> list[str]:

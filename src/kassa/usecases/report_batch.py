@@ -321,10 +321,10 @@ def _clean_raw(raw: dict[str, str]) -> dict[str, str]:
     return raw
 
 
-def needs_the_one_before(file: ReportFile, numbered: Sequence[Numbered]) -> bool:
+def reads_settlements(numbered: Sequence[Numbered]) -> bool:
     """Whether deciding on these lines asks for more than their payments, which are locked: for
-    lines that wait, or for what settlements come to."""
-    return bool(file.counts.get("waiting")) or any(
+    what settlements come to, which the batch before may be changing."""
+    return any(
         isinstance(item, ReportLine) and item.kind is LineKind.PAYOUT for _, item in numbered
     )
 

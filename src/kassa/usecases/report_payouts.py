@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from kassa.domain.errors import IllegalTransition, InvalidRequest
 from kassa.domain.lifecycle import SettlementStatus
 from kassa.domain.matching import LineState, Verdict
 from kassa.domain.reports import BreakClass, ReportLine
-from kassa.domain.settlements import Settlement
+from kassa.domain.settlements import Settlement, check_reference
 from kassa.store import breaks, settlements
 from kassa.store.reconciliation import ReportFile
 from kassa.usecases.core import Core
@@ -66,6 +67,9 @@ async def arrived(
     dry run, the settlements that lines before have told of; `in_batch`: the postings that lines
     of this batch tell of.
     """
+    if not dry_run:
+        # Nobody adds a line to the settlement between the look at its net and its payout.
+        await settlements.lock(connection, [file.company_id])
     found = await _named(connection, file, line)
     if found is None:
         fitting = await breaks.payouts_of_net(
@@ -83,19 +87,29 @@ async def arrived(
     if found.status in (SettlementStatus.OPEN, SettlementStatus.CARRIED):
         words = f"{line.amount} arrived for settlement {found.number}, which is {found.status}"
         return _break(BreakClass.STATUS, words, found), ""
+    reference = found.payout_reference or next(iter(_references(line)), "")
+    reference = reference or f"{file.id}/{line.number}"
+    is_paid = found.status is SettlementStatus.PAID
+    try:
+        check_reference(reference)
+    except InvalidRequest as error:
+        words = f"{line.amount} arrived for settlement {found.number}: {error.message}"
+        return _break(BreakClass.MISSING_OURS, words, found), ""
     matched = Verdict(state=LineState.MATCHED, cause=found.id)
     twice = _break(BreakClass.DUPLICATE, f"the payout of settlement {found.number} again", found)
     if dry_run:
         postings = await breaks.payout_postings(connection, file.company_id, found.id)
-        paid = found.status is SettlementStatus.PAID
-        if hash(found.id) in reported or (paid and all(told for _, told in postings)):
+        if hash(found.id) in reported or (is_paid and all(told for _, told in postings)):
             return twice, ""
         reported.add(hash(found.id))
         return matched, ""
-    if found.status is not SettlementStatus.PAID:
-        reference = found.payout_reference or next(iter(_references(line)), "")
-        reference = reference or f"{file.id}/{line.number}"
-        await mark_paid(core, connection, file.company_id, found.id, reference, line.occurred_at)
+    if not is_paid:
+        try:
+            await mark_paid(
+                core, connection, file.company_id, found.id, reference, line.occurred_at
+            )
+        except IllegalTransition as error:  # raised before anything is written
+            return _break(BreakClass.MISSING_OURS, error.message, found), ""
     postings = await breaks.payout_postings(connection, file.company_id, found.id)
     left = [posting_id for posting_id, told in postings if not told and posting_id not in in_batch]
     return (matched, left[-1]) if left else (twice, "")

@@ -3,7 +3,8 @@
 A batch and all its effects are one transaction, which also moves the file's position. Two of them
 are under way at most: the later one looks its lines up, locks their payments, decides and books;
 only then, when the one before is committed, it takes the file and writes the rest. So commits
-keep the file's order, and what was cut off is cut off between two batches.
+keep the file's order, and what was cut off is cut off between two batches. Where two batches are
+about the same payment, the lock on it keeps the later one waiting before it decides.
 
 Locks are taken in one order everywhere: payments (their orders), then the file, then settlements.
 """
@@ -20,7 +21,7 @@ from kassa.domain.matching import BANK, Part
 from kassa.store import reconciliation as store
 from kassa.store.reconciliation import ReportFile
 from kassa.usecases.core import Core
-from kassa.usecases.report_batch import Batch, Numbered, book, needs_the_one_before, write
+from kassa.usecases.report_batch import Batch, Numbered, book, reads_settlements, write
 
 _TRIES = 5  # of a batch whose rows somebody else keeps locked
 
@@ -112,7 +113,7 @@ async def _prepare(run: Run, numbered: list[Numbered], before: Writing | None) -
         connection = await stack.enter_async_context(run.core.db.transaction())
         batch = run.batch()
         await batch.look(connection, numbered)
-        if before is not None and needs_the_one_before(run.file, numbered):
+        if before is not None and reads_settlements(numbered):
             await _done(before)
         # Its own: should it come to nothing, the figures are those of the batch before.
         batch.file = deepcopy(run.file)

@@ -16,10 +16,11 @@ from kassa.usecases.pursue_modifications import pursue_modifications
 from kassa.usecases.release_authorizations import release_authorizations
 from kassa.usecases.return_surplus import return_surplus
 from kassa.usecases.stuck_money import report_stuck_money
+from kassa.usecases.watch_reports import watch_reports
 
 _log = structlog.get_logger("kassa.worker")
 _LAST_WORK_SECONDS = 20.0  # seconds, not money
-_LONGEST_PAUSE = 30.0  # seconds, not money: after failure upon failure
+_LONGEST_PAUSE = 30.0  # seconds, not money: after failure upon failure, unless it is rarer anyway
 _MOST_DOUBLINGS = 16  # a night of failures must not grow a number beyond all floats
 
 
@@ -47,6 +48,7 @@ def standard_chores() -> list[Chore]:
         Chore("surplus", 1.0, return_surplus),  # seconds, not money
         Chore("chain", 1.0, chain_history),  # seconds, not money
         Chore("deadlines", 10.0, release_authorizations),  # seconds, not money
+        Chore("reports", 3_600.0, watch_reports),  # seconds, not money
         Chore("stuck", 60.0, report_stuck_money),  # seconds, not money
     ]
 
@@ -72,7 +74,7 @@ async def _repeat(core: Core, chore: Chore, stop: asyncio.Event) -> None:
             done = 0
             _log.exception("chore failed", chore=chore.name, failures=failures)
         grown = chore.every_seconds * 2 ** min(failures, _MOST_DOUBLINGS)
-        pause = min(grown, _LONGEST_PAUSE) if not done else 0
+        pause = min(grown, max(chore.every_seconds, _LONGEST_PAUSE)) if not done else 0
         try:
             await asyncio.wait_for(stop.wait(), pause * (0.8 + 0.4 * random.random()))  # noqa: S311
         except TimeoutError:

@@ -52,8 +52,9 @@ create table report_line (
 create index report_line_waiting on report_line (file_id, match_key, company_id)
   where state = 'waiting';
 
--- Lines and matches come by the million, in one transaction with the file that they name: they do
--- without foreign keys to it, which would cost a tenth of an import.
+-- Lines and matches come by the million, and do without foreign keys: to the file, which is locked
+-- by the transaction that adds them, and to the posting, which the same transaction has read and
+-- which nobody can delete. Each key would be a look-up for every row.
 
 -- A movement of ours, and the line that reported it. The key is what keeps a movement from being
 -- reported twice, whatever runs at once.
