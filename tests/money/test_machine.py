@@ -20,7 +20,10 @@ from tests.money.world import World
 
 from kassa.settings import Settings
 
-SEED = int(os.environ.get("KASSA_TEST_SEED", "0")) or random.randrange(1, 10**9)
+# One seed for everybody, so that a change is not blamed for what another seed would have found;
+# `make soak` draws its own.
+SEED = int(os.environ.get("KASSA_TEST_SEED", "20261122"))
+A_SEED_OF_ITS_OWN = "KASSA_TEST_SEED" in os.environ
 STEPS = int(os.environ.get("KASSA_TEST_STEPS", "2000"))
 SOAK_SECONDS = int(os.environ.get("KASSA_TEST_SOAK", "0"))
 RULES_PER_EXAMPLE = 15
@@ -94,7 +97,8 @@ def test_money_is_neither_lost_nor_made(world: World) -> None:
 
 @pytest.mark.skipif(not SOAK_SECONDS, reason="make soak")
 def test_soak(world: World) -> None:
-    began, tally, number = time.monotonic(), Counter[str](), SEED
+    began, tally = time.monotonic(), Counter[str]()
+    number = SEED if A_SEED_OF_ITS_OWN else random.randrange(1, 10**9)
     while (took := time.monotonic() - began) < SOAK_SECONDS:
         tally += play(world, number, 20)
         number += 1
