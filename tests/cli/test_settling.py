@@ -158,7 +158,7 @@ def test_a_fee_rule_is_added_listed_and_ended(kassa: Type, book: Book) -> None:
     added = kassa(*words.split(), "--percent", "2.9", "--fixed", "0.30", "--from", "2026-01-01")
     rule = added.out.partition(":")[0]
 
-    [listed] = kassa("fee", "list", "--json").content
+    [listed] = [one for one in kassa("fee", "list", "--json").content if one["id"] == rule]
     ended = kassa("fee", "end", rule, "--at", "2026-12-31")
     table = kassa("fee", "list").out
 
