@@ -1,0 +1,373 @@
+"""The command line: `kassa --help` tells it all, with examples."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from kassa.cli import explaining, exporting, modifying, proving, reconciling, settling
+from kassa.cli.common import Config, DatabaseUrl, DataDir, fail, guarded, load_settings
+from kassa.domain.errors import KassaError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Kassa: a payment gateway. One command starts it: kassa serve --demo",
+)
+wallet_app = typer.Typer(no_args_is_help=True, help="Wallet users: add, top up, show, freeze.")
+company_app = typer.Typer(no_args_is_help=True, help="Companies: add, close, open.")
+credential_app = typer.Typer(no_args_is_help=True, help="Credentials: add, disable, enable.")
+app.add_typer(company_app, name="company")
+app.add_typer(credential_app, name="credential")
+app.add_typer(wallet_app, name="wallet")
+modifying.add_to(app)
+explaining.add_to(app)
+exporting.add_to(app)
+proving.add_to(app)
+reconciling.add_to(app)
+settling.add_to(app)
+
+
+def main() -> None:
+    """Run the command line; refusals are one sentence on standard error and status 2."""
+    try:
+        app(standalone_mode=True)
+    except KassaError as error:
+        fail(error.message)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="[default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="REST and cashier.  [default: 8080]")] = None,
+    grpc_port: Annotated[int | None, typer.Option(help="[default: 9090]")] = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    workers: Annotated[int | None, typer.Option(help="HTTP processes.  [default: 1]")] = None,
+    demo: Annotated[
+        bool | None,
+        typer.Option("--demo", help="Make a demo company; allow notifications to loopback."),
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Start everything: PostgreSQL, REST, gRPC, cashier and workers.
+
+    \b
+    Examples:  kassa serve --demo
+               kassa serve --port 9000 --grpc-port 9001 --data-dir /srv/kassa
+               KASSA_DATABASE_URL=postgresql://… kassa serve --workers 2
+    """
+    settings = load_settings(
+        host=host,
+        port=port,
+        grpc_port=grpc_port,
+        data_dir=data_dir,
+        database_url=database_url,
+        workers=workers,
+        demo=demo,
+        config=config,
+    )
+    from kassa.cli.serving import serve as run  # noqa: PLC0415
+
+    sys.exit(guarded(lambda: run(settings, ("http", "grpc", "workers"))))
+
+
+@app.command()
+def work(data_dir: DataDir = None, database_url: DatabaseUrl = None, config: Config = None) -> None:
+    """Run the workers alone: expiry, polling, notifications.
+
+    Example:  KASSA_DATABASE_URL=postgresql://… kassa work
+    """
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli.serving import serve as run  # noqa: PLC0415
+
+    sys.exit(guarded(lambda: run(settings, ("workers",))))
+
+
+@app.command()
+def migrate(
+    data_dir: DataDir = None, database_url: DatabaseUrl = None, config: Config = None
+) -> None:
+    """Bring the database's schema up to date. `serve` does it by itself.
+
+    Example:  kassa migrate --database-url postgresql://…
+    """
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli import operations  # noqa: PLC0415
+
+    count = guarded(lambda: operations.migrate_database(settings))
+    typer.echo(f"{count} migrations applied" if count else "nothing to do: the schema is current")
+
+
+@app.command()
+def demo(
+    json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+    data_dir: DataDir = None,
+    config: Config = None,
+) -> None:
+    """Print the demo credentials, with fresh customer tokens.
+
+    Example:  kassa demo --json
+    """
+    settings = load_settings(data_dir=data_dir, config=config)
+    from kassa import demo as demo_company  # noqa: PLC0415
+
+    if json:
+        typer.echo(demo_company.shown_json(settings))
+        return
+    for name, value in demo_company.shown(settings).items():
+        inner = value.items() if isinstance(value, dict) else [("", value)]
+        for part, text in inner:
+            typer.echo(f"{name + ('.' + part if part else ''):32} {text}")
+
+
+@app.command("try")
+def try_face(
+    face: Annotated[str, typer.Argument(help="business, orders, checkout, wallet or gateway")],
+    data_dir: DataDir = None,
+    config: Config = None,
+) -> None:
+    """Call one interface of the running demo and show both sides of the wire.
+
+    Example:  kassa try orders
+    """
+    settings = load_settings(data_dir=data_dir, config=config)
+    from kassa.cli import trying  # noqa: PLC0415
+
+    sys.exit(guarded(lambda: trying.run(settings, face)))
+
+
+@app.command()
+def record(
+    order_id: Annotated[str, typer.Argument(help="The order that was paid at the counter.")],
+    method: Annotated[str, typer.Option(help="cash or check")] = "cash",
+    company: Annotated[str, typer.Option(help="[default: the demo company]")] = "",
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Record a payment in cash or by check for an order that exists.
+
+    Example:  kassa record order_01kb… --method check
+    """
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli import operations  # noqa: PLC0415
+
+    typer.echo(guarded(lambda: operations.record(settings, company, order_id, method)))
+
+
+@company_app.command("add")
+def company_add(
+    name: Annotated[str, typer.Argument(help="As payers read it on the cashier page.")],
+    currency: Annotated[str, typer.Option(help="Where a request names none.")] = "USD",
+    company: Annotated[str, typer.Option(help="Its id.  [default: made]")] = "",
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Make a company with an API key and an orders client; shown once, as JSON.
+
+    Example:  kassa company add "Lantern Tea House" --currency CNY
+    """
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli import operations  # noqa: PLC0415
+
+    typer.echo(guarded(lambda: operations.add_company(settings, company, name, currency)))
+
+
+@company_app.command("close")
+def company_close(
+    company: Annotated[str, typer.Argument(help="Its id.")],
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Close a company to all its clients, within a second.
+
+    Example:  kassa company close cmp_01kb…
+    """
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli import operations  # noqa: PLC0415
+
+    guarded(lambda: operations.set_company(settings, company, closed=True))
+    typer.echo("closed")
+
+
+@company_app.command("open")
+def company_open(
+    company: Annotated[str, typer.Argument(help="Its id.")],
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Open a closed company again.
+
+    Example:  kassa company open cmp_01kb…
+    """
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli import operations  # noqa: PLC0415
+
+    guarded(lambda: operations.set_company(settings, company, closed=False))
+    typer.echo("open")
+
+
+@credential_app.command("add")
+def credential_add(
+    kind: Annotated[str, typer.Argument(help="api-key, orders-client, wallet-client or jwt-key")],
+    company: Annotated[str, typer.Option(help="[default: the demo company]")] = "",
+    public_key: Annotated[
+        str, typer.Option(help="PEM file: RSA for a wallet client, P-256 for a JWT key.")
+    ] = "",
+    key_version: Annotated[str, typer.Option(help="Of a wallet client's key.")] = "1",
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Make a credential and show it once, as JSON.
+
+    \b
+    Examples:  kassa credential add api-key --company cmp_01kb…
+               kassa credential add wallet-client --public-key merchant.pem
+               kassa credential add jwt-key --public-key tokens.pem
+    """
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli import operations  # noqa: PLC0415
+
+    typer.echo(
+        guarded(
+            lambda: operations.add_credential(
+                settings, company, kind, public_key=public_key, key_version=key_version
+            )
+        )
+    )
+
+
+@credential_app.command("disable")
+def credential_disable(
+    lookup: Annotated[str, typer.Argument(help="key:sk_…, client:…, wallet:… or jwt:…")],
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Disable one credential, within a second.
+
+    Example:  kassa credential disable wallet:5X00000000000000
+    """
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli import operations  # noqa: PLC0415
+
+    guarded(lambda: operations.set_credential(settings, lookup, active=False))
+    typer.echo("disabled")
+
+
+@credential_app.command("enable")
+def credential_enable(
+    lookup: Annotated[str, typer.Argument(help="key:sk_…, client:…, wallet:… or jwt:…")],
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Enable a disabled credential again.
+
+    Example:  kassa credential enable wallet:5X00000000000000
+    """
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli import operations  # noqa: PLC0415
+
+    guarded(lambda: operations.set_credential(settings, lookup, active=True))
+    typer.echo("enabled")
+
+
+@app.command("webhook-secret")
+def webhook_secret(
+    company: Annotated[str, typer.Option(help="[default: the demo company]")] = "",
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Print the secret with which a company verifies our notifications (Standard Webhooks).
+
+    Example:  kassa webhook-secret
+    """
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli import operations  # noqa: PLC0415
+
+    typer.echo(guarded(lambda: operations.webhook_secret(settings, company)))
+
+
+@wallet_app.command("add")
+def wallet_add(
+    user: Annotated[str, typer.Argument(help="The user's id, made by you.")],
+    auth_code: Annotated[str, typer.Option(help="With which merchants may charge the user.")],
+    company: Annotated[str, typer.Option(help="[default: the demo company]")] = "",
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Add a wallet user, or give one another code.
+
+    Example:  kassa wallet add wu_ann --auth-code 2812345678
+    """
+    from kassa.cli import operations  # noqa: PLC0415
+
+    settings = load_settings(data_dir=data_dir, database_url=database_url)
+    guarded(lambda: operations.add_wallet_user(settings, company, user, auth_code))
+    typer.echo(f"{user} is ready")
+
+
+@wallet_app.command("top-up")
+def wallet_top_up(
+    user: Annotated[str, typer.Argument()],
+    amount: Annotated[str, typer.Argument(help="In major units: 100.00")],
+    currency: Annotated[str, typer.Argument()] = "CNY",
+    company: Annotated[str, typer.Option(help="[default: the demo company]")] = "",
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Add money to a user's balance; one balanced posting.
+
+    Example:  kassa wallet top-up wu_ann 100.00 CNY
+    """
+    from kassa.cli import operations  # noqa: PLC0415
+
+    settings = load_settings(data_dir=data_dir, database_url=database_url)
+    typer.echo(guarded(lambda: operations.top_up(settings, company, user, amount, currency)))
+
+
+@wallet_app.command("show")
+def wallet_show(
+    user: Annotated[str, typer.Argument()],
+    company: Annotated[str, typer.Option(help="[default: the demo company]")] = "",
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Show a user's balances, what is reserved for merchants, and what was spent today (UTC).
+
+    Example:  kassa wallet show wu_ann
+    """
+    from kassa.cli import operations  # noqa: PLC0415
+
+    settings = load_settings(data_dir=data_dir, database_url=database_url)
+    typer.echo(guarded(lambda: operations.show_wallet(settings, company, user)))
+
+
+@wallet_app.command("status")
+def wallet_status(
+    user: Annotated[str, typer.Argument()],
+    status: Annotated[str, typer.Argument(help="active, frozen or closed")],
+    company: Annotated[str, typer.Option(help="[default: the demo company]")] = "",
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Freeze, close or reopen a wallet user.
+
+    Example:  kassa wallet status wu_ann frozen
+    """
+    from kassa.cli import operations  # noqa: PLC0415
+
+    settings = load_settings(data_dir=data_dir, database_url=database_url)
+    guarded(lambda: operations.set_wallet_status(settings, company, user, status))
+    typer.echo(f"{user} is {status}")
