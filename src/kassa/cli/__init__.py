@@ -3,10 +3,14 @@
 Light on purpose: the processes that `kassa serve` starts come through here and need no command.
 """
 
+import gc
 import sys
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
+
+if "kassa.cli.process" in sys.orig_argv:
+    gc.disable()  # nothing that is imported is garbage; `process` turns it on again
 
 
 def start() -> None:

@@ -101,8 +101,8 @@ async def _run(name: str, settings: Settings, database_url: str, *, is_first: bo
 
 def _calm_the_collector() -> None:
     """What was imported stays for good: it need not be looked through again and again."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(50_000, 20, 20)
 
 
