@@ -23,6 +23,7 @@ from kassa.store.migrate import migrate
 
 _ADDRESSES = "run/database.json"
 _BIND_PATIENCE_SECONDS = 8.0  # seconds, not money
+_WORKERS_LATER = 1.5  # seconds, not money
 _GLANCE_SECONDS = 0.1  # seconds, not money
 
 
@@ -124,7 +125,11 @@ def _specs(
             title = f"{name}-{number + 1}" if settings.workers > 1 and name == "http" else name
             specs.append(
                 ChildSpec(
-                    title, (sys.executable, "-m", "kassa.cli.process", name, str(number)), env=env
+                    title,
+                    (sys.executable, "-m", "kassa.cli.process", name, str(number)),
+                    env=env,
+                    # Three processes that import at once on two cores would all be late.
+                    after_seconds=_WORKERS_LATER if name == "workers" and len(names) > 1 else 0.0,
                 )
             )
     return specs

@@ -37,12 +37,13 @@ class Restart(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """`env` None: the child inherits ours."""
+    """`env` None: the child inherits ours. `after_seconds`: it lets others start first."""
 
     name: str
     argv: Sequence[str]
     restart: Restart = Restart.ALWAYS
     env: Mapping[str, str] | None = None
+    after_seconds: float = 0.0  # seconds, not money
 
 
 class Supervisor:
@@ -144,6 +145,7 @@ class _Child:
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
         self._pause = _Pause()
+        self._pause.until = time.monotonic() + spec.after_seconds
         self._is_done = False
 
     @property
