@@ -8,14 +8,13 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
 import asyncpg
 import pyarrow.parquet
 import pytest
+from tests.cli.prompt import Type
 from typer.testing import CliRunner
 
 from kassa import app, cli
@@ -29,41 +28,6 @@ from kassa.usecases.core import Core
 from kassa.usecases.create_order import NewOrder, create_order
 from kassa.usecases.modify_payment import ModificationKind, Wanted, modify_payment
 from kassa.usecases.record_payment import Recording, record_payment
-
-
-@dataclass(frozen=True)
-class Said:
-    status: int
-    out: str
-    err: str
-
-
-Type = Callable[..., Said]
-
-
-@pytest.fixture
-def kassa(
-    settings: Settings,
-    owner_url: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capfdbinary: pytest.CaptureFixture[bytes],
-) -> Type:
-    """Types `kassa …` on the test's own database, in this process."""
-
-    def typed(*arguments: str) -> Said:
-        for name in [name for name in os.environ if name.startswith("KASSA_")]:
-            monkeypatch.delenv(name)
-        monkeypatch.setenv("KASSA_DATABASE_URL", owner_url)
-        monkeypatch.setenv("KASSA_DATA_DIR", settings.data_dir)
-        monkeypatch.setattr(sys, "argv", ["kassa", *arguments])
-        monkeypatch.setattr(sys.modules["__main__"], "__package__", None)
-        capfdbinary.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capfdbinary.readouterr()
-        return Said(int(ended.value.code or 0), said.out.decode(), said.err.decode())
-
-    return typed
 
 
 @pytest.fixture

@@ -2,17 +2,13 @@
 
 import asyncio
 import json
-import os
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.cli.prompt import Type
 
 from kassa import app
 from kassa import demo as demo_company
-from kassa.cli import main
 from kassa.connectors.sandbox.cards import SCENARIOS
 from kassa.domain.money import Money
 from kassa.domain.payments import Method
@@ -20,41 +16,6 @@ from kassa.settings import Settings
 from kassa.usecases.companies import get_company
 from kassa.usecases.create_order import NewOrder, create_order
 from kassa.usecases.submit_payment import Submission, submit_payment
-
-
-@dataclass(frozen=True)
-class Said:
-    status: int
-    out: str
-    err: str
-
-
-Type = Callable[..., Said]
-
-
-@pytest.fixture
-def kassa(
-    settings: Settings,
-    owner_url: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> Type:
-    """Types `kassa …` on the test's own database, in this process."""
-
-    def typed(*arguments: str) -> Said:
-        for name in [name for name in os.environ if name.startswith("KASSA_")]:
-            monkeypatch.delenv(name)
-        monkeypatch.setenv("KASSA_DATABASE_URL", owner_url)
-        monkeypatch.setenv("KASSA_DATA_DIR", settings.data_dir)
-        monkeypatch.setattr(sys, "argv", ["kassa", *arguments])
-        monkeypatch.setattr(sys.modules["__main__"], "__package__", None)
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capfd.readouterr()
-        return Said(int(ended.value.code or 0), said.out, said.err)
-
-    return typed
 
 
 @pytest.fixture

@@ -1,19 +1,14 @@
 """`kassa settle`, `kassa settlement` and `kassa fee` as people and scripts meet them."""
 
 import asyncio
-import json
-import os
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
+from tests.cli.prompt import Said, Type
 
 from kassa import app
 from kassa import demo as demo_company
-from kassa.cli import main
 from kassa.domain import ledger
 from kassa.domain.ledger import Posting, PostingKind
 from kassa.domain.money import Money
@@ -22,45 +17,7 @@ from kassa.store import payments
 from kassa.usecases.core import Core
 from kassa.usecases.ids import new_id
 
-
-@dataclass(frozen=True)
-class Said:
-    status: int
-    out: str
-    err: str
-
-    @property
-    def content(self) -> Any:
-        return json.loads(self.out)
-
-
-Type = Callable[..., Said]
 Book = Callable[..., None]
-
-
-@pytest.fixture
-def kassa(
-    settings: Settings,
-    owner_url: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Type:
-    """Types `kassa …` on the test's own database, in this process."""
-
-    def typed(*arguments: str) -> Said:
-        for name in [name for name in os.environ if name.startswith("KASSA_")]:
-            monkeypatch.delenv(name)
-        monkeypatch.setenv("KASSA_DATABASE_URL", owner_url)
-        monkeypatch.setenv("KASSA_DATA_DIR", settings.data_dir)
-        monkeypatch.setattr(sys, "argv", ["kassa", *arguments])
-        monkeypatch.setattr(sys.modules["__main__"], "__package__", None)
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return Said(int(ended.value.code or 0), said.out, said.err)
-
-    return typed
 
 
 @pytest.fixture
