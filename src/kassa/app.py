@@ -17,16 +17,18 @@ from starlette.types import ASGIApp
 
 from kassa import installation, observe
 from kassa.cashier import pages
-from kassa.connectors.alipay import AlipayConnector
+from kassa.connectors.alipay.connector import AlipayConnector
 from kassa.connectors.base import Connector
 from kassa.connectors.egress import Egress
 from kassa.connectors.http import Answered, ProviderHttp
+from kassa.connectors.kind import Tools
 from kassa.connectors.sandbox import bell
 from kassa.connectors.sandbox import pages as sandbox_pages
 from kassa.connectors.sandbox.books import SandboxBooks
 from kassa.connectors.sandbox.cards import SCENARIOS
 from kassa.connectors.sandbox.connector import SandboxConnector
 from kassa.domain.errors import KassaError
+from kassa.domain.providers import AccountStatus, Mode, ProviderAccount
 from kassa.faces import inbound
 from kassa.faces.business import grpc as business_grpc
 from kassa.faces.business import handlers as business
@@ -74,7 +76,9 @@ def sandbox_books(settings: Settings) -> SandboxBooks:
     return SandboxBooks(path)
 
 
-def _connectors(settings: Settings, http: ProviderHttp) -> Mapping[str, Connector]:
+def _built_in(settings: Settings) -> dict[str, Connector]:
+    """The accounts that every company may use: the sandbox, and the one Alipay account that a
+    settings file can name."""
     found: dict[str, Connector] = {}
     if not settings.live:
         found["sandbox"] = SandboxConnector(
@@ -91,9 +95,25 @@ def _connectors(settings: Settings, http: ProviderHttp) -> Mapping[str, Connecto
             alipay_public_key_pem=Path(account.public_key_path).read_text(),
             gateway=account.gateway,
             seller_id=account.seller_id,
-            http=http,
+            http=ProviderHttp(),
         )
     return found
+
+
+def _everybodys(
+    connectors: Mapping[str, Connector], settings: Settings
+) -> dict[str, ProviderAccount]:
+    mode = Mode.LIVE if settings.live else Mode.TEST
+    return {
+        name: ProviderAccount(
+            company_id="",
+            name=name,
+            connector=connector.name,
+            mode=mode,
+            status=AccountStatus.ACTIVE,
+        )
+        for name, connector in connectors.items()
+    }
 
 
 @asynccontextmanager
@@ -108,10 +128,12 @@ async def open_core(
     `patience`: seconds to wait for a database that is still starting.
     Raises: ProviderUnavailable.
     """
-    http = ProviderHttp()
+    connectors = _built_in(settings)
     core = Core(
         db=await Database(database_url, size=settings.database_connections).open(patience),
-        connectors=_connectors(settings, http),
+        connectors=connectors,
+        accounts=_everybodys(connectors, settings),
+        tools=lambda: Tools(http=ProviderHttp(), clock=now, base_url=settings.url),
         egress=Egress(),
         policy=policy_of(settings),
         secrets=installation.open_secrets(settings.directory),
@@ -123,10 +145,9 @@ async def open_core(
     finally:
         if core.running:
             await asyncio.wait(core.running, timeout=_LAST_WORK_SECONDS)
-        for connector in core.connectors.values():
+        for connector in (*core.connectors.values(), *core.retired):
             await connector.close()
         await core.egress.close()
-        await http.close()
         await core.db.close()
 
 

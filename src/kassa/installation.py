@@ -65,7 +65,34 @@ def open_secrets(data_dir: Path) -> Secrets:
         page_token=_kept(directory / "page_token"),
         wallet_private_key_pem=private,
         wallet_public_key_pem=public_pem(private),
+        credential_keys=_credential_keys(directory),
     )
+
+
+def _credential_keys(directory: Path) -> dict[int, bytes]:
+    """Files credentials_key.1, .2, …: to rotate, the operator adds the next one."""
+    first = directory / "credentials_key.1"
+    found = {}
+    for path in [first, *sorted(directory.glob("credentials_key.*"))]:
+        number = path.suffix.removeprefix(".")
+        if number.isascii() and number.isdigit():
+            found[int(number)] = _kept(path)
+    wrong = [number for number, key in found.items() if len(key) != _KEY_BYTES]
+    if wrong:
+        raise InvalidRequest(
+            f"{directory / f'credentials_key.{wrong[0]}'} must hold {_KEY_BYTES} bytes"
+        )
+    return found
+
+
+def add_credential_key(data_dir: Path) -> int:
+    """Make the next key that wraps stored credentials; returns its number."""
+    directory = data_dir / "secrets"
+    number = max(_credential_keys(directory)) + 1
+    private_files.write(
+        directory / f"credentials_key.{number}", secrets.token_bytes(_KEY_BYTES), replace=False
+    )
+    return number
 
 
 def sandbox_secret(data_dir: Path) -> bytes:

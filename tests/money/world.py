@@ -73,7 +73,7 @@ class Provider(SandboxConnector):
         there = replace(request, now=self.time(), expires_at=request.expires_at + self.ahead)
         return self._back(await super().charge(there))
 
-    async def query(self, key: str) -> Outcome:
+    async def query(self, key: str, known: Any = None) -> Outcome:
         return self._back(await super().query(key))
 
     async def capture(self, request: Request) -> ModificationOutcome:
@@ -85,8 +85,8 @@ class Provider(SandboxConnector):
     async def refund(self, request: Request) -> ModificationOutcome:
         return await super().refund(replace(request, now=self.time()))
 
-    def parse_notification(self, headers: Any, body: bytes) -> Any:
-        news = super().parse_notification(headers, body)
+    def parse_notification(self, headers: Any, body: bytes, **about: Any) -> Any:
+        news = super().parse_notification(headers, body, **about)
         return replace(news, outcome=self._back(news.outcome)) if isinstance(news, News) else news
 
     def _back(self, outcome: Outcome) -> Outcome:

@@ -53,11 +53,13 @@ class Scripted:
             return cast("Outcome", await answer(request))
         return answer
 
-    async def query(self, key: str) -> Outcome:
+    async def query(self, key: str, known: Any = None) -> Outcome:
         self.queried.append(key)
         return self.answers_to_queries.pop(0)
 
-    def parse_notification(self, headers: Mapping[str, str], body: bytes) -> News | Refused:
+    def parse_notification(
+        self, headers: Mapping[str, str], body: bytes, **about: Any
+    ) -> News | Refused:
         return Refused(reason="it tells nothing")
 
     async def close(self) -> None:

@@ -52,10 +52,10 @@ class Provider:
     async def charge(self, request: Any) -> Outcome:
         raise AssertionError("nothing is sent here")
 
-    async def query(self, key: str) -> Outcome:
+    async def query(self, key: str, known: Any = None) -> Outcome:
         raise AssertionError("nothing is asked here")
 
-    def parse_notification(self, headers: Any, body: bytes) -> Any:
+    def parse_notification(self, headers: Any, body: bytes, **about: Any) -> Any:
         raise AssertionError("nothing comes in here")
 
     async def close(self) -> None:

@@ -29,14 +29,14 @@ from kassa.domain.errors import (
 )
 from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.payments import Method, Payment
-from kassa.usecases.cashier_session import Session, start_alipay
+from kassa.usecases.cashier_session import Session, card_question, start_alipay
 from kassa.usecases.core import Core
 from kassa.usecases.pay_from_wallet import WalletPay, pay_from_wallet
+from kassa.usecases.routing import choose
 from kassa.usecases.submit_payment import Submission, submit_payment
 from kassa.usecases.sync_payment import sync_payment
 
 _log = structlog.get_logger("kassa.cashier")
-_CARD_CONNECTOR = "sandbox"
 _PAYER = "payer"
 _COUNTS = frozenset(str(count) for count in range(100))  # beyond which counting changes nothing
 
@@ -130,11 +130,13 @@ async def _pay(core: Core, session: Session, filled: Filled, speech: Speech) -> 
             refuse_softly=True,
         )
         return await pay_from_wallet(core, wanted)
+    route = await choose(core, card_question(session, filled.card_digits))
     submission = Submission(
         company_id=company.id,
         payment_id=payment.id,
         method=Method.CREDIT_CARD,
-        connector=_CARD_CONNECTOR,
+        connector=route.accounts[0],
+        fallbacks=route.accounts[1:],
         instrument=filled.card_digits,
         instrument_shown=filled.card_shown,
         actor=_PAYER,

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import ClassVar, Protocol, runtime_checkable
 
 from kassa.domain.lifecycle import DisputeStage, DisputeStatus
 from kassa.domain.money import Money
+from kassa.domain.orders import Customer
+from kassa.domain.payments import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +17,8 @@ class ChargeRequest:
 
     `key`: our reference, unique for ever; a repeat under it is harmless at the provider.
     `instrument`: what the payer gave (a sandbox card number, a provider's token); never stored.
+    Empty: the payer is to be sent to the provider's own page, where it has one.
+    `method`: how the payer wants to pay. `customer`: whom the merchant named.
     `return_url`: where the provider sends the payer's browser; it decides nothing.
     `notify_url`: where the provider posts its news.
     `capture`: False only reserves the funds; `Capturer.capture` claims them later.
@@ -31,6 +35,23 @@ class ChargeRequest:
     expires_at: datetime
     now: datetime
     capture: bool = True
+    method: Method = Method.CREDIT_CARD
+    customer: Customer | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What we know of a charge beside our key, for providers that cannot find it by that alone.
+
+    `reference`: the provider's own, "" while we have none. `asked_at`: when we first asked.
+    """
+
+    reference: str = ""
+    amount: Money | None = None
+    asked_at: datetime | None = None
+
+
+NOTHING_KNOWN = Known()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +90,17 @@ class Pending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declined:
-    """Refused for good. `code`: our lower_snake reason; `message`: fit for a payer to read."""
+    """Refused for good. `code`: our lower_snake reason; `message`: fit for a payer to read.
+
+    `soft`: the reason lies with this provider or this moment (no route, a limit, try again), so
+    another provider may well accept the same payer; never for stolen cards or missing money.
+    """
 
     code: str
     message: str
     reference: str = ""
     provider_code: str = ""
+    soft: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,12 +163,14 @@ ModificationOutcome = Done | Pending | Declined | NotSent | InDoubt | Unknown
 class News:
     """A verified notification of a charge. `dedupe_key` is the same however often it comes.
 
-    `key`: our reference, as in ChargeRequest.
+    `key`: our reference, as in ChargeRequest; "" where the provider names only its own,
+    `charge_reference`.
     """
 
     dedupe_key: str
     key: str
     outcome: Outcome
+    charge_reference: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,8 +186,8 @@ class ModificationNews:
 class DisputeNews:
     """A verified notification that a dispute was opened or has moved on.
 
-    `key`: our reference of the charge; `reference`: the provider's of the dispute.
-    `fee`: what the provider charges for it so far.
+    `key`: our reference of the charge, or "" and `charge_reference`, the provider's;
+    `reference`: the provider's of the dispute. `fee`: what the provider charges for it so far.
     """
 
     dedupe_key: str
@@ -171,9 +199,17 @@ class DisputeNews:
     fee: Money | None
     reason: str
     respond_by: datetime | None
+    charge_reference: str = ""
 
 
 AnyNews = News | ModificationNews | DisputeNews
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Irrelevant:
+    """A genuine notification that changes nothing here; it is acknowledged. `event`: its name."""
+
+    event: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,16 +235,64 @@ class Connector(Protocol):
         """Collect the amount at once, under `request.key`."""
         ...
 
-    async def query(self, key: str) -> Outcome:
+    async def query(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
         """What became of the charge sent under `key`? Moves nothing."""
         ...
 
-    def parse_notification(self, headers: Mapping[str, str], body: bytes) -> AnyNews | Refused:
-        """Verify over the raw bytes, then translate. `headers` has lower-case names."""
+    def parse_notification(
+        self,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        target: str = "",
+        received_at: datetime | None = None,
+    ) -> AnyNews | Irrelevant | Refused:
+        """Verify over the raw bytes, then translate. `headers` has lower-case names.
+
+        `target`: the raw path and query it was posted to. `received_at`: what its own time stamp
+        is measured against; None: a stamp is not judged.
+        """
         ...
 
     async def close(self) -> None:
         """Give back sockets and files."""
+        ...
+
+
+@runtime_checkable
+class Closer(Protocol):
+    """A provider that can be told to let nobody pay a charge any more."""
+
+    async def close_charge(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
+        """Close it. Declined: it is closed; Captured, Authorized: it had been paid before;
+        Unknown: nothing is there to close; otherwise it stays open, or nobody knows."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A settlement file as fetched. `format`: one that the report readers know."""
+
+    format: str
+    name: str
+    content: bytes
+
+
+@runtime_checkable
+class Reporter(Protocol):
+    """A provider from which the settlement report of a day can be fetched."""
+
+    async def report(self, day: date) -> Report | NotSent | InDoubt | Unknown:
+        """The report of that day in the provider's own time zone. Unknown: there is none (yet)."""
+        ...
+
+
+@runtime_checkable
+class Probe(Protocol):
+    """A provider that says whether our credentials are right, without moving anything."""
+
+    async def probe(self) -> str:
+        """ "" when they are, else what is wrong, in a sentence without secrets."""
         ...
 
 

@@ -24,6 +24,10 @@ class Method(StrEnum):
     CREDIT_CARD = "credit_card"
     WALLET = "wallet"
     ALIPAY = "alipay"
+    EWALLET = "ewallet"  # a wallet that somebody else runs
+    UPI = "upi"
+    NET_BANKING = "net_banking"
+    BANK_TRANSFER = "bank_transfer"
     CASH = "cash"
     CHECK = "check"
 
@@ -35,7 +39,7 @@ class CaptureMethod(StrEnum):
     MANUAL = "manual"  # only when the merchant says so
 
 
-OFFLINE = frozenset({Method.CASH, Method.CHECK})
+OFFLINE = frozenset({Method.CASH, Method.CHECK, Method.BANK_TRANSFER})
 """Methods whose money changes hands at the counter: recorded, never sent to a provider."""
 
 

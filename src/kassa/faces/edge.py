@@ -55,6 +55,14 @@ def core_of(request: Request) -> Core:
     return core
 
 
+def target_of(request: Request) -> str:
+    """The path and query as they were sent, not decoded."""
+    path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    query: bytes = request.scope["query_string"]
+    plain = path.decode("latin-1").partition("?")[0]
+    return f"{plain}?{query.decode('latin-1')}" if query else plain
+
+
 async def read_bytes(request: Request, limit: int = BODY_LIMIT) -> bytes:
     """The raw body.
 

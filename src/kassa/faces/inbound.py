@@ -15,7 +15,9 @@ async def notify(request: Request) -> Response:
     body = await edge.read_bytes(request, _LIMIT)
     headers = {name.lower(): value for name, value in request.headers.items()}
     account = request.path_params["account"]
-    received = await receive_notification(edge.core_of(request), account, headers, body)
+    received = await receive_notification(
+        edge.core_of(request), account, headers, body, target=edge.target_of(request)
+    )
     return Response(received.body, received.status, media_type=received.content_type)
 
 

@@ -1,9 +1,9 @@
 """What the cashier page shows and offers for a session token."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from kassa.connectors.base import Capturer
 from kassa.domain.errors import NotFound
 from kassa.domain.orders import Order
 from kassa.domain.payments import CaptureMethod, Method, Payment
@@ -14,13 +14,15 @@ from kassa.usecases.core import Core
 from kassa.usecases.find_payments import payments_of_order
 from kassa.usecases.ids import company_number_of
 from kassa.usecases.open_payment import redirect
+from kassa.usecases.routing import NUMBER, Question, ways_to_pay
 
-_ALIPAY_CURRENCY = "CNY"
 _WORDS = {  # what order_meta.payment_methods may say for each of our methods
     Method.CREDIT_CARD: {"card", "cc", "dc", "credit_card"},
     Method.WALLET: {"wallet", "app"},
     Method.ALIPAY: {"alipay"},
 }
+_ORDER = (Method.CREDIT_CARD, Method.WALLET, Method.ALIPAY)
+"""As the page lists them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,35 +51,39 @@ async def open_session(core: Core, token: str) -> Session:
     views = await payments_of_order(core, company.id, order.id)
     payment = next((view.payment for view in views if view.payment.is_paid), views[-1].payment)
     now = datetime.now(UTC)
+    manual = payment.capture_method is CaptureMethod.MANUAL
+    ways = await ways_to_pay(core, company.id, payment.amount, manual=manual)
     return Session(
         company=company,
         order=order,
         payment=payment,
-        methods=_methods(core, order, payment),
+        methods=_wanted(ways, order),
         expired=now >= order.expires_at,
         now=now,
-        sandbox="sandbox" in core.connectors,
+        sandbox=NUMBER in ways.get(Method.CREDIT_CARD, ()),
     )
 
 
-def _methods(core: Core, order: Order, payment: Payment) -> tuple[Method, ...]:
-    """What is switched on here and in the merchant's comma list, if there is one.
-
-    What is to be claimed later is not offered where it would be taken at once.
-    """
-    reserves = payment.capture_method is CaptureMethod.MANUAL
-    usable = {
-        name
-        for name, connector in core.connectors.items()
-        if not reserves or isinstance(connector, Capturer)
-    }
-    offered = [Method.WALLET]
-    if "sandbox" in usable:
-        offered.insert(0, Method.CREDIT_CARD)
-    if "alipay" in usable and order.amount.currency == _ALIPAY_CURRENCY:
-        offered.append(Method.ALIPAY)
+def _wanted(ways: Mapping[Method, frozenset[str]], order: Order) -> tuple[Method, ...]:
+    """What some account takes and the merchant's comma list names, if there is one."""
+    offered = [method for method in _ORDER if method in ways or method is Method.WALLET]
     wanted = {word.strip().lower() for word in order.payment_methods.split(",") if word.strip()}
     return tuple(method for method in offered if not wanted or wanted & _WORDS[method])
+
+
+def card_question(session: Session, number: str) -> Question:
+    """What decides which account takes a card that was typed in here."""
+    payment = session.payment
+    return Question(
+        company_id=session.company.id,
+        method=Method.CREDIT_CARD,
+        amount=payment.amount,
+        takes=NUMBER,
+        manual=payment.capture_method is CaptureMethod.MANUAL,
+        card_prefix=number[:8],
+        customer_id=session.order.customer.id,
+        key=payment.order_id,
+    )
 
 
 async def start_alipay(core: Core, token: str) -> str:

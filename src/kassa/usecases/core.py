@@ -1,17 +1,19 @@
 """Core: all that a verb may touch; `kassa.app` builds it, nothing else does."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 
 from kassa.connectors.base import Connector
 from kassa.connectors.egress import Egress
+from kassa.connectors.kind import Tools
 from kassa.domain.case import Announcement
 from kassa.domain.orders import Order
 from kassa.domain.payments import Payment
 from kassa.domain.principals import Company
+from kassa.domain.providers import ProviderAccount
 from kassa.store.db import Database
 
 
@@ -49,6 +51,8 @@ class Secrets:
     wallet_private_key_pem: bytes
     wallet_public_key_pem: bytes
     wallet_key_version: str = "1"
+    credential_keys: Mapping[int, bytes]
+    """What wraps the companies' data keys, by number; the highest wraps what is new."""
 
     def __repr__(self) -> str:
         return "Secrets(hidden)"
@@ -86,10 +90,16 @@ class NotificationWriter(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Core:
-    """`writers`: by notification kind. `new_id`: a prefix in, a unique time-ordered id out."""
+    """`writers`: by notification kind. `new_id`: a prefix in, a unique time-ordered id out.
+
+    `connectors`, `accounts`: by the provider account's name; kept fresh by
+    `provider_accounts.refresh`. `tools`: what a new connector is given.
+    """
 
     db: Database
-    connectors: Mapping[str, Connector]
+    connectors: MutableMapping[str, Connector]
+    accounts: dict[str, ProviderAccount] = field(default_factory=dict)
+    tools: Callable[[], Tools]
     egress: Egress
     policy: Policy
     secrets: Secrets
@@ -97,5 +107,7 @@ class Core:
     new_id: Callable[[str], str]
     gatherers: dict[Any, Any] = field(default_factory=dict)
     """The batch queues of `batched` verbs, one per verb, and what verbs remember for a second."""
+    retired: list[Connector] = field(default_factory=list)
+    """Connectors whose account got other settings; calls under way still use them."""
     running: set["asyncio.Task[Any]"] = field(default_factory=set)
     """Work that goes on although its caller may be gone; awaited before the Core is closed."""

@@ -1,7 +1,7 @@
 """Capture, void and refund: reserve, call, and commit what was learned."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -33,12 +33,14 @@ from kassa.domain.errors import (
 from kassa.domain.lifecycle import ModificationKind, ModificationStatus
 from kassa.domain.modifications import Modification
 from kassa.domain.money import Money, payable
-from kassa.domain.payments import OFFLINE, Attempt, Method, Payment
+from kassa.domain.payments import Attempt, Payment
+from kassa.domain.providers import INTERNAL
 from kassa.store import modifications
 from kassa.usecases.batch import to_the_end
 from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
 from kassa.usecases.learn import query_pause
+from kassa.usecases.provider_calls import Task, ask_provider
 
 _ASK_IF_SILENT = timedelta(seconds=30)  # longer than any call may take: then we must have died
 _K, _M = ModificationKind, ModificationStatus
@@ -112,8 +114,8 @@ async def modify_payment(core: Core, wanted: Wanted) -> Modified:
         if (old := await _asked_before(core, wanted)) is not None:
             return old
         raise
-    modification, connector = started.modification, _connector_of(core, started.modification)
-    if started.replayed or connector is None or not modification.is_open:
+    modification = started.modification
+    if started.replayed or _is_ours(modification) or not modification.is_open:
         return Modified(started.payment, modification, started.replayed)
     case = await to_the_end(core, send_modification(core, modification, started.attempt))
     return Modified(case.payment, case.modifications[modification.id], replayed=False)
@@ -162,7 +164,7 @@ async def _start(core: Core, wanted: Wanted) -> _Started:
                 started.append((old, True))
                 return
         modification = _ask(core, case, wanted)
-        if _connector_of(core, modification) is None:
+        if _is_ours(modification):
             _do_it_here(case, modification, wanted.actor)
         else:
             sent = modification.become(_M.PROCESSING, next_query_at=case.now + _ASK_IF_SILENT)
@@ -212,7 +214,7 @@ def _ask(core: Core, case: Case, wanted: Wanted) -> Modification:
 
 def _require(core: Core, attempt: Attempt, kind: ModificationKind) -> None:
     """What a provider can do is what its class can do."""
-    if attempt.method is Method.WALLET or attempt.method in OFFLINE:
+    if attempt.connector in INTERNAL:
         return
     needed = Refunder if kind is _K.REFUND else Capturer
     connector = core.connectors.get(attempt.connector)
@@ -223,9 +225,9 @@ def _require(core: Core, attempt: Attempt, kind: ModificationKind) -> None:
         )
 
 
-def _connector_of(core: Core, modification: Modification) -> Connector | None:
-    """The provider to call; None for our own wallet and for the counter."""
-    return core.connectors.get(modification.connector)
+def _is_ours(modification: Modification) -> bool:
+    """Our own wallet, or the counter: nobody is to be called."""
+    return modification.connector in INTERNAL
 
 
 def _do_it_here(case: Case, modification: Modification, actor: str) -> None:
@@ -236,17 +238,19 @@ def _do_it_here(case: Case, modification: Modification, actor: str) -> None:
 
 async def send_modification(core: Core, modification: Modification, attempt: Attempt) -> Case:
     """Call the provider under the modification's own key, and commit what it says."""
-    connector = core.connectors[modification.connector]
-    request = request_of(core, modification, attempt)
-    outcome: ModificationOutcome
-    if modification.kind is _K.REFUND and isinstance(connector, Refunder):
-        outcome = await connector.refund(request)
-    elif modification.kind is _K.CAPTURE and isinstance(connector, Capturer):
-        outcome = await connector.capture(request)
-    elif modification.kind is _K.VOID and isinstance(connector, Capturer):
-        outcome = await connector.void(request)
-    else:
-        outcome = Declined(code="provider_cannot", message="The provider cannot do that.")
+    request, kind = request_of(core, modification, attempt), modification.kind
+
+    async def send(connector: Connector) -> ModificationOutcome:
+        if kind is _K.REFUND and isinstance(connector, Refunder):
+            return await connector.refund(request)
+        if kind is _K.CAPTURE and isinstance(connector, Capturer):
+            return await connector.capture(request)
+        if kind is _K.VOID and isinstance(connector, Capturer):
+            return await connector.void(request)
+        return Declined(code="provider_cannot", message="The provider cannot do that.")
+
+    task = Task.REFUND if kind is _K.REFUND else Task.MODIFY
+    outcome = await ask_provider(core, modification.connector, task, send)
     return await take_modification_news(
         core, modification, outcome, actor=f"provider:{modification.connector}", how="call"
     )
@@ -413,9 +417,20 @@ async def sync_modification(core: Core, modification: Modification, *, actor: st
         if current.status is _M.REQUESTED:
             case = await to_the_end(core, send_modification(core, current, attempt))
             continue
-        connector = core.connectors[current.connector]
-        if not isinstance(connector, ModificationSource):
+        source = core.connectors[current.connector]
+        if not isinstance(source, ModificationSource):
             continue
-        outcome = await connector.query_modification(request_of(core, current, attempt))
+        request = request_of(core, current, attempt)
+        outcome = await ask_provider(core, current.connector, Task.QUERY, _question(request))
         case = await take_modification_news(core, current, outcome, actor=actor, how="query")
     return case.modifications[modification.id]
+
+
+def _question(
+    request: ModificationRequest,
+) -> Callable[[Connector], Awaitable[ModificationOutcome]]:
+    async def ask(connector: Connector) -> ModificationOutcome:
+        assert isinstance(connector, ModificationSource)
+        return await connector.query_modification(request)
+
+    return ask

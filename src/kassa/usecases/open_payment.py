@@ -2,18 +2,19 @@
 
 from kassa.connectors.base import ActionNeeded
 from kassa.domain.case import Case
-from kassa.domain.errors import IllegalTransition, NotFound, UnsupportedOperation
+from kassa.domain.errors import IllegalTransition, NotFound
 from kassa.domain.lifecycle import AttemptStatus, PaymentEvent, PaymentStatus
-from kassa.domain.payments import Attempt, Method, Payment
+from kassa.domain.payments import Attempt, CaptureMethod, Method, Payment
 from kassa.domain.principals import Principal
 from kassa.store import payments
 from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
 from kassa.usecases.find_payments import View, find_by_number, payments_of_order
 from kassa.usecases.learn import learn, query_pause
-from kassa.usecases.submit_payment import charge_request, require_reserving
+from kassa.usecases.provider_calls import Task, ask_provider
+from kassa.usecases.routing import REDIRECT, Question, choose
+from kassa.usecases.submit_payment import charge_request
 
-_CONNECTOR = "alipay"
 # Declined before anything was sent, for what the order is: another try would end alike.
 _FOR_GOOD = frozenset(
     {"currency_unsupported", "amount_out_of_range", "expired", "address_too_long"}
@@ -98,22 +99,19 @@ async def redirect(core: Core, payment: Payment, *, actor: str, renew: bool = Tr
     A payment that Alipay could never take comes back as it failed, without another attempt.
     Raises: IllegalTransition (ended or expired), UnsupportedOperation (not configured).
     """
-    connector = core.connectors.get(_CONNECTOR)
-    if connector is None:
-        raise UnsupportedOperation("Alipay is not configured here", reason="method_off")
+    account = (await choose(core, _question(payment))).accounts[0]
     chosen: list[Attempt] = []
 
     def start(case: Case, _: Purse | None) -> None:
         chosen.clear()
         busy = case.payment.is_paid or case.payment.status is PaymentStatus.PROCESSING
-        if busy and not _standing(case):
+        attempt = _standing(core, case)
+        if busy and not attempt:
             return
-        attempt = _standing(case)
         if attempt is None and _unfit(case) and not case.is_expired():
             return
         if attempt is None or case.is_expired():
-            require_reserving(core, case.payment, _CONNECTOR)
-            attempt = case.start_attempt(Method.ALIPAY, _CONNECTOR, actor=actor)
+            attempt = case.start_attempt(Method.ALIPAY, account, actor=actor)
         chosen.append(attempt)
 
     key = {"company_id": payment.company_id, "payment_id": payment.id}
@@ -123,7 +121,9 @@ async def redirect(core: Core, payment: Payment, *, actor: str, renew: bool = Tr
     attempt, current = chosen[0], case.payment
     back = f"{core.policy.base_url}/pay/{case.order.session_token}/result"
     request = charge_request(core, current, case.order, attempt, instrument="", back=back)
-    outcome = await connector.charge(request)
+    outcome = await ask_provider(
+        core, attempt.connector, Task.CHARGE, lambda connector: connector.charge(request)
+    )
 
     def finish(case: Case, _: Purse | None) -> None:
         held = case.attempts[attempt.id]
@@ -142,15 +142,36 @@ async def redirect(core: Core, payment: Payment, *, actor: str, renew: bool = Tr
                 pause = query_pause(held.query_count)
                 case.put_attempt(held.become(held.status, next_query_at=case.now + pause))
             return
-        learn(case, held, outcome, connector=connector, actor=actor, how="charge")
+        learn(
+            case,
+            held,
+            outcome,
+            connector=core.connectors[held.connector],
+            actor=actor,
+            how="charge",
+        )
 
     return (await change_payment(core, Change(decide=finish, **key))).payment
 
 
-def _standing(case: Case) -> Attempt | None:
+def _question(payment: Payment) -> Question:
+    return Question(
+        company_id=payment.company_id,
+        method=Method.ALIPAY,
+        amount=payment.amount,
+        takes=REDIRECT,
+        manual=payment.capture_method is CaptureMethod.MANUAL,
+        customer_id=payment.payer,
+        key=payment.order_id,
+        any_currency=True,
+    )
+
+
+def _standing(core: Core, case: Case) -> Attempt | None:
     """The Alipay attempt that still waits for its payer."""
     for attempt in case.attempts.values():
-        if attempt.connector == _CONNECTOR and attempt.status is AttemptStatus.DISPATCHED:
+        waits = attempt.method is Method.ALIPAY and attempt.status is AttemptStatus.DISPATCHED
+        if waits and attempt.connector in core.connectors:
             return attempt
     return None
 
@@ -160,7 +181,7 @@ def _unfit(case: Case) -> bool:
     newest = max(case.attempts.values(), key=lambda attempt: attempt.number, default=None)
     return (
         newest is not None
-        and newest.connector == _CONNECTOR
+        and newest.method is Method.ALIPAY
         and newest.status is AttemptStatus.DECLINED
         and newest.failure_code in _FOR_GOOD
     )

@@ -6,6 +6,7 @@ import structlog
 
 from kassa.store import payments
 from kassa.usecases.core import Core
+from kassa.usecases.provider_accounts import refresh
 from kassa.usecases.sync_payment import sync_payment
 
 _log = structlog.get_logger("kassa.poller")
@@ -14,6 +15,7 @@ _AT_ONCE = 16  # queries in flight: a sick provider must not take all of a worke
 
 async def poll_payments(core: Core, limit: int = 200) -> int:
     """Query what is due; returns how many payments were asked about."""
+    await refresh(core)
     async with core.db.connection() as connection:
         due = list(
             dict.fromkeys(await payments.to_query(connection, sorted(core.connectors), limit))

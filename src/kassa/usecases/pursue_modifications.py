@@ -8,6 +8,7 @@ from kassa.domain.modifications import Modification
 from kassa.store import modifications
 from kassa.usecases.core import Core
 from kassa.usecases.modify_payment import sync_modification
+from kassa.usecases.provider_accounts import refresh
 
 _log = structlog.get_logger("kassa.pursuit")
 _AT_ONCE = 16  # calls in flight: a sick provider must not take all of a worker's attention
@@ -15,6 +16,7 @@ _AT_ONCE = 16  # calls in flight: a sick provider must not take all of a worker'
 
 async def pursue_modifications(core: Core, limit: int = 200) -> int:
     """Go on with every one that is due; returns how many those were."""
+    await refresh(core)
     async with core.db.connection() as connection:
         due = await modifications.due(connection, limit)
     gate = asyncio.Semaphore(_AT_ONCE)

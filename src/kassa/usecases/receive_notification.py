@@ -2,10 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import structlog
 
-from kassa.connectors.base import AnyNews, DisputeNews, ModificationNews, News, Refused
+from kassa.connectors.base import (
+    AnyNews,
+    DisputeNews,
+    Irrelevant,
+    ModificationNews,
+    News,
+    Refused,
+)
 from kassa.domain.claims import PREFIX
 from kassa.domain.errors import NotFound
 from kassa.domain.modifications import Modification
@@ -17,6 +25,7 @@ from kassa.usecases.core import Core
 from kassa.usecases.disputes import take_dispute_news
 from kassa.usecases.ids import company_number_of
 from kassa.usecases.modify_payment import take_modification_news
+from kassa.usecases.provider_accounts import refresh
 from kassa.usecases.submit_payment import take_news
 
 _log = structlog.get_logger("kassa.inbox")
@@ -36,19 +45,22 @@ _REFUSED = Received(401, _TEXT, b"refused")  # one answer, whatever was wrong
 
 
 async def receive_notification(
-    core: Core, account: str, headers: Mapping[str, str], body: bytes
+    core: Core, account: str, headers: Mapping[str, str], body: bytes, *, target: str = ""
 ) -> Received:
     """Verified over the raw bytes, stored, then applied exactly once, in any order.
 
     Anything not genuine has no effect and gets one constant refusal.
     """
+    await refresh(core)
     connector = core.connectors.get(account)
     if connector is None:
         return _REFUSED
-    news = connector.parse_notification(headers, body)
+    news = connector.parse_notification(headers, body, target=target, received_at=datetime.now(UTC))
     if isinstance(news, Refused):
         _log.warning("notification refused", account=account, reason=news.reason)
         return _REFUSED
+    if isinstance(news, Irrelevant):
+        return Received(200, *connector.acknowledgement)
     company = await _company_of(core, news)
     if company is None:
         _log.warning("notification for nobody", account=account, key=news.key)

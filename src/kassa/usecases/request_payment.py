@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 
 from kassa.domain.case import Case
-from kassa.domain.errors import IdempotencyMismatch, UnsupportedOperation
+from kassa.domain.errors import IdempotencyMismatch
 from kassa.domain.lifecycle import PaymentEvent, PaymentStatus
 from kassa.domain.money import Money
 from kassa.domain.orders import Module
-from kassa.domain.payments import OFFLINE, Method, Payment
+from kassa.domain.payments import OFFLINE, CaptureMethod, Method, Payment
 from kassa.domain.principals import Company
 from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
@@ -19,6 +19,7 @@ from kassa.usecases.create_order import NewOrder, create_order
 from kassa.usecases.find_payments import payments_of_order
 from kassa.usecases.pay_from_wallet import WalletPay, pay_from_wallet
 from kassa.usecases.record_payment import Recording, record_payment
+from kassa.usecases.routing import NUMBER, TOKEN, Question, choose
 from kassa.usecases.submit_payment import Submission, submit_payment
 
 _S = PaymentStatus
@@ -43,7 +44,6 @@ class RequestedPayment:
     user_id: str
     amount: Money
     method: Method
-    connector: str
     instrument: str
     instrument_shown: str
     payer_account: dict[str, Any]
@@ -172,15 +172,15 @@ async def _pay(core: Core, wanted: RequestedPayment, payment: Payment) -> Paymen
             actor=wanted.actor,
         )
         return await pay_from_wallet(core, pay)
-    if wanted.method is Method.ALIPAY:
-        return payment  # the payer goes to the cashier, which sends them to Alipay
-    if not wanted.connector:
-        raise UnsupportedOperation(f"{wanted.method} cannot be paid here", reason="method_off")
+    if not wanted.instrument:
+        return payment  # the payer goes to the cashier, which sends them to the provider
+    route = await choose(core, _question(wanted, payment))
     submission = Submission(
         company_id=company_id,
         payment_id=payment_id,
         method=wanted.method,
-        connector=wanted.connector,
+        connector=route.accounts[0],
+        fallbacks=route.accounts[1:],
         instrument=wanted.instrument,
         instrument_shown=wanted.instrument_shown,
         actor=wanted.actor,
@@ -189,3 +189,17 @@ async def _pay(core: Core, wanted: RequestedPayment, payment: Payment) -> Paymen
         only_version=payment.version,
     )
     return await submit_payment(core, submission)
+
+
+def _question(wanted: RequestedPayment, payment: Payment) -> Question:
+    number = wanted.instrument.isdigit()
+    return Question(
+        company_id=payment.company_id,
+        method=wanted.method,
+        amount=payment.amount,
+        takes=NUMBER if number else TOKEN,
+        manual=payment.capture_method is CaptureMethod.MANUAL,
+        card_prefix=wanted.instrument[:8] if number else "",
+        customer_id=wanted.user_id,
+        key=payment.order_id,
+    )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from kassa.connectors.base import Capturer, ChargeRequest, Connector, NotSent
+from kassa.connectors.base import Capturer, ChargeRequest, NotSent
 from kassa.domain.case import Case
 from kassa.domain.errors import ProviderUnavailable, UnsupportedOperation
 from kassa.domain.lifecycle import PaymentStatus
@@ -15,6 +15,7 @@ from kassa.usecases.batch import to_the_end
 from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
 from kassa.usecases.learn import learn
+from kassa.usecases.provider_calls import Task, ask_provider
 
 _ASK_IF_SILENT = timedelta(seconds=30)  # longer than any call may take: then we must have died
 
@@ -22,8 +23,9 @@ _ASK_IF_SILENT = timedelta(seconds=30)  # longer than any call may take: then we
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Submission:
     """`instrument`: what the payer gave; a secret that goes to the provider and nowhere else.
-    `instrument_shown`: its masked form, which is kept. `only_from`: statuses it may start from;
-    `only_version`: the one version it may start from.
+    `connector`: the provider account. `fallbacks`: the accounts that follow, in this order, when
+    nothing was sent or the refusal was soft. `instrument_shown`: its masked form, which is kept.
+    `only_from`: statuses it may start from; `only_version`: the one version it may start from.
     """
 
     company_id: str
@@ -37,6 +39,7 @@ class Submission:
     only_from: frozenset[PaymentStatus] | None = None
     only_version: int | None = None
     extra: dict[str, Any] | None = None
+    fallbacks: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -57,18 +60,15 @@ async def submit_payment(core: Core, wanted: Submission) -> Payment:
     Raises: NotFound, IllegalTransition (expired, closed), ProviderUnavailable (nothing was sent).
     Source: "foreign state mutations", https://brandur.org/idempotency-keys
     """
-    connector = core.connectors.get(wanted.connector)
-    if connector is None:
+    if wanted.connector not in core.connectors:
         raise UnsupportedOperation(f"{wanted.method} cannot be paid here", reason="method_off")
     started = await _start(core, wanted)
     if started.attempt is None:
         return started.payment
-    return await to_the_end(core, _call(core, connector, wanted, started, started.attempt))
+    return await to_the_end(core, _call(core, wanted, started, started.attempt))
 
 
-async def _call(
-    core: Core, connector: Connector, wanted: Submission, started: _Started, attempt: Attempt
-) -> Payment:
+async def _call(core: Core, wanted: Submission, started: _Started, attempt: Attempt) -> Payment:
     """Steps 2 and 3. They run to their end even when the caller has gone away."""
     request = charge_request(
         core,
@@ -78,7 +78,9 @@ async def _call(
         instrument=wanted.instrument,
         back=wanted.return_url,
     )
-    outcome = await connector.charge(request)
+    outcome = await ask_provider(
+        core, wanted.connector, Task.CHARGE, lambda connector: connector.charge(request)
+    )
     payment = await take_news(core, attempt, outcome, actor=f"provider:{wanted.connector}")
     if isinstance(outcome, NotSent):
         raise ProviderUnavailable("the provider cannot be reached and nothing was sent; try again")
@@ -145,6 +147,8 @@ def charge_request(
         expires_at=payment.expires_at,
         now=datetime.now(UTC),
         capture=payment.capture_method is CaptureMethod.AUTOMATIC,
+        method=attempt.method,
+        customer=order.customer,
     )
 
 

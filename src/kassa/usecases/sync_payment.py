@@ -1,7 +1,9 @@
 """Ask the provider what became of an undecided payment: for a worker, or because a client asks."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from kassa.connectors.base import Connector, Known, Outcome
 from kassa.domain.case import Case
 from kassa.domain.lifecycle import AttemptStatus
 from kassa.domain.payments import Attempt, Payment
@@ -9,6 +11,7 @@ from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
 from kassa.usecases.find_payments import get_payment
 from kassa.usecases.learn import is_last_query, query_pause
+from kassa.usecases.provider_calls import Task, ask_provider
 from kassa.usecases.submit_payment import take_news
 
 _UNDECIDED = frozenset({AttemptStatus.DISPATCHED, AttemptStatus.IN_DOUBT})
@@ -53,6 +56,15 @@ async def sync_payment(core: Core, company_id: str, payment_id: str, *, actor: s
     )
     payment = case.payment
     for attempt in claimed:
-        outcome = await core.connectors[attempt.connector].query(attempt.id)
+        outcome = await ask_provider(core, attempt.connector, Task.QUERY, _question(attempt))
         payment = await take_news(core, attempt, outcome, actor=actor, how="query")
     return payment
+
+
+def _question(attempt: Attempt) -> Callable[[Connector], Awaitable[Outcome]]:
+    known = Known(
+        reference=attempt.provider_reference,
+        amount=attempt.amount,
+        asked_at=attempt.created_at,
+    )
+    return lambda connector: connector.query(attempt.id, known)

@@ -1,18 +1,32 @@
-"""Alipay as a connector: an address to pay at, refunds, queries, and notifications.
+"""Alipay as a connector: an address to pay at, refunds, queries, bills, and notifications.
 
-Source: opendocs.alipay.com on alipay.trade.page.pay, alipay.trade.wap.pay, alipay.trade.query
-and asynchronous notifications; for refunds see refunds.py.
+Source: opendocs.alipay.com on alipay.trade.page.pay, alipay.trade.wap.pay and alipay.trade.app.pay;
+for what else is asked see trades.py, refunds.py, bills.py and notifications.py.
 """
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from kassa.connectors.alipay.answers import Unverified, Verified, read_answer
-from kassa.connectors.alipay.orders import PAGE, WAP, Product, order_parameters, refusal
+from kassa.connectors.alipay.bills import (
+    BILL,
+    MAX_ZIP_BYTES,
+    bill_address,
+    bill_content,
+    unpack_bill,
+)
+from kassa.connectors.alipay.notifications import read_notification
+from kassa.connectors.alipay.orders import (
+    APP,
+    PAGE,
+    PRODUCTS,
+    Product,
+    order_parameters,
+    refusal,
+)
 from kassa.connectors.alipay.parameters import common_parameters
 from kassa.connectors.alipay.refunds import (
     REFUND,
@@ -23,46 +37,39 @@ from kassa.connectors.alipay.refunds import (
     refund_content,
     refund_told,
 )
-from kassa.connectors.alipay.rsa2 import (
-    Signer,
-    Verifier,
-    notification_texts,
-    request_text,
-    signed_query,
-)
+from kassa.connectors.alipay.rsa2 import Signer, Verifier, request_text, signed_query
+from kassa.connectors.alipay.trades import CLOSE, QUERY, close_told, query_told, trade_content
 from kassa.connectors.base import (
+    NOTHING_KNOWN,
     ActionNeeded,
-    Captured,
     ChargeRequest,
     Declined,
     InDoubt,
+    Known,
+    ModificationNews,
     ModificationOutcome,
     ModificationRequest,
     News,
     NotSent,
     Outcome,
-    Pending,
     Refused,
+    Report,
     Unknown,
 )
 from kassa.connectors.http import Answered, NoAnswer, ProviderHttp
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.money import Money
+from kassa.connectors.kind import Tools
 
-_TRADE_STATUS: Mapping[str, type[Captured | Pending | Declined]] = {
-    "WAIT_BUYER_PAY": Pending,  # the payer opened the cashier and has not paid
-    "TRADE_SUCCESS": Captured,  # paid; stays so after a partial refund
-    "TRADE_FINISHED": Captured,  # paid, and too late for a refund
-    "TRADE_CLOSED": Declined,  # closed unpaid; after a full refund see `_PAID_MARKS`
+_NOBODYS_KEY = "kassa_asks_whether_its_credentials_are_right"  # no key of ours looks like it
+_PROBLEMS: Mapping[str, str] = {
+    "isv.invalid-app-id": "Alipay knows no application of this app_id",
+    "isv.missing-app-id": "Alipay knows no application of this app_id",
+    "isv.invalid-signature": "Alipay does not accept private_key for this app_id: upload the"
+    " public key that belongs to it",
+    "isv.missing-signature-key": "the application has no public key at Alipay yet: upload ours",
+    "isv.missing-signature-config": "the application has no public key at Alipay yet: upload ours",
+    "isv.insufficient-isv-permissions": "the application may not use Alipay's payments yet",
+    "isv.app-inactive": "the application is not active at Alipay",
 }
-_PAID_MARKS = ("send_pay_date", "gmt_payment", "gmt_refund")
-"""Members that only a trade once paid carries: its closing was a refund, not a refusal."""
-
-_SUCCESS = "10000"
-_NOT_EXIST = frozenset({"ACQ.TRADE_NOT_EXIST", "aop.ACQ.TRADE_NOT_EXIST"})
-_QUERY = "alipay.trade.query"
-_MAX_NOTIFICATION_FIELDS = 100
-_REQUIRED_NEWS = ("notify_id", "out_trade_no", "trade_no", "trade_status", "total_amount")
 
 
 def _now() -> datetime:
@@ -99,13 +106,27 @@ class AlipayConnector:
         self._http = http
         self._clock = clock
 
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, str], tools: Tools) -> "AlipayConnector":
+        """Raises: ValueError when a key cannot be used."""
+        return cls(
+            app_id=settings["app_id"],
+            private_key_pem=settings["private_key"],
+            alipay_public_key_pem=settings["alipay_public_key"],
+            gateway=settings["base_url"],
+            seller_id=settings["seller_id"],
+            http=tools.http,
+            clock=tools.clock,
+        )
+
     async def charge(self, request: ChargeRequest) -> Outcome:
         """An address where the payer can pay; `instrument` "wap" gives the one for phones.
 
-        Alipay hears nothing of it until the payer opens the address, so a repeat under the same
-        key merely makes a fresh one.
+        With `instrument` "app" it is no address but an order string, for an app that hands it to
+        Alipay's SDK: no browser may be sent there. Alipay hears nothing of any of them until the
+        payer comes with it, so a repeat under the same key merely makes a fresh one.
         """
-        product = WAP if request.instrument == "wap" else PAGE
+        product = PRODUCTS.get(request.instrument, PAGE)
         return await asyncio.to_thread(self.payment_address, request, product)
 
     def payment_address(
@@ -116,12 +137,58 @@ class AlipayConnector:
         if declined is not None:
             return declined
         parameters, expires_at = order_parameters(request, product, self._app_id)
-        return ActionNeeded(reference="", url=self._address(parameters), expires_at=expires_at)
+        order = signed_query(parameters, self._signer.sign(request_text(parameters)))
+        url = order if product is APP else self._join(order)
+        return ActionNeeded(reference="", url=url, expires_at=expires_at)
 
-    async def query(self, key: str) -> Outcome:
+    async def query(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
         """What Alipay says of `key`. Unknown also means: the payer never opened the address."""
-        answer = await self._ask(_QUERY, json.dumps({"out_trade_no": key}, separators=(",", ":")))
-        return _told(answer, key) if isinstance(answer, Verified) else answer
+        answer = await self._ask(QUERY, trade_content(key))
+        return query_told(answer, key) if isinstance(answer, Verified) else answer
+
+    async def close_charge(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
+        """Let nobody pay `key` any more. Alipay closes no trade that does not exist yet: an
+        address that was never opened stays good until it expires."""
+        answer = await self._ask(CLOSE, trade_content(key))
+        if not isinstance(answer, Verified):
+            return answer
+        outcome = close_told(answer, key)
+        return await self.query(key, known) if outcome is None else outcome
+
+    async def report(self, day: date) -> Report | NotSent | InDoubt | Unknown:
+        """The bill of trades of China's `day`, unpacked."""
+        answer = await self._ask(BILL, bill_content(day))
+        if not isinstance(answer, Verified):
+            return answer
+        url = bill_address(answer, self._gateway)
+        if not isinstance(url, str):
+            return url
+        file = await self._http.get(url, headers={}, max_body_bytes=MAX_ZIP_BYTES)
+        match file:
+            case NotSent():
+                return file
+            case NoAnswer(reason=reason):
+                return InDoubt(reason=reason)
+            case Answered(status=200, body=content):
+                return await asyncio.to_thread(unpack_bill, content, day)
+            case Answered(status=status):
+                return InDoubt(reason=f"Alipay's bill came with HTTP status {status}")
+
+    async def probe(self) -> str:
+        """Ask for a trade that cannot exist: only who holds both keys gets a signed "no"."""
+        answer = await self._ask(QUERY, trade_content(_NOBODYS_KEY))
+        if isinstance(answer, Verified):
+            if isinstance(query_told(answer, _NOBODYS_KEY), Unknown):
+                return ""
+            said = answer.codes
+        else:
+            said = answer.reason
+        found = next((words for code, words in _PROBLEMS.items() if code in said), "")
+        if found or isinstance(answer, Verified):
+            return found or f"Alipay answered {said}"
+        if isinstance(answer, NotSent):
+            return f"Alipay cannot be reached at base_url: {said}"
+        return f"nothing that alipay_public_key proves came back: {said}"
 
     async def refund(self, request: ModificationRequest) -> ModificationOutcome:
         """Give back `request.amount`. Alipay wants 3 seconds between two refunds of one trade.
@@ -184,85 +251,22 @@ class AlipayConnector:
         signature = self._signer.sign(request_text({**parameters, "biz_content": content}))
         return self._join(signed_query(parameters, signature))
 
-    def _address(self, parameters: Mapping[str, str]) -> str:
-        return self._join(signed_query(parameters, self._signer.sign(request_text(parameters))))
-
     def _join(self, query: str) -> str:
         return f"{self._gateway}{'&' if '?' in self._gateway else '?'}{query}"
 
-    def parse_notification(self, headers: Mapping[str, str], body: bytes) -> News | Refused:
-        """Verify the form over its decoded values, then translate it.
-
-        That the amount and the key are ours is for the caller to check: both are in the news.
-        """
-        fields = _read_form(body)
-        if fields is None:
-            return Refused(reason="the body is not a form with each field once")
-        if fields.get("sign_type", "RSA2") != "RSA2":
-            return Refused(reason="not signed with RSA2")
-        if not self._verifier.accepts(fields.get("sign", ""), *notification_texts(fields)):
-            return Refused(reason="the signature is missing or wrong")
-        if fields.get("app_id") != self._app_id:
-            return Refused(reason="for another app_id")
-        if self._seller_id and fields.get("seller_id") != self._seller_id:
-            return Refused(reason="for another seller_id")
-        missing = [name for name in _REQUIRED_NEWS if not fields.get(name)]
-        if missing:
-            return Refused(reason=f"fields are missing: {', '.join(missing)}")
-        return News(
-            dedupe_key=fields["notify_id"], key=fields["out_trade_no"], outcome=_outcome(fields)
+    def parse_notification(
+        self,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        target: str = "",
+        received_at: datetime | None = None,
+    ) -> News | ModificationNews | Refused:
+        """Verify the form over its decoded values, then translate it."""
+        return read_notification(
+            body, self._verifier, app_id=self._app_id, seller_id=self._seller_id
         )
 
     async def close(self) -> None:
         """Close the HTTP client it was given."""
         await self._http.close()
-
-
-def _told(answer: Verified, key: str) -> Outcome:
-    """What a query's answer means for the trade under `key`."""
-    if answer.word("sub_code") in _NOT_EXIST:
-        return Unknown(reason="Alipay knows no trade under this key")
-    if answer.word("code") != _SUCCESS:
-        return InDoubt(reason=f"Alipay answered {answer.codes}")
-    if answer.word("out_trade_no") != key:
-        return InDoubt(reason="Alipay answered about another trade")
-    return _outcome({name: answer.word(name) for name in answer.fields})
-
-
-def _outcome(trade: Mapping[str, str]) -> Outcome:
-    """A verified trade's status in our words."""
-    word, reference = trade.get("trade_status", ""), trade.get("trade_no", "")
-    kind = _TRADE_STATUS.get(word)
-    if kind is None or not reference:
-        return InDoubt(reason="Alipay sent an unknown trade status or no trade number")
-    if kind is Pending:
-        return Pending(reference=reference)
-    if kind is Captured:
-        try:
-            amount = Money.from_major(trade.get("total_amount", ""), "CNY")
-        except InvalidRequest:
-            return InDoubt(reason="Alipay sent an amount that cannot be read")
-        return Captured(reference=reference, amount=amount)
-    if any(trade.get(mark) for mark in _PAID_MARKS):
-        return InDoubt(reason="closed at Alipay after it had been paid: refunded there")
-    return Declined(
-        code="closed",
-        message="The Alipay trade was closed before it was paid.",
-        reference=reference,
-        provider_code=word,
-    )
-
-
-def _read_form(body: bytes) -> Mapping[str, str] | None:
-    try:
-        pairs = parse_qsl(
-            body.decode("ascii"),
-            keep_blank_values=True,
-            strict_parsing=True,
-            errors="strict",
-            max_num_fields=_MAX_NOTIFICATION_FIELDS,
-        )
-    except ValueError:
-        return None
-    fields = dict(pairs)
-    return fields if len(fields) == len(pairs) else None

@@ -1,2 +1,16 @@
 """A pretend card provider with books and money code of its own; the core meets it only in
 `connector.py`, as it would meet any company outside."""
+
+from kassa.connectors.kind import Kind
+from kassa.domain.payments import Method
+
+KIND = Kind(
+    name="sandbox",
+    title="Sandbox",
+    connector="kassa.connectors.sandbox.connector:SandboxConnector",
+    fields=(),
+    methods=frozenset({Method.CREDIT_CARD}),
+    currencies=None,
+    takes=frozenset({"number", "token"}),
+    addable=False,
+)

@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 from typing import ClassVar, TypeVar
 
 from kassa.connectors.base import (
+    NOTHING_KNOWN,
     ActionNeeded,
     AnyNews,
     Authorized,
     ChargeRequest,
     Declined,
     InDoubt,
+    Known,
     ModificationOutcome,
     ModificationRequest,
     Outcome,
@@ -91,7 +93,7 @@ class SandboxConnector:
             return charge
         return await self._heard(charge.answer) or self._told(charge)
 
-    async def query(self, key: str) -> Outcome:
+    async def query(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
         """What became of the charge sent under `key`? Moves nothing."""
         now = self._clock()
         charge = await self._call(lambda: self._books.find(key, now=now))
@@ -143,7 +145,14 @@ class SandboxConnector:
             return change
         return await self._heard(change.answer) or change_told(change)
 
-    def parse_notification(self, headers: Mapping[str, str], body: bytes) -> AnyNews | Refused:
+    def parse_notification(
+        self,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        target: str = "",
+        received_at: datetime | None = None,
+    ) -> AnyNews | Refused:
         """Verify over the raw bytes, then translate. `headers` has lower-case names."""
         if len(body) > _LARGEST_NOTIFICATION:
             return Refused(reason="the notification is too large")

@@ -12,21 +12,17 @@ METHODS: Mapping[str, Method] = {
     "creditcard": Method.CREDIT_CARD,
     "alipay": Method.ALIPAY,
     "wallet": Method.WALLET,
+    "ewallet": Method.EWALLET,
+    "upi": Method.UPI,
+    "netbanking": Method.NET_BANKING,
+    "banktransfer": Method.BANK_TRANSFER,
     "cash": Method.CASH,
     "check": Method.CHECK,
 }
 """By the caller's word without case, spaces, hyphens and underscores."""
 
-CONNECTORS: Mapping[Method, str] = {
-    Method.CREDIT_CARD: "sandbox",
-    Method.ALIPAY: "alipay",
-    Method.WALLET: "wallet",
-    Method.CASH: "",
-    Method.CHECK: "",
-}
-
 HIDDEN = "****"
-_KNOWN = "credit card, Alipay, wallet, cash, check"
+_KNOWN = "credit card, Alipay, wallet, e-wallet, UPI, net banking, bank transfer, cash, check"
 _CARD_TYPES = frozenset({"card", "creditcard"})
 _WALLET_TYPES = frozenset({"wallet", "walletauthcode"})
 _CARD = re.compile(r"[0-9]{12,19}", re.ASCII)
@@ -39,7 +35,6 @@ class Source:
     """Where the money comes from. `instrument` and `auth_code` are secrets: no repr."""
 
     method: Method
-    connector: str
     instrument: str = ""
     instrument_shown: str = ""
     auth_code: str = ""
@@ -53,9 +48,8 @@ def read_source(method_word: str, payer: Account | None) -> Source:
     method = METHODS.get(_plain(method_word))
     if method is None:
         raise InvalidRequest(f"paymentMethod: it must be one of: {_KNOWN}", field="paymentMethod")
-    connector = CONNECTORS[method]
     if method not in (Method.CREDIT_CARD, Method.WALLET):
-        return Source(method=method, connector=connector)
+        return Source(method=method)
     if payer is None:
         raise InvalidRequest(
             f"payerAccount: it is required when paymentMethod is {method_word}",
@@ -64,14 +58,10 @@ def read_source(method_word: str, payer: Account | None) -> Source:
     if method is Method.CREDIT_CARD:
         instrument = _card_or_token(payer)
         shown = mask_number(instrument)
-        return Source(
-            method=method, connector=connector, instrument=instrument, instrument_shown=shown
-        )
+        return Source(method=method, instrument=instrument, instrument_shown=shown)
     if _plain(payer.accountType) not in _WALLET_TYPES:
         raise _wrong_type("wallet_auth_code", "the code from the payer's wallet")
-    return Source(
-        method=method, connector=connector, instrument_shown=HIDDEN, auth_code=payer.accountNumber
-    )
+    return Source(method=method, instrument_shown=HIDDEN, auth_code=payer.accountNumber)
 
 
 def _card_or_token(payer: Account) -> str:

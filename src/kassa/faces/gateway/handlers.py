@@ -93,7 +93,6 @@ def _requested(wanted: contract.PaymentRequest, principal: Principal) -> Request
         user_id=wanted.userId,
         amount=amount,
         method=source.method,
-        connector=source.connector,
         instrument=source.instrument,
         instrument_shown=source.instrument_shown,
         payer_account=mask_account(wanted.payerAccount, secret=source.method is Method.WALLET),
