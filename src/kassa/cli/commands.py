@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kassa.cli import explaining, exporting, modifying, proving, reconciling, settling
+from kassa.cli import explaining, exporting, modifying, providing, proving, reconciling, settling
 from kassa.cli.common import Config, DatabaseUrl, DataDir, fail, guarded, load_settings
 from kassa.domain.errors import KassaError
 
@@ -26,6 +26,7 @@ modifying.add_to(app)
 explaining.add_to(app)
 exporting.add_to(app)
 proving.add_to(app)
+providing.add_to(app)
 reconciling.add_to(app)
 settling.add_to(app)
 

@@ -235,7 +235,7 @@ async def disable_account(core: Core, company_id: str, name: str, *, active: boo
     await refresh(core, now=True)
 
 
-async def test_account(core: Core, company_id: str, name: str) -> str:
+async def probe_account(core: Core, company_id: str, name: str) -> str:
     """ "" when the provider accepts the credentials, else what is wrong. Moves no money.
 
     Raises: NotFound, InvalidRequest where the connector has no harmless call for it.

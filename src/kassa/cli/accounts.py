@@ -1,0 +1,144 @@
+"""What `kassa provider` does: each opens the database, runs one use case, and tells."""
+
+import json
+import re
+from collections.abc import Sequence
+
+from kassa import installation
+from kassa.cli.operations import company_id_of, with_core
+from kassa.connectors.catalog import kind_of
+from kassa.domain.errors import InvalidRequest
+from kassa.settings import Settings
+from kassa.usecases.companies import get_company
+from kassa.usecases.core import Core
+from kassa.usecases.provider_accounts import (
+    AccountView,
+    NewAccount,
+    disable_account,
+    list_accounts,
+    put_account,
+    rotate_keys,
+    probe_account,
+)
+
+_COUNTRY = re.compile(r"([A-Z]{2})?", re.ASCII)
+
+
+def add(
+    settings: Settings,
+    company: str,
+    connector: str,
+    account: str,
+    put: Sequence[str],
+    *,
+    live: bool,
+    country: str,
+) -> str:
+    if not put:
+        return fields_of(connector)
+    if not _COUNTRY.fullmatch(country):
+        raise InvalidRequest(f"--country must be two capitals such as IN, got {country!r}")
+    wanted = NewAccount(
+        company_id=company_id_of(settings, company),
+        name=account,
+        connector=connector,
+        settings=dict(_pair(one) for one in put),
+        live=live,
+        country=country,
+    )
+
+    async def work(core: Core) -> str:
+        await get_company(core, wanted.company_id)
+        added = await put_account(core, wanted)
+        view = next(
+            one
+            for one in await list_accounts(core, wanted.company_id)
+            if one.account.name == added.name
+        )
+        return (
+            f"{added.name} at {view.title} ({added.mode}) can {', '.join(view.can)}\n"
+            f"its notifications go to {view.notify_url}"
+        )
+
+    return with_core(settings, work)
+
+
+def fields_of(connector: str) -> str:
+    """The settings that an account of that connector has."""
+    kind = kind_of(connector)
+    lines = [f"{kind.title}: kassa provider add --connector {kind.name} --account NAME --set …"]
+    for field in kind.fields:
+        marks = [
+            "required" if field.required else f"default {field.default or 'none'}",
+            *(["sealed"] if field.secret else []),
+        ]
+        lines.append(f"  {field.name:20} {field.help} ({', '.join(marks)})")
+    return "\n".join(lines)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise InvalidRequest("--set needs NAME=VALUE, such as --set base_url=https://…")
+    return name.strip(), value
+
+
+def list_all(settings: Settings, company: str, *, as_json: bool) -> str:
+    company_id = company_id_of(settings, company)
+    views = with_core(settings, lambda core: list_accounts(core, company_id))
+    if as_json:
+        return json.dumps([_plain(view) for view in views], indent=2)
+    if not views:
+        return "no provider accounts; add one with kassa provider add"
+    rows = [("ACCOUNT", "CONNECTOR", "MODE", "STATUS", "CAN", "NOTIFICATIONS")]
+    rows += [
+        (
+            view.account.name,
+            view.account.connector,
+            view.account.mode,
+            view.account.status,
+            " ".join(view.can),
+            view.notify_url,
+        )
+        for view in views
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def _plain(view: AccountView) -> dict[str, object]:
+    account = view.account
+    return {
+        "account": account.name,
+        "connector": account.connector,
+        "company": account.company_id or None,
+        "mode": account.mode,
+        "status": account.status,
+        "country": account.country or None,
+        "settings": dict(account.settings),
+        "sealed": list(view.set_secrets),
+        "can": list(view.can),
+        "notify_url": view.notify_url,
+    }
+
+
+def test(settings: Settings, company: str, account: str) -> str:
+    company_id = company_id_of(settings, company)
+    wrong = with_core(settings, lambda core: probe_account(core, company_id, account))
+    if wrong:
+        raise InvalidRequest(f"{account}: {wrong}")
+    return "the provider accepts the credentials"
+
+
+def switch(settings: Settings, company: str, account: str, *, active: bool) -> None:
+    company_id = company_id_of(settings, company)
+    with_core(settings, lambda core: disable_account(core, company_id, account, active=active))
+
+
+def rotate(settings: Settings, company: str, *, fresh: bool) -> str:
+    made = f"key {installation.add_credential_key(settings.directory)} made; " if fresh else ""
+    written = with_core(settings, lambda core: rotate_keys(core, company))
+    return f"{made}{written} rows sealed anew" if written else f"{made}nothing was older"
