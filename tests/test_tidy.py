@@ -38,7 +38,7 @@ DURATION = "# seconds, not money"
 
 # What starts by itself: the command, what its child processes name in their arguments, and what
 # draws the papers' pictures.
-ENTRY_POINTS = {"kassa", "kassa.cli", "kassa.diagrams"}
+ENTRY_POINTS = {"kassa", "kassa.cli", "kassa.cli.__main__", "kassa.diagrams"}
 
 # Pieced together, so that this file does not say what it forbids.
 FORBIDDEN = (
