@@ -24,9 +24,12 @@ from kassa.domain.lifecycle import (
     PaymentStatus,
     SettlementStatus,
 )
+from kassa.domain.matching import LineState, Movement, Verdict
 from kassa.domain.money import Money
 from kassa.domain.payments import Attempt, Method
+from kassa.domain.reports import LineKind
 from kassa.domain.settlements import Settlement, Sums
+from kassa.domain.settling import Holding, apply, arrival
 
 ROOT = Path(__file__).parent.parent
 AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -90,6 +93,7 @@ METHODS = {
     Method.CREDIT_CARD: {"connector": "acme"},
     Method.WALLET: {"connector": "wallet", "instrument": "wu_1"},
     Method.CASH: {"connector": "offline"},
+    Method.BANK_TRANSFER: {"connector": "bank"},
 }
 SAID: dict[str, Any] = {"actor": "x"}
 
@@ -199,6 +203,40 @@ def of_settlements() -> list[Posting]:
     return found
 
 
+def of_statements() -> list[Posting]:
+    """Transfers that the bank's statement has, either way, with what the bank kept or gave."""
+    found = []
+    for minor, surplus in ((500, False), (-500, False), (500, True)):
+        movement = Movement("po_1", "at_1", "py_1", LineKind.PAYMENT, minor, "CNY", AT, surplus)
+        found.append(arrival("c1", movement, posting_id=new_id("po"), at=AT))
+        for fee in (7, -7):
+            verdict = Verdict(state=LineState.MATCHED, movements=[movement], fee_minor=fee)
+            told = {"fee_told": True, "account": ledger.BANK_ACCOUNT, "new_id": new_id, "at": AT}
+            effect = apply(a_holding(surplus=surplus), verdict, {}, **told)
+            found += [effect.posting] if effect.posting else []
+    return found
+
+
+def a_holding(*, surplus: bool) -> Holding:
+    return Holding(
+        company_id="c1",
+        id="py_1",
+        business_id="b1",
+        status=_S.CAPTURED,
+        currency="CNY",
+        authorized_minor=500,
+        captured_minor=500,
+        released_minor=0,
+        settled_minor=0,
+        fee_minor=0,
+        fee_known=False,
+        surplus=surplus,
+        version=3,
+        notify_kind="",
+        notify_url="",
+    )
+
+
 def a_posting(kind: PostingKind, entries: tuple[Entry, ...]) -> Posting:
     return Posting(
         company_id="c1",
@@ -212,7 +250,7 @@ def a_posting(kind: PostingKind, entries: tuple[Entry, ...]) -> Posting:
 
 
 def test_every_posting_goes_a_way_of_the_table_and_every_way_is_gone() -> None:
-    postings = [*of_cases(), *of_settlements()]
+    postings = [*of_cases(), *of_settlements(), *of_statements()]
 
     assert not [stray for posting in postings for stray in strays(posting)]
     gone = {way for posting in postings for way in ways_of(posting)}

@@ -148,6 +148,7 @@ def test_the_ledgers_table_has_every_posting_and_every_account() -> None:
         ledger.reserved_account("<connector>"),
         ledger.held_account("<business>"),
         ledger.CASH_ACCOUNT,
+        ledger.TRANSIT_ACCOUNT,
         ledger.BANK_ACCOUNT,
         ledger.FEE_INCOME_ACCOUNT,
         ledger.FEE_EXPENSE_ACCOUNT,

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from kassa import installation, observe
-from kassa.cashier import pages
+from kassa.cashier import handover, pages
 from kassa.connectors.alipay.connector import AlipayConnector
 from kassa.connectors.base import Connector
 from kassa.connectors.egress import Egress
@@ -161,6 +161,7 @@ def http_app(core: Core, settings: Settings) -> ASGIApp:
         *wallet.routes,
         *inbound.routes,
         *pages.routes,
+        *handover.routes,
         *_ops(),
     ]
     if "sandbox" in core.connectors:

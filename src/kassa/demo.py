@@ -9,7 +9,7 @@ import msgspec
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from kassa import installation, private_files
+from kassa import demo_providers, installation, private_files
 from kassa.domain.errors import InvalidRequest
 from kassa.domain.money import Money
 from kassa.domain.principals import Company
@@ -63,6 +63,9 @@ def prepare(settings: Settings) -> Settings:
         private_key_path=str(folder / "alipay_app_key.pem"),
         public_key_path=str(public),
     )
+    if settings.simulator_port:
+        gateway = f"{settings.simulator_url}/alipay/gateway.do"
+        account = msgspec.structs.replace(account, gateway=gateway)
     return msgspec.structs.replace(settings, alipay=account)
 
 
@@ -93,6 +96,7 @@ async def make(core: Core, settings: Settings) -> Demo:
     await companies.put_wallet_client(core, company, demo.wallet_client_id, keys)
     await _fill_wallet(core, company, demo)
     await _expect_fees(core, company)
+    await demo_providers.register(core, settings, company.id)
     private_files.write(folder / "wallet_server_public.pem", core.secrets.wallet_public_key_pem)
     private_files.write(folder / "demo.json", msgspec.json.encode(demo))
     return demo

@@ -43,6 +43,11 @@ _BUCKETS = (
 )  # seconds, not money
 
 REQUESTS = Counter("kassa_requests_total", "Requests answered.", ["face", "status"])
+NOTIFICATIONS = Counter(
+    "kassa_provider_notifications_total",
+    "Notifications that providers posted, by what was done with them.",
+    ["account", "outcome"],
+)
 SECONDS = Histogram("kassa_request_seconds", "Time to answer.", ["face"], buckets=_BUCKETS)
 
 _meters: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
@@ -56,6 +61,12 @@ def count_request(face: str, status: str, seconds: float) -> None:  # seconds, n
         _meters[face, status] = meters
     meters[0].inc()
     meters[1].observe(seconds)
+
+
+def count_notification(account: str, outcome: str) -> None:
+    """Count one. `account`: one that there is; `outcome`: applied, duplicate, irrelevant, refused
+    or parked."""
+    NOTIFICATIONS.labels(account, outcome).inc()
 
 
 FACES: Mapping[str, str] = {

@@ -22,6 +22,7 @@ _LONGEST_SHOWN = 40
 _RANGES: Mapping[str, tuple[int, int]] = {
     "port": (1, 65535),
     "grpc_port": (1, 65535),
+    "simulator_port": (0, 65535),
     "workers": (1, 64),
     "database_connections": (1, 200),
     "order_lifetime_days": (1, 3650),
@@ -48,12 +49,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     `database_url`: empty for the embedded PostgreSQL. `base_url`: how payers and providers reach
     us; empty for http://host:port. `workers`: HTTP processes. `live`: real money, so demo
-    conveniences and the sandbox provider are refused.
+    conveniences and the sandbox provider are refused. `simulator_port`: where the demo plays
+    real providers; 0 for 8090, or another when that is taken.
     """
 
     host: str = "127.0.0.1"
     port: int = 8080
     grpc_port: int = 9090
+    simulator_port: int = 0
     data_dir: str = ".kassa"
     database_url: str = ""
     base_url: str = ""
@@ -83,6 +86,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         host = "127.0.0.1" if self.host in _EVERYWHERE else self.host
         host = f"[{host}]" if ":" in host else host
         return self.base_url or f"http://{host}:{self.port}"
+
+    @property
+    def simulator_url(self) -> str:
+        """Where the demo's providers are played; "" when they are not."""
+        return f"http://127.0.0.1:{self.simulator_port}" if self.simulator_port else ""
 
     @property
     def directory(self) -> Path:

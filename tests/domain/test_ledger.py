@@ -71,6 +71,7 @@ def test_wallet_balances_grow_by_credits_apart_by_company_user_and_currency() ->
 @pytest.mark.parametrize("method", Method)
 def test_captured_money_comes_from_where_its_method_keeps_it(method: Method) -> None:
     source = "cash" if method in OFFLINE else "provider:acme"
+    source = "transit" if method is Method.BANK_TRANSFER else source
     source = "wallet:wu_1" if method is Method.WALLET else source
     attempt = an_attempt(method=method, connector="acme", instrument="wu_1")
     case = a_case(PaymentStatus.PROCESSING, attempt)

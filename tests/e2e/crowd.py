@@ -49,6 +49,18 @@ class Crowd:
     async def at_once(self, calls: Sequence[Call]) -> list[Reply]:
         return await asyncio.gather(*(self.ask(call) for call in calls))
 
+    async def in_turn(self, calls: Sequence[Call], clients: int = 32) -> list[Reply]:
+        """The answers to all of them, by so many callers; each was answered well."""
+        gate = asyncio.Semaphore(clients)
+
+        async def one(call: Call) -> Reply:
+            async with gate:
+                reply = await self.ask(call)
+            assert reply.status == 200, (call.path, reply.status, reply.body)
+            return reply
+
+        return await asyncio.gather(*map(one, calls))
+
     async def open_page(self, session: str) -> dict[str, str]:
         """What the cashier's page puts into its form."""
         page = await self.ask(Call("GET", f"/pay/{session}"))

@@ -111,13 +111,13 @@ def command_of(pid: int) -> list[str]:
 
 
 class Server:
-    """One data directory, two ports, and the processes that serve them while it runs."""
+    """One data directory, its ports, and the processes that serve them while it runs."""
 
     def __init__(self, directory: Path, *, workers: int = 1):
         self.data_dir = directory / "data"
         self.log_path = directory / "serve.log"
         self.workers = workers
-        self.port, self.grpc_port = free_ports(2)
+        self.port, self.grpc_port, self.simulator_port = free_ports(3)
         self._process: subprocess.Popen[bytes] | None = None
         self._seen: set[int] = set()
 
@@ -153,7 +153,7 @@ class Server:
                     *("--port", str(self.port), "--grpc-port", str(self.grpc_port)),
                     *("--data-dir", str(self.data_dir), "--workers", str(self.workers)),
                 ],
-                env=environment(),
+                env=environment({"KASSA_SIMULATOR_PORT": str(self.simulator_port)}),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

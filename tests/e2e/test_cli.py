@@ -49,6 +49,9 @@ COMMANDS = (
     ("settlement", "show"),
     ("settlement", "paid"),
     ("settlement", "failed"),
+    ("payee", "add"),
+    ("payee", "list"),
+    ("payee", "disable"),
     ("provider", "add"),
     ("provider", "list"),
     ("provider", "test"),
@@ -56,6 +59,7 @@ COMMANDS = (
     ("provider", "enable"),
     ("provider", "rotate-keys"),
     ("reconcile",),
+    ("route",),
     ("breaks", "assign"),
     ("breaks", "resolve"),
 )
@@ -275,6 +279,32 @@ def test_a_payment_at_the_counter_is_recorded(server: Server, faces: Faces) -> N
     assert recorded.returncode == 0, recorded.stderr
     (payment,) = server.ask(faces.list_payments(order_id)).json()["payments"]
     assert (payment["status"], payment["method"]) == ("PAID", "check")
+
+
+def test_a_bank_transfer_is_recorded_and_confirmed_by_a_statement(
+    server: Server, faces: Faces, tmp_path: Path
+) -> None:
+    order_id = server.ask(faces.create_order()).json()["order_id"]
+    said = ("--method", "bank_transfer", "--reference", "INV 17", "--by", "anna")
+    recorded = server.run("record", order_id, *said)
+    assert recorded.returncode == 0, recorded.stderr
+    payment_id, _, amount, currency, *_ = recorded.stdout.split()
+    explained = server.run("explain", payment_id).stdout
+    assert "operator anna" in explained
+    assert "INV 17" in explained
+    statement = tmp_path / "statement.csv"
+    statement.write_text(f"what,amount,text\nin,{amount},for {order_id}\n")
+
+    reconciled = server.run(
+        "reconcile", str(statement), "--format", "csv", "--account", "bank",
+        *("--column", "kind=what", "--column", "amount=amount", "--currency", currency),
+        *("--column", "payout_reference=text", "--word", "in=payout"),
+    )  # fmt: skip
+
+    assert reconciled.returncode == 0, reconciled.stdout + reconciled.stderr
+    assert "settled" in server.run("explain", payment_id).stdout
+    refused = refusal(server.run("record", order_id, "--method", "credit_card"))
+    assert "bank_transfer, cash, check" in refused
 
 
 def test_a_wallet_user_is_added_filled_and_frozen(server: Server, faces: Faces) -> None:

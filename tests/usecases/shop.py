@@ -200,7 +200,8 @@ class Shop:
         await self.sql(
             "update attempt set created_at = created_at - $2::text::interval,"
             " next_query_at = next_query_at - $2::text::interval,"
-            " last_query_at = last_query_at - $2::text::interval where payment_id = $1",
+            " last_query_at = last_query_at - $2::text::interval,"
+            " undecided_since = undecided_since - $2::text::interval where payment_id = $1",
             payment.id,
             by,
         )

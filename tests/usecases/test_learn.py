@@ -18,7 +18,7 @@ from kassa.domain.lifecycle import (
     PaymentStatus,
     next_status,
 )
-from kassa.usecases.learn import is_last_query, query_pause
+from kassa.domain.questions import next_question
 
 HOWS = ("charge", "query", "notification")
 SENT = [status for status in AttemptStatus if status is not AttemptStatus.PREPARED]
@@ -187,16 +187,6 @@ def test_without_money_every_order_ends_in_the_same_refusal(
     assert not case.postings
 
 
-def test_queries_come_soon_at_first_and_then_more_and_more_seldom() -> None:
-    pauses = [query_pause(count) for count in range(30)]
-
-    assert pauses == sorted(pauses)
-    assert pauses[0].total_seconds() == 3
-    assert pauses[-1].total_seconds() == 12 * 3600
-    assert is_last_query(20)
-    assert not is_last_query(3)
-
-
 def test_a_query_is_planned_while_an_attempt_is_open_and_none_when_it_is_over() -> None:
     for outcome, how in itertools.product(OUTCOMES, HOWS):
         case = a_case(PaymentStatus.PROCESSING, an_attempt(next_query_at=NOW))
@@ -206,4 +196,4 @@ def test_a_query_is_planned_while_an_attempt_is_open_and_none_when_it_is_over() 
         attempt = case.attempts["at7_1"]
         is_open = attempt.status in (AttemptStatus.DISPATCHED, AttemptStatus.IN_DOUBT)
         assert (attempt.next_query_at is not None) is is_open
-        assert not is_open or attempt.next_query_at == NOW + query_pause(0)
+        assert not is_open or attempt.next_query_at == next_question(NOW, NOW, "at7_1")

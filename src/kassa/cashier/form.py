@@ -78,7 +78,7 @@ async def read_form(request: Request) -> Filled:
     return Filled(**{name: values[0] for name, values in fields.items() if name in known})
 
 
-def problems_of(filled: Filled, methods: Sequence[Method]) -> list[Problem]:
+def problems_of(filled: Filled, methods: Sequence[str]) -> list[Problem]:
     """Everything the payer can put right before anything is sent."""
     if not filled.method:
         return [Problem(("method_missing",), "method")]

@@ -29,10 +29,9 @@ from kassa.domain.errors import (
 )
 from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.payments import Method, Payment
-from kassa.usecases.cashier_session import Session, card_question, start_alipay
+from kassa.usecases.cashier_session import Session, Way, start_page, way_of
 from kassa.usecases.core import Core
 from kassa.usecases.pay_from_wallet import WalletPay, pay_from_wallet
-from kassa.usecases.routing import choose
 from kassa.usecases.submit_payment import Submission, submit_payment
 from kassa.usecases.sync_payment import sync_payment
 
@@ -118,9 +117,11 @@ async def _look(request: Request) -> tuple[Visit, Session]:
 async def _pay(core: Core, session: Session, filled: Filled, speech: Speech) -> Payment | str:
     """The payment after the try, or an address the payer has to visit."""
     company, payment, token = session.company, session.payment, session.order.session_token
-    if filled.method == Method.ALIPAY:
-        return await start_alipay(core, token)
-    if filled.method == Method.WALLET:
+    way = Way(filled.method)
+    back = f"{core.policy.base_url}/pay/{token}/result{speech.query}"
+    if way is Way.ALIPAY:
+        return (await start_page(core, session, way, back=back)).redirect_url
+    if way is Way.WALLET:
         wanted = WalletPay(
             company_id=company.id,
             payment_id=payment.id,
@@ -130,17 +131,20 @@ async def _pay(core: Core, session: Session, filled: Filled, speech: Speech) -> 
             refuse_softly=True,
         )
         return await pay_from_wallet(core, wanted)
-    route = await choose(core, card_question(session, filled.card_digits))
+    if way is not Way.CREDIT_CARD:
+        return await start_page(core, session, way, back=back)
+    route = await way_of(core, session, way, card_digits=filled.card_digits)
     submission = Submission(
         company_id=company.id,
         payment_id=payment.id,
         method=Method.CREDIT_CARD,
         connector=route.accounts[0],
         fallbacks=route.accounts[1:],
+        because=route.because,
         instrument=filled.card_digits,
         instrument_shown=filled.card_shown,
         actor=_PAYER,
-        return_url=f"{core.policy.base_url}/pay/{token}/result{speech.query}",
+        return_url=back,
     )
     return await submit_payment(core, submission)
 

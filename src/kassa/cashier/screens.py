@@ -48,7 +48,7 @@ class Visit:
     company: Company
     order: Order
     payment: Payment
-    methods: Sequence[Method]
+    methods: Sequence[str]
     stage: Stage
     now: datetime
     sandbox: bool
@@ -133,7 +133,7 @@ def _tell(speech: Speech, keys: Sequence[str]) -> str:
     return speech.text("between").join(speech.text(key) for key in keys)
 
 
-def _first(methods: Sequence[Method]) -> str:
+def _first(methods: Sequence[str]) -> str:
     return methods[0] if methods else ""
 
 
@@ -244,6 +244,16 @@ def message_screen(speech: Speech, key: str, *, here: str, reopen: str = "") -> 
     return _message(
         speech, key, "over", here=here, sandbox=False, refresh_url="", link_url=reopen,
         link_said=speech.text("reopen"),
+    )  # fmt: skip
+
+
+def handover_screen(
+    speech: Speech, *, here: str, provider: str, action: str, fields: Mapping[str, str]
+) -> str:
+    """A button that posts `fields` to the provider's page."""
+    return _render(
+        "handover.html", speech, title=speech.text("handover_title", provider=provider),
+        here=here, sandbox=False, provider=provider, action=action, fields=fields,
     )  # fmt: skip
 
 

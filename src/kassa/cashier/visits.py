@@ -9,12 +9,10 @@ from kassa.cashier.screens import Visit
 from kassa.cashier.speech import Speech, choose_speech
 from kassa.cashier.stages import stage_of
 from kassa.domain.errors import KassaError, NotFound, RateLimited
-from kassa.domain.payments import Method
 from kassa.usecases.cashier_session import Session, open_session
 from kassa.usecases.core import Core
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{8,128}")
-_SHOWN = (Method.CREDIT_CARD, Method.WALLET, Method.ALIPAY)
 
 
 async def open_visit(request: Request) -> tuple[Visit, Session]:
@@ -33,7 +31,7 @@ async def open_visit(request: Request) -> tuple[Visit, Session]:
         company=session.company,
         order=session.order,
         payment=session.payment,
-        methods=[method for method in session.methods if method in _SHOWN],
+        methods=session.ways,
         stage=stage_of(session.order, session.payment, expired=session.expired),
         now=session.now,
         sandbox=session.sandbox,

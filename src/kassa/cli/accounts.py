@@ -16,9 +16,9 @@ from kassa.usecases.provider_accounts import (
     NewAccount,
     disable_account,
     list_accounts,
+    probe_account,
     put_account,
     rotate_keys,
-    probe_account,
 )
 
 _COUNTRY = re.compile(r"([A-Z]{2})?", re.ASCII)

@@ -23,6 +23,8 @@ def show(settings: Settings) -> None:
         f"    gRPC            {settings.host}:{settings.grpc_port}   (reflection, health)",
         f"    health          {settings.url}/readyz   {settings.url}/metrics",
     ]
+    if settings.demo and settings.simulator_url:
+        lines.append(f"    simulator       {settings.simulator_url}/   (Stripe, Alipay and others)")
     if settings.demo:
         lines += _demo_lines(settings)
     lines += ["", "  Ctrl-C stops everything.", ""]

@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from kassa.cli import explaining, exporting, modifying, providing, proving, reconciling, settling
+from kassa.cli import (
+    explaining,
+    exporting,
+    modifying,
+    payees,
+    providing,
+    proving,
+    reconciling,
+    routing,
+    settling,
+    simulating,
+)
 from kassa.cli.common import Config, DatabaseUrl, DataDir, fail, guarded, load_settings
 from kassa.domain.errors import KassaError
 
@@ -23,12 +34,15 @@ app.add_typer(company_app, name="company")
 app.add_typer(credential_app, name="credential")
 app.add_typer(wallet_app, name="wallet")
 modifying.add_to(app)
+payees.add_to(app)
 explaining.add_to(app)
 exporting.add_to(app)
 proving.add_to(app)
 providing.add_to(app)
 reconciling.add_to(app)
+routing.add_to(app)
 settling.add_to(app)
+simulating.add_to(app)
 
 
 def main() -> None:
@@ -144,21 +158,36 @@ def try_face(
 
 @app.command()
 def record(
-    order_id: Annotated[str, typer.Argument(help="The order that was paid at the counter.")],
-    method: Annotated[str, typer.Option(help="cash or check")] = "cash",
+    order_id: Annotated[str, typer.Argument(help="The order that was paid past us.")],
+    method: Annotated[str, typer.Option(help="cash, check or bank_transfer")] = "cash",
+    reference: Annotated[
+        str, typer.Option(help="A check's number, or a transfer's reference; kept as evidence.")
+    ] = "",
+    by: Annotated[
+        str, typer.Option(help="Who says that the money is there.  [default: who runs this]")
+    ] = "",
     company: Annotated[str, typer.Option(help="[default: the demo company]")] = "",
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     config: Config = None,
 ) -> None:
-    """Record a payment in cash or by check for an order that exists.
+    """Record a payment in cash, by check or by bank transfer for an order that exists.
 
-    Example:  kassa record order_01kb… --method check
+    A bank transfer is confirmed by the bank's statement: kassa reconcile. What was recorded by
+    mistake is taken back by kassa refund.
+
+    Example:  kassa record order_01kb… --method bank_transfer --reference "INV 17"
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import operations  # noqa: PLC0415
 
-    typer.echo(guarded(lambda: operations.record(settings, company, order_id, method)))
+    typer.echo(
+        guarded(
+            lambda: operations.record(
+                settings, company, order_id, method, reference=reference, by=by
+            )
+        )
+    )
 
 
 @company_app.command("add")

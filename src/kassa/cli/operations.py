@@ -1,16 +1,17 @@
 """What the small commands do: each opens the database, runs one use case, and tells."""
 
 import asyncio
+import getpass
 import json
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from kassa import app, demo, installation
-from kassa.cli.serving import attach
+from kassa.cli.serving import as_served, attach
 from kassa.domain.errors import InvalidRequest
 from kassa.domain.money import Money
-from kassa.domain.payments import Method
+from kassa.domain.payments import OFFLINE, Method
 from kassa.domain.principals import Company
 from kassa.faces.orders import notify
 from kassa.settings import Settings
@@ -27,6 +28,9 @@ Result = TypeVar("Result")
 def with_core(settings: Settings, work: Callable[[Core], Awaitable[Result]]) -> Result:
     """Run `work` on the running database, or on the embedded one started for this command."""
     postgres, addresses = attach(settings)
+    settings = as_served(settings, addresses)
+    if settings.demo and settings.simulator_port:
+        settings = demo.prepare(settings)
 
     async def run() -> Result:
         await migrate(addresses.owner_url)
@@ -38,6 +42,14 @@ def with_core(settings: Settings, work: Callable[[Core], Awaitable[Result]]) -> 
     finally:
         if postgres is not None:
             postgres.stop()
+
+
+def whoever_asks() -> str:
+    """Who runs this command, as the books name them."""
+    try:
+        return f"operator:{getpass.getuser()}"
+    except (OSError, KeyError, ImportError):  # nobody's user id has a name here
+        return "operator:cli"
 
 
 def migrate_database(settings: Settings) -> int:
@@ -53,10 +65,17 @@ def company_id_of(settings: Settings, company: str) -> str:
     return company or str(demo.shown(settings)["company_id"])
 
 
-def record(settings: Settings, company: str, order_id: str, method: str) -> str:
-    if method not in ("cash", "check"):
-        raise InvalidRequest(f"a payment is recorded as cash or check, not {method!r}")
+def record(
+    settings: Settings, company: str, order_id: str, method: str, *, reference: str, by: str
+) -> str:
+    """`by`: who says that the money is there, "" for whoever runs the command."""
+    word = method.lower().replace("-", "_").replace(" ", "_")
+    if word not in set(OFFLINE):
+        raise InvalidRequest(
+            f"a payment is recorded as {', '.join(sorted(OFFLINE))}, not as {method!r}"
+        )
     company_id = company_id_of(settings, company)
+    actor = f"operator:{by}" if by else whoever_asks()
 
     async def work(core: Core) -> str:
         view = (await payments_of_order(core, company_id, order_id))[-1]
@@ -65,8 +84,9 @@ def record(settings: Settings, company: str, order_id: str, method: str) -> str:
             Recording(
                 company_id=company_id,
                 payment_id=view.payment.id,
-                method=Method(method),
-                actor="operator:cli",
+                method=Method(word),
+                actor=actor,
+                reference=reference,
             ),
         )
         return f"{payment.id} {payment.status} {payment.amount} by {payment.method}"

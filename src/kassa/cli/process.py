@@ -6,14 +6,14 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 import structlog
 import uvloop
 from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
-from kassa import app, demo, observe
+from kassa import app, demo, demo_providers, observe
 from kassa.cli import children
 from kassa.domain.errors import KassaError, ProviderUnavailable
 from kassa.settings import Settings
@@ -27,9 +27,14 @@ _GLANCE_SECONDS = 0.1  # seconds, not money
 async def serve_http(
     settings: Settings, database_url: str, stop: asyncio.Event, *, is_first: bool
 ) -> None:
-    async with app.open_core(settings, database_url, patience=_PATIENCE_SECONDS) as core:
+    async with AsyncExitStack() as stack:
+        core = await stack.enter_async_context(
+            app.open_core(settings, database_url, patience=_PATIENCE_SECONDS)
+        )
         if settings.demo and is_first:  # registered before anybody can be told we are ready
             await demo.make(core, settings)
+            introducing = asyncio.create_task(demo_providers.introduce(core, settings))
+            stack.callback(introducing.cancel)
         elif settings.demo:
             await _wait_for_demo(settings, stop)
         server = Server(

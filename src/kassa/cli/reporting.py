@@ -1,6 +1,5 @@
 """What `kassa reconcile` and `kassa breaks` do, and how they tell it."""
 
-import getpass
 import json
 import os
 import sys
@@ -8,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from kassa.cli.operations import company_id_of, with_core
+from kassa.cli.operations import company_id_of, whoever_asks, with_core
 from kassa.connectors.reports import Declaration, read_report
 from kassa.domain.errors import InvalidRequest
 from kassa.domain.matching import BANK
@@ -75,7 +74,7 @@ def reconcile(
                 dry_run=dry_run,
                 progress=_progress_of(file),
                 tells_fees=tells_fees,
-                actor=_actor(),
+                actor=whoever_asks(),
             )
 
         outcome = with_core(settings, work)
@@ -98,13 +97,6 @@ def _progress_of(file: BinaryIO) -> Callable[[int], None]:
             print(told, end="", file=sys.stderr, flush=True)
 
     return progress
-
-
-def _actor() -> str:
-    try:
-        return f"operator:{getpass.getuser()}"
-    except (KeyError, OSError):
-        return "operator:cli"
 
 
 def _as_object(outcome: Outcome) -> dict[str, Any]:
@@ -242,7 +234,7 @@ def resolve(
             money = Money.from_major(amount, known)
             adjustment = Adjustment(debit=debit, credit=credit, amount=money)
         return await breaks.resolve_break(
-            core, company_id, item, because, _actor(), adjustment, dry_run=dry_run
+            core, company_id, item, because, whoever_asks(), adjustment, dry_run=dry_run
         )
 
     done = with_core(settings, work)

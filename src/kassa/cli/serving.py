@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
@@ -24,14 +25,24 @@ from kassa.store.migrate import migrate
 _ADDRESSES = "run/database.json"
 _BIND_PATIENCE_SECONDS = 8.0  # seconds, not money
 _WORKERS_LATER = 1.5  # seconds, not money
+_SIMULATOR_PORT = 8090
+_SIMULATOR_LATER = 2.0  # seconds, not money: nothing waits for it
+_LOOPBACK = "127.0.0.1"
+_A_MOMENT_SECONDS = 2.0  # seconds, not money
 _GLANCE_SECONDS = 0.1  # seconds, not money
 
 
 class Addresses(msgspec.Struct, frozen=True):
-    """Where the running database is, for other commands on this machine."""
+    """Where the running database is, for other commands on this machine.
+
+    `base_url`: how payers and providers reach what runs on it; "" when nothing does.
+    `simulator_port`: where the demo's providers are played, 0 where they are not.
+    """
 
     app_url: str
     owner_url: str
+    base_url: str = ""
+    simulator_port: int = 0
 
 
 def say(line: str) -> None:
@@ -58,12 +69,16 @@ def serve(settings: Settings, names: tuple[str, ...]) -> int:
     if "http" in names:
         patience = _BIND_PATIENCE_SECONDS if mark.exists() else 0
         for port in (settings.port, settings.grpc_port):
-            _wait_for_port(settings.host, port, patience)
+            _wait_for_port(settings.host, port, patience, "--host, --port or --grpc-port")
     postgres, addresses = (open_database if "http" in names else attach)(settings)
     try:
         asyncio.run(migrate(addresses.owner_url))
+        if settings.demo and "http" in names:
+            settings = _with_simulator(settings, killed=mark.exists())
+            names = (*names, "simulator")
         if postgres is not None or settings.database_url:
-            private_files.write(mark, msgspec.json.encode(addresses))
+            where = _served(settings, addresses) if "http" in names else addresses
+            private_files.write(mark, msgspec.json.encode(where))
         if "http" in names:
             banner.show(settings)
         metrics = _share_metrics(settings.directory / "run" / f"metrics-{names[0]}")
@@ -80,9 +95,34 @@ def serve(settings: Settings, names: tuple[str, ...]) -> int:
     return status
 
 
-def _wait_for_port(host: str, port: int, patience: float) -> None:  # seconds, not money
+def _served(settings: Settings, addresses: Addresses) -> Addresses:
+    port = settings.simulator_port if settings.demo else 0
+    return msgspec.structs.replace(addresses, base_url=settings.url, simulator_port=port)
+
+
+def _with_simulator(settings: Settings, *, killed: bool) -> Settings:
+    """The demo pays through providers that are played beside it, at the usual port or another.
+
+    `killed`: a predecessor was, and its simulator may hold the port for a moment.
+    Raises: InvalidRequest when the port that the settings name is taken.
+    """
+    port, patience = settings.simulator_port, _BIND_PATIENCE_SECONDS if killed else 0
+    if port:
+        _wait_for_port(_LOOPBACK, port, patience, "KASSA_SIMULATOR_PORT")
+    elif _SIMULATOR_PORT not in (settings.port, settings.grpc_port):
+        with suppress(InvalidRequest):
+            _wait_for_port(_LOOPBACK, _SIMULATOR_PORT, min(patience, _A_MOMENT_SECONDS), "")
+            port = _SIMULATOR_PORT
+    if not port:
+        with socket.socket() as probe:
+            probe.bind((_LOOPBACK, 0))
+            port = probe.getsockname()[1]
+    return msgspec.structs.replace(settings, simulator_port=port)
+
+
+def _wait_for_port(host: str, port: int, patience: float, chosen_by: str) -> None:
     """Wait until nobody holds the port: children of a killed predecessor let go of it soon, but
-    a stranger does not.
+    a stranger does not. `patience`: in seconds.
 
     Raises: InvalidRequest when it stays taken.
     """
@@ -96,7 +136,7 @@ def _wait_for_port(host: str, port: int, patience: float) -> None:  # seconds, n
                 if time.monotonic() >= until or error.errno != errno.EADDRINUSE:
                     raise InvalidRequest(
                         f"cannot listen on {host}:{port}: {error.strerror}; choose another"
-                        " with --host, --port or --grpc-port"
+                        f" with {chosen_by}"
                     ) from None
             else:
                 return
@@ -120,6 +160,11 @@ def _specs(
         "PYTHONUNBUFFERED": "1",
     }
     specs = []
+    if "simulator" in names:
+        names = tuple(name for name in names if name != "simulator")
+        outside = {name: env[name] for name in env if not name.startswith("KASSA_")}
+        argv = _simulator(settings)
+        specs.append(ChildSpec("simulator", argv, env=outside, after_seconds=_SIMULATOR_LATER))
     for name in names:
         for number in range(settings.workers if name == "http" else 1):
             title = f"{name}-{number + 1}" if settings.workers > 1 and name == "http" else name
@@ -133,6 +178,14 @@ def _specs(
                 )
             )
     return specs
+
+
+def _simulator(settings: Settings) -> tuple[str, ...]:
+    return (
+        *(sys.executable, "-m", "kassa.cli", "simulate"),
+        *("--port", str(settings.simulator_port)),
+        *("--data-dir", str(settings.directory / "simulator"), "--quiet"),
+    )
 
 
 def attach(settings: Settings) -> tuple[EmbeddedPostgres | None, Addresses]:
@@ -151,6 +204,18 @@ def attach(settings: Settings) -> tuple[EmbeddedPostgres | None, Addresses]:
         say(f"kassa: there is nothing in {settings.directory} yet; it is made now")
     make_data_dir(settings.directory)
     return open_database(settings)
+
+
+def as_served(settings: Settings, addresses: Addresses) -> Settings:
+    """The settings of a command beside what runs: with its address, and its demo's providers."""
+    if settings.base_url or not addresses.base_url:
+        return settings
+    return msgspec.structs.replace(
+        settings,
+        base_url=addresses.base_url,
+        demo=settings.demo or bool(addresses.simulator_port),
+        simulator_port=addresses.simulator_port,
+    )
 
 
 async def _answers(url: str) -> bool:

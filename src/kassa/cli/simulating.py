@@ -23,6 +23,7 @@ def simulate(
     seed: Annotated[int, typer.Option(help="The same seed gives the same ids and faults.")] = 1,
     merchants: Annotated[str, typer.Option(help=_MERCHANTS)] = "",
     faults: Annotated[str, typer.Option(help=_FAULTS)] = "",
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not say where it listens.")] = False,
 ) -> None:
     """Play Stripe, Razorpay, Cashfree, Alipay and a wallet, with faults on demand.
 
@@ -37,7 +38,7 @@ def simulate(
     from kassa.simulator.alone import BadStart, run  # noqa: PLC0415 - aiohttp takes its time
 
     try:
-        run(Path(data_dir), port=port, seed=seed, merchants=accounts, faults=rules)
+        run(Path(data_dir), port=port, seed=seed, merchants=accounts, faults=rules, quiet=quiet)
     except BadStart as error:
         fail(str(error))
     except OSError as error:

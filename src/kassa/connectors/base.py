@@ -105,16 +105,25 @@ class Declined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotSent:
-    """Not one byte of the request left this machine: nothing can exist at the provider."""
+    """Not one byte of the request left this machine: nothing can exist at the provider.
+
+    `passing`: another try a moment later may well get through (a connection was refused).
+    """
 
     reason: str
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InDoubt:
-    """We cannot tell whether the provider acted. Ask again; never send again."""
+    """We cannot tell whether the provider acted. Ask again; never send again.
+
+    `lost`: the request went out and the connection broke before its answer: that says nothing
+    of the provider's health, as a time-out or an error page does.
+    """
 
     reason: str
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

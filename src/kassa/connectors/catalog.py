@@ -23,6 +23,14 @@ def kinds() -> Mapping[str, Kind]:
     return dict(sorted(found.items()))
 
 
+def maker_of(token: str) -> str:
+    """The connector whose own token it is; "" for one that its look does not give away."""
+    for kind in kinds().values():
+        if kind.token_prefix and token.startswith(kind.token_prefix):
+            return kind.name
+    return ""
+
+
 def kind_of(name: str) -> Kind:
     """Raises: InvalidRequest."""
     try:

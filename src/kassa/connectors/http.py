@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import aiohttp
 from yarl import URL
 
-from kassa.connectors.base import NotSent
+from kassa.connectors.base import InDoubt, NotSent
 
 _MAX_CONNECTIONS = 200  # to all providers together; who waits longer than to connect is not sent
 _MAX_BODY_BYTES = 1 << 20
@@ -38,6 +38,11 @@ class NoAnswer:
 
     reason: str
     timed_out: bool = False
+
+    @property
+    def doubt(self) -> InDoubt:
+        """What it means for whoever asked for something to be done."""
+        return InDoubt(reason=self.reason, lost=not self.timed_out)
 
 
 Answer = Answered | NotSent | NoAnswer
@@ -106,7 +111,7 @@ async def exchange(
         if sent.maybe:
             timed_out = isinstance(error, TimeoutError)
             return NoAnswer(reason=_why(error), timed_out=timed_out)
-        return NotSent(reason=_why(error))
+        return NotSent(reason=_why(error), passing=not isinstance(error, aiohttp.ClientSSLError))
 
 
 def _plain(response: aiohttp.ClientResponse) -> Mapping[str, str]:
@@ -158,12 +163,27 @@ class ProviderHttp:
         """Send `body` once, byte for byte."""
         return await self._send("POST", url, headers=headers, body=body)
 
-    async def get(self, url: str, *, headers: Mapping[str, str]) -> Answer:
-        """Ask once; only for addresses where asking changes nothing."""
-        return await self._send("GET", url, headers=headers, body=None)
+    async def patch(self, url: str, *, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Send `body` once, byte for byte, to change what is there."""
+        return await self._send("PATCH", url, headers=headers, body=body)
+
+    async def get(
+        self, url: str, *, headers: Mapping[str, str], max_body_bytes: int = _MAX_BODY_BYTES
+    ) -> Answer:
+        """Ask once; only for addresses where asking changes nothing. `max_body_bytes`: a file
+        may be larger than an answer."""
+        return await self._send(
+            "GET", url, headers=headers, body=None, max_body_bytes=max_body_bytes
+        )
 
     async def _send(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        max_body_bytes: int = _MAX_BODY_BYTES,
     ) -> Answer:
         if self._closed:
             return NotSent(reason="shutting down")
@@ -174,7 +194,7 @@ class ProviderHttp:
                 total_seconds=self._total_seconds,
             )
         return await exchange(
-            self._session, method, url, headers=headers, body=body, max_body_bytes=_MAX_BODY_BYTES
+            self._session, method, url, headers=headers, body=body, max_body_bytes=max_body_bytes
         )
 
     async def close(self) -> None:

@@ -21,6 +21,7 @@ class Field:
     """One setting of an account. `help`: what it is and where the provider shows it.
 
     `test_prefix`, `live_prefix`: what the value begins with in that mode, where providers mark it.
+    `ending`: of an address: what it ends with; added where somebody left it out.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Field:
     default: str = ""
     test_prefix: str = ""
     live_prefix: str = ""
+    ending: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,8 @@ class Kind:
     `methods`: what payers can pay with. `currencies`: ISO 4217 codes; None for all.
     `takes`: what the payer gives us: "number" (sandbox cards only), "token" (made by the
     provider), "redirect" (the payer goes to the provider's page), "nothing" (recorded by staff).
-    `addable`: whether companies can have accounts of it; False for the built-in ones.
+    `token_prefix`: how its own tokens begin, where nobody else can read them and it reads no
+    others. `addable`: whether companies can have accounts of it; False for the built-in ones.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Kind:
     methods: frozenset[Method]
     currencies: frozenset[str] | None
     takes: frozenset[str]
+    token_prefix: str = ""
     addable: bool = True
 
     def load(self) -> ConnectorClass:
@@ -131,6 +135,9 @@ def _value(field: Field, value: str, *, live: bool) -> str:
         )
     if field.name.endswith("_url") and value:
         _check_url(field.name, value, live=live)
+        value = value.rstrip("/")
+        if not value.endswith(field.ending):
+            value += field.ending
     return value
 
 

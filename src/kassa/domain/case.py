@@ -5,7 +5,7 @@ notification stands once: here, in claims, in refunds and in disputing. The stor
 Case has gathered.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -43,6 +43,22 @@ class Announcement:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderAnswer:
+    """What a provider answered when it was asked, kept where that decided something.
+
+    `about`: the attempt, capture, void or refund that was asked about. `outcome`: in plain words.
+    """
+
+    company_id: str
+    id: str
+    payment_id: str
+    about: str
+    account: str
+    outcome: dict[str, Any]
+    at: datetime
+
+
 @dataclass(slots=True)
 class Case:
     """`order_paid`: whether another payment of the order already holds its money.
@@ -62,6 +78,7 @@ class Case:
     events: list[TimelineEvent] = field(default_factory=list)
     postings: list[Posting] = field(default_factory=list)
     announcements: list[Announcement] = field(default_factory=list)
+    answers: list[ProviderAnswer] = field(default_factory=list)
     touched: dict[str, Attempt] = field(default_factory=dict)
     touched_modifications: dict[str, Modification] = field(default_factory=dict)
     touched_disputes: dict[str, Dispute] = field(default_factory=dict)
@@ -101,6 +118,31 @@ class Case:
         changed = replace(dispute, updated_at=self.now)
         self.disputes[changed.id] = self.touched_disputes[changed.id] = changed
 
+    def decided_by_answer(
+        self, first: int, *, about: Attempt | Modification, outcome: dict[str, Any]
+    ) -> None:
+        """The events from number `first` on were decided by what a provider answered: keep that,
+        and name it in each of them."""
+        if len(self.events) <= first:
+            return
+        answer = ProviderAnswer(
+            company_id=self.payment.company_id,
+            id=self.new_id("an"),
+            payment_id=self.payment.id,
+            about=about.id,
+            account=about.connector,
+            outcome=outcome,
+            at=self.now,
+        )
+        self.answers.append(answer)
+        self.name_evidence(first, {"answer": answer.id})
+
+    def name_evidence(self, first: int, evidence: dict[str, Any]) -> None:
+        """Add to the evidence of the events from number `first` on."""
+        self.events[first:] = [
+            replace(event, evidence={**event.evidence, **evidence}) for event in self.events[first:]
+        ]
+
     def note(self, what: str, *, actor: str, evidence: dict[str, Any], **changes: Any) -> None:
         """Write something down that leaves the payment's status as it is."""
         told = {**evidence, "note": what}
@@ -133,12 +175,18 @@ class Case:
         return self.now >= self.payment.expires_at
 
     def start_attempt(
-        self, method: Method, connector: str, *, actor: str, instrument: str = ""
+        self,
+        method: Method,
+        connector: str,
+        *,
+        actor: str,
+        instrument: str = "",
+        because: Mapping[str, Any] | None = None,
     ) -> Attempt:
         """Choose a method: one dispatched attempt, the payment processing.
 
         A redirect the payer walked away from is abandoned; should its money arrive all the
-        same, it is surplus.
+        same, it is surplus. `because`: why this account, kept as evidence.
         Raises: IllegalTransition when the payment cannot be paid now.
         """
         if self.is_expired():
@@ -172,7 +220,7 @@ class Case:
         self.move(
             PaymentEvent.SUBMIT,
             actor=actor,
-            evidence={"attempt": attempt.id, "method": method.value},
+            evidence={"attempt": attempt.id, "method": method.value, **(because or {})},
             method=method,
             connector=connector,
             instrument=instrument,
@@ -183,6 +231,29 @@ class Case:
             failure_message="",
         )
         return self.attempts[attempt.id]
+
+    def can_reroute(self, attempt: Attempt) -> bool:
+        """Whether another account may be tried after this attempt came to nothing."""
+        return (
+            attempt.status is AttemptStatus.DISPATCHED
+            and self.payment.status is PaymentStatus.PROCESSING
+            and self.order.status is OrderStatus.ACTIVE
+            and not self.order_paid
+            and not self.is_expired()
+        )
+
+    def reroute(
+        self, attempt: Attempt, *, code: str, message: str, actor: str, evidence: dict[str, Any]
+    ) -> None:
+        """The attempt was refused for reasons of that provider; nothing moved, and it goes on."""
+        declined = attempt.become(
+            AttemptStatus.DECLINED,
+            failure_code=code,
+            failure_message=message,
+            next_query_at=None,
+        )
+        self.move(PaymentEvent.REROUTE, actor=actor, evidence=evidence, method=None, connector="")
+        self.put_attempt(declined)
 
     def capture(
         self, attempt: Attempt, *, reference: str, fee: Money | None, actor: str, evidence: Any
@@ -278,6 +349,8 @@ class Case:
         """The account that an attempt's money comes out of, and goes back into."""
         if attempt.method is Method.WALLET:
             return ledger.wallet_account(attempt.instrument)
+        if attempt.method is Method.BANK_TRANSFER:
+            return ledger.TRANSIT_ACCOUNT
         if attempt.method in OFFLINE:
             return ledger.CASH_ACCOUNT
         return ledger.provider_account(attempt.connector)
@@ -359,13 +432,15 @@ class Case:
     def close(self, event: PaymentEvent, *, actor: str, evidence: Any) -> None:
         """Expire or cancel: nothing moved, and the order takes no more payments.
 
+        What stood open at a provider is asked about for a while longer: money may still come.
         Raises: IllegalTransition, also while an attempt is in doubt; then nothing has changed.
         """
         self._refuse_in_doubt()
         self.move(event, actor=actor, evidence=evidence, redirect_url="", redirect_expires_at=None)
         for old in list(self.attempts.values()):
             if old.status is AttemptStatus.DISPATCHED:
-                self.put_attempt(old.become(AttemptStatus.ABANDONED))
+                left = old.become(AttemptStatus.ABANDONED, undecided_since=self.now)
+                self.put_attempt(replace(left, next_query_at=left.next_query(self.now)))
         self.close_order()
 
     def close_order(self) -> None:

@@ -25,6 +25,7 @@ class PostingKind(StrEnum):
     DISPUTE_REVERSAL = "dispute_reversal"  # and returned it: the dispute was won
     PAYOUT = "payout"  # a provider paid out to the bank
     PAYOUT_RETURN = "payout_return"  # the bank sent a payout back
+    TRANSFER = "transfer"  # the bank's statement has a transfer that was recorded by hand
     ADJUSTMENT = "adjustment"  # a difference that reconciliation found, put right by a person
     TOP_UP = "top_up"  # a wallet user's balance grew
 
@@ -84,7 +85,8 @@ def held_account(business_id: str) -> str:
 
 
 CASH_ACCOUNT = "cash"  # coins, notes and checks at the counter (an asset)
-BANK_ACCOUNT = "bank"  # what providers have paid out (an asset)
+TRANSIT_ACCOUNT = "transit"  # bank transfers that no statement has confirmed yet (an asset)
+BANK_ACCOUNT = "bank"  # what providers have paid out, and transfers brought (an asset)
 SURPLUS_ACCOUNT = "surplus"  # money to be given back (a liability)
 FEE_INCOME_ACCOUNT = "fee_income"  # what this gateway's own wallet and counter charge (income)
 FEE_EXPENSE_ACCOUNT = "fee_expense"  # fees on money that no merchant got (an expense)
@@ -135,6 +137,7 @@ ADJUSTABLE = (
     "provider",
     "merchant",
     "cash",
+    "transit",
     "bank",
     "surplus",
     "fee_income",
@@ -152,17 +155,21 @@ FLOWS: Sequence[Flow] = (
     Flow(_K.CAPTURE,          "provider",       "merchant"),
     Flow(_K.CAPTURE,          "wallet",         "merchant"),
     Flow(_K.CAPTURE,          "cash",           "merchant"),
+    Flow(_K.CAPTURE,          "transit",        "merchant"),
     Flow(_K.CAPTURE,          "held",           "merchant"),  # of what was reserved,
     Flow(_K.CAPTURE,          "provider",       "reserved"),  # with this in the same posting
     Flow(_K.REFUND,           "merchant",       "provider"),
     Flow(_K.REFUND,           "merchant",       "wallet"),
     Flow(_K.REFUND,           "merchant",       "cash"),
+    Flow(_K.REFUND,           "merchant",       "transit"),
     Flow(_K.SURPLUS,          "provider",       "surplus"),
     Flow(_K.SURPLUS,          "wallet",         "surplus"),
     Flow(_K.SURPLUS,          "cash",           "surplus"),
+    Flow(_K.SURPLUS,          "transit",        "surplus"),
     Flow(_K.SURPLUS_RETURN,   "surplus",        "provider"),
     Flow(_K.SURPLUS_RETURN,   "surplus",        "wallet"),
     Flow(_K.SURPLUS_RETURN,   "surplus",        "cash"),
+    Flow(_K.SURPLUS_RETURN,   "surplus",        "transit"),
     Flow(_K.FEE,              "merchant",       "provider"),
     Flow(_K.FEE,              "merchant",       "fee_income"),
     Flow(_K.FEE,              "fee_expense",    "provider"),
@@ -173,6 +180,10 @@ FLOWS: Sequence[Flow] = (
     Flow(_K.FEE_ADJUSTMENT,   "fee_income",     "merchant"),
     Flow(_K.FEE_ADJUSTMENT,   "fee_expense",    "provider"),
     Flow(_K.FEE_ADJUSTMENT,   "provider",       "fee_expense"),
+    Flow(_K.FEE_ADJUSTMENT,   "merchant",       "bank"),  # what the bank kept of a transfer
+    Flow(_K.FEE_ADJUSTMENT,   "bank",           "merchant"),
+    Flow(_K.FEE_ADJUSTMENT,   "fee_expense",    "bank"),
+    Flow(_K.FEE_ADJUSTMENT,   "bank",           "fee_expense"),
     Flow(_K.DISPUTE,          "merchant",       "provider"),
     Flow(_K.DISPUTE_REVERSAL, "provider",       "merchant"),
     # The other way round where a provider takes in what a settlement came to below zero.
@@ -180,6 +191,8 @@ FLOWS: Sequence[Flow] = (
     Flow(_K.PAYOUT,           "provider",       "bank"),
     Flow(_K.PAYOUT_RETURN,    "provider",       "bank"),
     Flow(_K.PAYOUT_RETURN,    "bank",           "provider"),
+    Flow(_K.TRANSFER,         "bank",           "transit"),
+    Flow(_K.TRANSFER,         "transit",        "bank"),  # one that was given back
     Flow(_K.TOP_UP,           "wallet_funding", "wallet"),
     *(Flow(_K.ADJUSTMENT, debit, credit) for debit in ADJUSTABLE for credit in ADJUSTABLE),
 )

@@ -22,6 +22,7 @@ class PaymentEvent(StrEnum):
     CREATE = "create"
     SUBMIT = "submit"  # an attempt goes to a provider
     NOT_SENT = "not_sent"  # the provider could not be reached: nothing exists there
+    REROUTE = "reroute"  # refused for the provider's own reasons: another account is tried
     ACTION_NEEDED = "action_needed"
     AUTHORIZE = "authorize"
     CAPTURE = "capture"
@@ -42,6 +43,7 @@ TRANSITIONS: Mapping[tuple[PaymentStatus, PaymentEvent], PaymentStatus] = {
     (_S.CREATED,         _E.EXPIRE):        _S.EXPIRED,
 
     (_S.PROCESSING,      _E.NOT_SENT):      _S.CREATED,
+    (_S.PROCESSING,      _E.REROUTE):       _S.CREATED,
     (_S.PROCESSING,      _E.ACTION_NEEDED): _S.REQUIRES_ACTION,
     (_S.PROCESSING,      _E.AUTHORIZE):     _S.AUTHORIZED,
     (_S.PROCESSING,      _E.CAPTURE):       _S.CAPTURED,

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from kassa.domain.ledger import PostingKind
+from kassa.domain.ledger import TRANSIT_ACCOUNT, PostingKind, provider_account
 from kassa.domain.money import Money
 from kassa.domain.reports import BreakClass, LineKind, ReportLine
 
 LATE_AFTER = timedelta(hours=24)
 """How much later than ours a report's own date may be: two clocks differ by a day at most."""
-BANK = "bank"  # the account whose reports tell of payouts that arrived
+BANK = "bank"  # the account whose reports tell of payouts and transfers that arrived
 SANDBOX = "sandbox"  # the account on which no real money moves
 
 MOVEMENTS: Mapping[str, LineKind] = {
@@ -31,6 +31,11 @@ MOVEMENTS: Mapping[str, LineKind] = {
 
 _CHANGES = {"capture": LineKind.PAYMENT, "refund": LineKind.REFUND}
 _OF_DISPUTES = frozenset({LineKind.DISPUTE, LineKind.DISPUTE_REVERSAL})
+
+
+def ledger_account(account: str) -> str:
+    """Where in the ledger stands what the reports of this account tell of."""
+    return TRANSIT_ACCOUNT if account == BANK else provider_account(account)
 
 
 class LineState(StrEnum):
@@ -80,7 +85,7 @@ class Known:
 
 @dataclass(slots=True)
 class Directory:
-    """What the references of some lines lead to."""
+    """What the references of some lines lead to. `by_order`: by an order's id, or a payment's."""
 
     by_id: dict[str, Known] = field(default_factory=dict)
     by_order: dict[str, list[Known]] = field(default_factory=dict)
@@ -96,11 +101,15 @@ class Directory:
         if known.kind != "attempt":
             self.of_attempt.setdefault(known.attempt_id, []).append(known)
 
+    def called(self, name: str) -> list[Known]:
+        """What is called exactly that among us."""
+        one = self.by_id.get(name)
+        return [one] if one else self.by_order.get(name, [])
+
     def named_by(self, line: ReportLine) -> list[Known]:
         """By our reference, else by the provider's."""
         if line.our_reference:
-            one = self.by_id.get(line.our_reference)
-            found = [one] if one else self.by_order.get(line.our_reference, [])
+            found = self.called(line.our_reference)
             if found:
                 return found
         if not line.provider_reference:

@@ -10,6 +10,7 @@ from kassa.domain.lifecycle import (
     next_modification_status,
 )
 from kassa.domain.money import Money
+from kassa.domain.questions import next_question
 
 OPEN = frozenset({ModificationStatus.REQUESTED, ModificationStatus.PROCESSING})
 """Its outcome is not known yet, so what it reserves stays reserved."""
@@ -23,6 +24,7 @@ class Modification:
     `surplus`: it gives back, or lets go of, what nobody owed. `is_last`: after this capture,
     what is still reserved is let go. `request_id` within `request_scope`: the caller's own id
     of it, and `fingerprint` what was asked under that. `fee_minor`: what the provider charged.
+    `undecided_since`: as in Attempt.
     """
 
     company_id: str
@@ -49,6 +51,7 @@ class Modification:
     query_count: int = 0
     next_query_at: datetime | None = None
     last_query_at: datetime | None = None
+    undecided_since: datetime | None = None
     created_at: datetime
     updated_at: datetime
     completed_at: datetime | None = None
@@ -58,6 +61,10 @@ class Modification:
     @property
     def is_open(self) -> bool:
         return self.status in OPEN
+
+    def next_query(self, now: datetime) -> datetime | None:
+        """When to go on with it, or ask the provider again; None once the schedule is through."""
+        return next_question(self.undecided_since or self.created_at, now, self.id)
 
     def become(self, status: ModificationStatus, **changes: Any) -> "Modification":
         """This modification in another status.

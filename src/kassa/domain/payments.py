@@ -16,6 +16,7 @@ from kassa.domain.lifecycle import (
 )
 from kassa.domain.money import Money
 from kassa.domain.orders import Module
+from kassa.domain.questions import next_question
 
 
 class Method(StrEnum):
@@ -40,7 +41,8 @@ class CaptureMethod(StrEnum):
 
 
 OFFLINE = frozenset({Method.CASH, Method.CHECK, Method.BANK_TRANSFER})
-"""Methods whose money changes hands at the counter: recorded, never sent to a provider."""
+"""Methods whose money comes past us, over the counter or to the bank: recorded by staff, never
+sent to a provider."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +175,8 @@ class Payment:
 class Attempt:
     """One try to collect at one provider. `id` is the reference the provider hears.
 
-    `surplus`: its money was not owed by anybody.
+    `surplus`: its money was not owed by anybody. `undecided_since`: since when nobody knows what
+    became of it, where that is not since it was made; the schedule of questions begins there.
     """
 
     company_id: str
@@ -192,8 +195,13 @@ class Attempt:
     query_count: int = 0
     next_query_at: datetime | None = None
     last_query_at: datetime | None = None
+    undecided_since: datetime | None = None
     created_at: datetime
     updated_at: datetime
+
+    def next_query(self, now: datetime) -> datetime | None:
+        """When to ask the provider again; None once the schedule is through."""
+        return next_question(self.undecided_since or self.created_at, now, self.id)
 
     def become(self, status: AttemptStatus, **changes: Any) -> "Attempt":
         """This attempt in another status.

@@ -12,8 +12,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{1,39}", re.ASCII)
 RESERVED = frozenset({"sandbox", "wallet", "offline", "bank", "cash", "check"})
 """Names of the accounts that every installation has."""
 
-INTERNAL = frozenset({"wallet", "offline"})
-"""Accounts on which we move money ourselves: nobody is called."""
+INTERNAL = frozenset({"wallet", "offline", "bank"})
+"""Accounts on which we book money ourselves: nobody is called."""
 
 
 class Mode(StrEnum):

@@ -35,6 +35,7 @@ _ATTEMPT_BY_EVENT = {
     _E.CAPTURE: _A.SUCCEEDED,
     _E.DECLINE: _A.DECLINED,
     _E.NOT_SENT: _A.ABANDONED,
+    _E.REROUTE: _A.DECLINED,
 }
 _ATTEMPT_BY_NOTE = {
     "accepted by the provider": _A.DISPATCHED,
@@ -117,7 +118,7 @@ def _payment(now: History, past: History) -> Payment:
     for event in past.events:
         payment = replace(payment, status=event.to_status, version=event.seq, updated_at=event.at)
         attempt = by_id.get(event.evidence.get("attempt", ""))
-        if event.event is _E.NOT_SENT:
+        if event.event in (_E.NOT_SENT, _E.REROUTE):
             payment = replace(payment, method=None, connector="")
         elif event.event is _E.DECLINE and attempt is not None:
             payment = replace(
@@ -247,6 +248,7 @@ def _attempt(attempt: Attempt, status: AttemptStatus, at: datetime) -> Attempt:
         query_count=0,
         next_query_at=None,
         last_query_at=None,
+        undecided_since=None,
         updated_at=at,
     )
 
@@ -269,6 +271,7 @@ def _modification(
         "query_count": 0,
         "next_query_at": None,
         "last_query_at": None,
+        "undecided_since": None,
         "completed_at": None,
         "updated_at": item.created_at,
     }

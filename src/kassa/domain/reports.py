@@ -65,3 +65,5 @@ class BreakClass(StrEnum):
     UNREADABLE = "unreadable"
     DOUBLE_PAID = "double_paid"  # refunded, and taken back by a bank as well
     SURPLUS_STUCK = "surplus_stuck"  # money that nobody owed, and that cannot be given back
+    UNDECIDED = "undecided"  # the provider has not said what became of it for a week
+    UNKNOWN_NEWS = "unknown_news"  # a provider told of a charge or refund that nobody can find

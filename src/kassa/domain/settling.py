@@ -87,7 +87,8 @@ def apply(
 ) -> Effect:
     """Count what was reported, put the fee right, and settle what is complete.
 
-    `fee_told`: whether the line says what the provider kept.
+    `fee_told`: whether the line says what the provider kept. `account`: the ledger's, that it kept
+    it from.
     """
     reported = 0 if verdict.only_fee else _counted(holding, verdict)
     posting, contradicts = None, ""
@@ -104,6 +105,21 @@ def apply(
     if event is PaymentEvent.NOTE:
         told["note"] = "reported in part" if reported else "the provider's own fee"
     return Effect(_step(holding, event, told), posting, contradicts)
+
+
+def arrival(company_id: str, movement: Movement, *, posting_id: str, at: datetime) -> Posting:
+    """A transfer that was said to be on its way is at the bank; or one that went back has left."""
+    amount = Money(movement.minor, movement.currency)
+    return Posting(
+        company_id=company_id,
+        id=posting_id,
+        kind=PostingKind.TRANSFER,
+        currency=movement.currency,
+        entries=ledger.move(ledger.BANK_ACCOUNT, ledger.TRANSIT_ACCOUNT, amount),
+        payment_id=movement.payment_id,
+        cause=movement.cause,
+        at=at,
+    )
 
 
 def complete(holding: Holding, evidence: dict[str, Any]) -> Step:
@@ -157,9 +173,7 @@ def _put_fee_right(
         id=new_id("po"),
         kind=PostingKind.FEE_ADJUSTMENT,
         currency=holding.currency,
-        entries=ledger.move(
-            bearer, ledger.provider_account(account), Money(difference, holding.currency)
-        ),
+        entries=ledger.move(bearer, account, Money(difference, holding.currency)),
         payment_id=holding.id,
         cause=first.cause,
         at=at,

@@ -2,9 +2,10 @@
 
 import json
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from starlette.routing import Route
 
 from kassa.domain.errors import InvalidRequest, KassaError
 from kassa.usecases.core import Core
+from kassa.usecases.provider_calls import deadline
 
 BODY_LIMIT = 64 * 1024
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="-")
@@ -205,6 +207,7 @@ def route(
     """A route whose KassaErrors are told by `write_error`, as are our bugs, without a cause."""
 
     async def endpoint(request: Request) -> Response:
+        token = deadline.set(_deadline_of(request))
         try:
             return await handler(request)
         except KassaError as error:
@@ -213,9 +216,29 @@ def route(
             _log.exception("unexpected", path=path, request_id=REQUEST_ID.get())
             said = f"internal error; quote request id {REQUEST_ID.get()}"
             return write_error(request, KassaError(said))
+        finally:
+            deadline.reset(token)
 
     methods = [method] if isinstance(method, str) else list(method)
     return Route(path, endpoint, methods=methods)
+
+
+def _deadline_of(request: Request) -> float | None:  # seconds, not money
+    """X-Request-Deadline, when the caller stops waiting: Unix milliseconds, or RFC 3339.
+
+    One that cannot be read is as good as none; calls to providers end before it.
+    """
+    text = request.headers.get("x-request-deadline", "")
+    if not text:
+        return None
+    try:
+        if text.isascii() and text.isdigit():
+            left = timedelta(milliseconds=int(text) - time.time_ns() // 1_000_000)
+        else:
+            left = datetime.fromisoformat(text) - datetime.now(UTC)
+    except (ValueError, OverflowError, TypeError):
+        return None
+    return time.monotonic() + left.total_seconds()
 
 
 def utc_text(moment: datetime) -> str:

@@ -1,5 +1,6 @@
 """Serve a gRPC service so that a message nobody can read is the caller's mistake, in its words."""
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from google.rpc import status_pb2
 
 from kassa.domain.errors import InvalidRequest, KassaError
 from kassa.faces.grpc_status import told
+from kassa.usecases.provider_calls import deadline
 
 Tell = Callable[[KassaError], status_pb2.Status]
 Call = Callable[[Any, "grpc.aio.ServicerContext[Any, Any]"], Awaitable[Any]]
@@ -53,7 +55,12 @@ def _write(answer: message.Message) -> bytes:
 def _readable(call: Call, tell: Tell) -> Call:
     async def guarded(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
         if request is not None:
-            return await call(request, context)
+            left = context.time_remaining()
+            token = deadline.set(None if left is None else time.monotonic() + left)
+            try:
+                return await call(request, context)
+            finally:
+                deadline.reset(token)
         async with told(context, tell):
             raise InvalidRequest(
                 "the bytes are not the message that this call takes", reason="message_malformed"

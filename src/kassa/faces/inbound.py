@@ -3,6 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kassa import observe
 from kassa.domain.errors import KassaError
 from kassa.faces import edge
 from kassa.usecases.receive_notification import receive_notification
@@ -18,6 +19,7 @@ async def notify(request: Request) -> Response:
     received = await receive_notification(
         edge.core_of(request), account, headers, body, target=edge.target_of(request)
     )
+    observe.count_notification(received.account, received.outcome)
     return Response(received.body, received.status, media_type=received.content_type)
 
 

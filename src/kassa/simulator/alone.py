@@ -16,8 +16,11 @@ class BadStart(Exception):
     """It cannot begin like that; says why."""
 
 
-def run(directory: Path, *, port: int, seed: int, merchants: Any, faults: Any) -> None:
-    """Serve until interrupted. `merchants`, `faults`: as read from JSON, None for none.
+def run(
+    directory: Path, *, port: int, seed: int, merchants: Any, faults: Any, quiet: bool = False
+) -> None:
+    """Serve until interrupted. `merchants`, `faults`: as read from JSON, None for none. `quiet`:
+    it does not say where it listens.
 
     Raises: BadStart; OSError when the port is taken.
     """
@@ -27,12 +30,14 @@ def run(directory: Path, *, port: int, seed: int, merchants: Any, faults: Any) -
         accounts = [read_merchant(each) for each in merchants or []]
         if faults is not None:
             read_rules(faults)
-        asyncio.run(_serve(directory, port, seed, accounts, faults))
+        asyncio.run(_serve(directory, port, seed, accounts, faults, quiet))
     except (BadControl, BadRule, ValueError) as error:
         raise BadStart(str(error)) from None
 
 
-async def _serve(directory: Path, port: int, seed: int, accounts: Any, faults: Any) -> None:
+async def _serve(
+    directory: Path, port: int, seed: int, accounts: Any, faults: Any, quiet: bool
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -40,7 +45,8 @@ async def _serve(directory: Path, port: int, seed: int, accounts: Any, faults: A
     async with running(directory, seed=seed, port=port, merchants=accounts) as simulator:
         if faults is not None:
             simulator.set_faults(faults)
-        print(_welcome(simulator.url), flush=True)  # noqa: T201 - what the command says
+        if not quiet:
+            print(_welcome(simulator.url), flush=True)  # noqa: T201 - what the command says
         await stop.wait()
 
 

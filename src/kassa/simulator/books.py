@@ -110,14 +110,22 @@ class SqliteBooks:
         )
 
     def charges(
-        self, provider: str, merchant: str, *, since: datetime | None = None, limit: int = 100
+        self,
+        provider: str,
+        merchant: str,
+        *,
+        since: datetime | None = None,
+        limit: int = 100,
+        holding: str = "",
     ) -> Sequence[Charge]:
         rows = self._all(
             "SELECT * FROM charges WHERE provider = ? AND merchant = ? AND created_at >= ?"
-            " ORDER BY number DESC LIMIT ?",
+            " AND (? = '' OR instr(data, ?)) ORDER BY number DESC LIMIT ?",
             provider,
             merchant,
             micros(since) if since else 0,
+            holding,
+            json.dumps(holding, ensure_ascii=False)[1:-1],  # as `packed` writes it
             limit,
         )
         return [charge_in(row) for row in rows]

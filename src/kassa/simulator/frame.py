@@ -147,9 +147,15 @@ class Books(Protocol):
         ...
 
     def charges(
-        self, provider: str, merchant: str, *, since: datetime | None = None, limit: int = 100
+        self,
+        provider: str,
+        merchant: str,
+        *,
+        since: datetime | None = None,
+        limit: int = 100,
+        holding: str = "",
     ) -> Sequence[Charge]:
-        """Newest first."""
+        """Newest first. `holding`: a text that their data has somewhere."""
         ...
 
     def add_change(self, change: Change) -> None: ...

@@ -8,8 +8,9 @@ FEES_BOOKED_SINCE = "(select applied_at from public.schema_migration where numbe
 
 # For each kind of posting: the accounts that it may debit, and those that it may credit. Kinds
 # that are not named here may touch any.
-_SOURCES = ("provider", "wallet", "cash")
-_FEES = ("merchant", "provider", "fee_income", "fee_expense")
+_SOURCES = ("provider", "wallet", "cash", "transit")
+_FEES = ("merchant", "provider", "bank", "fee_income", "fee_expense")
+_AT_THE_BANK = ("bank", "transit")
 _SHAPES = {
     "authorize": (("reserved", "wallet"), ("held",)),
     "release": (("held",), ("reserved", "wallet")),
@@ -21,6 +22,7 @@ _SHAPES = {
     "fee_adjustment": (_FEES, _FEES),
     "dispute": (("merchant",), _SOURCES),
     "dispute_reversal": (_SOURCES, ("merchant",)),
+    "transfer": (_AT_THE_BANK, _AT_THE_BANK),
     "top_up": (("wallet_funding",), ("wallet",)),
 }
 _OF_PAYMENTS = ", ".join(f"'{kind}'" for kind in _SHAPES if kind != "top_up")

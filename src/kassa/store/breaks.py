@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from kassa.domain.ledger import provider_account
+from kassa.domain.matching import BANK, ledger_account
 from kassa.domain.reports import BreakClass
 
 
@@ -221,6 +221,8 @@ async def unreported(
         "select p.id, p.currency, p.captured_minor, p.settled_minor, p.captured_at from payment p"
         " where p.company_id = $1 and p.connector = $2 and p.status = 'captured'"
         " and p.settled_minor < p.captured_minor"
+        # What was recorded by mistake was taken back by a refund, and never comes.
+        " and ($2 <> $8 or p.refunded_minor < p.captured_minor)"
         " and p.captured_at < statement_timestamp() - $3::interval"
         " and exists (select from report_file f where f.company_id = $1 and f.connector = $2"
         "  and f.state = 'done'"
@@ -237,7 +239,8 @@ async def unreported(
         boundary,
         limit,
         BreakClass.MISSING_THEIRS.value,
-        provider_account(connector),
+        ledger_account(connector),
+        BANK,
     )
     return [Unreported(*row) for row in rows]
 

@@ -1,12 +1,13 @@
 """Captures, voids and refunds looked up outside of a change; disputes and fee rules likewise."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kassa.domain.disputes import Dispute
 from kassa.domain.fees import FeeKind, FeeRule
 from kassa.domain.modifications import Modification
+from kassa.domain.payments import OFFLINE
 from kassa.store.rows import (
     DISPUTE_COLUMNS,
     MODIFICATION_COLUMNS,
@@ -49,10 +50,25 @@ async def of_payments(
     return [read_modification(row) for row in rows]
 
 
-async def due(connection: Any, limit: int) -> list[Modification]:
-    """What should be sent, or asked about, now."""
+async def due(
+    connection: Any, room: Mapping[str, int], limit: int, *, busy: Sequence[str] = ()
+) -> list[Modification]:
+    """What should be sent, or asked about, now.
+
+    `room`: how many of each account may be taken; of the others none. `busy`: modifications that
+    are being pursued already. The accounts take turns.
+    """
     rows = await connection.fetch(
-        f"{_ALL} where m.next_query_at <= now() order by m.next_query_at limit $1", limit
+        f"select {columns('d', MODIFICATION_COLUMNS)} from unnest($1::text[], $2::int[])"
+        "   as r(account, room)"
+        " cross join lateral (select m.*, row_number() over (order by m.next_query_at) as place"
+        "   from modification m where m.connector = r.account and m.next_query_at <= now()"
+        "   and m.id <> all($3) order by m.next_query_at limit r.room) d"
+        " order by d.place, d.next_query_at limit $4",
+        list(room),
+        list(room.values()),
+        list(busy),
+        limit,
     )
     return [read_modification(row) for row in rows]
 
@@ -86,7 +102,8 @@ async def with_surplus(connection: Any, limit: int) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """`problem`: a BreakClass. `minor`: how much it is about."""
+    """`problem`: a BreakClass. `minor`: how much it is about. `cause`: the attempt or modification,
+    where it is one of several that a payment may have."""
 
     company_id: str
     payment_id: str
@@ -94,6 +111,7 @@ class Stuck:
     connector: str
     currency: str
     minor: int
+    cause: str = ""
 
 
 async def stuck(connection: Any, most_tries: int, limit: int) -> list[Stuck]:
@@ -109,7 +127,7 @@ async def stuck(connection: Any, most_tries: int, limit: int) -> list[Stuck]:
         " from payment p"
         " where p.surplus_minor > p.surplus_returned_minor + p.surplus_reserved_minor and ("
         "  exists (select from attempt a where a.company_id = p.company_id"
-        "   and a.payment_id = p.id and a.surplus and a.method in ('cash', 'check'))"
+        "   and a.payment_id = p.id and a.surplus and a.method = any($3))"
         "  or (select count(*) from modification m where m.payment_id = p.id"
         "   and m.company_id = p.company_id and m.surplus and m.status = 'failed') >= $1)) x"
         " where not exists (select from report_break b where b.payment_id = x.id"
@@ -117,6 +135,7 @@ async def stuck(connection: Any, most_tries: int, limit: int) -> list[Stuck]:
         " limit $2",
         most_tries,
         limit,
+        sorted(OFFLINE),
     )
     return [Stuck(*row) for row in rows]
 

@@ -169,7 +169,8 @@ async def page(
 async def due(connection: Any, limit: int) -> list[tuple[str, str]]:
     """(company, order id)s whose time has run out by the database's clock.
 
-    Not those with a payment whose outcome is open: they wait for it, and would block the queue.
+    Not those with a payment whose outcome is open, nor those whose provider was asked since and
+    will be asked again: they wait for it, and would block the queue.
     """
     rows = await connection.fetch(
         "select o.company_id, o.id from orders o where o.status = 'active'"
@@ -177,7 +178,8 @@ async def due(connection: Any, limit: int) -> list[tuple[str, str]]:
         "   where p.company_id = o.company_id and p.order_id = o.id"
         "   and (p.status in ('processing', 'authorized') or exists (select from attempt a"
         "     where a.company_id = p.company_id and a.payment_id = p.id"
-        "     and a.status = 'in_doubt')))"
+        "     and (a.status = 'in_doubt' or (a.status = 'dispatched'"
+        "       and a.last_query_at >= o.expires_at and a.next_query_at > now())))))"
         " order by o.expires_at limit $1",
         limit,
     )

@@ -1,6 +1,7 @@
 """Payments under change: lock them with their orders, read their attempts, save what changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -166,6 +167,9 @@ _INSERT_EVENT = _insert(
 )
 _INSERT_MODIFICATION = _insert("modification", ", ".join(MODIFICATION_COLUMNS))
 _INSERT_DISPUTE = _insert("dispute", ", ".join(DISPUTE_COLUMNS))
+_INSERT_ANSWER = _insert(
+    "provider_answer", "company_id, id, payment_id, about, account, outcome, at"
+)
 _INSERT_POSTING = _insert("posting", "company_id, id, kind, currency, payment_id, cause, at")
 _INSERT_ENTRY = _insert("entry", "company_id, posting_id, leg, account, currency, amount_minor")
 _INSERT_ANNOUNCEMENT = (
@@ -200,6 +204,9 @@ async def save(connection: Any, cases: Sequence[Case], known: set[str]) -> None:
         await _update_rows(connection, _UPDATE_ORDER, orders)
     await insert_postings(connection, [posting for case in changed for posting in case.postings])
     news = [item for case in changed for item in case.announcements]
+    answers = [asdict(item) for case in changed for item in case.answers]
+    if answers:
+        await connection.execute(_INSERT_ANSWER, json_rows(answers))
     if news:
         rows = [
             {
@@ -292,15 +299,46 @@ async def insert_postings(connection: Any, postings: Sequence[Any]) -> None:
     await connection.execute(_INSERT_ENTRY, json_rows(legs))
 
 
-async def to_query(connection: Any, connectors: Sequence[str], limit: int) -> list[tuple[str, str]]:
-    """(company, payment id)s with an attempt at one of `connectors` that should be asked now."""
+async def to_query(
+    connection: Any, room: Mapping[str, int], limit: int, *, busy: Sequence[str] = ()
+) -> list[tuple[str, str, str]]:
+    """(company, payment id, account)s with an attempt that should be asked about now.
+
+    `room`: how many of each account may be taken; of the others none. `busy`: payments that are
+    being asked about already. The accounts take turns, each with what is longest due.
+    """
     rows = await connection.fetch(
-        "select company_id, payment_id from attempt where next_query_at <= now()"
-        " and connector = any($1) order by next_query_at limit $2",
-        connectors,
+        "select d.company_id, d.payment_id, d.connector from unnest($1::text[], $2::int[])"
+        "   as r(account, room)"
+        " cross join lateral (select a.company_id, a.payment_id, a.connector, a.next_query_at,"
+        "   row_number() over (order by a.next_query_at) as place"
+        "   from attempt a where a.connector = r.account and a.next_query_at <= now()"
+        "   and a.payment_id <> all($3) order by a.next_query_at limit r.room) d"
+        " order by d.place, d.next_query_at limit $4",
+        list(room),
+        list(room.values()),
+        list(busy),
         limit,
     )
-    return [(row[0], row[1]) for row in rows]
+    return list(dict.fromkeys((row[0], row[1], row[2]) for row in rows))
+
+
+async def attempt_of_reference(
+    connection: Any, company_id: str, account: str, reference: str
+) -> Attempt | None:
+    """The newest attempt that the account's provider knows by its own reference.
+
+    `company_id`: "" for an account that serves every company.
+    """
+    row = await connection.fetchrow(
+        f"select {', '.join(ATTEMPT_COLUMNS)} from attempt where provider_reference = $3"
+        " and connector = $2 and provider_reference <> '' and ($1 = '' or company_id = $1)"
+        " order by created_at desc, id desc limit 1",
+        company_id,
+        account,
+        reference,
+    )
+    return read_attempt(row) if row else None
 
 
 async def next_number(connection: Any, company_id: str, name: str) -> int:

@@ -6,9 +6,9 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from kassa.domain.ledger import Posting, PostingKind, provider_account
+from kassa.domain.ledger import Posting, PostingKind
 from kassa.domain.lifecycle import PaymentStatus
-from kassa.domain.matching import MOVEMENTS, Directory, Known, Movement, Part
+from kassa.domain.matching import MOVEMENTS, Directory, Known, Movement, Part, ledger_account
 from kassa.domain.money import Money
 from kassa.domain.reports import LineKind, ReportLine
 from kassa.domain.settling import Holding, Step
@@ -119,7 +119,7 @@ async def look_up(
 ) -> Directory:
     """What these (our, the provider's) references name, of this company alone.
 
-    An order stands for the attempts of its payments that reached a provider.
+    An order, or a payment, stands for its attempts that reached a provider.
     """
     directory = Directory()
     ours = {our for our, _ in references if our}
@@ -131,12 +131,15 @@ async def look_up(
             "select p.order_id, a.id, 'attempt', a.id, a.payment_id, a.connector,"
             " a.provider_reference, a.status, a.status in ('dispatched', 'in_doubt')"
             " from payment p join attempt a on a.company_id = p.company_id and a.payment_id = p.id"
-            " where p.company_id = $1 and p.order_id = any($2) order by a.id",
+            " where p.company_id = $1 and (p.order_id = any($2) or p.id = any($2)) order by a.id",
             company_id,
             orders,
         )
         for order_id, *values in rows:
-            directory.add(Known(*values), order_id)
+            known = Known(*values)
+            directory.add(known, order_id if order_id in ours else "")
+            if known.payment_id in ours:
+                directory.by_order.setdefault(known.payment_id, []).append(known)
     theirs = {
         their
         for our, their in references
@@ -187,7 +190,7 @@ _FEES = (PostingKind.FEE.value, PostingKind.FEE_ADJUSTMENT.value)
 async def movements(
     connection: Any, company_id: str, connector: str, causes: Iterable[str]
 ) -> dict[str, list[Movement]]:
-    """What is booked at that provider account for these causes, oldest first, with its fees."""
+    """What is booked at that account for these causes, oldest first, with its fees."""
     rows = await connection.fetch(
         "select p.id, p.cause, p.payment_id, p.kind, e.amount_minor, p.currency, p.at,"
         " p.kind <> all($5) and exists (select from report_match r"
@@ -197,7 +200,7 @@ async def movements(
         " and p.kind = any($4)",
         company_id,
         list(causes),
-        provider_account(connector),
+        ledger_account(connector),
         [*MOVEMENTS, *_FEES],
         list(_FEES),
     )

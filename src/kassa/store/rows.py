@@ -41,14 +41,14 @@ PAYMENT_COLUMNS = (
 ATTEMPT_COLUMNS = (
     "company_id, id, payment_id, number, connector, method, status, amount_minor, currency,"
     " instrument, provider_reference, failure_code, failure_message, query_count, next_query_at,"
-    " last_query_at, created_at, updated_at, surplus"
+    " last_query_at, created_at, updated_at, surplus, undecided_since"
 ).split(", ")
 
 MODIFICATION_COLUMNS = (
     "company_id, id, payment_id, attempt_id, number, kind, status, amount_minor, currency,"
     " connector, surplus, is_last, reason, actor, face, request_scope, request_id, fingerprint,"
     " provider_reference, fee_minor, failure_code, failure_message, query_count, next_query_at,"
-    " last_query_at, created_at, updated_at, completed_at, extra"
+    " last_query_at, created_at, updated_at, completed_at, extra, undecided_since"
 ).split(", ")
 
 DISPUTE_COLUMNS = (
@@ -178,6 +178,7 @@ def read_attempt(row: Sequence[Any]) -> Attempt:
         created_at=row[16],
         updated_at=row[17],
         surplus=row[18],
+        undecided_since=row[19],
     )
 
 
@@ -308,6 +309,7 @@ def attempt_row(attempt: Attempt) -> dict[str, Any]:
         "created_at": attempt.created_at,
         "updated_at": attempt.updated_at,
         "surplus": attempt.surplus,
+        "undecided_since": attempt.undecided_since,
     }
 
 

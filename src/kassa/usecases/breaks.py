@@ -17,6 +17,7 @@ _LONGEST_NAME = 100
 _ACCOUNTS = frozenset(
     {
         ledger.CASH_ACCOUNT,
+        ledger.TRANSIT_ACCOUNT,
         ledger.BANK_ACCOUNT,
         ledger.SURPLUS_ACCOUNT,
         ledger.FEE_INCOME_ACCOUNT,

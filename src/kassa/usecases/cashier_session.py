@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 
 from kassa.domain.errors import NotFound
+from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.orders import Order
 from kassa.domain.payments import CaptureMethod, Method, Payment
 from kassa.domain.principals import Company
@@ -14,25 +16,46 @@ from kassa.usecases.core import Core
 from kassa.usecases.find_payments import payments_of_order
 from kassa.usecases.ids import company_number_of
 from kassa.usecases.open_payment import redirect
-from kassa.usecases.routing import NUMBER, Question, ways_to_pay
+from kassa.usecases.routing import ACCOUNT, NUMBER, REDIRECT, Question, Route, choose, ways_to_pay
+from kassa.usecases.submit_payment import Submission, submit_payment
 
-_WORDS = {  # what order_meta.payment_methods may say for each of our methods
-    Method.CREDIT_CARD: {"card", "cc", "dc", "credit_card"},
-    Method.WALLET: {"wallet", "app"},
-    Method.ALIPAY: {"alipay"},
+
+class Way(StrEnum):
+    """A way to pay as the page offers it."""
+
+    CREDIT_CARD = "credit_card"  # the number is typed in here: cards of the sandbox only
+    CARD_PAGE = "card_page"  # a card, on the provider's own page
+    WALLET = "wallet"
+    ALIPAY = "alipay"
+    EWALLET = "ewallet"
+    UPI = "upi"
+    NET_BANKING = "net_banking"
+
+
+_CARD_WORDS = frozenset({"card", "cc", "dc", "credit_card"})
+# fmt: off
+_WAYS: Mapping[Way, tuple[Method, str, frozenset[str]]] = {
+    Way.CREDIT_CARD: (Method.CREDIT_CARD, NUMBER,   _CARD_WORDS),
+    Way.CARD_PAGE:   (Method.CREDIT_CARD, REDIRECT, _CARD_WORDS),
+    Way.WALLET:      (Method.WALLET,      "",       frozenset({"wallet", "app"})),
+    Way.ALIPAY:      (Method.ALIPAY,      REDIRECT, frozenset({"alipay"})),
+    Way.EWALLET:     (Method.EWALLET,     REDIRECT, frozenset({"ewallet", "wallet", "app"})),
+    Way.UPI:         (Method.UPI,         REDIRECT, frozenset({"upi"})),
+    Way.NET_BANKING: (Method.NET_BANKING, REDIRECT, frozenset({"nb", "netbanking", "net_banking"})),
 }
-_ORDER = (Method.CREDIT_CARD, Method.WALLET, Method.ALIPAY)
-"""As the page lists them."""
+# fmt: on
+"""In the page's order: the method, what the payer gives for it, and how merchants name it in
+order_meta.payment_methods. Our own wallet is asked for nothing by any provider."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """`methods`: payable now. `sandbox`: cards are played by the sandbox provider."""
+    """`ways`: payable now. `sandbox`: cards are played by the sandbox provider."""
 
     company: Company
     order: Order
     payment: Payment
-    methods: tuple[Method, ...]
+    ways: tuple[Way, ...]
     expired: bool
     now: datetime
     sandbox: bool
@@ -57,39 +80,69 @@ async def open_session(core: Core, token: str) -> Session:
         company=company,
         order=order,
         payment=payment,
-        methods=_wanted(ways, order),
+        ways=_wanted(ways, order),
         expired=now >= order.expires_at,
         now=now,
         sandbox=NUMBER in ways.get(Method.CREDIT_CARD, ()),
     )
 
 
-def _wanted(ways: Mapping[Method, frozenset[str]], order: Order) -> tuple[Method, ...]:
+def _wanted(taken: Mapping[Method, frozenset[str]], order: Order) -> tuple[Way, ...]:
     """What some account takes and the merchant's comma list names, if there is one."""
-    offered = [method for method in _ORDER if method in ways or method is Method.WALLET]
     wanted = {word.strip().lower() for word in order.payment_methods.split(",") if word.strip()}
-    return tuple(method for method in offered if not wanted or wanted & _WORDS[method])
-
-
-def card_question(session: Session, number: str) -> Question:
-    """What decides which account takes a card that was typed in here."""
-    payment = session.payment
-    return Question(
-        company_id=session.company.id,
-        method=Method.CREDIT_CARD,
-        amount=payment.amount,
-        takes=NUMBER,
-        manual=payment.capture_method is CaptureMethod.MANUAL,
-        card_prefix=number[:8],
-        customer_id=session.order.customer.id,
-        key=payment.order_id,
+    return tuple(
+        way
+        for way, (method, takes, words) in _WAYS.items()
+        if (takes == "" or takes in taken.get(method, ())) and (not wanted or wanted & words)
     )
 
 
-async def start_alipay(core: Core, token: str) -> str:
-    """The address at Alipay where this session's payment can be paid.
+async def way_of(core: Core, session: Session, way: Way, *, card_digits: str = "") -> Route:
+    """Which account takes the payment by that way.
 
-    Raises: NotFound, IllegalTransition, UnsupportedOperation.
+    Raises: UnsupportedOperation.
     """
-    session = await open_session(core, token)
-    return (await redirect(core, session.payment, actor="payer")).redirect_url
+    payment = session.payment
+    method, takes, _ = _WAYS[way]
+    question = Question(
+        company_id=session.company.id,
+        method=method,
+        amount=payment.amount,
+        takes=takes,
+        manual=payment.capture_method is CaptureMethod.MANUAL,
+        card_prefix=card_digits[:8],
+        customer_id=session.order.customer.id,
+        account=payment.extra.get(ACCOUNT, ""),
+        key=payment.order_id,
+    )
+    return await choose(core, question)
+
+
+async def start_page(core: Core, session: Session, way: Way, *, back: str) -> Payment:
+    """The payment, with the address of the provider's page where it can be paid.
+
+    A page that was opened before and is still good is opened again: it can charge only once.
+    `back`: where the provider sends the payer afterwards.
+    Raises: NotFound, IllegalTransition, UnsupportedOperation, ProviderUnavailable.
+    """
+    payment, method = session.payment, _WAYS[way][0]
+    if method is Method.ALIPAY:
+        return await redirect(core, payment, actor="payer")
+    until = payment.redirect_expires_at
+    good = bool(payment.redirect_url) and (until is None or session.now < until)
+    if payment.status is PaymentStatus.REQUIRES_ACTION and payment.method is method and good:
+        return payment
+    route = await way_of(core, session, way)
+    submission = Submission(
+        company_id=payment.company_id,
+        payment_id=payment.id,
+        method=method,
+        connector=route.accounts[0],
+        fallbacks=route.accounts[1:],
+        because=route.because,
+        instrument="",
+        instrument_shown="",
+        actor="payer",
+        return_url=back,
+    )
+    return await submit_payment(core, submission)

@@ -15,7 +15,8 @@ from kassa.domain.modifications import Modification
 from kassa.domain.orders import Order
 from kassa.domain.payments import Payment
 from kassa.domain.principals import WalletUser
-from kassa.store import payments, wallets
+from kassa.store import mailboxes, payments, wallets
+from kassa.store.mailboxes import NewsKey
 from kassa.usecases.batch import batched
 from kassa.usecases.core import Core
 from kassa.usecases.fees import fee_schedules
@@ -40,13 +41,17 @@ class Change:
     """What somebody wants to happen to a payment.
 
     `decide` gets the locked case and moves it; it may run again on fresher rows, so it touches
-    nothing else. `wallet_user`: whose purse it will need.
+    nothing else. `wallet_user`: whose purse it will need. `news`: the notification that tells of
+    it; one that has been applied is not applied again, and it is marked in the same commit with
+    `about`, the attempt or modification it speaks of.
     """
 
     company_id: str
     payment_id: str
     decide: Callable[[Case, Purse | None], None]
     wallet_user: str | None = None
+    news: NewsKey | None = None
+    about: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -94,6 +99,8 @@ async def _round(
         attempts = await payments.attempts_of(connection, keys)
         beside = await _beside(core, connection, keys, found)
         purses = await _purses(connection, [changes[index] for index in wanted], found)
+        applied = await mailboxes.applied(connection, _told(changes, wanted))
+        fresh: list[tuple[NewsKey, str, str]] = []
         done: list[Case] = []
         busy: set[tuple[str, str]] = set()
         for index in wanted:
@@ -109,17 +116,29 @@ async def _round(
             own = {item.id: item for item in attempts if item.payment_id == payment.id}
             case = Case(payment, order, own, now, core.new_id, order_paid=order_paid)
             beside.put_into(case)
+            if change.news in applied:
+                results[index] = case
+                continue
             purse = purses.get((change.company_id, change.wallet_user, payment.amount.currency))
             outcome = _decide(change, case, purse)
             results[index] = outcome
             if isinstance(outcome, Case):
                 done.append(outcome)
+                if change.news is not None:
+                    fresh.append((change.news, change.about, case.payment.status))
+                    case.name_evidence(0, {"news": change.news.dedupe_key})
         known = {attempt.id for attempt in attempts} | beside.ids
         await payments.save(connection, done, known)
         postings = [posting for case in done for posting in case.postings]
+        await mailboxes.mark_applied(connection, fresh)
         await wallets.change_balances(connection, balance_changes(postings))
         await wallets.add_spending(connection, wallet_spending(postings))
     return later
+
+
+def _told(changes: Sequence[Change], wanted: Sequence[int]) -> list[NewsKey]:
+    found = [changes[index].news for index in wanted]
+    return [key for key in found if key is not None]
 
 
 @dataclass(slots=True)

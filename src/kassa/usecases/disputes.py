@@ -7,14 +7,18 @@ from kassa.domain.disputing import dispute
 from kassa.domain.errors import IllegalTransition
 from kassa.domain.payments import Attempt, Payment
 from kassa.store import modifications, payments
+from kassa.store.mailboxes import NewsKey
 from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
 
 
 async def take_dispute_news(
-    core: Core, attempt: Attempt, news: DisputeNews, *, actor: str
+    core: Core, attempt: Attempt, news: DisputeNews, *, actor: str, key: NewsKey | None = None
 ) -> Payment:
-    """Commit what a provider said of a dispute. Twice, or in another order, is harmless."""
+    """Commit what a provider said of a dispute. Twice, or in another order, is harmless.
+
+    `key`: the notification it was said in, which is applied with it and never again.
+    """
 
     def decide(case: Case, _: Purse | None) -> None:
         try:
@@ -34,7 +38,13 @@ async def take_dispute_news(
             told = {"reference": news.reference, "reason": error.message}
             case.note("a dispute that cannot be ours", actor=actor, evidence=told)
 
-    change = Change(company_id=attempt.company_id, payment_id=attempt.payment_id, decide=decide)
+    change = Change(
+        company_id=attempt.company_id,
+        payment_id=attempt.payment_id,
+        decide=decide,
+        news=key,
+        about=attempt.id,
+    )
     return (await change_payment(core, change)).payment
 
 

@@ -12,7 +12,7 @@ from kassa.domain.payments import Payment
 from kassa.store import orders
 from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
-from kassa.usecases.sync_payment import sync_payment
+from kassa.usecases.sync_payment import sync_payment, waits_to_be_closed
 
 _log = structlog.get_logger("kassa.expiry")
 _ACTOR = "worker:expiry"
@@ -21,8 +21,10 @@ _ACTOR = "worker:expiry"
 async def expire_orders(core: Core, limit: int = 200) -> int:
     """Expire due orders and their open payments; returns how many orders ended.
 
-    A payment at a provider is asked about first. One whose outcome is unknown stays, and so does
-    its order: money that may be there never reads as not there.
+    A payment at a provider is asked about first; one that waits at the page of a provider that
+    can close it is closed there, and found paid or expires. One whose outcome is unknown, or that
+    could not be closed, stays, and so does its order: money that may be there never reads as not
+    there.
     """
     async with core.db.connection() as connection:
         due = await orders.due(connection, limit)
@@ -44,11 +46,16 @@ async def _end(core: Core, payment: Payment) -> bool:
 async def _ask_and_end(core: Core, payment: Payment) -> bool:
     if payment.connector and payment.status not in ENDED:
         await sync_payment(core, payment.company_id, payment.id, actor=_ACTOR)
-    change = Change(company_id=payment.company_id, payment_id=payment.id, decide=_expire)
+
+    def decide(case: Case, _: Purse | None) -> None:
+        if not any(waits_to_be_closed(core, case, one) for one in case.attempts.values()):
+            _expire(case)
+
+    change = Change(company_id=payment.company_id, payment_id=payment.id, decide=decide)
     return (await change_payment(core, change)).order.status is OrderStatus.EXPIRED
 
 
-def _expire(case: Case, _: Purse | None) -> None:
+def _expire(case: Case) -> None:
     if case.order.status is not OrderStatus.ACTIVE or case.now < case.order.expires_at:
         return
     if case.payment.status in OPEN:

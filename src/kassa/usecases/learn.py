@@ -1,7 +1,6 @@
 """What a provider's answer means for a payment: the one place that reads outcomes."""
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any, assert_never
 
 from kassa.connectors.base import (
@@ -30,18 +29,6 @@ from kassa.domain.payments import Attempt, CaptureMethod
 _S = PaymentStatus
 _ASKED = frozenset({AttemptStatus.DISPATCHED, AttemptStatus.IN_DOUBT})
 _MISMATCH = "amount_mismatch"
-_SCHEDULE = [3, 5, 10, 20, 40, 80, 180, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800]
-_LATER = 12 * 3600  # seconds between queries once the schedule is through
-
-
-def query_pause(count: int) -> timedelta:
-    """How long to wait before query number `count` + 1 of an attempt."""
-    return timedelta(seconds=_SCHEDULE[count] if count < len(_SCHEDULE) else _LATER)
-
-
-def is_last_query(count: int) -> bool:
-    """Whether `count` queries are all that the schedule holds."""
-    return count >= len(_SCHEDULE)
 
 
 def learn(
@@ -162,7 +149,7 @@ def _ask_again(case: Case, attempt: Attempt, reference: str) -> None:
             attempt.become(
                 AttemptStatus.DISPATCHED,
                 provider_reference=reference or attempt.provider_reference,
-                next_query_at=case.now + query_pause(attempt.query_count),
+                next_query_at=attempt.next_query(case.now),
             )
         )
 
@@ -204,11 +191,8 @@ def _not_sent(case: Case, attempt: Attempt, actor: str, evidence: dict[str, Any]
 
 def _in_doubt(case: Case, attempt: Attempt, actor: str, evidence: dict[str, Any], how: str) -> None:
     if attempt.status is AttemptStatus.DISPATCHED and how == "charge":
-        case.put_attempt(
-            attempt.become(
-                AttemptStatus.IN_DOUBT, next_query_at=case.now + query_pause(attempt.query_count)
-            )
-        )
+        doubtful = attempt.become(AttemptStatus.IN_DOUBT, undecided_since=case.now)
+        case.put_attempt(replace(doubtful, next_query_at=doubtful.next_query(case.now)))
         case.move(PaymentEvent.NOTE, actor=actor, evidence={**evidence, "note": "in doubt"})
         return
     _ask_again_later(case, attempt)
@@ -216,8 +200,7 @@ def _in_doubt(case: Case, attempt: Attempt, actor: str, evidence: dict[str, Any]
 
 def _ask_again_later(case: Case, attempt: Attempt) -> None:
     if attempt.status in _ASKED:
-        pause = query_pause(attempt.query_count)
-        case.put_attempt(attempt.become(attempt.status, next_query_at=case.now + pause))
+        case.put_attempt(replace(attempt, next_query_at=attempt.next_query(case.now)))
 
 
 def _unknown(

@@ -35,11 +35,13 @@ from kassa.domain.modifications import Modification
 from kassa.domain.money import Money, payable
 from kassa.domain.payments import Attempt, Payment
 from kassa.domain.providers import INTERNAL
+from kassa.domain.questions import ask_soon
 from kassa.store import modifications
+from kassa.store.mailboxes import NewsKey
 from kassa.usecases.batch import to_the_end
 from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
-from kassa.usecases.learn import query_pause
+from kassa.usecases.plain_news import write_outcome
 from kassa.usecases.provider_calls import Task, ask_provider
 
 _ASK_IF_SILENT = timedelta(seconds=30)  # longer than any call may take: then we must have died
@@ -272,19 +274,35 @@ def request_of(core: Core, modification: Modification, attempt: Attempt) -> Modi
 
 
 async def take_modification_news(
-    core: Core, modification: Modification, outcome: ModificationOutcome, *, actor: str, how: str
+    core: Core,
+    modification: Modification,
+    outcome: ModificationOutcome,
+    *,
+    actor: str,
+    how: str,
+    news: NewsKey | None = None,
 ) -> Case:
     """Commit what a provider said of a modification, whoever asked or told. Twice is harmless."""
 
     def decide(case: Case, _: Purse | None) -> None:
-        current = case.modifications[modification.id]
+        first, current = len(case.events), case.modifications[modification.id]
         if how == "query":
             current = replace(current, query_count=current.query_count + 1, last_query_at=case.now)
             case.put_modification(current)
         take_outcome(case, current, outcome, actor=actor, how=how)
+        if how == "query":
+            case.decided_by_answer(first, about=current, outcome=write_outcome(outcome))
+        current = case.modifications[modification.id]
+        if how == "notification" and current.is_open:  # a client waits: the provider may know now
+            soon = ask_soon(current.last_query_at, case.now)
+            case.put_modification(replace(current, next_query_at=soon))
 
     change = Change(
-        company_id=modification.company_id, payment_id=modification.payment_id, decide=decide
+        company_id=modification.company_id,
+        payment_id=modification.payment_id,
+        decide=decide,
+        news=news,
+        about=modification.id,
     )
     return await change_payment(core, change)
 
@@ -316,6 +334,8 @@ def take_outcome(
             )
         case Declined():
             return
+        case NotSent() if how == "query":  # the question was not sent: that tells nothing
+            _ask_later(case, modification)
         case NotSent() | Unknown():
             # Nothing is there under our key, so the same request may be sent again.
             again = (
@@ -348,8 +368,10 @@ def _done(case: Case, modification: Modification, outcome: Done, actor: str) -> 
 
 def _ask_later(case: Case, modification: Modification) -> None:
     if modification.is_open:
-        pause = query_pause(modification.query_count)
-        case.put_modification(replace(modification, next_query_at=case.now + pause))
+        if modification.status is _M.PROCESSING and modification.undecided_since is None:
+            modification = replace(modification, undecided_since=case.now)
+        next_query_at = modification.next_query(case.now)
+        case.put_modification(replace(modification, next_query_at=next_query_at))
 
 
 async def find_modification(
@@ -403,10 +425,9 @@ async def sync_modification(core: Core, modification: Modification, *, actor: st
             return
         send = current.status is _M.REQUESTED
         status = _M.PROCESSING if send else current.status
-        pause = max(_ASK_IF_SILENT, query_pause(current.query_count))
-        case.put_modification(
-            current.become(status, last_query_at=case.now, next_query_at=case.now + pause)
-        )
+        planned = current.next_query(case.now)
+        later = planned and max(planned, case.now + _ASK_IF_SILENT)
+        case.put_modification(current.become(status, last_query_at=case.now, next_query_at=later))
         claimed.append((current, case.attempts[current.attempt_id]))
 
     change = Change(

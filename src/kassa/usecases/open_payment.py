@@ -1,5 +1,8 @@
 """A customer opens the payment of an order, renews its redirect, and reads it again."""
 
+from dataclasses import replace
+from typing import Any
+
 from kassa.connectors.base import ActionNeeded
 from kassa.domain.case import Case
 from kassa.domain.errors import IllegalTransition, NotFound
@@ -10,9 +13,9 @@ from kassa.store import payments
 from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
 from kassa.usecases.find_payments import View, find_by_number, payments_of_order
-from kassa.usecases.learn import learn, query_pause
+from kassa.usecases.learn import learn
 from kassa.usecases.provider_calls import Task, ask_provider
-from kassa.usecases.routing import REDIRECT, Question, choose
+from kassa.usecases.routing import ACCOUNT, REDIRECT, Question, choose
 from kassa.usecases.submit_payment import charge_request
 
 # Declined before anything was sent, for what the order is: another try would end alike.
@@ -114,7 +117,7 @@ async def redirect(core: Core, payment: Payment, *, actor: str, renew: bool = Tr
             attempt = case.start_attempt(Method.ALIPAY, account, actor=actor)
         chosen.append(attempt)
 
-    key = {"company_id": payment.company_id, "payment_id": payment.id}
+    key: dict[str, Any] = {"company_id": payment.company_id, "payment_id": payment.id}
     case = await change_payment(core, Change(decide=start, **key))
     if not chosen:
         return case.payment
@@ -139,8 +142,7 @@ async def redirect(core: Core, payment: Payment, *, actor: str, renew: bool = Tr
                     redirect_url=outcome.url,
                     redirect_expires_at=outcome.expires_at,
                 )
-                pause = query_pause(held.query_count)
-                case.put_attempt(held.become(held.status, next_query_at=case.now + pause))
+                case.put_attempt(replace(held, next_query_at=held.next_query(case.now)))
             return
         learn(
             case,
@@ -162,6 +164,7 @@ def _question(payment: Payment) -> Question:
         takes=REDIRECT,
         manual=payment.capture_method is CaptureMethod.MANUAL,
         customer_id=payment.payer,
+        account=payment.extra.get(ACCOUNT, ""),
         key=payment.order_id,
         any_currency=True,
     )

@@ -195,6 +195,13 @@ class AccountView:
     notify_url: str
 
 
+async def stored_accounts(core: Core, company_id: str) -> dict[str, ProviderAccount]:
+    """The company's own accounts by name, read without making a connector of any."""
+    async with core.db.connection() as connection:
+        stored = await store.all_accounts(connection)
+    return {one.account.name: one.account for one in stored if one.account.company_id == company_id}
+
+
 async def list_accounts(core: Core, company_id: str) -> list[AccountView]:
     """The company's accounts, and those of the installation that it may use."""
     await refresh(core, now=True)

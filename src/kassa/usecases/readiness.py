@@ -1,8 +1,11 @@
 """Whether this process may take requests, and how much work waits."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kassa.store import doubts as store
 from kassa.store import mailboxes, migrate, server
+from kassa.store.doubts import Doubt
 from kassa.store.mailboxes import Backlog
 from kassa.usecases.core import Core
 
@@ -19,6 +22,7 @@ class Readiness:
 
     checks: dict[str, str]
     backlog: Backlog | None
+    doubts: Sequence[Doubt] = ()
 
     @property
     def ready(self) -> bool:
@@ -37,7 +41,24 @@ class Readiness:
             f"kassa_oldest_modification_seconds {self.backlog.oldest_modification_seconds}\n"
             f"kassa_payments_with_surplus {self.backlog.surplus}\n"
             f"kassa_disputes_open {self.backlog.disputes}\n"
+            f"kassa_provider_news_waiting {self.backlog.news}\n"
+            f"kassa_provider_news_lost {self.backlog.lost_news}\n" + self._in_doubt()
         )
+
+    def _in_doubt(self) -> str:
+        """By account: for how long, and of how much, nobody knows what became of it."""
+        oldest: dict[str, int] = {}
+        for one in self.doubts:
+            oldest[one.account] = max(one.oldest_seconds, oldest.get(one.account, 0))
+        lines = [
+            f'kassa_doubt_oldest_seconds{{account="{account}"}} {seconds}\n'
+            for account, seconds in oldest.items()
+        ]
+        lines += [
+            f'kassa_doubt_minor{{account="{one.account}",currency="{one.currency}"}} {one.minor}\n'
+            for one in self.doubts
+        ]
+        return "".join(lines)
 
 
 async def readiness(core: Core) -> Readiness:
@@ -55,4 +76,5 @@ async def readiness(core: Core) -> Readiness:
             value = await server.setting(connection, name)
             lax = core.policy.live and value not in good
             checks[name] = f"is {value}: commits may be lost" if lax else "ok"
-        return Readiness(checks, await mailboxes.backlog(connection))
+        backlog = await mailboxes.backlog(connection)
+        return Readiness(checks, backlog, await store.doubts(connection))

@@ -1,113 +1,129 @@
-"""Take a provider's notification: verify, keep, apply once, acknowledge."""
+"""Take a provider's notification: verify, keep, acknowledge, apply once."""
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
 
-from kassa.connectors.base import (
-    AnyNews,
-    DisputeNews,
-    Irrelevant,
-    ModificationNews,
-    News,
-    Refused,
-)
+from kassa.connectors.base import AnyNews, Irrelevant, ModificationNews, Refused
 from kassa.domain.claims import PREFIX
 from kassa.domain.errors import NotFound
-from kassa.domain.modifications import Modification
-from kassa.domain.payments import Attempt
-from kassa.domain.principals import Company
-from kassa.store import mailboxes, modifications, payments
+from kassa.store import mailboxes
+from kassa.store.mailboxes import KeptNews, NewsKey
+from kassa.usecases.apply_news import LEASE, apply_kept, is_ripe, look_up
 from kassa.usecases.authenticate import company_by_number
+from kassa.usecases.batch import to_the_end
 from kassa.usecases.core import Core
-from kassa.usecases.disputes import take_dispute_news
 from kassa.usecases.ids import company_number_of
-from kassa.usecases.modify_payment import take_modification_news
-from kassa.usecases.provider_accounts import refresh
-from kassa.usecases.submit_payment import take_news
+from kassa.usecases.plain_news import write_news
+from kassa.usecases.provider_accounts import account_of, refresh
 
 _log = structlog.get_logger("kassa.inbox")
 _TEXT = "text/plain; charset=utf-8"
+_PATIENCE_SECONDS = 1.0  # seconds, not money: so long the provider waits for its news to be applied
+_KEPT_SECRET = frozenset({"authorization", "cookie", "proxy-authorization"})
+NOBODY = "unknown"
+"""The account of a notification for an account that there is not, when they are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """The HTTP answer for the provider."""
+    """The HTTP answer for the provider. `account`, `outcome`: what to count it under; the outcome
+    is applied, duplicate, irrelevant, refused or parked."""
 
     status: int
     content_type: str
     body: bytes
-
-
-_REFUSED = Received(401, _TEXT, b"refused")  # one answer, whatever was wrong
+    account: str = field(default=NOBODY, compare=False)
+    outcome: str = field(default="", compare=False)
 
 
 async def receive_notification(
     core: Core, account: str, headers: Mapping[str, str], body: bytes, *, target: str = ""
 ) -> Received:
-    """Verified over the raw bytes, stored, then applied exactly once, in any order.
+    """Verified over the raw bytes, stored, answered, and applied exactly once, in any order.
 
-    Anything not genuine has no effect and gets one constant refusal.
+    It is applied before the answer where that takes no time, and otherwise behind it; a worker
+    applies what a process that died has left. Anything not genuine, stale, or about what is not
+    this account's has no effect, is not stored, and gets one constant refusal.
     """
     await refresh(core)
     connector = core.connectors.get(account)
     if connector is None:
-        return _REFUSED
+        return _refused(NOBODY, "there is no such account")
     news = connector.parse_notification(headers, body, target=target, received_at=datetime.now(UTC))
     if isinstance(news, Refused):
-        _log.warning("notification refused", account=account, reason=news.reason)
-        return _REFUSED
+        return _refused(account, news.reason)
+    thanks = connector.acknowledgement
     if isinstance(news, Irrelevant):
-        return Received(200, *connector.acknowledgement)
-    company = await _company_of(core, news)
-    if company is None:
-        _log.warning("notification for nobody", account=account, key=news.key)
-        return _REFUSED
-    await _apply(core, company.id, account, news, body)
-    return Received(200, *connector.acknowledgement)
+        return Received(200, *thanks, account, "irrelevant")
+    company_id = await _company_of(core, account, news)
+    if company_id is None or not _is_plain(news):
+        return _refused(account, f"misaddressed: {news.key!r:.100}")
+    try:
+        about = await look_up(core, company_id, account, news)
+    except NotFound as error:
+        return _refused(account, f"misaddressed: {error.message}")
+    async with core.db.connection() as connection:
+        kept = await mailboxes.keep_news(
+            connection,
+            NewsKey(company_id, account, news.dedupe_key),
+            headers=_headers_to_keep(headers),
+            body=body,
+            news=write_news(news),
+            lease_for=LEASE,
+        )
+    if not kept.is_applied:
+        await _apply_for_a_while(core, kept)
+    if not kept.is_new:
+        return Received(200, *thanks, account, "duplicate")
+    can_be = about is not None and is_ripe(news, about)
+    return Received(200, *thanks, account, "applied" if can_be else "parked")
 
 
-async def _company_of(core: Core, news: AnyNews) -> Company | None:
-    """Our references name the company they belong to."""
+def _refused(account: str, reason: str) -> Received:
+    """One answer, whatever was wrong; the reason is for our log only."""
+    _log.warning("notification refused", account=account, reason=reason)
+    return Received(401, _TEXT, b"refused", account, "refused")
+
+
+async def _company_of(core: Core, account: str, news: AnyNews) -> str | None:
+    """Whose it is. Our references name their company; what names only the provider's is the
+    account's company's, or "" where the account serves everybody. None: nobody's here."""
+    owner = account_of(core, account).company_id
     prefixes = PREFIX.values() if isinstance(news, ModificationNews) else ("at",)
     for prefix in prefixes:
         number = company_number_of(news.key, prefix)
         if number is not None:
-            return await company_by_number(core, number)
-    return None
+            company = await company_by_number(core, number)
+            return company.id if company and owner in ("", company.id) else None
+    if isinstance(news, ModificationNews) or not news.charge_reference:
+        return None
+    return owner
 
 
-async def _apply(core: Core, company_id: str, account: str, news: AnyNews, body: bytes) -> None:
-    async with core.db.connection() as connection:
-        about: Attempt | Modification | None
-        if isinstance(news, ModificationNews):
-            about = await modifications.by_id(connection, company_id, news.key)
-        else:
-            about = await payments.find_attempt(connection, company_id, news.key)
-        if about is None or about.connector != account:
-            raise NotFound("nothing of that reference")
-        fresh = await mailboxes.keep_news(
-            connection, company_id, account, news.dedupe_key, attempt=about.id, body=body
-        )
-    if not fresh:
-        return
-    # Applying twice is harmless by the state tables; the mark only saves the work.
-    result = await _take(core, news, about, actor=f"provider:{account}")
-    async with core.db.connection() as connection:
-        await mailboxes.mark_applied(connection, company_id, account, news.dedupe_key, result)
+def _is_plain(news: AnyNews) -> bool:
+    """Whether the names in it can be stored and shown."""
+    names = [news.dedupe_key, news.key]
+    if not isinstance(news, ModificationNews):
+        names.append(news.charge_reference)
+    return bool(news.dedupe_key) and all(name.isprintable() for name in names)
 
 
-async def _take(core: Core, news: AnyNews, about: Attempt | Modification, *, actor: str) -> str:
-    """What the payment is afterwards, in a word."""
-    if isinstance(news, ModificationNews) and isinstance(about, Modification):
-        case = await take_modification_news(
-            core, about, news.outcome, actor=actor, how="notification"
-        )
-        return case.modifications[about.id].status
-    assert isinstance(about, Attempt)
-    if isinstance(news, DisputeNews):
-        return (await take_dispute_news(core, about, news, actor=actor)).status
-    assert isinstance(news, News)
-    return (await take_news(core, about, news.outcome, actor=actor, how="notification")).status
+def _headers_to_keep(headers: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in headers.items()
+        if name not in _KEPT_SECRET and value.isprintable()
+    }
+
+
+async def _apply_for_a_while(core: Core, kept: KeptNews) -> None:
+    """Begin to apply it, and wait a moment for that; it goes on when the moment is over."""
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            await to_the_end(core, apply_kept(core, kept))
+    except TimeoutError:
+        _log.info("news is applied behind its acknowledgement", account=kept.key.account)

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import BinaryIO
 
 from kassa.domain.errors import InvalidRequest
-from kassa.domain.matching import BANK, LATE_AFTER, LineState
+from kassa.domain.matching import LATE_AFTER, LineState
 from kassa.domain.reports import BreakClass, ReportLine, Unreadable
 from kassa.domain.settling import complete
 from kassa.store import breaks, payments
@@ -101,7 +101,7 @@ async def reconcile(
         await import_batches(run, batches)
     await _finish(run)
     missing = 0
-    if not dry_run and connector != BANK:
+    if not dry_run:
         missing = await find_missing(core, company_id, connector)
     return replace(await _outcome(run, imported_before=False), missing=missing)
 

@@ -8,11 +8,22 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from kassa.domain import ledger
 from kassa.domain.ledger import Posting
-from kassa.domain.matching import BANK, Desk, Directory, LineState, Movement, Part, Verdict
+from kassa.domain.matching import (
+    BANK,
+    Desk,
+    Directory,
+    Known,
+    LineState,
+    Movement,
+    Part,
+    Verdict,
+)
 from kassa.domain.money import Money
 from kassa.domain.reports import BreakClass, LineKind, ReportLine, Unreadable
-from kassa.domain.settling import Effect, Holding, Step, apply
+from kassa.domain.settling import Effect, Holding, Step, apply, arrival
+from kassa.domain.transfers import MAY_BE_TRANSFERS, names_in
 from kassa.store import breaks, payments
 from kassa.store import reconciliation as store
 from kassa.store.reconciliation import BreakRow, LineRow, ReportFile
@@ -65,6 +76,13 @@ class Batch:
             for _, item in numbered
             if isinstance(item, ReportLine) and item.kind is not LineKind.PAYOUT
         ]
+        if account == BANK:
+            references += [
+                (_clean(name)[:_LONGEST], _clean(name)[:_LONGEST])
+                for _, item in numbered
+                if isinstance(item, ReportLine)
+                for name, _ in names_in(item)
+            ]
         self.directory = directory = await store.look_up(connection, company_id, references)
         ids = sorted({known.payment_id for known in directory.by_id.values()})
         if self.dry_run:
@@ -81,10 +99,11 @@ class Batch:
         """Decide on these lines, after a look, in their order. `again`: they were breaks, and
         only what matches now is of interest."""
         desk = await self._lay_out(connection)
-        for place, item in numbered:
-            if isinstance(item, Unreadable):
-                self._put_aside(place, item)
+        for place, found in numbered:
+            if isinstance(found, Unreadable):
+                self._put_aside(place, found)
                 continue
+            item = self._as_transfer(found) if self.file.connector == BANK else found
             verdict = await self._verdict(connection, desk, place, item)
             if again:
                 if verdict.state is LineState.MATCHED:
@@ -121,6 +140,32 @@ class Batch:
             state=LineState.BREAK,
             problem=BreakClass.MISSING_OURS,
             words=f"an adjustment of {line.amount} that is not booked",
+        )
+
+    def _as_transfer(self, line: ReportLine) -> ReportLine:
+        """A bank's line that names a bank transfer of ours, or its refund, tells of that."""
+        if line.kind not in MAY_BE_TRANSFERS:
+            return line
+        kind = LineKind.PAYMENT if line.amount.minor > 0 else LineKind.REFUND
+        for name, is_sure in names_in(line):
+            named = [one for one in self.directory.called(name) if one.connector == BANK]
+            if not named:  # what was noted when it was recorded
+                noted = self.directory.by_provider.get(name, ())
+                named = [one for one in noted if one.connector == BANK]
+                named = named if len(named) == 1 else []
+            if named and (is_sure or self._fits(named, line)):
+                ours = named[0].id if len(named) == 1 else name
+                return replace(
+                    line, kind=kind, our_reference=ours, provider_reference="", payout_reference=""
+                )
+        return line
+
+    def _fits(self, named: Sequence[Known], line: ReportLine) -> bool:
+        """Whether something that is booked for these is of exactly that amount."""
+        return any(
+            movement.minor == line.amount.minor and movement.currency == line.amount.currency
+            for known in named
+            for movement in self.booked.get(known.id, ())
         )
 
     def _once(self, verdict: Verdict) -> Verdict:
@@ -187,7 +232,8 @@ class Batch:
             self._match(place, line, verdict)
 
     def _match(self, place: int, line: ReportLine, verdict: Verdict) -> None:
-        if verdict.late:
+        at_the_bank = self.file.connector == BANK
+        if verdict.late and not at_the_bank:  # a transfer is on its way for days
             self._open(place, BreakClass.LATE, verdict.late, line, verdict)
         self.completed += [part.place for part in verdict.parts]
         told = {
@@ -196,7 +242,12 @@ class Batch:
             "line": line.number,
             "amount": str(line.amount),
         }
-        fee_told = bool(verdict.fee_minor) or self.tells_fees
+        fee_told = bool(verdict.fee_minor) or (self.tells_fees and not at_the_bank)
+        if at_the_bank and not verdict.only_fee:
+            self.postings += [
+                arrival(self.file.company_id, one, posting_id=self.core.new_id("po"), at=self.now)
+                for one in verdict.movements
+            ]
         put = self.payouts.setdefault((line.amount.currency, line.payout_reference[:_LONGEST]), [])
         for movement in verdict.movements:
             self.causes.add(movement.cause)
@@ -226,7 +277,9 @@ class Batch:
             verdict,
             told,
             fee_told=fee_told,
-            account=self.file.connector,
+            account=ledger.BANK_ACCOUNT
+            if self.file.connector == BANK
+            else ledger.provider_account(self.file.connector),
             new_id=self.core.new_id,
             at=self.now,
         )
@@ -284,7 +337,7 @@ class Batch:
             self._bump(LineState.MATCHED, len(verdict.parts))
             self._bump(LineState.WAITING, -len(verdict.parts))
         at = line.occurred_at
-        if at is not None and line.kind in _MATCHED_KINDS:
+        if at is not None and (line.kind in _MATCHED_KINDS or self.file.connector == BANK):
             file = self.file
             file.covers_from = min(file.covers_from or at, at)
             file.covers_until = max(file.covers_until or at, at)
@@ -332,7 +385,7 @@ def reads_settlements(numbered: Sequence[Numbered]) -> bool:
 async def book(connection: Any, batch: Batch) -> None:
     """What concerns only the payments that the batch has locked, whatever becomes of the file."""
     company_id = batch.file.company_id
-    if batch.steps:
+    if batch.steps or batch.postings:
         await store.save_steps(
             connection,
             company_id,

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from kassa.connectors.catalog import maker_of
 from kassa.domain.case import Case
 from kassa.domain.errors import IdempotencyMismatch
 from kassa.domain.lifecycle import PaymentEvent, PaymentStatus
@@ -18,8 +19,9 @@ from kassa.usecases.core import Core
 from kassa.usecases.create_order import NewOrder, create_order
 from kassa.usecases.find_payments import payments_of_order
 from kassa.usecases.pay_from_wallet import WalletPay, pay_from_wallet
+from kassa.usecases.payees import account_for_payee
 from kassa.usecases.record_payment import Recording, record_payment
-from kassa.usecases.routing import NUMBER, TOKEN, Question, choose
+from kassa.usecases.routing import ACCOUNT, NUMBER, TOKEN, Question, choose
 from kassa.usecases.submit_payment import Submission, submit_payment
 
 _S = PaymentStatus
@@ -32,9 +34,8 @@ _MOST_SERVED = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RequestedPayment:
-    """`instrument`, `auth_code` and `fingerprint_of` are secrets: sent on or hashed, never kept.
-
-    `payer_account`, `payee_account`: masked, kept to be shown.
+    """`instrument`, `auth_code`, `payee_number` and `fingerprint_of` are secrets: sent on or
+    hashed, never kept. `payer_account`, `payee_account`: masked, kept to be shown.
     """
 
     company: Company
@@ -48,6 +49,7 @@ class RequestedPayment:
     instrument_shown: str
     payer_account: dict[str, Any]
     payee_account: dict[str, Any]
+    payee_number: str = ""
     auth_code: str = ""
     module: Module | None = None
     fingerprint_of: dict[str, Any] = field(default_factory=dict)
@@ -60,12 +62,13 @@ async def request_payment(core: Core, wanted: RequestedPayment) -> Payment:
     nothing; new content is refused while the payment lives, and is a new attempt after it failed.
     Raises: InvalidRequest, IdempotencyMismatch, IllegalTransition, ProviderUnavailable.
     """
+    account = await account_for_payee(core, wanted.company.id, wanted.payee_number)
     content = _fingerprint(core, wanted)
     payment = await _payment_for(core, wanted)
-    payment, go_on = await _claim(core, wanted, payment, content)
+    payment, go_on = await _claim(core, wanted, payment, content, account)
     if not go_on:
         return payment
-    return await _pay(core, wanted, payment)
+    return await _pay(core, wanted, payment, account)
 
 
 def _fingerprint(core: Core, wanted: RequestedPayment) -> str:
@@ -100,7 +103,7 @@ async def _payment_for(core: Core, wanted: RequestedPayment) -> Payment:
 
 
 async def _claim(
-    core: Core, wanted: RequestedPayment, payment: Payment, content: str
+    core: Core, wanted: RequestedPayment, payment: Payment, content: str, account: str
 ) -> tuple[Payment, bool]:
     """Write down whose request the payment serves; says whether an attempt is to be made."""
     if content in _served(payment) and not _left_lying(payment, content):
@@ -126,6 +129,7 @@ async def _claim(
         if not verdict[0]:
             return  # unclaimed, so that a repeat is answered alike
         kept = {
+            ACCOUNT: account,
             _SERVED: [*served, content][-_MOST_SERVED:],
             _CLAIMED: payment.version + 1,
             "user_id": wanted.user_id,
@@ -157,7 +161,7 @@ def _left_lying(payment: Payment, content: str) -> bool:
     return payment.status is _S.CREATED or payment.extra.get(_CLAIMED) == payment.version
 
 
-async def _pay(core: Core, wanted: RequestedPayment, payment: Payment) -> Payment:
+async def _pay(core: Core, wanted: RequestedPayment, payment: Payment, account: str) -> Payment:
     company_id, payment_id = payment.company_id, payment.id
     if wanted.method in OFFLINE:
         recording = Recording(
@@ -174,13 +178,14 @@ async def _pay(core: Core, wanted: RequestedPayment, payment: Payment) -> Paymen
         return await pay_from_wallet(core, pay)
     if not wanted.instrument:
         return payment  # the payer goes to the cashier, which sends them to the provider
-    route = await choose(core, _question(wanted, payment))
+    route = await choose(core, _question(wanted, payment, account))
     submission = Submission(
         company_id=company_id,
         payment_id=payment_id,
         method=wanted.method,
         connector=route.accounts[0],
         fallbacks=route.accounts[1:],
+        because=route.because,
         instrument=wanted.instrument,
         instrument_shown=wanted.instrument_shown,
         actor=wanted.actor,
@@ -191,15 +196,17 @@ async def _pay(core: Core, wanted: RequestedPayment, payment: Payment) -> Paymen
     return await submit_payment(core, submission)
 
 
-def _question(wanted: RequestedPayment, payment: Payment) -> Question:
+def _question(wanted: RequestedPayment, payment: Payment, account: str) -> Question:
     number = wanted.instrument.isdigit()
     return Question(
         company_id=payment.company_id,
         method=wanted.method,
         amount=payment.amount,
         takes=NUMBER if number else TOKEN,
+        maker=maker_of(wanted.instrument),
         manual=payment.capture_method is CaptureMethod.MANUAL,
         card_prefix=wanted.instrument[:8] if number else "",
         customer_id=wanted.user_id,
+        account=account,
         key=payment.order_id,
     )

@@ -1,24 +1,42 @@
 """Which provider account a payment takes, and which come next when that one cannot."""
 
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from kassa.connectors.base import Capturer
 from kassa.connectors.kind import Kind
 from kassa.domain.errors import UnsupportedOperation
+from kassa.domain.fees import FeeKind, FeeSchedule
 from kassa.domain.money import Money
 from kassa.domain.payments import Method
 from kassa.domain.providers import ProviderAccount
+from kassa.domain.routing import By, Facts, Measures, decide
+from kassa.store import routes
 from kassa.usecases.core import Core
+from kassa.usecases.fees import fee_schedules
 from kassa.usecases.provider_accounts import account_of, kind_of_account, refresh
+from kassa.usecases.provider_calls import Task, is_resting
+from kassa.usecases.route_rules import RuleSet, rules_of
 
 NUMBER, TOKEN, REDIRECT = "number", "token", "redirect"
 """What the payer gives: a sandbox card number, a provider's token, or nothing but a click."""
+
+ACCOUNT = "provider_account"
+"""In a payment's extra: the account that must take it, because its payee is paid through that."""
+
+_MEMORY = "success rates"
+_RATES_FRESH_SECONDS = 10.0  # seconds, not money
+_LATELY = timedelta(hours=1)
+_ENOUGH = 20  # attempts; of fewer nothing can be said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """What a route depends on. `takes`: NUMBER, TOKEN or REDIRECT. `manual`: funds are to be
     reserved first. `account`: the one that must take it, where that is settled already (a payee's).
+    `maker`: the connector whose own token is given, where the token shows it.
     `card_prefix`: up to eight first digits, where they are known. `key`: what decides a share by
     weight: the same key takes the same way. `any_currency`: where no account takes the currency,
     one that takes the method will do, to refuse it in its own words.
@@ -28,6 +46,7 @@ class Question:
     method: Method
     amount: Money
     takes: str
+    maker: str = ""
     manual: bool = False
     country: str = ""
     card_prefix: str = ""
@@ -48,6 +67,27 @@ class Route:
     version: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """An account as a route sees it. `why_not`: "" when it can take the payment."""
+
+    name: str
+    connector: str
+    why_not: str
+
+
+async def look_at_all(core: Core, question: Question) -> list[Look]:
+    """Every account that the company may use, and why it cannot take this payment."""
+    await refresh(core)
+    accounts = [account_of(core, name) for name in core.connectors]
+    mine = [account for account in accounts if account.serves(question.company_id)]
+    mine.sort(key=lambda one: (one.company_id == "", _age(one), one.name))
+    return [
+        Look(name=one.name, connector=one.connector, why_not=why_not(core, one, question))
+        for one in mine
+    ]
+
+
 async def choose(core: Core, question: Question) -> Route:
     """The way this payment takes.
 
@@ -63,10 +103,73 @@ async def choose(core: Core, question: Question) -> Route:
             f" {question.amount.currency} here",
             reason="method_off",
         )
+    rules = await rules_of(core, question.company_id)
+    names = [account.name for account in able]
+    measures = await _measures(core, question, rules, names)
+    decision = decide(rules.rules, _facts(question), names, measures)
+    if not decision.accounts:
+        raise UnsupportedOperation("the routing rules leave no account", reason="method_off")
     return Route(
-        accounts=tuple(account.name for account in able),
-        because=(f"{able[0].name} is the first account that can take it",),
+        accounts=tuple(decision.accounts),
+        because=tuple(decision.because),
+        version=rules.version,
     )
+
+
+def _facts(question: Question) -> Facts:
+    return Facts(
+        method=question.method.value,
+        amount=question.amount,
+        country=question.country,
+        card_prefix=question.card_prefix,
+        customer_id=question.customer_id,
+        key=question.key,
+    )
+
+
+async def _measures(
+    core: Core, question: Question, rules: RuleSet, names: Sequence[str]
+) -> Measures:
+    """What the rules that are there need to know, and no more."""
+    needed = {rule.by for rule in rules.rules}
+    schedule = FeeSchedule()
+    rates: Mapping[str, int] = {}
+    if By.FEE in needed:
+        async with core.db.connection() as connection:
+            schedules = await fee_schedules(core, connection, [question.company_id])
+        schedule = schedules[question.company_id]
+    if By.SUCCESS in needed:
+        rates = await _success_of(core, question.company_id)
+    now = datetime.now(UTC)
+
+    def fee(name: str) -> Money:
+        return schedule.expected(
+            FeeKind.PAYMENT,
+            question.amount,
+            connector=name,
+            method=question.method.value,
+            at=now,
+        )
+
+    resting = frozenset(name for name in names if is_resting(core, name, Task.CHARGE))
+    return Measures(fee=fee, success=rates.get, resting=resting)
+
+
+async def _success_of(core: Core, company_id: str) -> Mapping[str, int]:
+    """Accepted attempts in ten thousand within the last hour, by account; a few seconds old."""
+    known: dict[str, tuple[float, Mapping[str, int]]] = core.gatherers.setdefault(_MEMORY, {})
+    read_at, rates = known.get(company_id, (-_RATES_FRESH_SECONDS, {}))
+    if time.monotonic() - read_at < _RATES_FRESH_SECONDS:
+        return rates
+    async with core.db.connection() as connection:
+        counts = await routes.lately(connection, company_id, _LATELY)
+    rates = {
+        name: 10_000 * accepted // tried
+        for name, (accepted, tried) in counts.items()
+        if tried >= _ENOUGH
+    }
+    known[company_id] = (time.monotonic(), rates)
+    return rates
 
 
 def candidates(
@@ -110,6 +213,8 @@ def _unfit(kind: Kind, question: Question, any_currency: bool) -> str:
         return f"does not take {question.method}"
     if question.takes not in kind.takes:
         return f"does not take a payment by {question.takes}"
+    if question.takes == TOKEN and question.maker != (kind.name if kind.token_prefix else ""):
+        return f"does not take tokens of {question.maker or 'others'}"
     known = kind.currencies is None or question.amount.currency in kind.currencies
     if not known and not any_currency:
         return f"does not take {question.amount.currency}"

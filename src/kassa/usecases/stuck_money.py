@@ -1,7 +1,8 @@
-"""Money that nobody but a person can put right becomes a work item."""
+"""What nobody but a person can put right, or find out, becomes a work item."""
 
+from kassa.domain.questions import NEEDS_REVIEW
 from kassa.domain.reports import BreakClass
-from kassa.store import modifications
+from kassa.store import doubts, modifications
 from kassa.store.reconciliation import BreakRow, insert_breaks
 from kassa.usecases.core import Core
 from kassa.usecases.return_surplus import MOST_TRIES
@@ -9,19 +10,23 @@ from kassa.usecases.return_surplus import MOST_TRIES
 _WORDS = {
     BreakClass.DOUBLE_PAID: "refunded, and taken back by the payer's bank as well: tell the bank,"
     " with the refund as evidence",
+    BreakClass.UNDECIDED: "the provider has not said for a week what became of it: find out there."
+    " It stays unknown until the provider tells",
     BreakClass.SURPLUS_STUCK: "nobody owed it, and it cannot be given back by itself: settle it"
     " with the payer",
 }
 
 
 async def report_stuck_money(core: Core, limit: int = 1_000) -> int:
-    """Open a break for each payment whose money left twice, or holds surplus that cannot go back.
+    """Open a break for each payment whose money left twice, or holds surplus that cannot go back,
+    and for each charge, capture, void or refund of which nobody knows for too long what became.
 
-    Once of each payment and class, however often this runs; returns how many are new.
+    Once of each, however often this runs; returns how many are new.
     """
     opened = 0
     async with core.db.transaction() as connection:
         found = await modifications.stuck(connection, MOST_TRIES, limit)
+        found += await doubts.long_undecided(connection, NEEDS_REVIEW, limit)
         for company_id in sorted({one.company_id for one in found}):
             rows = [
                 BreakRow(
@@ -30,6 +35,7 @@ async def report_stuck_money(core: Core, limit: int = 1_000) -> int:
                     connector=one.connector,
                     details=_WORDS[BreakClass(one.problem)],
                     payment_id=one.payment_id,
+                    cause=one.cause,
                     currency=one.currency,
                     expected_minor=0,
                     found_minor=one.minor,

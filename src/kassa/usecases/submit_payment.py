@@ -1,31 +1,45 @@
 """Send a payment to its provider: commit the intent, call, commit what was learned."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from kassa.connectors.base import Capturer, ChargeRequest, NotSent
+from kassa.connectors.base import (
+    Capturer,
+    ChargeRequest,
+    Connector,
+    Declined,
+    NotSent,
+    Outcome,
+)
 from kassa.domain.case import Case
 from kassa.domain.errors import ProviderUnavailable, UnsupportedOperation
-from kassa.domain.lifecycle import PaymentStatus
+from kassa.domain.lifecycle import AttemptStatus, PaymentStatus
 from kassa.domain.orders import Order
 from kassa.domain.payments import Attempt, CaptureMethod, Method, Payment
+from kassa.domain.questions import ask_soon
+from kassa.store.mailboxes import NewsKey
 from kassa.usecases.batch import to_the_end
 from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
 from kassa.usecases.learn import learn
+from kassa.usecases.plain_news import write_outcome
 from kassa.usecases.provider_calls import Task, ask_provider
 
+_MOST_FAILOVERS = 2
 _ASK_IF_SILENT = timedelta(seconds=30)  # longer than any call may take: then we must have died
+_EARLIER = timedelta(seconds=30)  # the provider ends it before we do, so that none pays in between
+_UNDECIDED = frozenset({AttemptStatus.DISPATCHED, AttemptStatus.IN_DOUBT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Submission:
     """`instrument`: what the payer gave; a secret that goes to the provider and nowhere else.
     `connector`: the provider account. `fallbacks`: the accounts that follow, in this order, when
-    nothing was sent or the refusal was soft. `instrument_shown`: its masked form, which is kept.
-    `only_from`: statuses it may start from; `only_version`: the one version it may start from.
+    nothing was sent or the refusal was soft; `because`: why these. `instrument_shown`: its masked
+    form, which is kept. `only_from`: statuses it may start from; `only_version`: the one version
+    it may start from.
     """
 
     company_id: str
@@ -40,6 +54,7 @@ class Submission:
     only_version: int | None = None
     extra: dict[str, Any] | None = None
     fallbacks: tuple[str, ...] = ()
+    because: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -70,21 +85,68 @@ async def submit_payment(core: Core, wanted: Submission) -> Payment:
 
 async def _call(core: Core, wanted: Submission, started: _Started, attempt: Attempt) -> Payment:
     """Steps 2 and 3. They run to their end even when the caller has gone away."""
-    request = charge_request(
-        core,
-        started.payment,
-        started.order,
-        attempt,
-        instrument=wanted.instrument,
-        back=wanted.return_url,
-    )
-    outcome = await ask_provider(
-        core, wanted.connector, Task.CHARGE, lambda connector: connector.charge(request)
-    )
-    payment = await take_news(core, attempt, outcome, actor=f"provider:{wanted.connector}")
+    following = list(wanted.fallbacks[:_MOST_FAILOVERS])
+    while True:
+        request = charge_request(
+            core,
+            started.payment,
+            started.order,
+            attempt,
+            instrument=wanted.instrument,
+            back=wanted.return_url,
+        )
+        charge = _charging(request)
+        outcome = await ask_provider(core, attempt.connector, Task.CHARGE, charge)
+        after: list[Attempt] = []
+        follow = _follow(core, wanted, following.pop(0), after) if following else None
+        actor = f"provider:{attempt.connector}"
+        payment = await take_news(core, attempt, outcome, actor=actor, follow=follow)
+        if not after:
+            break
+        attempt = after[0]
     if isinstance(outcome, NotSent):
         raise ProviderUnavailable("the provider cannot be reached and nothing was sent; try again")
     return payment
+
+
+def _charging(request: ChargeRequest) -> Callable[[Connector], Awaitable[Outcome]]:
+    return lambda connector: connector.charge(request)
+
+
+Follow = Callable[[Case, Attempt, Outcome], bool]
+"""Goes on with another account when this answer allows it; says whether it did."""
+
+
+def _follow(core: Core, wanted: Submission, account: str, after: list[Attempt]) -> Follow:
+    """Only where nothing was sent, or the refusal was soft; never on an unknown outcome."""
+
+    def follow(case: Case, attempt: Attempt, outcome: Outcome) -> bool:
+        after.clear()
+        goes = isinstance(outcome, NotSent) or (isinstance(outcome, Declined) and outcome.soft)
+        if not goes or account not in core.connectors or not case.can_reroute(attempt):
+            return False
+        actor = f"provider:{attempt.connector}"
+        if isinstance(outcome, Declined):
+            evidence = {"attempt": attempt.id, "by": "charge", "next": account}
+            evidence["provider_code"] = outcome.provider_code
+            case.reroute(
+                attempt, code=outcome.code, message=outcome.message, actor=actor, evidence=evidence
+            )
+        else:
+            connector = core.connectors[attempt.connector]
+            learn(case, attempt, outcome, connector=connector, actor=actor, how="charge")
+        started = case.start_attempt(
+            wanted.method,
+            account,
+            actor=wanted.actor,
+            instrument=wanted.instrument_shown,
+            because={"because": [f"{attempt.connector} could not take it", *wanted.because]},
+        )
+        case.put_attempt(replace(started, next_query_at=case.now + _ASK_IF_SILENT))
+        after.append(case.attempts[started.id])
+        return True
+
+    return follow
 
 
 async def _start(core: Core, wanted: Submission) -> _Started:
@@ -107,6 +169,7 @@ async def _start(core: Core, wanted: Submission) -> _Started:
             wanted.connector,
             actor=wanted.actor,
             instrument=wanted.instrument_shown,
+            because={"because": list(wanted.because)} if wanted.because else None,
         )
         case.put_attempt(replace(attempt, next_query_at=case.now + _ASK_IF_SILENT))
         if wanted.extra is not None:
@@ -144,7 +207,7 @@ def charge_request(
         instrument=instrument,
         return_url=back,
         notify_url=f"{core.policy.base_url}/providers/{attempt.connector}",
-        expires_at=payment.expires_at,
+        expires_at=payment.expires_at - _EARLIER,
         now=datetime.now(UTC),
         capture=payment.capture_method is CaptureMethod.AUTOMATIC,
         method=attempt.method,
@@ -153,29 +216,50 @@ def charge_request(
 
 
 async def take_news(
-    core: Core, attempt: Attempt, outcome: Any, *, actor: str, how: str = "charge"
+    core: Core,
+    attempt: Attempt,
+    outcome: Any,
+    *,
+    actor: str,
+    how: str = "charge",
+    news: NewsKey | None = None,
+    follow: Follow | None = None,
 ) -> Payment:
-    """Commit what a provider said about an attempt, whoever asked or told. Twice is harmless."""
+    """Commit what a provider said about an attempt, whoever asked or told. Twice is harmless.
+
+    `news`: the notification it was said in, which is applied with it and never again. `follow`:
+    tries another account where the answer allows it.
+    """
     case = await change_payment(
         core,
         Change(
             company_id=attempt.company_id,
             payment_id=attempt.payment_id,
-            decide=_news(core, attempt, outcome, actor, how),
+            decide=_news(core, attempt, outcome, actor, how, follow),
+            news=news,
+            about=attempt.id,
         ),
     )
     return case.payment
 
 
 def _news(
-    core: Core, attempt: Attempt, outcome: Any, actor: str, how: str
+    core: Core, attempt: Attempt, outcome: Any, actor: str, how: str, follow: Follow | None
 ) -> Callable[[Case, Purse | None], None]:
     def decide(case: Case, _: Purse | None) -> None:
-        current = case.attempts[attempt.id]
+        first, current = len(case.events), case.attempts[attempt.id]
         if how == "query":
             current = replace(current, query_count=current.query_count + 1, last_query_at=case.now)
             case.put_attempt(current)
+        if follow is not None and follow(case, current, outcome):
+            return
         connector = core.connectors[current.connector]
         learn(case, case.attempts[attempt.id], outcome, connector=connector, actor=actor, how=how)
+        if how == "query":
+            case.decided_by_answer(first, about=current, outcome=write_outcome(outcome))
+        current = case.attempts[attempt.id]
+        if how == "notification" and current.status in _UNDECIDED:  # it may know more by now
+            soon = ask_soon(current.last_query_at, case.now)
+            case.put_attempt(replace(current, next_query_at=soon))
 
     return decide

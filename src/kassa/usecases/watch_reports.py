@@ -1,7 +1,6 @@
 """What reports leave to time: payments that were reported before the rest of them was let go, and
 payments that no report has told of in all the days since."""
 
-from kassa.domain.matching import BANK
 from kassa.store import breaks
 from kassa.usecases.core import Core
 from kassa.usecases.reconcile import find_missing, settle_complete
@@ -16,6 +15,5 @@ async def watch_reports(core: Core) -> int:
     for company_id in complete:
         done += await settle_complete(core, company_id)
     for company_id, connector in reported:
-        if connector != BANK:
-            done += await find_missing(core, company_id, connector)
+        done += await find_missing(core, company_id, connector)
     return done

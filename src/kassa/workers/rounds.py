@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 import structlog
 
+from kassa.usecases.apply_news import apply_news
 from kassa.usecases.chain import chain_history
 from kassa.usecases.core import Core
 from kassa.usecases.deliver_announcements import Courier
 from kassa.usecases.expire_orders import expire_orders
-from kassa.usecases.poll_payments import poll_payments
-from kassa.usecases.pursue_modifications import pursue_modifications
+from kassa.usecases.poll_payments import poller
+from kassa.usecases.pursue_modifications import pursuer
 from kassa.usecases.release_authorizations import release_authorizations
 from kassa.usecases.return_surplus import return_surplus
 from kassa.usecases.stuck_money import report_stuck_money
+from kassa.usecases.terminate_order import pursue_terminations
 from kassa.usecases.watch_reports import watch_reports
 
 _log = structlog.get_logger("kassa.worker")
@@ -38,13 +40,15 @@ class Chore:
 
 
 def standard_chores() -> list[Chore]:
-    """What every installation's worker does. A fresh list: the courier knows what it has out."""
-    courier = Courier()
+    """What every installation's worker does. A fresh list: some know what they have under way."""
+    courier, polling, pursuit = Courier(), poller(), pursuer()
     return [
         Chore("deliver", 0.25, courier.set_out, courier.finish),  # seconds, not money
-        Chore("poll", 0.5, poll_payments),  # seconds, not money
+        Chore("inbox", 0.5, apply_news),  # seconds, not money
+        Chore("poll", 0.5, polling.set_out, polling.finish),  # seconds, not money
         Chore("expire", 1.0, expire_orders),  # seconds, not money
-        Chore("pursue", 0.5, pursue_modifications),  # seconds, not money
+        Chore("pursue", 0.5, pursuit.set_out, pursuit.finish),  # seconds, not money
+        Chore("terminate", 1.0, pursue_terminations),  # seconds, not money
         Chore("surplus", 1.0, return_surplus),  # seconds, not money
         Chore("chain", 1.0, chain_history),  # seconds, not money
         Chore("deadlines", 10.0, release_authorizations),  # seconds, not money

@@ -14,7 +14,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from kassa.connectors.alipay import AlipayConnector
+from kassa.connectors.alipay.connector import AlipayConnector
 from kassa.connectors.alipay.rsa2 import Signer, Verifier, request_text
 from kassa.connectors.http import ProviderHttp
 

@@ -5,9 +5,17 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 from tests.connectors.alipay.conftest import VECTORS, KeyPair
 
-from kassa.connectors.alipay import AlipayConnector
+from kassa.connectors.alipay.connector import AlipayConnector
 from kassa.connectors.alipay.rsa2 import notification_texts
-from kassa.connectors.base import Captured, Declined, InDoubt, News, Pending, Refused
+from kassa.connectors.base import (
+    Captured,
+    Declined,
+    InDoubt,
+    ModificationNews,
+    News,
+    Pending,
+    Refused,
+)
 from kassa.connectors.http import ProviderHttp
 from kassa.domain.money import Money
 
@@ -179,6 +187,42 @@ def test_each_status_has_its_meaning(
 
     assert isinstance(news, News)
     assert isinstance(news.outcome, kind)
+
+
+@pytest.mark.parametrize("status", ["TRADE_SUCCESS", "TRADE_CLOSED"])
+def test_news_of_a_refund_of_ours_is_about_the_refund(
+    played: AlipayConnector, alipays: KeyPair, status: str
+) -> None:
+    # The sum that comes with it is of all refunds, so a query tells how much this one moved.
+    changes = {"trade_status": status, "refund_fee": "1.00", "out_biz_no": "re12_01kbrefund"}
+
+    news = played.parse_notification({}, signed({**without_signature(), **changes}, alipays))
+
+    assert news == ModificationNews(
+        dedupe_key=FIELDS["notify_id"],
+        key="re12_01kbrefund",
+        outcome=Pending(reference=TRADE_NO),
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"refund_fee": "1.00", "out_biz_no": "by hand"},
+        {"refund_fee": "1.00", "out_biz_no": "at12_01kbrefund"},
+        {"refund_fee": "0.00", "out_biz_no": "re12_01kbrefund"},
+        {"out_biz_no": "re12_01kbrefund"},
+        {"refund_fee": "1.00"},
+    ],
+    ids=str,
+)
+def test_what_is_no_refund_of_ours_is_news_of_the_charge(
+    played: AlipayConnector, alipays: KeyPair, changes: dict[str, str]
+) -> None:
+    news = played.parse_notification({}, signed({**without_signature(), **changes}, alipays))
+
+    assert isinstance(news, News)
+    assert isinstance(news.outcome, Captured)
 
 
 def test_a_resent_notification_has_the_same_dedupe_key(

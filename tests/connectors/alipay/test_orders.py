@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from tests.connectors.alipay.conftest import KeyPair
 
-from kassa.connectors.alipay import AlipayConnector
+from kassa.connectors.alipay.connector import AlipayConnector
 from kassa.connectors.alipay.rsa2 import request_text
 from kassa.connectors.base import ActionNeeded, ChargeRequest, Declined
 from kassa.connectors.http import ProviderHttp
@@ -100,6 +100,23 @@ async def test_a_phone_gets_the_wap_cashier(alipay: AlipayConnector) -> None:
     assert parameters_of(outcome)["method"] == "alipay.trade.wap.pay"
     assert content_of(outcome)["product_code"] == "QUICK_WAP_WAY"
     assert content_of(outcome)["quit_url"] == "https://shop.example/return"
+
+
+async def test_an_app_gets_an_order_string_and_no_address(
+    alipay: AlipayConnector, ours: KeyPair
+) -> None:
+    outcome = await alipay.charge(a_request(instrument="app"))
+
+    assert isinstance(outcome, ActionNeeded)
+    assert outcome.url.startswith("app_id=2021000000000001&biz_content=%7B%22subject%22")
+    order = dict(parse_qsl(outcome.url, strict_parsing=True))
+    assert order["method"] == "alipay.trade.app.pay"
+    assert order["notify_url"] == "https://shop.example/notify"
+    assert "return_url" not in order
+    content = json.loads(order["biz_content"])
+    assert content["product_code"] == "QUICK_MSECURITY_PAY"
+    assert content["time_expire"] == "2026-11-22 10:15:00"
+    assert ours.verifier.accepts(order["sign"], request_text(order))
 
 
 async def test_what_is_empty_is_neither_signed_nor_sent(alipay: AlipayConnector) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.connectors.alipay.conftest import Gateway, KeyPair, connected
 from tests.connectors.loopback import answering, listening, never_answers
 
-from kassa.connectors.alipay import AlipayConnector
+from kassa.connectors.alipay.connector import AlipayConnector
 from kassa.connectors.base import Captured, Declined, InDoubt, NotSent, Pending, Unknown
 from kassa.domain.money import Money
 

@@ -225,7 +225,7 @@ async def test_a_header_sent_twice_is_refused(ask, headers, twice, status, code)
     "method, path, allowed",
     [
         ("GET", "/v1/orders:create", "POST"),
-        ("DELETE", "/pg/orders/x", "GET, HEAD"),
+        ("DELETE", "/pg/orders/x", "GET, HEAD, PATCH"),
         ("PROPFIND", "/pg/orders/x/refunds", "GET, HEAD, POST"),
         ("PUT", "/pg/orders/x/refunds/r", "GET, HEAD"),
         ("GET", "/pg/orders/x/authorization", "POST"),

@@ -26,6 +26,7 @@ from kassa.usecases.core import Secrets
 
 CORE: Any = SimpleNamespace(
     secrets=Secrets(
+        credential_keys={},
         pepper=b"p" * 32,
         page_token=b"t" * 32,
         wallet_private_key_pem=b"",

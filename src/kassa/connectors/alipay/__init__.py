@@ -21,6 +21,7 @@ KIND = Kind(
             "the gateway, such as https://openapi.alipay.com/gateway.do",
             required=False,
             default="https://openapi-sandbox.dl.alipaydev.com/gateway.do",
+            ending="/gateway.do",
         ),
     ),
     methods=frozenset({Method.ALIPAY}),

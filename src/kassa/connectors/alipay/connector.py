@@ -167,8 +167,8 @@ class AlipayConnector:
         match file:
             case NotSent():
                 return file
-            case NoAnswer(reason=reason):
-                return InDoubt(reason=reason)
+            case NoAnswer():
+                return file.doubt
             case Answered(status=200, body=content):
                 return await asyncio.to_thread(unpack_bill, content, day)
             case Answered(status=status):
@@ -236,8 +236,8 @@ class AlipayConnector:
         match answer:
             case NotSent():
                 return answer
-            case NoAnswer(reason=reason):
-                return InDoubt(reason=reason)
+            case NoAnswer():
+                return answer.doubt
             case Answered(status=200, body=text):
                 node = f"{method.replace('.', '_')}_response"
                 read = read_answer(text, node, self._verifier)

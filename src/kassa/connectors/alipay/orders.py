@@ -1,6 +1,7 @@
 """The order that a payer takes to Alipay's cashier: its parameters, and which cannot be made."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,6 +20,10 @@ class Product:
 
 PAGE = Product("alipay.trade.page.pay", "FAST_INSTANT_TRADE_PAY")  # a browser on a computer
 WAP = Product("alipay.trade.wap.pay", "QUICK_WAP_WAY")  # a browser on a phone
+APP = Product("alipay.trade.app.pay", "QUICK_MSECURITY_PAY")  # an app, through Alipay's own SDK
+
+PRODUCTS: Mapping[str, Product] = {"": PAGE, "wap": WAP, "app": APP}
+"""By what the charge names as its instrument; PAGE for any other."""
 
 _LIFETIME = timedelta(minutes=15)
 _MARGIN = timedelta(seconds=30)  # Alipay closes first, so that no payment meets a closed order
@@ -62,7 +67,8 @@ def order_parameters(
     parameters = common_parameters(app_id, product.method, request.now)
     parameters["biz_content"] = _content(request, product)
     parameters["notify_url"] = request.notify_url
-    parameters["return_url"] = request.return_url
+    if product is not APP:  # an app is never sent back: its SDK tells it
+        parameters["return_url"] = request.return_url
     return parameters, min(request.now + _LIFETIME, request.expires_at)
 
 

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from kassa.connectors.reports.alipay import read_alipay
 from kassa.connectors.reports.camt import read_camt
 from kassa.connectors.reports.declaration import Declaration, Lines, NotThatFormat, Reader
+from kassa.connectors.reports.fetched import FETCHED, read_fetched
 from kassa.connectors.reports.generic import read_csv, read_sandbox
 from kassa.connectors.reports.stripe import read_stripe
 
@@ -22,6 +23,7 @@ READERS: Mapping[str, Reader] = {
     "alipay": read_alipay,
     "csv": read_csv,
     "sandbox": read_sandbox,
+    FETCHED: read_fetched,
 }
 
 

@@ -53,8 +53,16 @@ CATEGORIES: Mapping[str, tuple[LineKind, int]] = {
 }
 """Each reporting category: what it is, and the sign that its money must have (0: either)."""
 
-_OF_REFUNDS = ("refund_metadata[kassa_attempt]", "refund_metadata[refund_id]")
-REFERENCES = ("payment_metadata[kassa_attempt]", "payment_metadata[order_id]")
+_OF_REFUNDS = (
+    "refund_metadata[kassa_key]",
+    "refund_metadata[kassa_attempt]",
+    "refund_metadata[refund_id]",
+)
+REFERENCES = (
+    "payment_metadata[kassa_key]",
+    "payment_metadata[kassa_attempt]",
+    "payment_metadata[order_id]",
+)
 _PAYMENT_IDS = ("payment_intent_id", "charge_id", "source_id", "balance_transaction_id")
 _THEIR_IDS = {
     LineKind.PAYMENT: _PAYMENT_IDS,

@@ -12,5 +12,6 @@ KIND = Kind(
     methods=frozenset({Method.CREDIT_CARD}),
     currencies=None,
     takes=frozenset({"number", "token"}),
+    token_prefix="pm_sandbox_",
     addable=False,
 )

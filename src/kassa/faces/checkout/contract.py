@@ -29,6 +29,9 @@ STATUS: Mapping[PaymentStatus, str] = {
 }
 """Of a payment whose money, when any came, is still there."""
 
+_TOO_LATE = frozenset({"closed", "payer_too_late"})
+"""Of failed payments: nobody refused, the provider closed what was not paid in its time."""
+
 HTTP = edge.HTTP_STATUS
 _STATUS_OF_REASON = {"body_too_large": 413, "method_not_allowed": 405}
 
@@ -117,6 +120,8 @@ def status_of(payment: Payment) -> str:
     """One of the four words."""
     if payment.is_paid and not is_confirmed(payment):
         return "INVALID"
+    if payment.status is PaymentStatus.FAILED and payment.failure_code in _TOO_LATE:
+        return "TIMEOUT"
     return STATUS[payment.status]
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from kassa.domain.errors import NotFound, UnsupportedOperation
-from kassa.domain.lifecycle import ModificationKind
+from kassa.domain.lifecycle import ModificationKind, PaymentStatus
 from kassa.domain.money import Money, payable
 from kassa.domain.orders import Module
 from kassa.domain.payments import Method
@@ -21,8 +21,10 @@ from kassa.faces.gateway.accounts import bare_number, mask_account, read_source
 from kassa.usecases.find_payments import View, get_payment
 from kassa.usecases.modify_payment import Wanted, find_modification, modify_payment
 from kassa.usecases.request_payment import RequestedPayment, request_payment
+from kassa.usecases.sync_payment import sync_payment
 
 REFUND_SCOPE = "gateway.refunds"
+_UNDECIDED = frozenset({PaymentStatus.REQUIRES_ACTION, PaymentStatus.PROCESSING})
 
 
 async def create(request: Request) -> Response:
@@ -37,7 +39,10 @@ async def show(request: Request) -> Response:
     core, principal = edge.core_of(request), await principal_of(request)
     payment_id = contract.read_request_id(request.path_params["payment_request_id"])
     view = await get_payment(core, principal.company.id, payment_id)
-    return contract.write_result(view.payment, _cashier(request, view))
+    payment = view.payment
+    if payment.status in _UNDECIDED:  # its provider may know more by now
+        payment = await sync_payment(core, payment.company_id, payment.id, actor=principal.actor)
+    return contract.write_result(payment, _cashier(request, view))
 
 
 async def create_refund(request: Request) -> Response:
@@ -97,6 +102,7 @@ def _requested(wanted: contract.PaymentRequest, principal: Principal) -> Request
         instrument_shown=source.instrument_shown,
         payer_account=mask_account(wanted.payerAccount, secret=source.method is Method.WALLET),
         payee_account=mask_account(wanted.payeeAccount),
+        payee_number=wanted.payeeAccount.accountNumber,
         auth_code=source.auth_code,
         module=module,
         fingerprint_of=_content(wanted, amount, source.method),

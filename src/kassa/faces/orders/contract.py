@@ -45,10 +45,10 @@ VERDICT: Mapping[str, Verdict] = {
 
 
 UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-_ORDER_ID = re.compile(r"[A-Za-z0-9_-]{3,45}")
-_EMAIL = re.compile(r"[^\s@<>,;]+@[^\s@<>,;.]+(?:\.[^\s@<>,;.]+)+")
+ORDER_ID = re.compile(r"[A-Za-z0-9_-]{3,45}")
+EMAIL = re.compile(r"[^\s@<>,;]+@[^\s@<>,;.]+(?:\.[^\s@<>,;.]+)+")
 _PHONE = re.compile(r"\+?[0-9(][0-9 ().-]*")
-_METHODS = re.compile(r"[A-Za-z0-9_-]+(?: *, *[A-Za-z0-9_-]+)*")
+METHOD_WORDS = re.compile(r"[A-Za-z0-9_-]+(?: *, *[A-Za-z0-9_-]+)*")
 _URL = re.compile(r"https?://[^/?#@\\\s]+(?:[/?#][\x21-\x7e]*)?", re.IGNORECASE)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -185,7 +185,7 @@ def read_create(
 def _check_customer(wanted: CreateOrder, company: Company) -> None:
     if not wanted.customer_name.strip() or UNREADABLE.search(wanted.customer_name):
         raise wrong("customer_name", "a name without control characters is needed")
-    if not _EMAIL.fullmatch(wanted.customer_email) or UNREADABLE.search(wanted.customer_email):
+    if not EMAIL.fullmatch(wanted.customer_email) or UNREADABLE.search(wanted.customer_email):
         raise wrong("customer_email", "an address such as alice@example.com is needed")
     digits = sum(character.isdecimal() for character in wanted.customer_phone)
     if not _PHONE.fullmatch(wanted.customer_phone) or digits < 5:
@@ -201,13 +201,13 @@ def _check_customer(wanted: CreateOrder, company: Company) -> None:
 
 
 def _check_order(wanted: CreateOrder, meta: OrderMeta, tags: OrderTags) -> None:
-    if wanted.order_id is not None and not _ORDER_ID.fullmatch(wanted.order_id):
+    if wanted.order_id is not None and not ORDER_ID.fullmatch(wanted.order_id):
         raise wrong("order_id", "3 to 45 of letters, digits, _ and - are needed")
-    if meta.return_url and not _is_address(meta.return_url):
+    if meta.return_url and not is_address(meta.return_url):
         raise wrong(
             "order_meta.return_url", "an absolute http or https address without spaces is needed"
         )
-    if meta.payment_methods and not _METHODS.fullmatch(meta.payment_methods):
+    if meta.payment_methods and not METHOD_WORDS.fullmatch(meta.payment_methods):
         raise wrong("order_meta.payment_methods", "words with commas between them are needed")
     for field, said in (
         ("order_note", wanted.order_note),
@@ -219,7 +219,8 @@ def _check_order(wanted: CreateOrder, meta: OrderMeta, tags: OrderTags) -> None:
             raise wrong(field, "control characters are not allowed")
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Whether a browser can be sent there."""
     try:
         parts = urlsplit(text)
         return bool(_URL.fullmatch(text) and parts.hostname) and parts.port != 0

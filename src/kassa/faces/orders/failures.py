@@ -40,6 +40,14 @@ FAILURE_OF_REASON: Mapping[str, Failure] = {
     "order_id_taken": Failure(409, "invalid_request_error", "order_already_exists"),
     "refund_id_taken": Failure(409, "invalid_request_error", "refund_already_exists"),
     "refund_not_found": Failure(404, "invalid_request_error", "refund_not_found"),
+    "payment_not_found": Failure(404, "invalid_request_error", "payment_not_found"),
+    "settlement_not_found": Failure(404, "invalid_request_error", "settlement_not_found"),
+    "version_missing": Failure(400, "invalid_request_error", "request_failed"),
+    "version_invalid": Failure(400, "invalid_request_error", "version_invalid"),
+    "order_inactive": Failure(400, "invalid_request_error", "order_inactive"),
+    "order_paid": Failure(400, "invalid_request_error", "order_already_paid"),
+    "session_unknown": Failure(400, "invalid_request_error", "payment_session_id_invalid"),
+    "provider_refused": Failure(502, "api_error", "bank_processing_failure"),
     "claim_in_progress": Failure(409, "invalid_request_error", "request_in_progress"),
     "not_authorized": Failure(400, "invalid_request_error", "order_not_authorized"),
     "authorization_expired": Failure(400, "invalid_request_error", "authorization_expired"),
@@ -63,6 +71,7 @@ _CODE_OF_REASON: Mapping[str, str] = {
 }
 
 _MISSING = re.compile(r"(?:[\w.]+: )?[Oo]bject missing required field `(\w+)`")
+_INSIDE = re.compile(r"\[[^\]]*\]")
 _LONGEST_MESSAGE = 500  # an unknown member is named, and its name may be as long as a body
 
 
@@ -86,13 +95,22 @@ def failure_of(error: KassaError) -> Failure:
     elif missing:
         code = f"{missing[1]}_missing"
     elif error.field:
-        code = f"{error.field.rpartition('.')[2]}_invalid"
+        code = f"{name_of(error.field)}_invalid"
     else:
         code = failure.code
     return Failure(failure.status, failure.type, code)
 
 
+def name_of(field: str) -> str:
+    """A member's own name: what is wrong inside a list or map is wrong with that."""
+    return _INSIDE.sub("", field).rpartition(".")[2]
+
+
 def write_error(_: Request, error: KassaError) -> Response:
+    return tell(error, error.message)
+
+
+def tell(error: KassaError, message: str) -> Response:
     """The failure as HTTP; with Retry-After wherever the same request may be sent again."""
     failure = failure_of(error)
     headers, advice = None, ""
@@ -101,6 +119,6 @@ def write_error(_: Request, error: KassaError) -> Response:
         headers = {"retry-after": str(pause)}
         advice = f"Send the same request again after {pause} s, with the same Idempotency-Key."
     # A member's name may hold half a character ("\ud800"), which no answer can.
-    message = error.message[:_LONGEST_MESSAGE].encode("utf-8", "replace").decode("utf-8")
+    message = message[:_LONGEST_MESSAGE].encode("utf-8", "replace").decode("utf-8")
     body = ErrorBody(message, failure.code, failure.type, advice)
     return edge.answer(body, failure.status, headers)

@@ -15,6 +15,7 @@ from kassa.faces import edge, grpc_status
 from kassa.faces.grpc_service import serve
 from kassa.faces.orders import contract, handlers
 from kassa.faces.orders.failures import failure_of
+from kassa.faces.orders.reach import authenticate
 from kassa.usecases.core import Core
 from kassa.usecases.create_order import create_order
 from kassa_protos.orders.v1 import orders_pb2, orders_pb2_grpc
@@ -34,7 +35,7 @@ class PaymentService(orders_pb2_grpc.PaymentServiceServicer):
     ) -> orders_pb2.CreateOrderResponse:
         async with grpc_status.told(context, tell):
             headers = metadata_of(context)
-            principal = await handlers.authenticate(self._core, headers)
+            principal = await authenticate(self._core, headers)
             key = contract.read_key(headers)
             wanted = edge.convert(members_of(request), contract.CreateOrder)
             created = await create_order(
@@ -56,7 +57,7 @@ class PaymentService(orders_pb2_grpc.PaymentServiceServicer):
         context: "grpc.aio.ServicerContext[Any, Any]",
     ) -> orders_pb2.VerifyPaymentResponse:
         async with grpc_status.told(context, tell):
-            principal = await handlers.authenticate(self._core, metadata_of(context))
+            principal = await authenticate(self._core, metadata_of(context))
             wanted = edge.convert(set_fields(request), contract.VerifyPayment)
             verdict = await handlers.judge(self._core, principal, wanted.order_id)
             return orders_pb2.VerifyPaymentResponse(

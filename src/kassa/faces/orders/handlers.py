@@ -1,30 +1,30 @@
 """The orders interface over HTTP: read, call the use case, write."""
 
 import re
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match
+from starlette.routing import Match, Route
 
-from kassa.domain.errors import IdempotencyMismatch, NotFound
+from kassa.domain.errors import IdempotencyMismatch, KassaError, NotFound
 from kassa.domain.lifecycle import ModificationKind, PaymentStatus
-from kassa.domain.modifications import Modification
 from kassa.domain.orders import Order
 from kassa.domain.payments import Payment
 from kassa.domain.principals import Principal
 from kassa.faces import edge
 from kassa.faces.orders import changes, contract, refunds, resources, settlements
 from kassa.faces.orders.failures import ErrorBody, write_error
-from kassa.usecases.authenticate import authenticate_client
+from kassa.faces.orders.pg import handlers as pg
+from kassa.faces.orders.pg.replies import write_error as pg_error
+from kassa.faces.orders.pg.versions import HEADER
+from kassa.faces.orders.reach import authenticate, changes_of, find_order
 from kassa.usecases.core import Core
 from kassa.usecases.create_order import create_order
-from kassa.usecases.find_payments import get_payment, payments_of_order
+from kassa.usecases.find_payments import get_payment
 from kassa.usecases.modify_payment import (
     Modified,
     Wanted,
-    modifications_of,
     modify_payment,
     sync_modification,
 )
@@ -33,23 +33,6 @@ from kassa.usecases.sync_payment import sync_payment
 
 UNDECIDED = frozenset({PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_ACTION})
 """Where only the provider knows whether the payer has paid by now."""
-
-
-async def authenticate(core: Core, headers: Mapping[str, str]) -> Principal:
-    """Who asks, by headers or by gRPC metadata.
-
-    Raises: Unauthenticated.
-    """
-    return await authenticate_client(core, *contract.read_credentials(headers))
-
-
-async def find_order(core: Core, company_id: str, order_id: str) -> tuple[Order, list[Payment]]:
-    """An order and its payments, oldest first.
-
-    Raises: NotFound.
-    """
-    views = await payments_of_order(core, company_id, order_id)
-    return views[0].order, [view.payment for view in views]
 
 
 async def judge(core: Core, principal: Principal, order_id: str) -> contract.Verdict:
@@ -103,7 +86,7 @@ async def show_order(request: Request) -> Response:
 
 async def show_payments(request: Request) -> Response:
     order, payments = await order_asked_for(request)
-    done = await changes_of(request, payments)
+    done = await changes_of(edge.core_of(request), payments)
     return edge.answer([resources.write_payment(order, payment, done) for payment in payments])
 
 
@@ -138,7 +121,7 @@ async def create_refund(request: Request) -> Response:
     order, payments = await find_order(core, company_id, order_id)
     payment = changes.refundable_payment(payments)
     asked = changes.read_refund(wanted, payment, principal, key, core.new_id("refund"))
-    if changes.uses_key_of_another(asked, await changes_of(request, payments)):
+    if changes.uses_key_of_another(asked, await changes_of(edge.core_of(request), payments)):
         raise IdempotencyMismatch("this idempotency key was used for another refund")
     done = await _refund(core, asked, taken=wanted.refund_id is not None)
     refund = done.modification
@@ -169,7 +152,7 @@ async def _refund(core: Core, asked: Wanted, *, taken: bool) -> Modified:
 
 async def show_refunds(request: Request) -> Response:
     order, payments = await order_asked_for(request)
-    done = await changes_of(request, payments)
+    done = await changes_of(edge.core_of(request), payments)
     found = [item for item in done if item.kind is ModificationKind.REFUND]
     return edge.answer([refunds.write_refund(order, refund) for refund in found])
 
@@ -180,19 +163,11 @@ async def show_refund(request: Request) -> Response:
     principal = await authenticate(core, contract.read_headers(request.headers))
     order, payments = await find_order(core, principal.company.id, request.path_params["order_id"])
     wanted = request.path_params["refund_id"]
-    for item in await changes_of(request, payments):
+    for item in await changes_of(edge.core_of(request), payments):
         if item.kind is ModificationKind.REFUND and refunds.refund_id_of(item) == wanted:
             refund = await sync_modification(core, item, actor=principal.actor)
             return edge.answer(refunds.write_refund(order, refund))
     raise NotFound("no such refund of this order", reason="refund_not_found")
-
-
-async def changes_of(request: Request, payments: Sequence[Payment]) -> list[Modification]:
-    """Captures, voids and refunds of these payments, oldest first; most have none."""
-    changed = [payment.id for payment in payments if payment.modifications]
-    if not changed:
-        return []
-    return await modifications_of(edge.core_of(request), payments[0].company_id, changed)
 
 
 async def show_settlements(request: Request) -> Response:
@@ -217,19 +192,49 @@ async def refuse(request: Request) -> Response:
     return edge.answer(body, 405, {"Allow": allowed})
 
 
+def by_version(plain: edge.Handler, versioned: edge.Handler) -> edge.Handler:
+    """`versioned` for who names a version of the API, `plain` for who speaks the seed's words."""
+
+    async def handler(request: Request) -> Response:
+        return await (versioned if HEADER in request.headers else plain)(request)
+
+    return handler
+
+
+def write_either(request: Request, error: KassaError) -> Response:
+    return (pg_error if HEADER in request.headers else write_error)(request, error)
+
+
+_ORDER = "/pg/orders/{order_id}"
+
+
+def _either(method: str, path: str, plain: edge.Handler, versioned: edge.Handler) -> Route:
+    return edge.route(method, path, by_version(plain, versioned), write_either)
+
+
 served = [
     edge.route("POST", "/v1/orders:create", create, write_error),
     edge.route("POST", "/v1/orders:verify", verify, write_error),
-    edge.route("GET", "/pg/orders/{order_id}", show_order, write_error),
-    edge.route("GET", "/pg/orders/{order_id}/payments", show_payments, write_error),
-    edge.route("POST", "/pg/orders/{order_id}/authorization", change_authorization, write_error),
-    edge.route("POST", "/pg/orders/{order_id}/refunds", create_refund, write_error),
-    edge.route("GET", "/pg/orders/{order_id}/refunds", show_refunds, write_error),
-    edge.route("GET", "/pg/orders/{order_id}/refunds/{refund_id}", show_refund, write_error),
-    edge.route("GET", "/pg/orders/{order_id}/settlements", show_settlements, write_error),
+    edge.route("POST", "/pg/orders", pg.create, pg_error),
+    edge.route("POST", "/pg/orders/sessions", pg.pay, pg_error),
+    edge.route(
+        "POST",
+        "/pg/orders/pay/authenticate/{cf_payment_id}",
+        pg.authenticate_payment,
+        pg_error,
+    ),
+    _either("GET", _ORDER, show_order, pg.show_order),
+    edge.route("PATCH", _ORDER, pg.end_order, pg_error),
+    _either("GET", f"{_ORDER}/payments", show_payments, pg.show_payments),
+    edge.route("GET", f"{_ORDER}/payments/{{cf_payment_id}}", pg.show_payment, pg_error),
+    _either("POST", f"{_ORDER}/authorization", change_authorization, pg.change_authorization),
+    _either("POST", f"{_ORDER}/refunds", create_refund, pg.create_refund),
+    _either("GET", f"{_ORDER}/refunds", show_refunds, pg.show_refunds),
+    _either("GET", f"{_ORDER}/refunds/{{refund_id}}", show_refund, pg.show_refund),
+    _either("GET", f"{_ORDER}/settlements", show_settlements, pg.show_settlement),
 ]
 # Last, for every verb, and known by its beginning: {:path} would end at a line break.
-elsewhere = edge.route((), "/pg/", refuse, write_error)
+elsewhere = edge.route((), "/pg/", refuse, write_either)
 elsewhere.path_regex = re.compile("/v1/orders:|/pg/")
 
 routes = [*served, elsewhere]

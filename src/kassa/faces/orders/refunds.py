@@ -27,6 +27,8 @@ REFUND_STATUS: Mapping[ModificationStatus, str] = {
 ON_HOLD = "ONHOLD"
 """The fourth: the provider moved another amount than it was asked to, and a person has to look."""
 
+NO_INSTANT = "Not offered: it goes at the usual speed"
+
 DESCRIPTION: Mapping[str, str] = {
     "PENDING": "The refund is on its way, or the provider has not said what became of it",
     "SUCCESS": "The money was given back to the payer",
@@ -74,7 +76,7 @@ class RefundBody(msgspec.Struct, frozen=True, kw_only=True):
 
 def write_refund(order: Order, refund: Modification) -> RefundBody:
     """`refund_id`: the merchant's own; ours where another interface, or Kassa, gave it back."""
-    status = ON_HOLD if _is_held(refund) else REFUND_STATUS[refund.status]
+    status = status_of(refund)
     done = refund.status is _M.SUCCEEDED
     currency = refund.amount.currency
     return RefundBody(
@@ -101,9 +103,7 @@ def write_refund(order: Order, refund: Modification) -> RefundBody:
             requested=asked_speed(refund),
             accepted="STANDARD",
             processed="STANDARD" if done else None,
-            message=""
-            if asked_speed(refund) == "STANDARD"
-            else "Not offered: it goes at the usual speed",
+            message="" if asked_speed(refund) == "STANDARD" else NO_INSTANT,
         ),
         charges_currency=currency,
         forex_conversion_rate=None,
@@ -117,5 +117,7 @@ def refund_id_of(refund: Modification) -> str:
     return refund.request_id if own and refund.request_id else refund.id
 
 
-def _is_held(refund: Modification) -> bool:
-    return refund.is_open and refund.failure_code == "amount_mismatch"
+def status_of(refund: Modification) -> str:
+    """refund_status."""
+    held = refund.is_open and refund.failure_code == "amount_mismatch"
+    return ON_HOLD if held else REFUND_STATUS[refund.status]

@@ -194,7 +194,7 @@ def write_payment(
         payment_time=utc_text(payment.created_at),
         payment_completion_time=optional(ended_at(payment)),
         payment_status=PAYMENT_WORD[payment.status],
-        payment_message=_message(payment),
+        payment_message=message_of(payment),
         bank_reference=reference,
         auth_id=reference if payment.authorized.minor else "",
     )
@@ -210,7 +210,8 @@ def _error_details(payment: Payment, claim: Modification | None) -> list[dict[st
     ]
 
 
-def _message(payment: Payment) -> str:
+def message_of(payment: Payment) -> str:
+    """payment_message."""
     if payment.surplus:
         done = payment.surplus_returned_minor >= payment.surplus_amount.minor
         rest = "it was given back" if done else "it is to be given back"

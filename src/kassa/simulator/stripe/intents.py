@@ -330,9 +330,10 @@ def _note_void(asked: Asked, charge: Charge) -> None:
     )
 
 
-def every(asked: Asked) -> list[Charge]:
-    """All that the account may see, newest first."""
-    found = asked.books.charges(NAME, asked.merchant.name, limit=1_000_000)
+def every(asked: Asked, holding: str = "") -> list[Charge]:
+    """All that the account may see, newest first; or those that hold this text somewhere."""
+    name = asked.merchant.name
+    found = asked.books.charges(NAME, name, limit=1_000_000, holding=holding)
     payer = _payer(asked)
     return [aged(payer, charge) for charge in found if not charge.data["hidden"]]
 
@@ -355,7 +356,9 @@ def search(asked: Asked) -> list[dict[str, Any]]:
     check_known(asked.params, ("query", "limit", "page", "expand"))
     query = text_of(asked.params, "query")
     clauses = [_clause(part) for part in re.split(r"\s+AND\s+", query, flags=re.IGNORECASE)]
-    found = [intent_json(charge) for charge in every(asked)]
+    # With many intents, the one that is looked for must not cost reading them all.
+    holding = next((value for of_metadata, _, value in clauses if of_metadata), "")
+    found = [intent_json(charge) for charge in every(asked, holding)]
     return [
         intent
         for intent in found

@@ -1,0 +1,168 @@
+"""What `kassa route` does: read a file of rules, show them, explain a choice."""
+
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kassa.cli.operations import company_id_of, with_core
+from kassa.domain.errors import InvalidRequest, UnsupportedOperation
+from kassa.domain.money import Money, payable
+from kassa.domain.payments import Method
+from kassa.settings import Settings
+from kassa.usecases.companies import get_company
+from kassa.usecases.core import Core
+from kassa.usecases.route_rules import history_of, set_rules
+from kassa.usecases.routing import (
+    NUMBER,
+    REDIRECT,
+    TOKEN,
+    Look,
+    Question,
+    Route,
+    choose,
+    look_at_all,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A payment as the command line describes it."""
+
+    method: str
+    amount: str
+    currency: str
+    takes: str
+    country: str
+    card_prefix: str
+    customer: str
+    order: str
+    manual: bool
+
+
+def put(settings: Settings, company: str, path: str) -> str:
+    rules = _rules_in(Path(path))
+    company_id = company_id_of(settings, company)
+
+    async def work(core: Core) -> int:
+        await get_company(core, company_id)
+        return await set_rules(core, company_id, rules, actor="operator:cli")
+
+    version = with_core(settings, work)
+    return f"version {version} of the rules is in force: {len(rules)} rules"
+
+
+def _rules_in(path: Path) -> Any:
+    """The list of rules: the file's own, or the one under `rules`."""
+    try:
+        text = path.read_text()
+        read = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except OSError as error:
+        raise InvalidRequest(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"{path} is neither TOML nor, as .json, JSON: {error}") from None
+    rules = read.get("rules") if isinstance(read, dict) else read
+    if not isinstance(rules, list):
+        raise InvalidRequest(f"{path} must have a list of rules: [[rules]] in TOML")
+    return rules
+
+
+def show(settings: Settings, company: str, *, history: bool, as_json: bool) -> str:
+    company_id = company_id_of(settings, company)
+
+    async def work(core: Core) -> list[Any]:
+        await get_company(core, company_id)
+        return await history_of(core, company_id)
+
+    versions = with_core(settings, work)
+    shown = versions if history else versions[:1]
+    plain = [
+        {"version": number, "actor": actor, "at": at.isoformat(), "rules": rules}
+        for number, rules, actor, at in shown
+    ]
+    if as_json:
+        return json.dumps(plain, indent=2)
+    if not plain:
+        return "no rules: a payment takes the first account that can take it (kassa route --help)"
+    return "\n\n".join(_told(one) for one in plain)
+
+
+def _told(version: dict[str, Any]) -> str:
+    lines = [f"version {version['version']}, {version['at'][:19]}Z, by {version['actor']}"]
+    for rule in version["rules"]:
+        when = rule.get("when") or {}
+        condition = ", ".join(f"{name} {value}" for name, value in when.items()) or "always"
+        then = f", then {', '.join(rule['then'])}" if rule.get("then") else ""
+        use = rule["use"]
+        named = (
+            ", ".join(f"{name} {weight}" for name, weight in use.items())
+            if isinstance(use, dict)
+            else ", ".join(use)
+        )
+        lines.append(f"  {rule['name']}: {condition}: {named} by {rule.get('by', 'order')}{then}")
+    return "\n".join(lines)
+
+
+def explain(settings: Settings, company: str, asked: Asked, *, as_json: bool) -> str:
+    company_id = company_id_of(settings, company)
+
+    async def work(core: Core) -> str:
+        own = (await get_company(core, company_id)).currency
+        question = _question(company_id, asked, own)
+        looks = await look_at_all(core, question)
+        try:
+            route = await choose(core, question)
+        except UnsupportedOperation as error:
+            route = Route(accounts=(), because=(error.message,))
+        return _as_json(route, looks) if as_json else _as_text(question, route, looks)
+
+    return with_core(settings, work)
+
+
+def _question(company_id: str, asked: Asked, own_currency: str) -> Question:
+    methods = [method.value for method in Method]
+    if asked.method not in methods:
+        raise InvalidRequest(f"--method must be one of {', '.join(methods)}")
+    takes = asked.takes or (TOKEN if asked.method == Method.CREDIT_CARD else REDIRECT)
+    if takes not in (NUMBER, TOKEN, REDIRECT):
+        raise InvalidRequest(f"--by must be {TOKEN}, {REDIRECT} or {NUMBER}, got {takes!r}")
+    return Question(
+        company_id=company_id,
+        method=Method(asked.method),
+        amount=payable(Money.from_major(asked.amount, asked.currency or own_currency)),
+        takes=takes,
+        manual=asked.manual,
+        country=asked.country,
+        card_prefix=asked.card_prefix[:8],
+        customer_id=asked.customer,
+        key=asked.order,
+    )
+
+
+def _as_json(route: Route, looks: list[Look]) -> str:
+    told = {
+        "accounts": list(route.accounts),
+        "because": list(route.because),
+        "rules_version": route.version,
+        "looked_at": [
+            {"account": look.name, "connector": look.connector, "why_not": look.why_not or None}
+            for look in looks
+        ],
+    }
+    return json.dumps(told, indent=2)
+
+
+def _as_text(question: Question, route: Route, looks: list[Look]) -> str:
+    lines = [f"{question.amount} by {question.method} ({question.takes}):"]
+    lines += [
+        f"  {look.name} ({look.connector}): {look.why_not or 'can take it'}" for look in looks
+    ]
+    lines += [f"  - {reason}" for reason in route.because]
+    if route.accounts:
+        first, *after = route.accounts
+        follow = f"; if nothing was sent or it refuses softly: {', '.join(after)}" if after else ""
+        lines.append(f"it goes to {first}{follow}")
+    else:
+        lines.append("it goes nowhere")
+    return "\n".join(lines)

@@ -1,0 +1,40 @@
+"""Cashfree: payment links, UPI mandates that reserve, captures, refunds, reports and webhooks."""
+
+from kassa.connectors.kind import Field, Kind
+from kassa.domain.payments import Method
+
+KIND = Kind(
+    name="cashfree",
+    title="Cashfree",
+    connector="kassa.connectors.cashfree.connector:CashfreeConnector",
+    fields=(
+        Field("client_id", "the app id, from Developers, API keys"),
+        Field(
+            "client_secret",
+            "the secret key beside it; it signs webhooks too",
+            secret=True,
+        ),
+        Field(
+            "api_version",
+            "the version to speak: 2023-08-01 or 2025-01-01",
+            required=False,
+            default="2023-08-01",
+        ),
+        Field(
+            "default_phone",
+            "sent for payers whose merchant gave no phone number, which Cashfree insists on",
+            required=False,
+            default="9999999999",
+        ),
+        Field(
+            "base_url",
+            "https://api.cashfree.com/pg, or https://sandbox.cashfree.com/pg for test accounts",
+            required=False,
+            default="https://api.cashfree.com/pg",
+            ending="/pg",
+        ),
+    ),
+    methods=frozenset({Method.CREDIT_CARD, Method.UPI, Method.NET_BANKING, Method.EWALLET}),
+    currencies=frozenset({"INR"}),
+    takes=frozenset({"redirect"}),
+)

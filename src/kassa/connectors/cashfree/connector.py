@@ -1,0 +1,460 @@
+"""Cashfree as a connector: payment links, UPI mandates, refunds, reports and webhooks.
+
+Source: https://www.cashfree.com/docs/api-reference/payments/
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any, ClassVar
+
+from kassa.connectors.base import (
+    NOTHING_KNOWN,
+    ActionNeeded,
+    AnyNews,
+    Authorized,
+    Captured,
+    ChargeRequest,
+    Declined,
+    Done,
+    InDoubt,
+    Irrelevant,
+    Known,
+    ModificationOutcome,
+    ModificationRequest,
+    NotSent,
+    Outcome,
+    Pending,
+    Refused,
+    Report,
+    Unknown,
+)
+from kassa.connectors.cashfree import links, refunds
+from kassa.connectors.cashfree.api import (
+    Api,
+    Entity,
+    Refusal,
+    Said,
+    entity,
+    money,
+    number_word,
+    objects,
+    word,
+)
+from kassa.connectors.cashfree.news import read_news
+from kassa.connectors.cashfree.payments import Told, tries_told
+from kassa.connectors.cashfree.recon import lines_of, question
+from kassa.connectors.kind import Tools
+from kassa.connectors.reports.fetched import FETCHED, FetchedLine, write_fetched
+from kassa.domain.claims import PREFIX
+from kassa.domain.lifecycle import ModificationKind
+
+_NOBODYS_ORDER = "kassa-probe"
+_MOST_PAGES = 200
+_EXISTS = 409
+
+
+class CashfreeConnector:
+    """A charge is a payment link; one that is only to be reserved is an order and a UPI mandate."""
+
+    name: ClassVar[str] = "cashfree"
+    acknowledgement: ClassVar[tuple[str, bytes]] = ("text/plain; charset=utf-8", b"ok")
+    # A link or order is there as soon as Cashfree has made it, and whoever did not get its
+    # address cannot pay it.
+    not_found_final_after: ClassVar[timedelta | None] = timedelta(minutes=15)
+    captures_in_parts: ClassVar[bool] = False
+
+    def __init__(self, settings: Mapping[str, str], tools: Tools):
+        """Raises: ValueError for settings that cannot be used."""
+        self._api = Api(
+            tools.http,
+            base_url=settings["base_url"],
+            client_id=settings["client_id"],
+            client_secret=settings["client_secret"],
+            version=settings["api_version"],
+        )
+        self._secret = settings["client_secret"]
+        self._ways: dict[str, Any] = {
+            "default_phone": settings["default_phone"],
+            "tell_plainly": settings["base_url"].startswith("http://"),
+        }
+
+    def __repr__(self) -> str:
+        return f"CashfreeConnector({self._api!r})"
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, str], tools: Tools) -> "CashfreeConnector":
+        """Raises: ValueError for settings that cannot be used."""
+        return cls(settings, tools)
+
+    async def charge(self, request: ChargeRequest) -> Outcome:
+        """Where the payer goes to pay. Nothing is charged before the payer has been there."""
+        declined = links.impossible(request)
+        if declined is not None:
+            return declined
+        return await (self._link(request) if request.capture else self._mandate(request))
+
+    async def _link(self, request: ChargeRequest) -> Outcome:
+        content = links.link_content(request, **self._ways)
+        reply = await self._api.post("links", content=content, key=request.key)
+        if isinstance(reply, Refusal):
+            return await self._refused(reply, request)
+        if not isinstance(reply, Said):
+            return reply
+        if word(reply.fields, "link_id") != request.key:
+            return InDoubt(reason="Cashfree answered about another link")
+        return links.link_address(reply.fields, request.amount)
+
+    async def _mandate(self, request: ChargeRequest) -> Outcome:
+        """An order first; then its session, which is asked for an address. Whatever becomes of
+        the second call, nobody can pay before they have the address."""
+        content = links.order_content(request, **self._ways)
+        reply = await self._api.post("orders", content=content, key=request.key)
+        if isinstance(reply, Refusal):
+            return await self._refused(reply, request)
+        if not isinstance(reply, Said):
+            return reply
+        order = reply.fields
+        asked = money(order, "order_amount", "order_currency")
+        if word(order, "order_id") != request.key or asked != request.amount:
+            return InDoubt(reason="Cashfree answered about another order")
+        begun = await self._api.post(
+            "orders",
+            "sessions",
+            content=links.session_content(word(order, "payment_session_id"), request),
+            key=f"{request.key}:session",
+        )
+        if isinstance(begun, Refusal):
+            return Declined(
+                code="reserving_not_supported",
+                message="Cashfree does not reserve money for this account.",
+                provider_code=begun.code,
+                soft=True,
+            )
+        if not isinstance(begun, Said):
+            reason = begun.reason
+            return InDoubt(reason=f"Cashfree made the order and not its session: {reason}")
+        return _session_address(begun.fields, order)
+
+    async def _refused(self, refusal: Refusal, request: ChargeRequest) -> Outcome:
+        """Refused before it was made, unless it is there already: then how it stands."""
+        if refusal.status == _EXISTS:
+            there = await self.query(request.key, Known(amount=request.amount))
+            if isinstance(there, Unknown):
+                return InDoubt(reason="Cashfree says it has it, and does not show it")
+            return there
+        if refusal.not_found:  # no answer to a request to make something
+            return InDoubt(reason="Cashfree misses what it was asked to make")
+        code = next(
+            (ours for words, ours in _CHARGE_REFUSALS if words in refusal.code), "request_refused"
+        )
+        return Declined(
+            code=code,
+            message="Cashfree does not take this payment.",
+            provider_code=refusal.code,
+            soft=True,
+        )
+
+    async def query(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
+        """By our key alone, which is a link's id or an order's."""
+        reply = await self._api.get("links", key)
+        if isinstance(reply, Refusal) and reply.not_found:
+            return await self._by_order(key, known)
+        if isinstance(reply, Refusal):
+            return InDoubt(reason=f"Cashfree refused the question: {reply.code}")
+        if not isinstance(reply, Said):
+            return reply
+        link = reply.fields
+        if word(link, "link_id") != key:
+            return InDoubt(reason="Cashfree answered about another link")
+        return await self._link_told(link, key, known)
+
+    async def _link_told(self, link: Entity, key: str, known: Known) -> Outcome:
+        status = word(link, "link_status")
+        if status == "ACTIVE":
+            return links.link_address(link, known.amount)
+        if status != "PAID" and status not in links.OVER:
+            return InDoubt(reason="Cashfree sent an unknown link status")
+        told = await self._tries_of_link(key)
+        if isinstance(told, Captured | Authorized | Pending | InDoubt | NotSent):
+            return told
+        if status == "PAID":
+            return InDoubt(reason="Cashfree's link is paid, and its payment is not shown")
+        return links.over_told(status, number_word(link, "cf_link_id"))
+
+    async def _tries_of_link(self, key: str) -> Told | NotSent | None:
+        """The weightiest of what payers did at the orders that Cashfree made of the link."""
+        orders = await self._orders_of_link(key)
+        if not isinstance(orders, list):
+            return orders
+        every: list[Entity] = []
+        for order in orders:
+            payments = await self._payments(word(order, "order_id"))
+            if isinstance(payments, Unknown):
+                return InDoubt(reason="Cashfree does not show a link's order")
+            if not isinstance(payments, list):
+                return payments
+            every += payments
+        return tries_told(every)
+
+    async def _orders_of_link(self, key: str) -> list[Entity] | NotSent | InDoubt:
+        reply = await self._api.get("links", key, "orders", status="ALL")
+        if isinstance(reply, Refusal):
+            if reply.not_found:
+                return []
+            return InDoubt(reason=f"Cashfree refused the question: {reply.code}")
+        if not isinstance(reply, Said):
+            return reply
+        found = objects(reply.value)
+        if found is None or not all(word(order, "order_id") for order in found):
+            return InDoubt(reason="Cashfree's list of orders cannot be read")
+        return found
+
+    async def _payments(self, order_id: str) -> list[Entity] | NotSent | InDoubt | Unknown:
+        reply = await self._api.get("orders", order_id, "payments")
+        if isinstance(reply, Refusal):
+            if reply.not_found:
+                return Unknown(reason="Cashfree knows no such order")
+            return InDoubt(reason=f"Cashfree refused the question: {reply.code}")
+        if not isinstance(reply, Said):
+            return reply
+        found = objects(reply.value)
+        if found is None or any(word(payment, "order_id") != order_id for payment in found):
+            return InDoubt(reason="Cashfree's list of payments cannot be read")
+        return found
+
+    async def _by_order(self, key: str, known: Known) -> Outcome:
+        reply = await self._api.get("orders", key)
+        if isinstance(reply, Refusal):
+            if reply.not_found:
+                return Unknown(reason="Cashfree has no link and no order under this key")
+            return InDoubt(reason=f"Cashfree refused the question: {reply.code}")
+        if not isinstance(reply, Said):
+            return reply
+        order = reply.fields
+        asked = money(order, "order_amount", "order_currency")
+        if word(order, "order_id") != key or asked is None:
+            return InDoubt(reason="Cashfree answered about another order")
+        if known.amount is not None and asked != known.amount:
+            return InDoubt(reason="Cashfree's order is not for the amount that was asked")
+        payments = await self._payments(key)
+        if not isinstance(payments, list):
+            return payments
+        return _order_told(order, tries_told(payments))
+
+    async def close_charge(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
+        """Cancel the link, or terminate the order."""
+        reply = await self._api.post("links", key, "cancel", content={})
+        if isinstance(reply, Refusal) and reply.not_found:
+            reply = await self._api.patch("orders", key, content={"order_status": "TERMINATED"})
+        if isinstance(reply, NotSent | InDoubt):
+            return reply
+        return await self.query(key, known)
+
+    async def capture(self, request: ModificationRequest) -> ModificationOutcome:
+        """Claim what is reserved, or a part of it: once."""
+        content = {"action": "CAPTURE", "amount": request.amount.major}
+        return await self._act(request, content, "capture_refused")
+
+    async def void(self, request: ModificationRequest) -> ModificationOutcome:
+        return await self._act(request, {"action": "VOID"}, "void_refused")
+
+    async def _act(
+        self, request: ModificationRequest, content: Entity, refused: str
+    ) -> ModificationOutcome:
+        """Only orders of ours hold money, so our key is the order's id."""
+        reply = await self._api.post(
+            "orders", request.charge_key, "authorization", content=content, key=request.key
+        )
+        captures = content["action"] == "CAPTURE"
+        if isinstance(reply, Said):
+            if word(reply.fields, "order_id") != request.charge_key:
+                return InDoubt(reason="Cashfree answered about another order")
+            told = _claim_told([reply.fields], request, captures=captures)
+            if isinstance(told, Unknown):
+                return InDoubt(reason="Cashfree accepted it and has not done it")
+            return told
+        if not isinstance(reply, Refusal):
+            return reply
+        told = await self._claim(request, captures=captures)
+        if isinstance(told, NotSent):
+            return InDoubt(reason="Cashfree refused, and could not be asked what it had done")
+        if not isinstance(told, Unknown):
+            return told
+        return Declined(code=refused, message="Cashfree refused it.", provider_code=reply.code)
+
+    async def _claim(self, request: ModificationRequest, *, captures: bool) -> ModificationOutcome:
+        """Unknown: the money is still only reserved."""
+        payments = await self._payments(request.charge_key)
+        if isinstance(payments, Unknown):
+            return InDoubt(reason="Cashfree does not show the order")
+        if not isinstance(payments, list):
+            return payments
+        return _claim_told(payments, request, captures=captures)
+
+    async def refund(self, request: ModificationRequest) -> ModificationOutcome:
+        """Give back `request.amount`. A refusal is final and sets money free here, so then
+        Cashfree is asked whether the refund was made all the same, by an earlier request."""
+        order_id = await self._paid_order(request)
+        if not isinstance(order_id, str):
+            return order_id
+        content = refunds.refund_content(request)
+        reply = await self._api.post(
+            "orders", order_id, "refunds", content=content, key=request.key
+        )
+        if isinstance(reply, Said):
+            return refunds.answer_told(reply.fields, request, order_id)
+        if not isinstance(reply, Refusal):
+            return reply
+        made = await self._refund_of(request, order_id)
+        if isinstance(made, Unknown) and reply.not_found:
+            return InDoubt(reason="Cashfree does not find the order that was paid")
+        if isinstance(made, Unknown):
+            return refunds.refused(reply)
+        if isinstance(made, NotSent):
+            return InDoubt(reason="Cashfree refused, and could not be asked what it had done")
+        return made
+
+    async def query_modification(self, request: ModificationRequest) -> ModificationOutcome:
+        """A refund is found by our key; captures and voids show in the payment."""
+        for kind in (ModificationKind.CAPTURE, ModificationKind.VOID):
+            if request.key.startswith(PREFIX[kind]):
+                return await self._claim(request, captures=kind is ModificationKind.CAPTURE)
+        order_id = await self._paid_order(request)
+        if not isinstance(order_id, str):
+            return order_id
+        return await self._refund_of(request, order_id)
+
+    async def _refund_of(self, request: ModificationRequest, order_id: str) -> ModificationOutcome:
+        reply = await self._api.get("orders", order_id, "refunds", request.key)
+        if isinstance(reply, Said):
+            return refunds.answer_told(reply.fields, request, order_id)
+        if not isinstance(reply, Refusal):
+            return reply
+        if reply.not_found and reply.code.startswith("refund"):
+            return Unknown(reason="Cashfree has no refund under this key")
+        return InDoubt(reason=f"Cashfree refused the question: {reply.code}")
+
+    async def _paid_order(self, request: ModificationRequest) -> str | NotSent | InDoubt:
+        """The id of the order that was paid: our key, or the one that Cashfree made of a link."""
+        orders = await self._orders_of_link(request.charge_key)
+        if not isinstance(orders, list):
+            return orders
+        paid = [word(one, "order_id") for one in orders if word(one, "order_status") == "PAID"]
+        if len(paid) > 1:
+            return InDoubt(reason="Cashfree's link was paid more than once")
+        return paid[0] if paid else request.charge_key
+
+    async def report(self, day: date) -> Report | NotSent | InDoubt | Unknown:
+        """What was settled on that day in India."""
+        lines: list[FetchedLine] = []
+        cursor: str | None = None
+        for _ in range(_MOST_PAGES):
+            reply = await self._api.post("settlement", "recon", content=question(day, cursor))
+            if isinstance(reply, Refusal):
+                return InDoubt(reason=f"Cashfree refused the report: {reply.code}")
+            if not isinstance(reply, Said):
+                return reply
+            events = objects(reply.fields.get("data"))
+            if events is None:
+                return InDoubt(reason="Cashfree's report cannot be read")
+            try:
+                lines += [line for event in events for line in lines_of(event)]
+            except ValueError:
+                return InDoubt(reason="Cashfree's report has a line without amounts")
+            cursor = word(reply.fields, "cursor")
+            if not cursor or not events:
+                break
+        if not lines:
+            return Unknown(reason="Cashfree settled nothing on that day")
+        name = f"cashfree-{day.isoformat()}.csv"
+        return Report(format=FETCHED, name=name, content=write_fetched(lines))
+
+    async def probe(self) -> str:
+        """Ask for an order that nobody has: who is not known hears something else."""
+        reply = await self._api.get("orders", _NOBODYS_ORDER)
+        match reply:
+            case Said():
+                return ""
+            case Refusal(status=status, code=code):
+                return "" if status == 404 else f"Cashfree refused the question: {code}"
+            case NotSent(reason=reason) | InDoubt(reason=reason):
+                return reason
+
+    def parse_notification(
+        self,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        target: str = "",
+        received_at: datetime | None = None,
+    ) -> AnyNews | Irrelevant | Refused:
+        """Cashfree signs its time stamp and the body, with the client secret."""
+        del target
+        return read_news(headers, body, self._secret, received_at)
+
+    async def close(self) -> None:
+        await self._api.close()
+
+
+_CHARGE_REFUSALS = (
+    ("amount", "amount_out_of_range"),
+    ("currency", "currency_unsupported"),
+    ("expiry", "expired"),
+)
+"""What stands in Cashfree's codes, in our words; any other refusal is request_refused."""
+
+
+def _session_address(begun: Entity, order: Entity) -> Outcome:
+    """UPI's link: an address, or in the older answers the page among several apps' addresses."""
+    data = entity(begun, "data")
+    address = word(data, "url") or word(entity(data, "payload"), "web")
+    asked = money(
+        {**begun, "currency": word(order, "order_currency")}, "payment_amount", "currency"
+    )
+    if asked is not None and asked != money(order, "order_amount", "order_currency"):
+        return InDoubt(reason="Cashfree's session is not for the amount that was asked")
+    if not address.startswith(("https://", "http://")):
+        return InDoubt(reason="Cashfree's session has no address")
+    return ActionNeeded(reference=number_word(order, "cf_order_id"), url=address)
+
+
+def _order_told(order: Entity, told: Told | None) -> Outcome:
+    """An order of ours; a payer who failed once has no address to try again."""
+    status = word(order, "order_status")
+    if isinstance(told, Captured | Authorized | Pending | InDoubt):
+        return told
+    match status, told:
+        case "ACTIVE" | "TERMINATION_REQUESTED", None:
+            return Pending(reference="")
+        case (("ACTIVE" | "TERMINATION_REQUESTED" | "PAID"), Declined()):
+            return told
+        case (("EXPIRED" | "TERMINATED"), None):
+            return links.over_told(status, number_word(order, "cf_order_id"))
+        case (("EXPIRED" | "TERMINATED"), Declined()):
+            return told
+        case "PAID", None:
+            return InDoubt(reason="Cashfree's order is paid, and its payment is not shown")
+        case _:
+            return InDoubt(reason="Cashfree sent an unknown order status")
+
+
+def _claim_told(
+    payments: list[Entity], request: ModificationRequest, *, captures: bool
+) -> ModificationOutcome:
+    """What became of reserved money. Unknown: it is reserved as before."""
+    told = tries_told(payments)
+    match told:
+        case Captured() if captures:
+            return Done(reference=told.reference, amount=told.amount)
+        case Captured():
+            return Declined(code="already_captured", message="The money was claimed before.")
+        case Declined(code="voided") if captures:
+            return told
+        case Declined(code="voided"):
+            return Done(reference=told.reference, amount=request.amount)
+        case Authorized():
+            return Unknown(reason="Cashfree has the money reserved as before")
+        case Pending() | InDoubt():
+            return told
+        case _:
+            return InDoubt(reason="Cashfree shows no reserved money of this order")

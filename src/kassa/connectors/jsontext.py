@@ -1,0 +1,55 @@
+"""Providers' JSON: amounts as Decimal or int, nothing twice in an object, and no NaN."""
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, NoReturn
+
+_LONGEST_NUMBER = 40  # digits; no amount is longer, and int() takes its time with thousands
+
+
+def read_json(body: bytes) -> Any:
+    """Raises: ValueError for anything that is not one JSON text."""
+    try:
+        return json.loads(
+            body.decode(),
+            parse_int=_integer,
+            parse_float=_number,
+            parse_constant=_refuse,
+            object_pairs_hook=_unrepeated,
+        )
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """Raises: ValueError for anything that is not one JSON object."""
+    read = read_json(body)
+    if not isinstance(read, dict):
+        raise ValueError("not a JSON object")
+    return read
+
+
+def _integer(text: str) -> int:
+    return int(_short(text))
+
+
+def _number(text: str) -> Decimal:
+    return Decimal(_short(text))
+
+
+def _short(text: str) -> str:
+    if len(text) > _LONGEST_NUMBER:
+        raise ValueError("a number is too long")
+    return text
+
+
+def _unrepeated(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member occurs twice")
+    return members
+
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no JSON")

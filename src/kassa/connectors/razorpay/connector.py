@@ -1,0 +1,478 @@
+"""Razorpay as a connector: payment links, reserved orders, refunds, settlements and webhooks.
+
+Source: https://razorpay.com/docs/api/; why not its SDK: docs/decisions/0031.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, ClassVar
+
+from kassa.connectors.base import (
+    NOTHING_KNOWN,
+    ActionNeeded,
+    AnyNews,
+    Authorized,
+    Captured,
+    ChargeRequest,
+    Declined,
+    Done,
+    InDoubt,
+    Irrelevant,
+    Known,
+    ModificationOutcome,
+    ModificationRequest,
+    NotSent,
+    Outcome,
+    Pending,
+    Refused,
+    Report,
+    Unknown,
+)
+from kassa.connectors.forms import Form
+from kassa.connectors.kind import Tools
+from kassa.connectors.razorpay import links, orders, refunds
+from kassa.connectors.razorpay.api import Api, Entity, Refusal, Said, items, money, word
+from kassa.connectors.razorpay.news import read_news
+from kassa.connectors.razorpay.payments import Told, payment_told, tries_told
+from kassa.connectors.razorpay.recon import line_of
+from kassa.connectors.razorpay.signatures import checkout_is_genuine
+from kassa.connectors.reports.fetched import FETCHED, write_fetched
+from kassa.domain.claims import PREFIX
+from kassa.domain.lifecycle import ModificationKind
+from kassa.domain.money import Money
+
+_PAGE = 100  # refunds or orders in one answer
+_REPORT_PAGE = 1000  # lines of a settlement in one answer
+_MOST_PAGES = 200
+
+
+class RazorpayConnector:
+    """Every charge is a payment link, or, when it is only to be reserved, an order."""
+
+    name: ClassVar[str] = "razorpay"
+    acknowledgement: ClassVar[tuple[str, bytes]] = ("text/plain; charset=utf-8", b"ok")
+    # A link or order is there as soon as Razorpay has made it, and whoever did not get its
+    # address cannot pay it.
+    not_found_final_after: ClassVar[timedelta | None] = timedelta(minutes=15)
+    captures_in_parts: ClassVar[bool] = False
+
+    def __init__(self, settings: Mapping[str, str], tools: Tools):
+        """Raises: ValueError for credentials that cannot be used."""
+        self._api = Api(
+            tools.http,
+            base_url=settings["base_url"],
+            key_id=settings["key_id"],
+            key_secret=settings["key_secret"],
+        )
+        self._base_url = settings["base_url"]
+        self._key_id = settings["key_id"]
+        self._key_secret = settings["key_secret"]
+        self._webhook_secret = settings["webhook_secret"]
+
+    def __repr__(self) -> str:
+        return f"RazorpayConnector({self._base_url!r})"
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, str], tools: Tools) -> "RazorpayConnector":
+        """Raises: ValueError for credentials that cannot be used."""
+        return cls(settings, tools)
+
+    async def charge(self, request: ChargeRequest) -> Outcome:
+        """Where the payer goes to pay. Nothing is charged before the payer has been there."""
+        declined = links.impossible(request)
+        if declined is not None:
+            return declined
+        return await (self._link(request) if request.capture else self._reserve(request))
+
+    async def _link(self, request: ChargeRequest) -> Outcome:
+        reply = await self._api.post("payment_links", content=links.link_content(request))
+        if isinstance(reply, Refusal):
+            if "reference id already" not in reply.description.lower():
+                return _refused(reply)
+            return _in_doubt_if_unknown(await self.query(request.key, Known(amount=request.amount)))
+        if not isinstance(reply, Said):
+            return reply
+        if not links.is_ours(reply.fields, request.key):
+            return InDoubt(reason="Razorpay answered about another link")
+        return links.link_address(reply.fields, request.amount)
+
+    async def _reserve(self, request: ChargeRequest) -> Outcome:
+        """Razorpay makes a second order under the same receipt without a word, so it is asked
+        first; a payer is only ever sent to one."""
+        if max(len(request.return_url), len(request.notify_url)) > orders.MAX_NOTE:
+            return Declined(
+                code="address_too_long",
+                message=f"Razorpay keeps addresses of at most {orders.MAX_NOTE} characters.",
+            )
+        known = Known(amount=request.amount)
+        there = await self._by_orders(request.key, known)
+        if not isinstance(there, Unknown):
+            return there
+        reply = await self._api.post("orders", content=orders.order_content(request))
+        if isinstance(reply, Refusal):
+            return _refused(reply)
+        if not isinstance(reply, Said):
+            return reply
+        if not orders.is_ours(reply.fields, request.key):
+            return InDoubt(reason="Razorpay answered about another order")
+        return _order_address(reply.fields, request.amount)
+
+    async def query(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
+        """By our key alone: a link has it as reference_id, an order as its receipt."""
+        if known.reference.startswith("order_"):
+            return await self._by_orders(key, known)
+        reply = await self._api.get("payment_links", reference_id=key)
+        found = _found(reply, "payment_links", "reference_id", key)
+        if not isinstance(found, list):
+            return found
+        if not found:
+            return await self._by_orders(key, known)
+        if len(found) > 1:
+            return InDoubt(reason="Razorpay has several links under one reference")
+        return await self._link_told(found[0], known)
+
+    async def _link_told(self, link: Entity, known: Known) -> Outcome:
+        status = word(link, "status")
+        if status not in ("created", "paid", *links.OVER):
+            return InDoubt(reason="Razorpay sent an unknown link status")
+        told = await self._tries_of(link)
+        if isinstance(told, Captured | Authorized | Pending | InDoubt | NotSent):
+            return told
+        if status == "paid":
+            return InDoubt(reason="Razorpay's link is paid, and its payment is not shown")
+        if status == "created":
+            return links.link_address(link, known.amount)
+        return links.over_told(link)
+
+    async def _tries_of(self, link: Entity) -> Told | NotSent | None:
+        """What payers have done at a link: by its order, else by the payments that it lists."""
+        if order_id := word(link, "order_id"):
+            return await self._tries_at(order_id)
+        payments: list[Entity] = []
+        for paid in items(link, "payments") or ():
+            reply = await self._api.get("payments", word(paid, "payment_id"))
+            if isinstance(reply, NotSent | InDoubt):
+                return reply
+            if isinstance(reply, Refusal) or word(reply.fields, "id") != paid["payment_id"]:
+                return InDoubt(reason="Razorpay does not show a link's payment")
+            payments.append(reply.fields)
+        return tries_told(payments)
+
+    async def _tries_at(self, order_id: str) -> Told | NotSent | None:
+        reply = await self._api.get("orders", order_id, "payments")
+        found = _found(reply, "items", "order_id", order_id)
+        if isinstance(found, Unknown):
+            return None
+        return tries_told(found) if isinstance(found, list) else found
+
+    async def _by_orders(self, key: str, known: Known) -> Outcome:
+        reply = await self._api.get("orders", receipt=key, count=_PAGE)
+        found = _found(reply, "items", "receipt", key)
+        if not isinstance(found, list):
+            return found
+        if not found:
+            return Unknown(reason="Razorpay has no link and no order under this reference")
+        waiting: Outcome = InDoubt(reason="Razorpay's order cannot be read")
+        for order in found:
+            told = await self._tries_at(word(order, "id"))
+            if isinstance(told, Captured | Authorized | Pending | InDoubt | NotSent):
+                return told
+            if told is not None and told.code == "authorization_expired":
+                return told
+            waiting = _order_address(order, known.amount)
+        return waiting
+
+    async def close_charge(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
+        """Cancel the link. An order cannot be closed: it stays as it is."""
+        there = await self.query(key, known)
+        if not isinstance(there, ActionNeeded) or not there.reference.startswith("plink_"):
+            return there
+        reply = await self._api.post("payment_links", there.reference, "cancel", content={})
+        if isinstance(reply, Said):
+            if not links.is_ours(reply.fields, key):
+                return InDoubt(reason="Razorpay answered about another link")
+            return await self._link_told(reply.fields, known)
+        if isinstance(reply, Refusal):  # it was paid or over a moment before
+            return await self.query(key, known)
+        return reply
+
+    async def capture(self, request: ModificationRequest) -> ModificationOutcome:
+        """Claim all that is reserved: Razorpay takes no part of it."""
+        if request.amount != request.charge_amount:
+            return Declined(
+                code="partial_capture_not_allowed",
+                message="Razorpay captures the whole reserved amount or nothing.",
+            )
+        payment_id = await self._payment_of(request)
+        if not isinstance(payment_id, str):
+            return payment_id
+        content = {"amount": request.amount.minor, "currency": request.amount.currency}
+        reply = await self._api.post("payments", payment_id, "capture", content=content)
+        if isinstance(reply, Said):
+            told = _claim_told(reply.fields, payment_id)
+            return InDoubt(reason="Razorpay has not captured") if _is_open(told) else told
+        if not isinstance(reply, Refusal):
+            return reply
+        told = await self._claim(payment_id)
+        if not _is_open(told):
+            return told
+        return Declined(
+            code="capture_refused",
+            message="Razorpay refused the capture.",
+            provider_code=reply.shown,
+        )
+
+    async def void(self, request: ModificationRequest) -> ModificationOutcome:
+        """Nothing lets go of reserved money at Razorpay but time: after three days it has."""
+        payment_id = await self._payment_of(request)
+        if not isinstance(payment_id, str):
+            return payment_id
+        told = await self._claim(payment_id)
+        if isinstance(told, Declined) and told.code == "authorization_expired":
+            return Done(reference=payment_id, amount=request.amount)
+        if _is_open(told):
+            return Declined(
+                code="void_not_possible",
+                message="Razorpay lets go of reserved money by itself after three days.",
+            )
+        if isinstance(told, Done):
+            return Declined(code="already_captured", message="The money was claimed before.")
+        return told
+
+    async def _claim(self, payment_id: str) -> ModificationOutcome:
+        """Whether a reserved payment was claimed. Unknown: it is still only reserved."""
+        reply = await self._api.get("payments", payment_id)
+        if isinstance(reply, Refusal):
+            return InDoubt(reason="Razorpay does not show the payment")
+        return _claim_told(reply.fields, payment_id) if isinstance(reply, Said) else reply
+
+    async def refund(self, request: ModificationRequest) -> ModificationOutcome:
+        """Give back `request.amount`. A refusal is final and sets money free here, so then
+        Razorpay is asked whether the refund was made all the same, by an earlier request."""
+        declined = refunds.impossible(request)
+        if declined is not None:
+            return declined
+        payment_id = await self._payment_of(request)
+        if not isinstance(payment_id, str):
+            return payment_id
+        reply = await self._api.post(
+            "payments",
+            payment_id,
+            "refund",
+            content=refunds.refund_content(request),
+            headers={refunds.HEADER: request.key},
+        )
+        if isinstance(reply, Said):
+            return refunds.answer_told(reply.fields, request, payment_id)
+        if not isinstance(reply, Refusal):
+            return reply
+        made = await self._refund_of(request, payment_id)
+        if isinstance(made, Unknown) and reply.not_found:
+            return InDoubt(reason="Razorpay does not find the payment that it was paid by")
+        if isinstance(made, Unknown):
+            return refunds.refused(reply)
+        if isinstance(made, NotSent):
+            return InDoubt(reason="Razorpay refused, and could not be asked what it had done")
+        return made
+
+    async def query_modification(self, request: ModificationRequest) -> ModificationOutcome:
+        """A refund is found by our key among the payment's; a capture shows in the payment."""
+        payment_id = await self._payment_of(request)
+        if not isinstance(payment_id, str):
+            return payment_id
+        if request.key.startswith(PREFIX[ModificationKind.CAPTURE]):
+            return await self._claim(payment_id)
+        if request.key.startswith(PREFIX[ModificationKind.VOID]):
+            return await self.void(request)  # it asks, and sends nothing that moves money
+        return await self._refund_of(request, payment_id)
+
+    async def _refund_of(
+        self, request: ModificationRequest, payment_id: str
+    ) -> ModificationOutcome:
+        for page in range(_MOST_PAGES):
+            reply = await self._api.get(
+                "payments", payment_id, "refunds", count=_PAGE, skip=page * _PAGE
+            )
+            found = _found(reply, "items", "payment_id", payment_id)
+            if not isinstance(found, list):
+                return found
+            for refund in found:
+                if refunds.key_of(refund) == request.key:
+                    return refunds.answer_told(refund, request, payment_id)
+            if len(found) < _PAGE:
+                return Unknown(reason="Razorpay has no refund under this key")
+        return InDoubt(reason="Razorpay lists refunds without end")
+
+    async def _payment_of(self, request: ModificationRequest) -> str | ModificationOutcome:
+        """The payment's id: what the charge came to, or by asking for it under our key."""
+        if request.charge_reference.startswith("pay_"):
+            return request.charge_reference
+        known = Known(reference=request.charge_reference, amount=request.charge_amount)
+        there = await self.query(request.charge_key, known)
+        match there:
+            case Captured(reference=reference) | Authorized(reference=reference):
+                return reference
+            case NotSent() | InDoubt():
+                return there
+            case _:
+                return InDoubt(reason="Razorpay shows no payment of this charge")
+
+    async def form(self, reference: str) -> Form | NotSent | InDoubt | Unknown:
+        """What our page posts to the hosted checkout for an order."""
+        order = await self._order(reference)
+        if not isinstance(order, Said):
+            return order
+        found = orders.checkout_form(order.fields, base_url=self._base_url, key_id=self._key_id)
+        return found or Unknown(reason="nothing is to be paid there")
+
+    async def came_back(
+        self, reference: str, fields: Mapping[str, str]
+    ) -> str | NotSent | InDoubt | Unknown:
+        """Where the payer's browser goes on to after the hosted checkout."""
+        if "razorpay_signature" in fields and not checkout_is_genuine(
+            self._key_secret, reference, fields
+        ):
+            return Unknown(reason="the checkout's signature is wrong")
+        order = await self._order(reference)
+        if not isinstance(order, Said):
+            return order
+        return orders.return_address(order.fields) or Unknown(reason="there is nowhere to go")
+
+    async def _order(self, order_id: str) -> Said | NotSent | InDoubt | Unknown:
+        reply = await self._api.get("orders", order_id)
+        if isinstance(reply, Refusal):
+            return Unknown(reason="Razorpay knows no such order")
+        if isinstance(reply, Said) and word(reply.fields, "id") != order_id:
+            return InDoubt(reason="Razorpay answered about another order")
+        return reply
+
+    async def report(self, day: date) -> Report | NotSent | InDoubt | Unknown:
+        """What was settled on that day in India."""
+        lines: list[Entity] = []
+        for page in range(_MOST_PAGES):
+            reply = await self._api.get(
+                "settlements",
+                "recon",
+                "combined",
+                year=day.year,
+                month=day.month,
+                day=day.day,
+                count=_REPORT_PAGE,
+                skip=page * _REPORT_PAGE,
+            )
+            if isinstance(reply, Refusal):
+                return InDoubt(reason=f"Razorpay refused the report: {reply.shown}")
+            if not isinstance(reply, Said):
+                return reply
+            found = items(reply.fields)
+            if found is None:
+                return InDoubt(reason="Razorpay's report cannot be read")
+            lines += found
+            if len(found) < _REPORT_PAGE:
+                break
+        return _report(lines, day)
+
+    async def probe(self) -> str:
+        """Ask for one payment, which needs both halves of the key."""
+        reply = await self._api.get("payments", count=1)
+        match reply:
+            case Said():
+                return ""
+            case Refusal():
+                return f"Razorpay refused the question: {reply.shown}"
+            case NotSent(reason=reason) | InDoubt(reason=reason):
+                return reason
+
+    def parse_notification(
+        self,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        target: str = "",
+        received_at: datetime | None = None,
+    ) -> AnyNews | Irrelevant | Refused:
+        """Razorpay signs no time and no address: only the body counts."""
+        del target, received_at
+        return read_news(headers, body, self._webhook_secret)
+
+    async def close(self) -> None:
+        await self._api.close()
+
+
+def _refused(refusal: Refusal) -> Declined | InDoubt:
+    """A charge that Razorpay refused before it was made: another provider may well take it."""
+    if refusal.not_found:  # no answer to a request to make something
+        return InDoubt(reason="Razorpay misses what it was asked to make")
+    words = {"currency": "currency_unsupported", "amount": "amount_out_of_range"}
+    said = refusal.description.lower()
+    code = words.get(refusal.field) or next(
+        (code for named, code in words.items() if named in said), "request_refused"
+    )
+    return Declined(
+        code=code,
+        message="Razorpay does not take this payment.",
+        provider_code=refusal.shown,
+        soft=True,
+    )
+
+
+def _in_doubt_if_unknown(outcome: Outcome) -> Outcome:
+    if isinstance(outcome, Unknown):
+        return InDoubt(reason="Razorpay says it has it, and does not show it")
+    return outcome
+
+
+def _found(
+    reply: Any, members: str, name: str, value: str
+) -> list[Entity] | NotSent | InDoubt | Unknown:
+    """The objects of a list, every one of which must be of what was asked about."""
+    if isinstance(reply, Refusal):
+        if reply.not_found:
+            return Unknown(reason="Razorpay knows no such object")
+        return InDoubt(reason=f"Razorpay refused the question: {reply.shown}")
+    if not isinstance(reply, Said):
+        assert isinstance(reply, NotSent | InDoubt)
+        return reply
+    found: Sequence[Entity] | None = items(reply.fields, members)
+    if found is None:
+        return InDoubt(reason="Razorpay's list cannot be read")
+    if any(word(one, name) != value or not word(one, "id") for one in found):
+        return InDoubt(reason="Razorpay answered about something else")
+    return list(found)
+
+
+def _order_address(order: Entity, amount: Money | None) -> Outcome:
+    if not orders.asks_for(order, amount):
+        return InDoubt(reason="Razorpay's order is not for the amount that was asked")
+    if address := orders.page_address(order):
+        return ActionNeeded(reference=word(order, "id"), url=address)
+    return Pending(reference="")  # made with a link, or by nobody who could be sent there
+
+
+def _claim_told(payment: Entity, payment_id: str) -> ModificationOutcome:
+    if word(payment, "id") != payment_id:
+        return InDoubt(reason="Razorpay answered about another payment")
+    told = payment_told(payment)
+    match told:
+        case Captured():
+            return Done(reference=payment_id, amount=told.amount, fee=told.fee)
+        case Authorized():
+            return Unknown(reason="Razorpay has not captured it")
+        case _:
+            return told
+
+
+def _is_open(outcome: ModificationOutcome) -> bool:
+    return isinstance(outcome, Unknown)
+
+
+def _report(settled: Sequence[Entity], day: date) -> Report | InDoubt | Unknown:
+    if not settled:
+        return Unknown(reason="Razorpay settled nothing on that day")
+    lines = [line_of(item) for item in settled]
+    readable = [line for line in lines if line is not None]
+    if len(readable) != len(lines) or any(money(item) is None for item in settled):
+        return InDoubt(reason="Razorpay's report has a line without amounts")
+    return Report(
+        format=FETCHED, name=f"razorpay-{day.isoformat()}.csv", content=write_fetched(readable)
+    )

@@ -1,0 +1,142 @@
+"""Razorpay's webhooks: verified over the raw bytes, then translated.
+
+Source: https://razorpay.com/docs/webhooks/payloads/payments/, …/refunds/, …/payment-links/ and
+…/disputes/
+"""
+
+import hashlib
+from collections.abc import Mapping
+
+from kassa.connectors.base import (
+    AnyNews,
+    Declined,
+    DisputeNews,
+    InDoubt,
+    Irrelevant,
+    ModificationNews,
+    News,
+    Outcome,
+    Pending,
+    Refused,
+)
+from kassa.connectors.jsontext import read_object
+from kassa.connectors.razorpay.api import Entity, entity, moment, money, whole, word
+from kassa.connectors.razorpay.links import NOTE, OVER, over_told
+from kassa.connectors.razorpay.payments import payment_told
+from kassa.connectors.razorpay.refunds import key_of, refund_told
+from kassa.connectors.razorpay.signatures import signed
+from kassa.domain.lifecycle import DisputeStage, DisputeStatus
+
+_PAYMENTS = frozenset(
+    {
+        "payment.authorized",
+        "payment.captured",
+        "payment.failed",
+        "payment.pending",
+        "order.paid",
+        "payment_link.paid",
+    }
+)
+_LINKS_OVER = frozenset({"payment_link.cancelled", "payment_link.expired"})
+_REFUNDS = frozenset(
+    {"refund.created", "refund.processed", "refund.failed", "refund.speed_changed"}
+)
+_DISPUTES = "payment.dispute."
+
+_STAGE = {
+    "fraud": DisputeStage.INQUIRY,
+    "retrieval": DisputeStage.INQUIRY,
+    "chargeback": DisputeStage.CHARGEBACK,
+    "pre_arbitration": DisputeStage.PRE_ARBITRATION,
+    "arbitration": DisputeStage.ARBITRATION,
+}
+_STATUS = {
+    "open": DisputeStatus.NEEDS_RESPONSE,
+    "under_review": DisputeStatus.UNDER_REVIEW,
+    "won": DisputeStatus.WON,
+    "lost": DisputeStatus.LOST,
+    "closed": DisputeStatus.CLOSED,
+}
+_UNDECIDED = frozenset({DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW})
+
+
+def read_news(
+    headers: Mapping[str, str], body: bytes, secret: str
+) -> AnyNews | Irrelevant | Refused:
+    """What the webhook says; Irrelevant too where it is about nothing that Kassa has made."""
+    if not secret:
+        return Refused(reason="no webhook_secret is configured")
+    if not signed(secret, body, headers.get("x-razorpay-signature", "")):
+        return Refused(reason="the signature is missing or wrong")
+    try:
+        told = read_object(body)
+    except ValueError:
+        return Refused(reason="the body is no JSON object")
+    event = word(told, "event")
+    payload = {
+        name: entity(entity(entity(told, "payload"), name), "entity")
+        for name in ("payment", "refund", "payment_link", "dispute")
+    }
+    # The event's id is in a header, which nobody signs: the body's digest stands beside it.
+    mark = f"{headers.get('x-razorpay-event-id', '')[:80]} {hashlib.sha256(body).hexdigest()}"
+    return _told(event, payload, mark.strip())
+
+
+def _told(event: str, payload: Mapping[str, Entity], mark: str) -> AnyNews | Irrelevant | Refused:
+    payment, link, refund = payload["payment"], payload["payment_link"], payload["refund"]
+    if event in _PAYMENTS and payment:
+        key = word(link, "reference_id") or word(entity(payment, "notes"), NOTE)
+        outcome = _payment(payment)
+    elif event in _LINKS_OVER and link:
+        key, outcome = word(link, "reference_id"), _over(link)
+    elif event in _REFUNDS and refund:
+        if not (key := key_of(refund)):
+            return Irrelevant(event=event)
+        return ModificationNews(dedupe_key=mark, key=key, outcome=refund_told(refund))
+    elif event.startswith(_DISPUTES) and payload["dispute"]:
+        return _dispute(payload["dispute"], payment, mark)
+    else:
+        return Irrelevant(event=event)
+    return News(dedupe_key=mark, key=key, outcome=outcome) if key else Irrelevant(event=event)
+
+
+def _payment(payment: Entity) -> Outcome:
+    """A try that failed decides nothing: the payer may try again while the link is open."""
+    told = payment_told(payment)
+    if isinstance(told, Declined) and told.code != "authorization_expired":
+        return Pending(reference="")
+    return told
+
+
+def _over(link: Entity) -> Outcome:
+    """Nobody can begin to pay any more. Whoever had begun may still end, so then it is asked."""
+    if word(link, "status") not in OVER:
+        return InDoubt(reason="Razorpay sent an unknown link status")
+    begun = word(link, "order_id") or link.get("payments") or link.get("amount_paid")
+    return Pending(reference="") if begun else over_told(link)
+
+
+def _dispute(dispute: Entity, payment: Entity, mark: str) -> DisputeNews | Refused:
+    """While it is undecided and nothing was deducted, no money has moved, whatever the phase is
+    called: Razorpay deducts what is lost, and of some accounts at once."""
+    stage, status = _STAGE.get(word(dispute, "phase")), _STATUS.get(word(dispute, "status"))
+    amount, reference = money(dispute), word(dispute, "id")
+    if stage is None or status is None or amount is None or not reference:
+        return Refused(reason="a dispute in words that are not known")
+    deducted = bool(whole(dispute, "amount_deducted"))
+    if status in _UNDECIDED and not deducted:
+        stage = DisputeStage.INQUIRY
+    elif stage is DisputeStage.INQUIRY and (deducted or status is DisputeStatus.LOST):
+        stage = DisputeStage.CHARGEBACK
+    return DisputeNews(
+        dedupe_key=mark,
+        key=word(entity(payment, "notes"), NOTE),
+        reference=reference,
+        stage=stage,
+        status=status,
+        amount=amount,
+        fee=None,
+        reason=word(dispute, "reason_code"),
+        respond_by=moment(dispute, "respond_by"),
+        charge_reference=word(dispute, "payment_id"),
+    )

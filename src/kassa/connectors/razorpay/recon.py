@@ -1,0 +1,86 @@
+"""What Razorpay settled on a day, line by line, as the report readers want it.
+
+Source: https://razorpay.com/docs/api/settlements/fetch-recon
+"""
+
+import json
+from datetime import timedelta, timezone
+from decimal import Decimal
+
+from kassa.connectors.razorpay.api import Entity, entity, moment, whole, word
+from kassa.connectors.razorpay.links import NOTE
+from kassa.connectors.reports.fetched import FetchedLine
+from kassa.domain.claims import PREFIX
+from kassa.domain.lifecycle import ModificationKind
+from kassa.domain.money import EXPONENT
+from kassa.domain.reports import LineKind
+
+INDIA = timezone(timedelta(hours=5, minutes=30))
+"""By whose days Razorpay settles."""
+
+_KINDS = {
+    "payment": LineKind.PAYMENT,
+    "refund": LineKind.REFUND,
+    "transfer": LineKind.ADJUSTMENT,
+    "reversal": LineKind.ADJUSTMENT,
+    "adjustment": LineKind.ADJUSTMENT,  # or a dispute: see `_kind`
+}
+"""Razorpay's types. Any other is written as it is, and put aside by the reader."""
+
+
+def line_of(item: Entity) -> FetchedLine | None:
+    """One line; None of one that has no amounts that can be read."""
+    amount, credit, debit = (whole(item, name) for name in ("amount", "credit", "debit"))
+    fee, currency = whole(item, "fee"), word(item, "currency")
+    if None in (amount, credit, debit) or amount is None or credit is None or debit is None:
+        return None
+    if currency not in EXPONENT:
+        return None
+    net = credit - debit
+    kind = _kind(item, net)
+    gross = net + (fee or 0) if kind == LineKind.ADJUSTMENT else amount if net >= 0 else -amount
+    is_dispute = kind in (LineKind.DISPUTE, LineKind.DISPUTE_REVERSAL)
+    return FetchedLine(
+        kind=kind,
+        amount=_major(gross, currency),
+        currency=currency,
+        fee=_major(fee or 0, currency),
+        net=_major(net, currency),
+        our_reference=_key(item, kind),
+        provider_reference=(word(item, "dispute_id") if is_dispute else "")
+        or word(item, "entity_id"),
+        payout_reference=word(item, "settlement_utr") or word(item, "settlement_id"),
+        occurred_at=moment(item, "created_at"),
+        provider_kind=word(item, "type"),
+    )
+
+
+def _kind(item: Entity, net: int) -> str:
+    said = word(item, "type")
+    if said == "adjustment" and word(item, "dispute_id"):
+        return LineKind.DISPUTE if net < 0 else LineKind.DISPUTE_REVERSAL
+    return _KINDS.get(said, said)
+
+
+def _key(item: Entity, kind: str) -> str:
+    """Ours from the notes, or, of a payment alone, its order's receipt. A refund's line may carry
+    the notes of its payment, and must not be taken for that."""
+    noted = word(_notes(item), NOTE)
+    if kind == LineKind.PAYMENT:
+        return noted or word(item, "order_receipt")
+    return noted if noted.startswith(PREFIX[ModificationKind.REFUND]) else ""
+
+
+def _notes(item: Entity) -> Entity:
+    """Here they are an object, or JSON as text, or nothing."""
+    if not (text := word(item, "notes")):
+        return entity(item, "notes")
+    try:
+        read = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def _major(minor: int, currency: str) -> Decimal:
+    return Decimal(minor).scaleb(-EXPONENT[currency])

@@ -1,0 +1,187 @@
+"""Stripe's webhooks: the signature over the raw body, then the event in our words.
+
+Source: https://docs.stripe.com/webhooks/signature and https://docs.stripe.com/api/events/types
+"""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from kassa.connectors.base import (
+    AnyNews,
+    DisputeNews,
+    Irrelevant,
+    ModificationNews,
+    News,
+    Refused,
+)
+from kassa.connectors.stripe.changes import refund_outcome
+from kassa.connectors.stripe.intents import is_at_the_page, told_intent, told_session
+from kassa.connectors.stripe.objects import KEY, Garbled, Thing
+from kassa.domain.lifecycle import DisputeStage, DisputeStatus
+from kassa.domain.money import Money
+
+_TOLERANCE = timedelta(minutes=5)
+_MOST_SIGNATURES = 16  # two while a secret is being replaced
+_S, _D = DisputeStage, DisputeStatus
+DISPUTE: Mapping[str, tuple[DisputeStage, DisputeStatus]] = {
+    "warning_needs_response": (_S.INQUIRY, _D.NEEDS_RESPONSE),
+    "warning_under_review": (_S.INQUIRY, _D.UNDER_REVIEW),
+    "warning_closed": (_S.INQUIRY, _D.CLOSED),
+    "prevented": (_S.INQUIRY, _D.CLOSED),
+    "needs_response": (_S.CHARGEBACK, _D.NEEDS_RESPONSE),
+    "under_review": (_S.CHARGEBACK, _D.UNDER_REVIEW),
+    "appeal_needs_response": (_S.PRE_ARBITRATION, _D.NEEDS_RESPONSE),
+    "appeal_under_review": (_S.PRE_ARBITRATION, _D.UNDER_REVIEW),
+    "won": (_S.CHARGEBACK, _D.WON),
+    "lost": (_S.CHARGEBACK, _D.LOST),
+}
+"""Every status of a dispute; an event with one that is not here is refused, and comes again."""
+
+
+def is_genuine(
+    header: str, body: bytes, secret: str, received_at: datetime | None
+) -> Refused | None:
+    """None for a body that Stripe signed with `secret`, not long before it came."""
+    if not secret:
+        return Refused(reason="no webhook secret is configured")
+    stamp, signatures = _read_header(header)
+    if not stamp or not signatures:
+        return Refused(reason="the signature is missing")
+    wanted = hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+    matches = [hmac.compare_digest(wanted.encode(), one.encode()) for one in signatures]
+    if not any(matches):
+        return Refused(reason="the signature is wrong")
+    if received_at is None:
+        return None
+    away = abs(received_at - datetime.fromtimestamp(int(stamp), UTC))
+    return Refused(reason="signed long before it came, or after") if away > _TOLERANCE else None
+
+
+def _read_header(header: str) -> tuple[str, list[str]]:
+    stamp = ""
+    signatures: list[str] = []
+    for item in header.split(","):
+        name, _, value = item.strip().partition("=")
+        if name == "t" and value.isascii() and value.isdigit() and len(value) <= 11:
+            stamp = stamp or value
+        elif name == "v1" and len(signatures) < _MOST_SIGNATURES:
+            signatures.append(value)
+    return stamp, signatures
+
+
+def read_event(body: bytes, *, live: bool) -> AnyNews | Irrelevant | Refused:
+    """What an event says, when its signature has been verified already."""
+    try:
+        read = json.loads(body, parse_float=Decimal)
+        event = Thing(read if isinstance(read, dict) else {})
+        dedupe_key, name = event.word("id"), event.word("type")
+        data = event.thing("data")
+        about = data.thing("object") if data is not None else None
+        if not dedupe_key or not name or about is None:
+            return Refused(reason="signed, but not an event")
+        if event.flag("livemode") is not live:
+            return Refused(reason="of the other mode, test or live, than the secret key")
+        reader = _EVENTS.get(name)
+        return Irrelevant(event=name) if reader is None else reader(dedupe_key, name, about)
+    except (ValueError, RecursionError) as error:
+        said = error if isinstance(error, Garbled) else "no JSON"
+        return Refused(reason=f"signed, but not to be read: {said}")
+
+
+def _intent(dedupe_key: str, name: str, intent: Thing) -> News | Irrelevant:
+    key = intent.noted(KEY)
+    if not key or is_at_the_page(intent):
+        return Irrelevant(event=name)  # not of our making, or the payer may still pay
+    return News(
+        dedupe_key=dedupe_key,
+        key=key,
+        outcome=told_intent(intent, key),
+        charge_reference=intent.word("id"),
+    )
+
+
+def _session(dedupe_key: str, name: str, session: Thing) -> News | Irrelevant:
+    key = session.noted(KEY)
+    if not key:
+        return Irrelevant(event=name)
+    return News(
+        dedupe_key=dedupe_key,
+        key=key,
+        outcome=told_session(session, key),
+        charge_reference=session.id_of("payment_intent") or session.word("id"),
+    )
+
+
+def _refund(dedupe_key: str, name: str, refund: Thing) -> ModificationNews | Irrelevant:
+    key = refund.noted(KEY)
+    if not key:
+        return Irrelevant(event=name)  # made in the Dashboard
+    return ModificationNews(dedupe_key=dedupe_key, key=key, outcome=refund_outcome(refund))
+
+
+def _refunded(dedupe_key: str, name: str, charge: Thing) -> ModificationNews | Irrelevant:
+    """Older API versions put the refunds in, the newest first; newer ones send events of them."""
+    if charge.fields.get("refunds") is None:
+        return Irrelevant(event=name)
+    refunds = charge.things("refunds")
+    return _refund(dedupe_key, name, refunds[0]) if refunds else Irrelevant(event=name)
+
+
+def _dispute(dedupe_key: str, name: str, dispute: Thing) -> DisputeNews | Irrelevant:
+    charge_reference = dispute.id_of("payment_intent")
+    if not charge_reference:
+        return Irrelevant(event=name)  # of a charge that was made without an intent: not by us
+    known = DISPUTE.get(dispute.word("status"))
+    if known is None or not dispute.word("id"):
+        raise Garbled("a dispute has a status that we do not know")
+    details = dispute.thing("evidence_details")
+    return DisputeNews(
+        dedupe_key=dedupe_key,
+        key="",
+        reference=dispute.word("id"),
+        stage=known[0],
+        status=known[1],
+        amount=dispute.money("amount"),
+        fee=_dispute_fee(dispute),
+        reason=dispute.word("reason"),
+        respond_by=details.moment("due_by") if details is not None else None,
+        charge_reference=charge_reference,
+    )
+
+
+def _dispute_fee(dispute: Thing) -> Money | None:
+    """Of everything that was booked for it; None where nothing was, or in another currency."""
+    if dispute.fields.get("balance_transactions") is None:
+        return None
+    entries, currency = dispute.things("balance_transactions"), dispute.word("currency")
+    if not entries or any(entry.word("currency") != currency for entry in entries):
+        return None
+    fees = [entry.money("fee") for entry in entries]
+    return sum(fees[1:], start=fees[0])
+
+
+_EVENTS: Mapping[str, Callable[[str, str, Thing], AnyNews | Irrelevant]] = {
+    "payment_intent.succeeded": _intent,
+    "payment_intent.payment_failed": _intent,
+    "payment_intent.canceled": _intent,
+    "payment_intent.amount_capturable_updated": _intent,
+    "payment_intent.requires_action": _intent,
+    "payment_intent.processing": _intent,
+    "checkout.session.completed": _session,
+    "checkout.session.expired": _session,
+    "charge.refunded": _refunded,
+    "charge.refund.updated": _refund,
+    "refund.created": _refund,
+    "refund.updated": _refund,
+    "refund.failed": _refund,
+    "charge.dispute.created": _dispute,
+    "charge.dispute.updated": _dispute,
+    "charge.dispute.closed": _dispute,
+    "charge.dispute.funds_withdrawn": _dispute,
+    "charge.dispute.funds_reinstated": _dispute,
+}
+"""What is read of what Stripe sends; everything else changes nothing here."""

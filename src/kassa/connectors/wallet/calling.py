@@ -1,0 +1,97 @@
+"""One signed call to the wallet, and its answer, believed only where the wallet signed it."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from kassa.connectors.base import InDoubt, NotSent
+from kassa.connectors.http import Answered, NoAnswer, ProviderHttp
+from kassa.connectors.wallet.said import Said, read_said
+from kassa.connectors.wallet.signing import Signer, Verifier, signed_text
+
+_CONTENT_TYPE = "application/json; charset=UTF-8"
+
+
+class Line:
+    """The merchant's line to the wallet. `base_url`: what stands before /v1/payments/."""
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        client_id: str,
+        signer: Signer,
+        verifier: Verifier,
+        http: ProviderHttp,
+        clock: Callable[[], datetime],
+    ):
+        """Raises: ValueError."""
+        parts = urlsplit(base_url)
+        if parts.query or parts.fragment or not parts.hostname:
+            raise ValueError("base_url must be an address without a query")
+        if not client_id.isascii() or not client_id.isprintable() or not client_id.strip():
+            raise ValueError("client_id must be what the wallet calls the merchant")
+        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._prefix = parts.path.rstrip("/")
+        self._client_id = client_id
+        self._signer = signer
+        self._verifier = verifier
+        self._http = http
+        self._clock = clock
+
+    async def ask(self, api: str, content: Mapping[str, Any]) -> Said | NotSent | InDoubt:
+        """POST `content` to /v1/payments/`api`.
+
+        The family answers everything with HTTP status 200 and a signature; what has not both came
+        from something in between.
+        """
+        target = f"{self._prefix}/v1/payments/{api}"
+        body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+        time = write_time(self._clock())
+        text = signed_text(target, self._client_id, time, body)
+        headers = {
+            "Client-Id": self._client_id,
+            "Request-Time": time,
+            "Signature": await asyncio.to_thread(self._signer.header, text),
+            "Content-Type": _CONTENT_TYPE,
+        }
+        answer = await self._http.post(f"{self._origin}{target}", headers=headers, body=body)
+        match answer:
+            case NotSent():
+                return answer
+            case NoAnswer():
+                return answer.doubt
+            case Answered(status=200):
+                return self._believed(answer, target)
+            case Answered(status=status):
+                return InDoubt(reason=f"the wallet answered with HTTP status {status}")
+
+    def _believed(self, answer: Answered, target: str) -> Said | InDoubt:
+        headers = answer.headers
+        said = self.proven(headers, headers.get("response-time", ""), target, answer.body)
+        if said is None:
+            unproven = read_said(answer.body) or Said({})
+            return InDoubt(reason=f"the answer has no signature of the wallet: {unproven.codes}")
+        return said
+
+    def proven(
+        self, headers: Mapping[str, str], time: str, target: str, body: bytes
+    ) -> Said | None:
+        """What `body` says, where the wallet signed it for us. `time`: as its header has it."""
+        text = signed_text(target, self._client_id, time, body)
+        if headers.get("client-id", self._client_id) != self._client_id:
+            return None
+        if not self._verifier.accepts(headers.get("signature", ""), time, text):
+            return None
+        return read_said(body)
+
+    async def close(self) -> None:
+        await self._http.close()
+
+
+def write_time(moment: datetime) -> str:
+    """ISO 8601 to the second, in UTC: 2026-11-22T02:00:00+00:00."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds")

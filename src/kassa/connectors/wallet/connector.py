@@ -1,0 +1,210 @@
+"""A wallet of the /v1/payments/pay family as a connector: Kassa is the merchant."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from kassa.connectors.base import (
+    NOTHING_KNOWN,
+    ChargeRequest,
+    Declined,
+    InDoubt,
+    Known,
+    ModificationNews,
+    ModificationOutcome,
+    ModificationRequest,
+    News,
+    NotSent,
+    Outcome,
+    Pending,
+    Refused,
+    Unknown,
+)
+from kassa.connectors.kind import Tools
+from kassa.connectors.wallet.calling import Line
+from kassa.connectors.wallet.changes import (
+    CAPTURE,
+    REFUND,
+    VOID,
+    Change,
+    check_key,
+    content,
+    refund_inquiry_told,
+    told,
+    transaction_told,
+)
+from kassa.connectors.wallet.notifications import read_news
+from kassa.connectors.wallet.payments import (
+    Products,
+    cancel_told,
+    inquiry_told,
+    named,
+    pay_content,
+    pay_told,
+    refusal,
+)
+from kassa.connectors.wallet.said import F, Said
+from kassa.connectors.wallet.signing import Signer, Verifier
+from kassa.connectors.wallet.words import CREDENTIALS, NO_API
+
+_NOBODYS_KEY = "kassa_asks_whether_its_credentials_are_right"  # no key of ours looks like it
+
+
+class WalletConnector:
+    """`line`: how the wallet is reached and believed. `products`: its product codes."""
+
+    name: ClassVar[str] = "wallet"
+    acknowledgement: ClassVar[tuple[str, bytes]] = (
+        "application/json; charset=UTF-8",
+        b'{"result":{"resultCode":"SUCCESS","resultStatus":"S","resultMessage":"success"}}',
+    )
+    # ORDER_NOT_EXIST: the payment never arrived. No request is on its way for that long.
+    not_found_final_after: ClassVar[timedelta | None] = timedelta(minutes=10)
+    captures_in_parts: ClassVar[bool] = False
+
+    def __init__(self, line: Line, products: Products):
+        self._line = line
+        self._products = products
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, str], tools: Tools) -> "WalletConnector":
+        """Raises: ValueError when a key or the address cannot be used."""
+        line = Line(
+            base_url=settings["base_url"],
+            client_id=settings["client_id"],
+            signer=Signer(settings["private_key"], settings["key_version"]),
+            verifier=Verifier(settings["wallet_public_key"]),
+            http=tools.http,
+            clock=tools.clock,
+        )
+        products = Products(
+            cashier=settings["product_code"],
+            authorization=settings["authorization_product_code"],
+            agreement=settings["agreement_product_code"],
+        )
+        return cls(line, products)
+
+    async def charge(self, request: ChargeRequest) -> Outcome:
+        """Make the order. `instrument`: a code that the wallet made, which pays at once; without
+        one the payer is sent to the wallet's cashier.
+
+        An answer to pay names no amount, so that a payment counts as paid only by an inquiry or a
+        notification.
+        """
+        declined = refusal(request)
+        if declined is not None:
+            return declined
+        said = await self._line.ask("pay", pay_content(request, self._products))
+        if not isinstance(said, Said):
+            return said
+        outcome = pay_told(said, request)
+        if outcome is not None:
+            return outcome
+        accepted = Pending(reference=said.id("paymentId"))
+        found = await self.query(request.key, Known(reference=accepted.reference))
+        return accepted if isinstance(found, (Unknown, NotSent, InDoubt)) else found
+
+    async def query(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
+        """What the wallet says of `key`."""
+        said = await self._line.ask("inquiryPayment", named(key))
+        return inquiry_told(said, key, known) if isinstance(said, Said) else said
+
+    async def close_charge(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
+        """Cancel the order, unless it is paid: what a cancel does to paid money, and to reserved,
+        the family does not say."""
+        found = await self.query(key, known)
+        if not isinstance(found, Pending):
+            return found
+        said = await self._line.ask("cancel", named(key))
+        if not isinstance(said, Said):
+            return said
+        outcome = cancel_told(said, key)
+        return await self.query(key, known) if outcome is None else outcome
+
+    async def capture(self, request: ModificationRequest) -> ModificationOutcome:
+        """Claim `request.amount` of what is reserved."""
+        return await self._change(CAPTURE, request)
+
+    async def void(self, request: ModificationRequest) -> ModificationOutcome:
+        """Let go of what is reserved."""
+        return await self._change(VOID, request)
+
+    async def refund(self, request: ModificationRequest) -> ModificationOutcome:
+        """Give back `request.amount`."""
+        return await self._change(REFUND, request)
+
+    async def _change(self, change: Change, request: ModificationRequest) -> ModificationOutcome:
+        """A refusal is final and sets money free here. So when the wallet refuses, it is asked
+        whether it has done the same request before."""
+        check_key(request)
+        asked = content(change, request)
+        said: Said | NotSent | InDoubt = InDoubt(reason="nothing was asked")
+        for api in change.apis:
+            said = await self._line.ask(api, asked)
+            if not isinstance(said, Said):
+                return said
+            if said.status != F or said.code not in NO_API:
+                break
+        assert isinstance(said, Said)
+        outcome = told(change, said, request)
+        if not isinstance(outcome, Declined):
+            return outcome
+        made = await self.query_modification(request)
+        match made:
+            case Unknown() | Declined():
+                return outcome
+            case NotSent():
+                return InDoubt(reason="the wallet refused, and could not be asked what it had done")
+            case _:
+                return made
+
+    async def query_modification(self, request: ModificationRequest) -> ModificationOutcome:
+        """What became of the capture, void or refund sent under `request.key`?
+
+        Refunds have an inquiry of their own; the others stand in the payment's list.
+        """
+        check_key(request)
+        said = await self._line.ask("inquiryRefund", {"refundRequestId": request.key})
+        if not isinstance(said, Said):
+            return said
+        outcome = refund_inquiry_told(said, request)
+        if not isinstance(outcome, Unknown):
+            return outcome
+        said = await self._line.ask("inquiryPayment", named(request.charge_key))
+        return transaction_told(said, request) if isinstance(said, Said) else said
+
+    async def probe(self) -> str:
+        """Inquire about a payment that cannot exist: only who holds both keys gets a signed no."""
+        said = await self._line.ask("inquiryPayment", named(_NOBODYS_KEY))
+        if isinstance(said, NotSent):
+            return f"the wallet cannot be reached at base_url: {said.reason}"
+        if isinstance(said, Said):
+            if isinstance(inquiry_told(said, _NOBODYS_KEY, NOTHING_KNOWN), Unknown):
+                return ""
+            return CREDENTIALS.get(said.code, f"the wallet answered {said.codes}")
+        named_code = said.reason.rpartition(" ")[2]
+        return CREDENTIALS.get(
+            named_code, f"nothing that wallet_public_key proves came back: {said.reason}"
+        )
+
+    def parse_notification(
+        self,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        target: str = "",
+        received_at: datetime | None = None,
+    ) -> News | ModificationNews | Refused:
+        """Verify over POST, the target and the raw bytes, then translate.
+
+        Its time is signed and not judged: the family publishes no tolerance, what is sent again
+        comes hours later, and twice the same news changes nothing.
+        """
+        said = self._line.proven(headers, headers.get("request-time", ""), target, body)
+        if not target or "client-id" not in headers or said is None:
+            return Refused(reason="the signature is missing or wrong, or it is for another client")
+        return read_news(said, body)
+
+    async def close(self) -> None:
+        """Close the HTTP client it was given."""
+        await self._line.close()

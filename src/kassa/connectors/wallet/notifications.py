@@ -1,0 +1,79 @@
+"""The wallet's notifications: the family has several bodies, and either dialect is read."""
+
+import hashlib
+
+from kassa.connectors.base import (
+    Captured,
+    Declined,
+    Done,
+    InDoubt,
+    ModificationNews,
+    ModificationOutcome,
+    News,
+    Outcome,
+    Pending,
+    Refused,
+)
+from kassa.connectors.wallet.payments import state_told
+from kassa.connectors.wallet.said import F, S, Said
+from kassa.connectors.wallet.words import ACCEPTED, CHANGE_DECLINES, pay_refused
+
+_ENDED = ("FAIL", "CANCELLED")
+
+
+def read_news(said: Said, body: bytes) -> News | ModificationNews | Refused:
+    """The news in a body that the wallet signed. It has no id, and what is sent again is the
+    same to the byte: so it is known by its content."""
+    dedupe_key = hashlib.sha256(body).hexdigest()
+    if said.id("refundRequestId") and "refundStatus" in said.members:
+        return ModificationNews(
+            dedupe_key=dedupe_key, key=said.id("refundRequestId"), outcome=_refund(said)
+        )
+    key, reference = said.id("paymentRequestId"), said.id("paymentId")
+    if not key or not reference:
+        return Refused(reason="it names no payment of ours")
+    return News(dedupe_key=dedupe_key, key=key, outcome=_payment(said), charge_reference=reference)
+
+
+def _payment(said: Said) -> Outcome:
+    """By paymentStatus, or by paymentResult alone; where they contradict each other, in doubt."""
+    result = Said({"result": said.members.get("paymentResult")})
+    has_result = bool(said.part("paymentResult").members)
+    word = said.word("paymentStatus")
+    if not word and not has_result:
+        return InDoubt(reason="the wallet did not say how the payment stands")
+    if word:
+        contradicts = (word == "SUCCESS" and result.status == F) or (
+            word in _ENDED and result.status == S
+        )
+        if has_result and contradicts:
+            return InDoubt(reason="the wallet says that it is paid and that it is not")
+        return state_told(said)
+    return _by_result(said, result)
+
+
+def _by_result(said: Said, result: Said) -> Outcome:
+    reference = said.id("paymentId")
+    if result.status == F:
+        refused = pay_refused(result)
+        if isinstance(refused, Declined):
+            return refused
+        return InDoubt(reason=f"the wallet says {result.codes} of the payment")
+    if result.status != S or result.code not in ACCEPTED:
+        return Pending(reference=reference)
+    amount = said.amount("paymentAmount")
+    if amount is None:
+        return InDoubt(reason="the wallet sent an amount that cannot be read")
+    return Captured(reference=reference, amount=amount)
+
+
+def _refund(said: Said) -> ModificationOutcome:
+    """What the news of a refund means. Where it names no amount, an inquiry must."""
+    status, reference = said.word("refundStatus"), said.id("refundId")
+    amount = said.amount("refundAmount")
+    if status == "SUCCESS" and amount is not None and reference:
+        return Done(reference=reference, amount=amount)
+    if status == "FAIL":
+        code, message = CHANGE_DECLINES["PROCESS_FAIL"]
+        return Declined(code=code, message=message, reference=reference, provider_code=status)
+    return Pending(reference=reference)

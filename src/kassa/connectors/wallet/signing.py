@@ -1,0 +1,122 @@
+"""Signatures of the wallet family, as its merchant makes and checks them.
+
+RSASSA-PKCS1-v1_5 with SHA-256 over one exact text; an answer is signed over the method and the
+target of the request that it answers, a notification over those of its own address.
+"""
+
+import base64
+import binascii
+from urllib.parse import quote, unquote_to_bytes
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    load_der_private_key,
+    load_der_public_key,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+_MIN_KEY_BITS = 2048
+_MAX_HEADER = 4096  # characters; an RSA-8192 signature with every byte percent-encoded is shorter
+_MAX_TIME = 64
+_ALGORITHMS = frozenset({"rsa256", "sha256withrsa"})
+_MEMBERS = frozenset({"algorithm", "keyVersion", "signature"})
+
+
+def signed_text(target: str, client_id: str, time: str, body: bytes) -> bytes:
+    """What a signature covers. `target`: path and query as they travel; `time`: the header as it
+    stands; `body`: the bytes on the wire."""
+    # Headers and targets are latin-1 on the wire; this gives back their bytes.
+    return f"POST {target}\n{client_id}.{time}.".encode("latin-1", "replace") + body
+
+
+class Signer:
+    """The merchant's private key: PEM, or bare base64."""
+
+    def __init__(self, private_key: str, key_version: str):
+        """Raises: ValueError, which never quotes the key."""
+        try:
+            if "-----BEGIN" in private_key:
+                key = load_pem_private_key(private_key.encode(), password=None)
+            else:
+                key = load_der_private_key(_unarmored(private_key), password=None)
+        except (ValueError, TypeError):
+            raise ValueError("private_key cannot be read") from None
+        if not isinstance(key, RSAPrivateKey) or key.key_size < _MIN_KEY_BITS:
+            raise ValueError(f"private_key must be RSA of {_MIN_KEY_BITS} bits or more")
+        if not key_version.isalnum() or not key_version.isascii():
+            raise ValueError("key_version must be a number, as the wallet shows it")
+        self._key = key
+        self._version = key_version
+
+    def header(self, text: bytes) -> str:
+        """The Signature header, in the order and without the blanks that every wallet reads."""
+        value = base64.b64encode(self._key.sign(text, PKCS1v15(), SHA256())).decode("ascii")
+        return f"algorithm=RSA256,keyVersion={self._version},signature={quote(value, safe='')}"
+
+
+class Verifier:
+    """The wallet's public key: PEM, or bare base64."""
+
+    def __init__(self, public_key: str):
+        """Raises: ValueError."""
+        try:
+            if "-----BEGIN" in public_key:
+                key = load_pem_public_key(public_key.encode())
+            else:
+                key = load_der_public_key(_unarmored(public_key))
+        except (ValueError, TypeError):
+            raise ValueError("wallet_public_key cannot be read") from None
+        if not isinstance(key, RSAPublicKey) or key.key_size < _MIN_KEY_BITS:
+            raise ValueError(f"wallet_public_key must be RSA of {_MIN_KEY_BITS} bits or more")
+        self._key = key
+
+    def accepts(self, header: str, time: str, text: bytes) -> bool:
+        """Whether the Signature header was made over `text` by the wallet; never raises."""
+        value = _signature_in(header)
+        if value is None or not 0 < len(time) <= _MAX_TIME:
+            return False
+        if len(value) != (self._key.key_size + 7) // 8:
+            return False
+        try:
+            self._key.verify(value, text, PKCS1v15(), SHA256())
+        except InvalidSignature:
+            return False
+        return True
+
+
+def _signature_in(header: str) -> bytes | None:
+    """The signature's bytes. keyVersion is not judged: one key is known, and it must fit."""
+    if len(header) > _MAX_HEADER:
+        return None
+    members: dict[str, str] = {}
+    for item in header.split(","):
+        name, equals, text = item.strip(" \t").partition("=")
+        if not equals or name not in _MEMBERS or name in members:
+            return None
+        members[name] = text
+    if members.get("algorithm", "").lower() not in _ALGORITHMS:
+        return None
+    return _decoded(members.get("signature", ""))
+
+
+def _decoded(text: str) -> bytes | None:
+    """Base64 in any dialect of the family: percent-encoded or raw, both alphabets, padded or not.
+
+    A raw "+" stays a plus.
+    """
+    try:
+        plain = unquote_to_bytes(text.encode("ascii")).translate(bytes.maketrans(b"-_", b"+/"))
+        bare = plain.rstrip(b"=")
+        if bare and len(plain) - len(bare) <= 2:
+            return base64.b64decode(bare + b"=" * (-len(bare) % 4), validate=True)
+    except (UnicodeEncodeError, binascii.Error):
+        pass
+    return None
+
+
+def _unarmored(key: str) -> bytes:
+    return base64.b64decode("".join(key.split()), validate=True)

@@ -1,0 +1,58 @@
+"""Money of which nobody knows what became, by provider account."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from kassa.store.modifications import Stuck
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Charges, captures, voids and refunds in doubt at one account, in one currency."""
+
+    account: str
+    currency: str
+    minor: int
+    oldest_seconds: int
+
+
+async def doubts(connection: Any) -> list[Doubt]:
+    """Cheap: it reads only the rows that are in doubt, by their partial indexes."""
+    rows = await connection.fetch(
+        "select connector, currency, sum(amount_minor)::bigint,"
+        " greatest(0, extract(epoch from now() - min(since)))::bigint from ("
+        " select connector, currency, amount_minor, coalesce(undecided_since, created_at) as since"
+        "   from attempt where status = 'in_doubt'"
+        " union all"
+        " select connector, currency, amount_minor, coalesce(undecided_since, created_at)"
+        "   from modification where status = 'processing') x"
+        " group by connector, currency order by connector, currency"
+    )
+    return [Doubt(*row) for row in rows]
+
+
+async def long_undecided(connection: Any, for_: timedelta, limit: int) -> list[Stuck]:
+    """What nobody has known for so long; not what waits for its payer, and not what has its break
+    already."""
+    rows = await connection.fetch(
+        "select x.company_id, x.payment_id, 'undecided', x.connector, x.currency, x.amount_minor,"
+        " x.id from ("
+        " select a.company_id, a.payment_id, a.connector, a.currency, a.amount_minor, a.id"
+        "   from attempt a join payment p on p.company_id = a.company_id and p.id = a.payment_id"
+        "   where a.status in ('dispatched', 'in_doubt') and a.created_at <= now() - $1::interval"
+        "   and coalesce(a.undecided_since, a.created_at) <= now() - $1::interval"
+        "   and (a.status = 'in_doubt' or p.status = 'processing'"
+        "     or (p.status = 'requires_action' and p.expires_at <= now() - $1::interval))"
+        " union all"
+        " select m.company_id, m.payment_id, m.connector, m.currency, m.amount_minor, m.id"
+        "   from modification m where m.status in ('requested', 'processing')"
+        "   and m.created_at <= now() - $1::interval"
+        "   and coalesce(m.undecided_since, m.created_at) <= now() - $1::interval) x"
+        " where not exists (select from report_break b where b.payment_id = x.payment_id"
+        "  and b.class = 'undecided' and b.cause = x.id and b.company_id = x.company_id"
+        "  and b.file_id = '') limit $2",
+        for_,
+        limit,
+    )
+    return [Stuck(*row) for row in rows]

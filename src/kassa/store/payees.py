@@ -1,0 +1,74 @@
+"""The payees that a company has registered."""
+
+from typing import Any
+
+from kassa.domain.payees import Payee
+
+_COLUMNS = (
+    "company_id, id, account_type, account_shown, account_name, bank_name, provider_account, status"
+)
+
+
+def _payee(row: Any) -> Payee:
+    return Payee(
+        company_id=row[0],
+        id=row[1],
+        account_type=row[2],
+        account_shown=row[3],
+        account_name=row[4],
+        bank_name=row[5],
+        provider_account=row[6],
+        is_active=row[7] == "active",
+    )
+
+
+async def put(connection: Any, payee: Payee, account_hash: bytes) -> str:
+    """Register it, or give the payee of that account number new particulars; returns its id."""
+    kept: str = await connection.fetchval(
+        "insert into payee (company_id, id, account_type, account_hash, account_shown,"
+        " account_name, bank_name, provider_account) values ($1, $2, $3, $4, $5, $6, $7, $8)"
+        " on conflict (company_id, account_hash) do update set status = 'active',"
+        " account_name = excluded.account_name, bank_name = excluded.bank_name,"
+        " provider_account = excluded.provider_account returning id",
+        payee.company_id,
+        payee.id,
+        payee.account_type,
+        account_hash,
+        payee.account_shown,
+        payee.account_name,
+        payee.bank_name,
+        payee.provider_account,
+    )
+    return kept
+
+
+async def find(connection: Any, company_id: str, account_hash: bytes) -> tuple[Payee | None, bool]:
+    """The payee of that account number, and whether the company has registered any at all."""
+    row = await connection.fetchrow(
+        f"select {_COLUMNS} from payee where company_id = $1 and account_hash = $2",
+        company_id,
+        account_hash,
+    )
+    if row is not None:
+        return _payee(row), True
+    some = await connection.fetchval(
+        "select exists (select from payee where company_id = $1)", company_id
+    )
+    return None, bool(some)
+
+
+async def listed(connection: Any, company_id: str) -> list[Payee]:
+    rows = await connection.fetch(
+        f"select {_COLUMNS} from payee where company_id = $1 order by created_at, id", company_id
+    )
+    return [_payee(row) for row in rows]
+
+
+async def set_status(connection: Any, company_id: str, payee_id: str, status: str) -> bool:
+    done = await connection.fetchval(
+        "update payee set status = $3 where company_id = $1 and id = $2 returning true",
+        company_id,
+        payee_id,
+        status,
+    )
+    return bool(done)

@@ -1,0 +1,58 @@
+"""Routing rules, version by version, and how provider accounts have done lately."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+_NEWEST = 2_000  # attempts that are counted at most
+
+
+async def newest_rules(connection: Any, company_id: str) -> tuple[int, list[Any]]:
+    """The version in force and its rules; 0 and none where nobody has set any."""
+    row = await connection.fetchrow(
+        "select version, rules from route_rules where company_id = $1"
+        " order by version desc limit 1",
+        company_id,
+    )
+    return (row["version"], row["rules"]) if row else (0, [])
+
+
+async def add_rules(connection: Any, company_id: str, rules: list[Any], *, actor: str) -> int:
+    """Store the next version; returns its number."""
+    await connection.execute("select from company where id = $1 for update", company_id)
+    version: int = await connection.fetchval(
+        "insert into route_rules (company_id, version, rules, actor)"
+        " select $1, coalesce(max(version), 0) + 1, $2, $3 from route_rules"
+        " where company_id = $1 returning version",
+        company_id,
+        rules,
+        actor,
+    )
+    return version
+
+
+async def all_rules(connection: Any, company_id: str) -> list[tuple[int, list[Any], str, datetime]]:
+    """Every version, the newest first: number, rules, who set it, when."""
+    rows = await connection.fetch(
+        "select version, rules, actor, created_at from route_rules where company_id = $1"
+        " order by version desc",
+        company_id,
+    )
+    return [tuple(row) for row in rows]
+
+
+async def lately(
+    connection: Any, company_id: str, since: timedelta
+) -> Mapping[str, tuple[int, int]]:
+    """By provider account: how many of the newest attempts succeeded, of how many."""
+    rows = await connection.fetch(
+        "select connector, count(*) filter (where status = 'succeeded'), count(*)"
+        " from (select connector, status from attempt where company_id = $1"
+        "   and created_at > now() - $2::interval"
+        "   and status in ('succeeded', 'declined', 'in_doubt')"
+        "   order by created_at desc limit $3) newest group by connector",
+        company_id,
+        since,
+        _NEWEST,
+    )
+    return {row[0]: (row[1], row[2]) for row in rows}

@@ -1,0 +1,135 @@
+"""Apply what the inbox keeps: find what the news is about, and take it to that, once."""
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+
+from kassa.connectors.base import AnyNews, DisputeNews, ModificationNews
+from kassa.domain.errors import NotFound
+from kassa.domain.lifecycle import AttemptStatus
+from kassa.domain.modifications import Modification
+from kassa.domain.payments import Attempt
+from kassa.domain.reports import BreakClass
+from kassa.store import mailboxes, modifications, payments
+from kassa.store.mailboxes import KeptNews
+from kassa.store.reconciliation import BreakRow, insert_breaks
+from kassa.usecases.core import Core
+from kassa.usecases.disputes import take_dispute_news
+from kassa.usecases.modify_payment import take_modification_news
+from kassa.usecases.plain_news import read_news
+from kassa.usecases.provider_accounts import account_of, refresh
+from kassa.usecases.submit_payment import take_news
+
+_log = structlog.get_logger("kassa.inbox")
+LEASE = timedelta(seconds=10)  # longer than applying takes: then whoever had it must have died
+_PARKED_SECONDS = (1, 2, 5, 10, 30, 60, 300, 900, 3600)
+"""Before it is tried again while nothing is known of its charge; the last until it is late."""
+_AT_ONCE = 8
+_UNKNOWN = (
+    "the provider told of a charge or refund that is not known here: it may have been made"
+    " beside Kassa, under the same account"
+)
+
+
+async def apply_news(core: Core, limit: int = 100) -> int:
+    """Apply what is due, or was left by a process that died; returns how much was looked at."""
+    await refresh(core)
+    async with core.db.connection() as connection:
+        due = await mailboxes.lease_news(connection, sorted(core.connectors), limit, LEASE)
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def apply(kept: KeptNews) -> None:
+        async with gate:
+            await apply_kept(core, kept)
+
+    await asyncio.gather(*(apply(kept) for kept in due))
+    return len(due)
+
+
+async def apply_kept(core: Core, kept: KeptNews) -> None:
+    """Apply it, or park it; whatever goes wrong, it is tried again."""
+    try:
+        news = read_news(kept.news)
+        about = await look_up(core, kept.key.company_id, kept.key.account, news)
+        if about is not None and is_ripe(news, about):
+            await _take(core, kept, news, about)
+            return
+    except NotFound as error:
+        await _give_up(core, kept, "misaddressed", error.message)
+        return
+    except Exception:  # noqa: BLE001 - one notification's trouble is not the others'
+        _log.exception("news could not be applied", account=kept.key.account, tries=kept.tries)
+    if kept.is_late:
+        await _give_up(core, kept, "unknown", _UNKNOWN)
+        return
+    pause = _PARKED_SECONDS[min(kept.tries, len(_PARKED_SECONDS) - 1)]
+    async with core.db.connection() as connection:
+        await mailboxes.park_news(connection, kept.key, timedelta(seconds=pause))
+
+
+async def look_up(
+    core: Core, company_id: str, account: str, news: AnyNews
+) -> Attempt | Modification | None:
+    """What the news is about; None while nothing of it is known.
+
+    Raises: NotFound where it is another account's, or another company's: it is misaddressed.
+    """
+    about: Attempt | Modification | None
+    async with core.db.connection() as connection:
+        if isinstance(news, ModificationNews):
+            about = await modifications.by_id(connection, company_id, news.key)
+        else:
+            about = None
+            if news.key and company_id:
+                about = await payments.find_attempt(connection, company_id, news.key)
+            if about is None and news.charge_reference:
+                about = await payments.attempt_of_reference(
+                    connection, company_id, account, news.charge_reference
+                )
+    if about is None:
+        return None
+    if about.connector != account or not account_of(core, account).serves(about.company_id):
+        raise NotFound(f"{about.id} is not the account {account}'s")
+    return about
+
+
+def is_ripe(news: AnyNews, about: Attempt | Modification) -> bool:
+    """Whether it can be understood by now: a dispute comes after the payment it is about, so it
+    waits for that."""
+    if isinstance(news, DisputeNews) and isinstance(about, Attempt):
+        return about.status is AttemptStatus.SUCCEEDED
+    return True
+
+
+async def _take(core: Core, kept: KeptNews, news: AnyNews, about: Attempt | Modification) -> None:
+    actor = f"provider:{kept.key.account}"
+    if isinstance(news, ModificationNews):
+        assert isinstance(about, Modification)
+        await take_modification_news(
+            core, about, news.outcome, actor=actor, how="notification", news=kept.key
+        )
+        return
+    assert isinstance(about, Attempt)
+    if isinstance(news, DisputeNews):
+        await take_dispute_news(core, about, news, actor=actor, key=kept.key)
+        return
+    await take_news(core, about, news.outcome, actor=actor, how="notification", news=kept.key)
+
+
+async def _give_up(core: Core, kept: KeptNews, result: str, words: str) -> None:
+    """A person has to look at it; when it comes again it is tried again."""
+    key = kept.key
+    _log.error("news belongs to nothing", account=key.account, result=result, tries=kept.tries)
+    async with core.db.transaction() as connection:
+        await mailboxes.give_up_news(connection, key, result)
+        if not key.company_id:
+            return  # nobody's in particular: the count of lost news tells the operator
+        row = BreakRow(
+            id=core.new_id("br"),
+            problem=BreakClass.UNKNOWN_NEWS,
+            connector=key.account,
+            details=f"{words}; notification {key.dedupe_key}"[:500],
+            cause=key.dedupe_key,
+        )
+        await insert_breaks(connection, key.company_id, [row])

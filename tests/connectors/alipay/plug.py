@@ -1,0 +1,31 @@
+"""Alipay, as the contract suite drives it."""
+
+from tests.connectors.contract.plug import Plug, Way, keys
+
+from kassa.domain.money import Money
+
+OUR_KEY, OUR_PUBLIC_KEY = keys("contract: the application at alipay")
+ALIPAYS_KEY, ALIPAYS_PUBLIC_KEY = keys("contract: alipay")
+_, ANOTHERS_PUBLIC_KEY = keys("contract: another")
+
+PLUG = Plug(
+    name="alipay",
+    amount=Money(8800, "CNY"),
+    part=Money(3000, "CNY"),
+    ways=(Way(name="page"),),
+    credentials={
+        "app_id": "2021000000000001",
+        "seller_id": "2088000000000001",
+        "app_public_key": OUR_PUBLIC_KEY,
+        "private_key": ALIPAYS_KEY,
+    },
+    settings={
+        "app_id": "2021000000000001",
+        "seller_id": "2088000000000001",
+        "private_key": OUR_KEY,
+        "alipay_public_key": ALIPAYS_PUBLIC_KEY,
+    },
+    foreign={"app_id": "2021000000000002", "alipay_public_key": ANOTHERS_PUBLIC_KEY},
+    base_path="/alipay/gateway.do",
+    judges_age=False,
+)

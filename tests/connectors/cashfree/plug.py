@@ -1,0 +1,28 @@
+"""Cashfree, as the contract suite drives it."""
+
+from tests.connectors.contract.plug import Plug, Way
+
+from kassa.domain.money import Money
+from kassa.domain.payments import Method
+
+CREDENTIALS = {"client_id": "cf-contract", "client_secret": "cf-secret-of-the-contract"}
+
+PLUG = Plug(
+    name="cashfree",
+    amount=Money(50_010, "INR"),
+    part=Money(20_000, "INR"),
+    ways=(
+        Way(name="link"),
+        Way(
+            name="reserved",
+            fields={"method": Method.UPI, "capture": False},
+            reserves=True,
+            one_address="the address of a UPI mandate is good for one try, and we have no other",
+        ),
+    ),
+    credentials=CREDENTIALS,
+    settings=CREDENTIALS,
+    foreign={"client_id": "cf-another", "client_secret": "cf-secret-of-another"},
+    base_path="/cashfree/pg",
+    judges_age=True,
+)

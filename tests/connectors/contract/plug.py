@@ -1,0 +1,81 @@
+"""What the suite has to know of a connector to drive it: its account, its payers, its ways."""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tests.simulator.letterbox import key_pair
+
+from kassa.connectors.catalog import kinds
+from kassa.domain.money import Money
+
+_FOLDER = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way to pay with it. `fields`: of the ChargeRequest that asks for it. `reserves`: it ends
+    with reserved money, which is captured or let go afterwards. `declines`: the instrument that
+    the provider refuses, where the payer gives us one. `one_address`: why nobody can pay after a
+    decline, though a person at the simulator may."""
+
+    name: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    reserves: bool = False
+    declines: str = ""
+    one_address: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plug:
+    """A connector, and the account at the simulator that it is used with.
+
+    `name`: of the connector, and of its protocol at the simulator. `credentials`: of the account
+    there; `settings`: of the account here, without `base_url`, which is the simulator's address
+    and `base_path`. `foreign`: the settings in which another account differs: what is signed for
+    one is refused by the other. `judges_age`: the provider's notifications carry the time of
+    their signing, and an old one is refused. `claims_in_part`: a reservation can be captured for
+    less. `silent`: verbs whose answers name no amount or no currency ("refund currency"), with
+    the reason; wrong ones cannot be noticed there.
+    """
+
+    name: str
+    amount: Money
+    part: Money
+    ways: tuple[Way, ...]
+    credentials: Mapping[str, str] = field(repr=False)
+    settings: Mapping[str, str] = field(repr=False)
+    foreign: Mapping[str, str] = field(repr=False)
+    base_path: str
+    judges_age: bool
+    claims_in_part: bool = True
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What may stand in no text: the settings that the kind marks, line by line."""
+        marked = [one.name for one in kinds()[self.name].fields if one.secret]
+        lines = [line for name in marked for line in self.settings.get(name, "").splitlines()]
+        return frozenset(line for line in lines if len(line) > 6 and "-----" not in line)
+
+
+@cache
+def plugs() -> tuple[Plug, ...]:
+    """Of every folder beside this one that has a `plug.py`."""
+    found = sorted(path.parent.name for path in _FOLDER.glob("*/plug.py"))
+    return tuple(
+        importlib.import_module(f"tests.connectors.{name}.plug").PLUG
+        for name in found
+        if name != "contract"
+    )
+
+
+def keys(owner: str) -> tuple[str, str]:
+    """An RSA key pair made for this run: the private PEM and the public one."""
+    pair = key_pair(owner)
+    return pair.private_pem, pair.public_pem

@@ -1,0 +1,95 @@
+"""What every test of the suite is made of: a verb, the fault that plays on it, and what follows."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.connectors.contract.plug import Way
+from tests.connectors.contract.stage import Stage
+from tests.connectors.contract.truth import (
+    Contradiction,
+    asked,
+    judge_charge,
+    standing,
+)
+
+from kassa.connectors.base import (
+    Authorized,
+    Captured,
+    ChargeRequest,
+)
+from kassa.simulator.faults import OF_CALLS
+
+SECONDS = {"timeout_before": 0.25, "timeout_after": 0.25, "slow": 0.02}
+"""How long the faults last here: longer than a hasty connector waits, and no longer."""
+
+FAULTS = sorted(OF_CALLS)
+
+_operations: dict[tuple[str, str, str], list[str]] = {}
+
+
+@contextmanager
+def about(stage: Stage, way: Way, verb: str, fault: str, operation: str) -> Iterator[None]:
+    """Whatever fails within says of which connector, verb, fault and call it is."""
+    __tracebackhide__ = True
+    try:
+        yield
+    except Contradiction as error:
+        where = f"{stage.plug.name}, {way.name}: {verb}, {fault} on {operation}"
+        raise Contradiction(f"{where}: {error}") from error
+
+
+async def operations_of(
+    stage: Stage, way: Way, verb: str, run: Callable[[], Awaitable[Any]]
+) -> list[str]:
+    """The simulator's operations that a verb consists of, when nothing goes wrong, and "*"."""
+    named = (stage.plug.name, way.name, verb)
+    if named not in _operations:
+        mark = stage.mark
+        await run()
+        _operations[named] = [one for one in stage.operations_since(mark) if one != "page"]
+    found = _operations[named]
+    return ["*", *found] if len(found) > 1 else ["*"]
+
+
+async def faulted(
+    stage: Stage, fault: str, operation: str, call: Callable[[Any], Awaitable[Any]]
+) -> Any:
+    """Ask the hasty connector while `fault` plays, and the books be quiet afterwards."""
+    stage.distorted.clear()
+    stage.play(fault, operation, seconds=SECONDS.get(fault, 0))
+    try:
+        return await asked(stage, call(stage.hasty))
+    finally:
+        stage.stop()
+
+
+def calm(stage: Stage) -> None:
+    stage.distorted.clear()
+
+
+async def begun(stage: Stage, way: Way, **changes: Any) -> ChargeRequest:
+    """A charge whose payer stands at the page, or which is paid already where none is needed."""
+    request = stage.charge_request(way, **changes)
+    said = await asked(stage, stage.patient.charge(request))
+    judge_charge(stage, request, said, standing(stage, request.key))
+    await stage.go(said)
+    return request
+
+
+async def paid(stage: Stage, way: Way) -> tuple[ChargeRequest, str]:
+    """A charge that is paid, or reserved, and the provider's reference of it."""
+    request = await begun(stage, way)
+    stage.act(request.key, "pay")
+    said = await ended(stage, way, request)
+    return request, said.reference
+
+
+async def ended(stage: Stage, way: Way, request: ChargeRequest) -> Any:
+    """What a question by our key alone tells of a charge that was paid: the whole truth."""
+    said = await asked(stage, stage.patient.query(request.key))
+    judge_charge(stage, request, said, standing(stage, request.key), may_be_unknown=True)
+    wanted = Authorized if way.reserves else Captured
+    if not isinstance(said, wanted) or said.amount != request.amount:
+        raise Contradiction(f"it is paid, and the question by our key alone got {said}")
+    return said

@@ -1,0 +1,31 @@
+"""Razorpay, as the contract suite drives it."""
+
+from tests.connectors.contract.plug import Plug, Way
+
+from kassa.domain.money import Money
+
+CREDENTIALS = {
+    "key_id": "rzp_test_contract",
+    "key_secret": "key-secret-of-the-contract",
+    "webhook_secret": "wh-secret-of-the-contract",
+}
+
+PLUG = Plug(
+    name="razorpay",
+    amount=Money(50_000, "INR"),
+    part=Money(20_000, "INR"),
+    ways=(
+        Way(name="link"),
+        Way(name="reserved", fields={"capture": False}, reserves=True),
+    ),
+    credentials=CREDENTIALS,
+    settings=CREDENTIALS,
+    foreign={
+        "key_id": "rzp_test_another",
+        "key_secret": "key-secret-of-another",
+        "webhook_secret": "wh-secret-of-another",
+    },
+    base_path="/razorpay/v1",
+    judges_age=False,
+    claims_in_part=False,
+)

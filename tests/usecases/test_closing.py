@@ -1,0 +1,163 @@
+"""A payment whose time is up while its payer is at the provider's page is closed there first."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.usecases.shop import Shop
+from tests.usecases.telling import TAKEN, Telling
+
+from kassa.connectors.base import (
+    ActionNeeded,
+    Captured,
+    ChargeRequest,
+    Declined,
+    InDoubt,
+    NotSent,
+    Outcome,
+    Pending,
+    Unknown,
+)
+from kassa.domain.lifecycle import PaymentStatus
+from kassa.domain.money import Money
+from kassa.domain.payments import Payment
+from kassa.usecases.expire_orders import expire_orders
+from kassa.usecases.poll_payments import poll_payments
+from kassa.usecases.stuck_money import report_stuck_money
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("sound_in_the_end")]
+CLOSED = Declined(code="closed", message="It was closed.")
+OPEN_STILL = [
+    InDoubt(reason="no answer"),
+    NotSent(reason="no route"),
+    Pending(reference="r"),
+    ActionNeeded(reference="r", url="https://provider.example/pay"),
+]
+
+
+class Closing(Telling):
+    """Says what it is told when it is to close a charge."""
+
+    def __init__(self, *says: Outcome) -> None:
+        super().__init__()
+        self.says_to_close = list(says)
+        self.asked_to_close: list[str] = []
+        self.expires_at: list[Any] = []
+
+    async def charge(self, request: ChargeRequest) -> Outcome:
+        self.expires_at.append(request.expires_at)
+        return ActionNeeded(reference="r", url="https://provider.example/pay")
+
+    async def close_charge(self, key: str, known: Any = None) -> Outcome:
+        self.asked_to_close.append(key)
+        return self.says_to_close.pop(0)
+
+
+async def at_the_page(shop: Shop, provider: Closing) -> Payment:
+    payment = await shop.play(await shop.payment(notify_url="https://shop.example/news"), provider)
+    assert payment.status is PaymentStatus.REQUIRES_ACTION
+    return payment
+
+
+async def announced(shop: Shop) -> list[str]:
+    return [row[0] for row in await shop.sql("select event_type from announcement order by id")]
+
+
+async def test_the_provider_ends_it_before_we_do(shop: Shop) -> None:
+    provider = Closing()
+
+    payment = await at_the_page(shop, provider)
+
+    assert payment.expires_at - provider.expires_at[0] >= timedelta(seconds=30)
+
+
+async def test_it_is_closed_there_and_then_expires_here(shop: Shop) -> None:
+    provider = Closing(CLOSED)
+    payment = await at_the_page(shop, provider)
+    await shop.expire(payment)
+
+    assert await expire_orders(shop.core) == 1
+
+    assert provider.queried == []
+    assert (await shop.read(payment)).status is PaymentStatus.EXPIRED
+    assert await announced(shop) == ["payment.expired"]
+    [attempt] = await shop.attempts(payment)
+    assert provider.asked_to_close == [attempt["id"]]
+    assert (attempt["status"], attempt["next_query_at"]) == ("abandoned", None)
+    [answer] = await shop.sql("select id from provider_answer")
+    [event] = await shop.sql("select evidence from payment_event where event = 'expire'")
+    assert answer["id"] in event["evidence"]
+
+
+async def test_where_nothing_is_there_yet_it_expires_and_is_looked_after(shop: Shop) -> None:
+    payment = await at_the_page(shop, Closing(Unknown(reason="the payer never opened it")))
+    await shop.expire(payment)
+
+    await expire_orders(shop.core)
+
+    assert (await shop.read(payment)).status is PaymentStatus.EXPIRED
+    [attempt] = await shop.attempts(payment)
+    assert attempt["next_query_at"] is not None
+
+
+async def test_what_had_been_paid_before_is_honored(shop: Shop) -> None:
+    payment = await at_the_page(shop, Closing(TAKEN))
+    await shop.expire(payment)
+
+    await expire_orders(shop.core)
+
+    paid = await shop.read(payment)
+    assert (paid.status, paid.surplus) == (PaymentStatus.CAPTURED, False)
+    assert await shop.order_status(payment) == "paid"
+    assert await announced(shop) == ["payment.paid"]
+
+
+@pytest.mark.parametrize("said", OPEN_STILL)
+async def test_while_nobody_knows_it_stays_and_is_tried_again(shop: Shop, said: Outcome) -> None:
+    provider = Closing(said, said, CLOSED)
+    payment = await at_the_page(shop, provider)
+    await shop.expire(payment)
+
+    for _ in range(5):
+        assert await expire_orders(shop.core) == 0
+    assert len(provider.asked_to_close) == 1
+    assert await announced(shop) == []
+    assert await shop.order_status(payment) == "active"
+    await shop.age(payment, "1 minute")
+    await poll_payments(shop.core)
+    assert len(provider.asked_to_close) == 2
+    assert (await shop.read(payment)).status is PaymentStatus.REQUIRES_ACTION
+    await shop.age(payment, "1 hour")
+    await expire_orders(shop.core)
+
+    assert (await shop.read(payment)).status is PaymentStatus.EXPIRED
+    assert provider.queried == []
+
+
+async def test_its_schedule_begins_anew_and_in_the_end_it_is_somebodys_work(shop: Shop) -> None:
+    provider = Closing(*[InDoubt(reason="no answer")] * 9)
+    payment = await at_the_page(shop, provider)
+    await shop.age(payment, "30 days")
+    await shop.expire(payment)
+
+    await expire_orders(shop.core)
+
+    [row] = await shop.sql("select next_query_at - now() as pause from attempt")
+    assert row["pause"] < timedelta(seconds=5)
+    assert await report_stuck_money(shop.core) == 0
+    await shop.age(payment, "8 days")
+    await shop.expire(payment, by="8 days")
+    assert await report_stuck_money(shop.core) == 1
+    assert (await shop.read(payment)).status is PaymentStatus.REQUIRES_ACTION
+
+
+async def test_another_amount_found_at_the_close_ends_nothing(shop: Shop) -> None:
+    other = Captured(reference="r", amount=Money(9_999, "CNY"))
+    payment = await at_the_page(shop, Closing(other))
+    await shop.expire(payment)
+
+    for _ in range(3):
+        assert await expire_orders(shop.core) == 0
+
+    assert (await shop.read(payment)).status is PaymentStatus.REQUIRES_ACTION
+    assert [one["status"] for one in await shop.attempts(payment)] == ["in_doubt"]

@@ -1,0 +1,54 @@
+"""The worker finds out: news that was left lying, and payments whose provider did not answer."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from tests.usecases.shop import Shop
+from tests.usecases.telling import TAKEN, Silent, Telling, news, waiting
+
+from kassa.connectors.base import InDoubt
+from kassa.domain.lifecycle import PaymentStatus
+from kassa.domain.payments import Payment
+from kassa.store import mailboxes
+from kassa.store.mailboxes import NewsKey
+from kassa.usecases.plain_news import write_news
+from kassa.workers.rounds import make_rounds, standard_chores
+
+pytestmark = pytest.mark.anyio
+
+
+async def becomes(shop: Shop, payment: Payment, status: PaymentStatus) -> None:
+    while (await shop.read(payment)).status is not status:
+        await asyncio.sleep(0.02)
+
+
+async def test_what_a_killed_process_had_kept_and_what_was_in_doubt_is_found_out(
+    shop: Shop,
+) -> None:
+    left, key = await waiting(shop, Telling())
+    said = news(key)
+    async with shop.core.db.connection() as connection:  # and then the process died
+        await mailboxes.keep_news(
+            connection,
+            NewsKey(shop.company.id, "scripted", said.dedupe_key),
+            headers={},
+            body=b"news",
+            news=write_news(said),
+            lease_for=timedelta(0),
+        )
+    silent = Silent(InDoubt(reason="no answer"), queries=(TAKEN,))
+    shop.core.connectors["silent"] = silent
+    doubtful = await shop.submit(await shop.payment(), connector="silent")
+    await shop.age(doubtful, "1 minute")
+    stop = asyncio.Event()
+    rounds = asyncio.create_task(make_rounds(shop.core, standard_chores(), stop))
+
+    async with asyncio.timeout(15):
+        await becomes(shop, left, PaymentStatus.CAPTURED)
+        await becomes(shop, doubtful, PaymentStatus.CAPTURED)
+    stop.set()
+    await asyncio.wait_for(rounds, 15)
+
+    assert len(silent.queried) == 1
+    assert await shop.faults() == []
