@@ -55,6 +55,29 @@ async def test_opening_many_times_at_once_makes_one_attempt_one_number_one_addre
     assert await shop.faults() == []
 
 
+@pytest.mark.parametrize(
+    ("channel", "begins", "product"),
+    [
+        ("page", "https://", "FAST_INSTANT_TRADE_PAY"),
+        ("wap", "https://", "QUICK_WAP_WAY"),
+        ("app", "app_id=", "QUICK_MSECURITY_PAY"),
+    ],
+)
+async def test_each_channel_has_its_own_kind_of_address_also_when_it_is_renewed(
+    shop: Shop, alice: Principal, channel: str, begins: str, product: str
+) -> None:
+    await shop.create(order_id="order-1")
+
+    first = await open_payment(
+        shop.core, alice, order_id="order-1", subject="tea", description="d", channel=channel
+    )
+    again = await renew_redirect(shop.core, alice, the_number(first))
+
+    for payment in (first, again):
+        assert payment.redirect_url.startswith(begins)
+        assert product in payment.redirect_url
+
+
 async def test_nobody_elses_payment_can_be_opened_renewed_or_read(
     shop: Shop, alice: Principal
 ) -> None:

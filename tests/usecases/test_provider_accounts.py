@@ -2,13 +2,16 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import asyncpg
 import pytest
+from tests.usecases.shop import Scripted
 
 from kassa import app, installation
 from kassa.connectors.alipay.connector import AlipayConnector
+from kassa.connectors.base import Report, Unknown
 from kassa.domain.errors import InvalidRequest, NotFound
 from kassa.domain.money import Money
 from kassa.domain.payments import Method
@@ -17,7 +20,9 @@ from kassa.usecases.companies import NewCompany, add_company
 from kassa.usecases.core import Core
 from kassa.usecases.provider_accounts import (
     NewAccount,
+    account_of,
     disable_account,
+    fetch_report,
     list_accounts,
     own_account,
     put_account,
@@ -213,3 +218,23 @@ async def test_ten_at_once_make_one_account_and_one_key(shops: Core, owner_url: 
         assert await connection.fetchval("select count(*) from company_key") == 1
     finally:
         await connection.close()
+
+
+async def test_a_report_is_fetched_by_who_may_and_can(shops: Core) -> None:
+    class Reporting(Scripted):
+        async def report(self, day: date) -> Report | Unknown:
+            if day == date(2026, 11, 21):
+                return Report(format="csv", name="r.csv", content=b"a,b\n")
+            return Unknown(reason="there is none yet")
+
+    for name, connector in (("mine", Reporting()), ("plain", Scripted())):
+        shops.connectors[name] = connector
+        shops.accounts[name] = replace(account_of(shops, "sandbox"), company_id="cmp_a", name=name)
+
+    assert (await fetch_report(shops, "cmp_a", "mine", date(2026, 11, 21))).content == b"a,b\n"
+    with pytest.raises(NotFound, match="none yet"):
+        await fetch_report(shops, "cmp_a", "mine", date(2026, 11, 22))
+    with pytest.raises(NotFound):
+        await fetch_report(shops, "cmp_b", "mine", date(2026, 11, 21))
+    with pytest.raises(InvalidRequest, match="no report"):
+        await fetch_report(shops, "cmp_a", "plain", date(2026, 11, 21))

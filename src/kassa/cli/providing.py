@@ -97,6 +97,33 @@ def provider_test(
     typer.echo(guarded(lambda: accounts.test(settings, company, account)))
 
 
+@provider_app.command("report")
+def provider_report(
+    account: Account,
+    day: Annotated[str, typer.Option("--date", help="Such as 2026-11-21, in the provider's zone.")],
+    save: Annotated[str, typer.Option(help="Where to write it.  [default: as it is called]")] = "",
+    reconcile: Annotated[
+        bool, typer.Option("--reconcile", help="Lay it beside the books at once.")
+    ] = False,
+    company: Company = "",
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Fetch the provider's settlement report of a day, and reconcile it if asked to.
+
+    \b
+    Examples:  kassa provider report alipay --date 2026-11-21
+               kassa provider report cards --date 2026-11-21 --reconcile
+    """
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli import fetching  # noqa: PLC0415 - help needs none of it
+
+    raise typer.Exit(
+        guarded(lambda: fetching.report(settings, company, account, day, save, reconcile=reconcile))
+    )
+
+
 @provider_app.command("disable")
 def provider_disable(
     account: Account,

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 from kassa.cli.operations import company_id_of, whoever_asks, with_core
 from kassa.connectors.reports import Declaration, read_report
+from kassa.connectors.reports.fetched import FETCHED
 from kassa.domain.errors import InvalidRequest
 from kassa.domain.matching import BANK
 from kassa.domain.money import Money
@@ -21,7 +22,7 @@ from kassa.usecases.reconcile import Outcome, digest_of
 from kassa.usecases.reconcile import reconcile as import_report
 
 _ACCOUNTS = {"camt.053": BANK, "stripe": "stripe", "alipay": "alipay", "sandbox": "sandbox"}
-_TELL_FEES = frozenset({"stripe", "sandbox"})
+_TELL_FEES = frozenset({"stripe", "sandbox", FETCHED})
 _BAR = 30  # characters
 
 

@@ -280,11 +280,13 @@ class Closer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A settlement file as fetched. `format`: one that the report readers know."""
+    """A settlement file as fetched. `format`: one that the report readers know. `time_zone`: of
+    times in it that name none."""
 
     format: str
     name: str
     content: bytes
+    time_zone: str = "UTC"
 
 
 @runtime_checkable

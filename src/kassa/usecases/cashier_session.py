@@ -15,7 +15,7 @@ from kassa.usecases.authenticate import company_by_number
 from kassa.usecases.core import Core
 from kassa.usecases.find_payments import payments_of_order
 from kassa.usecases.ids import company_number_of
-from kassa.usecases.open_payment import redirect
+from kassa.usecases.open_payment import PAGE, redirect
 from kassa.usecases.routing import ACCOUNT, NUMBER, REDIRECT, Question, Route, choose, ways_to_pay
 from kassa.usecases.submit_payment import Submission, submit_payment
 
@@ -127,7 +127,7 @@ async def start_page(core: Core, session: Session, way: Way, *, back: str) -> Pa
     """
     payment, method = session.payment, _WAYS[way][0]
     if method is Method.ALIPAY:
-        return await redirect(core, payment, actor="payer")
+        return await redirect(core, payment, actor="payer", channel=PAGE)
     until = payment.redirect_expires_at
     good = bool(payment.redirect_url) and (until is None or session.now < until)
     if payment.status is PaymentStatus.REQUIRES_ACTION and payment.method is method and good:

@@ -18,6 +18,8 @@ from kassa.usecases.provider_calls import Task, ask_provider
 from kassa.usecases.routing import ACCOUNT, REDIRECT, Question, choose
 from kassa.usecases.submit_payment import charge_request
 
+PAGE = "page"
+_CHANNEL = "channel"  # in the payment's extra: how the customer opens the address
 # Declined before anything was sent, for what the order is: another try would end alike.
 _FOR_GOOD = frozenset(
     {"currency_unsupported", "amount_out_of_range", "expired", "address_too_long"}
@@ -25,10 +27,18 @@ _FOR_GOOD = frozenset(
 
 
 async def open_payment(
-    core: Core, principal: Principal, *, order_id: str, subject: str, description: str
+    core: Core,
+    principal: Principal,
+    *,
+    order_id: str,
+    subject: str,
+    description: str,
+    channel: str = PAGE,
 ) -> Payment:
     """The order's payment, claimed for the customer, with its Alipay address and its number.
 
+    `channel`: what opens it: a browser ("page"), one on a phone ("wap"), or the phone's SDK
+    ("app"), for which the address is a signed text without the gateway before it.
     The same customer asking again gets the same payment. Nobody else's payment is told from
     one that does not exist.
     Raises: NotFound, IllegalTransition (the order takes no payment), UnsupportedOperation.
@@ -61,6 +71,7 @@ async def open_payment(
             number=number,
             subject=subject,
             description=description,
+            extra={**case.payment.extra, _CHANNEL: channel},
         )
 
     case = await change_payment(
@@ -94,10 +105,12 @@ async def get_customer_payment(core: Core, principal: Principal, number: int) ->
     return view
 
 
-async def redirect(core: Core, payment: Payment, *, actor: str, renew: bool = True) -> Payment:
+async def redirect(
+    core: Core, payment: Payment, *, actor: str, renew: bool = True, channel: str = ""
+) -> Payment:
     """Give the payment a fresh Alipay address, under the same attempt while that one stands.
 
-    `renew` False: an address that it has already is kept.
+    `renew` False: an address that it has already is kept. `channel`: other than the customer's.
     Signing is our own arithmetic, nothing is sent: the trade begins when the payer opens it.
     A payment that Alipay could never take comes back as it failed, without another attempt.
     Raises: IllegalTransition (ended or expired), UnsupportedOperation (not configured).
@@ -123,7 +136,9 @@ async def redirect(core: Core, payment: Payment, *, actor: str, renew: bool = Tr
         return case.payment
     attempt, current = chosen[0], case.payment
     back = f"{core.policy.base_url}/pay/{case.order.session_token}/result"
-    request = charge_request(core, current, case.order, attempt, instrument="", back=back)
+    wished = channel or current.extra.get(_CHANNEL, PAGE)
+    instrument = "" if wished == PAGE else wished
+    request = charge_request(core, current, case.order, attempt, instrument=instrument, back=back)
     outcome = await ask_provider(
         core, attempt.connector, Task.CHARGE, lambda connector: connector.charge(request)
     )

@@ -4,14 +4,23 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import structlog
 
-from kassa.connectors.base import Connector, Probe
+from kassa.connectors.base import (
+    Connector,
+    InDoubt,
+    NotSent,
+    Probe,
+    Report,
+    Reporter,
+    Unknown,
+)
 from kassa.connectors.catalog import kind_of, kinds
 from kassa.connectors.kind import Kind, Tools, operations
-from kassa.domain.errors import InvalidRequest, KassaError, NotFound
+from kassa.domain.errors import InvalidRequest, KassaError, NotFound, ProviderUnavailable
 from kassa.domain.providers import AccountStatus, Mode, ProviderAccount, check_account_name
 from kassa.store import provider_accounts as store
 from kassa.store.provider_accounts import Stored
@@ -252,6 +261,29 @@ async def probe_account(core: Core, company_id: str, name: str) -> str:
     if not isinstance(connector, Probe):
         raise InvalidRequest(f"{connector.name} has no call that would only test the credentials")
     return await connector.probe()
+
+
+async def fetch_report(core: Core, company_id: str, name: str, day: date) -> Report:
+    """The provider's settlement report of that day, in its own time zone.
+
+    Raises: NotFound (no such account, or no report of that day yet), InvalidRequest where the
+    connector fetches none, ProviderUnavailable.
+    """
+    await refresh(core, now=True)
+    account = core.accounts.get(name)
+    if account is None or not account.serves(company_id):
+        raise NotFound(f"the company has no provider account {name!r}")
+    connector = core.connectors[name]
+    if not isinstance(connector, Reporter):
+        raise InvalidRequest(f"{connector.name} has no report that could be fetched")
+    report = await connector.report(day)
+    match report:
+        case Report():
+            return report
+        case Unknown(reason=reason):
+            raise NotFound(f"{name} has no report of {day}: {reason}")
+        case NotSent(reason=reason) | InDoubt(reason=reason):
+            raise ProviderUnavailable(f"the report of {name} could not be fetched: {reason}")
 
 
 async def rotate_keys(core: Core, company_id: str = "") -> int:

@@ -69,7 +69,12 @@ async def test_the_bill_of_a_day_can_be_read_as_a_report(
 ) -> None:
     report = await alipay.report(DAY)
 
-    assert report == Report(format="alipay", name="alipay-2026-10-03.csv", content=BILL)
+    assert report == Report(
+        format="alipay",
+        name="alipay-2026-10-03.csv",
+        content=BILL,
+        time_zone="Asia/Shanghai",
+    )
     assert [line.our_reference for line in good(read(report.content, "alipay"))] == ["at_1", "at_2"]
     assert gateway.forms[0]["biz_content"] == '{"bill_type":"trade","bill_date":"2026-10-03"}'
     assert isinstance(alipay, Reporter)

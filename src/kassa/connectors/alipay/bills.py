@@ -85,4 +85,5 @@ def _unpacked(archive: zipfile.ZipFile, day: date) -> Report | InDoubt:
         bill = file.read(MAX_BILL_BYTES + 1)
     if len(bill) > MAX_BILL_BYTES:
         return InDoubt(reason=f"Alipay's bill unpacks to more than {MAX_BILL_BYTES >> 20} MiB")
-    return Report(format=FORMAT, name=f"alipay-{day.isoformat()}.csv", content=bill)
+    name = f"alipay-{day.isoformat()}.csv"
+    return Report(format=FORMAT, name=name, content=bill, time_zone="Asia/Shanghai")

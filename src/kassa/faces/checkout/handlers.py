@@ -29,6 +29,7 @@ async def create(request: Request) -> Response:
         order_id=wanted.orderId,
         subject=wanted.subject,
         description=wanted.description or "",
+        channel=wanted.channel,
     )
     return contract.write_data(contract.write_payment(payment))
 
