@@ -26,8 +26,9 @@ install: $(INSTALLED) $(STUBS) ## Make .venv with the locked dependencies, and t
 run: install ## Start Kassa with a demo company; flags: make run ARGS="--port 9000"
 	@exec $(BIN)/kassa serve --demo $(ARGS)
 
+# Two processes, each with a PostgreSQL of its own; ARGS="-n 0" runs in this one, for -s or --pdb.
 test: install ## Run the tests, on a PostgreSQL of their own; flags: make test ARGS="-k wallet"
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: install ## Check format, lint, types, import layers and tidiness
 	$(BIN)/ruff format --check .

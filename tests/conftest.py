@@ -1,6 +1,10 @@
-"""A real PostgreSQL for every test that asks: started once, migrated once, cloned for each test."""
+"""A real PostgreSQL for every test that asks: started once, migrated once, cloned for each test.
+
+"Once" is once in each process of `pytest -n`: none shares a server, a directory or a port.
+"""
 
 import asyncio
+import hashlib
 import itertools
 import os
 import secrets
@@ -28,6 +32,7 @@ from kassa.store.migrate import migrate
 from kassa.usecases.core import Core
 
 _APP_ROLE = "kassa_app"
+_ROLE_LOCK = 0x7465737473  # the processes of a run make the role one after the other
 
 
 @dataclass(frozen=True)
@@ -98,11 +103,14 @@ def _ignore(line: str) -> None:
 
 
 def _let_app_role_in(url: str) -> str:
-    """Make the application's role on an external server, with a password of this run's own."""
-    password = secrets.token_hex(16)
+    """Make the application's role on an external server, with a password of this run's own: all
+    of the run's processes must end with the same one."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or secrets.token_hex(16)
+    password = hashlib.sha256(f"{run} {url}".encode()).hexdigest()
 
     async def make() -> None:
         connection = await asyncpg.connect(url)
+        await connection.execute("SELECT pg_advisory_lock($1)", _ROLE_LOCK)
         if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", _APP_ROLE):
             await connection.execute(f"CREATE ROLE {_APP_ROLE}")
         await connection.execute(f"ALTER ROLE {_APP_ROLE} LOGIN PASSWORD '{password}'")

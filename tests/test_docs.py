@@ -15,6 +15,8 @@ from starlette.routing import Match
 
 from kassa import cli
 from kassa.cashier import pages
+from kassa.connectors.catalog import kinds
+from kassa.connectors.kind import Kind, operations
 from kassa.connectors.sandbox.cards import SCENARIOS
 from kassa.domain import ledger
 from kassa.domain.ledger import PostingKind
@@ -31,6 +33,7 @@ from kassa.domain.lifecycle import (
     PaymentStatus,
     SettlementStatus,
 )
+from kassa.domain.payments import Method
 from kassa.faces import inbound
 from kassa.faces.business import handlers as business
 from kassa.faces.checkout import handlers as checkout
@@ -226,6 +229,37 @@ def test_the_readme_lists_every_sandbox_card() -> None:
     described = [row for row in rows(README) if row[0].startswith(("42", "40"))]
 
     assert described == [[one.spaced_number, one.happens] for one in SCENARIOS]
+
+
+_OPERATIONS = ("capture", "void", "refund", "close", "report", "test")
+
+
+def row_of(kind: Kind) -> str:
+    """What the table of providers says of a connector, from what it says of itself."""
+    folder = f"[{kind.title}](src/kassa/connectors/{kind.name})"
+    methods = ", ".join(
+        f"{method}{f' ({_few(kind.only_in[method])})' if method in kind.only_in else ''}"
+        for method in Method
+        if method in kind.methods
+    )
+    can = operations(kind.load())
+    cells = [folder, methods, _few(kind.currencies), ", ".join(sorted(kind.takes))]
+    return f"| {' | '.join([*cells, *('✓' if name in can else '' for name in _OPERATIONS)])} |"
+
+
+def _few(currencies: frozenset[str] | None) -> str:
+    if currencies is None:
+        return "any"
+    return ", ".join(sorted(currencies)) if len(currencies) < 4 else f"{len(currencies)} of them"
+
+
+def test_the_table_of_providers_says_what_each_connector_says_of_itself() -> None:
+    head = f"| connector | methods | currencies | by | {' | '.join(_OPERATIONS)} |"
+    wanted = [head, "|---" * (4 + len(_OPERATIONS)) + "|", *map(row_of, kinds().values())]
+
+    table = README.partition("<!-- table: providers -->\n")[2].partition("<!--")[0]
+
+    assert table == "\n".join([*wanted, ""]), "\n".join(["it is:", *wanted])
 
 
 def test_the_readmes_verifier_knows_a_genuine_notification_from_a_forged_one() -> None:

@@ -26,7 +26,7 @@ _BALANCES = ("500000.00 CNY", "500000.00 USD", "500000 CLP", "500000.00 EUR", "5
 
 
 class Demo(msgspec.Struct, kw_only=True):
-    """What is kept of the demo. Paths are absolute."""
+    """What is kept of the demo. `simulator_url`: where providers are played, "" where not."""
 
     company_id: str
     business_id: str
@@ -39,6 +39,7 @@ class Demo(msgspec.Struct, kw_only=True):
     wallet_auth_code: str
     base_url: str
     grpc_target: str
+    simulator_url: str = ""
 
 
 def prepare(settings: Settings) -> Settings:
@@ -75,6 +76,7 @@ async def make(core: Core, settings: Settings) -> Demo:
     demo = known or _invent(settings)
     demo.base_url = settings.url
     demo.grpc_target = f"{_loopback(settings.host)}:{settings.grpc_port}"
+    demo.simulator_url = settings.simulator_url
     folder = settings.demo_directory
     company = await companies.add_company(
         core,
@@ -204,6 +206,12 @@ def shown(settings: Settings) -> dict[str, Any]:
         },
         "wallet_user": {"user_id": demo.wallet_user_id, "auth_code": demo.wallet_auth_code},
     }
+
+
+def simulator_of(settings: Settings) -> str:
+    """Where the demo's providers are played; "" where they are not."""
+    demo = _read(settings)
+    return demo.simulator_url if demo else ""
 
 
 def shown_json(settings: Settings) -> str:

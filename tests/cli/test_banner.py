@@ -59,6 +59,18 @@ def test_without_the_script_the_module_is_named(
     ]
 
 
+def test_the_simulators_page_is_named_where_there_is_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    banner.show(Settings(demo=True, simulator_port=8090, data_dir=str(tmp_path)))
+    with_it = capsys.readouterr().out
+    banner.show(Settings(simulator_port=8090, data_dir=str(tmp_path)))
+    without = capsys.readouterr().out
+
+    assert "simulator       http://127.0.0.1:8090/ " in with_it
+    assert "8090" not in without
+
+
 def test_without_the_demo_there_is_nothing_to_try(capsys: pytest.CaptureFixture[str]) -> None:
     banner.show(Settings(base_url="https://pay.example.org", host="0.0.0.0"))
 

@@ -32,7 +32,7 @@ created          submit processing, capture captured, cancel canceled, expire ex
 requires_action  submit processing, authorize authorized, capture captured, decline failed,
 requires_action  cancel canceled, expire expired
 processing       not_sent created, action_needed requires_action, authorize authorized,
-processing       capture captured, decline failed
+processing       reroute created, capture captured, decline failed
 authorized       capture captured, cancel canceled, expire expired
 captured         authorize captured, capture captured, release captured, settle settled
 settled

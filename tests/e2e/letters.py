@@ -78,56 +78,57 @@ def events(server: Server) -> list[Event]:
 
 
 def call_of(letter: Letter) -> Call:
+    """To be made when it is posted: a signature is good for five minutes."""
     return Call("POST", letter.url, letter.headers, letter.body)
 
 
-Forger = Callable[["Forge", Event], Letter]
+Forger = Callable[["Forge", Event, str], Letter]
 
 
 @dataclass(frozen=True)
 class Forge:
     """Makes copies that must be refused. `account`: who is lied about; `other`: an account of the
-    same company, with which the forger could be in league."""
+    same company, with which the forger could be in league; `keys`: references that exist."""
 
     luck: random.Random
     account: Account
     other: Account
     keys: list[str]
 
-    def copy(self, event: Event) -> tuple[str, Call]:
-        """How it was forged, and the forgery."""
+    def copy(self, event: Event) -> tuple[str, Callable[[], Call]]:
+        """How it is forged, and what makes the forgery at the moment when it is posted."""
         how = self.luck.choice(sorted(FORGERIES))
-        return how, call_of(FORGERIES[how](self, event))
+        other = self.luck.choice([key for key in self.keys if key != event.key])
+        return how, lambda: call_of(FORGERIES[how](self, event, other))
 
-    def wrong_secret(self, event: Event) -> Letter:
-        return self.account.letter(event, secret="whsec_guessed")  # noqa: S106 - it is a guess
+    def wrong_secret(self, event: Event, _: str) -> Letter:
+        return self.account.letter(event, secret="whsec_guessed")
 
-    def secret_of_another_account(self, event: Event) -> Letter:
+    def secret_of_another_account(self, event: Event, _: str) -> Letter:
         return self.account.letter(event, secret=self.other.secret)
 
-    def told_to_another_account(self, event: Event) -> Letter:
+    def told_to_another_account(self, event: Event, _: str) -> Letter:
         """Signed as it should be for that account, about what is not that account's."""
         return self.other.letter(event)
 
-    def altered_amount(self, event: Event) -> Letter:
+    def altered_amount(self, event: Event, _: str) -> Letter:
         return _altered(self.account.letter(event), b"29990", b"1")
 
-    def altered_key(self, event: Event) -> Letter:
-        other = self.luck.choice([key for key in self.keys if key != event.key])
+    def altered_key(self, event: Event, other: str) -> Letter:
         return _altered(self.account.letter(event), event.key.encode(), other.encode())
 
-    def another_event_in_its_place(self, event: Event) -> Letter:
+    def another_event_in_its_place(self, event: Event, _: str) -> Letter:
         """A new event's name over an old signature."""
         name = event.told.id.encode()
         return _altered(self.account.letter(event), name, name[::-1])
 
-    def stale(self, event: Event) -> Letter:
+    def stale(self, event: Event, _: str) -> Letter:
         return self.account.letter(event, at=datetime.now(UTC) - _LONG_AGO)
 
-    def of_the_future(self, event: Event) -> Letter:
+    def of_the_future(self, event: Event, _: str) -> Letter:
         return self.account.letter(event, at=datetime.now(UTC) + _LONG_AGO)
 
-    def unsigned(self, event: Event) -> Letter:
+    def unsigned(self, event: Event, _: str) -> Letter:
         letter = self.account.letter(event)
         kept = {name: text for name, text in letter.headers.items() if "signature" not in name}
         return replace(letter, headers=kept)

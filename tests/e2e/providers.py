@@ -196,3 +196,26 @@ def refund(faces: Faces, payment_id: str, refund_id: str, amount: float | None =
 def refund_result(faces: Faces, payment_id: str, refund_id: str) -> Call:
     path = f"/gateway/payment-requests/{payment_id}/refunds/{refund_id}"
     return Call("GET", path, faces.key())
+
+
+def versioned(
+    faces: Faces, method: str, path: str, members: Mapping[str, Any] | None = None
+) -> Call:
+    """A call of the orders interface in its newest version."""
+    demo = faces.demo
+    headers = {
+        "x-client-id": demo.orders_client_id,
+        "x-client-secret": demo.orders_client_secret,
+        "x-api-version": "2025-01-01",
+    }
+    body = b"" if members is None else json.dumps(members).encode()
+    return Call(method, f"/pg/{path}", {**JSON, **headers}, body)
+
+
+def order_of(currency: str, **more: Any) -> dict[str, Any]:
+    """What makes an order there."""
+    return {
+        "order_amount": 299.9,
+        "order_currency": currency,
+        "customer_details": {"customer_id": "alice", "customer_phone": "9999999999"},
+    } | more

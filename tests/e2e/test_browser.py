@@ -214,7 +214,8 @@ def test_a_customers_checkout_is_paid_by_a_card_that_asks_for_approval(town: Tow
     made = town.read(town.faces.create_order())
     opened = town.read(town.faces.open_checkout(made["order_id"]))["data"]
     assert opened["status"] == "PENDING"
-    assert opened["orderString"].startswith("https://")
+    simulator = f"http://127.0.0.1:{town.server.simulator_port}"
+    assert opened["orderString"].startswith(f"{simulator}/alipay/gateway.do?")
 
     page = town.open(
         f"{town.server.base_url}/pay/{made['payment_session_id']}", java_script_enabled=False

@@ -1,4 +1,4 @@
-"""A payment whose time is up while its payer is at the provider's page is closed there first."""
+"""Who waits at a provider's page: closed there when time is up, when it is canceled, or left."""
 
 from datetime import timedelta
 from typing import Any
@@ -18,11 +18,14 @@ from kassa.connectors.base import (
     Pending,
     Unknown,
 )
+from kassa.domain.errors import IllegalTransition, ProviderUnavailable
 from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.money import Money
 from kassa.domain.payments import Payment
+from kassa.usecases.cancel_payment import cancel_payment
 from kassa.usecases.expire_orders import expire_orders
 from kassa.usecases.poll_payments import poll_payments
+from kassa.usecases.return_surplus import return_surplus
 from kassa.usecases.stuck_money import report_stuck_money
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("sound_in_the_end")]
@@ -161,3 +164,108 @@ async def test_another_amount_found_at_the_close_ends_nothing(shop: Shop) -> Non
 
     assert (await shop.read(payment)).status is PaymentStatus.REQUIRES_ACTION
     assert [one["status"] for one in await shop.attempts(payment)] == ["in_doubt"]
+
+
+async def test_a_cancellation_closes_the_page_first(shop: Shop) -> None:
+    provider = Closing(CLOSED)
+    payment = await at_the_page(shop, provider)
+
+    canceled = await cancel_payment(shop.core, payment.company_id, payment.id, actor="test")
+
+    assert canceled.payment.status is PaymentStatus.CANCELED
+    assert await shop.order_status(payment) == "canceled"
+    assert await announced(shop) == ["payment.canceled"]
+    [attempt] = await shop.attempts(payment)
+    assert provider.asked_to_close == [attempt["id"]]
+    assert (attempt["status"], attempt["next_query_at"]) == ("abandoned", None)
+    [event] = await shop.sql("select evidence, actor from payment_event where event = 'cancel'")
+    [answer] = await shop.sql("select id from provider_answer")
+    assert event["actor"] == "test"
+    assert answer["id"] in event["evidence"]
+
+
+async def test_what_was_paid_before_the_cancellation_is_honored(shop: Shop) -> None:
+    payment = await at_the_page(shop, Closing(TAKEN))
+
+    with pytest.raises(IllegalTransition) as caught:
+        await cancel_payment(shop.core, payment.company_id, payment.id, actor="test")
+
+    assert caught.value.reason == "payment_paid"
+    paid = await shop.read(payment)
+    assert (paid.status, paid.surplus) == (PaymentStatus.CAPTURED, False)
+    assert await announced(shop) == ["payment.paid"]
+
+
+@pytest.mark.parametrize("said", OPEN_STILL)
+async def test_a_page_that_could_not_be_closed_is_closed_after_the_cancellation(
+    shop: Shop, said: Outcome
+) -> None:
+    provider = Closing(said, said, CLOSED)
+    payment = await at_the_page(shop, provider)
+
+    canceled = await cancel_payment(shop.core, payment.company_id, payment.id, actor="test")
+    assert canceled.payment.status is PaymentStatus.CANCELED
+    for _ in range(3):
+        await shop.age(payment, "1 minute")
+        await poll_payments(shop.core)
+
+    assert len(provider.asked_to_close) == 3
+    assert [one["next_query_at"] for one in await shop.attempts(payment)] == [None]
+    assert (await shop.read(payment)).status is PaymentStatus.CANCELED
+
+
+@pytest.mark.parametrize("way", ["card", "unreachable", "wallet"])
+async def test_the_page_is_closed_that_a_payer_has_left_for_another_way(
+    shop: Shop, way: str
+) -> None:
+    page = Closing(InDoubt(reason="no answer"), CLOSED)
+    payment = await at_the_page(shop, page)
+    if way == "card":
+        await shop.submit(payment)
+    elif way == "wallet":
+        await shop.wallet(payment, await shop.user(10_000))
+    else:
+        shop.core.connectors["out"] = Telling(NotSent(reason="no route"))
+        with pytest.raises(ProviderUnavailable):
+            await shop.submit(payment, connector="out")
+    left, *_ = await shop.attempts(payment)
+    assert (left["status"], page.asked_to_close) == ("abandoned", [])
+
+    for _ in range(4):
+        await shop.age(payment, "1 minute")
+        await poll_payments(shop.core)
+
+    assert page.asked_to_close == [left["id"]] * 2
+    status = PaymentStatus.CREATED if way == "unreachable" else PaymentStatus.CAPTURED
+    assert (await shop.read(payment)).status is status
+    assert (await shop.attempts(payment))[0]["next_query_at"] is None
+
+
+async def test_what_was_paid_at_a_page_that_was_left_goes_back(shop: Shop) -> None:
+    payment = await at_the_page(shop, Closing(TAKEN))
+    await shop.submit(payment)
+    await shop.age(payment, "1 minute")
+
+    await poll_payments(shop.core)
+
+    paid = await shop.read(payment)
+    assert (paid.status, paid.connector) == (PaymentStatus.CAPTURED, "sandbox")
+    assert paid.surplus_left == Money(10_000, "CNY")
+    assert await return_surplus(shop.core) == 1
+
+
+async def test_a_client_who_asks_hears_of_the_way_that_was_chosen_last(shop: Shop) -> None:
+    page, chosen = Closing(CLOSED), Telling(Pending(reference="p"), queries=(TAKEN,))
+    payment = await at_the_page(shop, page)
+    shop.core.connectors["chosen"] = chosen
+    await shop.submit(payment, connector="chosen")
+    await shop.age(payment, "1 minute")
+
+    assert (await shop.sync(payment)).status is PaymentStatus.CAPTURED
+
+    assert page.asked_to_close == []
+    assert await poll_payments(shop.core) == 1  # not twice within moments: it is put off
+    assert await poll_payments(shop.core) == 0
+    await shop.age(payment, "4 seconds")
+    await poll_payments(shop.core)
+    assert len(page.asked_to_close) == 1

@@ -1,6 +1,7 @@
 """Finding out: asked by a schedule and on demand, never too often, and never guessed."""
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from tests.usecases.shop import Scripted, Shop
 from tests.usecases.telling import TAKEN, Silent, Telling, news, post, waiting
 
 from kassa import app
-from kassa.connectors.base import InDoubt, NotSent, Outcome, Pending, Unknown
+from kassa.connectors.base import ActionNeeded, InDoubt, NotSent, Outcome, Pending, Unknown
 from kassa.domain.lifecycle import ModificationStatus, PaymentStatus
 from kassa.domain.payments import Payment
 from kassa.domain.questions import SLOTS
@@ -263,3 +264,30 @@ async def test_money_in_doubt_is_measured_by_account(shop: Shop) -> None:
     assert 'kassa_doubt_minor{account="scripted",currency="CNY"} 3000\n' in text
     assert 'kassa_doubt_oldest_seconds{account="one"} 10' in text
     assert 'kassa_doubt_oldest_seconds{account="scripted"} ' in text
+
+
+async def test_what_was_sent_and_never_decided_is_measured_too_and_who_waits_for_a_payer_is_not(
+    shop: Shop,
+) -> None:
+    page = ActionNeeded(reference="r", url="https://provider.example/page")
+    payments = {}
+    for account, answer in {
+        "page": page,
+        "pending": Pending(reference="r"),
+        "killed": RuntimeError("the process died"),
+        "young": Pending(reference="r"),
+    }.items():
+        shop.core.connectors[account] = Silent(answer)
+        payments[account] = await shop.payment()
+        with suppress(RuntimeError):
+            await shop.submit(payments[account], connector=account)
+        if account != "young":
+            await shop.age(payments[account], "1 minute")
+
+    text = (await readiness(shop.core)).gauges()
+
+    for account in ("pending", "killed"):
+        assert f'kassa_doubt_minor{{account="{account}",currency="CNY"}} 10000\n' in text
+        assert f'kassa_doubt_oldest_seconds{{account="{account}"}} 6' in text
+    assert 'account="page"' not in text
+    assert 'account="young"' not in text

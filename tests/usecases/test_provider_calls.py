@@ -81,6 +81,21 @@ def test_a_bad_probe_opens_it_for_longer() -> None:
     assert not breaker.is_open
 
 
+async def test_however_long_it_is_silent_a_question_may_soon_be_tried_again() -> None:
+    clock, core = Clock(), fresh("a")
+    await ask_provider(core, "a", Task.QUERY, saying(_SILENT))
+    [lane] = core.gatherers["provider calls"].values()
+    lane.breaker.clock = clock
+    for _ in range(20):
+        lane.breaker.told(answered=False)
+
+    for _ in range(12):
+        assert lane.breaker.is_open
+        clock.now += 6.1
+        assert lane.breaker.admit()
+        lane.breaker.told(answered=False)
+
+
 def test_old_calls_are_forgotten() -> None:
     clock = Clock()
     breaker = Breaker(clock=clock)

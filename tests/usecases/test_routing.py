@@ -6,6 +6,7 @@ import pytest
 from tests.usecases.shop import Scripted, Shop
 
 from kassa.connectors.base import Captured, Declined, InDoubt, NotSent
+from kassa.connectors.catalog import maker_of
 from kassa.domain.errors import InvalidRequest, ProviderUnavailable, UnsupportedOperation
 from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.money import Money
@@ -13,7 +14,7 @@ from kassa.domain.payments import Method
 from kassa.domain.providers import AccountStatus, Mode, ProviderAccount
 from kassa.usecases.fees import NewFeeRule, add_fee_rule
 from kassa.usecases.route_rules import history_of, set_rules
-from kassa.usecases.routing import NUMBER, TOKEN, Question, choose
+from kassa.usecases.routing import NUMBER, REDIRECT, TOKEN, Question, choose
 
 pytestmark = pytest.mark.anyio
 
@@ -21,14 +22,14 @@ _SOFT = Declined(code="provider_unavailable", message="Try again.", soft=True)
 _HARD = Declined(code="insufficient_funds", message="There is not enough money.")
 
 
-def add(shop: Shop, *names: str, company: str = "") -> None:
-    """Sandbox-like accounts of the shop's own, played by scripts."""
+def add(shop: Shop, *names: str, company: str = "", connector: str = "sandbox") -> None:
+    """Accounts of the shop's own, played by scripts."""
     for name in names:
         shop.core.connectors[name] = Scripted()
         shop.core.accounts[name] = ProviderAccount(
             company_id=company or shop.company.id,
             name=name,
-            connector="sandbox",
+            connector=connector,
             mode=Mode.TEST,
             status=AccountStatus.ACTIVE,
         )
@@ -274,3 +275,27 @@ async def test_late_money_of_the_first_account_is_surplus(shop: Shop) -> None:
     assert payment.status is PaymentStatus.CAPTURED
     assert payment.surplus_amount == paid.amount
     assert await shop.faults() == []
+
+
+@pytest.mark.parametrize(
+    ("token", "taken_by"), [("pm_sandbox_paid", "sandbox"), ("pm_card_visa", "cards")]
+)
+async def test_a_token_goes_to_whoever_made_it(shop: Shop, token: str, taken_by: str) -> None:
+    add(shop, "cards", connector="stripe")
+
+    taken = await choose(shop.core, question(shop, takes=TOKEN, maker=maker_of(token)))
+
+    assert taken.accounts == (taken_by,)
+
+
+async def test_a_method_of_one_country_is_not_taken_in_another_currency(shop: Shop) -> None:
+    add(shop, "indian", connector="razorpay")
+    wanted = {"method": Method.UPI, "takes": REDIRECT}
+
+    taken = await choose(shop.core, question(shop, amount=Money(10_000, "INR"), **wanted))
+
+    assert taken.accounts == ("indian",)
+    with pytest.raises(UnsupportedOperation):
+        await choose(shop.core, question(shop, amount=Money(10_000, "CNY"), **wanted))
+    by_card = question(shop, amount=Money(10_000, "CNY"), takes=REDIRECT)
+    assert (await choose(shop.core, by_card)).accounts == ("indian",)

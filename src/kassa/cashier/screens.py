@@ -109,7 +109,7 @@ def pay_screen(
         }
         for problem in problems
     ]
-    wished = (filled.method, str(payment.method or ""))
+    wished = (filled.method, _taken(payment))
     return _render(
         "pay.html",
         visit.speech,
@@ -131,6 +131,12 @@ def pay_screen(
 
 def _tell(speech: Speech, keys: Sequence[str]) -> str:
     return speech.text("between").join(speech.text(key) for key in keys)
+
+
+def _taken(payment: Payment) -> str:
+    """The way of the last try, as the page names it: a card given to nobody here was a page's."""
+    on_page = payment.method is Method.CREDIT_CARD and not payment.instrument
+    return "card_page" if on_page else str(payment.method or "")
 
 
 def _first(methods: Sequence[str]) -> str:

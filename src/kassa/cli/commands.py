@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from kassa.cli import (
+    connecting,
     explaining,
     exporting,
     modifying,
@@ -33,6 +34,7 @@ credential_app = typer.Typer(no_args_is_help=True, help="Credentials: add, disab
 app.add_typer(company_app, name="company")
 app.add_typer(credential_app, name="credential")
 app.add_typer(wallet_app, name="wallet")
+connecting.add_to(app)
 modifying.add_to(app)
 payees.add_to(app)
 explaining.add_to(app)

@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, cast
@@ -61,7 +61,8 @@ class ConnectorClass(Protocol):
 class Kind:
     """A connector at a glance. `connector`: "module:Class", loaded when it is first needed.
 
-    `methods`: what payers can pay with. `currencies`: ISO 4217 codes; None for all.
+    `methods`: what payers can pay with. `currencies`: ISO 4217 codes; None for all. `only_in`:
+    methods that are taken in these currencies alone.
     `takes`: what the payer gives us: "number" (sandbox cards only), "token" (made by the
     provider), "redirect" (the payer goes to the provider's page), "nothing" (recorded by staff).
     `token_prefix`: how its own tokens begin, where nobody else can read them and it reads no
@@ -75,8 +76,13 @@ class Kind:
     methods: frozenset[Method]
     currencies: frozenset[str] | None
     takes: frozenset[str]
+    only_in: Mapping[Method, frozenset[str]] = field(default_factory=dict)
     token_prefix: str = ""
     addable: bool = True
+
+    def takes_currency(self, method: Method, currency: str) -> bool:
+        taken = self.only_in.get(method, self.currencies)
+        return taken is None or currency in taken
 
     def load(self) -> ConnectorClass:
         module, _, name = self.connector.partition(":")

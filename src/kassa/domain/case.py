@@ -185,8 +185,9 @@ class Case:
     ) -> Attempt:
         """Choose a method: one dispatched attempt, the payment processing.
 
-        A redirect the payer walked away from is abandoned; should its money arrive all the
-        same, it is surplus. `because`: why this account, kept as evidence.
+        A redirect the payer walked away from is abandoned, and closed at its provider soon;
+        should its money arrive all the same, it is surplus. `because`: why this account, kept as
+        evidence.
         Raises: IllegalTransition when the payment cannot be paid now.
         """
         if self.is_expired():
@@ -202,7 +203,7 @@ class Case:
         self._refuse_in_doubt()
         for old in list(self.attempts.values()):
             if old.status is AttemptStatus.DISPATCHED:
-                self.put_attempt(old.become(AttemptStatus.ABANDONED, next_query_at=None))
+                self._leave(old)
         attempt = Attempt(
             company_id=self.payment.company_id,
             id=self.new_id(f"at{self.order.org_number}"),
@@ -439,9 +440,13 @@ class Case:
         self.move(event, actor=actor, evidence=evidence, redirect_url="", redirect_expires_at=None)
         for old in list(self.attempts.values()):
             if old.status is AttemptStatus.DISPATCHED:
-                left = old.become(AttemptStatus.ABANDONED, undecided_since=self.now)
-                self.put_attempt(replace(left, next_query_at=left.next_query(self.now)))
+                self._leave(old)
         self.close_order()
+
+    def _leave(self, old: Attempt) -> None:
+        """What stands open at its provider is closed there, or asked about, for a while longer."""
+        left = old.become(AttemptStatus.ABANDONED, undecided_since=self.now)
+        self.put_attempt(replace(left, next_query_at=left.next_query(self.now)))
 
     def close_order(self) -> None:
         """The payment ended without money: so does the order, and the merchant hears of it."""

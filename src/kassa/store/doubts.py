@@ -9,7 +9,7 @@ from kassa.store.modifications import Stuck
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Charges, captures, voids and refunds in doubt at one account, in one currency."""
+    """Charges, captures, voids and refunds in the dark at one account, in one currency."""
 
     account: str
     currency: str
@@ -17,17 +17,28 @@ class Doubt:
     oldest_seconds: int
 
 
-async def doubts(connection: Any) -> list[Doubt]:
-    """Cheap: it reads only the rows that are in doubt, by their partial indexes."""
+async def doubts(connection: Any, call: timedelta) -> list[Doubt]:
+    """Also what was sent longer than a `call` ago and is not decided: its process was killed, or
+    the provider said that it is pending. Not what waits for its payer.
+
+    Cheap: it reads only such rows, by their partial indexes.
+    """
     rows = await connection.fetch(
         "select connector, currency, sum(amount_minor)::bigint,"
         " greatest(0, extract(epoch from now() - min(since)))::bigint from ("
         " select connector, currency, amount_minor, coalesce(undecided_since, created_at) as since"
         "   from attempt where status = 'in_doubt'"
         " union all"
+        " select a.connector, a.currency, a.amount_minor,"
+        "   coalesce(a.undecided_since, a.created_at)"
+        "   from payment p join attempt a on a.company_id = p.company_id and a.payment_id = p.id"
+        "   where p.status = 'processing' and a.status = 'dispatched'"
+        "   and a.created_at <= now() - $1::interval"
+        " union all"
         " select connector, currency, amount_minor, coalesce(undecided_since, created_at)"
         "   from modification where status = 'processing') x"
-        " group by connector, currency order by connector, currency"
+        " group by connector, currency order by connector, currency",
+        call,
     )
     return [Doubt(*row) for row in rows]
 

@@ -16,12 +16,12 @@ from kassa.domain.lifecycle import (
 from kassa.domain.orders import Order
 from kassa.domain.payments import Payment
 from kassa.usecases.change_payment import Change, Purse, change_payment
+from kassa.usecases.close_page import close_open_page
 from kassa.usecases.core import Core
 from kassa.usecases.find_payments import get_payment
 from kassa.usecases.modify_payment import Wanted, modify_payment
 from kassa.usecases.sync_payment import sync_payment
 
-_AT_PROVIDER = frozenset({PaymentStatus.REQUIRES_ACTION, PaymentStatus.PROCESSING})
 _CLOSED = frozenset({OrderStatus.CANCELED, OrderStatus.EXPIRED})
 _LET_GO = frozenset({"already_voided", "authorization_expired"})
 
@@ -38,13 +38,16 @@ class Canceled:
 async def cancel_payment(core: Core, company_id: str, payment_id: str, *, actor: str) -> Canceled:
     """End the payment and its order without money; what has ended so already stays as it is.
 
-    Where a provider may know more than we do, it is asked first, once.
+    Where a provider may know more than we do, it is asked first, once; where the payer could still
+    pay at its page, that is closed there first, or else soon afterwards.
     Raises: NotFound; IllegalTransition when it is paid (reason payment_paid), or its reservation
     cannot be let go (void_refused); InProgress while nobody knows whether it is paid.
     """
     payment = (await get_payment(core, company_id, payment_id)).payment
-    if payment.status in _AT_PROVIDER:
+    if payment.status is PaymentStatus.PROCESSING:
         await sync_payment(core, company_id, payment_id, actor=actor)
+    elif payment.status is PaymentStatus.REQUIRES_ACTION:
+        await _end_at_page(core, payment, actor)
 
     def decide(case: Case, _: Purse | None) -> None:
         _close(case, actor)
@@ -57,6 +60,13 @@ async def cancel_payment(core: Core, company_id: str, payment_id: str, *, actor:
     if case.payment.status is PaymentStatus.AUTHORIZED:
         raise _unknown()
     return Canceled(case.payment, case.order, case.order.updated_at)
+
+
+async def _end_at_page(core: Core, payment: Payment, actor: str) -> None:
+    """So that nobody pays a payment that is canceled; what was paid before that counts."""
+    key = payment.company_id, payment.id
+    if not await close_open_page(core, *key, event=PaymentEvent.CANCEL, actor=actor):
+        await sync_payment(core, *key, actor=actor)
 
 
 def _close(case: Case, actor: str) -> None:

@@ -42,7 +42,9 @@ from kassa.usecases.batch import to_the_end
 from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
 from kassa.usecases.plain_news import write_outcome
+from kassa.usecases.provider_accounts import refresh
 from kassa.usecases.provider_calls import Task, ask_provider
+from kassa.usecases.recovery import heard
 
 _ASK_IF_SILENT = timedelta(seconds=30)  # longer than any call may take: then we must have died
 _K, _M = ModificationKind, ModificationStatus
@@ -107,6 +109,7 @@ async def modify_payment(core: Core, wanted: Wanted) -> Modified:
         payable(wanted.amount)
     if (old := await _asked_before(core, wanted)) is not None:
         return old
+    await refresh(core)
     try:
         started = await _start(core, wanted)
     except KassaError:
@@ -411,6 +414,7 @@ async def sync_modification(core: Core, modification: Modification, *, actor: st
 
     At most once per `policy.query_interval`, however often this is called.
     """
+    await refresh(core)
     if not modification.is_open or modification.connector not in core.connectors:
         return modification
     claimed: list[tuple[Modification, Attempt]] = []
@@ -444,6 +448,7 @@ async def sync_modification(core: Core, modification: Modification, *, actor: st
         request = request_of(core, current, attempt)
         outcome = await ask_provider(core, current.connector, Task.QUERY, _question(request))
         case = await take_modification_news(core, current, outcome, actor=actor, how="query")
+        await heard(core, current.connector, outcome)
     return case.modifications[modification.id]
 
 

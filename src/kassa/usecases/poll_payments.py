@@ -38,4 +38,4 @@ async def _find(
 
 async def _ask(core: Core, due: _Due) -> None:
     company_id, payment_id, _ = due
-    await sync_payment(core, company_id, payment_id, actor="worker:poller")
+    await sync_payment(core, company_id, payment_id, actor="worker:poller", only_due=True)

@@ -34,6 +34,7 @@ _WINDOW_SECONDS = 30.0  # seconds, not money
 _ENOUGH = 20  # calls within the window, before they say anything
 _OPEN_SECONDS = 10.0  # seconds, not money: doubled each time
 _LONGEST_OPEN_SECONDS = 300.0  # seconds, not money
+_LONGEST_UNASKED_SECONDS = 5.0  # seconds, not money: a question moves nothing, so it may go sooner
 _JITTER = (0.8, 1.2)  # seconds, not money
 _PROBES = 3
 _MOST_TRIES = 3  # of a call of which nothing was sent
@@ -60,10 +61,11 @@ class Breaker:
     """Closed: calls go through. Open: none does, until `open_until`. Then a few probes decide.
 
     `calls`: when each ended and whether the provider answered; a refusal is an answer.
-    `trips` False: it never opens.
+    `trips` False: it never opens. `longest`: for so long at most.
     """
 
     trips: bool = True
+    longest: float = _LONGEST_OPEN_SECONDS  # seconds, not money
     clock: Callable[[], float] = time.monotonic
     calls: deque[tuple[float, bool]] = field(default_factory=deque)  # seconds, not money
     open_until: float = 0.0  # seconds, not money
@@ -114,7 +116,7 @@ class Breaker:
             self.times_opened = self.probes_good = 0
 
     def _open(self) -> None:
-        grown = min(_OPEN_SECONDS * 2**self.times_opened, _LONGEST_OPEN_SECONDS)
+        grown = min(_OPEN_SECONDS * 2**self.times_opened, self.longest)
         self.open_until = self.clock() + grown * random.uniform(*_JITTER)  # noqa: S311
         self.times_opened = min(self.times_opened + 1, 10)
         self.probes_good = 0
@@ -133,7 +135,8 @@ class _Lane:
 def _lane(core: Core, account: str, task: Task) -> _Lane:
     lanes: dict[tuple[str, Task], _Lane] = core.gatherers.setdefault(_MEMORY, {})
     if (account, task) not in lanes:
-        lanes[account, task] = _Lane(Breaker(trips=_is_outside(core, account)))
+        longest = _LONGEST_UNASKED_SECONDS if task is Task.QUERY else _LONGEST_OPEN_SECONDS
+        lanes[account, task] = _Lane(Breaker(trips=_is_outside(core, account), longest=longest))
     return lanes[account, task]
 
 

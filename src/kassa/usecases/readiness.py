@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from kassa.store import doubts as store
 from kassa.store import mailboxes, migrate, server
@@ -9,6 +10,7 @@ from kassa.store.doubts import Doubt
 from kassa.store.mailboxes import Backlog
 from kassa.usecases.core import Core
 
+_CALL = timedelta(seconds=30)  # longer than any call may take
 _DURABLE = {
     "fsync": ("on",),
     "full_page_writes": ("on",),
@@ -77,4 +79,4 @@ async def readiness(core: Core) -> Readiness:
             lax = core.policy.live and value not in good
             checks[name] = f"is {value}: commits may be lost" if lax else "ok"
         backlog = await mailboxes.backlog(connection)
-        return Readiness(checks, backlog, await store.doubts(connection))
+        return Readiness(checks, backlog, await store.doubts(connection, _CALL))

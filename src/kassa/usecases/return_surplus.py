@@ -1,5 +1,6 @@
 """Give back what nobody owed: money that came late, or twice."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -32,12 +33,13 @@ async def return_surplus(core: Core, limit: int = 1_000) -> int:
         attempts = await payments.attempts_of(connection, keys) if keys else []
         done = await payments.modifications_of(connection, keys) if keys else []
         now = await payments.clock(connection)
-    started = 0
+    due = []
     for attempt in attempts:
         tries = [item for item in done if item.surplus and item.attempt_id == attempt.id]
         if _is_due(attempt, tries, now):
-            started += await _return(core, attempt, len(tries) + 1)
-    return started
+            due.append((attempt, len(tries) + 1))
+    # All at once: a provider that hangs must not keep the others' payers waiting.
+    return sum(await asyncio.gather(*(_return(core, *one) for one in due)))
 
 
 def _is_due(attempt: Attempt, tries: Sequence[Modification], now: datetime) -> bool:

@@ -215,9 +215,9 @@ def _unfit(kind: Kind, question: Question, any_currency: bool) -> str:
         return f"does not take a payment by {question.takes}"
     if question.takes == TOKEN and question.maker != (kind.name if kind.token_prefix else ""):
         return f"does not take tokens of {question.maker or 'others'}"
-    known = kind.currencies is None or question.amount.currency in kind.currencies
+    known = kind.takes_currency(question.method, question.amount.currency)
     if not known and not any_currency:
-        return f"does not take {question.amount.currency}"
+        return f"does not take {question.method} in {question.amount.currency}"
     return ""
 
 

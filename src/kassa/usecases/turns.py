@@ -15,7 +15,7 @@ _log = structlog.get_logger("kassa.turns")
 _Item = TypeVar("_Item")
 _MEMORY = "turns"
 _IN_FLIGHT = 16  # of one account: one that hangs holds no more of a worker than this
-_PER_SECOND = 20  # of one account, on average
+PER_SECOND = 20  # of one account, on average
 _AT_ONCE = 40  # of one account, after a quiet time
 _REST_SECONDS = 60  # what failed by a fault of ours is not tried again at once
 
@@ -58,7 +58,7 @@ class Turns:
     def _filled(self, account: str) -> _Bucket:
         now = self.clock()
         bucket = self.buckets.setdefault(account, _Bucket(filled_at=now))
-        grown = bucket.tokens + (now - bucket.filled_at) * _PER_SECOND
+        grown = bucket.tokens + (now - bucket.filled_at) * PER_SECOND
         bucket.tokens, bucket.filled_at = min(_AT_ONCE, grown), now
         return bucket
 

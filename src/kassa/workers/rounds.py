@@ -14,6 +14,7 @@ from kassa.usecases.deliver_announcements import Courier
 from kassa.usecases.expire_orders import expire_orders
 from kassa.usecases.poll_payments import poller
 from kassa.usecases.pursue_modifications import pursuer
+from kassa.usecases.recovery import probe_silent
 from kassa.usecases.release_authorizations import release_authorizations
 from kassa.usecases.return_surplus import return_surplus
 from kassa.usecases.stuck_money import report_stuck_money
@@ -46,6 +47,7 @@ def standard_chores() -> list[Chore]:
         Chore("deliver", 0.25, courier.set_out, courier.finish),  # seconds, not money
         Chore("inbox", 0.5, apply_news),  # seconds, not money
         Chore("poll", 0.5, polling.set_out, polling.finish),  # seconds, not money
+        Chore("recover", 1.0, probe_silent),  # seconds, not money
         Chore("expire", 1.0, expire_orders),  # seconds, not money
         Chore("pursue", 0.5, pursuit.set_out, pursuit.finish),  # seconds, not money
         Chore("terminate", 1.0, pursue_terminations),  # seconds, not money

@@ -28,4 +28,6 @@ PLUG = Plug(
     foreign={"app_id": "2021000000000002", "alipay_public_key": ANOTHERS_PUBLIC_KEY},
     base_path="/alipay/gateway.do",
     judges_age=False,
+    signs_in_headers=False,
+    sums={"refund": "refund_fee is all that was ever refunded of the trade"},
 )

@@ -20,13 +20,15 @@ class Way:
     """One way to pay with it. `fields`: of the ChargeRequest that asks for it. `reserves`: it ends
     with reserved money, which is captured or let go afterwards. `declines`: the instrument that
     the provider refuses, where the payer gives us one. `one_address`: why nobody can pay after a
-    decline, though a person at the simulator may."""
+    decline, though a person at the simulator may. `by_form`: the payer gets to the
+    page by a form that a page of ours posts."""
 
     name: str
     fields: Mapping[str, Any] = field(default_factory=dict)
     reserves: bool = False
     declines: str = ""
     one_address: str = ""
+    by_form: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +39,10 @@ class Plug:
     there; `settings`: of the account here, without `base_url`, which is the simulator's address
     and `base_path`. `foreign`: the settings in which another account differs: what is signed for
     one is refused by the other. `judges_age`: the provider's notifications carry the time of
-    their signing, and an old one is refused. `claims_in_part`: a reservation can be captured for
-    less. `silent`: verbs whose answers name no amount or no currency ("refund currency"), with
-    the reason; wrong ones cannot be noticed there.
+    their signing, and an old one is refused. `signs_in_headers`: else in the body.
+    `claims_in_part`: a reservation can be captured for
+    less. `sums`: verbs whose answers name a sum and not the amount asked for, with the reason.
+    `never`: verbs that it has and always declines, with the reason.
     """
 
     name: str
@@ -51,7 +54,10 @@ class Plug:
     foreign: Mapping[str, str] = field(repr=False)
     base_path: str
     judges_age: bool
+    signs_in_headers: bool = True
     claims_in_part: bool = True
+    sums: Mapping[str, str] = field(default_factory=dict)
+    never: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.name

@@ -10,13 +10,20 @@ from tests.connectors.contract.truth import (
     Contradiction,
     asked,
     judge_charge,
+    payable,
     standing,
 )
 
 from kassa.connectors.base import (
+    ActionNeeded,
     Authorized,
     Captured,
     ChargeRequest,
+    Declined,
+    InDoubt,
+    NotSent,
+    Pending,
+    Unknown,
 )
 from kassa.simulator.faults import OF_CALLS
 
@@ -40,16 +47,27 @@ def about(stage: Stage, way: Way, verb: str, fault: str, operation: str) -> Iter
 
 
 async def operations_of(
-    stage: Stage, way: Way, verb: str, run: Callable[[], Awaitable[Any]]
+    stage: Stage, way: Way, verb: str, ready: Callable[[], Awaitable[Callable[[], Awaitable[Any]]]]
 ) -> list[str]:
-    """The simulator's operations that a verb consists of, when nothing goes wrong, and "*"."""
+    """What the faults of a verb are played on: each of the simulator's operations that it consists
+    of when nothing goes wrong, and "*", all of them. `ready` sets the scene and gives the verb."""
     named = (stage.plug.name, way.name, verb)
     if named not in _operations:
+        run = await ready()
         mark = stage.mark
         await run()
-        _operations[named] = [one for one in stage.operations_since(mark) if one != "page"]
+        _operations[named] = stage.operations_since(mark)
     found = _operations[named]
     return ["*", *found] if len(found) > 1 else ["*"]
+
+
+def at_once(run: Callable[[], Awaitable[Any]]) -> Callable[[], Awaitable[Any]]:
+    """The `ready` of a verb that needs no scene."""
+
+    async def ready() -> Callable[[], Awaitable[Any]]:
+        return run
+
+    return ready
 
 
 async def faulted(
@@ -93,3 +111,47 @@ async def ended(stage: Stage, way: Way, request: ChargeRequest) -> Any:
     if not isinstance(said, wanted) or said.amount != request.amount:
         raise Contradiction(f"it is paid, and the question by our key alone got {said}")
     return said
+
+
+async def resolved(stage: Stage, way: Way, request: ChargeRequest, said: Any) -> None:
+    """A question, and a repeat where the payer has no address; then it is paid, and once."""
+    found = await asked(stage, stage.patient.query(request.key))
+    judge_charge(stage, request, found, standing(stage, request.key), may_be_unknown=True)
+    if isinstance(found, InDoubt | NotSent):
+        raise Contradiction(f"all is well again, and the question by our key alone got {found}")
+    if isinstance(found, Declined):
+        is_over(stage, way, request)
+        return
+    if isinstance(said, Declined) and not isinstance(found, Unknown):
+        raise Contradiction(f"said {said}, and the question got {found}")
+    if isinstance(said, Declined):
+        return
+    address = next((one for one in (found, said) if isinstance(one, ActionNeeded)), None)
+    if address is None and isinstance(found, Unknown | Pending):
+        found = await asked(stage, stage.patient.charge(request))
+        judge_charge(stage, request, found, standing(stage, request.key))
+        if isinstance(found, InDoubt | NotSent | Unknown | Declined):
+            raise Contradiction(f"all is well again, and the repeat of the charge got {found}")
+        address = found
+    if address is not None:
+        await stage.go(address)
+        stage.act(request.key, "pay")
+    told = await ended(stage, way, request)
+    await repeated(stage, way, request, told)
+
+
+def is_over(stage: Stage, way: Way, request: ChargeRequest) -> None:
+    if not way.one_address and payable(stage, request.key):
+        raise Contradiction("declined, and the payer can still pay")
+
+
+async def repeated(stage: Stage, way: Way, request: ChargeRequest, told: Any) -> None:
+    """The same charge again, and a payer who tries to pay it once more. An address that was good
+    before may be told again: it takes no second payment."""
+    again = await asked(stage, stage.patient.charge(request))
+    judge_charge(stage, request, again, standing(stage, request.key), speaks=False)
+    if isinstance(again, Declined):
+        raise Contradiction(f"the repeat of a paid charge got {again}")
+    stage.act(request.key, "pay")
+    if await ended(stage, way, request) != told:
+        raise Contradiction("a repeat changed what the question tells")

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 from tests.connectors.contract.plug import Plug, Way
+from yarl import URL
 
 from kassa.connectors.base import ActionNeeded, ChargeRequest, ModificationRequest, Outcome
 from kassa.connectors.catalog import kind_of
@@ -40,7 +41,9 @@ class Heard:
 
 @dataclass
 class Stage:
-    """`patient` and `hasty` are the same account; they differ in how long they wait."""
+    """`patient` and `hasty` are the same account; they differ in how long they wait.
+    `distorted`: the paths of answers that were falsified, `everywhere` when each one is, so that
+    no other can have told the truth."""
 
     plug: Plug
     simulator: Simulator
@@ -50,8 +53,10 @@ class Stage:
     heard: list[Heard] = field(default_factory=list)
     on_heard: Callable[[Heard], None] = lambda letter: None
     distorted: list[str] = field(default_factory=list)
+    everywhere: bool = False
 
     def play(self, fault: str, operation: str = "*", **more: Any) -> None:
+        self.everywhere = operation == "*"
         rule = {"provider": self.plug.name, "operation": operation, "fault": fault, **more}
         self.simulator.set_faults([rule])
 
@@ -102,6 +107,9 @@ class Stage:
         desk = self.simulator.counter.desk
         return desk.charges({"provider": self.plug.name, "key": key})[::-1]
 
+    def charges_of_all(self) -> list[Charge]:
+        return self.simulator.counter.desk.charges({"provider": self.plug.name})
+
     def moved(self, key: str, kind: str) -> list[int]:
         """Every movement of money of that charge, in minor units."""
         desk = self.simulator.counter.desk
@@ -114,11 +122,14 @@ class Stage:
         ]
 
     async def go(self, outcome: Outcome) -> None:
-        """The payer opens the page of an ActionNeeded; what is a page of ours needs no visit."""
-        if isinstance(outcome, ActionNeeded) and outcome.url.startswith(self.simulator.url):
-            async with aiohttp.ClientSession() as browser, browser.get(outcome.url) as page:
-                assert page.status == 200, f"the payer's page answered {page.status}"
-                await page.read()
+        """The payer opens the page of an ActionNeeded, as far as the simulator leads; what is a
+        page of ours needs no visit."""
+        url = outcome.url if isinstance(outcome, ActionNeeded) else ""
+        async with aiohttp.ClientSession() as browser:
+            while url.startswith(self.simulator.url):
+                async with browser.get(URL(url, encoded=True), allow_redirects=False) as page:
+                    assert page.status < 400, f"the payer's page answered {page.status}"
+                    url = page.headers.get("location", "")
 
     def act(self, key: str, action: str) -> bool:
         """What the payer does on the newest charge that allows it; False where none does."""

@@ -1,25 +1,25 @@
 """Charges under every fault: what is answered, and what a question and a repeat make of it."""
 
-from typing import Any
-
 import pytest
 from tests.connectors.contract.plug import Way, plugs
 from tests.connectors.contract.scenes import (
     FAULTS,
     about,
+    at_once,
     begun,
     calm,
     ended,
     faulted,
+    is_over,
     operations_of,
     paid,
+    resolved,
 )
 from tests.connectors.contract.stage import Stage, connect
 from tests.connectors.contract.truth import (
     Contradiction,
     asked,
     judge_charge,
-    payable,
     standing,
 )
 
@@ -29,7 +29,6 @@ from kassa.connectors.base import (
     Captured,
     ChargeRequest,
     Declined,
-    InDoubt,
     NotSent,
     Pending,
     Unknown,
@@ -47,7 +46,10 @@ WAYS = [
 async def test_a_charge_takes_the_money_once_whatever_happens_to_it(
     stage: Stage, way: Way, fault: str
 ) -> None:
-    for operation in await operations_of(stage, way, "charge", lambda: begun(stage, way)):
+    async def clean() -> None:
+        await stage.patient.charge(stage.charge_request(way))
+
+    for operation in await operations_of(stage, way, "charge", at_once(clean)):
         with about(stage, way, "charge", fault, operation):
             await _charge_under(stage, way, fault, operation)
 
@@ -58,54 +60,10 @@ async def _charge_under(stage: Stage, way: Way, fault: str, operation: str) -> N
     said = await faulted(stage, fault, operation, lambda one: one.charge(request))
     judge_charge(stage, request, said, before, fault=fault, speaks=stage.mark > mark)
     calm(stage)
-    await _resolved(stage, way, request, said)
+    await resolved(stage, way, request, said)
     now = standing(stage, request.key)
     if isinstance(said, Declined) and now.moved != (0, 0, 0):
         raise Contradiction(f"said {said}, and now the books have {now}")
-
-
-async def _resolved(stage: Stage, way: Way, request: ChargeRequest, said: Any) -> None:
-    """A question, and a repeat where the payer has no address; then it is paid, and once."""
-    found = await asked(stage, stage.patient.query(request.key))
-    judge_charge(stage, request, found, standing(stage, request.key), may_be_unknown=True)
-    if isinstance(found, InDoubt | NotSent):
-        raise Contradiction(f"all is well again, and the question by our key alone got {found}")
-    if isinstance(found, Declined):
-        _is_over(stage, way, request)
-        return
-    if isinstance(said, Declined) and not isinstance(found, Unknown):
-        raise Contradiction(f"said {said}, and the question got {found}")
-    if isinstance(said, Declined):
-        return
-    address = next((one for one in (found, said) if isinstance(one, ActionNeeded)), None)
-    if address is None and isinstance(found, Unknown | Pending):
-        found = await asked(stage, stage.patient.charge(request))
-        judge_charge(stage, request, found, standing(stage, request.key))
-        if isinstance(found, InDoubt | NotSent | Unknown | Declined):
-            raise Contradiction(f"all is well again, and the repeat of the charge got {found}")
-        address = found
-    if address is not None:
-        await stage.go(address)
-        stage.act(request.key, "pay")
-    told = await ended(stage, way, request)
-    await _repeated(stage, way, request, told)
-
-
-def _is_over(stage: Stage, way: Way, request: ChargeRequest) -> None:
-    if not way.one_address and payable(stage, request.key):
-        raise Contradiction("declined, and the payer can still pay")
-
-
-async def _repeated(stage: Stage, way: Way, request: ChargeRequest, told: Any) -> None:
-    """The same charge again, and a payer who tries to pay it once more. An address that was good
-    before may be told again: it takes no second payment."""
-    again = await asked(stage, stage.patient.charge(request))
-    judge_charge(stage, request, again, standing(stage, request.key), speaks=False)
-    if isinstance(again, Declined):
-        raise Contradiction(f"the repeat of a paid charge got {again}")
-    stage.act(request.key, "pay")
-    if await ended(stage, way, request) != told:
-        raise Contradiction("a repeat changed what the question tells")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -119,7 +77,7 @@ async def test_a_question_moves_nothing_and_tells_the_truth_or_nothing(
             stage.act(request.key, "pay")
         before = standing(stage, request.key)
         for operation in await operations_of(
-            stage, way, verb, lambda: stage.patient.query(request.key)
+            stage, way, verb, at_once(lambda: stage.patient.query(request.key))
         ):
             with about(stage, way, verb, fault, operation):
                 said = await faulted(stage, fault, operation, lambda one: one.query(request.key))
@@ -155,7 +113,7 @@ async def test_a_payer_who_refuses_leaves_nothing_taken(stage: Stage, way: Way) 
     judge_charge(stage, request, said, standing(stage, request.key))
     assert isinstance(said, Declined | ActionNeeded | Pending)
     if isinstance(said, Declined):
-        _is_over(stage, way, request)
+        is_over(stage, way, request)
     elif stage.act(request.key, "pay"):
         await ended(stage, way, request)
 

@@ -143,6 +143,8 @@ def judge_change(
         case Done() if verb == "void":
             if not done:
                 raise Contradiction(f"{said} and the books have {now}")
+        case Done() if verb in stage.plug.sums and stage.distorted:
+            pass
         case Done(amount=amount):
             _judge_amount(stage, request.amount, amount, done, now.currency)
         case Declined() | NotSent():
@@ -172,9 +174,9 @@ def effect(verb: str, before: Standing, now: Standing) -> int:
 
 
 def _judge_amount(stage: Stage, wanted: Money, said: Money, moved: int, currency: str) -> None:
-    if stage.distorted:
-        if said == wanted:
-            raise Contradiction(f"was told of another amount or currency, and answered {said}")
+    if stage.distorted and said != wanted:
         return  # the core compares, and finds it wrong
+    if stage.distorted and stage.everywhere:
+        raise Contradiction(f"was told of another amount or currency, and answered {said}")
     if (said.minor, said.currency) != (moved, currency):
         raise Contradiction(f"says {said} and the books have {moved} {currency}")

@@ -16,7 +16,7 @@ PLUG = Plug(
     part=Money(20_000, "INR"),
     ways=(
         Way(name="link"),
-        Way(name="reserved", fields={"capture": False}, reserves=True),
+        Way(name="reserved", fields={"capture": False}, reserves=True, by_form=True),
     ),
     credentials=CREDENTIALS,
     settings=CREDENTIALS,
@@ -28,4 +28,5 @@ PLUG = Plug(
     base_path="/razorpay/v1",
     judges_age=False,
     claims_in_part=False,
+    never={"void": "Razorpay lets go of reserved money by time alone"},
 )

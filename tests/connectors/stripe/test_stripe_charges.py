@@ -343,5 +343,9 @@ async def test_a_wrong_key_leaves_the_payment_payable_and_says_why(simulator: Si
         assert await stranger.probe() == "Stripe does not accept the secret key"
 
 
-async def test_the_right_key_is_right(stripe: StripeConnector) -> None:
-    assert await stripe.probe() == ""
+@pytest.mark.parametrize("end", ["", "/", "/v1", "/v1/"])
+async def test_the_right_key_is_right_however_the_address_ends(
+    simulator: Simulator, end: str
+) -> None:
+    async with connected(f"{simulator.url}/stripe{end}") as stripe:
+        assert await stripe.probe() == ""

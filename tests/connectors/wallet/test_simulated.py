@@ -56,8 +56,13 @@ async def theirs(simulator: Simulator, ours: Keys, wallets: Keys) -> AsyncIterat
         yield made
 
 
-async def test_the_credentials_are_right(theirs: WalletConnector) -> None:
-    assert await theirs.probe() == ""
+@pytest.mark.parametrize("end", ["", "/", "/v1", "/v1/payments/"])
+async def test_the_credentials_are_right_however_the_address_ends(
+    simulator: Simulator, ours: Keys, wallets: Keys, end: str
+) -> None:
+    base_url = f"{simulator.url}/wallet{end}"
+    async with connected(ours, wallets, 0, base_url=base_url, total_seconds=5) as theirs:
+        assert await theirs.probe() == ""
 
 
 async def test_a_wrong_key_is_named(simulator: Simulator, wallets: Keys) -> None:

@@ -181,7 +181,7 @@ SURPLUS = {"surplus": True, "surplus_amount": Money(29_990, "CNY")}
         ),
     ],
 )
-@pytest.mark.parametrize("paid", FUNDS_MOVED)
+@pytest.mark.parametrize("paid", sorted(FUNDS_MOVED))
 def test_money_that_has_all_gone_back_confirms_nothing(
     paid: PaymentStatus, changes: dict[str, Any], status: str, confirmed: bool, valid: bool
 ) -> None:

@@ -121,7 +121,7 @@ def test_the_result_is_true_exactly_when_the_money_is_certain(status: PaymentSta
     assert (result.error is None) is result.paymentResult
 
 
-@pytest.mark.parametrize("status", set(PaymentStatus) - FUNDS_MOVED)
+@pytest.mark.parametrize("status", sorted(set(PaymentStatus) - FUNDS_MOVED))
 def test_a_program_can_split_what_error_says(status: PaymentStatus) -> None:
     error = contract.result_of(a_payment(status), CASHIER).error or ""
 

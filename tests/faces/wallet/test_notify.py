@@ -31,6 +31,7 @@ SECRETS = Secrets(
     wallet_private_key_pem=KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
     wallet_public_key_pem=PUBLIC,
     wallet_key_version="3",
+    credential_keys={1: b"k" * 32},
 )
 
 

@@ -123,6 +123,8 @@ class CashfreeConnector:
             content=links.session_content(word(order, "payment_session_id"), request),
             key=f"{request.key}:session",
         )
+        if isinstance(begun, Refusal) and begun.not_found:
+            return InDoubt(reason="Cashfree made the order and does not find it")
         if isinstance(begun, Refusal):
             return Declined(
                 code="reserving_not_supported",

@@ -38,5 +38,8 @@ KIND = Kind(
             "ZAR",
         }
     ),
+    only_in={
+        method: frozenset({"INR"}) for method in (Method.UPI, Method.NET_BANKING, Method.EWALLET)
+    },
     takes=frozenset({"redirect"}),
 )  # fmt: skip

@@ -127,11 +127,12 @@ def _check(status: int, body: bytes) -> None:
 
 
 def open_client(secret_key: str, base_url: str, http: ProviderHttp) -> stripe.StripeClient:
-    """`base_url`: "https://api.stripe.com", or another address, which may have a path."""
+    """`base_url`: "https://api.stripe.com", or another address, which may have a path. The SDK
+    begins every path with /v1, so one at the end is left out."""
     return stripe.StripeClient(
         secret_key,
         stripe_version=API_VERSION,
-        base_addresses={"api": base_url.rstrip("/")},
+        base_addresses={"api": base_url.rstrip("/").removesuffix("/v1")},
         max_network_retries=0,
         http_client=Transport(http),
     )

@@ -35,7 +35,7 @@ class Line:
         if not client_id.isascii() or not client_id.isprintable() or not client_id.strip():
             raise ValueError("client_id must be what the wallet calls the merchant")
         self._origin = f"{parts.scheme}://{parts.netloc}"
-        self._prefix = parts.path.rstrip("/")
+        self._prefix = parts.path.rstrip("/").removesuffix("/v1/payments").removesuffix("/v1")
         self._client_id = client_id
         self._signer = signer
         self._verifier = verifier

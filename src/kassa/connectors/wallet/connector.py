@@ -8,6 +8,7 @@ from kassa.connectors.base import (
     NOTHING_KNOWN,
     ChargeRequest,
     Declined,
+    Done,
     InDoubt,
     Known,
     ModificationNews,
@@ -46,6 +47,8 @@ from kassa.connectors.wallet.payments import (
 from kassa.connectors.wallet.said import F, Said
 from kassa.connectors.wallet.signing import Signer, Verifier
 from kassa.connectors.wallet.words import CREDENTIALS, NO_API
+from kassa.domain.claims import PREFIX
+from kassa.domain.lifecycle import ModificationKind
 
 _NOBODYS_KEY = "kassa_asks_whether_its_credentials_are_right"  # no key of ours looks like it
 
@@ -149,7 +152,7 @@ class WalletConnector:
         outcome = told(change, said, request)
         if not isinstance(outcome, Declined):
             return outcome
-        made = await self.query_modification(request)
+        made = await self._found(request)
         match made:
             case Unknown() | Declined():
                 return outcome
@@ -161,9 +164,21 @@ class WalletConnector:
     async def query_modification(self, request: ModificationRequest) -> ModificationOutcome:
         """What became of the capture, void or refund sent under `request.key`?
 
-        Refunds have an inquiry of their own; the others stand in the payment's list.
+        Refunds have an inquiry of their own, captures stand in the payment's list. A void stands
+        nowhere by its key: that nothing is reserved any more tells of it.
         """
         check_key(request)
+        found = await self._found(request)
+        is_void = request.key.startswith(PREFIX[ModificationKind.VOID])
+        if not isinstance(found, Unknown) or not is_void:
+            return found
+        there = await self.query(request.charge_key)
+        if isinstance(there, Declined) and there.code == "closed":
+            return Done(reference=there.reference, amount=request.amount)
+        return there if isinstance(there, NotSent | InDoubt) else found
+
+    async def _found(self, request: ModificationRequest) -> ModificationOutcome:
+        """What the wallet has under `request.key`."""
         said = await self._line.ask("inquiryRefund", {"refundRequestId": request.key})
         if not isinstance(said, Said):
             return said

@@ -39,7 +39,7 @@ _REFERENCES = (
     "refundId",
     "paymentId",
 )
-_AMOUNTS = ("paymentAmount", "refundAmount", "captureAmount")
+_AMOUNTS = ("paymentAmount", "refundAmount", "captureAmount", "transactionAmount")
 _WRONG_BY_MINOR = 100
 
 
@@ -74,16 +74,17 @@ class Wallet:
         """In inquiries and captures; the answers to pay and refund name no amount."""
         content = json.loads(answer.body) if answer.body.startswith(b"{") else {}
         merchant = _known(call)
-        said = [name for name in _AMOUNTS if name in content]
-        if merchant is None or not said:
+        said = [content, *content.get("transactions", [])]
+        if merchant is None or not any(name in part for part in said for name in _AMOUNTS):
             return answer
-        for name in said:
-            value, currency = int(content[name]["value"]), content[name]["currency"]
-            if amount:
-                value += _WRONG_BY_MINOR
-            else:
-                currency = "EUR" if currency == "USD" else "USD"
-            content[name] = {"currency": currency, "value": str(value)}
+        for part in said:
+            for name in part.keys() & set(_AMOUNTS):
+                value, currency = int(part[name]["value"]), part[name]["currency"]
+                if amount:
+                    value += _WRONG_BY_MINOR
+                else:
+                    currency = "EUR" if currency == "USD" else "USD"
+                part[name] = {"currency": currency, "value": str(value)}
         return sealed(call, merchant, content)
 
     def not_found(self, call: Call) -> Answer:
