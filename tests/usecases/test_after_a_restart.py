@@ -26,7 +26,7 @@ async def paid_at_an_account(shop: Shop, provider: Scripted, **changes: object) 
         settings={"secret_key": "sk_test_1", "base_url": "http://127.0.0.1:1"},
     )
     await put_account(shop.core, account)
-    shop.core.connectors["cards"] = provider  # type: ignore[index]
+    shop.core.connectors["cards"] = provider
     return await shop.submit(await shop.payment(**changes), connector="cards")
 
 

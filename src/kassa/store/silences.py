@@ -69,11 +69,13 @@ async def end(connection: Any, account: Account, *, long: timedelta) -> datetime
 async def due(
     connection: Any, names: Sequence[str], shortest: timedelta, longest: timedelta
 ) -> list[Account]:
-    """The silent ones that should be probed now. The pause until the next time grows with the
-    silence, a hundredth of that, between these two."""
+    """The silent ones that should be probed now, where no question is due anyway. The pause until
+    the next time grows with the silence, a hundredth of that, between these two."""
     rows = await connection.fetch(
         "with due as (select company_id, account from provider_silence"
         "   where since is not null and probe_at <= now() and account = any($1)"
+        "   and not exists (select from attempt a"
+        "     where a.connector = account and a.next_query_at <= now())"
         "   for update skip locked)"
         " update provider_silence s set probe_at ="
         "   now() + greatest($2::interval, least((now() - s.since) / 100, $3::interval))"

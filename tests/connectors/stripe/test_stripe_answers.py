@@ -49,7 +49,6 @@ async def test_a_charge_is_asked_for_as_stripe_wants_it(api: Api, told: StripeCo
                 "amount": "1099",
                 "currency": "usd",
                 "payment_method": "pm_card_visa",
-                "allowed_payment_method_types[0]": "card",
                 "confirm": "true",
                 "capture_method": "automatic",
                 "error_on_requires_action": "false",

@@ -52,7 +52,6 @@ def intent_parameters(request: ChargeRequest, back: str) -> "PaymentIntentCreate
         "amount": units(request.amount),
         "currency": request.amount.currency.lower(),
         "payment_method": request.instrument,
-        "allowed_payment_method_types": ["card"],
         "confirm": True,
         "capture_method": "automatic" if request.capture else "manual",
         "error_on_requires_action": False,
