@@ -17,6 +17,7 @@ connectors_app = typer.Typer(
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,19}", re.ASCII)
 _TEMPLATES = Path(__file__).parent / "new_connector"
+_LONGEST_TITLE = 20  # so that the longest line of the skeleton is not too long
 _TAKEN = frozenset({"contract", "connector", "connectors", "kassa", "simulator"})
 _FILES = {
     "__init__.py.txt": "src/kassa/connectors/{name}/__init__.py",
@@ -72,8 +73,9 @@ def connectors_new(
     checkout = _checkout()
     _check_name(name, checkout)
     shown = title or name.replace("_", " ").title()
-    if not shown.isprintable() or any(sign in shown for sign in '"\\$'):
-        fail("a title is plain text without quotes, \\ and $")
+    plain = shown.isprintable() and not any(sign in shown for sign in '"\\$')
+    if not plain or len(shown) > _LONGEST_TITLE:
+        fail(f"a title is plain text of at most {_LONGEST_TITLE} characters, no quotes, \\ or $")
     class_name = "".join(part.capitalize() for part in name.split("_")) + "Connector"
     for template, where in _FILES.items():
         text = Template((_TEMPLATES / template).read_text())
