@@ -11,6 +11,7 @@ from tests.asgi import Client
 from tests.cashier.shop import Payer
 from tests.e2e.wire import Call, Faces, Reply, fresh
 
+from kassa.connectors.base import Unknown
 from kassa.domain.lifecycle import PaymentStatus as S
 from kassa.domain.reports import LineKind, ReportLine
 from kassa.usecases.cancel_payment import cancel_payment
@@ -40,6 +41,11 @@ _LATER = (
     " returning company_id, order_id) update orders o set expires_at = now() - interval '1 s'"
     " from late where (o.company_id, o.id) = (late.company_id, late.order_id)"
 )
+
+
+async def _nobody_opened_it(*_: Any) -> Unknown:
+    """What Alipay, which is not reached from here, says of a trade to close."""
+    return Unknown(reason="there is no such trade")
 
 
 @dataclass(frozen=True)
@@ -114,6 +120,8 @@ class Shop:
         """Let the payment reach `status`: by its payer and the clock where they can."""
         if status is S.EXPIRED:
             await self.owner.execute(_LATER, made.payment_id)
+            alipay: Any = self.core.connectors["alipay"]
+            alipay.close_charge = _nobody_opened_it
             assert await expire_orders(self.core) == 1
         if status is S.CANCELED:
             company_id = self.faces.demo.company_id

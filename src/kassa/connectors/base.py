@@ -1,7 +1,7 @@
 """The connector protocol, and every outcome a provider's answer can have."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import ClassVar, Protocol, runtime_checkable
 
@@ -111,7 +111,7 @@ class NotSent:
     """
 
     reason: str
-    passing: bool = False
+    passing: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -123,7 +123,7 @@ def judge_charge(  # noqa: C901 - one case of every outcome
             raise Contradiction(f"{said!r} is no outcome of a charge")
 
 
-def judge_change(
+def judge_change(  # noqa: C901 - one case of every outcome
     stage: Stage,
     verb: str,
     charge_key: str,
@@ -147,6 +147,8 @@ def judge_change(
             pass
         case Done(amount=amount):
             _judge_amount(stage, request.amount, amount, done, now.currency)
+        case NotSent() if may_be_unknown:
+            pass  # the question was not put: nothing is learned
         case Declined() | NotSent():
             if done:
                 raise Contradiction(f"{said} and the books went from {before} to {now}")
