@@ -93,12 +93,12 @@ class Providers:
 
     async def press(self, page: str, action: str) -> int:
         """The payer opens the page that we sent him to, and presses that button; where nothing is
-        left to do there, it has sent him back to us."""
+        left to do there, it says so or sends him back to us."""
         browser = Browser(self.session)
         opened = await browser.open(page)
         while (there := opened.headers.get("location")) is not None:
             opened = await browser.open(there)
-        if opened.address.startswith(self.server.base_url):
+        if opened.address.startswith(self.server.base_url) or 'name="action"' not in opened.text:
             return opened.status
         return (await browser.press(opened, action)).status
 
