@@ -15,8 +15,8 @@ def read_json(body: bytes) -> Any:
             body.decode(),
             parse_int=_integer,
             parse_float=_number,
-            parse_constant=_refuse,
-            object_pairs_hook=_unrepeated,
+            parse_constant=refuse_constant,
+            object_pairs_hook=unrepeated,
         )
     except RecursionError:
         raise ValueError("nested too deeply") from None
@@ -44,12 +44,14 @@ def _short(text: str) -> str:
     return text
 
 
-def _unrepeated(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+def unrepeated(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Raises: ValueError."""
     members = dict(pairs)
     if len(members) != len(pairs):
         raise ValueError("a member occurs twice")
     return members
 
 
-def _refuse(word: str) -> NoReturn:
+def refuse_constant(word: str) -> NoReturn:
+    """NaN and Infinity, which Python would take. Raises: ValueError."""
     raise ValueError(f"{word} is no JSON")

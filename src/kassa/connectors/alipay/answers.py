@@ -2,12 +2,13 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any
 
 from kassa.connectors.alipay.rsa2 import Verifier
+from kassa.connectors.jsontext import refuse_constant, unrepeated
 
 _ERROR_NODE = "error_response"  # instead of the method's own node when the gateway refuses
 _BLANK = re.compile(r"[ \t\r\n]*")
@@ -71,7 +72,7 @@ def _raw_members(text: str) -> Mapping[str, tuple[str, Any]]:
     cannot mislead. Raises: ValueError.
     """
     decoder = json.JSONDecoder(
-        parse_float=Decimal, parse_constant=_refuse, object_pairs_hook=_unrepeated
+        parse_float=Decimal, parse_constant=refuse_constant, object_pairs_hook=unrepeated
     )
     members: list[tuple[str, tuple[str, Any]]] = []
     at, closed = _open(text)
@@ -88,7 +89,7 @@ def _raw_members(text: str) -> Mapping[str, tuple[str, Any]]:
             at = _expect(text, at, ",")
     if _skip(text, at + 1) != len(text):
         raise ValueError("something follows the object")
-    return _unrepeated(members)
+    return unrepeated(members)
 
 
 def _open(text: str) -> tuple[int, bool]:
@@ -107,14 +108,3 @@ def _expect(text: str, at: int, mark: str) -> int:
 def _skip(text: str, at: int) -> int:
     blank = _BLANK.match(text, at)
     return at if blank is None else blank.end()
-
-
-def _unrepeated(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member occurs twice")
-    return members
-
-
-def _refuse(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no JSON")

@@ -7,16 +7,9 @@ from urllib.parse import urlencode
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import (
-    load_der_private_key,
-    load_der_public_key,
-    load_pem_private_key,
-    load_pem_public_key,
-)
 
-_MIN_KEY_BITS = 2048
+from kassa.connectors.rsa_keys import read_private_key, read_public_key
 
 
 class Signer:
@@ -24,16 +17,7 @@ class Signer:
 
     def __init__(self, private_key: str):
         """Raises: ValueError, which never quotes the key."""
-        try:
-            if "-----BEGIN" in private_key:
-                key = load_pem_private_key(private_key.encode(), password=None)
-            else:
-                key = load_der_private_key(_unarmored(private_key), password=None)
-        except (ValueError, TypeError):
-            raise ValueError("the Alipay private key cannot be read") from None
-        if not isinstance(key, RSAPrivateKey) or key.key_size < _MIN_KEY_BITS:
-            raise ValueError(f"the Alipay private key must be RSA of {_MIN_KEY_BITS} bits or more")
-        self._key = key
+        self._key = read_private_key(private_key, "the Alipay private key")
 
     def sign(self, text: str) -> str:
         """The signature as standard base64. Takes about a millisecond."""
@@ -45,16 +29,7 @@ class Verifier:
 
     def __init__(self, public_key: str):
         """Raises: ValueError."""
-        try:
-            if "-----BEGIN" in public_key:
-                key = load_pem_public_key(public_key.encode())
-            else:
-                key = load_der_public_key(_unarmored(public_key))
-        except (ValueError, TypeError):
-            raise ValueError("the Alipay public key cannot be read") from None
-        if not isinstance(key, RSAPublicKey) or key.key_size < _MIN_KEY_BITS:
-            raise ValueError(f"the Alipay public key must be RSA of {_MIN_KEY_BITS} bits or more")
-        self._key = key
+        self._key = read_public_key(public_key, "the Alipay public key")
 
     def accepts(self, signature: str, *texts: str) -> bool:
         """Whether `signature` (base64) was made over one of `texts`; never raises."""
@@ -70,10 +45,6 @@ class Verifier:
         except (InvalidSignature, UnicodeEncodeError):
             return False
         return True
-
-
-def _unarmored(key: str) -> bytes:
-    return base64.b64decode("".join(key.split()), validate=True)
 
 
 def request_text(parameters: Mapping[str, str]) -> str:

@@ -24,17 +24,3 @@ def checkout_is_genuine(key_secret: str, order_id: str, fields: Mapping[str, str
         return False
     text = f"{order_id}|{payment_id}".encode(errors="replace")
     return signed(key_secret, text, fields.get("razorpay_signature", ""))
-
-
-_OF_LINK = (
-    "razorpay_payment_link_id",
-    "razorpay_payment_link_reference_id",
-    "razorpay_payment_link_status",
-    "razorpay_payment_id",
-)
-
-
-def link_is_genuine(key_secret: str, fields: Mapping[str, str]) -> bool:
-    """What a payment link adds to its `callback_url`. It decides nothing: see the webhook."""
-    text = "|".join(fields.get(name, "") for name in _OF_LINK).encode(errors="replace")
-    return signed(key_secret, text, fields.get("razorpay_signature", ""))

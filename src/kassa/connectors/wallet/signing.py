@@ -10,16 +10,10 @@ from urllib.parse import quote, unquote_to_bytes
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import (
-    load_der_private_key,
-    load_der_public_key,
-    load_pem_private_key,
-    load_pem_public_key,
-)
 
-_MIN_KEY_BITS = 2048
+from kassa.connectors.rsa_keys import read_private_key, read_public_key
+
 _MAX_HEADER = 4096  # characters; an RSA-8192 signature with every byte percent-encoded is shorter
 _MAX_TIME = 64
 _ALGORITHMS = frozenset({"rsa256", "sha256withrsa"})
@@ -38,18 +32,9 @@ class Signer:
 
     def __init__(self, private_key: str, key_version: str):
         """Raises: ValueError, which never quotes the key."""
-        try:
-            if "-----BEGIN" in private_key:
-                key = load_pem_private_key(private_key.encode(), password=None)
-            else:
-                key = load_der_private_key(_unarmored(private_key), password=None)
-        except (ValueError, TypeError):
-            raise ValueError("private_key cannot be read") from None
-        if not isinstance(key, RSAPrivateKey) or key.key_size < _MIN_KEY_BITS:
-            raise ValueError(f"private_key must be RSA of {_MIN_KEY_BITS} bits or more")
+        self._key = read_private_key(private_key, "private_key")
         if not key_version.isalnum() or not key_version.isascii():
             raise ValueError("key_version must be a number, as the wallet shows it")
-        self._key = key
         self._version = key_version
 
     def header(self, text: bytes) -> str:
@@ -63,16 +48,7 @@ class Verifier:
 
     def __init__(self, public_key: str):
         """Raises: ValueError."""
-        try:
-            if "-----BEGIN" in public_key:
-                key = load_pem_public_key(public_key.encode())
-            else:
-                key = load_der_public_key(_unarmored(public_key))
-        except (ValueError, TypeError):
-            raise ValueError("wallet_public_key cannot be read") from None
-        if not isinstance(key, RSAPublicKey) or key.key_size < _MIN_KEY_BITS:
-            raise ValueError(f"wallet_public_key must be RSA of {_MIN_KEY_BITS} bits or more")
-        self._key = key
+        self._key = read_public_key(public_key, "wallet_public_key")
 
     def accepts(self, header: str, time: str, text: bytes) -> bool:
         """Whether the Signature header was made over `text` by the wallet; never raises."""
@@ -116,7 +92,3 @@ def _decoded(text: str) -> bytes | None:
     except (UnicodeEncodeError, binascii.Error):
         pass
     return None
-
-
-def _unarmored(key: str) -> bytes:
-    return base64.b64decode("".join(key.split()), validate=True)
