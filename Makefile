@@ -16,7 +16,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install protos run test check bench soak clean
+.PHONY: help install protos run test check bench faults soak clean
 
 help: ## Show these lines
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1:\2/p' Makefile | sed 's/:/\t/'
@@ -39,6 +39,9 @@ check: install ## Check format, lint, types, import layers and tidiness
 
 bench: install ## Measure, and write bench/RESULTS.md and bench/results.json
 	@$(BIN)/python -m bench $(ARGS)
+
+faults: install ## What accidents and attackers come to, into bench/FAULTS.md; flags: make faults ARGS="soak --seconds 600"
+	@$(BIN)/python -m bench.faults $(ARGS)
 
 soak: install ## Random money verbs against a model for as long as asked: make soak SECONDS=600
 	@KASSA_TEST_SOAK=$(or $(SECONDS),600) $(BIN)/python -m pytest -q -s -x tests/money/test_machine.py -k soak $(ARGS)

@@ -11,8 +11,9 @@ import time
 import urllib.error
 import urllib.request
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import msgspec
@@ -23,22 +24,32 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class Gateway:
-    """`kassa serve --demo` on a data directory and ports of its own, its log in a file."""
+    """`kassa serve --demo` on a data directory and ports of its own, its log in a file.
 
-    def __init__(self) -> None:
+    `flags`, `environment`: further ones of the command.
+    """
+
+    def __init__(self, *flags: str, environment: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._flags = flags
+        self._environment = {**os.environ, **environment}
         self._place = tempfile.TemporaryDirectory(prefix="kassa-bench-")
         self.data_dir = Path(self._place.name) / "data"
         self.log_file = Path(self._place.name) / "kassa.log"
-        self.port, self.grpc_port = _free_ports(2)
+        self.port, self.grpc_port = free_ports(2)
         self.demo: dict[str, Any] = {}
         self.database_urls: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        argv = ["serve", "--demo", "--port", str(self.port), "--grpc-port", str(self.grpc_port)]
+        ports = ["--port", str(self.port), "--grpc-port", str(self.grpc_port)]
+        argv = ["serve", "--demo", *ports, *self._flags]
         with self.log_file.open("wb") as log:
             self._process = subprocess.Popen(
-                self._kassa(*argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                self._kassa(*argv),
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         try:
             self._wait_until_ready(self._process)
@@ -74,7 +85,13 @@ class Gateway:
 
     def kassa(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """Run another `kassa` command on the same data directory."""
-        return subprocess.run(self._kassa(*argv), capture_output=True, text=True, check=False)
+        return subprocess.run(
+            self._kassa(*argv),
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def _kassa(self, *argv: str) -> list[str]:
         program = Path(sys.executable).with_name("kassa")
@@ -93,7 +110,7 @@ class Gateway:
     def cpu_us(self) -> dict[str, int]:
         """CPU time that each of its processes has used so far, by name, in microseconds."""
         used: dict[str, int] = defaultdict(int)
-        for pid, name in self._processes().items():
+        for pid, name in self.processes().items():
             with contextlib.suppress(OSError):
                 fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
                 # The server's main process answers for its children that have ended, too.
@@ -104,13 +121,13 @@ class Gateway:
     def memory_kib(self) -> dict[str, int]:
         """Each process's proportional share of memory, by name; PostgreSQL's are summed."""
         used: dict[str, int] = defaultdict(int)
-        for pid, name in self._processes().items():
+        for pid, name in self.processes().items():
             with contextlib.suppress(OSError):
                 rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
                 used[name] += sum(int(line.split()[1]) for line in rollup if line[:4] == "Pss:")
         return dict(used)
 
-    def _processes(self) -> dict[int, str]:
+    def processes(self) -> dict[int, str]:
         """Process ids below ours, named as a reader of `ps` would."""
         if self._process is None:
             return {}
@@ -142,7 +159,8 @@ def _name(pid: int) -> str:
     return words[words.index(module) + 1].decode() if module in words[:-1] else "postgres"
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on, all different."""
     with contextlib.ExitStack() as held:
         probes = [held.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:
