@@ -71,7 +71,7 @@ def shown(value: Any) -> str:
     """How the table of settings writes a default."""
     if value is msgspec.NODEFAULT:
         return "needed"
-    if value is None or value == "":
+    if value is None or value in ("", ()):
         return "none"
     return str(value).lower() if isinstance(value, bool) else str(value)
 

@@ -78,6 +78,14 @@ def test_a_switch_is_on_or_off(text: str, value: bool) -> None:
     assert load({}, {"KASSA_DEMO": text}).demo is value
 
 
+def test_proxies_are_named_with_commas_or_as_a_list(tmp_path: Path) -> None:
+    path = a_file(tmp_path, 'trusted_proxies = ["10.0.0.0/8", "::1"]')
+
+    assert load({"config": str(path)}, {}).trusted_proxies == ("10.0.0.0/8", "::1")
+    said = {"KASSA_TRUSTED_PROXIES": "10.0.0.0/8, ::1"}
+    assert load({}, said).trusted_proxies == ("10.0.0.0/8", "::1")
+
+
 def test_what_belongs_to_others_is_left_alone() -> None:
     others = {"KASSA_TEST_DATABASE_URL": "x", "KASSA_CHILD_SETTINGS": "{}", "PATH": "/bin"}
 
@@ -131,6 +139,8 @@ def test_what_belongs_to_others_is_left_alone() -> None:
         ("KASSA_AUTHORIZATION_MARGIN_MINUTES", "10081"),
         ("KASSA_AUTHORIZATION_MARGIN_MINUTES", "10080"),
         ("KASSA_CAPTURE_AT_DEADLINE", "later"),
+        ("KASSA_TRUSTED_PROXIES", "10.0.0.0/8, proxy"),
+        ("KASSA_TRUSTED_PROXIES", "10.0.0.1/8"),
         ("KASSA_HOST", ""),
         ("KASSA_DATA_DIR", ""),
         ("KASSA_ALIPAY_APP_ID", "1"),

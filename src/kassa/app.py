@@ -29,7 +29,7 @@ from kassa.connectors.sandbox.cards import SCENARIOS
 from kassa.connectors.sandbox.connector import SandboxConnector
 from kassa.domain.errors import KassaError
 from kassa.domain.providers import AccountStatus, Mode, ProviderAccount
-from kassa.faces import inbound
+from kassa.faces import inbound, peer
 from kassa.faces.business import grpc as business_grpc
 from kassa.faces.business import handlers as business
 from kassa.faces.checkout import handlers as checkout
@@ -172,7 +172,8 @@ def http_app(core: Core, settings: Settings) -> ASGIApp:
     app.state.test_cards = tuple(
         (one.spaced_number, one.name, one.happens, one.happens_zh) for one in SCENARIOS
     )
-    return observe.Watch(app, https=settings.url.startswith("https://"))
+    watched = observe.Watch(app, https=settings.url.startswith("https://"))
+    return peer.Forwarded(watched, peer.networks_of(settings.trusted_proxies))
 
 
 async def _nothing_here(request: Request, error: Exception) -> Response:

@@ -4,6 +4,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -50,7 +51,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `database_url`: empty for the embedded PostgreSQL. `base_url`: how payers and providers reach
     us; empty for http://host:port. `workers`: HTTP processes. `live`: real money, so demo
     conveniences and the sandbox provider are refused. `simulator_port`: where the demo plays
-    real providers; 0 for 8090, or another when that is taken.
+    real providers; 0 for 8090, or another when that is taken. `trusted_proxies`: networks whose
+    X-Forwarded-For is believed.
     """
 
     host: str = "127.0.0.1"
@@ -61,6 +63,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     database_url: str = ""
     base_url: str = ""
     workers: int = 1
+    trusted_proxies: tuple[str, ...] = ()
     demo: bool = False
     live: bool = False
     postgres_bin: str = ""
@@ -155,6 +158,8 @@ def _typed(variable: str, text: str, kind: Any) -> Any:
             shown = text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
             raise InvalidRequest(f"{variable}={shown!r} is not a whole number that can be used")
         return int(text)
+    if kind == tuple[str, ...]:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
     return text
 
 
@@ -192,6 +197,7 @@ def _checked(values: Mapping[str, Any]) -> Settings:
             " be let go as soon as they are reserved"
         )
     _check_urls(settings)
+    _check_proxies(settings)
     _check_account(settings.alipay)
     if settings.live and settings.demo:
         raise InvalidRequest("live and demo exclude each other: the demo's credentials are public")
@@ -205,6 +211,16 @@ def _check_urls(settings: Settings) -> None:
         raise InvalidRequest(f"base_url must be like https://pay.example.org, got {shown!r}")
     if settings.database_url and not _is_postgres(settings.database_url):
         raise InvalidRequest("database_url must begin with postgresql://, and be an address")
+
+
+def _check_proxies(settings: Settings) -> None:
+    for text in settings.trusted_proxies:
+        try:
+            ip_network(text)
+        except ValueError as error:
+            raise InvalidRequest(
+                f"trusted_proxies must be networks such as 10.0.0.0/8: {error}"
+            ) from None
 
 
 def _is_origin(url: str) -> bool:
