@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -29,7 +28,7 @@ from kassa.connectors.sandbox.cards import SCENARIOS
 from kassa.connectors.sandbox.connector import SandboxConnector
 from kassa.domain.errors import KassaError
 from kassa.domain.providers import AccountStatus, Mode, ProviderAccount
-from kassa.faces import inbound, peer
+from kassa.faces import grpc_door, grpc_health, inbound, peer
 from kassa.faces.business import grpc as business_grpc
 from kassa.faces.business import handlers as business
 from kassa.faces.checkout import handlers as checkout
@@ -48,6 +47,11 @@ from kassa.workers.rounds import Chore, standard_chores
 
 SANDBOX_BOOKS = "sandbox/books.sqlite3"
 _LAST_WORK_SECONDS = 8.0  # seconds, not money: what is at a provider may still answer
+_GRPC_GRACE_SECONDS = 5.0  # seconds, not money
+_GRPC_FACES = {
+    "moego.business.payment.v1.PaymentService": "business",
+    "kassa.orders.v1.PaymentService": "orders",
+}
 _BELL_SECONDS = 0.5  # seconds, not money
 
 
@@ -210,21 +214,23 @@ async def _ready(core: Core) -> Readiness:
         return Readiness({"database": error.message}, None)
 
 
-def grpc_server(core: Core) -> grpc.aio.Server:
-    """Both gRPC faces, with reflection and health."""
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+@asynccontextmanager
+async def grpc_server(core: Core) -> AsyncIterator[grpc.aio.Server]:
+    """Both gRPC faces, with reflection and health; started by the caller, and stopped at the end
+    as soon as nobody is served any more, or after a few seconds."""
+    server = grpc_door.make_server(_GRPC_FACES)
     business_grpc.add_to(server, core)
     orders_grpc.add_to(server, core)
-    state = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(state, server)
-    names = ("moego.business.payment.v1.PaymentService", "kassa.orders.v1.PaymentService")
-    serving = health_pb2.HealthCheckResponse.SERVING
-    for name in ("", *names):
-        asyncio.get_running_loop().create_task(state.set(name, serving))
-    reflection.enable_server_reflection(
-        (*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server
-    )
-    return server
+    names = (*_GRPC_FACES, grpc_health.NAME, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
+
+    async def ready() -> bool:
+        return (await _ready(core)).ready
+
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(server.stop, _GRPC_GRACE_SECONDS)
+        await stack.enter_async_context(grpc_health.healthy(server, _GRPC_FACES, ready))
+        yield server
 
 
 def chores(settings: Settings) -> list[Chore]:

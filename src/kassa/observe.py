@@ -5,7 +5,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kassa.faces.edge import REQUEST_ID
 from kassa.usecases.ids import new_id
 
-_ASKED_ID = re.compile(rb"^[A-Za-z0-9_.:-]{1,64}$")
+_ASKED_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}\Z")
 _SECRET_SHAPES = re.compile(
     r"whsec_[\w+/=-]+|sk_[0-9a-z]+_[\w-]+|sess_[0-9a-z]+|Bearer\s+\S+|Basic\s+\S+"
     r"|-----BEGIN[^-]+PRIVATE KEY-----(?s:.*?)(?:-----END[^-]+-----|\Z)"
@@ -154,8 +154,9 @@ class Watch:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(scope)
-        REQUEST_ID.set(request_id)
+        asked = [value for name, value in scope["headers"] if name == b"x-request-id"]
+        name = request_id(asked)
+        REQUEST_ID.set(name)
         status = 500
         began = time.perf_counter()
 
@@ -165,7 +166,7 @@ class Watch:
                 status = message["status"]
                 message["headers"] = [
                     *message.get("headers", ()),
-                    (b"x-request-id", request_id.encode()),
+                    (b"x-request-id", name.encode()),
                     *self._always,
                 ]
             await send(message)
@@ -186,12 +187,13 @@ class Watch:
                 )
 
 
-def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and _ASKED_ID.match(value):
-            asked = str(value.decode())
-            if _hidden(asked) == asked:  # nobody's card number becomes a name in our log
-                return asked
+def request_id(asked: Iterable[bytes]) -> str:
+    """The first of the ids that the caller asked for which may be one, or a new one."""
+    for value in asked:
+        if _ASKED_ID.match(value):
+            text = value.decode()
+            if _hidden(text) == text:  # nobody's card number becomes a name in our log
+                return text
     return new_id("rq")
 
 

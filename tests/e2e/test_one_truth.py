@@ -72,14 +72,13 @@ WORDS = {
 
 @pytest.fixture
 async def shop(core: Any, client: Any, demo: Any, owner_url: str) -> AsyncIterator[Shop]:
-    server = app.grpc_server(core)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
     owner = await asyncpg.connect(owner_url)
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield Shop(core, client, Faces(demo), owner, channel)
+    async with app.grpc_server(core) as server:
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield Shop(core, client, Faces(demo), owner, channel)
     await owner.close()
-    await server.stop(None)
 
 
 def test_the_table_has_words_for_every_state() -> None:

@@ -31,8 +31,12 @@ async def test_whatever_is_wrong_the_answer_is_the_same(client: Any, settings: S
     stale = {signing.HEADER: signing.sign(secret, body, at=stamp - 1_000)}
     forged = {signing.HEADER: signing.sign(b"another secret of 24 b.", body, at=stamp)}
 
+    right = signing.sign(secret, body, at=stamp)
+    twice = {signing.HEADER: [forged[signing.HEADER], right]}
+
     answers = [
         await post(client, "sandbox", body),
+        await post(client, "sandbox", body, twice),
         await post(client, "sandbox", body, stale),
         await post(client, "sandbox", body, forged),
         await post(client, "nobody", body),

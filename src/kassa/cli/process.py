@@ -19,7 +19,6 @@ from kassa.domain.errors import KassaError, ProviderUnavailable
 from kassa.settings import Settings
 from kassa.workers.rounds import make_rounds
 
-_GRPC_GRACE_SECONDS = 5.0  # seconds, not money
 _PATIENCE_SECONDS = 20.0  # seconds, not money: PostgreSQL may be recovering from a crash
 _GLANCE_SECONDS = 0.1  # seconds, not money
 
@@ -61,11 +60,10 @@ async def serve_grpc(
     async with app.open_core(settings, database_url, patience=_PATIENCE_SECONDS) as core:
         if settings.demo:
             await _wait_for_demo(settings, stop)
-        server = app.grpc_server(core)
-        server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
-        await server.start()
-        await stop.wait()
-        await server.stop(_GRPC_GRACE_SECONDS)
+        async with app.grpc_server(core) as server:
+            server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
+            await server.start()
+            await stop.wait()
 
 
 async def run_workers(

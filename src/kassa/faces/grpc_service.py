@@ -1,7 +1,7 @@
-"""Serve a gRPC service so that a message nobody can read is the caller's mistake, in its words."""
+"""Serve a gRPC service: first who asks, then the message, then the work, in the face's words."""
 
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -10,60 +10,75 @@ from google.protobuf import message, message_factory
 from google.protobuf.descriptor import ServiceDescriptor
 from google.rpc import status_pb2
 
-from kassa.domain.errors import InvalidRequest, KassaError
+from kassa.domain.errors import KassaError
+from kassa.domain.principals import Principal
+from kassa.faces.grpc_door import Context, Headers, headers_of, malformed, read_message
 from kassa.faces.grpc_status import told
-from kassa.usecases.provider_calls import deadline
 
 Tell = Callable[[KassaError], status_pb2.Status]
-Call = Callable[[Any, "grpc.aio.ServicerContext[Any, Any]"], Awaitable[Any]]
 
 
-def serve(server: grpc.aio.Server, service: ServiceDescriptor, servicer: Any, tell: Tell) -> None:
-    """Serve each method of `service` by the method of that name of `servicer`; all are unary.
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """A call whose caller is known. `said`: metadata to go out before the answer."""
 
-    gRPC's own registration ends a call whose bytes are no such message as UNKNOWN, with the name
-    of a Python class, and writes a stack trace into the log for every stranger who sends one.
+    principal: Principal
+    headers: Headers
+    said: dict[str, str] = field(default_factory=dict)
+
+
+Work = Callable[[Any, Call], Awaitable[message.Message]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Face:
+    """A service as it is served. `authenticate`: who asks, by metadata alone, or Unauthenticated;
+    `methods`: the work of each method by its name; all are unary.
+
+    There is no way to serve a method without saying how its callers are known.
     """
-    handlers = {
-        method.name: grpc.unary_unary_rpc_method_handler(
-            _readable(getattr(servicer, method.name), tell),
-            request_deserializer=_reader(message_factory.GetMessageClass(method.input_type)),
-            response_serializer=_write,
+
+    service: ServiceDescriptor
+    authenticate: Callable[[Headers], Awaitable[Principal]]
+    methods: Mapping[str, Work]
+    tell: Tell
+
+
+def serve(server: grpc.aio.Server, face: Face) -> None:
+    """Serve `face` on `server`.
+
+    gRPC's own registration reads and parses a message before anybody has looked at who sends it,
+    and ends a call whose bytes are no such message as UNKNOWN, with a stack trace in the log for
+    every stranger who sends one. For gRPC a call with one message is on the wire what a call with
+    a stream of one is; so that is how we serve it, and take the message when we want it.
+    """
+    handlers: dict[str, Any] = {
+        method.name: grpc.stream_unary_rpc_method_handler(
+            _served(face, method.input_type, face.methods[method.name])
         )
-        for method in service.methods
+        for method in face.service.methods
     }
-    generic = grpc.method_handlers_generic_handler(service.full_name, handlers)
+    generic = grpc.method_handlers_generic_handler(face.service.full_name, handlers)
     server.add_generic_rpc_handlers((generic,))
 
 
-def _reader(kind: type[message.Message]) -> Callable[[bytes], message.Message | None]:
-    """Reads a message of `kind`; None stands for bytes that are none."""
+def _served(face: Face, input_type: Any, work: Work) -> Callable[[Any, Context], Awaitable[bytes]]:
+    kind = message_factory.GetMessageClass(input_type)
 
-    def read(data: bytes) -> message.Message | None:
-        try:
-            return kind.FromString(data)
-        except message.DecodeError:
-            return None
+    async def handle(_: Any, context: Context) -> bytes:
+        async with told(context, face.tell):
+            headers = headers_of(context)
+            call = Call(principal=await face.authenticate(headers), headers=headers)
+            answer = await work(_parsed(kind, await read_message(context)), call)
+            if call.said:
+                await context.send_initial_metadata(tuple(call.said.items()))
+            return answer.SerializeToString()
 
-    return read
+    return handle
 
 
-def _write(answer: message.Message) -> bytes:
-    return answer.SerializeToString()
-
-
-def _readable(call: Call, tell: Tell) -> Call:
-    async def guarded(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
-        if request is not None:
-            left = context.time_remaining()
-            token = deadline.set(None if left is None else time.monotonic() + left)
-            try:
-                return await call(request, context)
-            finally:
-                deadline.reset(token)
-        async with told(context, tell):
-            raise InvalidRequest(
-                "the bytes are not the message that this call takes", reason="message_malformed"
-            )
-
-    return guarded
+def _parsed(kind: type[message.Message], data: bytes) -> message.Message:
+    try:
+        return kind.FromString(data)
+    except message.DecodeError:
+        raise malformed() from None

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import grpc.aio
@@ -151,4 +151,8 @@ async def told(
         status = tell(KassaError(f"internal error; quote request id {request_id}"))
     else:
         return
-    await context.abort_with_status(rpc_status.to_status(status))
+    ended = rpc_status.to_status(status)
+    said = (*ended.trailing_metadata, ("x-request-id", edge.REQUEST_ID.get()))
+    # gRPC may have ended the call itself: a message that is too large, a caller who is gone.
+    with suppress(grpc.aio.InternalError, grpc.aio.UsageError):
+        await context.abort(ended.code, ended.details, said)

@@ -1,5 +1,7 @@
 """The door for providers' notifications: raw bytes in, the provider's acknowledgement out."""
 
+from collections import Counter
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,7 +16,9 @@ _STATUS = {"invalid_request": 400, "not_found": 404, "provider_unavailable": 503
 
 async def notify(request: Request) -> Response:
     body = await edge.read_bytes(request, _LIMIT)
-    headers = {name.lower(): value for name, value in request.headers.items()}
+    # Of two signatures none is taken: what stands twice is not there.
+    sent = Counter(request.headers.keys())
+    headers = {name: request.headers[name] for name, times in sent.items() if times == 1}
     account = request.path_params["account"]
     received = await receive_notification(
         edge.core_of(request), account, headers, body, target=edge.target_of(request)

@@ -11,64 +11,59 @@ from google.protobuf.message import Message
 from google.rpc import status_pb2
 
 from kassa.domain.errors import InvalidRequest, KassaError
+from kassa.domain.principals import Principal
 from kassa.faces import edge, grpc_status
-from kassa.faces.grpc_service import serve
+from kassa.faces.grpc_door import Headers
+from kassa.faces.grpc_service import Call, Face, serve
 from kassa.faces.orders import contract, handlers
 from kassa.faces.orders.failures import failure_of
 from kassa.faces.orders.reach import authenticate
 from kassa.usecases.core import Core
 from kassa.usecases.create_order import create_order
-from kassa_protos.orders.v1 import orders_pb2, orders_pb2_grpc
+from kassa_protos.orders.v1 import orders_pb2
 
 _EXACT_DIGITS = 15  # beyond them one double stands for several decimals: 2^53 + 1 reads as 2^53
 _DECIMAL = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?")
 
 
-class PaymentService(orders_pb2_grpc.PaymentServiceServicer):
-    def __init__(self, core: Core):
-        self._core = core
-
-    async def CreateOrder(  # noqa: N802 - the name of the call
-        self,
-        request: orders_pb2.CreateOrderRequest,
-        context: "grpc.aio.ServicerContext[Any, Any]",
-    ) -> orders_pb2.CreateOrderResponse:
-        async with grpc_status.told(context, tell):
-            headers = metadata_of(context)
-            principal = await authenticate(self._core, headers)
-            key = contract.read_key(headers)
-            wanted = edge.convert(members_of(request), contract.CreateOrder)
-            created = await create_order(
-                self._core,
-                contract.read_create(wanted, principal, request_id=key, now=datetime.now(UTC)),
-            )
-            if created.replayed:
-                await context.send_initial_metadata(tuple(contract.REPLAYED.items()))
-            said = contract.write_created(created, self._core.policy.base_url)
-            return orders_pb2.CreateOrderResponse(
-                payment_session_id=said.payment_session_id,
-                return_url=said.return_url,
-                order_id=said.order_id,
-            )
-
-    async def VerifyPayment(  # noqa: N802 - the name of the call
-        self,
-        request: orders_pb2.VerifyPaymentRequest,
-        context: "grpc.aio.ServicerContext[Any, Any]",
-    ) -> orders_pb2.VerifyPaymentResponse:
-        async with grpc_status.told(context, tell):
-            principal = await authenticate(self._core, metadata_of(context))
-            wanted = edge.convert(set_fields(request), contract.VerifyPayment)
-            verdict = await handlers.judge(self._core, principal, wanted.order_id)
-            return orders_pb2.VerifyPaymentResponse(
-                message=verdict.message, code=verdict.code, status=verdict.status
-            )
-
-
 def add_to(server: grpc.aio.Server, core: Core) -> None:
     """Serve `kassa.orders.v1.PaymentService` from `server`."""
-    service = orders_pb2.DESCRIPTOR.services_by_name["PaymentService"]
-    serve(server, service, PaymentService(core), tell)
+
+    async def who(headers: Headers) -> Principal:
+        return await authenticate(core, headers)
+
+    async def create(
+        request: orders_pb2.CreateOrderRequest, call: Call
+    ) -> orders_pb2.CreateOrderResponse:
+        key = contract.read_key(call.headers)
+        wanted = edge.convert(members_of(request), contract.CreateOrder)
+        order = contract.read_create(wanted, call.principal, request_id=key, now=datetime.now(UTC))
+        created = await create_order(core, order)
+        if created.replayed:
+            call.said.update(contract.REPLAYED)
+        said = contract.write_created(created, core.policy.base_url)
+        return orders_pb2.CreateOrderResponse(
+            payment_session_id=said.payment_session_id,
+            return_url=said.return_url,
+            order_id=said.order_id,
+        )
+
+    async def verify(
+        request: orders_pb2.VerifyPaymentRequest, call: Call
+    ) -> orders_pb2.VerifyPaymentResponse:
+        wanted = edge.convert(set_fields(request), contract.VerifyPayment)
+        verdict = await handlers.judge(core, call.principal, wanted.order_id)
+        return orders_pb2.VerifyPaymentResponse(
+            message=verdict.message, code=verdict.code, status=verdict.status
+        )
+
+    face = Face(
+        service=orders_pb2.DESCRIPTOR.services_by_name["PaymentService"],
+        authenticate=who,
+        methods={"CreateOrder": create, "VerifyPayment": verify},
+        tell=tell,
+    )
+    serve(server, face)
 
 
 def tell(error: KassaError) -> status_pb2.Status:
@@ -76,11 +71,6 @@ def tell(error: KassaError) -> status_pb2.Status:
     named = copy(error)  # one error may be told to several callers of one batch
     named.reason = failure_of(error).code
     return grpc_status.status_of(named)
-
-
-def metadata_of(context: "grpc.aio.ServicerContext[Any, Any]") -> dict[str, str]:
-    sent = context.invocation_metadata() or ()
-    return {name: value for name, value in sent if isinstance(value, str)}
 
 
 def members_of(request: orders_pb2.CreateOrderRequest) -> dict[str, Any]:

@@ -1,0 +1,251 @@
+"""What every gRPC call passes, whatever it asks for: an id, an end, a line in the log, a count."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import grpc
+import grpc.aio
+import structlog
+from google.protobuf.message import DecodeError
+
+from kassa import observe
+from kassa.domain.errors import InvalidRequest, Unauthenticated
+from kassa.faces import edge
+from kassa.faces.grpc_status import told
+from kassa.usecases.provider_calls import deadline
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Headers = Mapping[str, str]
+Work = Callable[[Any, Context], Awaitable[Any]]
+
+LONGEST_CALL = 30.0  # seconds, not money: for callers who name no deadline, or a later one
+REQUEST_ID = "x-request-id"
+_METADATA_LIMIT = 8 * 1024
+_CONNECTIONS = 1000
+_STREAMS = 100  # at once: of health's watchers, and of reflection
+_READING_SECONDS = 10.0  # seconds, not money: for 64 KB to arrive
+_CALLS = 400  # at once; beyond, gRPC itself refuses with RESOURCE_EXHAUSTED
+_LONGEST_METHOD = 200
+_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
+_HEALTH = "/grpc.health."
+_CREDENTIALS = frozenset({"authorization", "x-client-id", "x-client-secret"})
+
+OPTIONS: Sequence[tuple[str, Any]] = (
+    ("grpc.so_reuseport", 0),
+    # The body limit of HTTP. What is larger is refused by its length, before it has arrived.
+    ("grpc.max_receive_message_length", edge.BODY_LIMIT),
+    ("grpc.max_metadata_size", _METADATA_LIMIT),
+    ("grpc.absolute_max_metadata_size", 2 * _METADATA_LIMIT),
+    ("grpc.max_concurrent_streams", 100),  # of one connection
+    ("grpc.max_allowed_incoming_connections", _CONNECTIONS),
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    # A client that is gone without a word holds its connection for a minute and a half at most,
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # and one that says nothing but pings does not keep us busy.
+    ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
+    ("grpc.http2.max_ping_strikes", 3),
+    ("grpc.max_connection_idle_ms", 5 * 60_000),
+    ("grpc.max_connection_age_ms", 60 * 60_000),
+    ("grpc.max_connection_age_grace_ms", int(LONGEST_CALL * 1000)),
+)
+
+
+def make_server(faces: Mapping[str, str]) -> grpc.aio.Server:
+    """A server with nothing on it, behind the door. `faces`: their names by their services'."""
+    return grpc.aio.server(
+        interceptors=[Door(faces)], options=OPTIONS, maximum_concurrent_rpcs=_CALLS
+    )
+
+
+def headers_of(context: Context) -> dict[str, str]:
+    """The call's metadata that is text. What was sent twice is joined with a blank, as over HTTP,
+    which neither a key nor a credential can hold.
+
+    Raises: Unauthenticated when a credential stands twice.
+    """
+    headers: dict[str, str] = {}
+    for name, value in context.invocation_metadata() or ():
+        if not isinstance(value, str):
+            continue
+        if name not in headers:
+            headers[name] = value
+        elif name in _CREDENTIALS:
+            raise Unauthenticated(f"{name} must be given once")
+        else:
+            headers[name] = f"{headers[name]}, {value}"
+    return headers
+
+
+class Door(grpc.aio.ServerInterceptor):
+    """For gRPC what `observe.Watch` is for HTTP; and no call lasts for ever.
+
+    Every call is served as one that sends a stream: gRPC would wait for the one message of any
+    other without an end, before we had heard of it.
+    """
+
+    def __init__(self, faces: Mapping[str, str]):
+        self._faces = faces
+        self._streams = 0
+        self._log = structlog.get_logger("kassa.grpc")
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        method = handler_call_details.method
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            handler = grpc.stream_unary_rpc_method_handler(_nowhere)
+        face = self._faces.get(method.rpartition("/")[0].lstrip("/"), "ops")
+        work = _work_of(handler)
+
+        async def stream(requests: Any, context: Context) -> None:
+            async with _Watched(self._log, context, method, face):
+                await self._streamed(work, requests, context)
+
+        async def call(requests: Any, context: Context) -> Any:
+            async with _Watched(self._log, context, method, face) as watched:
+                return await watched.within(work(requests, context))
+
+        if handler.response_streaming:
+            make, served = grpc.stream_stream_rpc_method_handler, stream
+        else:
+            make, served = grpc.stream_unary_rpc_method_handler, call
+        reader = handler.request_deserializer if handler.request_streaming else None
+        return make(served, reader, handler.response_serializer)
+
+    async def _streamed(self, work: Work, requests: Any, context: Context) -> None:
+        if self._streams >= _STREAMS:
+            code = grpc.StatusCode.RESOURCE_EXHAUSTED
+            await context.abort(code, "too many streams are open", _own())
+        self._streams += 1
+        try:
+            await work(requests, context)
+        finally:
+            self._streams -= 1
+
+
+def _work_of(handler: Any) -> Work:
+    """What a handler does, as of a call that sends a stream and whose answers are written."""
+    asked = "stream" if handler.request_streaming else "unary"
+    work = getattr(handler, f"{asked}_{'stream' if handler.response_streaming else 'unary'}")
+
+    async def done(requests: Any, context: Context) -> Any:
+        if not handler.request_streaming:
+            requests = await _only(handler.request_deserializer, context)
+        if not inspect.isasyncgenfunction(work):
+            return await work(requests, context)
+        async for answer in work(requests, context):
+            await context.write(answer)
+        return None
+
+    return done
+
+
+async def _only(deserialize: Callable[[bytes], Any], context: Context) -> Any:
+    async with told(context):
+        try:
+            return deserialize(await read_message(context))
+        except DecodeError:
+            raise malformed() from None
+
+
+async def read_message(context: Context) -> bytes:
+    """The bytes of a call's one message.
+
+    Raises: InvalidRequest when there is none; gRPC itself has ended a call whose is too large.
+    """
+    try:
+        async with asyncio.timeout(_READING_SECONDS):
+            data = await context.read()
+    except TimeoutError:
+        raise InvalidRequest(
+            f"the message did not arrive within {_READING_SECONDS:.0f} s", reason="body_incomplete"
+        ) from None
+    if isinstance(data, bytes):
+        return data
+    raise InvalidRequest(
+        f"one message of at most {edge.BODY_LIMIT} bytes is needed", reason="body_too_large"
+    )
+
+
+def malformed() -> InvalidRequest:
+    said = "the bytes are not the message that this call takes"
+    return InvalidRequest(said, reason="message_malformed")
+
+
+async def _nowhere(_: Any, context: Context) -> None:
+    await context.abort(grpc.StatusCode.UNIMPLEMENTED, "there is no such method here", _own())
+
+
+def _own() -> tuple[tuple[str, str]]:
+    return ((REQUEST_ID, edge.REQUEST_ID.get()),)
+
+
+class _Watched:
+    """One call, from its arrival to its end."""
+
+    def __init__(self, log: Any, context: Context, method: str, face: str):
+        self._log = log
+        self._context = context
+        self._method = method
+        self._face = face
+        self._quiet = method.startswith(_HEALTH)
+        self._began = 0.0  # seconds, not money
+
+    async def __aenter__(self) -> "_Watched":
+        self._began = time.perf_counter()
+        asked = [
+            value.encode() if isinstance(value, str) else value
+            for name, value in self._context.invocation_metadata() or ()
+            if name == REQUEST_ID
+        ]
+        request_id = observe.request_id(asked)
+        edge.REQUEST_ID.set(request_id)
+        self._context.set_trailing_metadata(((REQUEST_ID, request_id),))
+        return self
+
+    async def within(self, work: Awaitable[Any]) -> Any:
+        """The answer of `work`, which ends before the caller's deadline and ours."""
+        left = self._context.time_remaining()
+        seconds = LONGEST_CALL if left is None else min(left, LONGEST_CALL)
+        deadline.set(time.monotonic() + seconds)
+        try:
+            async with asyncio.timeout(LONGEST_CALL):
+                return await work
+        except TimeoutError:
+            await self._context.abort(
+                grpc.StatusCode.DEADLINE_EXCEEDED,
+                f"the call was not done within {LONGEST_CALL:.0f} s",
+                _own(),
+            )
+
+    async def __aexit__(self, kind: Any, error: Any, trace: Any) -> bool:
+        took = time.perf_counter() - self._began
+        status = self._status(error)
+        observe.count_request(self._face, status, took)
+        if not self._quiet or status not in ("OK", "CANCELLED"):
+            self._log.info(
+                "call",
+                method=self._method[:_LONGEST_METHOD],
+                status=status,
+                milliseconds=int(took * 1_000_000) / 1000,
+            )
+        return False
+
+    def _status(self, error: BaseException | None) -> str:
+        if isinstance(error, asyncio.CancelledError):
+            left = self._context.time_remaining()
+            return "CANCELLED" if left is None or left > 0 else "DEADLINE_EXCEEDED"
+        code: Any = self._context.code()
+        if isinstance(code, grpc.StatusCode):
+            return code.name
+        if isinstance(code, int) and code:
+            return _NAMES.get(code, "UNKNOWN")
+        return "OK" if error is None else "UNKNOWN"
