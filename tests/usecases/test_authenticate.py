@@ -107,6 +107,27 @@ async def test_a_customers_token_says_who_and_what_they_are(
     assert (await authenticate_customer(core, token(settings, roles="CUSTOMER"))).roles == set()
 
 
+async def test_a_customers_token_says_which_orders_are_theirs(
+    core: Core, demo: DemoCompany, settings: Settings
+) -> None:
+    async def said(**claims: Any) -> tuple[str, str, frozenset[str]]:
+        customer = await authenticate_customer(core, token(settings, **claims))
+        return customer.customer_id, customer.email, customer.orders
+
+    nothing = ("", "", frozenset[str]())
+    mail = "alice@example.com"
+    assert await said() == nothing
+    assert await said(customer_id="c-7", orders=["tea-1"]) == ("c-7", "", frozenset({"tea-1"}))
+    assert await said(customer_id=42, orders="*") == ("42", "", frozenset({"*"}))
+    assert await said(email=mail, email_verified=True) == ("", mail, frozenset())
+    for unproved in ({}, {"email_verified": False}, {"email_verified": "true"}):
+        assert await said(email=mail, **unproved) == nothing
+    for odd in (True, ["a"], {"a": 1}):
+        assert await said(customer_id=odd, email=odd, email_verified=True, orders="tea-1") == (
+            nothing
+        )
+
+
 async def test_every_wrong_token_gets_the_same_words(
     core: Core, demo: DemoCompany, settings: Settings
 ) -> None:

@@ -28,6 +28,7 @@ def alice(shop: Shop) -> Principal:
         credential="key",
         name="alice",
         roles=frozenset({"CUSTOMER"}),
+        orders=frozenset({"*"}),
     )
 
 

@@ -275,7 +275,7 @@ def _bill(visit: Visit) -> dict[str, str]:
         "monogram": visit.company.name[:1].upper(),
         # Of what was reserved, a merchant may have claimed a part only.
         "amount": speech.amount(payment.captured if payment.is_paid else payment.amount),
-        "item": order.description or payment.subject or speech.text("order", order_id=order.id),
+        "item": order.description or speech.text("order", order_id=order.id),
         "order_id": order.id,
         "until": speech.moment(payment.expires_at),
         "until_iso": payment.expires_at.isoformat(timespec="seconds"),

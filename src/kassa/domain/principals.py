@@ -18,7 +18,11 @@ class Company:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """`credential`: the public id of what proved it. `name`: a customer's username."""
+    """`credential`: the public id of what proved it. `name`: a customer's username.
+
+    Of a customer also what the merchant's token says beside: `customer_id`, the merchant's id for
+    them where that is not the username; `email`, verified; `orders`, ids of theirs.
+    """
 
     company: Company
     business_id: str
@@ -26,6 +30,9 @@ class Principal:
     credential: str
     name: str = ""
     roles: frozenset[str] = frozenset()
+    customer_id: str = ""
+    email: str = ""
+    orders: frozenset[str] = frozenset()
 
     @property
     def actor(self) -> str:

@@ -11,6 +11,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from kassa.domain.errors import Unauthenticated
+from kassa.domain.ownership import EVERY_ORDER
 from kassa.domain.principals import Company, Principal, WalletClient
 from kassa.store import companies
 from kassa.store.companies import Credential
@@ -117,7 +118,8 @@ async def authenticate_client(core: Core, client_id: str, client_secret: str) ->
 async def authenticate_customer(core: Core, token: str) -> Principal:
     """A shopper, by a JWT that one of the company's registered keys signed (ES256 only).
 
-    Claims: `sub` the username, `roles` a list, `aud` "kassa", `exp` required.
+    Claims: `sub` the username, `roles` a list, `aud` "kassa", `exp` required. For what an order
+    belongs to: `customer_id`, `email` with `email_verified`, `orders` a list or "*".
     Raises: Unauthenticated, in the same words whatever was wrong.
     """
     try:
@@ -142,12 +144,22 @@ async def authenticate_customer(core: Core, token: str) -> Principal:
         kind="customer",
         credential=key_id,
         name=name,
-        roles=_roles(claims.get("roles")),
+        roles=_words(claims.get("roles")),
+        customer_id=_text(claims.get("customer_id")),
+        email=_text(claims.get("email")) if claims.get("email_verified") is True else "",
+        orders=_words(
+            [EVERY_ORDER] if claims.get("orders") == EVERY_ORDER else claims.get("orders")
+        ),
     )
 
 
-def _roles(claim: Any) -> frozenset[str]:
+def _words(claim: Any) -> frozenset[str]:
     return frozenset(map(str, claim)) if isinstance(claim, list) else frozenset()
+
+
+def _text(claim: Any) -> str:
+    """A number is as good as its digits: the orders interface numbers its customers."""
+    return str(claim) if isinstance(claim, str | int) and not isinstance(claim, bool) else ""
 
 
 async def find_wallet_client(core: Core, client_id: str) -> WalletClient | None:

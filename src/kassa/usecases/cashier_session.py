@@ -1,7 +1,7 @@
 """What the cashier page shows and offers for a session token."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -15,7 +15,7 @@ from kassa.usecases.authenticate import company_by_number
 from kassa.usecases.core import Core
 from kassa.usecases.find_payments import payments_of_order
 from kassa.usecases.ids import company_number_of
-from kassa.usecases.open_payment import PAGE, redirect
+from kassa.usecases.open_payment import PAGE, is_own_trade, redirect
 from kassa.usecases.routing import ACCOUNT, NUMBER, REDIRECT, Question, Route, choose, ways_to_pay
 from kassa.usecases.submit_payment import Submission, submit_payment
 
@@ -73,6 +73,8 @@ async def open_session(core: Core, token: str) -> Session:
         raise NotFound("no such payment page")
     views = await payments_of_order(core, company.id, order.id)
     payment = next((view.payment for view in views if view.payment.is_paid), views[-1].payment)
+    if payment.method is Method.ALIPAY and is_own_trade(payment):
+        payment = replace(payment, redirect_url="")  # Alipay shows the customer's own text there
     now = datetime.now(UTC)
     manual = payment.capture_method is CaptureMethod.MANUAL
     ways = await ways_to_pay(core, company.id, payment.amount, manual=manual)

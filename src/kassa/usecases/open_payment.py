@@ -3,23 +3,29 @@
 from dataclasses import replace
 from typing import Any
 
-from kassa.connectors.base import ActionNeeded
+from kassa.connectors.base import ActionNeeded, ChargeRequest
 from kassa.domain.case import Case
 from kassa.domain.errors import IllegalTransition, NotFound
 from kassa.domain.lifecycle import AttemptStatus, PaymentEvent, PaymentStatus
+from kassa.domain.orders import Order
+from kassa.domain.ownership import may_open
 from kassa.domain.payments import Attempt, CaptureMethod, Method, Payment
 from kassa.domain.principals import Principal
-from kassa.store import payments
+from kassa.store import orders, payments
 from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
 from kassa.usecases.find_payments import View, find_by_number, payments_of_order
+from kassa.usecases.ids import company_number_of, stable_id
 from kassa.usecases.learn import learn
 from kassa.usecases.provider_calls import Task, ask_provider
 from kassa.usecases.routing import ACCOUNT, REDIRECT, Question, choose
 from kassa.usecases.submit_payment import charge_request
 
 PAGE = "page"
-_CHANNEL = "channel"  # in the payment's extra: how the customer opens the address
+# In the payment's extra: how the customer opens the address, and the attempt that bears their text.
+_CHANNEL = "channel"
+_OWN_TRADE = "own_trade"
+_SHORTEST_SESSION = 48  # characters; an order id of that length that looks like one is no order's
 # Declined before anything was sent, for what the order is: another try would end alike.
 _FOR_GOOD = frozenset(
     {"currency_unsupported", "amount_out_of_range", "expired", "address_too_long"}
@@ -37,16 +43,18 @@ async def open_payment(
 ) -> Payment:
     """The order's payment, claimed for the customer, with its Alipay address and its number.
 
+    `order_id`: or the order's session token. Whose an order is says domain/ownership.py.
     `channel`: what opens it: a browser ("page"), one on a phone ("wap"), or the phone's SDK
     ("app"), for which the address is a signed text without the gateway before it.
     The same customer asking again gets the same payment. Nobody else's payment is told from
     one that does not exist.
     Raises: NotFound, IllegalTransition (the order takes no payment), UnsupportedOperation.
     """
-    views = await payments_of_order(core, principal.company.id, order_id)
-    payment = views[-1].payment
-    if payment.payer not in ("", principal.name):
-        raise NotFound(f"no such order: {order_id!r}")
+    by_session = _is_session(order_id)
+    found = await _order_of_session(core, principal, order_id) if by_session else order_id
+    view = (await payments_of_order(core, principal.company.id, found))[-1]
+    payment = view.payment
+    _require_own(principal, payment, view.order, by_session=by_session)
     # Processing without an address: whoever was making one may have died.
     going = payment.is_open or payment.status is PaymentStatus.PROCESSING
     if payment.number is not None and (payment.redirect_url or not going):
@@ -55,8 +63,7 @@ async def open_payment(
         number = await payments.next_number(connection, payment.company_id, "payment")
 
     def claim(case: Case, _: Purse | None) -> None:
-        if case.payment.payer not in ("", principal.name):
-            raise NotFound(f"no such order: {order_id!r}")
+        _require_own(principal, case.payment, case.order, by_session=by_session)
         if case.payment.number is not None:
             return
         if not case.payment.is_open or case.is_expired() or case.order_paid:
@@ -71,7 +78,7 @@ async def open_payment(
             number=number,
             subject=subject,
             description=description,
-            extra={**case.payment.extra, _CHANNEL: channel},
+            extra={_OWN_TRADE: "", **case.payment.extra, _CHANNEL: channel},
         )
 
     case = await change_payment(
@@ -79,7 +86,38 @@ async def open_payment(
     )
     if case.payment.redirect_url or case.payment.is_paid:
         return case.payment
-    return await redirect(core, case.payment, actor=principal.actor, renew=False)
+    return await redirect(core, case.payment, actor=principal.actor, renew=False, own=True)
+
+
+def _is_session(text: str) -> bool:
+    return len(text) >= _SHORTEST_SESSION and company_number_of(text, "sess_") is not None
+
+
+async def _order_of_session(core: Core, principal: Principal, token: str) -> str:
+    """Raises: NotFound."""
+    async with core.db.connection() as connection:
+        order = await orders.by_session(connection, principal.company.id, token)
+    if order is None:
+        raise NotFound("no such order")
+    return order.id
+
+
+def _require_own(principal: Principal, payment: Payment, order: Order, *, by_session: bool) -> None:
+    """Raises: NotFound for an order that is another's, or of which nobody can say whose it is."""
+    if not _is_own(principal, payment, order, by_session=by_session):
+        raise NotFound("no such order")
+
+
+def _is_own(principal: Principal, payment: Payment, order: Order, *, by_session: bool) -> bool:
+    if payment.number is not None:
+        return payment.payer == principal.name
+    if payment.payer:  # not opened here: the merchant's server said who pays
+        return payment.payer == (principal.customer_id or principal.name)
+    customer = order.customer
+    about = (order.company_id, customer.name, customer.email, customer.phone)
+    # An id made of the person's data names nobody: whoever knows the data can make it too.
+    named = "" if customer.id == stable_id("cus", *about) else customer.id
+    return may_open(order, principal, named=named, by_session=by_session)
 
 
 async def renew_redirect(core: Core, principal: Principal, number: int) -> Payment:
@@ -91,7 +129,7 @@ async def renew_redirect(core: Core, principal: Principal, number: int) -> Payme
     payment = (await get_customer_payment(core, principal, number)).payment
     if payment.is_paid:
         return payment
-    return await redirect(core, payment, actor=principal.actor)
+    return await redirect(core, payment, actor=principal.actor, own=True)
 
 
 async def get_customer_payment(core: Core, principal: Principal, number: int) -> View:
@@ -106,11 +144,19 @@ async def get_customer_payment(core: Core, principal: Principal, number: int) ->
 
 
 async def redirect(
-    core: Core, payment: Payment, *, actor: str, renew: bool = True, channel: str = ""
+    core: Core,
+    payment: Payment,
+    *,
+    actor: str,
+    renew: bool = True,
+    channel: str = "",
+    own: bool = False,
 ) -> Payment:
     """Give the payment a fresh Alipay address, under the same attempt while that one stands.
 
     `renew` False: an address that it has already is kept. `channel`: other than the customer's.
+    `own`: it is for the customer who opened the payment. Their text stands in their own trade
+    alone: anybody else's address is another attempt, with the merchant's words.
     Signing is our own arithmetic, nothing is sent: the trade begins when the payer opens it.
     A payment that Alipay could never take comes back as it failed, without another attempt.
     Raises: IllegalTransition (ended or expired), UnsupportedOperation (not configured).
@@ -121,24 +167,23 @@ async def redirect(
     def start(case: Case, _: Purse | None) -> None:
         chosen.clear()
         busy = case.payment.is_paid or case.payment.status is PaymentStatus.PROCESSING
-        attempt = _standing(core, case)
+        attempt = _standing(core, case, own=own)
         if busy and not attempt:
             return
         if attempt is None and _unfit(case) and not case.is_expired():
             return
         if attempt is None or case.is_expired():
             attempt = case.start_attempt(Method.ALIPAY, account, actor=actor)
+            mark = attempt.id if own else ""
+            case.payment = replace(case.payment, extra={**case.payment.extra, _OWN_TRADE: mark})
         chosen.append(attempt)
 
     key: dict[str, Any] = {"company_id": payment.company_id, "payment_id": payment.id}
     case = await change_payment(core, Change(decide=start, **key))
     if not chosen:
         return case.payment
-    attempt, current = chosen[0], case.payment
-    back = f"{core.policy.base_url}/pay/{case.order.session_token}/result"
-    wished = channel or current.extra.get(_CHANNEL, PAGE)
-    instrument = "" if wished == PAGE else wished
-    request = charge_request(core, current, case.order, attempt, instrument=instrument, back=back)
+    attempt = chosen[0]
+    request = _request(core, case, attempt, channel=channel)
     outcome = await ask_provider(
         core, attempt.connector, Task.CHARGE, lambda connector: connector.charge(request)
     )
@@ -159,16 +204,22 @@ async def redirect(
                 )
                 case.put_attempt(replace(held, next_query_at=held.next_query(case.now)))
             return
-        learn(
-            case,
-            held,
-            outcome,
-            connector=core.connectors[held.connector],
-            actor=actor,
-            how="charge",
-        )
+        provider = core.connectors[held.connector]
+        learn(case, held, outcome, connector=provider, actor=actor, how="charge")
 
     return (await change_payment(core, Change(decide=finish, **key))).payment
+
+
+def _request(core: Core, case: Case, attempt: Attempt, *, channel: str) -> ChargeRequest:
+    payment = case.payment
+    back = f"{core.policy.base_url}/pay/{case.order.session_token}/result"
+    wished = channel or payment.extra.get(_CHANNEL, PAGE)
+    instrument = "" if wished == PAGE else wished
+    request = charge_request(core, payment, case.order, attempt, instrument=instrument, back=back)
+    if not is_own_trade(payment, attempt.id):
+        return request
+    words = payment.subject or request.subject
+    return replace(request, subject=words, description=payment.description)
 
 
 def _question(payment: Payment) -> Question:
@@ -185,11 +236,23 @@ def _question(payment: Payment) -> Question:
     )
 
 
-def _standing(core: Core, case: Case) -> Attempt | None:
-    """The Alipay attempt that still waits for its payer."""
+def is_own_trade(payment: Payment, attempt_id: str = "") -> bool:
+    """Whether the attempt, or the one that waits, bears the text of the customer who opened it.
+
+    Where that was not written down yet, whoever opened the payment began what waits.
+    """
+    mark: str | None = payment.extra.get(_OWN_TRADE)
+    if mark is None:
+        return payment.number is not None
+    return bool(mark) if not attempt_id else mark == attempt_id
+
+
+def _standing(core: Core, case: Case, *, own: bool) -> Attempt | None:
+    """The Alipay attempt that still waits for its payer, and may be shown to who asks."""
     for attempt in case.attempts.values():
         waits = attempt.method is Method.ALIPAY and attempt.status is AttemptStatus.DISPATCHED
-        if waits and attempt.connector in core.connectors:
+        shown = own or not is_own_trade(case.payment, attempt.id)
+        if waits and shown and attempt.connector in core.connectors:
             return attempt
     return None
 

@@ -197,13 +197,16 @@ def require_reserving(core: Core, payment: Payment, connector: str) -> None:
 def charge_request(
     core: Core, payment: Payment, order: Order, attempt: Attempt, *, instrument: str, back: str
 ) -> ChargeRequest:
-    """What a provider is asked under this attempt. `back`: where the payer's browser returns."""
+    """What a provider is asked under this attempt. `back`: where the payer's browser returns.
+
+    The words are the merchant's: a customer's own stand in their own trade only.
+    """
     return ChargeRequest(
         key=attempt.id,
         amount=attempt.amount,
         order_id=payment.order_id,
-        subject=payment.subject or order.description or payment.order_id,
-        description=payment.description,
+        subject=order.description or payment.order_id,
+        description="",
         instrument=instrument,
         return_url=back,
         notify_url=f"{core.policy.base_url}/providers/{attempt.connector}",
