@@ -19,7 +19,7 @@ async def leave(request: Request) -> Response:
     """A button to the provider's page: our pages run no script that could press it."""
     account, reference = _place(request)
     try:
-        found = await handover(core_of(request), account, reference)
+        found = await handover(core_of(request), account, reference, query=speech_of(request).query)
     except KassaError as error:
         return _dead_end(request, error)
     page = screens.handover_screen(
@@ -41,7 +41,13 @@ async def come_back(request: Request) -> Response:
     """On to where the payer was to come back; what the form says decides nothing."""
     account, reference = _place(request)
     try:
-        address = await way_back(core_of(request), account, reference, await _fields(request))
+        address = await way_back(
+            core_of(request),
+            account,
+            reference,
+            await _fields(request),
+            query=speech_of(request).query,
+        )
     except KassaError as error:
         return _dead_end(request, error)
     return answers.redirect(address)

@@ -66,7 +66,7 @@ async def confirm(request: Request) -> Response:
     except (AmbiguousCommit, IdempotencyMismatch, IllegalTransition, InProgress):
         return _to_result(visit)  # which shows what is true by now
     except KassaError as error:
-        if error.code == "internal":
+        if error.code == "internal" or isinstance(error, RateLimited):
             raise
         status = 503 if error.code == "provider_unavailable" else 422
         problems = [Problem(why_refused(error.reason), _field_of(error.reason))]
@@ -178,7 +178,8 @@ def _leave(request: Request, visit: Visit, url: str) -> Response:
         return _to_result(visit)
     schemes = ("https", request.url.scheme)
     if there.netloc == request.headers.get("host") and there.scheme in schemes:
-        return answers.redirect(url)
+        ours = there.path.startswith("/providers/")  # which speaks the payer's language, too
+        return answers.redirect(f"{url}{visit.speech.query}" if ours else url)
     page = screens.leaving_screen(visit.speech, url=url, here=visit.place, sandbox=visit.sandbox)
     return answers.html(visit.speech, page)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from kassa.connectors.base import InDoubt, NotSent, Unknown
+from kassa.domain.money import Money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,16 +15,34 @@ class Form:
     fields: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """A charge whose payer goes by form, as it is kept here.
+
+    `reference`: the provider's. `returns_to`: our page that takes the browser back from there.
+    `back`: where the payer wants to be in the end.
+    """
+
+    reference: str
+    amount: Money
+    returns_to: str
+    back: str
+
+
 @runtime_checkable
 class FormSource(Protocol):
-    """A connector whose ActionNeeded leads to `{notify_url}/pay/{reference}` here."""
+    """A connector whose ActionNeeded leads to `{notify_url}/pay/{key}` here, and whose payers come
+    back to `{notify_url}/paid/{key}`.
 
-    async def form(self, reference: str) -> Form | NotSent | InDoubt | Unknown:
-        """Unknown: nothing is to be paid there, or not any more."""
+    Strangers may ask for both, so neither may ask the provider for anything: whether the charge is
+    still to be paid is found out before, by the question that everybody shares.
+    """
+
+    def form(self, charge: Charge) -> Form:
+        """What leads on to the provider's page."""
         ...
 
-    async def came_back(
-        self, reference: str, fields: Mapping[str, str]
-    ) -> str | NotSent | InDoubt | Unknown:
-        """Where the payer's browser goes on to, which brought `fields`. It decides nothing."""
+    def came_back(self, reference: str, fields: Mapping[str, str]) -> bool:
+        """Whether what the payer's browser brought may stand: False where it carries a signature
+        that is not the provider's. It decides nothing either way."""
         ...

@@ -1,14 +1,29 @@
-"""Send a payer on to a provider's page that wants a form, and take the payer back from it."""
+"""Send a payer on to a provider's page that wants a form, and take the payer back from it.
 
+Both addresses are open to strangers. What they ask for is looked up in our own store first; only
+for a charge that waits for its payer the provider is asked, by the one question that everybody
+shares: at most once in `policy.query_interval`, over all processes.
+"""
+
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from kassa.connectors.base import Connector, InDoubt, NotSent, Unknown
-from kassa.connectors.forms import Form, FormSource
-from kassa.domain.errors import NotFound, ProviderUnavailable
+from kassa.connectors.forms import Charge, FormSource
+from kassa.domain.errors import NotFound
+from kassa.domain.lifecycle import AttemptStatus, PaymentStatus
+from kassa.domain.payments import Attempt
+from kassa.store import payments
+from kassa.usecases.authenticate import company_by_number
 from kassa.usecases.core import Core
+from kassa.usecases.find_payments import View, get_payment
+from kassa.usecases.ids import company_number_of
 from kassa.usecases.provider_accounts import account_of, kind_of_account, refresh
-from kassa.usecases.provider_calls import Task, ask_provider
+from kassa.usecases.submit_payment import PAYER
+from kassa.usecases.sync_payment import sync_payment
+
+_REFERENCE = re.compile(r"[A-Za-z0-9_-]{4,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,51 +35,94 @@ class Handover:
     fields: Mapping[str, str]
 
 
-async def handover(core: Core, account: str, reference: str) -> Handover:
-    """The form that leads on to the provider's page.
+@dataclass(frozen=True, slots=True)
+class _Found:
+    source: FormSource
+    attempt: Attempt
+    view: View
 
-    Raises: NotFound, also where nothing is to be paid any more; ProviderUnavailable.
+    @property
+    def waits(self) -> bool:
+        """Whether its payer is awaited at the provider's page, as far as we know."""
+        payment = self.view.payment
+        return (
+            payment.status is PaymentStatus.REQUIRES_ACTION
+            and f"/providers/{payment.connector}/pay/" in payment.redirect_url
+            and self.attempt.status is AttemptStatus.DISPATCHED
+            and self.attempt.connector == payment.connector
+            and datetime.now(UTC) < payment.expires_at
+        )
+
+
+async def handover(core: Core, account: str, reference: str, *, query: str = "") -> Handover:
+    """The form that leads on to the provider's page. `query`: the payer's language, to be kept.
+
+    Raises: NotFound, also where nothing is to be paid any more.
     """
-    await _find(core, account)
-
-    async def ask(connector: Connector) -> Form | NotSent | InDoubt | Unknown:
-        if not isinstance(connector, FormSource):
-            return Unknown(reason="its page needs no form")
-        return await connector.form(reference)
-
-    form = await ask_provider(core, account, Task.QUERY, ask)
-    if not isinstance(form, Form):
-        raise _failed(form)
+    found = await _find(core, account, reference)
+    if found.waits and not _was_asked(core, found.attempt):
+        attempt = found.attempt
+        await sync_payment(core, attempt.company_id, attempt.payment_id, actor=PAYER)
+        found = await _find(core, account, reference)
+    if not found.waits:
+        raise NotFound("no such payment")
+    charge = Charge(
+        reference=found.attempt.provider_reference,
+        amount=found.attempt.amount,
+        returns_to=f"{core.policy.base_url}/providers/{account}/paid/{found.attempt.id}{query}",
+        back=_result_page(core, found, query),
+    )
+    form = found.source.form(charge)
     kind = kind_of_account(account_of(core, account))
     return Handover(kind.title if kind else account, form.action, form.fields)
 
 
-async def way_back(core: Core, account: str, reference: str, fields: Mapping[str, str]) -> str:
+async def way_back(
+    core: Core, account: str, reference: str, fields: Mapping[str, str], *, query: str = ""
+) -> str:
     """Where a payer goes on to who comes back from the provider's page with `fields`. What became
     of the payment, they do not decide: it is asked for there.
 
-    Raises: NotFound, ProviderUnavailable.
+    Raises: NotFound.
     """
-    await _find(core, account)
-
-    async def ask(connector: Connector) -> str | NotSent | InDoubt | Unknown:
-        if not isinstance(connector, FormSource):
-            return Unknown(reason="nobody comes back from there")
-        return await connector.came_back(reference, fields)
-
-    address = await ask_provider(core, account, Task.QUERY, ask)
-    if not isinstance(address, str):
-        raise _failed(address)
-    return address
-
-
-async def _find(core: Core, account: str) -> None:
-    await refresh(core)
-    if account not in core.connectors:
+    found = await _find(core, account, reference)
+    if not found.source.came_back(found.attempt.provider_reference, fields):
         raise NotFound("no such payment")
+    return _result_page(core, found, query)
 
 
-def _failed(told: NotSent | InDoubt | Unknown) -> NotFound | ProviderUnavailable:
-    if isinstance(told, Unknown):
-        return NotFound("no such payment")
-    return ProviderUnavailable("the provider cannot be asked now; try again")
+def _was_asked(core: Core, attempt: Attempt) -> bool:
+    """Just now: then there is nothing to find out, and no lock is taken for it."""
+    asked = attempt.last_query_at
+    return asked is not None and datetime.now(UTC) - asked < core.policy.query_interval
+
+
+def _result_page(core: Core, found: _Found, query: str) -> str:
+    return f"{core.policy.base_url}/pay/{found.view.order.session_token}/result{query}"
+
+
+async def _find(core: Core, account: str, reference: str) -> _Found:
+    """Our own charge at that account, by our reference, or by the provider's.
+
+    Raises: NotFound, in the same words whatever is wrong.
+    """
+    await refresh(core)
+    source = core.connectors.get(account)
+    if source is None or not isinstance(source, FormSource) or not _REFERENCE.fullmatch(reference):
+        raise NotFound("no such payment")
+    attempt = await _attempt(core, account, reference)
+    if attempt is None:
+        raise NotFound("no such payment")
+    return _Found(source, attempt, await get_payment(core, attempt.company_id, attempt.payment_id))
+
+
+async def _attempt(core: Core, account: str, reference: str) -> Attempt | None:
+    owner = account_of(core, account).company_id
+    number = company_number_of(reference, "at")
+    company = await company_by_number(core, number) if number is not None else None
+    async with core.db.connection() as connection:
+        if company is None:
+            return await payments.attempt_of_reference(connection, owner, account, reference)
+        found = await payments.find_attempt(connection, company.id, reference)
+    ours = found is not None and found.connector == account and owner in ("", company.id)
+    return found if ours else None

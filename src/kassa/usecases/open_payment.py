@@ -1,11 +1,13 @@
 """A customer opens the payment of an order, renews its redirect, and reads it again."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from kassa.connectors.base import ActionNeeded, ChargeRequest
 from kassa.domain.case import Case
 from kassa.domain.errors import IllegalTransition, NotFound
+from kassa.domain.haste import refuse_haste
 from kassa.domain.lifecycle import AttemptStatus, PaymentEvent, PaymentStatus
 from kassa.domain.orders import Order
 from kassa.domain.ownership import may_open
@@ -22,6 +24,8 @@ from kassa.usecases.routing import ACCOUNT, REDIRECT, Question, choose
 from kassa.usecases.submit_payment import charge_request
 
 PAGE = "page"
+_APP = "app"
+_FRESH = timedelta(seconds=1)  # the address names the second in which it was signed
 # In the payment's extra: how the customer opens the address, and the attempt that bears their text.
 _CHANNEL = "channel"
 _OWN_TRADE = "own_trade"
@@ -157,9 +161,10 @@ async def redirect(
     `renew` False: an address that it has already is kept. `channel`: other than the customer's.
     `own`: it is for the customer who opened the payment. Their text stands in their own trade
     alone: anybody else's address is another attempt, with the merchant's words.
-    Signing is our own arithmetic, nothing is sent: the trade begins when the payer opens it.
+    Signing is our own arithmetic, nothing is sent: the trade begins when the payer opens it. An
+    address that was signed within the last second is fresh enough and stays.
     A payment that Alipay could never take comes back as it failed, without another attempt.
-    Raises: IllegalTransition (ended or expired), UnsupportedOperation (not configured).
+    Raises: IllegalTransition (ended, expired), UnsupportedOperation, RateLimited.
     """
     account = (await choose(core, _question(payment))).accounts[0]
     chosen: list[Attempt] = []
@@ -173,9 +178,12 @@ async def redirect(
         if attempt is None and _unfit(case) and not case.is_expired():
             return
         if attempt is None or case.is_expired():
+            refuse_haste(case.attempts.values(), case.now)
             attempt = case.start_attempt(Method.ALIPAY, account, actor=actor)
             mark = attempt.id if own else ""
             case.payment = replace(case.payment, extra={**case.payment.extra, _OWN_TRADE: mark})
+        elif _is_fresh(case, channel):
+            return
         chosen.append(attempt)
 
     key: dict[str, Any] = {"company_id": payment.company_id, "payment_id": payment.id}
@@ -255,6 +263,19 @@ def _standing(core: Core, case: Case, *, own: bool) -> Attempt | None:
         if waits and shown and attempt.connector in core.connectors:
             return attempt
     return None
+
+
+def _is_fresh(case: Case, channel: str) -> bool:
+    """Whether it was signed a moment ago: pressing the button again and again signs nothing."""
+    payment = case.payment
+    wished = channel or payment.extra.get(_CHANNEL, PAGE)
+    for_phone = not payment.redirect_url.startswith("http")
+    return (
+        payment.status is PaymentStatus.REQUIRES_ACTION
+        and bool(payment.redirect_url)
+        and for_phone is (wished == _APP)
+        and case.now - payment.updated_at < _FRESH
+    )
 
 
 def _unfit(case: Case) -> bool:

@@ -15,6 +15,7 @@ from kassa.connectors.base import (
 )
 from kassa.domain.case import Case
 from kassa.domain.errors import ProviderUnavailable, UnsupportedOperation
+from kassa.domain.haste import refuse_haste
 from kassa.domain.lifecycle import AttemptStatus, PaymentStatus
 from kassa.domain.orders import Order
 from kassa.domain.payments import Attempt, CaptureMethod, Method, Payment
@@ -27,6 +28,8 @@ from kassa.usecases.learn import learn
 from kassa.usecases.plain_news import write_outcome
 from kassa.usecases.provider_calls import Task, ask_provider
 
+PAYER = "payer"
+"""The actor of what somebody did who has the payment's address, and no credentials."""
 _MOST_FAILOVERS = 2
 _ASK_IF_SILENT = timedelta(seconds=30)  # longer than any call may take: then we must have died
 _EARLIER = timedelta(seconds=30)  # the provider ends it before we do, so that none pays in between
@@ -72,7 +75,8 @@ async def submit_payment(core: Core, wanted: Submission) -> Payment:
     3. commit what we learned. In doubt, that is only the doubt: `sync_payment` asks later.
 
     A payment that is further along comes back as it is; nothing is sent twice.
-    Raises: NotFound, IllegalTransition (expired, closed), ProviderUnavailable (nothing was sent).
+    Raises: NotFound, IllegalTransition (expired, closed), ProviderUnavailable (nothing was sent),
+    RateLimited (a payer who tries too often).
     Source: "foreign state mutations", https://brandur.org/idempotency-keys
     """
     if wanted.connector not in core.connectors:
@@ -164,6 +168,8 @@ async def _start(core: Core, wanted: Submission) -> _Started:
         if status is PaymentStatus.FAILED and not case.payment.retry_allowed:
             return
         require_reserving(core, case.payment, wanted.connector)
+        if wanted.actor == PAYER:
+            refuse_haste(case.attempts.values(), case.now)
         attempt = case.start_attempt(
             wanted.method,
             wanted.connector,

@@ -25,7 +25,7 @@ from kassa.connectors.base import (
     NotSent,
     Unknown,
 )
-from kassa.connectors.forms import Form
+from kassa.connectors.forms import Charge
 from kassa.connectors.kind import operations
 from kassa.connectors.razorpay import KIND
 from kassa.connectors.razorpay.connector import RazorpayConnector
@@ -192,7 +192,7 @@ async def test_wrong_credentials_send_nothing_and_the_probe_says_so(simulator: S
         ({"amount": Money(500, "USD"), "method": Method.UPI}, "currency_unsupported"),
         ({"instrument": "pm_card"}, "card_not_supported"),
         ({"return_url": "https://shop.example/" + "a" * 2048}, "address_too_long"),
-        ({"capture": False, "return_url": "https://s.example/" + "a" * 256}, "address_too_long"),
+        ({"capture": False, "notify_url": "https://s.example/" + "a" * 256}, "address_too_long"),
         ({"expires_at": datetime.now(UTC) + timedelta(minutes=5)}, "expired"),
     ],
 )
@@ -215,7 +215,7 @@ async def test_money_is_reserved_by_an_order_and_claimed_whole(
 ) -> None:
     begun = await razorpay.charge(charge_request(capture=False))
     assert isinstance(begun, ActionNeeded)
-    assert begun.url == f"https://pay.example/providers/rzp/pay/{begun.reference}"
+    assert begun.url == f"https://pay.example/providers/rzp/pay/{KEY}"
     assert await razorpay.charge(charge_request(capture=False)) == begun
 
     payment_id = act(simulator)
@@ -273,24 +273,31 @@ async def test_the_hosted_checkout_gets_a_form_and_sends_its_payer_back(
 ) -> None:
     begun = await razorpay.charge(charge_request(capture=False))
     assert isinstance(begun, ActionNeeded)
-    form = await razorpay.form(begun.reference)
-    assert isinstance(form, Form)
+    assert begun.url == f"https://pay.example/providers/rzp/pay/{KEY}"
+    charge = Charge(
+        reference=begun.reference,
+        amount=Money(50_000, "INR"),
+        returns_to=f"https://pay.example/providers/rzp/paid/{KEY}",
+        back="https://pay.example/pay/sess_1/result",
+    )
+    form = razorpay.form(charge)
     assert form.action == f"{simulator.url}/razorpay/v1/checkout/embedded"
     assert form.fields == {
         "key_id": "rzp_test_shop",
         "order_id": begun.reference,
         "amount": "50000",
         "currency": "INR",
-        "callback_url": f"https://pay.example/providers/rzp/paid/{begun.reference}",
-        "cancel_url": "https://shop.example/back",
+        "callback_url": charge.returns_to,
+        "cancel_url": charge.back,
     }
     merchant = Merchant(provider="razorpay", name="shop", credentials=CREDENTIALS)
     fields = signed(merchant, begun.reference, act(simulator))
     assert checkout_is_genuine("key-secret", begun.reference, fields)
-    assert await razorpay.came_back(begun.reference, fields) == "https://shop.example/back"
-    forged = {**fields, "razorpay_payment_id": "pay_other"}
-    assert isinstance(await razorpay.came_back(begun.reference, forged), Unknown)
-    assert isinstance(await razorpay.form("order_nobodys"), Unknown)
+    assert razorpay.came_back(begun.reference, fields)
+    assert razorpay.came_back("pay_1", fields)  # paid by then, and known by its payment
+    assert razorpay.came_back(begun.reference, {})
+    assert not razorpay.came_back(begun.reference, {**fields, "razorpay_payment_id": "pay_other"})
+    assert not razorpay.came_back("order_other", fields)
 
 
 async def test_a_keys_prefix_says_whether_money_moves() -> None:

@@ -1,18 +1,29 @@
 """The page of ours that leads on to Razorpay's hosted checkout, and the way back from it."""
 
+import asyncio
 import html
 import re
-from urllib.parse import urlencode
+from dataclasses import replace
+from datetime import timedelta
+from urllib.parse import quote, urlencode
 
 import pytest
 from tests.asgi import Client
-from tests.connectors.razorpay.conftest import KEY, charge_request
+from tests.cashier.shop import a_payer
+from tests.company import DemoCompany
 
-from kassa.connectors.base import ActionNeeded, Authorized
+from kassa import app
 from kassa.connectors.http import Answered, ProviderHttp
 from kassa.connectors.razorpay.connector import RazorpayConnector
+from kassa.domain.lifecycle import PaymentStatus
+from kassa.domain.money import Money
+from kassa.domain.payments import CaptureMethod, Method, Payment
+from kassa.settings import Settings
 from kassa.simulator.running import Simulator
+from kassa.store import payments
 from kassa.usecases.core import Core
+from kassa.usecases.find_payments import get_payment
+from kassa.usecases.submit_payment import Submission, submit_payment
 
 pytestmark = pytest.mark.anyio
 
@@ -20,13 +31,49 @@ _FIELD = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')
 _FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
-async def test_a_payer_gets_to_the_checkout_by_form_and_back_again(
-    core: Core, client: Client, razorpay: RazorpayConnector, simulator: Simulator
-) -> None:
+async def begun(
+    core: Core, client: Client, demo: DemoCompany, razorpay: RazorpayConnector
+) -> Payment:
+    """A payment that waits for its payer at the hosted checkout."""
     core.connectors["rzp"] = razorpay
-    begun = await razorpay.charge(charge_request(capture=False))
-    assert isinstance(begun, ActionNeeded)
-    place = begun.url.removeprefix("https://pay.example")
+    payer = await a_payer(
+        core, client, demo, amount=Money(50_000, "INR"), capture_method=CaptureMethod.MANUAL
+    )
+    submission = Submission(
+        company_id=payer.company_id,
+        payment_id=payer.payment_id,
+        method=Method.CREDIT_CARD,
+        connector="rzp",
+        instrument="",
+        instrument_shown="",
+        actor="payer",
+        return_url=core.policy.base_url,
+    )
+    payment = await submit_payment(core, submission)
+    assert payment.status is PaymentStatus.REQUIRES_ACTION
+    return payment
+
+
+def place_of(core: Core, payment: Payment) -> str:
+    return payment.redirect_url.removeprefix(core.policy.base_url)
+
+
+async def reference_of(core: Core, payment: Payment) -> str:
+    async with core.db.connection() as connection:
+        [attempt] = await payments.attempts_of(connection, [(payment.company_id, payment.id)])
+    return attempt.provider_reference
+
+
+async def test_a_payer_gets_to_the_checkout_by_form_and_back_again(
+    core: Core,
+    client: Client,
+    demo: DemoCompany,
+    razorpay: RazorpayConnector,
+    simulator: Simulator,
+) -> None:
+    core.policy = replace(core.policy, query_interval=timedelta(0))  # this payer is quick
+    payment = await begun(core, client, demo, razorpay)
+    place = place_of(core, payment)
 
     page = await client.request("GET", place, headers={"accept-language": "zh-CN"})
     assert page.status == 200
@@ -35,7 +82,7 @@ async def test_a_payer_gets_to_the_checkout_by_form_and_back_again(
     fields = {
         html.unescape(name): html.unescape(value) for name, value in _FIELD.findall(page.text)
     }
-    assert fields["order_id"] == begun.reference
+    assert fields["order_id"] == await reference_of(core, payment)
     assert "key-secret" not in page.text
 
     http = ProviderHttp()
@@ -48,22 +95,34 @@ async def test_a_payer_gets_to_the_checkout_by_form_and_back_again(
         assert isinstance(paid, Answered)
     finally:
         await http.close()
-    told = await razorpay.query(KEY)
-    assert isinstance(told, Authorized)
-
     said = dict(_pairs(paid.body.decode()))
     back = await client.request(
         "POST",
-        fields["callback_url"].removeprefix("https://pay.example"),
+        fields["callback_url"].removeprefix(core.policy.base_url),
         headers=_FORM,
         content=urlencode(said),
     )
-    assert (back.status, back.headers["location"]) == (303, "https://shop.example/back")
+    assert back.status == 303
+    there = back.headers["location"].removeprefix(core.policy.base_url)
+    assert fields["cancel_url"] == back.headers["location"]
+    shown = await client.request("GET", there)
+    assert shown.status == 200
+    found = (await get_payment(core, payment.company_id, payment.id)).payment
+    assert found.status is PaymentStatus.AUTHORIZED
+
+    again = await client.request(
+        "POST",
+        fields["callback_url"].removeprefix(core.policy.base_url),
+        headers=_FORM,
+        content=urlencode(said),
+    )
+    assert again.status == 303  # also when it is known by then what became of it
+    assert (await client.request("GET", place)).status == 404  # nothing is to be paid any more
 
     forged = {**said, "razorpay_signature": "0" * 64}
     refused = await client.request(
         "POST",
-        fields["callback_url"].removeprefix("https://pay.example"),
+        fields["callback_url"].removeprefix(core.policy.base_url),
         headers=_FORM,
         content=urlencode(forged),
     )
@@ -103,10 +162,79 @@ async def test_guesses_are_braked(core: Core, client: Client, razorpay: Razorpay
     assert seen == {404, 429}
 
 
-async def test_a_provider_that_does_not_answer_is_no_dead_payment(
-    core: Core, client: Client, razorpay: RazorpayConnector, simulator: Simulator
+async def test_a_provider_that_does_not_answer_keeps_no_payer_from_its_page(
+    core: Core,
+    client: Client,
+    demo: DemoCompany,
+    razorpay: RazorpayConnector,
+    simulator: Simulator,
 ) -> None:
-    core.connectors["rzp"] = razorpay
+    payment = await begun(core, client, demo, razorpay)
     simulator.set_faults([{"provider": "razorpay", "operation": "query", "fault": "error_500"}])
-    answer = await client.request("GET", "/providers/rzp/pay/order_1")
-    assert answer.status == 503
+    assert (await client.request("GET", place_of(core, payment))).status == 200
+
+
+async def test_the_page_is_found_by_the_order_too(
+    core: Core, client: Client, demo: DemoCompany, razorpay: RazorpayConnector
+) -> None:
+    """So it was called before; a payer may have it open."""
+    payment = await begun(core, client, demo, razorpay)
+    reference = await reference_of(core, payment)
+    assert (await client.request("GET", f"/providers/rzp/pay/{reference}")).status == 200
+
+
+async def test_strangers_cost_the_provider_nothing(
+    core: Core,
+    client: Client,
+    demo: DemoCompany,
+    razorpay: RazorpayConnector,
+    simulator: Simulator,
+) -> None:
+    payment = await begun(core, client, demo, razorpay)
+    foreign = place_of(core, payment).replace("/rzp/", "/sandbox/")
+    before = len(simulator.calls(provider="razorpay"))
+    shapes = (
+        "order_%014d",
+        "at1_%026d",
+        "at999_%026d",
+        "pay_%d",
+        "\u2764%d",
+        "%d" * 60,
+        "..%%2f%d",
+    )
+    for number in range(10):
+        for shape in shapes:
+            reference = quote(shape.format(number))
+            for way in ("pay", "paid"):
+                answer = await client.request("GET", f"/providers/rzp/{way}/{reference}")
+                assert answer.status in (404, 429), reference
+                posted = await client.request("POST", f"/providers/rzp/paid/{reference}")
+                assert posted.status in (404, 429), reference
+    assert (await client.request("GET", foreign)).status == 429
+    assert len(simulator.calls(provider="razorpay")) == before
+
+
+async def test_many_who_ask_for_an_open_payment_cost_one_question_in_three_seconds(
+    core: Core,
+    client: Client,
+    demo: DemoCompany,
+    settings: Settings,
+    database_url: str,
+    razorpay: RazorpayConnector,
+    simulator: Simulator,
+) -> None:
+    payment = await begun(core, client, demo, razorpay)
+    place = place_of(core, payment)
+    before = len(simulator.calls(provider="razorpay", operation="query"))
+    await client.request("GET", place)
+    once = len(simulator.calls(provider="razorpay", operation="query")) - before
+    async with app.open_core(settings, database_url) as second:  # another process of ours
+        second.connectors["rzp"] = razorpay
+        other = Client(app.http_app(second, settings))
+        seen = await asyncio.gather(
+            *(one.request("GET", place) for one in (client, other) for _ in range(20)),
+            *(client.request("POST", place.replace("/pay/", "/paid/")) for _ in range(20)),
+        )
+    assert {answer.status for answer in seen} == {200, 303}
+    assert once >= 1  # one question; Razorpay answers it in several calls
+    assert len(simulator.calls(provider="razorpay", operation="query")) - before == once

@@ -28,7 +28,7 @@ from kassa.connectors.base import (
     Report,
     Unknown,
 )
-from kassa.connectors.forms import Form
+from kassa.connectors.forms import Charge, Form
 from kassa.connectors.kind import Tools
 from kassa.connectors.razorpay import links, orders, refunds
 from kassa.connectors.razorpay.api import Api, Entity, Refusal, Said, items, money, word
@@ -99,7 +99,7 @@ class RazorpayConnector:
     async def _reserve(self, request: ChargeRequest) -> Outcome:
         """Razorpay makes a second order under the same receipt without a word, so it is asked
         first; a payer is only ever sent to one."""
-        if max(len(request.return_url), len(request.notify_url)) > orders.MAX_NOTE:
+        if len(request.notify_url) > orders.MAX_NOTE:
             return Declined(
                 code="address_too_long",
                 message=f"Razorpay keeps addresses of at most {orders.MAX_NOTE} characters.",
@@ -317,34 +317,18 @@ class RazorpayConnector:
             case _:
                 return InDoubt(reason="Razorpay shows no payment of this charge")
 
-    async def form(self, reference: str) -> Form | NotSent | InDoubt | Unknown:
+    def form(self, charge: Charge) -> Form:
         """What our page posts to the hosted checkout for an order."""
-        order = await self._order(reference)
-        if not isinstance(order, Said):
-            return order
-        found = orders.checkout_form(order.fields, base_url=self._base_url, key_id=self._key_id)
-        return found or Unknown(reason="nothing is to be paid there")
+        return orders.checkout_form(charge, base_url=self._base_url, key_id=self._key_id)
 
-    async def came_back(
-        self, reference: str, fields: Mapping[str, str]
-    ) -> str | NotSent | InDoubt | Unknown:
-        """Where the payer's browser goes on to after the hosted checkout."""
-        if "razorpay_signature" in fields and not checkout_is_genuine(
-            self._key_secret, reference, fields
-        ):
-            return Unknown(reason="the checkout's signature is wrong")
-        order = await self._order(reference)
-        if not isinstance(order, Said):
-            return order
-        return orders.return_address(order.fields) or Unknown(reason="there is nowhere to go")
-
-    async def _order(self, order_id: str) -> Said | NotSent | InDoubt | Unknown:
-        reply = await self._api.get("orders", order_id)
-        if isinstance(reply, Refusal):
-            return Unknown(reason="Razorpay knows no such order")
-        if isinstance(reply, Said) and word(reply.fields, "id") != order_id:
-            return InDoubt(reason="Razorpay answered about another order")
-        return reply
+    def came_back(self, reference: str, fields: Mapping[str, str]) -> bool:
+        """What the hosted checkout posts is signed, for the order that it was opened for."""
+        if "razorpay_signature" not in fields:
+            return True
+        order_id = fields.get("razorpay_order_id", "")
+        if reference.startswith("order_") and order_id != reference:
+            return False
+        return checkout_is_genuine(self._key_secret, order_id, fields)
 
     async def report(self, day: date) -> Report | NotSent | InDoubt | Unknown:
         """What was settled on that day in India."""
