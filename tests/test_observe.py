@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,6 +34,21 @@ SECRETS = {
     "a key": PEM,
     "the rest of a key": PEM.partition("\n-----END")[0],
     "a password in an address": "postgresql://kassa:a-pass-word@db.example/kassa",
+}
+# What of each must not be told, not even five characters of it.
+TOLD_BY = {
+    "an API key": "Zm9vYmFy-_x",
+    "a webhook secret": "c2VjcmV0c2VjcmV0",
+    "a cashier's address": "1z01k9xyzabc",
+    "a bearer": "abc.def-ghi",
+    "a basic": "dXNlcjpwYXNz",
+    "a token": "eyJzdWIiOiJhIn0.c2lnbmF0dXJl",
+    "a card": "4242424242424242",
+    "a card with spaces": "4242 4242 4242 4242",
+    "a card with dashes": "3782-822463-10005",
+    "a key": "MIIEpAIBAAKCAQEA7\nbase64+/==",
+    "the rest of a key": "MIIEpAIBAAKCAQEA7\nbase64+/==",
+    "a password in an address": ":a-pass-word",
 }
 
 
@@ -75,6 +91,44 @@ def test_what_looks_like_a_secret_is_blotted_out_wherever_it_stands(name: str) -
         assert part not in shown
     assert "before " in shown
     assert " after" in shown or name == "the rest of a key"
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_no_half_of_a_secret_shows_where_a_long_value_is_cut(name: str) -> None:
+    secret = SECRETS[name]
+    for start in range(2048 - len(secret) - 2, 2048 + 2):
+        text = ("x" * start)[: start - 1] + " " + secret + " y" * 2500
+
+        [shown] = observe.hide_secrets(None, "info", {"said": text}).values()
+
+        assert len(shown) < 2200
+        assert shown.endswith(f"… [cut: {len(text)} characters]")
+        told = TOLD_BY[name]
+        assert not [told[at : at + 5] for at in range(len(told) - 4) if told[at : at + 5] in shown]
+
+
+def test_many_secrets_in_a_row_are_all_hidden() -> None:
+    for name, secret in SECRETS.items():
+        for between in (" ", "\n", ", ", ";", '"'):
+            shown = str(observe.hide_secrets(None, "info", {"said": between.join([secret] * 9)}))
+
+            told = TOLD_BY[name]
+            assert not [at for at in range(len(told) - 4) if told[at : at + 5] in shown], shown
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["eyJ", "://", "://:", "://a:", ":", "-----BEGIN", "1-", "sk_", "Bearer ", "-----END", "a@"],
+)
+def test_no_text_makes_a_line_expensive(hostile: str) -> None:
+    text = "/pay/" + hostile * (64 * 1024 // len(hostile))
+    event = {"path": text, "deep": [text] * 1000, "exception": text}
+
+    began = time.thread_time()
+    observe.hide_secrets(None, "info", event)
+    observe._SECRET_SHAPES.sub("x", text)
+
+    assert time.thread_time() - began < 0.5
 
 
 def test_what_is_no_secret_stays_readable() -> None:

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from tests import patterns
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "kassa"
@@ -186,6 +187,36 @@ def _duration_lines(lines: list[str]) -> set[int]:
         if in_block or DURATION in line:
             marked.add(number)
     return marked
+
+
+def test_no_pattern_can_be_made_to_run_for_long_by_what_it_reads() -> None:
+    wrong = [
+        f"{at(module.path, line)}: {complaint}"
+        for module in modules()
+        for line, pattern, flags in patterns.in_source(module.tree)
+        if (complaint := patterns.complaint(pattern, flags))
+    ]
+
+    assert not wrong, f"bound the repeats, or make them possessive:{listed(wrong)}"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "sound"),
+    [
+        (r"[a-z]{1,64}", True),
+        (r"key_\w++", True),
+        (r"(?:\.[a-z]{1,9}+){0,99}+", True),
+        (r"\d+", False),
+        (r".*?end", False),
+        (r"a{2,}", False),
+        (r"\w++@", False),
+        (r"(?=\w++)a", False),
+        (r"(?:[a-z]{1,9}){1,9}", False),
+        (r"a{1,99}a{1,99}b", False),
+    ],
+)
+def test_a_pattern_is_sound_when_its_work_is_bounded(pattern: str, sound: bool) -> None:
+    assert (patterns.complaint(pattern) == "") is sound
 
 
 def test_every_module_is_used_by_something() -> None:

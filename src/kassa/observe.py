@@ -6,6 +6,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -17,13 +18,25 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kassa.faces.edge import REQUEST_ID
 from kassa.usecases.ids import new_id
 
-_ASKED_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}\Z")
+_ASKED_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
+# Callers write what is searched: nothing here may be tried again from the same place. Each shape
+# takes what it can once it has begun (possessive repeats), or gives up after a bounded run.
 _SECRET_SHAPES = re.compile(
-    r"whsec_[\w+/=-]+|sk_[0-9a-z]+_[\w-]+|sess_[0-9a-z]+|Bearer\s+\S+|Basic\s+\S+"
-    r"|-----BEGIN[^-]+PRIVATE KEY-----(?s:.*?)(?:-----END[^-]+-----|\Z)"
-    r"|eyJ[\w-]+\.[\w-]+\.[\w-]+|\b\d(?:[ -]?\d){12,18}\b|(?<=://)[^\s/@]+:[^\s/@]+(?=@)"
+    r"whsec_[\w+/=-]++|sk_[0-9a-z]{1,64}+_[\w-]++|sess_\w++"
+    r"|(?:Bearer|Basic)\s{1,64}+(?:[^\sB]++|B(?!earer|asic))++"
+    # A private key, to the line that ends it or to the end of the text.
+    r"|-----BEGIN[^-]{1,40}PRIVATE KEY-----(?:[^-]++|-(?!----END))*+"
+    r"(?:-----END[^-]{1,40}-----)?"
+    r"|eyJ[\w-]{10,}+(?:\.[\w-]*+){0,4}+"
+    # 13 digits or more, in groups of no more than a card has: one card, or several in a row.
+    r"|\b(?=(?:\d[ -]?+){13})\d{1,19}+\b(?:[ -]\d{1,19}+\b)*+"
+    r"|(?<=://)[^\s/@]{1,2048}+(?=@)"
 )
+_ENDS_AUTHORITY = re.compile(r"[\s/@]")
 _SHORTEST_SECRET = 6  # characters; most values of a line are words, and need no search
+_LONGEST_VALUE = 2048  # characters of a value that are logged; callers write some of them
+_LONGEST_TRACE = 16_384
+_MOST_PARTS = 100  # of a list or a map
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _BUCKETS = (
@@ -123,22 +136,37 @@ def _name_process(process: str) -> Any:
 
 
 def hide_secrets(_: Any, __: str, event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The second line of defense: whatever looks like a secret or a card number is blotted out."""
-    return {key: _hidden(value) for key, value in event.items()}
+    """The second line of defense: whatever looks like a secret or a card number is blotted out,
+    and what is too long is cut before it is searched."""
+    return {
+        key: _hidden(value, _LONGEST_TRACE if key == "exception" else _LONGEST_VALUE)
+        for key, value in event.items()
+    }
 
 
-def _hidden(value: Any) -> Any:
+def _hidden(value: Any, longest: int = _LONGEST_VALUE) -> Any:
     if isinstance(value, str):
         if len(value) < _SHORTEST_SECRET:
             return value
-        return _SECRET_SHAPES.sub("[hidden]", value)
+        if len(value) <= longest:
+            return _SECRET_SHAPES.sub("[hidden]", value)
+        shown = _SECRET_SHAPES.sub("[hidden]", _cut(value, longest))
+        return f"{shown}… [cut: {len(value)} characters]"
     if isinstance(value, Mapping):
-        return {_hidden(str(key)): _hidden(part) for key, part in value.items()}
+        parts = islice(value.items(), _MOST_PARTS)
+        return {_hidden(str(key)): _hidden(part) for key, part in parts}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_hidden(part) for part in value]
+        return [_hidden(part) for part in islice(value, _MOST_PARTS)]
     if value is None or isinstance(value, bool | int | float):
         return value
     return _hidden(repr(value))  # as the renderer would have written it
+
+
+def _cut(text: str, longest: int) -> str:
+    """The beginning, without the first half of a secret whose shape only its end would show."""
+    text = text[:longest].rstrip("0123456789 -")  # perhaps a card number
+    before, found, authority = text.rpartition("://")
+    return before if found and not _ENDS_AUTHORITY.search(authority) else text
 
 
 class Watch:
@@ -190,7 +218,7 @@ class Watch:
 def request_id(asked: Iterable[bytes]) -> str:
     """The first of the ids that the caller asked for which may be one, or a new one."""
     for value in asked:
-        if _ASKED_ID.match(value):
+        if _ASKED_ID.fullmatch(value):
             text = value.decode()
             if _hidden(text) == text:  # nobody's card number becomes a name in our log
                 return text

@@ -99,7 +99,7 @@ def _card_problems(filled: Filled) -> list[Problem]:
     digits = filled.card_digits
     if not digits:
         key = "card_missing"
-    elif not re.fullmatch(r"[0-9]+", digits):
+    elif not (digits.isascii() and digits.isdecimal()):
         key = "card_not_digits"
     elif not 12 <= len(digits) <= 19:
         key = "card_length"

@@ -10,7 +10,9 @@ CHINESE = "zh-CN"
 LANGUAGES = (ENGLISH, CHINESE)
 
 _MAX_HEADER = 500  # no honest Accept-Language is longer; the rest is not read
-_RANGE = re.compile(r"^([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*)(?:\s*;\s*q=([01](?:\.\d{0,3})?))?$")
+_RANGE = re.compile(
+    r"([A-Za-z]{1,8}+(?:-[A-Za-z0-9]{1,8}+){0,8}+)(?:\s{0,8}+;\s{0,8}+q=([01](?:\.[0-9]{0,3}+)?))?"
+)
 
 
 def _read(language: str) -> Mapping[str, str]:
@@ -34,7 +36,7 @@ def preferred(accept_language: str) -> Iterable[str]:
     """
     wanted: list[tuple[float, str]] = []
     for part in accept_language[:_MAX_HEADER].split(","):
-        found = _RANGE.match(part.strip())
+        found = _RANGE.fullmatch(part.strip())
         if found and (weight := float(found[2] or 1)) > 0:
             wanted.append((weight, found[1]))
     return [tag for _, tag in sorted(wanted, key=lambda pair: -pair[0])]

@@ -29,11 +29,13 @@ _SERVICE_PORTS = frozenset(
 _RESOLVER_THREADS = 8
 
 # Written out, so that no two parsers can read one text as two different hosts.
-_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<authority>[^/?#]*)", re.IGNORECASE)
-_AUTHORITY = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
+_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]{0,30}+)://(?P<authority>[^/?#]*+)", re.IGNORECASE)
+_AUTHORITY = re.compile(
+    r"(?P<host>\[[0-9a-fA-F:.]{1,64}+\]|[a-zA-Z0-9._-]{1,255}+)(?::(?P<port>[0-9]{1,5}+))?"
+)
 _UNWRITABLE = re.compile(r"[^!-\[\]-~]")  # all but printable ASCII; no space, no backslash
 _LABEL = re.compile(r"[a-zA-Z0-9_](?:[a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?")
-_NUMERIC_LABEL = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
+_NUMERIC_LABEL = re.compile(r"[0-9]{1,64}+|0[xX][0-9a-fA-F]{0,64}+")
 
 Lookup = Callable[..., Sequence[tuple[Any, ...]]]
 """Called and answering like `socket.getaddrinfo`."""

@@ -13,7 +13,7 @@ from kassa.domain.errors import InvalidRequest
 MAX_MINOR = 2**63 - 1  # the database keeps amounts in bigint
 _MAX_TEXT = 40  # longer than any 64-bit amount; stops "1e999999999" before Decimal expands it
 # Narrower than what Decimal reads: "1_000", " 1" and full-width digits are somebody's mistake.
-_WRITTEN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_WRITTEN = re.compile(r"[+-]?(?:\d++\.?\d*+|\.\d++)(?:[eE][+-]?\d{1,20}+)?", re.ASCII)
 
 
 def _read_table() -> Mapping[str, int]:

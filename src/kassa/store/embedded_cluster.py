@@ -92,7 +92,7 @@ def read_version(bin_dir: Path, runner: Runner) -> Version:
     Raises: EmbeddedPostgresError unless it is 15 or later.
     """
     answer = runner.run([str(bin_dir / "postgres"), "--version"])
-    found = re.search(r"\(PostgreSQL\) (\d+)(\S*)", answer.stdout)
+    found = re.search(r"\(PostgreSQL\) (\d{1,4}+)(\S{0,40}+)", answer.stdout)
     if answer.returncode != 0 or found is None:
         why = answer.stderr.strip().splitlines()[-1:] or ["it does not say its version"]
         raise EmbeddedPostgresError(f"{bin_dir}/postgres does not work here: {why[0]}.")

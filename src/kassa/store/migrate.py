@@ -9,7 +9,7 @@ import asyncpg
 from kassa.domain.errors import InvalidRequest
 
 _LOCK = 0x6B617373  # one migration at a time, over all processes of a database
-_NAME = re.compile(r"^(\d{4})_\w+\.sql$")
+_NAME = re.compile(r"(\d{4})_\w{1,99}\.sql")
 
 _TABLE = """
 create table if not exists schema_migration (
@@ -23,7 +23,7 @@ create table if not exists schema_migration (
 def _scripts() -> list[tuple[int, str, str]]:
     found = []
     for item in files(__package__).joinpath("migrations").iterdir():
-        if match := _NAME.match(item.name):
+        if match := _NAME.fullmatch(item.name):
             found.append((int(match[1]), item.name, item.read_text(encoding="utf-8")))
     return sorted(found)
 

@@ -11,7 +11,7 @@ from kassa.connectors.alipay.rsa2 import Verifier
 from kassa.connectors.jsontext import refuse_constant, unrepeated
 
 _ERROR_NODE = "error_response"  # instead of the method's own node when the gateway refuses
-_BLANK = re.compile(r"[ \t\r\n]*")
+_BLANK = re.compile(r"[ \t\r\n]*+")
 _CODE = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 

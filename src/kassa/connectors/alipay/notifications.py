@@ -15,7 +15,9 @@ from kassa.domain.lifecycle import ModificationKind
 
 _MAX_FIELDS = 100
 _REQUIRED = ("notify_id", "out_trade_no", "trade_no", "trade_status", "total_amount")
-_OUR_REFUND = re.compile(rf"{PREFIX[ModificationKind.REFUND]}[0-9]+_[0-9a-z]+", re.ASCII)
+_OUR_REFUND = re.compile(
+    rf"{PREFIX[ModificationKind.REFUND]}[0-9]{{1,20}}_[0-9a-z]{{1,64}}", re.ASCII
+)
 
 
 def read_notification(

@@ -48,6 +48,7 @@ _STAGE = {
     "PRE_ARBITRATION": DisputeStage.PRE_ARBITRATION,
     "ARBITRATION": DisputeStage.ARBITRATION,
 }
+_ENDING = re.compile(rf"(?:{'|'.join(_STAGE)})_([A-Z_]{{1,40}})")
 _STATUS = {
     "CREATED": DisputeStatus.NEEDS_RESPONSE,
     "INSUFFICIENT_EVIDENCE": DisputeStatus.NEEDS_RESPONSE,
@@ -156,8 +157,7 @@ def _dispute(data: Entity, mark: str) -> DisputeNews | Refused:
     """Until it is lost no money has moved: Cashfree takes what is lost out of a settlement."""
     said, order = entity(data, "dispute"), entity(data, "order_details")
     stage = _STAGE.get(word(said, "dispute_type"))
-    stages = "|".join(_STAGE)
-    ending = re.fullmatch(rf"(?:{stages})_([A-Z_]+)", word(said, "dispute_status"))
+    ending = _ENDING.fullmatch(word(said, "dispute_status"))
     status = _STATUS.get(ending[1]) if ending else None
     currency = word(said, "dispute_amount_currency") or word(order, "order_currency")
     amount = money({**said, "currency": currency}, "dispute_amount", "currency")

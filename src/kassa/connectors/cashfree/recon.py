@@ -14,7 +14,7 @@ from kassa.connectors.reports.fetched import FetchedLine
 from kassa.domain.reports import LineKind
 
 LINES_AT_ONCE = 1000
-_OUR_CHARGE = re.compile(r"at[0-9]+_[0-9a-z]+", re.ASCII)
+_OUR_CHARGE = re.compile(r"at[0-9]{1,20}_[0-9a-z]{1,64}", re.ASCII)
 _GROUPS = ("event_details", "order_details", "payment_details", "refund_details")
 _SETTLED = "settlement_details"
 

@@ -58,9 +58,11 @@ _MOVEMENT_COLUMNS = (
 )
 # The brackets are sometimes of one width, sometimes of the other.
 _NARROW = str.maketrans("（）＋－", "()+-")
-_TOTAL = re.compile(r"#+(交易|退款|收入|支出)合计[:：](\d{1,12})笔[^共]{0,40}共(-?[0-9.]{1,30})元")
-_END = re.compile(r"#-+[^-]*列表结束")
-_START = re.compile(r"#-+[^-]*列表-")
+_TOTAL = re.compile(
+    r"#{1,40}+(交易|退款|收入|支出)合计[:：](\d{1,12}+)笔[^共]{0,40}+共(-?[0-9.]{1,30}+)元"
+)
+_END = re.compile(r"#-{1,99}+[^-]{0,99}列表结束")
+_START = re.compile(r"#-{1,99}+[^-]{0,99}列表-")
 
 ReadLine = Callable[[int, list[str], Mapping[str, str]], ReportLine]
 

@@ -23,7 +23,7 @@ _MAX_COLUMNS = 500
 # Encodings in which a byte 0x0A is always a line end, and ASCII is itself.
 _ENCODINGS = re.compile(
     r"utf-8|ascii|gb18030|gbk|gb2312|big5|big5hkscs|shift_jis|cp932|euc_jp|euc_kr|cp949"
-    r"|iso8859-[0-9]+|cp125[0-9]|koi8-[ru]"
+    r"|iso8859-[0-9]{1,2}|cp125[0-9]|koi8-[ru]"
 )
 _PACKED = {b"PK\x03\x04": "a zip archive or a spreadsheet", b"\x1f\x8b": "a gzip archive"}
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

@@ -28,7 +28,7 @@ _STYLE_HASH = b64encode(hashlib.sha256(_STYLE).digest()).decode()
 _LARGEST_FORM = 4096
 _DAYS_SHOWN = 7
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]{1,300}+")
 
 
 def routes(books: SandboxBooks, *, clock: Callable[[], datetime]) -> list[Route]:

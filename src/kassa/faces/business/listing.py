@@ -28,7 +28,7 @@ _TOKEN_LIMIT = 64
 _MAC_BYTES = 16
 _INT32 = 2**31
 _SHOWN = 40  # characters of a caller's own words that are said back
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,18})(\.[0-9]{1,18})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,18}+)(\.[0-9]{1,18}+)?([eE][+-]?[0-9]{1,3})?", re.ASCII)
 _REQUEST = {
     "pagination": "pagination",
     "companyId": "company_id",
@@ -77,7 +77,7 @@ def parse_json(body: bytes) -> Any:
     except InvalidRequest as error:
         if error.field is None:
             raise
-        field = re.sub(r"\w+", lambda name: _NAMES.get(name[0], name[0]), error.field)
+        field = re.sub(r"\w++", lambda name: _NAMES.get(name[0], name[0]), error.field)
         raise _wrong(field, "holds NUL or half a character") from None
 
 

@@ -49,7 +49,7 @@ _NO_STORE = {"Cache-Control": "no-store"}
 _NOT_TEXT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
-_REFUNDS = re.compile(r"/gateway/payment-requests/[^/]*/refunds(?:/|\Z)")
+_REFUNDS = re.compile(r"/gateway/payment-requests/[^/]{0,200}+/refunds(?:/|\Z)")
 _ORDER_ID = re.compile(r"[A-Za-z0-9_-]{3,45}", re.ASCII)
 _ACCOUNT_TYPE = re.compile(r"[A-Za-z][A-Za-z _-]{0,31}", re.ASCII)
 

@@ -70,8 +70,8 @@ _CODE_OF_REASON: Mapping[str, str] = {
     "url_refused": "notify_url_invalid",
 }
 
-_MISSING = re.compile(r"(?:[\w.]+: )?[Oo]bject missing required field `(\w+)`")
-_INSIDE = re.compile(r"\[[^\]]*\]")
+_MISSING = re.compile(r"(?:[\w.]{1,99}+: )?[Oo]bject missing required field `(\w{1,99}+)`")
+_INSIDE = re.compile(r"\[[^\[\]]{0,99}+\]")
 _LONGEST_MESSAGE = 500  # an unknown member is named, and its name may be as long as a body
 
 

@@ -23,7 +23,7 @@ NOT_THIS_API = "function_not_match"
 
 _MAX_DEPTH = 32  # the dictionary's deepest member stands at 7
 _AMOUNT = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
-_WEB_ADDRESS = re.compile(r"https?://[A-Za-z0-9.\[\]:_-]+(?:[/?#][!-\[\]-~]*)?")
+_WEB_ADDRESS = re.compile(r"https?://[A-Za-z0-9.\[\]:_-]{1,300}+(?:[/?#][!-\[\]-~]*+)?")
 _REQUIRED = ("productCode", "paymentRequestId", "paymentAmount", "order")
 EVALUATION, AUTHORIZATION = "isPaymentEvaluation", "isAuthorizationPayment"
 _SUPPORTED_FACTORS = frozenset({"isCashierPayment", "isAgreementPay", EVALUATION, AUTHORIZATION})

@@ -75,7 +75,9 @@ _ROUTES: Sequence[tuple[str, str, Operation, _Handler]] = (
     ("GET", "simulate/*", Operation.OTHER, simulating.fetch),
 )
 
-_AMOUNT = re.compile(r'"((?:order|payment|refund|captured|link)_amount)":(\d+(?:\.\d+)?)')
+_AMOUNT = re.compile(
+    r'"((?:order|payment|refund|captured|link)_amount)":(\d{1,20}+(?:\.\d{1,20}+)?)'
+)
 _CURRENCY = re.compile(r'"((?:order|payment|refund|settlement|link)_currency)":"([A-Z]{3})"')
 
 

@@ -70,7 +70,7 @@ _ROUTES: Sequence[tuple[str, str, Operation, _Handler]] = (
     ("GET", "settlements/*", Operation.REPORT, ledger.fetch),
 )
 
-_AMOUNT = re.compile(r'"(amount|amount_paid|amount_due)":(\d+)')
+_AMOUNT = re.compile(r'"(amount|amount_paid|amount_due)":(\d{1,20}+)')
 _CURRENCY = re.compile(r'"currency":"([A-Z]{3})"')
 _WRONG_BY_MINOR = 100
 

@@ -28,7 +28,7 @@ from kassa.simulator.razorpay.wire import (
     within,
 )
 
-_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)
 _SHORTEST_KEY = 10
 _LONGEST_RECEIPT = 255
 _PENDING_FOR = timedelta(minutes=30)

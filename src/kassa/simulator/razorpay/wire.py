@@ -20,7 +20,7 @@ PREFIX = "/razorpay/v1"
 JsonObject = dict[str, Any]
 
 _ID_LENGTH = 14
-_BRACKETS = re.compile(r"([^\[\]]+)\[([^\[\]]+)\]")
+_BRACKETS = re.compile(r"([^\[\]]{1,99}+)\[([^\[\]]{1,99}+)\]")
 _MOST_NOTES, _LONGEST_NOTE = 15, 256
 _BIGGEST_MINOR = 10**15
 _LEAST_MINOR = 100

@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl
 
 from kassa.simulator.stripe.errors import StripeError, missing
 
-_NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
-_INSIDE = re.compile(r"\[([^\[\]]*)\]")
+_NAME = re.compile(r"([^\[\]]{1,99}+)((?:\[[^\[\]]{0,99}+\]){0,9}+)")
+_INSIDE = re.compile(r"\[([^\[\]]{0,99}+)\]")
 _MOST_FIELDS = 1000
 _LARGEST = 99_999_999
 _MOST_METADATA, _LONGEST_NAME, _LONGEST_VALUE = 50, 40, 500

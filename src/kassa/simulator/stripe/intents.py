@@ -47,8 +47,9 @@ _CANCELABLE = (
 )
 _METHODS = ("automatic", "automatic_async", "manual")
 _CLAUSE = re.compile(
-    r"""\s*(metadata\[(?P<q>["'])(?P<name>.*?)(?P=q)\]|(?P<field>status|currency|customer))\s*:"""
-    r"""\s*(?P<v>["'])(?P<value>.*?)(?P=v)\s*""",
+    r"""\s{0,9}+(metadata\[(?P<q>["'])(?P<name>[^"']{0,40}+)(?P=q)\]"""
+    r"""|(?P<field>status|currency|customer))\s{0,9}+:"""
+    r"""\s{0,9}+(?P<v>["'])(?P<value>[^"']{0,500}+)(?P=v)\s{0,9}+""",
     re.DOTALL,
 )
 
@@ -355,7 +356,7 @@ def search(asked: Asked) -> list[dict[str, Any]]:
     """By metadata['name']:'value', status, currency or customer, all joined by AND."""
     check_known(asked.params, ("query", "limit", "page", "expand"))
     query = text_of(asked.params, "query")
-    clauses = [_clause(part) for part in re.split(r"\s+AND\s+", query, flags=re.IGNORECASE)]
+    clauses = [_clause(part) for part in re.split(r"\s{1,9}AND\s{1,9}", query, flags=re.IGNORECASE)]
     # With many intents, the one that is looked for must not cost reading them all.
     holding = next((value for of_metadata, _, value in clauses if of_metadata), "")
     found = [intent_json(charge) for charge in every(asked, holding)]

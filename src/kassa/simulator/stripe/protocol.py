@@ -37,7 +37,7 @@ _OTHER = {"usd": "eur"}
 _AMOUNTS = (
     "amount amount_received amount_capturable amount_captured amount_total amount_subtotal"
 ).split()
-_QUOTED = re.compile(r"""["']([^"']+)["']\s*$""")
+_QUOTED = re.compile(r"""["']([^"']{1,500}+)["']\s{0,9}+\Z""")
 
 Handler = Callable[..., dict[str, Any]]
 
