@@ -57,7 +57,7 @@ async def read_form(request: Request) -> Filled:
 
     Raises: InvalidRequest when it is too large or not a form.
     """
-    body = b""
+    body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk

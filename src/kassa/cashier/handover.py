@@ -59,7 +59,7 @@ def _place(request: Request) -> tuple[str, str]:
 
 async def _fields(request: Request) -> dict[str, str]:
     """The form's fields; none where it is no form, or far too large."""
-    body = b""
+    body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk

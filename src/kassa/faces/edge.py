@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -21,7 +21,13 @@ from kassa.usecases.provider_calls import deadline
 
 BODY_LIMIT = 64 * 1024
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="-")
-_MAX_INT_DIGITS = 40  # Python refuses to read integers of thousands of digits; be clear earlier
+_MAX_NUMBER = 40  # digits; no amount is longer, and to turn thousands into an integer takes time
+_MOST_DEPTH = 32
+_MOST_MEMBERS = 1000  # of one object, and elements of one array
+_MOST_PARTS = 10_000  # of a whole body
+_LONGEST_NAME = 100  # characters of a member's name that an error repeats
+# A string, whole so that nothing in it is taken for structure; or a mark of structure.
+_MARKS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},]', re.DOTALL)
 _UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
 _log = structlog.get_logger("kassa.edge")
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -70,7 +76,7 @@ async def read_bytes(request: Request, limit: int = BODY_LIMIT) -> bytes:
 
     Raises: InvalidRequest with reason `body_too_large` beyond `limit` bytes.
     """
-    body = b""
+    body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
@@ -80,15 +86,16 @@ async def read_bytes(request: Request, limit: int = BODY_LIMIT) -> bytes:
                 )
     except ClientDisconnect:
         raise InvalidRequest("the body ended early", reason="body_incomplete") from None
-    return body
+    return bytes(body)
 
 
 def parse_json(body: bytes) -> Any:
     """JSON with numbers exact: integers as int, all others as Decimal.
 
     Raises: InvalidRequest (reason `json_malformed`) for anything that is not strict JSON,
-    for a member that stands twice and for nesting too deep to read.
+    for a member that stands twice, and for more depth or parts than any request of ours has.
     """
+    _refuse_sprawl(body)
     try:
         value = _decoder.decode(body.decode("utf-8"))
         if b"\\u" in body:
@@ -96,8 +103,6 @@ def parse_json(body: bytes) -> Any:
         return value
     except InvalidRequest:
         raise
-    except RecursionError:
-        raise InvalidRequest("the JSON is nested too deeply", reason="json_malformed") from None
     except UnicodeDecodeError:
         raise InvalidRequest("the body is not UTF-8", reason="json_malformed") from None
     except ValueError as error:
@@ -106,16 +111,40 @@ def parse_json(body: bytes) -> Any:
         ) from None
 
 
-def _refuse_unstorable(value: Any, field: str = "") -> None:
+def _refuse_sprawl(body: bytes) -> None:
+    """Before it is read: how deep it is, and of how many parts. In one pass, and most bodies need
+    none: they have fewer marks than may be."""
+    commas = body.count(b",")
+    if commas < _MOST_MEMBERS and body.count(b"[") + body.count(b"{") <= _MOST_DEPTH:
+        return
+    parts: list[int] = []  # of each object and array that is open
+    total = 0
+    for found in _MARKS.finditer(body):
+        mark = found[0]
+        if mark in (b"[", b"{"):
+            parts.append(1)
+            if len(parts) > _MOST_DEPTH:
+                raise InvalidRequest("the JSON is nested too deeply", reason="json_malformed")
+        elif not parts:
+            continue  # the decoder will say what is wrong with it
+        elif mark in (b"]", b"}"):
+            parts.pop()
+        elif mark == b",":
+            parts[-1] += 1
+            total += 1
+            if parts[-1] > _MOST_MEMBERS or total > _MOST_PARTS:
+                raise InvalidRequest(
+                    f"the JSON has too many parts: {_MOST_MEMBERS} of an object or array and"
+                    f" {_MOST_PARTS} of all are read",
+                    reason="json_malformed",
+                )
+
+
+def _refuse_unstorable(value: Any) -> None:
     """NUL and halves of surrogate pairs are JSON, but no text that can be stored or sent on."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            _refuse_unstorable(name, field)
-            _refuse_unstorable(inner, f"{field}.{name}".lstrip("."))
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            _refuse_unstorable(inner, f"{field}[{index}]")
-    elif isinstance(value, str) and _UNSTORABLE.search(value):
+    path = _unstorable_in(value)
+    if path is not None:
+        field = "".join(reversed(path)).lstrip(".")
         raise InvalidRequest(
             f"{field or 'the body'}: a text holds NUL or half a character",
             field=field or None,
@@ -123,8 +152,26 @@ def _refuse_unstorable(value: Any, field: str = "") -> None:
         )
 
 
+def _unstorable_in(value: Any) -> list[str] | None:
+    """The way to such a text, innermost step first."""
+    if isinstance(value, str):
+        return [] if _UNSTORABLE.search(value) else None
+    steps: Iterable[tuple[str, Any]] = ()
+    if isinstance(value, dict):
+        if any(map(_UNSTORABLE.search, value)):
+            return []
+        steps = ((f".{name}", inner) for name, inner in value.items())
+    elif isinstance(value, list):
+        steps = ((f"[{index}]", inner) for index, inner in enumerate(value))
+    for step, inner in steps:
+        path = _unstorable_in(inner)
+        if path is not None:
+            return [*path, step]
+    return None
+
+
 def _read_int(text: str) -> int:
-    if len(text) > _MAX_INT_DIGITS:
+    if len(text) > _MAX_NUMBER:
         raise InvalidRequest("a number has too many digits", reason="json_malformed")
     return int(text)
 
@@ -143,9 +190,13 @@ def _no_constant(name: str) -> Any:
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidRequest(f"the member {twice!r} stands twice", reason="json_malformed")
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise InvalidRequest(
+                    f"the member {name[:_LONGEST_NAME]!r} stands twice", reason="json_malformed"
+                )
+            seen.add(name)
     return members
 
 
