@@ -138,7 +138,7 @@ async def open_core(
         connectors=connectors,
         accounts=_everybodys(connectors, settings),
         tools=lambda: Tools(http=ProviderHttp(), clock=now, base_url=settings.url),
-        egress=Egress(),
+        egress=Egress(name_servers=settings.name_servers),
         policy=policy_of(settings),
         secrets=installation.open_secrets(settings.directory),
         writers={"standard": StandardWriter(), "wallet": WalletNotifications()},

@@ -20,6 +20,7 @@ _FILE = "CONFIG"  # KASSA_CONFIG names the TOML file
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 _ODD = re.compile(r"[@\s\\]")
 _LONGEST_SHOWN = 40
+_NAME_SERVER = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}(:[0-9]{1,5})?|[0-9a-fA-F:]{2,39}")
 _RANGES: Mapping[str, tuple[int, int]] = {
     "port": (1, 65535),
     "grpc_port": (1, 65535),
@@ -64,6 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     base_url: str = ""
     workers: int = 1
     trusted_proxies: tuple[str, ...] = ()
+    name_servers: tuple[str, ...] = ()
     demo: bool = False
     live: bool = False
     postgres_bin: str = ""
@@ -214,6 +216,9 @@ def _check_urls(settings: Settings) -> None:
 
 
 def _check_proxies(settings: Settings) -> None:
+    for text in settings.name_servers:
+        if not _NAME_SERVER.fullmatch(text):
+            raise InvalidRequest(f"name_servers must be addresses such as 10.0.0.53, got {text!r}")
     for text in settings.trusted_proxies:
         try:
             ip_network(text)

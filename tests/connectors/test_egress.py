@@ -253,7 +253,7 @@ def resolving_to(*answers: list[str]) -> tuple[Any, list[str]]:
     """A name server that gives the next list at each question, and the questions it was asked."""
     asked: list[str] = []
 
-    def lookup(host: str, port: int, *_: object) -> list[tuple[Any, ...]]:
+    async def lookup(host: str, port: int, _: int) -> list[tuple[Any, ...]]:
         asked.append(host)
         return [
             (

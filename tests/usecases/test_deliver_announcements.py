@@ -19,6 +19,7 @@ from kassa.faces.orders.notify import StandardWriter, webhook_secret
 from kassa.faces.wallet import signature
 from kassa.faces.wallet.signature import Signed
 from kassa.store import mailboxes
+from kassa.store.mailboxes import Places
 from kassa.usecases.deliver_announcements import Courier, deliver_announcements
 
 pytestmark = pytest.mark.anyio
@@ -210,7 +211,7 @@ async def test_a_worker_that_died_leaves_its_letter_to_the_next(
 ) -> None:
     await paid(shop, receiver)
     async with shop.core.db.connection() as connection:
-        [dead_workers] = await mailboxes.lease(connection, 10, timedelta(seconds=60))
+        [dead_workers] = await mailboxes.lease(connection, timedelta(seconds=60), Places(free=10))
     assert await deliver(shop) == 0  # the lease still runs
 
     await wait_out(shop)

@@ -3,8 +3,7 @@
 import asyncio
 import re
 import socket
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_network
 from typing import Any
 
@@ -14,6 +13,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from kassa.connectors.addresses import Network, may_call
 from kassa.connectors.base import NotSent
 from kassa.connectors.http import Answer, exchange, open_session
+from kassa.connectors.resolver import Lookup, NameServers, Turns, owner
 from kassa.domain.errors import InvalidRequest
 
 _MAX_URL_CHARACTERS = 1024
@@ -26,7 +26,6 @@ _SERVICE_PORTS = frozenset(
     {1433, 1521, 2049, 2181, 2375, 2376, 2379, 2380, 3306, 3389, 4369, 5432, 5672, 5900, 5984}
     | {6000, 6379, 6380, 6443, 9042, 9092, 9200, 9300, 10250, 11211, 26257, 27017}
 )
-_RESOLVER_THREADS = 8
 
 # Written out, so that no two parsers can read one text as two different hosts.
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]{0,30}+)://(?P<authority>[^/?#]*+)", re.IGNORECASE)
@@ -36,9 +35,6 @@ _AUTHORITY = re.compile(
 _UNWRITABLE = re.compile(r"[^!-\[\]-~]")  # all but printable ASCII; no space, no backslash
 _LABEL = re.compile(r"[a-zA-Z0-9_](?:[a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?")
 _NUMERIC_LABEL = re.compile(r"[0-9]{1,64}+|0[xX][0-9a-fA-F]{0,64}+")
-
-Lookup = Callable[..., Sequence[tuple[Any, ...]]]
-"""Called and answering like `socket.getaddrinfo`."""
 
 
 def check_url(url: str, *, allow_loopback: bool, live: bool, field: str | None = None) -> None:
@@ -110,22 +106,18 @@ class _Guard(AbstractResolver):
     def __init__(
         self,
         lookup: Lookup,
-        pool: ThreadPoolExecutor,
         *,
         allow_loopback: bool,
         also_blocked: Sequence[Network],
     ):
         self._lookup = lookup
-        self._pool = pool
         self._allow_loopback = allow_loopback
         self._also_blocked = also_blocked
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        found = await asyncio.get_running_loop().run_in_executor(
-            self._pool, lambda: self._lookup(host, port, family, socket.SOCK_STREAM)
-        )
+        found = await self._lookup(host, port, family)
         for *_, where in found:
             self._judge(where[0])
         return [
@@ -154,7 +146,7 @@ class _Guard(AbstractResolver):
             raise PermissionError(1, "the host is not on the public internet")
 
     async def close(self) -> None:
-        """Nothing of its own to close: the threads belong to Egress."""
+        """Nothing of its own to close: the name servers' sockets belong to Egress."""
 
 
 class Egress:
@@ -162,8 +154,9 @@ class Egress:
     so that every delivery is judged by the address it really goes to.
 
     `also_blocked`: networks that are public but ours, such as "198.41.0.0/24".
-    `lookup`: how names are resolved; in threads of its own, because a merchant's slow name
-    server may hold one for many seconds.
+    `name_servers`: whom to ask for addresses; none: those of this machine. `lookup`: how names
+    are resolved instead. A merchant's name server may never answer: each company has places of
+    its own for that, and each lookup ends after `connect_seconds`.
     """
 
     def __init__(
@@ -172,28 +165,37 @@ class Egress:
         connect_seconds: float = 3,
         total_seconds: float = 15,
         also_blocked: Sequence[str] = (),
-        lookup: Lookup = socket.getaddrinfo,
+        name_servers: Sequence[str] = (),
+        lookup: Lookup | None = None,
     ):
         self._connect_seconds = connect_seconds
         self._total_seconds = total_seconds
         self._also_blocked = tuple(map(ip_network, also_blocked))
-        self._lookup = lookup
-        self._pool = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="egress-resolver")
+        self._name_servers = NameServers(name_servers)
+        self._turns = Turns(lookup or self._name_servers.look_up, connect_seconds)
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self._closed = False
 
     async def post(
-        self, url: str, *, headers: Mapping[str, str], body: bytes, allow_loopback: bool
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes,
+        allow_loopback: bool,
+        company: str = "",
     ) -> Answer:
         """Send `body` once, byte for byte; of the answer's body at most 64 KB are read.
 
-        A redirect is an answer like any other. A forbidden address is `NotSent`.
+        `company`: whose address it is, and whose places are taken. A redirect is an answer like any
+        other. A forbidden address is `NotSent`.
         """
         if self._closed:
             return NotSent(reason="shutting down")
         fault = _fault(url, allow_loopback=allow_loopback, live=False)
         if fault:
             return NotSent(reason=f"this address cannot be used: {fault}")
+        owner.set(company)
         return await exchange(
             self._session(allow_loopback),
             "POST",
@@ -206,8 +208,7 @@ class Egress:
     def _session(self, allow_loopback: bool) -> aiohttp.ClientSession:
         if allow_loopback not in self._sessions:
             guard = _Guard(
-                self._lookup,
-                self._pool,
+                self._turns.look_up,
                 allow_loopback=allow_loopback,
                 also_blocked=self._also_blocked,
             )
@@ -230,5 +231,5 @@ class Egress:
         self._closed = True
         for session in self._sessions.values():
             await session.close()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        await self._name_servers.close()
         await asyncio.sleep(0)  # closing TLS connections need one turn of the loop

@@ -1,7 +1,7 @@
 """The outbox of announcements and the inbox of provider news; row state, never a cursor."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -18,40 +18,89 @@ class Leased:
     company_number: int
 
 
-async def lease(
-    connection: Any,
-    limit: int,
-    lease_for: timedelta,
-    *,
-    per_address: int = 1_000,
-    busy: Sequence[str] = (),
-) -> list[Leased]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Whose letters may set out. `free`: how many in all, of which `kept` only for companies that
+    have none under way. `per_company`, `per_address`: most under way at once. `companies`,
+    `addresses`: how many of each are under way already.
+    """
+
+    free: int
+    kept: int = 0
+    per_company: int = 1_000
+    per_address: int = 1_000
+    companies: Mapping[str, int] = field(default_factory=dict)
+    addresses: Mapping[str, int] = field(default_factory=dict)
+
+
+# Each company by a step through the index, not by reading all that is due; then its oldest.
+_LEASE = """
+with recursive waiting(company_id) as (
+  (select company_id from announcement where state = 'waiting' order by company_id limit 1)
+  union all
+  select (select a.company_id from announcement a
+           where a.state = 'waiting' and a.company_id > w.company_id
+           order by a.company_id limit 1)
+    from waiting w where w.company_id is not null),
+due as (
+  select d.company_id, d.id, d.url, d.next_at, coalesce(u.many, 0) as under_way
+    from waiting w
+    left join unnest($3::text[], $4::int[]) as u(company_id, many) using (company_id)
+    cross join lateral (
+      select a.company_id, a.id, a.url, a.next_at from announcement a
+       where a.company_id = w.company_id and a.state = 'waiting' and a.next_at <= now()
+         and a.url <> all($5)
+         and not exists (select from announcement b where b.company_id = a.company_id
+           and b.payment_id = a.payment_id and b.version < a.version
+           and b.state = 'waiting' and b.tries = 0)
+       order by a.next_at limit $6) d
+   where coalesce(u.many, 0) < $7),
+spread as (
+  select d.*, row_number() over (partition by d.url order by d.next_at)
+      + coalesce(u.many, 0) as at_address
+    from due d left join unnest($8::text[], $9::int[]) as u(url, many) using (url)),
+turns as (
+  select company_id, id, next_at, under_way
+      + row_number() over (partition by company_id order by next_at) as turn
+    from spread where at_address <= $10),
+chosen as (
+  select company_id, id, turn, row_number() over (order by turn, next_at) as place
+    from turns where turn <= $7),
+taken as (
+  select a.company_id, a.id from announcement a
+    join chosen c on c.company_id = a.company_id and c.id = a.id
+   where c.place <= $1 and (c.turn = 1 or c.place <= $1 - $11)
+     and a.state = 'waiting' and a.next_at <= now()
+     for update of a skip locked)
+update announcement t set next_at = now() + $2, epoch = t.epoch + 1, tries = t.tries + 1
+  from taken, company c
+ where t.company_id = taken.company_id and t.id = taken.id and c.id = t.company_id
+returning t.company_id, t.id, t.payment_id, t.version, t.kind, t.url, t.event_type,
+  t.created_at, t.tries, t.epoch, c.number
+"""
+
+
+async def lease(connection: Any, lease_for: timedelta, places: Places) -> list[Leased]:
     """Take due announcements; one that nobody reports back on is due again after the lease.
 
-    At most `per_address` for one address and none for the `busy` ones, so that a receiver that
-    hangs takes no place from the others. Of one payment only the oldest undelivered version's
-    first try goes before a newer one's.
+    The companies take turns, those with the fewest under way first, so that ten thousand letters
+    of one delay no letter of another's; and no address takes more than its places. Of one payment
+    only the oldest undelivered version's first try goes before a newer one's.
     """
+    full = [url for url, many in places.addresses.items() if many >= places.per_address]
     rows = await connection.fetch(
-        "with ranked as (select a.company_id, a.id, row_number()"
-        "     over (partition by a.url order by a.next_at) as place from announcement a"
-        "   where a.state = 'waiting' and a.next_at <= now() and a.url <> all($3)"
-        "   and not exists (select from announcement b where b.company_id = a.company_id"
-        "     and b.payment_id = a.payment_id and b.version < a.version"
-        "     and b.state = 'waiting' and b.tries = 0)),"
-        " due as (select a.company_id, a.id from announcement a join ranked r"
-        "     on r.company_id = a.company_id and r.id = a.id and r.place <= $4"
-        "   where a.state = 'waiting' and a.next_at <= now()"
-        "   order by a.next_at limit $1 for update of a skip locked)"
-        " update announcement t set next_at = now() + $2, epoch = t.epoch + 1, tries = t.tries + 1"
-        " from due, company c"
-        " where t.company_id = due.company_id and t.id = due.id and c.id = t.company_id"
-        " returning t.company_id, t.id, t.payment_id, t.version, t.kind, t.url, t.event_type,"
-        " t.created_at, t.tries, t.epoch, c.number",
-        limit,
+        _LEASE,
+        places.free,
         lease_for,
-        list(busy),
-        per_address,
+        list(places.companies),
+        list(places.companies.values()),
+        full,
+        2 * min(places.per_company, places.free),
+        places.per_company,
+        list(places.addresses),
+        list(places.addresses.values()),
+        places.per_address,
+        places.kept,
     )
     return [
         Leased(

@@ -10,13 +10,16 @@ import structlog
 
 from kassa.connectors.http import Answered
 from kassa.store import companies, mailboxes, orders
-from kassa.store.mailboxes import Leased
+from kassa.store.mailboxes import Leased, Places
 from kassa.usecases.core import Core, NotificationWriter
 
 _log = structlog.get_logger("kassa.outbox")
 _LEASE = timedelta(seconds=60)  # longer than a delivery can take
 _JITTER = 0.2  # seconds, not money: a share of the pause
+_AT_ONCE = 256  # seconds pass until a receiver that hangs is given up; the others go on meanwhile
+_PER_COMPANY = 32  # in flight for one company, however many letters and addresses it has
 _PER_ADDRESS = 8  # in flight to one address: a hanging receiver holds no more of us than this
+_KEPT = 4  # one place in so many is for companies that have none in flight
 _GONE = 410  # the receiver says: never again
 
 
@@ -35,30 +38,35 @@ async def deliver_announcements(
 
 
 class Courier:
-    """Keeps deliveries under way without waiting for the slowest: one bad address delays no other.
+    """Keeps deliveries under way without waiting for the slowest: one bad address delays no other,
+    and one company with many letters, or many bad addresses, no other company.
 
-    `at_once`: most deliveries in flight; to one address never more than `_PER_ADDRESS`.
+    `at_once`: most deliveries in flight.
     """
 
-    def __init__(self, at_once: int = 64, *, spread: Callable[[], float] = random.random):
+    def __init__(self, at_once: int = _AT_ONCE, *, spread: Callable[[], float] = random.random):
         self._at_once = at_once
         self._spread = spread  # jitter, not money
-        self._under_way: dict[asyncio.Task[None], str] = {}
+        self._under_way: dict[asyncio.Task[None], tuple[str, str]] = {}
 
     async def set_out(self, core: Core) -> int:
         """Start what is due and fits; returns how many deliveries that were."""
         free = self._at_once - len(self._under_way)
         if free <= 0:
             return 0
-        flying = Counter(self._under_way.values())
-        busy = [url for url, count in flying.items() if count >= _PER_ADDRESS]
+        places = Places(
+            free=free,
+            kept=self._at_once // _KEPT,
+            per_company=_PER_COMPANY,
+            per_address=_PER_ADDRESS,
+            companies=Counter(company for company, _ in self._under_way.values()),
+            addresses=Counter(url for _, url in self._under_way.values()),
+        )
         async with core.db.connection() as connection:
-            leased = await mailboxes.lease(
-                connection, free, _LEASE, per_address=_PER_ADDRESS, busy=busy
-            )
+            leased = await mailboxes.lease(connection, _LEASE, places)
         for item in leased:
             task = asyncio.create_task(_deliver(core, item, self._spread()))
-            self._under_way[task] = item.announcement.url
+            self._under_way[task] = (item.announcement.company_id, item.announcement.url)
             task.add_done_callback(self._landed)
         return len(leased)
 
@@ -88,6 +96,7 @@ async def _deliver(core: Core, leased: Leased, spread: float) -> None:  # jitter
         headers=letter.headers,
         body=letter.body,
         allow_loopback=core.policy.allow_loopback,
+        company=news.company_id,
     )
     if isinstance(answer, Answered):
         delivered = writer.arrived(answer.status, answer.body)
