@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from kassa import installation, observe
+from kassa import criticality, installation, observe
 from kassa.cashier import handover, pages
 from kassa.connectors.alipay.connector import AlipayConnector
 from kassa.connectors.base import Connector
@@ -26,7 +26,8 @@ from kassa.connectors.sandbox import pages as sandbox_pages
 from kassa.connectors.sandbox.books import SandboxBooks
 from kassa.connectors.sandbox.cards import SCENARIOS
 from kassa.connectors.sandbox.connector import SandboxConnector
-from kassa.domain.errors import KassaError
+from kassa.domain.brakes import Rate
+from kassa.domain.errors import KassaError, RateLimited
 from kassa.domain.providers import AccountStatus, Mode, ProviderAccount
 from kassa.faces import grpc_door, grpc_health, inbound, peer
 from kassa.faces.business import grpc as business_grpc
@@ -36,10 +37,12 @@ from kassa.faces.gateway import handlers as gateway
 from kassa.faces.orders import grpc as orders_grpc
 from kassa.faces.orders import handlers as orders
 from kassa.faces.orders.notify import StandardWriter
+from kassa.faces.reception import Reception
 from kassa.faces.wallet import handlers as wallet
 from kassa.faces.wallet.notify import WalletNotifications
 from kassa.settings import Settings
 from kassa.store.db import Database
+from kassa.usecases.admission import Admission, Limits
 from kassa.usecases.core import Core, Policy
 from kassa.usecases.ids import new_id
 from kassa.usecases.readiness import Readiness, readiness
@@ -71,6 +74,30 @@ def policy_of(settings: Settings) -> Policy:
         wallet_authorization_lifetime=timedelta(days=settings.wallet_authorization_days),
         authorization_margin=timedelta(minutes=settings.authorization_margin_minutes),
         capture_at_deadline=settings.capture_at_deadline,
+    )
+
+
+def limits_of(settings: Settings) -> Limits:
+    """What is 0 in the settings is as usual, or, in a demo, as good as no limit."""
+    demo = settings.demo
+
+    def or_else(said: int, usual: int, in_demo: int) -> int:
+        return said or (in_demo if demo else usual)
+
+    return Limits(
+        live=Rate(settings.live_requests_per_second, settings.live_requests_burst),
+        test=Rate(
+            or_else(settings.test_requests_per_second, 25, 20_000),
+            or_else(settings.test_requests_burst, 50, 40_000),
+        ),
+        address=Rate(
+            or_else(settings.address_requests_per_second, 20, 20_000),
+            or_else(settings.address_requests_burst, 200, 40_000),
+        ),
+        company_calls=or_else(settings.company_calls, 20, 2_000),
+        process_calls=or_else(settings.process_calls, 200, 4_000),
+        late=or_else(settings.late_milliseconds, 500, 10_000) / 1000,
+        wrong_credentials=settings.wrong_credentials,
     )
 
 
@@ -126,14 +153,19 @@ async def open_core(
     database_url: str,
     *,
     patience: float = 0,  # seconds, not money
+    processes: int = 1,
 ) -> AsyncIterator[Core]:
     """A Core on that database; sockets and pools are given back at the end.
 
-    `patience`: seconds to wait for a database that is still starting.
+    `patience`: seconds to wait for a database that is still starting. `processes`: how many of
+    this kind serve beside each other, and share the limits.
     Raises: ProviderUnavailable.
     """
     connectors = _built_in(settings)
+    limits = limits_of(settings).share(processes)
+    admission = Admission(limits, count=observe.count_turned_away)
     core = Core(
+        admission=admission,
         db=await Database(database_url, size=settings.database_connections).open(patience),
         connectors=connectors,
         accounts=_everybodys(connectors, settings),
@@ -144,9 +176,11 @@ async def open_core(
         writers={"standard": StandardWriter(), "wallet": WalletNotifications()},
         new_id=new_id,
     )
+    minding = asyncio.create_task(admission.mind_the_time())
     try:
         yield core
     finally:
+        minding.cancel()
         if core.running:
             await asyncio.wait(core.running, timeout=_LAST_WORK_SECONDS)
         for connector in (*core.connectors.values(), *core.retired):
@@ -169,15 +203,35 @@ def http_app(core: Core, settings: Settings) -> ASGIApp:
         *_ops(),
     ]
     if "sandbox" in core.connectors:
-        routes += sandbox_pages.routes(sandbox_books(settings), clock=now)
+        of_sandbox = sandbox_pages.routes(sandbox_books(settings), clock=now)
+        routes += [_guarded(core, route) for route in of_sandbox]
     app = Starlette(routes=routes, exception_handlers={404: _nothing_here, 405: _nothing_here})
     app.router.redirect_slashes = False  # it would lead to wherever Host says
     app.state.core = core
     app.state.test_cards = tuple(
         (one.spaced_number, one.name, one.happens, one.happens_zh) for one in SCENARIOS
     )
-    watched = observe.Watch(app, https=settings.url.startswith("https://"))
+    received = Reception(app, core)
+    watched = observe.Watch(received, https=settings.url.startswith("https://"))
     return peer.Forwarded(watched, peer.networks_of(settings.trusted_proxies))
+
+
+def _guarded(core: Core, route: Route) -> Route:
+    """A route of pages that know nothing of limits, with them."""
+    methods = sorted((route.methods or set()) - {"HEAD"})
+    traits = criticality.of_route(methods, route.path)
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            core.admission.enter(traits)
+        except RateLimited as error:
+            headers = {"Retry-After": str(error.retry_after_seconds)}
+            status = 429 if error.code == RateLimited.code else 503
+            return Response(error.message, status, headers, media_type="text/plain")
+        answer: Response = await route.endpoint(request)
+        return answer
+
+    return Route(route.path, endpoint, methods=methods)
 
 
 async def _nothing_here(request: Request, error: Exception) -> Response:
@@ -215,10 +269,11 @@ async def _ready(core: Core) -> Readiness:
 
 
 @asynccontextmanager
-async def grpc_server(core: Core) -> AsyncIterator[grpc.aio.Server]:
+async def grpc_server(core: Core, settings: Settings) -> AsyncIterator[grpc.aio.Server]:
     """Both gRPC faces, with reflection and health; started by the caller, and stopped at the end
     as soon as nobody is served any more, or after a few seconds."""
-    server = grpc_door.make_server(_GRPC_FACES)
+    trusted = peer.networks_of(settings.trusted_proxies)
+    server = grpc_door.make_server(_GRPC_FACES, core.admission, trusted)
     business_grpc.add_to(server, core)
     orders_grpc.add_to(server, core)
     names = (*_GRPC_FACES, grpc_health.NAME, reflection.SERVICE_NAME)

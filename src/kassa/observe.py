@@ -61,6 +61,11 @@ NOTIFICATIONS = Counter(
     "Notifications that providers posted, by what was done with them.",
     ["account", "outcome"],
 )
+TURNED_AWAY = Counter(
+    "kassa_requests_turned_away_total",
+    "Requests that a limit refused, or that were given up because there was too much to do.",
+    ["criticality", "reason"],
+)
 SECONDS = Histogram("kassa_request_seconds", "Time to answer.", ["face"], buckets=_BUCKETS)
 
 _meters: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
@@ -80,6 +85,12 @@ def count_notification(account: str, outcome: str) -> None:
     """Count one. `account`: one that there is; `outcome`: applied, duplicate, irrelevant, refused
     or parked."""
     NOTIFICATIONS.labels(account, outcome).inc()
+
+
+def count_turned_away(criticality: str, reason: str) -> None:
+    """Count one. `reason`: credential_rate, address_rate, wrong_credentials, company_calls or
+    busy."""
+    TURNED_AWAY.labels(criticality, reason).inc()
 
 
 FACES: Mapping[str, str] = {

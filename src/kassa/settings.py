@@ -4,6 +4,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,16 @@ _RANGES: Mapping[str, tuple[int, int]] = {
     "wallet_daily_limit_minor": (1, 2**63 - 1),
     "wallet_authorization_days": (1, 365),
     "authorization_margin_minutes": (1, 7 * 24 * 60),
+    "live_requests_per_second": (1, 1_000_000),
+    "live_requests_burst": (1, 1_000_000),
+    "test_requests_per_second": (0, 1_000_000),
+    "test_requests_burst": (0, 1_000_000),
+    "address_requests_per_second": (0, 1_000_000),
+    "address_requests_burst": (0, 1_000_000),
+    "company_calls": (0, 100_000),
+    "process_calls": (0, 100_000),
+    "late_milliseconds": (0, 600_000),
+    "wrong_credentials": (1, 1_000_000),
 }
 
 
@@ -53,7 +64,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     us; empty for http://host:port. `workers`: HTTP processes. `live`: real money, so demo
     conveniences and the sandbox provider are refused. `simulator_port`: where the demo plays
     real providers; 0 for 8090, or another when that is taken. `trusted_proxies`: networks whose
-    X-Forwarded-For is believed.
+    X-Forwarded-For is believed. Limits of 0 are as usual, and in a demo as good as none.
     """
 
     host: str = "127.0.0.1"
@@ -77,6 +88,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     wallet_authorization_days: int = 7
     authorization_margin_minutes: int = 60
     capture_at_deadline: bool = False
+    live_requests_per_second: int = 100
+    live_requests_burst: int = 200
+    test_requests_per_second: int = 0
+    test_requests_burst: int = 0
+    address_requests_per_second: int = 0
+    address_requests_burst: int = 0
+    company_calls: int = 0
+    process_calls: int = 0
+    late_milliseconds: int = 0
+    wrong_credentials: int = 50
     log_level: str = "info"
     alipay: Alipay | None = None
 
@@ -140,13 +161,14 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
             found[name] = _typed(variable, text, fields[name].type)
         else:
             raise InvalidRequest(
-                f"{variable} is not a setting; known are {', '.join(_variables(fields))}"
+                f"{variable} is not a setting; most like it are {_most_like(variable, fields)}"
             )
     return found
 
 
-def _variables(fields: Mapping[str, Any]) -> list[str]:
-    return sorted(_PREFIX + name.upper() for name in fields if name != "alipay")
+def _most_like(variable: str, fields: Mapping[str, Any]) -> str:
+    known = [_PREFIX + name.upper() for name in fields if name != "alipay"]
+    return ", ".join(get_close_matches(variable[:_LONGEST_SHOWN], known, n=3, cutoff=0))
 
 
 def _typed(variable: str, text: str, kind: Any) -> Any:

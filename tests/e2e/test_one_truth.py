@@ -71,9 +71,11 @@ WORDS = {
 
 
 @pytest.fixture
-async def shop(core: Any, client: Any, demo: Any, owner_url: str) -> AsyncIterator[Shop]:
+async def shop(
+    core: Any, settings: Any, client: Any, demo: Any, owner_url: str
+) -> AsyncIterator[Shop]:
     owner = await asyncpg.connect(owner_url)
-    async with app.grpc_server(core) as server:
+    async with app.grpc_server(core, settings) as server:
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

@@ -15,6 +15,7 @@ from prometheus_client import REGISTRY
 
 from kassa import app, observe
 from kassa.faces import grpc_door, grpc_health
+from kassa.settings import Settings
 from kassa.usecases.core import Core
 from moego.business.payment.v1 import payment_pb2
 
@@ -30,8 +31,8 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 @pytest.fixture
-async def channel(core: Core) -> AsyncIterator[grpc.aio.Channel]:
-    async with app.grpc_server(core) as server, Connected(server) as opened:
+async def channel(core: Core, settings: Settings) -> AsyncIterator[grpc.aio.Channel]:
+    async with app.grpc_server(core, settings) as server, Connected(server) as opened:
         yield opened
 
 
@@ -235,8 +236,8 @@ async def test_watchers_cannot_take_every_place(channel, key, monkeypatch):
 
 
 class TestHealth:
-    async def test_is_what_readyz_says(self, core: Core) -> None:
-        async with app.grpc_server(core) as server, Connected(server) as channel:
+    async def test_is_what_readyz_says(self, core: Core, settings: Settings) -> None:
+        async with app.grpc_server(core, settings) as server, Connected(server) as channel:
             stub = health_pb2_grpc.HealthStub(channel)
             for name in ("", "kassa.orders.v1.PaymentService"):
                 assert (await stub.Check(READ(service=name))).status == SERVING
@@ -248,14 +249,14 @@ class TestHealth:
             assert (await asyncio.wait_for(watching.read(), 5)).status == NOT_SERVING
             assert (await stub.Check(READ())).status == NOT_SERVING
 
-    async def test_of_who_is_not_heard_from_is_not_serving(self, monkeypatch) -> None:
+    async def test_of_who_is_not_heard_from_is_not_serving(self, core, monkeypatch) -> None:
         monkeypatch.setattr(grpc_health, "_PATIENCE_SECONDS", 0.05)
         hang = asyncio.Event()
 
         async def ready() -> bool:
             return await hang.wait()
 
-        server = grpc_door.make_server({})
+        server = grpc_door.make_server({}, core.admission)
         async with grpc_health.healthy(server, ["one"], ready), Connected(server) as channel:
             stub = health_pb2_grpc.HealthStub(channel)
             assert (await stub.Check(READ(service="one"))).status == NOT_SERVING

@@ -1,9 +1,11 @@
 """A brake on guessing: each client address may ask for a few unknown payments a minute."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address, ip_network
+from math import ceil
+
+from kassa.domain.brakes import Buckets, Rate
 
 MISSES = 10  # unknown tokens an address may try at once
 REFILL_SECONDS = 6.0  # one more try each: ten a minute
@@ -15,28 +17,18 @@ class MissGuard:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, addresses: int = _ADDRESSES):
         self._clock = clock
-        self._addresses = addresses
-        self._misses: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets = Buckets(Rate(1 / REFILL_SECONDS, MISSES), addresses)
 
     def __len__(self) -> int:
-        return len(self._misses)
+        return len(self._buckets)
 
     def wait_seconds(self, address: str) -> int:
         """0 when the address may look something up, else how long until it may."""
-        over = self._level(_network(address)) - (MISSES - 1)
-        return 0 if over <= 0 else max(1, round(over * REFILL_SECONDS))
+        return ceil(self._buckets.look(_network(address), self._clock()).wait)
 
     def missed(self, address: str) -> None:
         """Remember that the address asked for something that does not exist."""
-        key = _network(address)
-        self._misses[key] = (self._level(key) + 1, self._clock())
-        self._misses.move_to_end(key)
-        while len(self._misses) > self._addresses:
-            self._misses.popitem(last=False)
-
-    def _level(self, key: str) -> float:
-        count, at = self._misses.get(key, (0.0, 0.0))
-        return max(0.0, count - (self._clock() - at) / REFILL_SECONDS)
+        self._buckets.take(_network(address), self._clock())
 
 
 def _network(address: str) -> str:

@@ -6,6 +6,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from kassa import criticality
 from kassa.cashier import answers, screens
 from kassa.cashier.visits import core_of, speech_of, unknown
 from kassa.domain.errors import KassaError, NotFound, RateLimited
@@ -13,12 +14,16 @@ from kassa.usecases.handover import handover, way_back
 
 _MAX_BODY_BYTES = 8 * 1024  # what providers send back is below 1 KB
 _MAX_FIELDS = 20
+_PAGE, _BACK = "/providers/{account}/pay/{reference}", "/providers/{account}/paid/{reference}"
+_LEAVE = criticality.of_route("GET", _PAGE)
+_COME_BACK = criticality.of_route(["GET", "POST"], _BACK)
 
 
 async def leave(request: Request) -> Response:
     """A button to the provider's page: our pages run no script that could press it."""
     account, reference = _place(request)
     try:
+        core_of(request).admission.enter(_LEAVE)
         found = await handover(core_of(request), account, reference, query=speech_of(request).query)
     except KassaError as error:
         return _dead_end(request, error)
@@ -41,6 +46,7 @@ async def come_back(request: Request) -> Response:
     """On to where the payer was to come back; what the form says decides nothing."""
     account, reference = _place(request)
     try:
+        core_of(request).admission.enter(_COME_BACK)
         address = await way_back(
             core_of(request),
             account,
@@ -74,17 +80,20 @@ def _dead_end(request: Request, error: KassaError) -> Response:
     """Guesses are braked here as anywhere in the cashier."""
     if isinstance(error, NotFound):
         error = unknown(request)
+    pause = None
     if isinstance(error, RateLimited):
-        status, key = 429, "too_many"
+        pause = {"Retry-After": str(error.retry_after_seconds)}
+        limited = error.code == RateLimited.code
+        status, key = (429, "too_many") if limited else (503, "broken")
     elif isinstance(error, NotFound):
         status, key = 404, "not_found"
     else:
         status, key = 503, "broken"
     speech = speech_of(request)
-    return answers.html(speech, screens.message_screen(speech, key, here="/pay"), status)
+    return answers.html(speech, screens.message_screen(speech, key, here="/pay"), status, pause)
 
 
 routes: list[Route] = [
-    Route("/providers/{account}/pay/{reference}", leave, methods=["GET"]),
-    Route("/providers/{account}/paid/{reference}", come_back, methods=["GET", "POST"]),
+    Route(_PAGE, leave, methods=["GET"]),
+    Route(_BACK, come_back, methods=["GET", "POST"]),
 ]

@@ -1,7 +1,7 @@
 """The cashier's addresses under /pay: read the request, call a use case, show a screen."""
 
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import urlsplit
 
 import structlog
@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from kassa import criticality
 from kassa.cashier import answers, form, screens
 from kassa.cashier.assets import BY_NAME, PREFIX
 from kassa.cashier.form import Filled, Problem
@@ -217,15 +218,17 @@ _DEAD_ENDS = {
 """What a payer reads when there is no payment page to show."""
 
 
-def _page(handler: Handler) -> Handler:
+def _page(path: str, handler: Handler, methods: Sequence[str]) -> Route:
     """`handler`, with every failure told as a page and our own bugs logged without being told."""
+    traits = criticality.of_route(methods, path)
 
     async def endpoint(request: Request) -> Response:
         try:
+            core_of(request).admission.enter(traits)
             return await handler(request)
         except KassaError as error:
             status, key = _DEAD_ENDS.get(type(error), (503, "broken"))
-            if key == "broken":
+            if key == "broken" and not isinstance(error, RateLimited):
                 _log.error("cashier_failed", code=error.code, reason=error.reason)
             wait = error.retry_after_seconds if isinstance(error, RateLimited) else 0
         except Exception:  # noqa: BLE001 - our own bug: logged whole, told in no words
@@ -233,20 +236,21 @@ def _page(handler: Handler) -> Handler:
             status, key, wait = 500, "broken", 0
         speech = speech_of(request)
         known = status in (400, 403, 500, 503)
-        place = f"/pay/{request.path_params['token']}" if known else ""
+        token = request.path_params.get("token", "")
+        place = f"/pay/{token}" if known and token else ""
         page = screens.message_screen(
             speech, key, here=place or "/pay", reopen=place and f"{place}{speech.query}"
         )
         return answers.html(speech, page, status, {"Retry-After": str(wait)} if wait else None)
 
-    return endpoint
+    return Route(path, endpoint, methods=list(methods))
 
 
 routes: list[Route] = [
     Route(PREFIX + "{name}", static, methods=["GET"]),
-    Route("/pay/{token}", _page(pay), methods=["GET", "POST"]),
-    Route("/pay/{token}/confirm", _page(confirm), methods=["GET", "POST"]),
-    Route("/pay/{token}/result", _page(result), methods=["GET"]),
-    Route("/pay", _page(nowhere), methods=["GET", "POST"]),
-    Route("/pay/{rest:path}", _page(nowhere), methods=["GET", "POST"]),
+    _page("/pay/{token}", pay, ["GET", "POST"]),
+    _page("/pay/{token}/confirm", confirm, ["GET", "POST"]),
+    _page("/pay/{token}/result", result, ["GET"]),
+    _page("/pay", nowhere, ["GET", "POST"]),
+    _page("/pay/{rest:path}", nowhere, ["GET", "POST"]),
 ]

@@ -28,7 +28,9 @@ async def serve_http(
 ) -> None:
     async with AsyncExitStack() as stack:
         core = await stack.enter_async_context(
-            app.open_core(settings, database_url, patience=_PATIENCE_SECONDS)
+            app.open_core(
+                settings, database_url, patience=_PATIENCE_SECONDS, processes=settings.workers
+            )
         )
         if settings.demo and is_first:  # registered before anybody can be told we are ready
             await demo.make(core, settings)
@@ -60,7 +62,7 @@ async def serve_grpc(
     async with app.open_core(settings, database_url, patience=_PATIENCE_SECONDS) as core:
         if settings.demo:
             await _wait_for_demo(settings, stop)
-        async with app.grpc_server(core) as server:
+        async with app.grpc_server(core, settings) as server:
             server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
             await server.start()
             await stop.wait()

@@ -81,6 +81,13 @@ class RateLimited(KassaError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class Overloaded(RateLimited):
+    """Nothing is wrong with the request, but there is more to do than can be done; it was given
+    up so that what matters more is not."""
+
+    code = "overloaded"
+
+
 class ProviderUnavailable(KassaError):
     """The provider cannot be reached and nothing was sent to it."""
 
@@ -93,7 +100,9 @@ class AmbiguousCommit(KassaError):
     code = "ambiguous_commit"
 
 
-RETRYABLE = frozenset({"in_progress", "rate_limited", "provider_unavailable", "ambiguous_commit"})
+RETRYABLE = frozenset(
+    {"in_progress", "rate_limited", "overloaded", "provider_unavailable", "ambiguous_commit"}
+)
 """Codes after which the same request may be sent again unchanged."""
 
 ERRORS: Mapping[str, type[KassaError]] = {
@@ -109,6 +118,7 @@ ERRORS: Mapping[str, type[KassaError]] = {
         AmountTooLarge,
         UnsupportedOperation,
         RateLimited,
+        Overloaded,
         ProviderUnavailable,
         AmbiguousCommit,
     )

@@ -15,7 +15,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from kassa.domain.errors import InvalidRequest, KassaError
+from kassa import criticality
+from kassa.domain.errors import (
+    RETRYABLE,
+    InvalidRequest,
+    KassaError,
+    RateLimited,
+    Unauthenticated,
+)
 from kassa.usecases.core import Core
 from kassa.usecases.provider_calls import deadline
 
@@ -28,6 +35,7 @@ _MOST_PARTS = 10_000  # of a whole body
 _LONGEST_NAME = 100  # characters of a member's name that an error repeats
 # A string, whole so that nothing in it is taken for structure; or a mark of structure.
 _MARKS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},]', re.DOTALL)
+_A_MOMENT = 1  # second: what is under way is done by then, or nobody knows when
 _UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
 _log = structlog.get_logger("kassa.edge")
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -47,6 +55,7 @@ HTTP_STATUS: Mapping[str, int] = {
     "amount_too_large": 422,
     "unsupported": 422,
     "rate_limited": 429,
+    "overloaded": 503,
     "provider_unavailable": 503,
     "ambiguous_commit": 503,
     "internal": 500,
@@ -257,11 +266,16 @@ def route(
 ) -> Route:
     """A route whose KassaErrors are told by `write_error`, as are our bugs, without a cause."""
 
+    traits = criticality.of_route(method, path)
+
     async def endpoint(request: Request) -> Response:
         token = deadline.set(_deadline_of(request))
         try:
+            core_of(request).admission.enter(traits)
             return await handler(request)
         except KassaError as error:
+            if isinstance(error, Unauthenticated):
+                core_of(request).admission.unproved()
             return write_error(request, error)
         except Exception:  # noqa: BLE001 - logged whole; the caller gets a request id to quote
             _log.exception("unexpected", path=path, request_id=REQUEST_ID.get())
@@ -290,6 +304,13 @@ def _deadline_of(request: Request) -> float | None:  # seconds, not money
     except (ValueError, OverflowError, TypeError):
         return None
     return time.monotonic() + left.total_seconds()
+
+
+def pause_of(error: KassaError) -> int | None:
+    """Seconds after which the same request may be sent again; None where that does not help."""
+    if isinstance(error, RateLimited):
+        return error.retry_after_seconds
+    return _A_MOMENT if error.code in RETRYABLE else None
 
 
 def utc_text(moment: datetime) -> str:

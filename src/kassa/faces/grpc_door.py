@@ -15,6 +15,8 @@ from kassa import observe
 from kassa.domain.errors import InvalidRequest, Unauthenticated
 from kassa.faces import edge
 from kassa.faces.grpc_status import told
+from kassa.faces.peer import Network, address_of_call
+from kassa.usecases.admission import VISIT, Admission, Visit
 from kassa.usecases.provider_calls import deadline
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -55,11 +57,13 @@ OPTIONS: Sequence[tuple[str, Any]] = (
 )
 
 
-def make_server(faces: Mapping[str, str]) -> grpc.aio.Server:
-    """A server with nothing on it, behind the door. `faces`: their names by their services'."""
-    return grpc.aio.server(
-        interceptors=[Door(faces)], options=OPTIONS, maximum_concurrent_rpcs=_CALLS
-    )
+def make_server(
+    faces: Mapping[str, str], admission: Admission, trusted: Sequence[Network] = ()
+) -> grpc.aio.Server:
+    """A server with nothing on it, behind the door. `faces`: their names by their services';
+    `trusted`: proxies whose x-forwarded-for is believed."""
+    door = Door(faces, admission, trusted)
+    return grpc.aio.server(interceptors=[door], options=OPTIONS, maximum_concurrent_rpcs=_CALLS)
 
 
 def headers_of(context: Context) -> dict[str, str]:
@@ -88,10 +92,12 @@ class Door(grpc.aio.ServerInterceptor):
     other without an end, before we had heard of it.
     """
 
-    def __init__(self, faces: Mapping[str, str]):
+    def __init__(self, faces: Mapping[str, str], admission: Admission, trusted: Sequence[Network]):
+        self.admission = admission
+        self.trusted = trusted
+        self.log = structlog.get_logger("kassa.grpc")
         self._faces = faces
         self._streams = 0
-        self._log = structlog.get_logger("kassa.grpc")
 
     async def intercept_service(
         self,
@@ -106,11 +112,11 @@ class Door(grpc.aio.ServerInterceptor):
         work = _work_of(handler)
 
         async def stream(requests: Any, context: Context) -> None:
-            async with _Watched(self._log, context, method, face):
+            async with _Watched(self, context, method, face):
                 await self._streamed(work, requests, context)
 
         async def call(requests: Any, context: Context) -> Any:
-            async with _Watched(self._log, context, method, face) as watched:
+            async with _Watched(self, context, method, face) as watched:
                 return await watched.within(work(requests, context))
 
         if handler.response_streaming:
@@ -123,7 +129,7 @@ class Door(grpc.aio.ServerInterceptor):
     async def _streamed(self, work: Work, requests: Any, context: Context) -> None:
         if self._streams >= _STREAMS:
             code = grpc.StatusCode.RESOURCE_EXHAUSTED
-            await context.abort(code, "too many streams are open", _own())
+            await context.abort(code, "too many streams are open", trailing())
         self._streams += 1
         try:
             await work(requests, context)
@@ -181,22 +187,26 @@ def malformed() -> InvalidRequest:
 
 
 async def _nowhere(_: Any, context: Context) -> None:
-    await context.abort(grpc.StatusCode.UNIMPLEMENTED, "there is no such method here", _own())
+    await context.abort(grpc.StatusCode.UNIMPLEMENTED, "there is no such method here", trailing())
 
 
-def _own() -> tuple[tuple[str, str]]:
-    return ((REQUEST_ID, edge.REQUEST_ID.get()),)
+def trailing() -> tuple[tuple[str, str], ...]:
+    """What goes out with the end of every call."""
+    visit = VISIT.get()
+    said = ((REQUEST_ID, edge.REQUEST_ID.get()),)
+    return said if visit is None else said + visit.headers()
 
 
 class _Watched:
     """One call, from its arrival to its end."""
 
-    def __init__(self, log: Any, context: Context, method: str, face: str):
-        self._log = log
+    def __init__(self, door: Door, context: Context, method: str, face: str):
+        self._door = door
         self._context = context
         self._method = method
         self._face = face
         self._quiet = method.startswith(_HEALTH)
+        self._visit: Visit | None = None
         self._began = 0.0  # seconds, not money
 
     async def __aenter__(self) -> "_Watched":
@@ -208,7 +218,11 @@ class _Watched:
         ]
         request_id = observe.request_id(asked)
         edge.REQUEST_ID.set(request_id)
-        self._context.set_trailing_metadata(((REQUEST_ID, request_id),))
+        headers = self._context.invocation_metadata() or ()
+        said = [str(value) for name, value in headers if name == "x-forwarded-for"]
+        peer = address_of_call(self._context.peer(), said, self._door.trusted)
+        self._visit = self._door.admission.arrive(peer)
+        self._context.set_trailing_metadata(trailing())
         return self
 
     async def within(self, work: Awaitable[Any]) -> Any:
@@ -223,15 +237,17 @@ class _Watched:
             await self._context.abort(
                 grpc.StatusCode.DEADLINE_EXCEEDED,
                 f"the call was not done within {LONGEST_CALL:.0f} s",
-                _own(),
+                trailing(),
             )
 
     async def __aexit__(self, kind: Any, error: Any, trace: Any) -> bool:
+        if self._visit is not None:
+            self._door.admission.leave(self._visit)
         took = time.perf_counter() - self._began
         status = self._status(error)
         observe.count_request(self._face, status, took)
         if not self._quiet or status not in ("OK", "CANCELLED"):
-            self._log.info(
+            self._door.log.info(
                 "call",
                 method=self._method[:_LONGEST_METHOD],
                 status=status,

@@ -7,13 +7,15 @@ from typing import Any
 import grpc
 import grpc.aio
 from google.protobuf import message, message_factory
-from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.rpc import status_pb2
 
-from kassa.domain.errors import KassaError
+from kassa import criticality
+from kassa.domain.errors import KassaError, Unauthenticated
 from kassa.domain.principals import Principal
-from kassa.faces.grpc_door import Context, Headers, headers_of, malformed, read_message
+from kassa.faces.grpc_door import Context, Headers, headers_of, malformed, read_message, trailing
 from kassa.faces.grpc_status import told
+from kassa.usecases.admission import Admission
 
 Tell = Callable[[KassaError], status_pb2.Status]
 
@@ -39,6 +41,7 @@ class Face:
     """
 
     service: ServiceDescriptor
+    admission: Admission
     authenticate: Callable[[Headers], Awaitable[Principal]]
     methods: Mapping[str, Work]
     tell: Tell
@@ -54,7 +57,7 @@ def serve(server: grpc.aio.Server, face: Face) -> None:
     """
     handlers: dict[str, Any] = {
         method.name: grpc.stream_unary_rpc_method_handler(
-            _served(face, method.input_type, face.methods[method.name])
+            _served(face, method, face.methods[method.name])
         )
         for method in face.service.methods
     }
@@ -62,19 +65,37 @@ def serve(server: grpc.aio.Server, face: Face) -> None:
     server.add_generic_rpc_handlers((generic,))
 
 
-def _served(face: Face, input_type: Any, work: Work) -> Callable[[Any, Context], Awaitable[bytes]]:
-    kind = message_factory.GetMessageClass(input_type)
+def _served(
+    face: Face, method: MethodDescriptor, work: Work
+) -> Callable[[Any, Context], Awaitable[bytes]]:
+    kind = message_factory.GetMessageClass(method.input_type)
+    traits = criticality.OF[f"{face.service.full_name}/{method.name}"]
 
     async def handle(_: Any, context: Context) -> bytes:
         async with told(context, face.tell):
-            headers = headers_of(context)
-            call = Call(principal=await face.authenticate(headers), headers=headers)
+            face.admission.enter(traits)
+            call = await _announced(face, context)
             answer = await work(_parsed(kind, await read_message(context)), call)
             if call.said:
                 await context.send_initial_metadata(tuple(call.said.items()))
             return answer.SerializeToString()
 
     return handle
+
+
+async def _announced(face: Face, context: Context) -> Call:
+    """The call, its caller known and let in.
+
+    Raises: Unauthenticated, RateLimited.
+    """
+    try:
+        headers = headers_of(context)
+        principal = await face.authenticate(headers)
+    except Unauthenticated:
+        face.admission.unproved()
+        raise
+    context.set_trailing_metadata(trailing())
+    return Call(principal=principal, headers=headers)
 
 
 def _parsed(kind: type[message.Message], data: bytes) -> message.Message:

@@ -13,8 +13,9 @@ from grpc_status import rpc_status
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kassa.domain.errors import InvalidRequest, KassaError, RateLimited, UnsupportedOperation
+from kassa.domain.errors import InvalidRequest, KassaError, UnsupportedOperation
 from kassa.faces import edge
+from kassa.usecases.admission import VISIT
 
 DOMAIN = "kassa"
 """Whose reasons these are: ErrorInfo's reason means something only within its domain."""
@@ -31,6 +32,7 @@ CODE: Mapping[str, int] = {
     "amount_too_large": code_pb2.FAILED_PRECONDITION,
     "unsupported": code_pb2.UNIMPLEMENTED,
     "rate_limited": code_pb2.RESOURCE_EXHAUSTED,
+    "overloaded": code_pb2.UNAVAILABLE,
     "provider_unavailable": code_pb2.UNAVAILABLE,
     "ambiguous_commit": code_pb2.UNAVAILABLE,
 }
@@ -76,9 +78,10 @@ def status_of(error: KassaError) -> status_pb2.Status:
             field=_sayable(error.field), description=text
         )
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
-    if isinstance(error, RateLimited):
-        pause = duration_pb2.Duration(seconds=error.retry_after_seconds)
-        details.append(error_details_pb2.RetryInfo(retry_delay=pause))
+    pause = edge.pause_of(error)
+    if pause is not None:
+        delay = duration_pb2.Duration(seconds=pause)
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     if error.code == "internal":
         details.append(error_details_pb2.RequestInfo(request_id=edge.REQUEST_ID.get()))
     return status_pb2.Status(
@@ -114,8 +117,9 @@ def write_error(request: Request, error: KassaError) -> Response:
     headers: dict[str, str] = {}
     if status.code == code_pb2.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = _CHALLENGE
-    if isinstance(error, RateLimited):
-        headers["Retry-After"] = str(error.retry_after_seconds)
+    pause = edge.pause_of(error)
+    if pause is not None:
+        headers["Retry-After"] = str(pause)
     return edge.answer(to_json(status), http_status_of(status), headers)
 
 
@@ -141,6 +145,7 @@ async def told(
     """
     if edge.REQUEST_ID.get() == "-":
         edge.REQUEST_ID.set(uuid.uuid4().hex)
+    visit = VISIT.get()
     try:
         yield
     except KassaError as error:
@@ -153,6 +158,8 @@ async def told(
         return
     ended = rpc_status.to_status(status)
     said = (*ended.trailing_metadata, ("x-request-id", edge.REQUEST_ID.get()))
+    if visit is not None:
+        said += visit.headers()
     # gRPC may have ended the call itself: a message that is too large, a caller who is gone.
     with suppress(grpc.aio.InternalError, grpc.aio.UsageError):
         await context.abort(ended.code, ended.details, said)

@@ -11,6 +11,7 @@ from kassa.faces import edge
 from kassa.usecases.receive_notification import receive_notification
 
 _LIMIT = 256 * 1024
+_A_WHILE = 5  # seconds: for what is our own trouble
 _STATUS = {"invalid_request": 400, "not_found": 404, "provider_unavailable": 503}
 
 
@@ -30,7 +31,9 @@ async def notify(request: Request) -> Response:
 def write_error(_: Request, error: KassaError) -> Response:
     """Anything but success makes the provider send again; it needs no reasons."""
     status = _STATUS.get(error.code, 503)
-    return Response(error.code, status, media_type="text/plain")
+    pause = edge.pause_of(error) or _A_WHILE
+    headers = {"Retry-After": str(pause)} if status == 503 else None
+    return Response(error.code, status, headers, media_type="text/plain")
 
 
 routes = [edge.route("POST", "/providers/{account}", notify, write_error)]

@@ -72,6 +72,14 @@ def hash_secret(core: Core, secret: str) -> bytes:
 
 
 async def _prove(core: Core, lookup: str, kind: str, secret: str) -> Principal:
+    core.admission.try_credential(lookup)
+    principal = await _proved(core, lookup, kind, secret)
+    company = principal.company
+    core.admission.admit(lookup, company.id, test=not core.policy.live)
+    return principal
+
+
+async def _proved(core: Core, lookup: str, kind: str, secret: str) -> Principal:
     memory = _memory(core)
     proof = hashlib.blake2b(
         secret.encode("utf-8", "surrogatepass"), key=core.secrets.pepper[:64], digest_size=32
@@ -126,6 +134,7 @@ async def authenticate_customer(core: Core, token: str) -> Principal:
         key_id = str(jws.extract_compact(token.encode("ascii")).headers().get("kid", ""))
     except (JoseError, ValueError):
         raise Unauthenticated(_REFUSED) from None
+    core.admission.try_credential(f"jwt:{key_id}")
     credential = await _credential(core, f"jwt:{key_id}")
     if credential is None or credential.kind != "jwt_key" or not _is_active(credential):
         raise Unauthenticated(_REFUSED)
@@ -138,6 +147,8 @@ async def authenticate_customer(core: Core, token: str) -> Principal:
     name = str(claims["sub"])
     if len(name) > _LONGEST_NAME or not name.isprintable():
         raise Unauthenticated(_REFUSED)
+    company_id, test = credential.company.id, not core.policy.live
+    core.admission.admit(f"jwt:{key_id}", company_id, test=test, caller=name)
     return Principal(
         company=credential.company,
         business_id=credential.business_id,
@@ -166,7 +177,9 @@ async def find_wallet_client(core: Core, client_id: str) -> WalletClient | None:
     """The wallet client and its public keys; None when nobody has that id.
 
     `status`: active, disabled, or no_partner when its company is closed.
+    Raises: RateLimited.
     """
+    core.admission.try_credential(f"wallet:{client_id}")
     credential = await _credential(core, f"wallet:{client_id}")
     if credential is None or credential.kind != "wallet_client":
         return None
@@ -178,6 +191,15 @@ async def find_wallet_client(core: Core, client_id: str) -> WalletClient | None:
         status=status,
         keys=credential.public_keys,
     )
+
+
+def admit_wallet_client(core: Core, client: WalletClient) -> None:
+    """Its signature was found to be right: so it is that client, which has a rate of its own.
+
+    Raises: RateLimited, Overloaded.
+    """
+    name, test = f"wallet:{client.client_id}", not core.policy.live
+    core.admission.admit(name, client.company.id, test=test)
 
 
 async def company_by_number(core: Core, number: int) -> Company | None:

@@ -15,6 +15,7 @@ from kassa.domain.payments import Payment
 from kassa.domain.principals import Company
 from kassa.domain.providers import ProviderAccount
 from kassa.store.db import Database
+from kassa.usecases.admission import Admission
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +98,7 @@ class Core:
     """
 
     db: Database
+    admission: Admission
     connectors: MutableMapping[str, Connector]
     accounts: dict[str, ProviderAccount] = field(default_factory=dict)
     tools: Callable[[], Tools]

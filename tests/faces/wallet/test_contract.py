@@ -91,6 +91,7 @@ def test_only_what_may_be_repeated_is_told_as_unknown() -> None:
         "internal",
         "in_progress",
         "rate_limited",
+        "overloaded",
         "provider_unavailable",
         "ambiguous_commit",
     }

@@ -9,7 +9,7 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kassa.domain.errors import InvalidRequest, KassaError, NotFound, RateLimited
+from kassa.domain.errors import InvalidRequest, KassaError, NotFound
 from kassa.domain.lifecycle import ModificationStatus, PaymentStatus
 from kassa.domain.modifications import Modification
 from kassa.domain.payments import Payment
@@ -218,10 +218,9 @@ def write_error(request: Request, error: KassaError) -> Response:
     headers = dict(_NO_STORE)
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="kassa"'
-    if isinstance(error, RateLimited):
-        headers["Retry-After"] = str(error.retry_after_seconds)
-    elif status == 503 or error.code == "in_progress":
-        headers["Retry-After"] = "1"
+    pause = edge.pause_of(error)
+    if pause is not None:
+        headers["Retry-After"] = str(pause)
     body: Created | Refunded | Result = Result(paymentResult=False, error=text)
     if of_refund:
         body = Refunded(None, refundResult=False, error=text)

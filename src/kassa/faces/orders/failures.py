@@ -8,7 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kassa.domain.errors import RETRYABLE, InvalidRequest, KassaError, RateLimited
+from kassa.domain.errors import InvalidRequest, KassaError
 from kassa.faces import edge
 
 
@@ -30,6 +30,7 @@ FAILURES: Mapping[str, Failure] = {
     "amount_too_large": Failure(422, "invalid_request_error", "order_amount_invalid"),
     "unsupported": Failure(422, "invalid_request_error", "feature_not_enabled"),
     "rate_limited": Failure(429, "rate_limit_error", "request_failed"),
+    "overloaded": Failure(503, "api_error", "request_failed"),
     "provider_unavailable": Failure(503, "api_error", "provider_unavailable"),
     "ambiguous_commit": Failure(503, "api_error", "request_failed"),
     "internal": Failure(500, "api_error", "internal_error"),
@@ -114,8 +115,8 @@ def tell(error: KassaError, message: str) -> Response:
     """The failure as HTTP; with Retry-After wherever the same request may be sent again."""
     failure = failure_of(error)
     headers, advice = None, ""
-    if error.code in RETRYABLE:
-        pause = error.retry_after_seconds if isinstance(error, RateLimited) else 1
+    pause = edge.pause_of(error)
+    if pause is not None:
         headers = {"retry-after": str(pause)}
         advice = f"Send the same request again after {pause} s, with the same Idempotency-Key."
     # A member's name may hold half a character ("\ud800"), which no answer can.

@@ -59,6 +59,7 @@ def add_to(server: grpc.aio.Server, core: Core) -> None:
 
     face = Face(
         service=orders_pb2.DESCRIPTOR.services_by_name["PaymentService"],
+        admission=core.admission,
         authenticate=who,
         methods={"CreateOrder": create, "VerifyPayment": verify},
         tell=tell,

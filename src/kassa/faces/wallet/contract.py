@@ -109,6 +109,7 @@ ERROR_RESULT: Mapping[str, str] = {
     "amount_too_large": "PAYMENT_AMOUNT_EXCEED_LIMIT",
     "unsupported": "FUNCTION_NOT_MATCH",
     "rate_limited": "REQUEST_TRAFFIC_EXCEED_LIMIT",
+    "overloaded": "REQUEST_TRAFFIC_EXCEED_LIMIT",
     "provider_unavailable": "UNKNOWN_EXCEPTION",
     "ambiguous_commit": "UNKNOWN_EXCEPTION",
 }

@@ -18,6 +18,7 @@ from kassa.domain.errors import (
     KassaError,
     NotFound,
     PermissionDenied,
+    RateLimited,
     Unauthenticated,
 )
 from kassa.domain.lifecycle import PaymentStatus
@@ -28,7 +29,7 @@ from kassa.faces.wallet import changes, changes_contract, contract, reading, sig
 from kassa.faces.wallet.notify import KIND
 from kassa.faces.wallet.reach import find_payment, scope, synced
 from kassa.faces.wallet.reading import Members
-from kassa.usecases.authenticate import find_wallet_client
+from kassa.usecases.authenticate import admit_wallet_client, find_wallet_client
 from kassa.usecases.core import Core
 from kassa.usecases.create_order import NewOrder, check_order, create_order
 from kassa.usecases.pay_from_wallet import WalletPay, evaluate_wallet_pay, pay_from_wallet
@@ -130,11 +131,14 @@ def _signed(verb: Verb, own: Mapping[str, str] = contract.NO_REASONS) -> edge.Ha
         client = await _find_client(request)
         if client is None:
             raise Unauthenticated("no client has this Client-Id", reason="unknown_client")
+        pause = None
         try:
             answer = await verb(core, client, await _members(client, request))
         except KassaError as error:  # here, and not in _write_error, to sign in another thread
-            answer = contract.write_error(error, own)
-        return await _respond(request, answer)
+            if isinstance(error, Unauthenticated):
+                core.admission.unproved()
+            answer, pause = contract.write_error(error, own), edge.pause_of(error)
+        return await _respond(request, answer, pause)
 
     return handler
 
@@ -153,7 +157,11 @@ async def _find_client(request: Request) -> WalletClient | None:
     if len(named) != 1 or not named[0]:
         return None
     request.scope[_SIGNED_FOR] = named[0]
-    client = await find_wallet_client(edge.core_of(request), named[0])
+    try:
+        client = await find_wallet_client(edge.core_of(request), named[0])
+    except RateLimited:  # a signature costs more than all else here: none for who only guesses
+        del request.scope[_SIGNED_FOR]
+        raise
     if client is None:
         del request.scope[_SIGNED_FOR]
     return client
@@ -168,6 +176,7 @@ async def _members(client: WalletClient, request: Request) -> Members:
         raise PermissionDenied("this client is disabled", reason="client_disabled")
     body = await edge.read_bytes(request)
     _check_signature(client, request, body)
+    admit_wallet_client(edge.core_of(request), client)
     if client.status == "no_partner":
         raise PermissionDenied("the partner of this client is closed", reason="no_partner")
     if request.headers.get("content-encoding", "identity") != "identity":
@@ -194,17 +203,19 @@ def _target(request: Request) -> str:
     return signature.target_of(path, request.scope["query_string"])
 
 
-async def _respond(request: Request, answer: contract.Answer) -> Response:
+async def _respond(request: Request, answer: contract.Answer, pause: int | None = None) -> Response:
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_signers, _write, request, answer)
+    return await loop.run_in_executor(_signers, _write, request, answer, pause)
 
 
-def _write(request: Request, answer: contract.Answer) -> Response:
+def _write(request: Request, answer: contract.Answer, pause: int | None = None) -> Response:
     """The answer, signed over the request's own method and target; unsigned only when nobody has
     the Client-Id that asks."""
     body, client_id = edge.to_json(answer), request.scope.get(_SIGNED_FOR)
     now = contract.write_time(datetime.now(UTC))
     headers = {"response-time": now, "content-type": contract.CONTENT_TYPE}
+    if pause is not None:
+        headers["retry-after"] = str(pause)
     if client_id is not None:
         secrets = edge.core_of(request).secrets
         signed = signature.Signed(request.method, _target(request), client_id, now, body)
@@ -215,7 +226,7 @@ def _write(request: Request, answer: contract.Answer) -> Response:
 
 
 def _write_error(request: Request, error: KassaError) -> Response:
-    return _write(request, contract.write_error(error))
+    return _write(request, contract.write_error(error), edge.pause_of(error))
 
 
 # Last, and for every verb: whatever else is asked for here is an API that is not defined. It is

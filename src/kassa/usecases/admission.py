@@ -1,0 +1,239 @@
+"""Who may come in: rates by credential and by address, calls at once by company, and load.
+
+What is remembered is one process's own: a rate is shared out among the processes that serve.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from math import ceil
+
+import structlog
+
+from kassa.criticality import Traits
+from kassa.domain.brakes import (
+    Buckets,
+    Criticality,
+    Level,
+    Pauses,
+    Places,
+    Rate,
+    Recent,
+    is_shed,
+)
+from kassa.domain.errors import KassaError, Overloaded, RateLimited
+
+_log = structlog.get_logger("kassa.admission")
+_KEYS = 10_000  # remembered in each memory, about 2 MB
+_LONGEST_PAUSE = 60  # seconds
+_FORGIVEN_AFTER = 600  # seconds
+_GLANCE_SECONDS = 0.1  # seconds, not money
+_GLANCES = 5  # a process is late when it was late so many times running
+_A_MOMENT = 1  # second: until some call of many has ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """`live`, `test`: of each credential. `address`: of who shows none. `company_calls`: of one
+    company at once. `process_calls`, `late`: calls at once, and seconds that what is due waits for
+    its turn, that are all a process can take. `wrong_credentials`: of an address before pauses.
+    """
+
+    live: Rate
+    test: Rate
+    address: Rate
+    company_calls: int
+    process_calls: int
+    late: float  # seconds, not money
+    wrong_credentials: int
+
+    def share(self, processes: int) -> "Limits":
+        """Of each of so many processes."""
+        return Limits(
+            live=self.live.share(processes),
+            test=self.test.share(processes),
+            address=self.address.share(processes),
+            company_calls=ceil(self.company_calls / processes),
+            process_calls=self.process_calls,
+            late=self.late,
+            wrong_credentials=ceil(self.wrong_credentials / processes),
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Visit:
+    """A request while it is here. `level`: how the bucket stands that it took its token from."""
+
+    address: str
+    criticality: Criticality = Criticality.ORDINARY
+    busy: float = 0.0  # seconds, not money: as it was when it came
+    is_counted: bool = False
+    company: str = ""
+    level: Level | None = None
+    rate: Rate | None = None
+
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """RateLimit and RateLimit-Policy, as draft-ietf-httpapi-ratelimit-headers-10 has them."""
+        if self.level is None or self.rate is None:
+            return ()
+        left, full_in = self.level.left, ceil(self.level.full_in)
+        return (
+            ("ratelimit-policy", f'"requests";q={self.rate.burst};w={self.rate.window}'),
+            ("ratelimit", f'"requests";r={left};t={full_in}'),
+        )
+
+
+VISIT: ContextVar[Visit | None] = ContextVar("visit", default=None)
+
+
+def _nobody(_: str, __: str) -> None:
+    pass
+
+
+class Admission:
+    """The doors ask it. What goes wrong inside of it lets a request pass."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        count: Callable[[str, str], None] = _nobody,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        """`count`: told of each that is turned away, by its criticality and the reason."""
+        self.limits = limits
+        self._count = count
+        self._clock = clock
+        self._credentials = {
+            False: Buckets(limits.live, _KEYS),
+            True: Buckets(limits.test, _KEYS),
+        }
+        self._addresses = Buckets(limits.address, _KEYS)
+        self._wrong = Pauses(
+            free=limits.wrong_credentials,
+            longest=_LONGEST_PAUSE,
+            forgiven_after=_FORGIVEN_AFTER,
+            most=_KEYS,
+        )
+        self._proved: Recent[float] = Recent(_KEYS)
+        self._companies = Places(limits.company_calls)
+        self._inside = 0
+        self._late: deque[float] = deque([0], maxlen=_GLANCES)
+
+    @property
+    def busy(self) -> float:
+        """1 when this process has all it can take; more only when there are too many calls."""
+        late = min(min(self._late) / self.limits.late, 1)
+        return max(self._inside / self.limits.process_calls, late)
+
+    def arrive(self, address: str) -> Visit:
+        visit = Visit(address=address)
+        VISIT.set(visit)
+        return visit
+
+    def enter(self, traits: Traits) -> None:
+        """The current visit asks for something of that kind.
+
+        Raises: Overloaded, RateLimited.
+        """
+        self._allowing(self._enter, traits)
+
+    def _enter(self, visit: Visit, traits: Traits) -> None:
+        visit.criticality = traits.criticality
+        if traits.criticality is Criticality.PROBE:
+            return
+        visit.busy = self.busy
+        if is_shed(traits.criticality, visit.busy, test=False):
+            self._count(traits.criticality, "busy")
+            raise _too_busy()
+        visit.is_counted = True
+        self._inside += 1
+        if traits.public:
+            self._take(visit, self._addresses, visit.address, "address_rate")
+
+    def try_credential(self, name: str) -> None:
+        """Somebody shows a credential of that name, which is not proved yet. Who has shown many
+        wrong ones has to wait, unless this address has proved this one before: so nobody makes
+        others wait who share an address with them.
+
+        Raises: RateLimited.
+        """
+        self._allowing(self._try, name)
+
+    def _try(self, visit: Visit, name: str) -> None:
+        wait = self._wrong.wait(visit.address, self._clock())
+        if wait and self._proved.get(f"{visit.address} {name}") is None:
+            self._refuse(visit, "wrong_credentials", wait, "too many wrong credentials")
+
+    def unproved(self) -> None:
+        """The current visit showed no credential, or a wrong one."""
+        self._allowing(self._unproved)
+
+    def _unproved(self, visit: Visit) -> None:
+        if not self._wrong.wait(visit.address, self._clock()):  # while it waits, nothing is added
+            self._wrong.failed(visit.address, self._clock())
+
+    def admit(self, name: str, company: str, *, test: bool, caller: str = "") -> None:
+        """The credential is proved to be that company's. `caller`: who of its many bearers.
+
+        Raises: RateLimited, Overloaded.
+        """
+        self._allowing(self._admit, name, company, test, caller)
+
+    def _admit(self, visit: Visit, name: str, company: str, test: bool, caller: str) -> None:
+        if visit.company:
+            return  # one request is one, however often its caller is looked up
+        self._proved.put(f"{visit.address} {name}", self._clock())
+        self._take(visit, self._credentials[test], f"{name} {caller}", "credential_rate")
+        if is_shed(visit.criticality, visit.busy, test=test):
+            self._count(visit.criticality, "busy")
+            raise _too_busy()
+        if not self._companies.enter(company):
+            self._refuse(visit, "company_calls", _A_MOMENT, "too many calls are under way")
+        visit.company = company
+
+    def leave(self, visit: Visit) -> None:
+        """Give back what the visit held."""
+        if visit.is_counted:
+            self._inside -= 1
+            visit.is_counted = False
+        if visit.company:
+            self._companies.leave(visit.company)
+            visit.company = ""
+
+    def _take(self, visit: Visit, buckets: Buckets, key: str, reason: str) -> None:
+        visit.level, visit.rate = buckets.take(key, self._clock()), buckets.rate
+        if visit.level.wait:
+            self._refuse(visit, reason, visit.level.wait, "too many requests")
+
+    def _refuse(self, visit: Visit, reason: str, wait: float, said: str) -> None:
+        """Raises: RateLimited."""
+        self._count(visit.criticality, reason)
+        seconds = max(1, ceil(wait))
+        raise RateLimited(f"{said}; come back in {seconds} s", retry_after_seconds=seconds)
+
+    def _allowing(self, decide: Callable[..., None], *told: object) -> None:
+        visit = VISIT.get()
+        if visit is None:
+            return
+        try:
+            decide(visit, *told)
+        except KassaError:
+            raise
+        except Exception:  # noqa: BLE001 - our own bug must not keep payers out
+            _log.exception("unexpected")
+
+    async def mind_the_time(self) -> None:
+        """See how late this process is, until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + _GLANCE_SECONDS
+            await asyncio.sleep(_GLANCE_SECONDS)
+            self._late.append(max(loop.time() - due, 0))
+
+
+def _too_busy() -> Overloaded:
+    return Overloaded("too busy at the moment; come back soon", retry_after_seconds=_A_MOMENT)
