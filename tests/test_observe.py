@@ -244,7 +244,8 @@ async def test_readiness_names_each_check(client: Client) -> None:
     assert answer.json() == {
         "ready": True,
         "checks": dict.fromkeys(
-            ["database", "schema", "primary", "fsync", "full_page_writes", "synchronous_commit"],
+            "database schema primary writable fsync full_page_writes synchronous_commit"
+            " data_checksums synchronous_standby_names".split(),
             "ok",
         ),
     }

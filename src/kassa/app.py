@@ -42,10 +42,11 @@ from kassa.faces.wallet import handlers as wallet
 from kassa.faces.wallet.notify import WalletNotifications
 from kassa.settings import Settings
 from kassa.store.db import Database
+from kassa.store.server import Demands
 from kassa.usecases.admission import Admission, Limits
 from kassa.usecases.core import Core, Policy
 from kassa.usecases.ids import new_id
-from kassa.usecases.readiness import Readiness, readiness
+from kassa.usecases.readiness import Readiness, backlogs, readiness
 from kassa.workers.rounds import Chore, standard_chores
 
 SANDBOX_BOOKS = "sandbox/books.sqlite3"
@@ -99,6 +100,11 @@ def limits_of(settings: Settings) -> Limits:
         late=or_else(settings.late_milliseconds, 500, 10_000) / 1000,
         wrong_credentials=settings.wrong_credentials,
     )
+
+
+def demands_of(settings: Settings) -> Demands | None:
+    """What the database server has to be like before real money is taken on it."""
+    return Demands(settings.database_standby_names) if settings.live else None
 
 
 def sandbox_books(settings: Settings) -> SandboxBooks:
@@ -166,7 +172,9 @@ async def open_core(
     admission = Admission(limits, count=observe.count_turned_away)
     core = Core(
         admission=admission,
-        db=await Database(database_url, size=settings.database_connections).open(patience),
+        db=await Database(
+            database_url, size=settings.database_connections, demands=demands_of(settings)
+        ).open(patience),
         connectors=connectors,
         accounts=_everybodys(connectors, settings),
         tools=lambda: Tools(http=ProviderHttp(), clock=now, base_url=settings.url),
@@ -254,7 +262,7 @@ def _ops() -> list[Route]:
         return JSONResponse({"ready": found.ready, "checks": found.checks}, status)
 
     async def metrics(request: Request) -> Response:
-        found = await _ready(request.app.state.core)
+        found = await _counted(request.app.state.core)
         text = observe.metrics_text() + found.gauges().encode()
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
@@ -264,6 +272,13 @@ def _ops() -> list[Route]:
 async def _ready(core: Core) -> Readiness:
     try:
         return await readiness(core)
+    except KassaError as error:
+        return Readiness({"database": error.message}, None)
+
+
+async def _counted(core: Core) -> Readiness:
+    try:
+        return await backlogs(core)
     except KassaError as error:
         return Readiness({"database": error.message}, None)
 

@@ -81,6 +81,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     live: bool = False
     postgres_bin: str = ""
     database_connections: int = 8
+    database_standby_names: str = ""
     order_lifetime_days: int = 30
     wallet_order_lifetime_hours: int = 24
     wallet_limit_minor: int = 100_000_000

@@ -6,8 +6,15 @@ from typing import Any, cast
 
 import pytest
 
-from kassa.domain.errors import AmbiguousCommit, InvalidRequest, KassaError
-from kassa.usecases.batch import MOST, batched, to_the_end
+from kassa.domain.errors import (
+    AmbiguousCommit,
+    InProgress,
+    InvalidRequest,
+    KassaError,
+    ProviderUnavailable,
+)
+from kassa.usecases import batch
+from kassa.usecases.batch import MOST, Contended, batched, to_the_end
 from kassa.usecases.core import Core
 
 pytestmark = pytest.mark.anyio
@@ -38,6 +45,25 @@ class Verb:
         await asyncio.sleep(0.001)
         self.trouble(items)
         return [InvalidRequest(f"{item} is odd") if item % 2 else item * 2 for item in items]
+
+
+class Locked(Verb):
+    """A set verb whose item 4 somebody else holds for so many tries."""
+
+    def __init__(self, tries: int) -> None:
+        super().__init__()
+        self.tries = tries
+
+    async def many(self, core: Core, items: Sequence[int]) -> list[int | KassaError]:
+        self.sets.append(list(items))
+        await asyncio.sleep(0.001)
+        self.tries -= 4 in items
+        return [Contended() if item == 4 and self.tries >= 0 else item for item in items]
+
+
+@pytest.fixture(autouse=True)
+def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "_PATIENCE", 1.0)
 
 
 async def test_an_idle_server_adds_no_wait() -> None:
@@ -111,6 +137,68 @@ async def test_after_an_ambiguous_commit_nothing_is_tried_again() -> None:
 
     assert all(isinstance(answer, AmbiguousCommit) for answer in answers)
     assert len(verb.sets) == 1
+
+
+@pytest.mark.parametrize("error", [ProviderUnavailable("no database"), AmbiguousCommit("broke")])
+async def test_what_the_database_cannot_do_now_is_not_tried_in_halves(error: KassaError) -> None:
+    def trouble(_: Sequence[int]) -> None:
+        raise error
+
+    verb, core = Verb(trouble), a_core()
+
+    answers = await asyncio.gather(
+        *(verb.one(core, 2 * n) for n in range(8)), return_exceptions=True
+    )
+
+    assert answers == [error] * 8
+    assert len(verb.sets) == 1
+
+
+async def test_a_contended_item_is_tried_again_and_keeps_nobody_in_its_batch() -> None:
+    verb, core = Locked(3), a_core()
+
+    waiting = asyncio.create_task(verb.one(core, 4))
+    answers = await asyncio.gather(*(verb.one(core, n) for n in (2, 6, 8)))
+
+    assert answers == [2, 6, 8]
+    assert not waiting.done()
+    assert await waiting == 4
+    assert sum(4 in each for each in verb.sets) == 4
+
+
+async def test_a_batch_that_waited_for_an_unknown_lock_is_gone_through_one_by_one() -> None:
+    def trouble(items: Sequence[int]) -> None:
+        if 14 in items:
+            raise InProgress("locked")
+
+    verb, core = Verb(trouble), a_core()
+    answers = [asyncio.create_task(verb.one(core, 2 * n)) for n in range(16)]
+    await asyncio.sleep(0.5)
+
+    assert [n for n, answer in enumerate(answers) if not answer.done()] == [7]
+    assert sorted({len(each) for each in verb.sets}) == [1, 16]
+    sets = len(verb.sets)
+    assert await asyncio.gather(*(verb.one(core, n) for n in (100, 102))) == [200, 204]
+    assert len(verb.sets[sets:]) < 20
+    answers[7].cancel()
+
+
+async def test_an_item_that_is_known_to_wait_is_not_let_into_a_batch() -> None:
+    def trouble(items: Sequence[int]) -> None:
+        if 14 in items:
+            raise InProgress("locked")
+
+    verb, core = Verb(trouble), a_core()
+    verb.one = batched(verb.many, key=lambda item: item)
+    first = asyncio.create_task(verb.one(core, 14))
+    await asyncio.sleep(0.05)
+
+    again = asyncio.create_task(verb.one(core, 14))
+    await asyncio.gather(again, *(verb.one(core, 2 * n) for n in range(6)), return_exceptions=True)
+
+    assert all(len(each) == 1 for each in verb.sets if 14 in each)
+    with pytest.raises(InProgress):
+        await first
 
 
 async def test_a_caller_that_goes_away_cancels_neither_its_work_nor_its_neighbors() -> None:

@@ -18,9 +18,11 @@ from kassa.cli.children import environment
 from kassa.cli.supervisor import ChildSpec, Supervisor
 from kassa.domain.errors import InvalidRequest
 from kassa.settings import Settings
+from kassa.store import db, wire
 from kassa.store.embedded import EmbeddedPostgres
 from kassa.store.embedded_place import make_data_dir
 from kassa.store.migrate import migrate
+from kassa.store.server import Demands
 
 _ADDRESSES = "run/database.json"
 _BIND_PATIENCE_SECONDS = 8.0  # seconds, not money
@@ -73,6 +75,8 @@ def serve(settings: Settings, names: tuple[str, ...]) -> int:
     postgres, addresses = (open_database if "http" in names else attach)(settings)
     try:
         asyncio.run(migrate(addresses.owner_url))
+        if settings.live:
+            asyncio.run(db.check(addresses.app_url, Demands(settings.database_standby_names)))
         if settings.demo and "http" in names:
             settings = _with_simulator(settings, killed=mark.exists())
             names = (*names, "simulator")
@@ -220,8 +224,8 @@ def as_served(settings: Settings, addresses: Addresses) -> Settings:
 
 async def _answers(url: str) -> bool:
     try:
-        connection = await asyncpg.connect(url, timeout=3)
+        connection = await wire.connect(url, wire.QUICK)
     except (OSError, asyncpg.PostgresError, TimeoutError):
         return False
-    await connection.close()
+    connection.terminate()
     return True

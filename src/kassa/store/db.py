@@ -1,67 +1,59 @@
-"""The connection pool, and transactions whose commit is never cut short."""
+"""Connections and transactions: a deadline on everything but COMMIT, which is never cut short."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
-import msgspec
 
-from kassa.domain.errors import AmbiguousCommit, InProgress, ProviderUnavailable
+from kassa.domain.errors import AmbiguousCommit, ProviderUnavailable
+from kassa.store import server, trouble, wire
+from kassa.store.pool import Pool
+from kassa.store.pulse import Pulse, Vitals
+from kassa.store.server import Demands
+from kassa.store.wire import LONG, QUICK, Limits, Wire
 
-Connection = asyncpg.Connection  # pooled; sessions keep no state (the pool does not reset them)
-
-_LOST = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    # What asyncpg raises when the server's farewell came before our next query.
-    asyncpg.InternalClientError,
-    OSError,
-)
-_NOT_NOW = (
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-)
-_NOT_YET = (asyncpg.PostgresConnectionError, OSError, TimeoutError, *_NOT_NOW)
-_GLANCE_SECONDS = 0.25  # seconds, not money
-_CONTENTION = (
-    asyncpg.DeadlockDetectedError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.SerializationError,
-)
+# seconds, not money
+_GLANCE = 0.25
+_FREE = 5.0  # for a connection to become free
+_COMMIT = 10.0  # how long a caller waits for a COMMIT; the COMMIT itself goes on
+_NOT_YET = (asyncpg.PostgresConnectionError, OSError, TimeoutError)
+_PATIENT = f"begin; set local lock_timeout = '{int(LONG.lock)}s'"
 
 
-async def _keep_session(connection: Any) -> None:
-    """Instead of asyncpg's reset, which doubles a query's cost: we leave no session state."""
-
-
-async def _prepare(connection: Any) -> None:
-    # Binary, as COPY needs it: one byte that says the version, and then the text.
-    await connection.set_type_codec(
-        "jsonb",
-        encoder=lambda value: b"\x01" + msgspec.json.encode(value),
-        decoder=lambda data: msgspec.json.decode(memoryview(data)[1:]),
-        schema="pg_catalog",
-        format="binary",
-    )
+async def check(url: str, demands: Demands) -> None:
+    """Raises: ProviderUnavailable when no real money may be taken on that database."""
+    database = await Database(url, size=1, demands=demands).open()
+    await database.close()
 
 
 class Database:
-    """One pool per process. Only use cases open transactions."""
+    """The connections of one process. Only use cases open transactions.
 
-    def __init__(self, url: str, *, size: int = 10):
+    `size`: most connections for requests at once; for long work there may be as many more.
+    `demands`: what the server has to be like before money is taken on it; None if it need not.
+    """
+
+    def __init__(self, url: str, *, size: int = 10, demands: Demands | None = None):
         self._url = url
         self._size = size
-        self._pool: Any = None
+        self._demands = demands
+        self._quick = Pool(lambda: self._connect(QUICK), size)
+        self._long = Pool(lambda: self._connect(LONG), size)
+        # Not the long ones: what only takes its time would be ended.
+        self._pulse = Pulse(lambda: self._connect(QUICK), [self._quick], demands)
+        self._behind: set[asyncio.Task[None]] = set()
 
     @property
     def size(self) -> int:
         """Most connections at once."""
         return self._size
+
+    @property
+    def demands(self) -> Demands | None:
+        return self._demands
 
     async def open(self, patience: float = 0) -> "Database":  # seconds, not money
         """Connect; for `patience` seconds again and again, while the database starts.
@@ -71,88 +63,175 @@ class Database:
         until = time.monotonic() + patience
         while True:
             try:
-                self._pool = await self._connect()
-            except _NOT_YET as error:
+                self._quick.give(await self._quick.take(_FREE))
+            except Exception as error:
+                not_yet = isinstance(error, _NOT_YET) or trouble.translated(error) is not None
+                if isinstance(error, ProviderUnavailable) or not not_yet:
+                    raise
                 if time.monotonic() >= until:
-                    raise ProviderUnavailable(
-                        f"the database cannot be reached: {error or type(error).__name__}",
-                        reason="database_unavailable",
+                    raise trouble.unavailable(
+                        f"the database cannot be reached: {error or type(error).__name__}"
                     ) from error
-                await asyncio.sleep(_GLANCE_SECONDS)
+                await asyncio.sleep(_GLANCE)
             else:
+                self._pulse.start()
                 return self
 
-    async def _connect(self) -> Any:
-        return await asyncpg.create_pool(
-            self._url,
-            min_size=min(2, self._size),
-            max_size=self._size,
-            reset=_keep_session,
-            init=_prepare,
-            server_settings={
-                "application_name": "kassa",
-                "lock_timeout": "5s",
-                "idle_in_transaction_session_timeout": "15s",
-            },
-        )
+    async def _connect(self, limits: Limits) -> Wire:
+        made = await wire.connect(self._url, limits)
+        if self._demands is not None:
+            try:
+                refusal = server.refusal(await server.state(made), self._demands)
+            except BaseException:
+                made.terminate()
+                raise
+            if refusal:
+                made.terminate()
+                raise ProviderUnavailable(refusal, reason="database_unsafe")
+        return made
 
     async def close(self) -> None:
-        if self._pool is not None:
-            await self._pool.close()
+        if self._behind:
+            await asyncio.wait(self._behind, timeout=_COMMIT)
+        await self._pulse.stop()
+        await self._quick.close()
+        await self._long.close()
+
+    async def vitals(self, patience: float) -> Vitals:  # seconds, not money
+        """How the server is, and whether it can be written to.
+
+        Raises: ProviderUnavailable when that cannot be told within `patience`.
+        """
+        return await self._pulse.vitals(patience)
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Any]:
+    async def connection(self, *, long: bool = False, writes: bool = False) -> AsyncIterator[Any]:
         """A connection for single statements, each its own transaction.
 
+        `long`: nobody's request waits for them, and they have minutes. `writes`: what is lost on
+        the way may have happened.
         Raises: ProviderUnavailable while the database cannot be reached, InProgress when rows
-        stay locked by somebody else for too long.
+        stay locked by somebody else for too long, AmbiguousCommit.
         """
+        pool = self._long if long else self._quick
+        taken = await self._take(pool)
         try:
-            async with self._pool.acquire(timeout=10) as connection:
-                yield connection
-        except _CONTENTION as error:
-            raise InProgress("somebody else is changing the same; send it again") from error
-        except (*_LOST, *_NOT_NOW, TimeoutError) as error:
-            raise ProviderUnavailable(
-                "the database cannot be reached; try again shortly", reason="database_unavailable"
-            ) from error
+            yield taken
+        except Exception as error:
+            if isinstance(error, TimeoutError) or trouble.is_lost(error):
+                taken.terminate()
+            self._give(pool, taken)
+            if writes and trouble.is_lost(error):
+                trouble.complaints.note("lost", error)
+                raise AmbiguousCommit("the connection broke while it wrote") from error
+            told = trouble.translated(error)
+            if told is None:
+                raise
+            raise told from error
+        except BaseException:
+            self._aside(self._mend(pool, taken))
+            raise
+        doubted = taken.doubted
+        self._give(pool, taken)
+        if doubted:
+            raise AmbiguousCommit("the standby did not confirm the commit")
+
+    async def _take(self, pool: Pool) -> Wire:
+        if self._pulse.refusal:
+            raise ProviderUnavailable(self._pulse.refusal, reason="database_unsafe")
+        try:
+            return await pool.take(_FREE)
+        except TimeoutError as error:
+            trouble.complaints.note("no connection is free", error)
+            raise trouble.unavailable() from error
+        except Exception as error:
+            if isinstance(error, asyncpg.PostgresError):
+                trouble.translated(error)  # for the log
+                raise trouble.unavailable() from error
+            raise (trouble.translated(error) or error) from error
+
+    def _give(self, pool: Pool, taken: Wire) -> None:
+        if not taken.kept:  # else somebody else will
+            pool.give(taken)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Any]:
+    async def transaction(self, *, long: bool = False, hot: bool = False) -> AsyncIterator[Any]:
         """A read-committed transaction; it commits when the block ends without an exception.
 
-        The commit runs to its end even when the caller is canceled: a canceled COMMIT would leave
-        nobody knowing whether it happened.
+        `hot`: others wait behind it, so it waits for no lock longer than half a second. The
+        commit runs to its end even when the caller is canceled, or is tired of waiting: a
+        canceled COMMIT would leave nobody knowing whether it happened.
         Raises: ProviderUnavailable (nothing happened), AmbiguousCommit (re-read by key first).
         """
-        async with self.connection() as connection:
-            work = connection.transaction()
-            await work.start()
+        async with self.connection(long=long) as taken:
+            await taken.begin("begin" if hot or long else _PATIENT)
             try:
-                yield connection
-            except BaseException:
-                await _roll_back(connection, work)
+                yield taken
+            except Exception as error:
+                await _roll_back(taken, error)
                 raise
-            commit = asyncio.ensure_future(work.commit())
+            await self._commit(self._long if long else self._quick, taken)
+
+    async def _commit(self, pool: Pool, taken: Wire) -> None:
+        if taken.is_closed():
+            raise trouble.unavailable()
+        commit = asyncio.create_task(taken.commit())
+        try:
+            await asyncio.wait({commit}, timeout=_COMMIT)
+        except asyncio.CancelledError:
             try:
-                await asyncio.shield(commit)
-            except asyncio.CancelledError:
-                await asyncio.wait([commit])
-                raise
-            except (*_LOST, *_NOT_NOW) as error:
-                _hang_up(connection)
-                raise AmbiguousCommit("the connection broke during COMMIT") from error
+                await asyncio.wait({commit}, timeout=_COMMIT)
+            finally:
+                self._leave(pool, taken, commit)
+            raise
+        if not commit.done():
+            self._leave(pool, taken, commit)
+            raise AmbiguousCommit("the database has not answered the COMMIT")
+        error = commit.exception()
+        if error is not None:
+            if trouble.rolled_back(error):
+                raise error
+            trouble.complaints.note("lost during COMMIT", error)
+            taken.terminate()
+            raise AmbiguousCommit("the connection broke during COMMIT") from error
+        if commit.result() != "COMMIT":
+            raise RuntimeError("a statement had failed, and its error was not heeded")
+
+    def _leave(self, pool: Pool, taken: Wire, commit: "asyncio.Task[str]") -> None:
+        """Nobody waits for this COMMIT any more; its place stays taken until it has ended."""
+        taken.kept = True
+        self._aside(_ended(pool, taken, commit))
+
+    async def _mend(self, pool: Pool, taken: Wire) -> None:
+        """Whoever used it went away in the middle: the statement is canceled by now or soon."""
+        if taken.kept:
+            return
+        try:
+            await taken.roll_back()
+        except Exception:  # noqa: BLE001 - whatever it was, it is not used again
+            pool.drop(taken)
+        else:
+            pool.give(taken)
+
+    def _aside(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._behind.add(task)
+        task.add_done_callback(self._behind.discard)
 
 
-async def _roll_back(connection: Any, work: Any) -> None:
+async def _ended(pool: Pool, taken: Wire, commit: "asyncio.Task[str]") -> None:
+    await asyncio.wait({commit})
+    if commit.exception() is None:
+        pool.give(taken)
+    else:
+        pool.drop(taken)
+
+
+async def _roll_back(taken: Wire, error: Exception) -> None:
+    if taken.is_closed() or trouble.is_lost(error):
+        taken.terminate()
+        return
     try:
-        await work.rollback()
-    except (*_LOST, *_NOT_NOW):
-        _hang_up(connection)
-
-
-def _hang_up(connection: Any) -> None:
-    # The pool may have taken back what is closed, and then answers with an error of its own,
-    # which would be told instead of the one that matters.
-    with suppress(asyncpg.InterfaceError):
-        connection.terminate()
+        await taken.roll_back()
+    except Exception:  # noqa: BLE001 - a connection that cannot do that ends it by being closed
+        taken.terminate()

@@ -259,19 +259,29 @@ async def give_up_news(connection: Any, key: NewsKey, result: str) -> None:
     )
 
 
-async def applied(connection: Any, keys: Sequence[NewsKey]) -> set[NewsKey | None]:
-    """Those of them that have been applied. Asked under the lock of what they tell about, so that
-    none is applied twice."""
+async def applied(
+    connection: Any, keys: Sequence[NewsKey]
+) -> tuple[set[NewsKey | None], set[NewsKey | None]]:
+    """Those of them that have been applied; and those that somebody else has just now. The others
+    are locked. Asked under the lock of what they tell about, so that none is applied twice."""
     if not keys:
-        return set()
-    rows = await connection.fetch(
-        "select n.company_id, n.account, n.dedupe_key from provider_news n"
-        " join unnest($1::text[], $2::text[], $3::text[]) as k(c, a, d)"
+        return set(), set()
+    of = (
+        " from provider_news n join unnest($1::text[], $2::text[], $3::text[]) as k(c, a, d)"
         "   on k.c = n.company_id and k.a = n.account and k.d = n.dedupe_key"
-        " where n.applied_at is not null",
+    )
+    names = "n.company_id, n.account, n.dedupe_key"
+    rows = await connection.fetch(
+        f"with held as materialized (select {names}, n.applied_at{of}"
+        f"   order by {names} for no key update of n skip locked)"
+        f" select {names}, h.company_id is null, h.applied_at is not null{of}"
+        "  left join held h on h.company_id = n.company_id and h.account = n.account"
+        "   and h.dedupe_key = n.dedupe_key",
         *_arrays(keys),
     )
-    return {NewsKey(*row) for row in rows}
+    return {NewsKey(*row[:3]) for row in rows if row[4]}, {
+        NewsKey(*row[:3]) for row in rows if row[3]
+    }
 
 
 async def mark_applied(connection: Any, done: Sequence[tuple[NewsKey, str, str]]) -> None:

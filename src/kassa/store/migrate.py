@@ -2,11 +2,13 @@
 
 import hashlib
 import re
+from functools import cache
 from importlib.resources import files
 
 import asyncpg
 
 from kassa.domain.errors import InvalidRequest
+from kassa.store import wire
 
 _LOCK = 0x6B617373  # one migration at a time, over all processes of a database
 _NAME = re.compile(r"(\d{4})_\w{1,99}\.sql")
@@ -34,7 +36,7 @@ async def migrate(url: str) -> int:
     Waits for another migrator. Refuses a database whose applied scripts differ from ours.
     Raises: InvalidRequest.
     """
-    connection = await asyncpg.connect(url)
+    connection = await wire.connect(url, wire.MIGRATING)
     try:
         await connection.execute("select pg_advisory_lock($1)", _LOCK)
         await connection.execute(_TABLE)
@@ -49,25 +51,33 @@ async def migrate(url: str) -> int:
                         f"migration {name} is not the one this database was made with"
                     )
                 continue
-            async with connection.transaction():
-                await connection.execute("set local lock_timeout = '5s'")
-                await connection.execute(text)
-                await connection.execute(
-                    "insert into schema_migration (number, name, checksum) values ($1, $2, $3)",
-                    number,
-                    name,
-                    checksum,
-                )
+            await connection.begin("begin; set local lock_timeout = '5s'")
+            await connection.execute(text)
+            await connection.execute(
+                "insert into schema_migration (number, name, checksum) values ($1, $2, $3)",
+                number,
+                name,
+                checksum,
+            )
+            await connection.commit()
             count += 1
         role = await connection.fetchval("select 1 from pg_roles where rolname = 'kassa_app'")
         if role:
             await connection.execute("grant select on schema_migration to kassa_app")
         return count
     finally:
-        await connection.close()
+        connection.terminate()  # what is open is undone
 
 
 async def is_current(connection: "asyncpg.Connection[asyncpg.Record]") -> bool:
     """Whether every script we know has been applied."""
-    newest = await connection.fetchval("select max(number) from schema_migration")
-    return newest is not None and newest >= max(number for number, _, _ in _scripts())
+    try:
+        newest = await connection.fetchval("select max(number) from schema_migration")
+    except asyncpg.UndefinedTableError:
+        return False
+    return newest is not None and newest >= _newest()
+
+
+@cache
+def _newest() -> int:
+    return max(number for number, _, _ in _scripts())

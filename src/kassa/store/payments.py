@@ -49,6 +49,22 @@ async def lock(connection: Any, keys: Keys) -> datetime:
     return await clock(connection)
 
 
+async def try_lock(connection: Any, keys: Keys) -> tuple[datetime, set[tuple[str, str]]]:
+    """As `lock`, but waits for nobody: gives the (company, order id)s that were to be had."""
+    rows = await connection.fetch(
+        "with wanted as materialized (select distinct p.company_id, p.order_id from payment p"
+        " join unnest($1::text[], $2::text[]) as k(c, id) on k.c = p.company_id and k.id = p.id"
+        " where p.company_id = any($1) and p.id = any($2)),"
+        " held as materialized (select o.company_id, o.id from wanted w"
+        "   join orders o on o.company_id = w.company_id and o.id = w.order_id"
+        "   order by o.company_id, o.id for update of o skip locked)"
+        # The time after the locks; and a row of it though none was to be had.
+        " select clock_timestamp(), h.company_id, h.id from (select) one left join held h on true",
+        *_arrays(keys),
+    )
+    return max(row[0] for row in rows), {(row[1], row[2]) for row in rows if row[2] is not None}
+
+
 async def clock(connection: Any) -> datetime:
     """The database's time, which is the one that counts."""
     now: datetime = await connection.fetchval("select statement_timestamp()")
@@ -343,10 +359,18 @@ async def attempt_of_reference(
 
 async def next_number(connection: Any, company_id: str, name: str) -> int:
     """The company's next small integer under `name`; the row lock hands each out once."""
-    value: int = await connection.fetchval(
-        "insert into counter as t (company_id, name, value) values ($1, $2, 1)"
-        " on conflict (company_id, name) do update set value = t.value + 1 returning t.value",
-        company_id,
+    return (await last_numbers(connection, {company_id: 1}, name))[company_id]
+
+
+async def last_numbers(connection: Any, wanted: Mapping[str, int], name: str) -> dict[str, int]:
+    """Hand out so many small integers to each company; gives the last of each one's."""
+    rows = await connection.fetch(
+        "insert into counter as t (company_id, name, value)"
+        " select c, $3, n from unnest($1::text[], $2::bigint[]) as w(c, n) order by c"
+        " on conflict (company_id, name) do update set value = t.value + excluded.value"
+        " returning t.company_id, t.value",
+        list(wanted),
+        list(wanted.values()),
         name,
     )
-    return value
+    return {row[0]: row[1] for row in rows}

@@ -19,7 +19,7 @@ async def newest_rules(connection: Any, company_id: str) -> tuple[int, list[Any]
 
 async def add_rules(connection: Any, company_id: str, rules: list[Any], *, actor: str) -> int:
     """Store the next version; returns its number."""
-    await connection.execute("select from company where id = $1 for update", company_id)
+    await connection.execute("select from company where id = $1 for no key update", company_id)
     version: int = await connection.fetchval(
         "insert into route_rules (company_id, version, rules, actor)"
         " select $1, coalesce(max(version), 0) + 1, $2, $3 from route_rules"

@@ -1,13 +1,76 @@
-"""What the database server says of itself."""
+"""What the database server says of itself, and what real money asks of it."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "fsync": ("on",),
+    "full_page_writes": ("on",),
+    "synchronous_commit": ("on", "remote_apply"),
+    "data_checksums": ("on",),
+}
+_STANDBYS = "synchronous_standby_names"
+CHECKED = (*_NEEDED, _STANDBYS)
+_REMEDIES: Mapping[str, str] = {
+    "synchronous_commit": "ALTER SYSTEM SET synchronous_commit = on, SELECT pg_reload_conf(), and"
+    " ALTER ROLE or ALTER DATABASE … RESET synchronous_commit where it was set for those",
+    "data_checksums": "stop the server and run pg_checksums --enable",
+}
 
-async def is_standby(connection: Any) -> bool:
-    """Whether it only repeats another server's writes."""
-    return bool(await connection.fetchval("select pg_is_in_recovery()"))
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """`settings`: by name, as they are in force for the connection that asked."""
+
+    standby: bool
+    read_only: bool
+    settings: Mapping[str, str]
 
 
-async def setting(connection: Any, name: str) -> str:
-    """The value in force for this connection."""
-    return str(await connection.fetchval("select current_setting($1)", name))
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What live mode asks. `standbys`: what synchronous_standby_names has to be; "" if anything
+    will do."""
+
+    standbys: str = ""
+
+
+_STATE = (
+    "select pg_is_in_recovery(), current_setting('transaction_read_only') = 'on', "
+    + ", ".join(f"current_setting('{name}')" for name in (*_NEEDED, _STANDBYS))
+)
+
+
+async def state(connection: Any) -> State:
+    row = await connection.fetchrow(_STATE)
+    return State(row[0], row[1], dict(zip(CHECKED, row[2:], strict=True)))
+
+
+def shortcomings(found: State, demands: Demands) -> dict[str, str]:
+    """Each setting under which acknowledged payments may be lost, and what to do about it."""
+    wrong = {}
+    for name, good in _NEEDED.items():
+        value = found.settings[name]
+        if value not in good:
+            remedy = _REMEDIES.get(name, f"ALTER SYSTEM SET {name} = on, SELECT pg_reload_conf()")
+            wrong[name] = f"is {value}: commits may be lost; {remedy}"
+    names = found.settings[_STANDBYS]
+    if demands.standbys and _bare(names) != _bare(demands.standbys):
+        wrong[_STANDBYS] = (
+            f"is {names!r} and database_standby_names says {demands.standbys!r}: make them alike"
+        )
+    return wrong
+
+
+def refusal(found: State, demands: Demands) -> str:
+    """Why no real money may be taken on this connection, in one sentence; "" if it may."""
+    if found.standby:
+        return "live mode needs the primary, and this database is a standby: connect to the primary"
+    for name, words in shortcomings(found, demands).items():
+        return f"live mode takes no money on this database: {name} {words}"
+    return ""
+
+
+def _bare(names: str) -> str:
+    return "".join(names.split())

@@ -60,6 +60,22 @@ async def lock_balances(
     return {(row[0], row[1], row[2]): row[3] for row in rows}
 
 
+async def try_lock_balances(
+    connection: Any, keys: Sequence[tuple[str, str, str]]
+) -> tuple[dict[tuple[str, str, str], int], set[tuple[str, str, str]]]:
+    """As `balances`, locked where nobody else has them; and those that somebody else has."""
+    rows = await connection.fetch(
+        f"with held as materialized ({_BALANCES} order by b.company_id, b.account, b.currency"
+        "   for update skip locked)"
+        " select b.company_id, b.account, b.currency, h.balance_minor"
+        f" from ({_BALANCES}) b left join held h on h.company_id = b.company_id"
+        " and h.account = b.account and h.currency = b.currency",
+        *_keys(keys),
+    )
+    held = {(row[0], row[1], row[2]): row[3] for row in rows if row[3] is not None}
+    return held, {(row[0], row[1], row[2]) for row in rows if row[3] is None}
+
+
 async def change_balances(connection: Any, changes: Mapping[tuple[str, str, str], int]) -> None:
     """Add signed minor units to each balance. The table refuses to go below nothing."""
     keys = sorted(key for key, change in changes.items() if change)

@@ -32,7 +32,7 @@ async def chain_history(core: Core, most: int = _MOST) -> int:
     Only one process at a time does it; the others have nothing to do meanwhile.
     """
     key = chain_key(core.secrets)
-    async with core.db.transaction() as connection:
+    async with core.db.transaction(long=True) as connection:
         if not await chain.take_the_pen(connection):
             return 0
         pieces = await chain.link_up(connection, most)

@@ -1,6 +1,6 @@
 """The one road to another state: lock, decide in pure code, save; many payments at a time."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ import structlog
 
 from kassa.domain.case import Case
 from kassa.domain.disputes import Dispute
-from kassa.domain.errors import AmbiguousCommit, KassaError, NotFound
+from kassa.domain.errors import InProgress, KassaError, NotFound
 from kassa.domain.fees import FeeSchedule
 from kassa.domain.ledger import PostingKind, balance_changes, wallet_account, wallet_spending
 from kassa.domain.modifications import Modification
@@ -17,7 +17,7 @@ from kassa.domain.payments import Payment
 from kassa.domain.principals import WalletUser
 from kassa.store import mailboxes, payments, wallets
 from kassa.store.mailboxes import NewsKey
-from kassa.usecases.batch import batched
+from kassa.usecases.batch import Contended, batched
 from kassa.usecases.core import Core
 from kassa.usecases.fees import fee_schedules
 
@@ -61,9 +61,10 @@ class Change:
 async def change_payments(core: Core, changes: Sequence[Change]) -> list[Case | Exception]:
     """Take each payment through its change; one transaction for the whole list.
 
-    A change that is refused yields its error in its place, changes nothing, and spoils no other.
+    A change that is refused yields its error in its place, changes nothing, and spoils no other;
+    so does one whose order or balance somebody else holds, as Contended: nobody waits for it.
     Changes of one order are applied one after another.
-    Raises: ProviderUnavailable, AmbiguousCommit for all of them.
+    Raises: ProviderUnavailable, AmbiguousCommit, InProgress for all of them.
     """
     results: dict[int, Case | Exception] = {}
     left = await _round(core, changes, list(range(len(changes))), results)
@@ -78,8 +79,11 @@ async def _later_round(
     """A round after one that is committed, and so must not be run again: it never raises."""
     try:
         return await _round(core, changes, wanted, results)
+    except InProgress:
+        results.update((index, Contended()) for index in wanted)
+        return []
     except Exception as error:  # noqa: BLE001 - it is handed to whom it belongs to
-        if len(wanted) == 1 or isinstance(error, AmbiguousCommit):
+        if len(wanted) == 1 or isinstance(error, KassaError):
             results.update(dict.fromkeys(wanted, error))
             return []
     middle = len(wanted) // 2
@@ -91,26 +95,30 @@ async def _round(
     core: Core, changes: Sequence[Change], wanted: list[int], results: dict[int, Case | Exception]
 ) -> list[int]:
     """Decide for the first change of each order; returns the indexes that must wait."""
-    keys = sorted({changes[index].key for index in wanted})
     later: list[int] = []
-    async with core.db.transaction() as connection:
-        now = await payments.lock(connection, keys)
+    async with core.db.transaction(hot=True) as connection:
+        keys = sorted({changes[index].key for index in wanted})
+        now, held = await payments.try_lock(connection, keys)
         found = await payments.read_locked(connection, keys)
+        wanted = _obtained(changes, wanted, found, held, results)
+        if not wanted:
+            return []
+        keys = sorted({changes[index].key for index in wanted})
         attempts = await payments.attempts_of(connection, keys)
         beside = await _beside(core, connection, keys, found)
-        purses = await _purses(connection, [changes[index] for index in wanted], found)
-        applied = await mailboxes.applied(connection, _told(changes, wanted))
-        fresh: list[tuple[NewsKey, str, str]] = []
-        done: list[Case] = []
+        purses, elsewhere = await _purses(connection, [changes[index] for index in wanted], found)
+        applied, being_applied = await mailboxes.applied(connection, _told(changes, wanted))
+        done: dict[int, Case] = {}
         busy: set[tuple[str, str]] = set()
         for index in wanted:
             change = changes[index]
-            if change.key not in found:
-                results[index] = NotFound("no such payment")
-                continue
             payment, order, order_paid = found[change.key]
             if (order.company_id, order.id) in busy:
                 later.append(index)
+                continue
+            purse_key = (change.company_id, change.wallet_user, payment.amount.currency)
+            if purse_key in elsewhere or change.news in being_applied:
+                results[index] = Contended()
                 continue
             busy.add((order.company_id, order.id))
             own = {item.id: item for item in attempts if item.payment_id == payment.id}
@@ -119,21 +127,70 @@ async def _round(
             if change.news in applied:
                 results[index] = case
                 continue
-            purse = purses.get((change.company_id, change.wallet_user, payment.amount.currency))
-            outcome = _decide(change, case, purse)
+            outcome = _decide(change, case, purses.get(purse_key))
             results[index] = outcome
             if isinstance(outcome, Case):
-                done.append(outcome)
-                if change.news is not None:
-                    fresh.append((change.news, change.about, case.payment.status))
-                    case.name_evidence(0, {"news": change.news.dedupe_key})
+                done[index] = outcome
+        await _leave_out(connection, done, set(purses), results)
         known = {attempt.id for attempt in attempts} | beside.ids
-        await payments.save(connection, done, known)
-        postings = [posting for case in done for posting in case.postings]
-        await mailboxes.mark_applied(connection, fresh)
-        await wallets.change_balances(connection, balance_changes(postings))
-        await wallets.add_spending(connection, wallet_spending(postings))
+        await _save(connection, changes, done, known)
     return later
+
+
+def _obtained(
+    changes: Sequence[Change],
+    wanted: Sequence[int],
+    found: Mapping[tuple[str, str], tuple[Payment, Order, bool]],
+    held: Collection[tuple[str, str]],
+    results: dict[int, Case | Exception],
+) -> list[int]:
+    """Those whose order is locked for us. Of an order all changes wait, or none."""
+    obtained = []
+    for index in wanted:
+        key = changes[index].key
+        if key not in found:
+            results[index] = NotFound("no such payment")
+        elif (key[0], found[key][1].id) not in held:
+            results[index] = Contended()
+        else:
+            obtained.append(index)
+    return obtained
+
+
+async def _leave_out(
+    connection: Any,
+    done: dict[int, Case],
+    owned: Collection[tuple[str, str | None, str]],
+    results: dict[int, Case | Exception],
+) -> None:
+    """Money that goes back into a wallet moves a balance that nobody asked for beforehand; whose
+    balance somebody else holds, that change is left out."""
+    ours = {(company, wallet_account(user or ""), currency) for company, user, currency in owned}
+    moved = {index: set(balance_changes(case.postings)) for index, case in done.items()}
+    more = sorted({key for keys in moved.values() for key in keys} - ours)
+    if not more:
+        return
+    _, elsewhere = await wallets.try_lock_balances(connection, more)
+    for index, keys in moved.items():
+        if keys & elsewhere:
+            results[index] = Contended()
+            del done[index]
+
+
+async def _save(
+    connection: Any, changes: Sequence[Change], done: Mapping[int, Case], known: set[str]
+) -> None:
+    fresh: list[tuple[NewsKey, str, str]] = []
+    for index, case in done.items():
+        change = changes[index]
+        if change.news is not None:
+            fresh.append((change.news, change.about, case.payment.status))
+            case.name_evidence(0, {"news": change.news.dedupe_key})
+    await payments.save(connection, list(done.values()), known)
+    postings = [posting for case in done.values() for posting in case.postings]
+    await mailboxes.mark_applied(connection, fresh)
+    await wallets.change_balances(connection, balance_changes(postings))
+    await wallets.add_spending(connection, wallet_spending(postings))
 
 
 def _told(changes: Sequence[Change], wanted: Sequence[int]) -> list[NewsKey]:
@@ -196,39 +253,44 @@ def _decide(change: Change, case: Case, purse: Purse | None) -> Case | KassaErro
     return case
 
 
+PurseKey = tuple[str, str | None, str]
+
+
 async def _purses(
     connection: Any,
     changes: Sequence[Change],
     found: Mapping[tuple[str, str], tuple[Payment, Order, bool]],
-) -> dict[tuple[str, str | None, str], Purse]:
+) -> tuple[dict[PurseKey, Purse], set[PurseKey]]:
+    """The purses that are locked for us, and those that somebody else has."""
     wanted: set[tuple[str, str, str]] = set()
     for change in changes:
         if change.wallet_user is not None and change.key in found:
             currency = found[change.key][0].amount.currency
             wanted.add((change.company_id, change.wallet_user, currency))
     if not wanted:
-        return {}
+        return {}, set()
     people = await wallets.users(connection, sorted({(c, user) for c, user, _ in wanted}))
     locks = sorted((c, wallet_account(user), currency) for c, user, currency in wanted)
-    balances = await wallets.lock_balances(connection, locks)
+    balances, elsewhere = await wallets.try_lock_balances(connection, locks)
     spent = await wallets.spent_today(connection, locks)
-    return {
-        (c, user, currency): Purse(
-            people.get((c, user)),
-            balances.get((c, wallet_account(user), currency), 0),
-            spent.get((c, wallet_account(user), currency), 0),
-        )
-        for c, user, currency in wanted
+    purses: dict[PurseKey, Purse] = {}
+    for c, user, currency in wanted:
+        key = c, wallet_account(user), currency
+        if key not in elsewhere:
+            purse = Purse(people.get((c, user)), balances.get(key, 0), spent.get(key, 0))
+            purses[c, user, currency] = purse
+    return purses, {
+        (c, user, y) for c, user, y in wanted if (c, wallet_account(user), y) in elsewhere
     }
 
 
-_change = batched(change_payments)
+_change = batched(change_payments, key=lambda change: change.key)
 
 
 async def change_payment(core: Core, change: Change) -> Case:
     """Take one payment through its change, and log each step it made under the caller's request.
 
-    Raises: NotFound, what `decide` raises, ProviderUnavailable, AmbiguousCommit.
+    Raises: NotFound, what `decide` raises, InProgress, ProviderUnavailable, AmbiguousCommit.
     """
     case = await _change(core, change)
     for event in case.events:

@@ -86,7 +86,7 @@ async def create_orders(core: Core, wanted: Sequence[_Prepared]) -> list[Created
     One statement for the whole list; what it did not insert had been made before, and is read.
     """
     first = _first_of_each(wanted)
-    async with core.db.connection() as connection:
+    async with core.db.connection(writes=True) as connection:
         made = await orders.insert(
             connection, [(item.order, item.payment, item.actor) for item in first]
         )
@@ -175,7 +175,7 @@ def _too_late() -> InvalidRequest:
     )
 
 
-_insert_order = batched(create_orders)
+_insert_order = batched(create_orders, key=_lock_order)
 
 
 async def create_order(core: Core, wanted: NewOrder) -> CreatedOrder:

@@ -108,7 +108,7 @@ async def explain(core: Core, company_id: str, name: str, moment: datetime | Non
     """
     if not name or len(name) > _LONGEST_NAME or not name.isprintable():
         raise _unknown(name)
-    async with core.db.transaction() as connection:
+    async with core.db.transaction(long=True) as connection:
         await history.stand_still(connection)
         payment_id = await history.payment_named(connection, company_id, name)
         if payment_id is None:

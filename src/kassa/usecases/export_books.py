@@ -108,7 +108,7 @@ async def _snapshot(core: Core, company_id: str) -> AsyncIterator[object]:
 
     Raises: NotFound.
     """
-    async with core.db.transaction() as connection:
+    async with core.db.transaction(long=True) as connection:
         await history.stand_still(connection)
         if "\x00" in company_id or await companies.find_company(connection, company_id) is None:
             raise NotFound(f"no such company: {company_id!r}")

@@ -239,6 +239,6 @@ async def fee_variance(
         raise InvalidRequest(f"worst must be 0 to {_MOST_WORST}, got {worst}")
     if not (company_id or "").isprintable():
         return VarianceReport([], [])
-    async with core.db.connection() as connection:
+    async with core.db.connection(long=True) as connection:
         rows = await fees.variances(connection, company_id)
         return VarianceReport(rows, await fees.deviations(connection, company_id, worst))

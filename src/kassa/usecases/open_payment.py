@@ -13,12 +13,13 @@ from kassa.domain.orders import Order
 from kassa.domain.ownership import may_open
 from kassa.domain.payments import Attempt, CaptureMethod, Method, Payment
 from kassa.domain.principals import Principal
-from kassa.store import orders, payments
+from kassa.store import orders
 from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
 from kassa.usecases.find_payments import View, find_by_number, payments_of_order
 from kassa.usecases.ids import company_number_of, stable_id
 from kassa.usecases.learn import learn
+from kassa.usecases.payment_numbers import next_payment_number
 from kassa.usecases.provider_calls import Task, ask_provider
 from kassa.usecases.routing import ACCOUNT, REDIRECT, Question, choose
 from kassa.usecases.submit_payment import charge_request
@@ -63,8 +64,7 @@ async def open_payment(
     going = payment.is_open or payment.status is PaymentStatus.PROCESSING
     if payment.number is not None and (payment.redirect_url or not going):
         return payment
-    async with core.db.connection() as connection:
-        number = await payments.next_number(connection, payment.company_id, "payment")
+    number = await next_payment_number(core, payment.company_id)
 
     def claim(case: Case, _: Purse | None) -> None:
         _require_own(principal, case.payment, case.order, by_session=by_session)

@@ -116,7 +116,7 @@ async def _open(
     dry_run: bool,
 ) -> tuple[ReportFile, bool]:
     fresh = ReportFile(company_id=company_id, id=core.new_id("rf"), connector=connector, name=name)
-    async with core.db.transaction() as connection:
+    async with core.db.transaction(long=True) as connection:
         if not dry_run:
             await store.add_file(connection, fresh, sha256, actor)
         found = await store.find_file(connection, company_id, connector, sha256)
@@ -153,7 +153,7 @@ async def _finish(run: Run) -> None:
         pass
     while await settle_complete(run.core, run.file.company_id):
         pass
-    async with run.core.db.transaction() as connection:
+    async with run.core.db.transaction(long=True) as connection:
         run.file = await store.lock_file(connection, run.file.company_id, run.file.id)
         run.file.state = "done"
         await store.save_file(connection, run.file)
@@ -162,7 +162,7 @@ async def _finish(run: Run) -> None:
 async def _ask(run: Run) -> None:
     """They say paid and we do not know: ask the provider, and look at the line once more."""
     company_id, core = run.file.company_id, run.core
-    async with core.db.connection() as connection:
+    async with core.db.connection(long=True) as connection:
         places = await breaks.places_of(
             connection, company_id, run.file.id, BreakClass.STATUS, _ASKED_AT_ONCE
         )
@@ -174,7 +174,7 @@ async def _ask(run: Run) -> None:
         if one.kind == "attempt":
             await sync_payment(core, company_id, one.payment_id, actor=run.actor)
             continue
-        async with core.db.connection() as connection:
+        async with core.db.connection(long=True) as connection:
             modification = await modification_by_id(connection, company_id, one.id)
         if modification is not None:
             await sync_modification(core, modification, actor=run.actor)
@@ -185,7 +185,7 @@ async def _ask(run: Run) -> None:
 async def _end_of_waiting(run: Run) -> bool:
     """A page of them becomes breaks; False when none is left."""
     company_id, file = run.file.company_id, run.file
-    async with run.core.db.transaction() as connection:
+    async with run.core.db.transaction(long=True) as connection:
         run.file = file = await store.lock_file(connection, company_id, file.id)
         rows = await store.waiting_lines(connection, company_id, file.id, LINES_PER_BATCH)
         if not rows:
@@ -227,7 +227,7 @@ async def _end_of_waiting(run: Run) -> bool:
 async def _outcome(run: Run, *, imported_before: bool) -> Outcome:
     file, found = run.file, dict(run.planned)
     if not run.dry_run or imported_before:
-        async with run.core.db.connection() as connection:
+        async with run.core.db.connection(long=True) as connection:
             found = await breaks.open_of_file(connection, file.company_id, file.id)
     return Outcome(
         file_id=file.id,
@@ -245,7 +245,7 @@ async def _outcome(run: Run, *, imported_before: bool) -> Outcome:
 
 async def settle_complete(core: Core, company_id: str, *, limit: int = 1_000) -> int:
     """Settle payments that were completely reported while a part of them was still reserved."""
-    async with core.db.transaction() as connection:
+    async with core.db.transaction(long=True) as connection:
         ids = await breaks.to_settle(connection, company_id, limit)
         if not ids:
             return 0
@@ -282,7 +282,7 @@ async def find_missing(
     Only payments in a time that finished reports of the account cover: what a report has not
     reached yet is not missing from it.
     """
-    async with core.db.transaction() as connection:
+    async with core.db.transaction(long=True) as connection:
         found = await breaks.unreported(
             connection, company_id, connector, older_than, LATE_AFTER, limit
         )

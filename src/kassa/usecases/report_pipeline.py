@@ -110,7 +110,7 @@ async def _ended(writing: Writing | None) -> None:
 async def _prepare(run: Run, numbered: list[Numbered], before: Writing | None) -> Writing:
     """Do all of this batch that needs not wait for the one before; gives the rest of it."""
     async with AsyncExitStack() as stack:
-        connection = await stack.enter_async_context(run.core.db.transaction())
+        connection = await stack.enter_async_context(run.core.db.transaction(long=True))
         batch = run.batch()
         await batch.look(connection, numbered)
         if before is not None and reads_settlements(numbered):
@@ -146,7 +146,7 @@ async def one_batch(run: Run, numbered: list[Numbered], *, again: bool = False) 
     """
     for left in reversed(range(_TRIES)):
         try:
-            async with run.core.db.transaction() as connection:
+            async with run.core.db.transaction(long=True) as connection:
                 await _work(run, connection, numbered, again=again)
         except InProgress:
             if not left:

@@ -36,7 +36,7 @@ async def close_settlements(
     """
     if company_id is not None:
         await _known(core, company_id)
-    async with core.db.transaction() as connection:
+    async with core.db.transaction(long=True) as connection:
         wanted = [company_id] if company_id else await store.companies_waiting(connection)
         await store.lock(connection, wanted)
         now = await payments.clock(connection)
@@ -50,7 +50,7 @@ async def close_settlements(
 
 
 async def _known(core: Core, company_id: str) -> None:
-    async with core.db.connection() as connection:
+    async with core.db.connection(long=True) as connection:
         printable = company_id.isprintable()
         if not printable or await companies.find_company(connection, company_id) is None:
             raise NotFound(f"no such company: {company_id!r}")
@@ -106,7 +106,7 @@ async def record_payout(
 
     Raises: NotFound, IllegalTransition, InvalidRequest.
     """
-    async with core.db.transaction() as connection:
+    async with core.db.transaction(long=True) as connection:
         return await mark_paid(
             core, connection, company_id, settlement_id, payout_reference, paid_at
         )
@@ -149,7 +149,7 @@ async def fail_payout(core: Core, company_id: str, settlement_id: str) -> Settle
     Asked again, nothing more happens. A later payout is recorded as the first one was.
     Raises: NotFound, IllegalTransition.
     """
-    async with core.db.transaction() as connection:
+    async with core.db.transaction(long=True) as connection:
         old = await _locked(connection, company_id, settlement_id)
         if old.status is SettlementStatus.FAILED:
             return old
@@ -211,7 +211,7 @@ async def list_settlements(
         raise InvalidRequest(f"limit must be 1 to {_MOST_LISTED}, got {limit}")
     if not (company_id or "").isprintable():
         return []
-    async with core.db.connection() as connection:
+    async with core.db.connection(long=True) as connection:
         found = await store.listed(connection, company_id, status and status.value, limit)
         if status not in (None, SettlementStatus.OPEN):
             return found
@@ -256,7 +256,7 @@ async def get_settlement(core: Core, company_id: str, name: str) -> Statement:
     """
     if not (company_id + name).isprintable():
         raise NotFound("no such settlement")
-    async with core.db.connection() as connection:
+    async with core.db.connection(long=True) as connection:
         found = await store.find(connection, company_id, name)
         if found is None:
             raise NotFound(f"no such settlement: {name!r}; kassa settlement list shows them")
@@ -270,7 +270,7 @@ async def settlement_lines(core: Core, settlement: Settlement) -> AsyncIterator[
     """All its lines, oldest first, a page at a time: there may be a million."""
     after = _START
     while True:
-        async with core.db.connection() as connection:
+        async with core.db.connection(long=True) as connection:
             page = await store.lines(connection, settlement, after, _PAGE)
         for line in page:
             yield line
@@ -287,7 +287,7 @@ async def settlement_of_payments(
     A payment that was refunded after its payout is in two; one that still waits is in none.
     """
     asked = [one for one in payment_ids if one.isprintable()]
-    async with core.db.connection() as connection:
+    async with core.db.connection(long=True) as connection:
         rows = await store.lines_of_payments(connection, company_id, asked)
     lines: dict[tuple[str, str], list[Line]] = {}
     found: dict[str, Settlement] = {}

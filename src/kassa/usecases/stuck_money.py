@@ -24,7 +24,7 @@ async def report_stuck_money(core: Core, limit: int = 1_000) -> int:
     Once of each, however often this runs; returns how many are new.
     """
     opened = 0
-    async with core.db.transaction() as connection:
+    async with core.db.transaction(long=True) as connection:
         found = await modifications.stuck(connection, MOST_TRIES, limit)
         found += await doubts.long_undecided(connection, NEEDS_REVIEW, limit)
         for company_id in sorted({one.company_id for one in found}):

@@ -67,12 +67,12 @@ async def verify_books(
     `heads`: newest blocks that were noted at another time, to be found again.
     """
     async with AsyncExitStack() as stack:
-        lanes = [await stack.enter_async_context(core.db.transaction())]
+        lanes = [await stack.enter_async_context(core.db.transaction(long=True))]
         await books.hold_still(lanes[0])
         snapshot = await books.snapshot_of(lanes[0])
         for _ in range(_LANES - 1):
             try:
-                lane = await stack.enter_async_context(core.db.transaction())
+                lane = await stack.enter_async_context(core.db.transaction(long=True))
             except ProviderUnavailable:
                 break  # no connection to spare: it takes longer, and is as good
             await books.hold_still(lane, snapshot)

@@ -8,7 +8,7 @@ from kassa.usecases.reconcile import find_missing, settle_complete
 
 async def watch_reports(core: Core) -> int:
     """For every company that has had a report; how many payments were settled or are missed."""
-    async with core.db.connection() as connection:
+    async with core.db.connection(long=True) as connection:
         complete = await breaks.companies_to_settle(connection)
         reported = await breaks.accounts_reported(connection)
     done = 0
