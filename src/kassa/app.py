@@ -29,7 +29,7 @@ from kassa.connectors.sandbox.connector import SandboxConnector
 from kassa.domain.brakes import Rate
 from kassa.domain.errors import KassaError, RateLimited
 from kassa.domain.providers import AccountStatus, Mode, ProviderAccount
-from kassa.faces import grpc_door, grpc_health, inbound, peer
+from kassa.faces import edge, grpc_door, grpc_health, inbound, intake, peer
 from kassa.faces.business import grpc as business_grpc
 from kassa.faces.business import handlers as business
 from kassa.faces.checkout import handlers as checkout
@@ -213,13 +213,14 @@ def http_app(core: Core, settings: Settings) -> ASGIApp:
     if "sandbox" in core.connectors:
         of_sandbox = sandbox_pages.routes(sandbox_books(settings), clock=now)
         routes += [_guarded(core, route) for route in of_sandbox]
-    app = Starlette(routes=routes, exception_handlers={404: _nothing_here, 405: _nothing_here})
+    handlers = {404: _nothing_here, 405: _nothing_here, KassaError: _refused}
+    app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False  # it would lead to wherever Host says
     app.state.core = core
     app.state.test_cards = tuple(
         (one.spaced_number, one.name, one.happens, one.happens_zh) for one in SCENARIOS
     )
-    received = Reception(app, core)
+    received = Reception(intake.Intake(app), core)
     watched = observe.Watch(received, https=settings.url.startswith("https://"))
     return peer.Forwarded(watched, peer.networks_of(settings.trusted_proxies))
 
@@ -249,6 +250,15 @@ async def _nothing_here(request: Request, error: Exception) -> Response:
         {"error": said, "message": f"{request.method} {request.url.path} is not served here"},
         status,
         headers=getattr(error, "headers", None),
+    )
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    """What a page that knows no errors of ours would let through: its body did not arrive."""
+    if not isinstance(error, KassaError):
+        raise error
+    return JSONResponse(
+        {"error": error.code, "message": error.message}, edge.HTTP_STATUS[error.code]
     )
 
 

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from kassa import criticality
 from kassa.cashier import answers, screens
 from kassa.cashier.visits import core_of, speech_of, unknown
-from kassa.domain.errors import KassaError, NotFound, RateLimited
+from kassa.domain.errors import InvalidRequest, KassaError, NotFound, RateLimited
 from kassa.usecases.handover import handover, way_back
 
 _MAX_BODY_BYTES = 8 * 1024  # what providers send back is below 1 KB
@@ -87,6 +87,8 @@ def _dead_end(request: Request, error: KassaError) -> Response:
         status, key = (429, "too_many") if limited else (503, "broken")
     elif isinstance(error, NotFound):
         status, key = 404, "not_found"
+    elif isinstance(error, InvalidRequest):
+        status, key = 400, "unreadable"
     else:
         status, key = 503, "broken"
     speech = speech_of(request)
