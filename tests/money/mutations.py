@@ -298,9 +298,9 @@ MUTATIONS = (
         "who dies before the call is never asked for",
         f"{SUBMIT}::test_dying_between_commit_and_call_leaves_what_the_poller_resolves",
         (
-            "usecases/submit_payment.py",
-            "        case.put_attempt(replace(attempt, next_query_at=case.now + _ASK_IF_SILENT))\n",
-            "",
+            "domain/case.py",
+            "            next_query_at=self.now + SILENCE,",
+            "            next_query_at=self.now + 400 * SILENCE,",
         ),
     ),
     _one(

@@ -214,8 +214,12 @@ class World:
         """Leave nothing of the company for the workers to see."""
         for table in ("attempt", "modification"):
             await self.owner.execute(
-                f"update {table} set next_query_at = null where company_id = $1", company_id
+                f"update {table} set next_query_at = now() + interval '7 days'"
+                " where company_id = $1 and next_query_at is not null",
+                company_id,
             )
         await self.owner.execute(
-            "update payment set authorization_expires_at = null where company_id = $1", company_id
+            "update payment set authorization_expires_at = now() + interval '7 days'"
+            " where company_id = $1 and authorization_expires_at is not null",
+            company_id,
         )

@@ -175,7 +175,9 @@ async def test_no_payment_takes_or_gives_back_more_than_its_bounds(
         "status = 'processing', captured_at = null": funds,
         "captured_at = null": "payment_captured_at",
         "status = 'failed', captured_at = null, captured_minor = 0": "payment_failure",
-        "status = 'lost', captured_at = null, captured_minor = 0": "payment_status_check",
+        "status = 'lost', captured_at = null, captured_minor = 0, authorized_minor = 0": (
+            "payment_status_check"
+        ),
         "currency = 'yuan'": "payment_currency_check",
         "version = 0": "payment_version_check",
         "refunded_minor = 9223372036854775807, refund_reserved_minor = 1": (
@@ -204,7 +206,10 @@ async def test_a_second_success_of_one_order_is_refused_unless_it_is_surplus(
     paid: Payment, by_hand: Any
 ) -> None:
     for status in ("captured", "settled", "authorized"):
-        captured = {} if status != "authorized" else {"captured_minor": 0, "captured_at": None}
+        captured: dict[str, Any] = {}
+        if status == "authorized":
+            ends = {"authorization_expires_at": paid.expires_at}
+            captured = {"captured_minor": 0, "captured_at": None, **ends}
         with pytest.raises(asyncpg.UniqueViolationError, match="payment_one_success"):
             await copy_payment(by_hand, paid, f"py_{status}", status=status, **captured)
 

@@ -366,4 +366,23 @@ LIES: dict[str, tuple[str, str, str]] = {
         "block 2 (links {second} to {last})",
         "update chain_block set at = at - interval '1 day' where seq = 2",
     ),
+    # What waits.
+    "a reservation that never ends": (
+        "what is undecided has a next date",
+        "{reserved}",
+        "update payment set authorization_expires_at = null where id = '{reserved}'",
+    ),
+    "a letter to be sent in our grandchildren's time": (
+        "what is undecided has a next date",
+        "ntf_never",
+        "insert into announcement (company_id, id, payment_id, version, kind, url, event_type,"
+        " next_at, created_at) values ('cmp_shop', 'ntf_never', '{card}', 1, 'standard', 'x', 'y',"
+        " now() + interval '100 years', now())",
+    ),
+    "an end asked for and never looked at": (
+        "what is undecided has a next date",
+        "{open order}",
+        "insert into orders_termination (company_id, order_id, payment_id, actor, tries, next_at,"
+        " asked_at) values ('cmp_shop', '{open order}', '{open}', 'x', 0, 'infinity', now())",
+    ),
 }

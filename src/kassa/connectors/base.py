@@ -269,6 +269,15 @@ class Connector(Protocol):
 
 
 @runtime_checkable
+class AddressSigner(Protocol):
+    """A provider that hears nothing of a charge before its payer comes: `charge` only signs an
+    address. While nobody was given that, nothing was sent, and nothing can be there."""
+
+    signs_addresses: ClassVar[bool]
+    """Says nothing but that it does."""
+
+
+@runtime_checkable
 class Closer(Protocol):
     """A provider that can be told to let nobody pay a charge any more."""
 

@@ -27,6 +27,7 @@ from kassa.domain.modifications import Modification
 from kassa.domain.money import Money
 from kassa.domain.orders import Order
 from kassa.domain.payments import OFFLINE, Attempt, Method, Payment, TimelineEvent
+from kassa.domain.questions import SILENCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +215,7 @@ class Case:
             status=AttemptStatus.DISPATCHED,
             amount=self.payment.amount,
             instrument=instrument,
+            next_query_at=self.now + SILENCE,  # should whoever makes it die before the answer
             created_at=self.now,
             updated_at=self.now,
         )

@@ -1,7 +1,7 @@
 """Reserved funds: held for the merchant, claimed in one or more parts, or let go."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from kassa.domain import ledger
@@ -37,6 +37,9 @@ LAPSES = {
     "voided": PaymentEvent.CANCEL,
 }
 """Codes of a refusal that say that a reservation is over, and how it ended."""
+
+RESERVED_FOR = timedelta(days=7)
+"""For so long a reservation counts on whose end its provider says nothing: none is without one."""
 
 CLAIMS = frozenset({ModificationKind.CAPTURE, ModificationKind.VOID})
 
@@ -89,7 +92,7 @@ def authorize(
         connector=attempt.connector,
         instrument=attempt.instrument,
         authorized=amount,
-        authorization_expires_at=expires_at,
+        authorization_expires_at=expires_at or case.now + RESERVED_FOR,
         provider_reference=reference,
         redirect_url="",
         redirect_expires_at=None,
@@ -107,7 +110,7 @@ def _ask_to_let_go(case: Case, attempt: Attempt, actor: str) -> None:
     modification = new_modification(
         case, ModificationKind.VOID, attempt, attempt.amount, actor=actor
     )
-    keep_modification(case, replace(modification, surplus=True, next_query_at=case.now))
+    keep_modification(case, replace(modification, surplus=True))
 
 
 def new_modification(
@@ -125,6 +128,7 @@ def new_modification(
         connector=attempt.connector,
         actor=actor,
         face=case.payment.face,
+        next_query_at=case.now,
         created_at=case.now,
         updated_at=case.now,
     )

@@ -108,6 +108,9 @@ class AttemptStatus(StrEnum):
     ABANDONED = "abandoned"  # nothing was sent, or the payer left a redirect for another method
 
 
+UNDECIDED = frozenset({AttemptStatus.DISPATCHED, AttemptStatus.IN_DOUBT})
+"""What became of it is not known: it has a next date, by a constraint of its table."""
+
 _A = AttemptStatus
 
 ATTEMPT_TRANSITIONS: Mapping[AttemptStatus, frozenset[AttemptStatus]] = {

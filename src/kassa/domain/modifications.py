@@ -10,7 +10,7 @@ from kassa.domain.lifecycle import (
     next_modification_status,
 )
 from kassa.domain.money import Money
-from kassa.domain.questions import next_question
+from kassa.domain.questions import next_question_ever
 
 OPEN = frozenset({ModificationStatus.REQUESTED, ModificationStatus.PROCESSING})
 """Its outcome is not known yet, so what it reserves stays reserved."""
@@ -62,9 +62,9 @@ class Modification:
     def is_open(self) -> bool:
         return self.status in OPEN
 
-    def next_query(self, now: datetime) -> datetime | None:
-        """When to go on with it, or ask the provider again; None once the schedule is through."""
-        return next_question(self.undecided_since or self.created_at, now, self.id)
+    def next_query(self, now: datetime) -> datetime:
+        """When to go on with it, or ask the provider again; while it is open that never ends."""
+        return next_question_ever(self.undecided_since or self.created_at, now, self.id)
 
     def become(self, status: ModificationStatus, **changes: Any) -> "Modification":
         """This modification in another status.

@@ -8,6 +8,7 @@ from typing import Any
 from kassa.domain.lifecycle import (
     FUNDS_MOVED,
     OPEN,
+    UNDECIDED,
     AttemptStatus,
     PaymentEvent,
     PaymentStatus,
@@ -16,7 +17,7 @@ from kassa.domain.lifecycle import (
 )
 from kassa.domain.money import Money
 from kassa.domain.orders import Module
-from kassa.domain.questions import next_question
+from kassa.domain.questions import next_question, next_question_ever
 
 
 class Method(StrEnum):
@@ -200,8 +201,10 @@ class Attempt:
     updated_at: datetime
 
     def next_query(self, now: datetime) -> datetime | None:
-        """When to ask the provider again; None once the schedule is through."""
-        return next_question(self.undecided_since or self.created_at, now, self.id)
+        """When to ask the provider again. What is undecided always has a next time; for what was
+        left behind it is None once the schedule is through."""
+        plan = next_question_ever if self.status in UNDECIDED else next_question
+        return plan(self.undecided_since or self.created_at, now, self.id)
 
     def become(self, status: AttemptStatus, **changes: Any) -> "Attempt":
         """This attempt in another status.

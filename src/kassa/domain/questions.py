@@ -7,7 +7,11 @@ _FIRST_SECONDS = (3, 5, 10, 20, 40, 80, 180, 300, 600, 1200, 1800, 3600, 7200, 1
 NEEDS_REVIEW = timedelta(days=7)
 """After so long without an answer a person looks at it too; it stays unknown all the same."""
 _LAST = timedelta(days=30)
-_HALF_DAY, _DAY = timedelta(hours=12), timedelta(days=1)
+_HALF_DAY, _DAY, _WEEK = timedelta(hours=12), timedelta(days=1), timedelta(days=7)
+SILENCE = timedelta(seconds=30)
+"""Longer than any call may take: what was sent before that and has no answer is asked about."""
+FURTHEST = timedelta(days=14)
+"""No question is planned further ahead than this: twice the longest pause, spread included."""
 SHORTEST = timedelta(seconds=3)
 """Between two questions about the same payment, whoever asks."""
 _SPREAD_PERMILLE = 200  # of the pause, to both sides: what began together does not stay together
@@ -42,6 +46,18 @@ def next_question(since: datetime, now: datetime, key: str) -> datetime | None:
         if at > now:
             return max(at, now + SHORTEST)
     return None
+
+
+def next_question_ever(since: datetime, now: datetime, key: str) -> datetime:
+    """Likewise for what nobody knows: once the schedule is through, once a week, for ever."""
+    planned = next_question(since, now, key)
+    if planned is not None:
+        return planned
+    begun = since + SLOTS[-1][0]
+    number = max(0, (now - begun) // _WEEK)
+    while (at := begun + (number + 1) * _WEEK + _spread(_WEEK, f"{key}/w{number}")) <= now:
+        number += 1
+    return max(at, now + SHORTEST)
 
 
 def ask_soon(asked_at: datetime | None, now: datetime) -> datetime:

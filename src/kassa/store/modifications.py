@@ -73,29 +73,36 @@ async def due(
     return [read_modification(row) for row in rows]
 
 
-async def to_release(connection: Any, within: Any, limit: int) -> list[tuple[str, str]]:
-    """(company, payment id)s whose reservation ends within that time."""
+async def to_release(
+    connection: Any, within: Any, limit: int, *, resting: Sequence[str] = ()
+) -> list[tuple[str, str]]:
+    """(company, payment id)s whose reservation ends within that time, the `resting` left out."""
     rows = await connection.fetch(
         "select p.company_id, p.id from payment p"
         " where p.authorized_minor > p.captured_minor + p.released_minor"
         " and p.authorization_expires_at <= now() + $1::interval"
-        " order by p.authorization_expires_at limit $2",
+        " and p.id <> all($3) order by p.authorization_expires_at limit $2",
         within,
         limit,
+        list(resting),
     )
     return [(row[0], row[1]) for row in rows]
 
 
-async def with_surplus(connection: Any, limit: int) -> list[tuple[str, str]]:
-    """(company, payment id)s that hold money to be given back which nothing is giving back."""
+async def with_surplus(
+    connection: Any, limit: int, *, resting: Sequence[str] = ()
+) -> list[tuple[str, str]]:
+    """(company, payment id)s that hold money to be given back which nothing is giving back, the
+    `resting` left out."""
     rows = await connection.fetch(
         "select p.company_id, p.id from payment p"
         " where p.surplus_minor > p.surplus_returned_minor + p.surplus_reserved_minor"
         # What is a person's work already must not take the places of the others.
         " and not exists (select from report_break b where b.payment_id = p.id"
         "  and b.class = 'surplus_stuck' and b.company_id = p.company_id and b.file_id = '')"
-        " order by p.id limit $1",
+        " and p.id <> all($2) order by p.id limit $1",
         limit,
+        list(resting),
     )
     return [(row[0], row[1]) for row in rows]
 

@@ -166,8 +166,8 @@ async def page(
     return [read_view(row) for row in rows]
 
 
-async def due(connection: Any, limit: int) -> list[tuple[str, str]]:
-    """(company, order id)s whose time has run out by the database's clock.
+async def due(connection: Any, limit: int, *, resting: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """(company, order id)s whose time has run out by the database's clock, the `resting` left out.
 
     Not those with a payment whose outcome is open, nor those whose provider was asked since and
     will be asked again: they wait for it, and would block the queue.
@@ -180,7 +180,8 @@ async def due(connection: Any, limit: int) -> list[tuple[str, str]]:
         "     where a.company_id = p.company_id and a.payment_id = p.id"
         "     and (a.status = 'in_doubt' or (a.status = 'dispatched'"
         "       and a.last_query_at >= o.expires_at and a.next_query_at > now())))))"
-        " order by o.expires_at limit $1",
+        " and o.id <> all($2) order by o.expires_at limit $1",
         limit,
+        list(resting),
     )
     return [(row[0], row[1]) for row in rows]

@@ -12,6 +12,7 @@ from kassa.domain.payments import Payment
 from kassa.store import orders
 from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
+from kassa.usecases.resting import resting_of
 from kassa.usecases.sync_payment import sync_payment, waits_to_be_closed
 
 _log = structlog.get_logger("kassa.expiry")
@@ -26,8 +27,9 @@ async def expire_orders(core: Core, limit: int = 200) -> int:
     could not be closed, stays, and so does its order: money that may be there never reads as not
     there.
     """
+    resting = resting_of(core, "expire")
     async with core.db.connection() as connection:
-        due = await orders.due(connection, limit)
+        due = await orders.due(connection, limit, resting=resting.keys())
         found = await orders.by_order(connection, due) if due else {}
     ended = await asyncio.gather(
         *(_end(core, payment) for pairs in found.values() for payment, _ in pairs)
@@ -36,11 +38,15 @@ async def expire_orders(core: Core, limit: int = 200) -> int:
 
 
 async def _end(core: Core, payment: Payment) -> bool:
+    resting = resting_of(core, "expire")
     try:
-        return await _ask_and_end(core, payment)
+        done = await _ask_and_end(core, payment)
     except Exception:  # noqa: BLE001 - one payment's trouble is not the others'
         _log.exception("expiry failed", payment=payment.id)
+        resting.failed(payment.order_id)
         return False
+    resting.went_on([payment.order_id])
+    return done
 
 
 async def _ask_and_end(core: Core, payment: Payment) -> bool:

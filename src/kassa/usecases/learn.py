@@ -5,6 +5,7 @@ from typing import Any, assert_never
 
 from kassa.connectors.base import (
     ActionNeeded,
+    AddressSigner,
     Authorized,
     Captured,
     Connector,
@@ -19,15 +20,16 @@ from kassa.domain.case import Case
 from kassa.domain.claims import authorize, lapsed
 from kassa.domain.lifecycle import (
     ATTEMPT_TRANSITIONS,
+    UNDECIDED,
     AttemptStatus,
     PaymentEvent,
     PaymentStatus,
     can,
 )
 from kassa.domain.payments import Attempt, CaptureMethod
+from kassa.domain.questions import SILENCE
 
 _S = PaymentStatus
-_ASKED = frozenset({AttemptStatus.DISPATCHED, AttemptStatus.IN_DOUBT})
 _MISMATCH = "amount_mismatch"
 
 
@@ -104,7 +106,7 @@ def _authorized(
 
 def _other_amount(case: Case, attempt: Attempt, actor: str, evidence: dict[str, Any]) -> None:
     """It stays in doubt; an attempt that is over already is marked, once."""
-    if attempt.status in _ASKED:
+    if attempt.status in UNDECIDED:
         _in_doubt(case, attempt, actor, evidence, "charge")
     elif attempt.failure_code != _MISMATCH:
         words = f"the provider says {evidence['provider_says']}"
@@ -116,7 +118,7 @@ def _action_needed(
     case: Case, attempt: Attempt, outcome: ActionNeeded, actor: str, evidence: dict[str, Any]
 ) -> None:
     _ask_again(case, attempt, outcome.reference)
-    if case.payment.status is _S.PROCESSING and attempt.status in _ASKED:
+    if case.payment.status is _S.PROCESSING and attempt.status in UNDECIDED:
         case.move(
             PaymentEvent.ACTION_NEEDED,
             actor=actor,
@@ -130,7 +132,7 @@ def _accepted(
     case: Case, attempt: Attempt, reference: str, actor: str, evidence: dict[str, Any]
 ) -> None:
     """The provider has it and will decide later: a known wait, which is not a doubt."""
-    was_open = attempt.status in _ASKED
+    was_open = attempt.status in UNDECIDED
     _ask_again(case, attempt, reference)
     news = reference and reference != case.payment.provider_reference
     if was_open and news and case.payment.status is _S.PROCESSING:
@@ -144,7 +146,7 @@ def _accepted(
 
 def _ask_again(case: Case, attempt: Attempt, reference: str) -> None:
     """The provider has it and has not decided: known to exist, so no longer in doubt."""
-    if attempt.status in _ASKED:
+    if attempt.status in UNDECIDED:
         case.put_attempt(
             attempt.become(
                 AttemptStatus.DISPATCHED,
@@ -199,18 +201,28 @@ def _in_doubt(case: Case, attempt: Attempt, actor: str, evidence: dict[str, Any]
 
 
 def _ask_again_later(case: Case, attempt: Attempt) -> None:
-    if attempt.status in _ASKED:
+    if attempt.status in UNDECIDED:
         case.put_attempt(replace(attempt, next_query_at=attempt.next_query(case.now)))
 
 
 def _unknown(
     case: Case, attempt: Attempt, connector: Connector, actor: str, evidence: dict[str, Any]
 ) -> None:
-    """Not there (yet). It ends an attempt only where the provider promises that it is final."""
+    """Not there (yet). It ends an attempt only where the provider promises that it is final, or
+    where nothing was ever sent: an address that was signed, and that nobody was given."""
+    if (
+        isinstance(connector, AddressSigner)
+        and attempt.status is AttemptStatus.DISPATCHED
+        and case.payment.status is _S.PROCESSING
+        and case.now - attempt.created_at >= SILENCE
+    ):
+        told = {**evidence, "reason": "the address was given to nobody"}
+        _not_sent(case, attempt, actor, told, "charge")
+        return
     final_after = connector.not_found_final_after
     if (
         final_after is not None
-        and attempt.status in _ASKED
+        and attempt.status in UNDECIDED
         and case.payment.status is not _S.REQUIRES_ACTION
         and case.now - attempt.created_at >= final_after
     ):

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -35,7 +35,7 @@ from kassa.domain.modifications import Modification
 from kassa.domain.money import Money, payable
 from kassa.domain.payments import Attempt, Payment
 from kassa.domain.providers import INTERNAL
-from kassa.domain.questions import ask_soon
+from kassa.domain.questions import SILENCE, ask_soon
 from kassa.store import modifications
 from kassa.store.mailboxes import NewsKey
 from kassa.usecases.batch import to_the_end
@@ -46,7 +46,6 @@ from kassa.usecases.provider_accounts import refresh
 from kassa.usecases.provider_calls import Task, ask_provider
 from kassa.usecases.recovery import heard
 
-_ASK_IF_SILENT = timedelta(seconds=30)  # longer than any call may take: then we must have died
 _K, _M = ModificationKind, ModificationStatus
 
 
@@ -172,7 +171,7 @@ async def _start(core: Core, wanted: Wanted) -> _Started:
         if _is_ours(modification):
             _do_it_here(case, modification, wanted.actor)
         else:
-            sent = modification.become(_M.PROCESSING, next_query_at=case.now + _ASK_IF_SILENT)
+            sent = modification.become(_M.PROCESSING, next_query_at=case.now + SILENCE)
             case.put_modification(sent)
         started.append((case.modifications[modification.id], False))
 
@@ -430,7 +429,7 @@ async def sync_modification(core: Core, modification: Modification, *, actor: st
         send = current.status is _M.REQUESTED
         status = _M.PROCESSING if send else current.status
         planned = current.next_query(case.now)
-        later = planned and max(planned, case.now + _ASK_IF_SILENT)
+        later = max(planned, case.now + SILENCE)
         case.put_modification(current.become(status, last_query_at=case.now, next_query_at=later))
         claimed.append((current, case.attempts[current.attempt_id]))
 

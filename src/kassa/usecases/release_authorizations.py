@@ -10,6 +10,7 @@ from kassa.store import modifications
 from kassa.usecases.core import Core
 from kassa.usecases.find_payments import get_payment
 from kassa.usecases.modify_payment import Wanted, modify_payment
+from kassa.usecases.resting import resting_of
 
 _log = structlog.get_logger("kassa.deadlines")
 _ACTOR = "worker:deadlines"
@@ -23,14 +24,28 @@ async def release_authorizations(core: Core, limit: int = 100) -> int:
 
     The rest of a partly captured one is let go.
     """
+    resting = resting_of(core, "deadlines")
     async with core.db.connection() as connection:
         margin = core.policy.authorization_margin
-        due = await modifications.to_release(connection, margin, limit)
+        due = await modifications.to_release(connection, margin, limit, resting=resting.keys())
     done = await asyncio.gather(*(_act(core, *key) for key in due))
+    # Also what was acted upon: it comes again only where that was refused, and then not first.
+    for _, payment_id in due:
+        resting.failed(payment_id)
     return sum(done)
 
 
 async def _act(core: Core, company_id: str, payment_id: str) -> int:
+    try:
+        return await _release(core, company_id, payment_id)
+    except KassaError as error:
+        _log.warning("reservation stays", payment=payment_id, reason=error.reason)
+    except Exception:  # noqa: BLE001 - one payment's trouble is not the others'
+        _log.exception("deadline failed", payment=payment_id)
+    return 0
+
+
+async def _release(core: Core, company_id: str, payment_id: str) -> int:
     payment = (await get_payment(core, company_id, payment_id)).payment
     capture = core.policy.capture_at_deadline and not payment.is_paid
     wanted = Wanted(
@@ -43,12 +58,5 @@ async def _act(core: Core, company_id: str, payment_id: str) -> int:
         reason="the reservation is about to expire",
         rest=True,
     )
-    try:
-        await modify_payment(core, wanted)
-    except KassaError as error:
-        _log.warning("reservation stays", payment=payment_id, reason=error.reason)
-        return 0
-    except Exception:  # noqa: BLE001 - one payment's trouble is not the others'
-        _log.exception("deadline failed", payment=payment_id)
-        return 0
+    await modify_payment(core, wanted)
     return 1

@@ -13,6 +13,7 @@ from kassa.domain.payments import OFFLINE, Attempt
 from kassa.store import modifications, payments
 from kassa.usecases.core import Core
 from kassa.usecases.modify_payment import Wanted, modify_payment
+from kassa.usecases.resting import resting_of
 
 _log = structlog.get_logger("kassa.surplus")
 SCOPE = "surplus"
@@ -28,8 +29,9 @@ async def return_surplus(core: Core, limit: int = 1_000) -> int:
     Its request id is made from the attempt's, so that however many workers see it, it goes back
     once. A refusal is tried again later, each time under the next id.
     """
+    resting = resting_of(core, "surplus")
     async with core.db.connection() as connection:
-        keys = await modifications.with_surplus(connection, limit)
+        keys = await modifications.with_surplus(connection, limit, resting=resting.keys())
         attempts = await payments.attempts_of(connection, keys) if keys else []
         done = await payments.modifications_of(connection, keys) if keys else []
         now = await payments.clock(connection)
@@ -39,7 +41,12 @@ async def return_surplus(core: Core, limit: int = 1_000) -> int:
         if _is_due(attempt, tries, now):
             due.append((attempt, len(tries) + 1))
     # All at once: a provider that hangs must not keep the others' payers waiting.
-    return sum(await asyncio.gather(*(_return(core, *one) for one in due)))
+    started = await asyncio.gather(*(_return(core, *one) for one in due))
+    went = {one.payment_id for (one, _), done in zip(due, started, strict=True) if done}
+    resting.went_on(went)
+    for failed in {one.payment_id for one, _ in due} - went:
+        resting.failed(failed)
+    return sum(started)
 
 
 def _is_due(attempt: Attempt, tries: Sequence[Modification], now: datetime) -> bool:
@@ -68,5 +75,8 @@ async def _return(core: Core, attempt: Attempt, number: int) -> int:
         _log.warning(
             "surplus stays", payment=attempt.payment_id, attempt=attempt.id, reason=error.reason
         )
+        return 0
+    except Exception:  # noqa: BLE001 - one payment's trouble is not the others'
+        _log.exception("surplus stays", payment=attempt.payment_id, attempt=attempt.id)
         return 0
     return 1

@@ -16,7 +16,7 @@ from kassa.connectors.base import (
 from kassa.domain.case import Case
 from kassa.domain.errors import ProviderUnavailable, UnsupportedOperation
 from kassa.domain.haste import refuse_haste
-from kassa.domain.lifecycle import AttemptStatus, PaymentStatus
+from kassa.domain.lifecycle import UNDECIDED, PaymentStatus
 from kassa.domain.orders import Order
 from kassa.domain.payments import Attempt, CaptureMethod, Method, Payment
 from kassa.domain.questions import ask_soon
@@ -31,9 +31,7 @@ from kassa.usecases.provider_calls import Task, ask_provider
 PAYER = "payer"
 """The actor of what somebody did who has the payment's address, and no credentials."""
 _MOST_FAILOVERS = 2
-_ASK_IF_SILENT = timedelta(seconds=30)  # longer than any call may take: then we must have died
 _EARLIER = timedelta(seconds=30)  # the provider ends it before we do, so that none pays in between
-_UNDECIDED = frozenset({AttemptStatus.DISPATCHED, AttemptStatus.IN_DOUBT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -146,8 +144,7 @@ def _follow(core: Core, wanted: Submission, account: str, after: list[Attempt]) 
             instrument=wanted.instrument_shown,
             because={"because": [f"{attempt.connector} could not take it", *wanted.because]},
         )
-        case.put_attempt(replace(started, next_query_at=case.now + _ASK_IF_SILENT))
-        after.append(case.attempts[started.id])
+        after.append(started)
         return True
 
     return follow
@@ -177,10 +174,9 @@ async def _start(core: Core, wanted: Submission) -> _Started:
             instrument=wanted.instrument_shown,
             because={"because": list(wanted.because)} if wanted.because else None,
         )
-        case.put_attempt(replace(attempt, next_query_at=case.now + _ASK_IF_SILENT))
         if wanted.extra is not None:
             case.payment = replace(case.payment, extra={**case.payment.extra, **wanted.extra})
-        started.append(case.attempts[attempt.id])
+        started.append(attempt)
 
     case = await change_payment(
         core, Change(company_id=wanted.company_id, payment_id=wanted.payment_id, decide=decide)
@@ -267,7 +263,7 @@ def _news(
         if how == "query":
             case.decided_by_answer(first, about=current, outcome=write_outcome(outcome))
         current = case.attempts[attempt.id]
-        if how == "notification" and current.status in _UNDECIDED:  # it may know more by now
+        if how == "notification" and current.status in UNDECIDED:  # it may know more by now
             soon = ask_soon(current.last_query_at, case.now)
             case.put_attempt(replace(current, next_query_at=soon))
 

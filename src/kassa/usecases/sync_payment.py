@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from kassa.connectors.base import Connector, Outcome
 from kassa.domain.case import Case
-from kassa.domain.lifecycle import AttemptStatus, PaymentEvent
+from kassa.domain.lifecycle import UNDECIDED, AttemptStatus, PaymentEvent
 from kassa.domain.payments import Attempt, Payment
 from kassa.domain.questions import ask_soon
 from kassa.usecases.change_payment import Change, Purse, change_payment
@@ -16,8 +16,6 @@ from kassa.usecases.provider_accounts import refresh
 from kassa.usecases.provider_calls import Task, ask_provider
 from kassa.usecases.recovery import heard
 from kassa.usecases.submit_payment import take_news
-
-_UNDECIDED = frozenset({AttemptStatus.DISPATCHED, AttemptStatus.IN_DOUBT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,7 @@ def _to_ask(core: Core, case: Case, only_due: bool) -> Attempt | None:
     found = [
         one
         for one in case.attempts.values()
-        if one.connector in core.connectors and (one.status in _UNDECIDED or _is_left(one))
+        if one.connector in core.connectors and (one.status in UNDECIDED or _is_left(one))
     ]
     if only_due:
         found = [one for one in found if one.next_query_at and one.next_query_at <= case.now]

@@ -12,12 +12,13 @@ from kassa.store import books
 from kassa.store.books import Violation
 from kassa.store.books_afterwards import AFTERWARDS_CHECKS
 from kassa.store.books_chain import CHAIN_CHECKS, SEALED
+from kassa.store.books_dates import DATE_CHECKS
 from kassa.store.books_ledger import LEDGER_CHECKS
 from kassa.store.chain import Block
 from kassa.usecases.chain import block_hash, chain_key
 from kassa.usecases.core import Core
 
-CHECKS = (*LEDGER_CHECKS, *AFTERWARDS_CHECKS, *CHAIN_CHECKS)
+CHECKS = (*LEDGER_CHECKS, *AFTERWARDS_CHECKS, *DATE_CHECKS, *CHAIN_CHECKS)
 _LANES = 2  # connections that ask at the same time, of one and the same moment
 
 

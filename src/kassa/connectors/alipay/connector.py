@@ -85,6 +85,7 @@ class AlipayConnector:
     acknowledgement: ClassVar[tuple[str, bytes]] = ("text/plain", b"success")
     # The trade appears when the payer opens the address, and a retry makes a fresh one.
     not_found_final_after: ClassVar[timedelta | None] = None
+    signs_addresses: ClassVar[bool] = True
 
     def __init__(
         self,
