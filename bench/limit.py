@@ -48,8 +48,8 @@ def measure(gateway: Gateway, seconds: float, *, in_one_statement: bool) -> Time
 async def _make_company(url: str) -> None:
     connection = await asyncpg.connect(url)
     await connection.execute(
-        "insert into company (id, number, name, currency, business_id)"
-        " values ($1, 999999, 'The limit', 'CNY', 'biz_limit') on conflict do nothing",
+        "insert into company (id, public_id, number, name, currency, business_id, mode)"
+        " values ($1, $1, 999999, 'The limit', 'CNY', 'biz_limit', 'test') on conflict do nothing",
         _COMPANY,
     )
     await connection.close()

@@ -25,8 +25,9 @@ _TRIGGERED = ("payment", "payment_event", "posting", "entry")
 # others are cards with a fee. $1: how many.
 _FILL = (
     """
-    insert into company (id, number, name, currency, business_id)
-      select 'cmp_' || c, c, 'Company ' || c, 'CNY', 'biz_' || c from generate_series(1, 3) c""",
+    insert into company (id, public_id, number, name, currency, business_id, mode)
+      select 'cmp_' || c, 'cmp_' || c, c, 'Company ' || c, 'CNY', 'biz_' || c, 'test'
+      from generate_series(1, 3) c""",
     """
     create temporary table plan as
       select i, 'cmp_' || (1 + i % 3) as company_id, 'biz_' || (1 + i % 3) as business_id,

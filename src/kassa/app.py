@@ -27,9 +27,10 @@ from kassa.connectors.sandbox.books import SandboxBooks
 from kassa.connectors.sandbox.cards import SCENARIOS
 from kassa.connectors.sandbox.connector import SandboxConnector
 from kassa.domain.brakes import Rate
-from kassa.domain.errors import KassaError, RateLimited
-from kassa.domain.providers import AccountStatus, Mode, ProviderAccount
-from kassa.faces import edge, grpc_door, grpc_health, inbound, intake, peer
+from kassa.domain.errors import KassaError, PermissionDenied, RateLimited, Unauthenticated
+from kassa.domain.principals import Mode
+from kassa.domain.providers import AccountStatus, ProviderAccount
+from kassa.faces import api_keys, edge, grpc_door, grpc_health, inbound, intake, peer
 from kassa.faces.business import grpc as business_grpc
 from kassa.faces.business import handlers as business
 from kassa.faces.checkout import handlers as checkout
@@ -45,10 +46,11 @@ from kassa.store.db import Database
 from kassa.store.server import Demands
 from kassa.usecases.admission import Admission, Limits
 from kassa.usecases.core import Core, Policy
-from kassa.usecases.ids import new_id
+from kassa.usecases.ids import attempt_prefix, new_id
 from kassa.usecases.readiness import Readiness, backlogs, readiness
 from kassa.workers.rounds import Chore, standard_chores
 
+SANDBOX = "sandbox"
 SANDBOX_BOOKS = "sandbox/books.sqlite3"
 _LAST_WORK_SECONDS = 8.0  # seconds, not money: what is at a provider may still answer
 _GRPC_GRACE_SECONDS = 5.0  # seconds, not money
@@ -114,16 +116,16 @@ def sandbox_books(settings: Settings) -> SandboxBooks:
 
 
 def _built_in(settings: Settings) -> dict[str, Connector]:
-    """The accounts that every company may use: the sandbox, and the one Alipay account that a
-    settings file can name."""
-    found: dict[str, Connector] = {}
-    if not settings.live:
-        found["sandbox"] = SandboxConnector(
+    """The installation's own accounts: the sandbox, for test sides that were given it, and the
+    one Alipay account that a settings file can name, for every company of its mode."""
+    found: dict[str, Connector] = {
+        SANDBOX: SandboxConnector(
             sandbox_books(settings),
             base_url=settings.url,
             secret=installation.sandbox_secret(settings.directory),
             clock=now,
         )
+    }
     if settings.alipay is not None:
         account = settings.alipay
         found["alipay"] = AlipayConnector(
@@ -140,14 +142,15 @@ def _built_in(settings: Settings) -> dict[str, Connector]:
 def _everybodys(
     connectors: Mapping[str, Connector], settings: Settings
 ) -> dict[str, ProviderAccount]:
-    mode = Mode.LIVE if settings.live else Mode.TEST
+    alipay_is_live = settings.alipay is not None and settings.alipay.is_live
     return {
         name: ProviderAccount(
             company_id="",
             name=name,
             connector=connector.name,
-            mode=mode,
+            mode=Mode.LIVE if name == "alipay" and alipay_is_live else Mode.TEST,
             status=AccountStatus.ACTIVE,
+            only_given=name == SANDBOX,
         )
         for name, connector in connectors.items()
     }
@@ -210,9 +213,8 @@ def http_app(core: Core, settings: Settings) -> ASGIApp:
         *handover.routes,
         *_ops(),
     ]
-    if "sandbox" in core.connectors:
-        of_sandbox = sandbox_pages.routes(sandbox_books(settings), clock=now)
-        routes += [_guarded(core, route) for route in of_sandbox]
+    of_sandbox = sandbox_pages.routes(sandbox_books(settings), clock=now, reader=_sandbox_reader)
+    routes += [_guarded(core, route) for route in of_sandbox]
     handlers = {404: _nothing_here, 405: _nothing_here, KassaError: _refused}
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False  # it would lead to wherever Host says
@@ -233,14 +235,24 @@ def _guarded(core: Core, route: Route) -> Route:
     async def endpoint(request: Request) -> Response:
         try:
             core.admission.enter(traits)
+            answer: Response = await route.endpoint(request)
         except RateLimited as error:
             headers = {"Retry-After": str(error.retry_after_seconds)}
             status = 429 if error.code == RateLimited.code else 503
             return Response(error.message, status, headers, media_type="text/plain")
-        answer: Response = await route.endpoint(request)
         return answer
 
     return Route(route.path, endpoint, methods=methods)
+
+
+async def _sandbox_reader(request: Request) -> str | None:
+    """How the references of the caller begin in the sandbox's books; None for whoever has none."""
+    try:
+        company = (await api_keys.principal_of(request)).company
+    except (Unauthenticated, PermissionDenied):
+        edge.core_of(request).admission.unproved()
+        return None
+    return attempt_prefix(company.number) if company.sandbox else None
 
 
 async def _nothing_here(request: Request, error: Exception) -> Response:
@@ -315,19 +327,16 @@ async def grpc_server(core: Core, settings: Settings) -> AsyncIterator[grpc.aio.
 
 def chores(settings: Settings) -> list[Chore]:
     """What the worker process does: the use cases time drives, and the sandbox's own news."""
-    found = standard_chores()
-    if not settings.live:
-        books = sandbox_books(settings)
-        secret = installation.sandbox_secret(settings.directory)
+    books = sandbox_books(settings)
+    secret = installation.sandbox_secret(settings.directory)
 
-        async def ring(core: Core) -> int:
-            async def post(url: str, headers: Mapping[str, str], body: bytes) -> int:
-                answer = await core.egress.post(
-                    url, headers=headers, body=body, allow_loopback=True
-                )
-                return answer.status if isinstance(answer, Answered) else 0
+    async def ring(core: Core) -> int:
+        async def post(url: str, headers: Mapping[str, str], body: bytes) -> int:
+            answer = await core.egress.post(url, headers=headers, body=body, allow_loopback=True)
+            return answer.status if isinstance(answer, Answered) else 0
 
-            return await bell.ring(books, secret=secret, post=post, now=now())
+        if not books.exist():  # nobody has paid by a sandbox card yet
+            return 0
+        return await bell.ring(books, secret=secret, post=post, now=now())
 
-        found.append(Chore("sandbox bell", _BELL_SECONDS, ring))
-    return found
+    return [*standard_chores(), Chore("sandbox bell", _BELL_SECONDS, ring)]

@@ -91,6 +91,7 @@ async def make(core: Core, settings: Settings) -> Demo:
             business_id=demo.business_id,
             name="Kassa Demo Shop",
             currency="CNY",
+            sandbox=True,
         ),
     )
     await companies.put_api_key(core, company, demo.api_key)
@@ -146,8 +147,8 @@ def _invent(settings: Settings) -> Demo:
     return Demo(
         company_id="cmp_001",  # as in the request that seed 000 prints
         business_id="biz_001",
-        api_key=f"sk_{key_id}_{secrets.token_urlsafe(32)}",
-        orders_client_id=f"client_{secrets.token_hex(8)}",
+        api_key=f"sk_test_{key_id}_{secrets.token_urlsafe(32)}",
+        orders_client_id=f"client_test_{secrets.token_hex(8)}",
         orders_client_secret=secrets.token_urlsafe(32),
         jwt_key_id=f"demo-{secrets.token_hex(6)}",
         wallet_client_id=f"5X{secrets.randbelow(10**14):014d}",

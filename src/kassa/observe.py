@@ -15,8 +15,10 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kassa.domain.principals import Mode
 from kassa.faces.edge import REQUEST_ID
 from kassa.usecases.ids import new_id
+from kassa.usecases.sides import MODE, MODE_HEADER
 
 _ASKED_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
 # Callers write what is searched: nothing here may be tried again from the same place. Each shape
@@ -38,6 +40,7 @@ _LONGEST_VALUE = 2048  # characters of a value that are logged; callers write so
 _LONGEST_TRACE = 16_384
 _MOST_PARTS = 100  # of a list or a map
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
+_MODE_HEADERS = {mode.value: ((MODE_HEADER.encode(), mode.encode()),) for mode in Mode}
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _BUCKETS = (
     0.001,
@@ -196,6 +199,7 @@ class Watch:
         asked = [value for name, value in scope["headers"] if name == b"x-request-id"]
         name = request_id(asked)
         REQUEST_ID.set(name)
+        MODE.set("")
         status = 500
         began = time.perf_counter()
 
@@ -206,6 +210,7 @@ class Watch:
                 message["headers"] = [
                     *message.get("headers", ()),
                     (b"x-request-id", name.encode()),
+                    *_MODE_HEADERS.get(MODE.get(), ()),
                     *self._always,
                 ]
             await send(message)
@@ -223,6 +228,7 @@ class Watch:
                     path=scope["path"],
                     status=status,
                     milliseconds=int(took * 1_000_000) / 1000,
+                    **({"mode": mode} if (mode := MODE.get()) else {}),
                 )
 
 

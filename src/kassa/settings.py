@@ -56,13 +56,21 @@ class Alipay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     gateway: str = "https://openapi-sandbox.dl.alipaydev.com/gateway.do"
     seller_id: str = ""
 
+    @property
+    def is_live(self) -> bool:
+        """Whether the gateway moves real money; then the account is for live sides alone."""
+        from kassa.connectors.alipay import KIND  # noqa: PLC0415 - few have an account
+
+        return any(field.is_production(self.gateway) for field in KIND.fields)
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every setting with its default. Durations are in the unit of their name.
 
     `database_url`: empty for the embedded PostgreSQL. `base_url`: how payers and providers reach
-    us; empty for http://host:port. `workers`: HTTP processes. `live`: real money, so demo
-    conveniences and the sandbox provider are refused. `simulator_port`: where the demo plays
+    us; empty for http://host:port. `workers`: HTTP processes. `live`: this
+    installation may take real money, so live sides of companies are served; demo conveniences
+    are refused. `simulator_port`: where the demo plays
     real providers; 0 for 8090, or another when that is taken. `trusted_proxies`: networks whose
     X-Forwarded-For is believed. Limits of 0 are as usual, and in a demo as good as none.
     """
@@ -223,7 +231,7 @@ def _checked(values: Mapping[str, Any]) -> Settings:
         )
     _check_urls(settings)
     _check_proxies(settings)
-    _check_account(settings.alipay)
+    _check_account(settings.alipay, live=settings.live)
     if settings.live and settings.demo:
         raise InvalidRequest("live and demo exclude each other: the demo's credentials are public")
     return settings
@@ -269,8 +277,13 @@ def _is_postgres(url: str) -> bool:
         return False
 
 
-def _check_account(alipay: Alipay | None) -> None:
+def _check_account(alipay: Alipay | None, *, live: bool) -> None:
     for name in ("private_key_path", "public_key_path"):
         path = getattr(alipay, name, None)
         if path is not None and not os.access(path, os.R_OK):
             raise InvalidRequest(f"alipay {name}: the file {path} cannot be read")
+    if alipay is not None and alipay.is_live and not live:
+        raise InvalidRequest(
+            f"alipay gateway {alipay.gateway} moves real money: set live = true, or name the"
+            " sandbox's gateway"
+        )

@@ -11,7 +11,7 @@ from kassa.domain.lifecycle import OrderStatus, PaymentStatus
 from kassa.domain.money import Money
 from kassa.domain.orders import Customer, Module, Order
 from kassa.domain.payments import Method, Payment
-from kassa.domain.principals import Company
+from kassa.domain.principals import Company, Mode
 
 NOW = datetime(2026, 11, 22, 10, 4, tzinfo=UTC)
 PLACE = "/pay/sess_1z0123456789abcdef"
@@ -19,7 +19,13 @@ AMOUNT = Money(29_900, "CNY")
 NOTHING = Money(0, "CNY")
 
 COMPANY = Company(
-    id="cmp_001", number=1, name="Lantern Tea House", currency="CNY", business_id="biz_001"
+    id="cmp_001",
+    public_id="cmp_001",
+    number=1,
+    name="Lantern Tea House",
+    currency="CNY",
+    business_id="biz_001",
+    mode=Mode.TEST,
 )
 ORDER = Order(
     company_id="cmp_001",

@@ -76,7 +76,7 @@ def every_page(lang: str) -> list[str]:
         ),
         pay_screen(a_visit(lang=lang), form_token="t", problems=problems),
         pay_screen(a_visit(lang=lang, methods=[]), form_token="t"),
-        leaving_screen(speech, url="https://a.example/?x=1&y=2", here=PLACE, sandbox=True),
+        leaving_screen(speech, url="https://a.example/?x=1&y=2", here=PLACE, is_test=True),
         *(
             message_screen(speech, key, here=PLACE, reopen=PLACE)
             for key in ("not_found", "too_many", "forbidden", "unreadable", "broken")

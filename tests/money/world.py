@@ -174,7 +174,13 @@ class World:
         name = f"{self._number}"
         company = await add_company(
             self.core,
-            NewCompany(id=f"cmp_{name}", business_id=f"biz_{name}", name="A Shop", currency="CNY"),
+            NewCompany(
+                id=f"cmp_{name}",
+                business_id=f"biz_{name}",
+                name="A Shop",
+                currency="CNY",
+                sandbox=True,
+            ),
         )
         key, client, secret = f"sk_{number}_secret", f"client_{number}", "a-secret-of-the-client"
         await put_api_key(self.core, company, key)

@@ -152,7 +152,11 @@ class Shop:
 
     async def other_company(self, number: int = 2) -> Company:
         new = NewCompany(
-            id=f"cmp_{number}", business_id=f"biz_{number}", name="Another", currency="CNY"
+            id=f"cmp_{number}",
+            business_id=f"biz_{number}",
+            name="Another",
+            currency="CNY",
+            sandbox=True,
         )
         return await add_company(self.core, new)
 
@@ -215,7 +219,9 @@ class Shop:
 @pytest.fixture
 async def shop(core: Core, owner_url: str) -> AsyncIterator[Shop]:
     """A shop of a company of its own."""
-    new = NewCompany(id="cmp_shop", business_id="biz_shop", name="A Shop", currency="CNY")
+    new = NewCompany(
+        id="cmp_shop", business_id="biz_shop", name="A Shop", currency="CNY", sandbox=True
+    )
     opened = Shop(core, await add_company(core, new), owner_url)
     yield opened
     for connection in opened.connections:

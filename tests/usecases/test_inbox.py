@@ -23,7 +23,8 @@ from kassa.connectors.base import (
 from kassa.domain.lifecycle import DisputeStage, DisputeStatus, ModificationStatus, PaymentStatus
 from kassa.domain.money import Money
 from kassa.domain.payments import Payment
-from kassa.domain.providers import AccountStatus, Mode, ProviderAccount
+from kassa.domain.principals import Mode
+from kassa.domain.providers import AccountStatus, ProviderAccount
 from kassa.settings import Settings
 from kassa.store import mailboxes
 from kassa.store.mailboxes import NewsKey

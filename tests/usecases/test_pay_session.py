@@ -10,7 +10,8 @@ from kassa.connectors.catalog import kinds
 from kassa.domain.errors import IllegalTransition, UnsupportedOperation
 from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.payments import Method, Payment
-from kassa.domain.providers import AccountStatus, Mode, ProviderAccount
+from kassa.domain.principals import Mode
+from kassa.domain.providers import AccountStatus, ProviderAccount
 from kassa.usecases.cashier_session import Session, open_session
 from kassa.usecases.pay_session import SessionPay, pay_session
 from kassa.usecases.routing import NUMBER, REDIRECT, TOKEN

@@ -10,7 +10,8 @@ from kassa.domain.errors import InvalidRequest, NotFound, UnsupportedOperation
 from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.money import Money
 from kassa.domain.payments import Method, Payment
-from kassa.domain.providers import AccountStatus, Mode, ProviderAccount
+from kassa.domain.principals import Mode
+from kassa.domain.providers import AccountStatus, ProviderAccount
 from kassa.usecases.payees import NewPayee, list_payees, register_payee, switch_payee
 from kassa.usecases.request_payment import RequestedPayment, request_payment
 

@@ -15,6 +15,7 @@ from kassa.connectors.base import Report, Unknown
 from kassa.domain.errors import InvalidRequest, NotFound
 from kassa.domain.money import Money
 from kassa.domain.payments import Method
+from kassa.domain.principals import Mode
 from kassa.settings import Settings
 from kassa.usecases.companies import NewCompany, add_company
 from kassa.usecases.core import Core
@@ -57,7 +58,8 @@ def wanted(name: str = "yuan", company: str = "cmp_a", **changes: Any) -> NewAcc
 async def shops(core: Core) -> Core:
     for company in ("cmp_a", "cmp_b"):
         await add_company(
-            core, NewCompany(id=company, business_id="biz", name=company, currency="CNY")
+            core,
+            NewCompany(id=company, business_id="biz", name=company, currency="CNY", sandbox=True),
         )
     return core
 
@@ -200,13 +202,24 @@ async def test_live_and_test_accounts_are_kept_apart(
     with pytest.raises(InvalidRequest, match="no real money"):
         await put_account(shops, wanted(live=True))
     await put_account(shops, wanted())
+    shops.policy = replace(shops.policy, live=True)
+    side = await add_company(
+        shops, NewCompany(id="cmp_a", business_id="", name="", currency="CNY", mode=Mode.LIVE)
+    )
+    real = {**_SETTINGS, "base_url": "https://openapi.alipay.com/gateway.do"}
 
-    async with app.open_core(settings, database_url) as other:
-        other.policy = replace(other.policy, live=True)
+    with pytest.raises(InvalidRequest, match="test side"):
+        await put_account(shops, wanted("more", live=True, settings=real))
+    with pytest.raises(InvalidRequest, match="live side"):
+        await put_account(shops, wanted("more", company=side.id))
+    await put_account(shops, wanted("more", company=side.id, live=True, settings=real))
+
+    assert (await choose(shops, question())).accounts == ("yuan", "alipay")
+    assert (await choose(shops, question(side.id))).accounts == ("more",)
+    async with app.open_core(settings, database_url) as other:  # which moves no real money
         await refresh(other, now=True)
-        assert "yuan" not in other.connectors
-        with pytest.raises(InvalidRequest, match="--live"):
-            await put_account(other, wanted("more"))
+        assert "yuan" in other.connectors
+        assert "more" not in other.connectors
 
 
 async def test_ten_at_once_make_one_account_and_one_key(shops: Core, owner_url: str) -> None:

@@ -11,7 +11,8 @@ from kassa.domain.errors import InvalidRequest, ProviderUnavailable, Unsupported
 from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.money import Money
 from kassa.domain.payments import Method
-from kassa.domain.providers import AccountStatus, Mode, ProviderAccount
+from kassa.domain.principals import Mode
+from kassa.domain.providers import AccountStatus, ProviderAccount
 from kassa.usecases.fees import NewFeeRule, add_fee_rule
 from kassa.usecases.route_rules import history_of, set_rules
 from kassa.usecases.routing import NUMBER, REDIRECT, TOKEN, Question, choose

@@ -30,6 +30,7 @@ async def leave(request: Request) -> Response:
     page = screens.handover_screen(
         speech_of(request),
         here=request.url.path,
+        is_test=found.is_test,
         provider=found.provider,
         action=found.action,
         fields=found.fields,

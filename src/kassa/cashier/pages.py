@@ -181,7 +181,7 @@ def _leave(request: Request, visit: Visit, url: str) -> Response:
     if there.netloc == request.headers.get("host") and there.scheme in schemes:
         ours = there.path.startswith("/providers/")  # which speaks the payer's language, too
         return answers.redirect(f"{url}{visit.speech.query}" if ours else url)
-    page = screens.leaving_screen(visit.speech, url=url, here=visit.place, sandbox=visit.sandbox)
+    page = screens.leaving_screen(visit.speech, url=url, here=visit.place, is_test=visit.is_test)
     return answers.html(visit.speech, page)
 
 

@@ -43,7 +43,8 @@ class TrialCard(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """One look at one payment. `place`: the page's own path, without a query."""
+    """One look at one payment. `sandbox`: sandbox cards can be typed in. `place`: the page's own
+    path, without a query."""
 
     company: Company
     order: Order
@@ -54,6 +55,11 @@ class Visit:
     sandbox: bool
     place: str
     speech: Speech
+
+    @property
+    def is_test(self) -> bool:
+        """Whether the page has to say that no real money moves."""
+        return not self.company.is_live
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +120,7 @@ def pay_screen(
         "pay.html",
         visit.speech,
         here=visit.place,
-        sandbox=visit.sandbox,
+        is_test=visit.is_test,
         bill=_bill(visit),
         place=visit.place,
         methods=list(visit.methods),
@@ -181,7 +187,7 @@ def result_screen(visit: Visit, *, looks: int = 0) -> str:
         "result.html",
         speech,
         here=f"{visit.place}/result",
-        sandbox=visit.sandbox,
+        is_test=visit.is_test,
         bill=_bill(visit),
         stage=stage.value,
         sentences=sentences,
@@ -236,11 +242,11 @@ def _refresh(visit: Visit, looks: int) -> _Refresh:
     return _Refresh(seconds, f"{visit.place}/result{looks_query}")
 
 
-def leaving_screen(speech: Speech, *, url: str, here: str, sandbox: bool) -> str:
+def leaving_screen(speech: Speech, *, url: str, here: str, is_test: bool) -> str:
     """A step between: our form may not lead to another site directly, a link may."""
     host = urlsplit(url).hostname or ""
     return _message(
-        speech, "leaving", "waiting", here=here, sandbox=sandbox, refresh_url=url, link_url=url,
+        speech, "leaving", "waiting", here=here, is_test=is_test, refresh_url=url, link_url=url,
         link_said=speech.text("leaving_go", host=host),
     )  # fmt: skip
 
@@ -248,18 +254,24 @@ def leaving_screen(speech: Speech, *, url: str, here: str, sandbox: bool) -> str
 def message_screen(speech: Speech, key: str, *, here: str, reopen: str = "") -> str:
     """A dead end in kind words; `reopen` is the payment's address when there is a way back."""
     return _message(
-        speech, key, "over", here=here, sandbox=False, refresh_url="", link_url=reopen,
+        speech, key, "over", here=here, is_test=False, refresh_url="", link_url=reopen,
         link_said=speech.text("reopen"),
     )  # fmt: skip
 
 
 def handover_screen(
-    speech: Speech, *, here: str, provider: str, action: str, fields: Mapping[str, str]
+    speech: Speech,
+    *,
+    here: str,
+    is_test: bool,
+    provider: str,
+    action: str,
+    fields: Mapping[str, str],
 ) -> str:
     """A button that posts `fields` to the provider's page."""
     return _render(
         "handover.html", speech, title=speech.text("handover_title", provider=provider),
-        here=here, sandbox=False, provider=provider, action=action, fields=fields,
+        here=here, is_test=is_test, provider=provider, action=action, fields=fields,
     )  # fmt: skip
 
 

@@ -8,8 +8,9 @@ from kassa import installation
 from kassa.cli.operations import company_id_of, with_core
 from kassa.connectors.catalog import kind_of
 from kassa.domain.errors import InvalidRequest
+from kassa.domain.principals import Mode
 from kassa.settings import Settings
-from kassa.usecases.companies import get_company
+from kassa.usecases.companies import find_side
 from kassa.usecases.core import Core
 from kassa.usecases.provider_accounts import (
     AccountView,
@@ -38,17 +39,18 @@ def add(
         return fields_of(connector)
     if not _COUNTRY.fullmatch(country):
         raise InvalidRequest(f"--country must be two capitals such as IN, got {country!r}")
-    wanted = NewAccount(
-        company_id=company_id_of(settings, company),
-        name=account,
-        connector=connector,
-        settings=dict(_pair(one) for one in put),
-        live=live,
-        country=country,
-    )
+    named, mode = company_id_of(settings, company), Mode.LIVE if live else Mode.TEST
+    pairs = dict(_pair(one) for one in put)
 
     async def work(core: Core) -> str:
-        await get_company(core, wanted.company_id)
+        wanted = NewAccount(
+            company_id=(await find_side(core, named, mode)).id,
+            name=account,
+            connector=connector,
+            settings=pairs,
+            live=live,
+            country=country,
+        )
         added = await put_account(core, wanted)
         view = next(
             one

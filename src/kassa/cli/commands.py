@@ -17,8 +17,16 @@ from kassa.cli import (
     routing,
     settling,
     simulating,
+    tenants,
 )
-from kassa.cli.common import Config, DatabaseUrl, DataDir, fail, guarded, load_settings
+from kassa.cli.common import (
+    Config,
+    DatabaseUrl,
+    DataDir,
+    fail,
+    guarded,
+    load_settings,
+)
 from kassa.domain.errors import KassaError
 
 app = typer.Typer(
@@ -29,11 +37,10 @@ app = typer.Typer(
     help="Kassa: a payment gateway. One command starts it: kassa serve --demo",
 )
 wallet_app = typer.Typer(no_args_is_help=True, help="Wallet users: add, top up, show, freeze.")
-company_app = typer.Typer(no_args_is_help=True, help="Companies: add, close, open.")
 credential_app = typer.Typer(no_args_is_help=True, help="Credentials: add, disable, enable.")
-app.add_typer(company_app, name="company")
 app.add_typer(credential_app, name="credential")
 app.add_typer(wallet_app, name="wallet")
+tenants.add_to(app)
 connecting.add_to(app)
 modifying.add_to(app)
 payees.add_to(app)
@@ -190,61 +197,6 @@ def record(
             )
         )
     )
-
-
-@company_app.command("add")
-def company_add(
-    name: Annotated[str, typer.Argument(help="As payers read it on the cashier page.")],
-    currency: Annotated[str, typer.Option(help="Where a request names none.")] = "USD",
-    company: Annotated[str, typer.Option(help="Its id.  [default: made]")] = "",
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
-    config: Config = None,
-) -> None:
-    """Make a company with an API key and an orders client; shown once, as JSON.
-
-    Example:  kassa company add "Lantern Tea House" --currency CNY
-    """
-    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
-    from kassa.cli import operations  # noqa: PLC0415
-
-    typer.echo(guarded(lambda: operations.add_company(settings, company, name, currency)))
-
-
-@company_app.command("close")
-def company_close(
-    company: Annotated[str, typer.Argument(help="Its id.")],
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
-    config: Config = None,
-) -> None:
-    """Close a company to all its clients, within a second.
-
-    Example:  kassa company close cmp_01kb…
-    """
-    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
-    from kassa.cli import operations  # noqa: PLC0415
-
-    guarded(lambda: operations.set_company(settings, company, closed=True))
-    typer.echo("closed")
-
-
-@company_app.command("open")
-def company_open(
-    company: Annotated[str, typer.Argument(help="Its id.")],
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
-    config: Config = None,
-) -> None:
-    """Open a closed company again.
-
-    Example:  kassa company open cmp_01kb…
-    """
-    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
-    from kassa.cli import operations  # noqa: PLC0415
-
-    guarded(lambda: operations.set_company(settings, company, closed=False))
-    typer.echo("open")
 
 
 @credential_app.command("add")

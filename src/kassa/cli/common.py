@@ -12,6 +12,17 @@ DatabaseUrl = Annotated[
 Config = Annotated[str | None, typer.Option(help="A TOML file with settings.")]
 Company = Annotated[str, typer.Option(help="Its id.  [default: the demo company]")]
 
+Live = Annotated[bool, typer.Option("--live/--test", help="Real money, or none.  [default: none]")]
+Sandbox = Annotated[
+    bool, typer.Option("--sandbox", help="Let it pay with the built-in sandbox's cards.")
+]
+
+
+def mode_of(*, live: bool) -> Any:
+    from kassa.domain.principals import Mode  # noqa: PLC0415 - `kassa --help` needs none of it
+
+    return Mode.LIVE if live else Mode.TEST
+
 
 def fail(sentence: str, status: int = 2) -> None:
     """Say why in one sentence and exit."""

@@ -5,6 +5,7 @@ import getpass
 import json
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import Any, TypeVar
 
 from kassa import app, demo, installation
@@ -12,7 +13,7 @@ from kassa.cli.serving import as_served, attach
 from kassa.domain.errors import InvalidRequest
 from kassa.domain.money import Money
 from kassa.domain.payments import OFFLINE, Method
-from kassa.domain.principals import Company
+from kassa.domain.principals import Company, Mode
 from kassa.faces.orders import notify
 from kassa.settings import Settings
 from kassa.store.migrate import migrate
@@ -33,7 +34,7 @@ def with_core(settings: Settings, work: Callable[[Core], Awaitable[Result]]) -> 
         settings = demo.prepare(settings)
 
     async def run() -> Result:
-        await migrate(addresses.owner_url)
+        await migrate(addresses.owner_url, live=settings.live)
         async with app.open_core(settings, addresses.app_url) as core:
             return await work(core)
 
@@ -55,7 +56,7 @@ def whoever_asks() -> str:
 def migrate_database(settings: Settings) -> int:
     postgres, addresses = attach(settings)
     try:
-        return asyncio.run(migrate(addresses.owner_url))
+        return asyncio.run(migrate(addresses.owner_url, live=settings.live))
     finally:
         if postgres is not None:
             postgres.stop()
@@ -94,22 +95,92 @@ def record(
     return with_core(settings, work)
 
 
-def add_company(settings: Settings, company: str, name: str, currency: str) -> str:
-    """The new company with its first credentials, as JSON."""
+def add_company(
+    settings: Settings, company: str, name: str, currency: str, *, mode: Mode, sandbox: bool
+) -> str:
+    """The new company, or its other side, with its first credentials, as JSON."""
 
     async def work(core: Core) -> str:
         wanted = companies.NewCompany(
-            id=company or new_id("cmp"), business_id=new_id("biz"), name=name, currency=currency
+            id=company or new_id("cmp"),
+            business_id=new_id("biz"),
+            name=name,
+            currency=currency,
+            mode=mode,
+            sandbox=sandbox,
         )
         made = await companies.add_company(core, wanted)
         if made.name != name or made.currency != currency:
-            raise InvalidRequest(f"there is another company of the id {made.id!r}")
-        shown = {"company_id": made.id, "business_id": made.business_id, "org_id": made.number}
-        shown |= await _make_credential(core, made, "api-key", "", "")
-        shown |= await _make_credential(core, made, "orders-client", "", "")
-        return json.dumps(shown, indent=2)
+            raise InvalidRequest(f"there is another company of the id {made.public_id!r}")
+        return await _introduce(core, made)
 
     return with_core(settings, work)
+
+
+async def _introduce(core: Core, made: Company) -> str:
+    shown: dict[str, Any] = {
+        "company_id": made.public_id,
+        "side": made.id,
+        "mode": made.mode,
+        "sandbox": made.sandbox,
+        "business_id": made.business_id,
+        "org_id": made.number,
+    }
+    shown |= await make_credential(core, made, "api-key", "", "")
+    shown |= await make_credential(core, made, "orders-client", "", "")
+    return json.dumps(shown, indent=2)
+
+
+def add_side(settings: Settings, company: str, *, mode: Mode, sandbox: bool) -> str:
+    """The other side of a company that there is, with its first credentials, as JSON."""
+
+    async def work(core: Core) -> str:
+        known = await companies.find_side(core, company)
+        wanted = companies.NewCompany(
+            id=known.public_id,
+            business_id=known.business_id,
+            name=known.name,
+            currency=known.currency,
+            mode=mode,
+            sandbox=sandbox,
+        )
+        made = await companies.add_company(core, wanted)
+        if made.id == known.id:
+            raise InvalidRequest(f"{known.id} is the {mode} side already")
+        return await _introduce(core, made)
+
+    return with_core(settings, work)
+
+
+def list_companies(settings: Settings, *, as_json: bool) -> str:
+    """Every side of every company: what it is called, and what it may do."""
+    found = with_core(settings, companies.list_companies)
+    if as_json:
+        told = [{**asdict(company), "status": status} for company, status in found]
+        return json.dumps(told, indent=2)
+    if not found:
+        return "no companies; add one with kassa company add"
+    rows = [("SIDE", "MODE", "SANDBOX", "STATUS", "COMPANY", "NAME")]
+    rows += [
+        (
+            company.id,
+            company.mode.value,
+            "given" if company.sandbox else "-",
+            status,
+            company.public_id,
+            company.name,
+        )
+        for company, status in found
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def give_sandbox(settings: Settings, company: str, *, given: bool) -> None:
+    with_core(settings, lambda core: companies.give_sandbox(core, company, given=given))
 
 
 def add_credential(
@@ -120,21 +191,22 @@ def add_credential(
 
     async def work(core: Core) -> str:
         found = await companies.get_company(core, company_id)
-        made = await _make_credential(core, found, kind, public_key, key_version)
+        made = await make_credential(core, found, kind, public_key, key_version)
         return json.dumps(made, indent=2)
 
     return with_core(settings, work)
 
 
-async def _make_credential(
+async def make_credential(
     core: Core, company: Company, kind: str, public_key: str, key_version: str
 ) -> dict[str, Any]:
     if kind == "api-key":
-        secret = f"sk_{secrets.token_hex(6)}_{secrets.token_urlsafe(32)}"
+        secret = f"sk_{company.mode}_{secrets.token_hex(6)}_{secrets.token_urlsafe(32)}"
         await companies.put_api_key(core, company, secret)
         return {"api_key": secret}
     if kind == "orders-client":
-        client_id, secret = f"client_{secrets.token_hex(8)}", secrets.token_urlsafe(32)
+        client_id = f"client_{company.mode}_{secrets.token_hex(8)}"
+        secret = secrets.token_urlsafe(32)
         await companies.put_orders_client(core, company, client_id, secret)
         return {"orders": {"client_id": client_id, "client_secret": secret}}
     if kind == "wallet-client":
@@ -143,7 +215,7 @@ async def _make_credential(
         await companies.put_wallet_client(core, company, client_id, {key_version: pem})
         return {"wallet": {"client_id": client_id, "key_version": key_version}}
     if kind == "jwt-key":
-        key_id = f"{company.id}-{secrets.token_hex(6)}"
+        key_id = f"{company.public_id}-{company.mode}-{secrets.token_hex(6)}"
         pem = installation.read_public_key(public_key, "P-256")
         await companies.put_jwt_key(core, company, key_id, pem)
         return {"jwt": {"kid": key_id, "alg": "ES256", "aud": "kassa"}}

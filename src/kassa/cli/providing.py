@@ -30,7 +30,9 @@ def provider_add(
         list[str] | None,
         typer.Option("--set", help="NAME=VALUE; VALUE @file takes the file's content."),
     ] = None,
-    live: Annotated[bool, typer.Option("--live", help="Real money moves there.")] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Real money moves there; of the company's live side.")
+    ] = False,
     country: Annotated[str, typer.Option(help="Of the account's business, such as IN.")] = "",
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,

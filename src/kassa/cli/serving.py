@@ -74,7 +74,7 @@ def serve(settings: Settings, names: tuple[str, ...]) -> int:
             _wait_for_port(settings.host, port, patience, "--host, --port or --grpc-port")
     postgres, addresses = (open_database if "http" in names else attach)(settings)
     try:
-        asyncio.run(migrate(addresses.owner_url))
+        asyncio.run(migrate(addresses.owner_url, live=settings.live))
         if settings.live:
             asyncio.run(db.check(addresses.app_url, Demands(settings.database_standby_names)))
         if settings.demo and "http" in names:

@@ -4,10 +4,12 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Protocol, cast
 from urllib.parse import urlsplit
 
+from kassa.connectors.addresses import may_call
 from kassa.connectors.base import Capturer, Closer, Connector, Probe, Refunder, Reporter
 from kassa.connectors.http import ProviderHttp
 from kassa.domain.errors import InvalidRequest
@@ -20,7 +22,12 @@ _LONGEST = 10_000  # characters of a value; keys are the longest
 class Field:
     """One setting of an account. `help`: what it is and where the provider shows it.
 
-    `test_prefix`, `live_prefix`: what the value begins with in that mode, where providers mark it.
+    `test_prefix`, `live_prefix`: what the value begins with in that mode, where providers mark it;
+    `is_marked`: they always do, so that a value without is refused too.
+    `test_hosts`, `live_hosts`: of an address: where the provider moves no money, and where it does;
+    names below these count as well, and one that serves both stands in both. A test account is
+    never at a host that is live only; where live hosts are known, a live account is nowhere else.
+    `live_default`: what stands for a value that nobody gave in live mode, where that differs.
     `ending`: of an address: what it ends with; added where somebody left it out.
     """
 
@@ -29,9 +36,23 @@ class Field:
     secret: bool = False
     required: bool = True
     default: str = ""
-    test_prefix: str = ""
-    live_prefix: str = ""
+    test_prefix: tuple[str, ...] = ()
+    live_prefix: tuple[str, ...] = ()
+    is_marked: bool = False
+    test_hosts: frozenset[str] = frozenset()
+    live_hosts: frozenset[str] = frozenset()
+    live_default: str = ""
     ending: str = ""
+
+    def value_in(self, settings: Mapping[str, str], *, live: bool) -> str:
+        """The setting, or what stands for it in that mode."""
+        default = self.live_default if live and self.live_default else self.default
+        return settings.get(self.name) or default
+
+    def is_production(self, address: str) -> bool:
+        """Whether the provider moves real money there, and nothing else."""
+        host = _host_of(address)
+        return _is_below(host, self.live_hosts) and not _is_below(host, self.test_hosts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +109,26 @@ class Kind:
         module, _, name = self.connector.partition(":")
         return cast("ConnectorClass", getattr(importlib.import_module(module), name))
 
-    def make(self, settings: Mapping[str, str], tools: Tools) -> Connector:
+    def check_mode(self, settings: Mapping[str, str], *, live: bool) -> None:
+        """Refuse what belongs to the other mode: a key that says so, a production address for a
+        test account, and an address that cannot be the provider's for a live one.
+
+        Raises: InvalidRequest, which never repeats a secret.
+        """
+        for one in self.fields:
+            value = one.value_in(settings, live=live)
+            if not value:
+                continue
+            _check_marks(one, value, live=live)
+            if one.name.endswith("_url"):
+                _check_host(one, value, live=live)
+
+    def make(self, settings: Mapping[str, str], tools: Tools, *, live: bool = False) -> Connector:
         """A connector for an account with these settings.
 
         Raises: InvalidRequest.
         """
-        filled = {field.name: settings.get(field.name) or field.default for field in self.fields}
+        filled = {field.name: field.value_in(settings, live=live) for field in self.fields}
         try:
             return self.load().from_settings(filled, tools)
         except ValueError as error:
@@ -113,6 +148,7 @@ class Kind:
         read = {}
         for name, value in given.items():
             read[name] = _value(fields[name], value, live=live)
+        self.check_mode(read, live=live)
         missing = [name for name, one in fields.items() if one.required and not read.get(name)]
         if missing:
             described = fields[missing[0]].help
@@ -130,21 +166,62 @@ def _value(field: Field, value: str, *, live: bool) -> str:
     value = value.strip()
     if len(value) > _LONGEST or "\0" in value:
         raise InvalidRequest(f"{field.name}: at most {_LONGEST} characters of text")
-    wrong, right = (
-        (field.test_prefix, field.live_prefix) if live else (field.live_prefix, field.test_prefix)
-    )
-    if wrong and value.startswith(wrong):
-        mode, other = ("live", "test") if live else ("test", "live")
-        raise InvalidRequest(
-            f"{field.name} is a {other} credential and the account is {mode}; one in {mode} mode"
-            f" begins with {right}"
-        )
     if field.name.endswith("_url") and value:
         _check_url(field.name, value, live=live)
         value = value.rstrip("/")
         if not value.endswith(field.ending):
             value += field.ending
     return value
+
+
+def _check_marks(field: Field, value: str, *, live: bool) -> None:
+    wrong, right = (
+        (field.test_prefix, field.live_prefix) if live else (field.live_prefix, field.test_prefix)
+    )
+    mode, other = ("live", "test") if live else ("test", "live")
+    if value.startswith(wrong):
+        hint = f"; one in {mode} mode begins with {' or '.join(right)}" if right else ""
+        raise InvalidRequest(
+            f"{field.name} is a {other} credential and the account is {mode}{hint}"
+        )
+    if field.is_marked and not value.startswith(right):
+        raise InvalidRequest(f"{field.name} of a {mode} account begins with {' or '.join(right)}")
+
+
+def _check_host(field: Field, value: str, *, live: bool) -> None:
+    if not live:
+        if field.is_production(value):
+            raise InvalidRequest(
+                f"{field.name} is where the provider moves real money, and the account is test"
+            )
+        return
+    host = _host_of(value)
+    is_test = _is_below(host, field.test_hosts)
+    if not _is_below(host, field.live_hosts) and (is_test or field.live_hosts):
+        places = " or ".join(sorted(field.live_hosts)) or "the provider's live address"
+        raise InvalidRequest(f"{field.name} of a live account must be at {places}, not at {host}")
+    if _is_inside(host):
+        raise InvalidRequest(f"{field.name} of a live account cannot be at {host}")
+
+
+def _host_of(address: str) -> str:
+    """In small letters, without the dot that may end it; "" where there is none."""
+    try:
+        return (urlsplit(address).hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _is_below(host: str, names: frozenset[str]) -> bool:
+    return any(host == name or host.endswith(f".{name}") for name in names)
+
+
+def _is_inside(host: str) -> bool:
+    """Whether it is this machine's or this network's: nobody moves real money for us there."""
+    try:
+        return not may_call(str(ip_address(host)), allow_loopback=False)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _check_url(name: str, value: str, *, live: bool) -> None:

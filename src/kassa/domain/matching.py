@@ -297,7 +297,7 @@ class Desk:
         problem = BreakClass.TEST_IN_LIVE if test else BreakClass.WRONG_ACCOUNT
         words = f"reported by {self.account}, but {known.id} belongs to {known.connector}"
         if known.connector == self.account:
-            words = f"{known.id} is of the sandbox, and this installation is live"
+            words = f"{known.id} is of the sandbox, and this is a live side"
         return Verdict(
             state=LineState.BREAK,
             problem=problem,

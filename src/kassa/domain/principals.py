@@ -2,18 +2,37 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    """Whether real money moves. It belongs to a side of a company, and to all that hangs on it."""
+
+    TEST = "test"
+    LIVE = "live"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Company:
-    """A tenant. `number` is its 32-bit alias (seed 001's org_id)."""
+    """A tenant: one side of a company, test or live. The two sides share nothing but their names.
+
+    `id`: the key of all its rows. `public_id`: how callers name the company; both sides have the
+    same. `number`: a 32-bit alias of `id` (seed 001's org_id). `sandbox`: whether it was given the
+    built-in sandbox, which only a test side can have.
+    """
 
     id: str
+    public_id: str
     number: int
     name: str
     currency: str
     business_id: str
-    live: bool = False
+    mode: Mode
+    sandbox: bool = False
+
+    @property
+    def is_live(self) -> bool:
+        return self.mode is Mode.LIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from kassa.domain.errors import InvalidRequest
+from kassa.domain.principals import Company, Mode
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{1,39}", re.ASCII)
 RESERVED = frozenset({"sandbox", "wallet", "offline", "bank", "cash", "check"})
@@ -14,13 +15,6 @@ RESERVED = frozenset({"sandbox", "wallet", "offline", "bank", "cash", "check"})
 
 INTERNAL = frozenset({"wallet", "offline", "bank"})
 """Accounts on which we book money ourselves: nobody is called."""
-
-
-class Mode(StrEnum):
-    """Whether money moves. An installation uses accounts of one mode only."""
-
-    TEST = "test"
-    LIVE = "live"
 
 
 class AccountStatus(StrEnum):
@@ -31,7 +25,8 @@ class AccountStatus(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderAccount:
     """`name`: unique in the installation; it stands in /providers/{name}, in the ledger's accounts
-    and with every attempt. `company_id`: whose it is; "" for one that every company may use.
+    and with every attempt. `company_id`: whose it is; "" for one of the installation, which every
+    company of its mode may use, and where `only_given`, the sandbox, who was given it.
     `connector`: which connector speaks to it. `settings`: what is no secret. `country`: of the
     account's business, "" when nobody said. `version`: grows with every change.
     """
@@ -45,14 +40,20 @@ class ProviderAccount:
     country: str = ""
     version: int = 0
     created_at: datetime | None = None
+    only_given: bool = False
 
     @property
     def is_active(self) -> bool:
         return self.status is AccountStatus.ACTIVE
 
-    def serves(self, company_id: str) -> bool:
-        """Whether the company may use it."""
-        return self.company_id in ("", company_id)
+    def serves(self, company: Company) -> bool:
+        """Whether that side of a company may use it: no test account takes a live payment, and no
+        live account a test."""
+        if self.mode is not company.mode:
+            return False
+        if self.company_id:
+            return self.company_id == company.id
+        return company.sandbox or not self.only_given
 
 
 def check_account_name(name: str) -> str:

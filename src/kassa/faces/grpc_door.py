@@ -14,10 +14,11 @@ from google.protobuf.message import DecodeError
 from kassa import observe
 from kassa.domain.errors import InvalidRequest, Unauthenticated
 from kassa.faces import edge
-from kassa.faces.grpc_status import told
+from kassa.faces.grpc_status import told, trailing
 from kassa.faces.peer import Network, address_of_call
-from kassa.usecases.admission import VISIT, Admission, Visit
+from kassa.usecases.admission import Admission, Visit
 from kassa.usecases.provider_calls import deadline
+from kassa.usecases.sides import MODE
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Headers = Mapping[str, str]
@@ -190,13 +191,6 @@ async def _nowhere(_: Any, context: Context) -> None:
     await context.abort(grpc.StatusCode.UNIMPLEMENTED, "there is no such method here", trailing())
 
 
-def trailing() -> tuple[tuple[str, str], ...]:
-    """What goes out with the end of every call."""
-    visit = VISIT.get()
-    said = ((REQUEST_ID, edge.REQUEST_ID.get()),)
-    return said if visit is None else said + visit.headers()
-
-
 class _Watched:
     """One call, from its arrival to its end."""
 
@@ -218,6 +212,7 @@ class _Watched:
         ]
         request_id = observe.request_id(asked)
         edge.REQUEST_ID.set(request_id)
+        MODE.set("")
         headers = self._context.invocation_metadata() or ()
         said = [str(value) for name, value in headers if name == "x-forwarded-for"]
         peer = address_of_call(self._context.peer(), said, self._door.trusted)
@@ -252,6 +247,7 @@ class _Watched:
                 method=self._method[:_LONGEST_METHOD],
                 status=status,
                 milliseconds=int(took * 1_000_000) / 1000,
+                **({"mode": mode} if (mode := MODE.get()) else {}),
             )
         return False
 

@@ -13,8 +13,8 @@ from google.rpc import status_pb2
 from kassa import criticality
 from kassa.domain.errors import KassaError, Unauthenticated
 from kassa.domain.principals import Principal
-from kassa.faces.grpc_door import Context, Headers, headers_of, malformed, read_message, trailing
-from kassa.faces.grpc_status import told
+from kassa.faces.grpc_door import Context, Headers, headers_of, malformed, read_message
+from kassa.faces.grpc_status import told, trailing
 from kassa.usecases.admission import Admission
 
 Tell = Callable[[KassaError], status_pb2.Status]

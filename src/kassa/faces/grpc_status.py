@@ -16,6 +16,7 @@ from starlette.responses import Response
 from kassa.domain.errors import InvalidRequest, KassaError, UnsupportedOperation
 from kassa.faces import edge
 from kassa.usecases.admission import VISIT
+from kassa.usecases.sides import MODE, MODE_HEADER
 
 DOMAIN = "kassa"
 """Whose reasons these are: ErrorInfo's reason means something only within its domain."""
@@ -134,6 +135,15 @@ def refuse_verb(allowed: str) -> edge.Handler:
     return refuse
 
 
+def trailing() -> tuple[tuple[str, str], ...]:
+    """What goes out with the end of every call: its id, once it is known who asks test or live,
+    and how the caller's rate stands."""
+    visit, mode = VISIT.get(), MODE.get()
+    own = (("x-request-id", edge.REQUEST_ID.get()),)
+    side = ((MODE_HEADER, mode),) if mode else ()
+    return (*own, *side, *(visit.headers() if visit is not None else ()))
+
+
 @asynccontextmanager
 async def told(
     context: "grpc.aio.ServicerContext[Any, Any]",
@@ -145,7 +155,6 @@ async def told(
     """
     if edge.REQUEST_ID.get() == "-":
         edge.REQUEST_ID.set(uuid.uuid4().hex)
-    visit = VISIT.get()
     try:
         yield
     except KassaError as error:
@@ -157,9 +166,7 @@ async def told(
     else:
         return
     ended = rpc_status.to_status(status)
-    said = (*ended.trailing_metadata, ("x-request-id", edge.REQUEST_ID.get()))
-    if visit is not None:
-        said += visit.headers()
+    said = (*ended.trailing_metadata, *trailing())
     # gRPC may have ended the call itself: a message that is too large, a caller who is gone.
     with suppress(grpc.aio.InternalError, grpc.aio.UsageError):
         await context.abort(ended.code, ended.details, said)

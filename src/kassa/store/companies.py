@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kassa.domain.principals import Company
+from kassa.domain.principals import Company, Mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,16 +23,20 @@ class Credential:
     company: Company
 
 
-_COMPANY = "c.id, c.number, c.name, c.currency, c.business_id"
+_NUMBERS = 0x6E756D62  # one company at a time gets its number
+_COMPANY = "c.id, c.public_id, c.number, c.name, c.currency, c.business_id, c.mode, c.sandbox"
 
 
 def _company(row: Any) -> Company:
     return Company(
         id=row["id"],
+        public_id=row["public_id"],
         number=row["number"],
         name=row["name"],
         currency=row["currency"],
         business_id=row["business_id"],
+        mode=Mode(row["mode"]),
+        sandbox=row["sandbox"],
     )
 
 
@@ -69,23 +73,53 @@ async def find_company_by_number(connection: Any, number: int) -> Company | None
     return _company(row) if row else None
 
 
+async def sides_of(connection: Any, public_id: str) -> list[Company]:
+    """The sides of the company that callers know by that name; the older first."""
+    rows = await connection.fetch(
+        f"select {_COMPANY} from company c where c.public_id = $1 order by c.number", public_id
+    )
+    return [_company(row) for row in rows]
+
+
+async def listed(connection: Any) -> list[tuple[Company, str]]:
+    """Every side of every company, with its status; the sides of one company together."""
+    rows = await connection.fetch(
+        f"select {_COMPANY}, c.status from company c"
+        " order by min(c.number) over (partition by c.public_id), c.number"
+    )
+    return [(_company(row), row["status"]) for row in rows]
+
+
 async def add_company(connection: Any, company: Company) -> bool:
     """Store it unless its id is known; says whether it was new."""
     done = await connection.fetchval(
-        "insert into company (id, number, name, currency, business_id)"
-        " values ($1, $2, $3, $4, $5) on conflict (id) do nothing returning true",
+        "insert into company (id, public_id, number, name, currency, business_id, mode, sandbox)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (id) do nothing returning true",
         company.id,
+        company.public_id,
         company.number,
         company.name,
         company.currency,
         company.business_id,
+        company.mode,
+        company.sandbox,
+    )
+    return bool(done)
+
+
+async def set_sandbox(connection: Any, company_id: str, *, given: bool) -> bool:
+    """Only a test side can be given it; False when there is no such test side."""
+    done = await connection.fetchval(
+        "update company set sandbox = $2 where id = $1 and mode = 'test' returning true",
+        company_id,
+        given,
     )
     return bool(done)
 
 
 async def next_company_number(connection: Any) -> int:
-    """The next free number; callers hold the table lock this takes until they commit."""
-    await connection.execute("lock table company in share row exclusive mode")
+    """The next free number; callers hold the lock this takes until they commit."""
+    await connection.execute("select pg_advisory_xact_lock($1)", _NUMBERS)
     number: int = await connection.fetchval("select coalesce(max(number), 0) + 1 from company")
     return number
 

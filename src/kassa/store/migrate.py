@@ -30,8 +30,10 @@ def _scripts() -> list[tuple[int, str, str]]:
     return sorted(found)
 
 
-async def migrate(url: str) -> int:
+async def migrate(url: str, *, live: bool = False) -> int:
     """Apply what is missing and return how many scripts that were.
+
+    `live`: whether the installation may take real money; scripts read it as `kassa.live`.
 
     Waits for another migrator. Refuses a database whose applied scripts differ from ours.
     Raises: InvalidRequest.
@@ -40,6 +42,9 @@ async def migrate(url: str) -> int:
     try:
         await connection.execute("select pg_advisory_lock($1)", _LOCK)
         await connection.execute(_TABLE)
+        await connection.execute(
+            "select set_config('kassa.live', $1, false)", "on" if live else "off"
+        )
         rows = await connection.fetch("select number, checksum from schema_migration")
         applied = {row["number"]: row["checksum"] for row in rows}
         count = 0

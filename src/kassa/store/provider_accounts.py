@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kassa.domain.providers import AccountStatus, Mode, ProviderAccount
+from kassa.domain.principals import Mode
+from kassa.domain.providers import AccountStatus, ProviderAccount
 
 _COLUMNS = (
     "company_id, name, connector, mode, status, country, settings, version, created_at,"

@@ -18,7 +18,7 @@ from kassa.usecases.core import Core
 from kassa.usecases.disputes import take_dispute_news
 from kassa.usecases.modify_payment import take_modification_news
 from kassa.usecases.plain_news import read_news
-from kassa.usecases.provider_accounts import account_of, refresh
+from kassa.usecases.provider_accounts import account_of, refresh, serves
 from kassa.usecases.submit_payment import take_news
 
 _log = structlog.get_logger("kassa.inbox")
@@ -89,7 +89,9 @@ async def look_up(
                 )
     if about is None:
         return None
-    if about.connector != account or not account_of(core, account).serves(about.company_id):
+    if about.connector != account or not await serves(
+        core, account_of(core, account), about.company_id
+    ):
         raise NotFound(f"{about.id} is not the account {account}'s")
     return about
 

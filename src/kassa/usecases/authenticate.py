@@ -12,10 +12,11 @@ from joserfc.jwk import ECKey
 
 from kassa.domain.errors import Unauthenticated
 from kassa.domain.ownership import EVERY_ORDER
-from kassa.domain.principals import Company, Principal, WalletClient
+from kassa.domain.principals import Company, Mode, Principal, WalletClient
 from kassa.store import companies
 from kassa.store.companies import Credential
 from kassa.usecases.core import Core
+from kassa.usecases.sides import admit
 
 # Two memories stand in a row, so a revoked credential is dead on every node within a second.
 _FRESH_SECONDS = 0.5  # seconds, not money
@@ -74,8 +75,7 @@ def hash_secret(core: Core, secret: str) -> bytes:
 async def _prove(core: Core, lookup: str, kind: str, secret: str) -> Principal:
     core.admission.try_credential(lookup)
     principal = await _proved(core, lookup, kind, secret)
-    company = principal.company
-    core.admission.admit(lookup, company.id, test=not core.policy.live)
+    admit(core, principal.company, lookup)
     return principal
 
 
@@ -107,18 +107,27 @@ def _is_active(credential: Credential) -> bool:
 
 
 async def authenticate_api_key(core: Core, secret: str) -> Principal:
-    """The holder of an API key ("sk_<id>_<secret>": the id finds it, the whole proves it).
+    """The holder of an API key: its name finds it, the whole proves it.
 
-    Raises: Unauthenticated, in the same words whatever was wrong.
+    Raises: Unauthenticated, in the same words whatever was wrong; PermissionDenied for a live key
+    where no real money is moved.
     """
-    name = "_".join(secret.split("_", 2)[:2])
-    return await _prove(core, f"key:{name}", "api_key", secret)
+    return await _prove(core, f"key:{key_name(secret)}", "api_key", secret)
+
+
+def key_name(secret: str) -> str:
+    """The public half of an API key: of "sk_test_<id>_<secret>" and "sk_live_<id>_<secret>" all
+    but the secret, and so of "sk_<id>_<secret>", as keys looked before they said their mode."""
+    parts = secret.split("_", 3)
+    named = len(parts) == 4 and parts[1] in tuple(Mode)
+    return "_".join(parts[: 3 if named else 2])
 
 
 async def authenticate_client(core: Core, client_id: str, client_secret: str) -> Principal:
     """A client of the orders face.
 
-    Raises: Unauthenticated, in the same words whatever was wrong.
+    Raises: Unauthenticated, in the same words whatever was wrong; PermissionDenied for a live
+    client where no real money is moved.
     """
     return await _prove(core, f"client:{client_id}", "orders_client", client_secret)
 
@@ -128,7 +137,8 @@ async def authenticate_customer(core: Core, token: str) -> Principal:
 
     Claims: `sub` the username, `roles` a list, `aud` "kassa", `exp` required. For what an order
     belongs to: `customer_id`, `email` with `email_verified`, `orders` a list or "*".
-    Raises: Unauthenticated, in the same words whatever was wrong.
+    Raises: Unauthenticated, in the same words whatever was wrong; PermissionDenied for a customer
+    of a live side where no real money is moved.
     """
     try:
         key_id = str(jws.extract_compact(token.encode("ascii")).headers().get("kid", ""))
@@ -147,8 +157,7 @@ async def authenticate_customer(core: Core, token: str) -> Principal:
     name = str(claims["sub"])
     if len(name) > _LONGEST_NAME or not name.isprintable():
         raise Unauthenticated(_REFUSED)
-    company_id, test = credential.company.id, not core.policy.live
-    core.admission.admit(f"jwt:{key_id}", company_id, test=test, caller=name)
+    admit(core, credential.company, f"jwt:{key_id}", caller=name)
     return Principal(
         company=credential.company,
         business_id=credential.business_id,
@@ -193,13 +202,16 @@ async def find_wallet_client(core: Core, client_id: str) -> WalletClient | None:
     )
 
 
-def admit_wallet_client(core: Core, client: WalletClient) -> None:
-    """Its signature was found to be right: so it is that client, which has a rate of its own.
-
-    Raises: RateLimited, Overloaded.
-    """
-    name, test = f"wallet:{client.client_id}", not core.policy.live
-    core.admission.admit(name, client.company.id, test=test)
+async def company_by_id(core: Core, company_id: str) -> Company | None:
+    """The side of a company that has this id, at most half a second old."""
+    memory = _memory(core)
+    known: Company | None = memory.get(f"id:{company_id}")
+    if known is None and company_id.isprintable():
+        async with core.db.connection() as connection:
+            known = await companies.find_company(connection, company_id)
+        if known is not None:
+            memory.put(f"id:{company_id}", known)
+    return known
 
 
 async def company_by_number(core: Core, number: int) -> Company | None:

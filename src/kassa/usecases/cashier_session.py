@@ -17,6 +17,7 @@ from kassa.usecases.find_payments import payments_of_order
 from kassa.usecases.ids import company_number_of
 from kassa.usecases.open_payment import PAGE, is_own_trade, redirect
 from kassa.usecases.routing import ACCOUNT, NUMBER, REDIRECT, Question, Route, choose, ways_to_pay
+from kassa.usecases.sides import MODE, is_served
 from kassa.usecases.submit_payment import Submission, submit_payment
 
 
@@ -67,10 +68,13 @@ async def open_session(core: Core, token: str) -> Session:
     company = await company_by_number(core, number) if number is not None else None
     if company is None or not token.isprintable() or len(token) > 100:
         raise NotFound("no such payment page")
+    if not is_served(core, company):
+        raise NotFound("no such payment page")
     async with core.db.connection() as connection:
         order = await orders.by_session(connection, company.id, token)
     if order is None:
         raise NotFound("no such payment page")
+    MODE.set(company.mode)  # the token is the payer's proof
     views = await payments_of_order(core, company.id, order.id)
     payment = next((view.payment for view in views if view.payment.is_paid), views[-1].payment)
     if payment.method is Method.ALIPAY and is_own_trade(payment):

@@ -1,48 +1,125 @@
 """Tenants, their credentials, and wallet users with what they own: what an operator does."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from kassa.domain import ledger
 from kassa.domain.errors import InvalidRequest, NotFound
 from kassa.domain.ledger import Posting, PostingKind, balance_changes, wallet_account
 from kassa.domain.money import EXPONENT, Money, payable
-from kassa.domain.principals import Company
+from kassa.domain.principals import Company, Mode
 from kassa.store import companies, payments, wallets
-from kassa.usecases.authenticate import hash_secret
+from kassa.usecases.authenticate import hash_secret, key_name
 from kassa.usecases.core import Core
+
+_OF_SIDE = ":"  # before the mode, in the id of a side that is not the bare one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCompany:
-    """`currency`: the default where a request names none."""
+    """One side of a company. `id`: how callers name it, and the same for both sides. `currency`:
+    the default where a request names none. `sandbox`: whether it gets the built-in sandbox."""
 
     id: str
     business_id: str
     name: str
     currency: str
+    mode: Mode = Mode.TEST
+    sandbox: bool = False
 
 
 async def add_company(core: Core, wanted: NewCompany) -> Company:
-    """Make the company, or return the one of that id.
+    """Make this side of the company, or return the one that there is.
 
+    A second side has its name, its currency and its business from the first.
     Raises: InvalidRequest.
     """
     if wanted.currency not in EXPONENT:
         raise InvalidRequest(f"unknown currency {wanted.currency!r}")
+    if not wanted.id or not wanted.id.isprintable() or _OF_SIDE in wanted.id:
+        raise InvalidRequest(f"a company's id is text without {_OF_SIDE!r}, got {wanted.id!r}")
+    if wanted.mode is Mode.LIVE and wanted.sandbox:
+        raise InvalidRequest("the sandbox is for test sides: on a live side money is real")
+    if wanted.mode is Mode.LIVE and not core.policy.live:
+        raise InvalidRequest(
+            "this installation moves no real money: a live side needs one with live = true"
+        )
     async with core.db.transaction() as connection:
-        known = await companies.find_company(connection, wanted.id)
-        if known is not None:
+        if (known := await _side(connection, wanted)) is not None:
             return known
+        number = await companies.next_company_number(connection)  # from here on nobody else adds
+        if (known := await _side(connection, wanted)) is not None:
+            return known
+        sides = await companies.sides_of(connection, wanted.id)
+        first = sides[0] if sides else None
         company = Company(
-            id=wanted.id,
-            number=await companies.next_company_number(connection),
-            name=wanted.name,
-            currency=wanted.currency,
-            business_id=wanted.business_id,
+            id=_id_of(wanted, sides),
+            public_id=wanted.id,
+            number=number,
+            name=first.name if first else wanted.name,
+            currency=first.currency if first else wanted.currency,
+            business_id=first.business_id if first else wanted.business_id,
+            mode=wanted.mode,
+            sandbox=wanted.sandbox,
         )
         await companies.add_company(connection, company)
         return company
+
+
+async def _side(connection: Any, wanted: NewCompany) -> Company | None:
+    sides = await companies.sides_of(connection, wanted.id)
+    return next((side for side in sides if side.mode is wanted.mode), None)
+
+
+def _id_of(wanted: NewCompany, others: Sequence[Company]) -> str:
+    """The bare id is the test side's, so that nobody reaches real money by leaving a word out;
+    a company that was live before there were sides has it for its live side."""
+    if wanted.mode is Mode.TEST and all(side.id != wanted.id for side in others):
+        return wanted.id
+    return f"{wanted.id}{_OF_SIDE}{wanted.mode}"
+
+
+async def find_side(core: Core, name: str, mode: Mode | None = None) -> Company:
+    """The side of that id ("cmp_a", "cmp_a:live"), or the company's side of that mode.
+
+    Raises: NotFound, InvalidRequest where the name is of the other side.
+    """
+    if not name.isprintable():
+        raise NotFound(f"no such company: {name!r}")
+    async with core.db.connection() as connection:
+        company = await companies.find_company(connection, name)
+        public_id, _, told = name.partition(_OF_SIDE)
+        asked = mode or (Mode(told) if told in tuple(Mode) else None)
+        sides = await companies.sides_of(connection, public_id)
+    if company is not None and mode in (None, company.mode):
+        return company
+    if told and mode is not None and told != mode:
+        raise InvalidRequest(f"{name} is not a {mode} side")
+    for side in sides:
+        if side.mode is asked:
+            return side
+    if asked is None or not sides:
+        raise NotFound(f"no such company: {name!r}")
+    raise NotFound(f"{public_id} has no {asked} side: kassa company side {public_id} --{asked}")
+
+
+async def list_companies(core: Core) -> list[tuple[Company, str]]:
+    """Every side of every company, with its status."""
+    async with core.db.connection() as connection:
+        return await companies.listed(connection)
+
+
+async def give_sandbox(core: Core, company_id: str, *, given: bool = True) -> None:
+    """Let a test side use the built-in sandbox, or no longer; within a second.
+
+    Raises: NotFound, InvalidRequest for a live side.
+    """
+    company = await get_company(core, company_id)
+    async with core.db.connection() as connection:
+        if not await companies.set_sandbox(connection, company.id, given=given):
+            raise InvalidRequest("the sandbox is for test sides: on a live side money is real")
 
 
 async def get_company(core: Core, company_id: str) -> Company:
@@ -66,8 +143,14 @@ async def close_company(core: Core, company_id: str, *, closed: bool = True) -> 
 
 
 async def put_api_key(core: Core, company: Company, secret: str) -> None:
-    """Register an API key "sk_<id>_<secret>". Only its keyed hash is stored."""
-    name = "_".join(secret.split("_", 2)[:2])
+    """Register an API key "sk_test_<id>_<secret>" or "sk_live_<id>_<secret>", of the company's
+    mode. Only its keyed hash is stored.
+
+    Raises: InvalidRequest for a key that says it is of the other mode.
+    """
+    name = key_name(secret)
+    if name.startswith(tuple(f"sk_{mode}_" for mode in Mode if mode is not company.mode)):
+        raise InvalidRequest(f"a key of a {company.mode} side begins with sk_{company.mode}_")
     await _put(core, f"key:{name}", company, "api_key", name, secret)
 
 

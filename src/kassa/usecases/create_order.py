@@ -212,7 +212,7 @@ def _prepare(core: Core, wanted: NewOrder) -> _Prepared:
         check_url(
             wanted.notify_url,
             allow_loopback=core.policy.allow_loopback,
-            live=core.policy.live,
+            live=wanted.company.is_live,
             field="notify_url",
         )
     if wanted.return_url and not _RETURN.fullmatch(wanted.return_url):

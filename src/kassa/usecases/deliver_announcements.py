@@ -12,6 +12,7 @@ from kassa.connectors.http import Answered
 from kassa.store import companies, mailboxes, orders
 from kassa.store.mailboxes import Leased, Places
 from kassa.usecases.core import Core, NotificationWriter
+from kassa.usecases.sides import MODE_HEADER, is_served
 
 _log = structlog.get_logger("kassa.outbox")
 _LEASE = timedelta(seconds=60)  # longer than a delivery can take
@@ -87,13 +88,13 @@ async def _deliver(core: Core, leased: Leased, spread: float) -> None:  # jitter
     async with core.db.connection() as connection:
         found = await orders.by_payment(connection, [(news.company_id, news.payment_id)])
         company = await companies.find_company(connection, news.company_id)
-    if company is None:
+    if company is None or not is_served(core, company):
         return
     payment, order = found[news.company_id, news.payment_id]
     letter = writer.write(core, news, order, payment, company)
     answer = await core.egress.post(
         news.url,
-        headers=letter.headers,
+        headers={**letter.headers, MODE_HEADER: company.mode.value},
         body=letter.body,
         allow_loopback=core.policy.allow_loopback,
         company=news.company_id,
@@ -117,6 +118,7 @@ async def _deliver(core: Core, leased: Leased, spread: float) -> None:  # jitter
         "notification tried",
         announcement=news.id,
         payment=news.payment_id,
+        mode=company.mode.value,
         delivered=delivered,
         tries=leased.tries,
         status=status,

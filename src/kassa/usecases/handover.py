@@ -14,6 +14,7 @@ from kassa.connectors.forms import Charge, FormSource
 from kassa.domain.errors import NotFound
 from kassa.domain.lifecycle import AttemptStatus, PaymentStatus
 from kassa.domain.payments import Attempt
+from kassa.domain.principals import Mode
 from kassa.store import payments
 from kassa.usecases.authenticate import company_by_number
 from kassa.usecases.core import Core
@@ -28,11 +29,13 @@ _REFERENCE = re.compile(r"[A-Za-z0-9_-]{4,64}")
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """What the payer's browser posts to `action`. `provider`: its name, for the payer."""
+    """What the payer's browser posts to `action`. `provider`: its name, for the payer. `is_test`:
+    no real money moves there."""
 
     provider: str
     action: str
     fields: Mapping[str, str]
+    is_test: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,10 @@ async def handover(core: Core, account: str, reference: str, *, query: str = "")
         back=_result_page(core, found, query),
     )
     form = found.source.form(charge)
-    kind = kind_of_account(account_of(core, account))
-    return Handover(kind.title if kind else account, form.action, form.fields)
+    used = account_of(core, account)
+    kind = kind_of_account(used)
+    title = kind.title if kind else account
+    return Handover(title, form.action, form.fields, is_test=used.mode is Mode.TEST)
 
 
 async def way_back(

@@ -59,6 +59,11 @@ def new_session_token(company_number: int) -> str:
     return f"sess_{company_number:x}z{_source.time()}{_source.random(32)}"
 
 
+def attempt_prefix(company_number: int) -> str:
+    """How the ids of that company's attempts begin, under which providers know its charges."""
+    return f"at{company_number}_"
+
+
 def company_number_of(token: str, prefix: str) -> int | None:
     """The company number in a session token ("sess_") or an attempt id ("at"); None if not one."""
     head, mark, _ = token.removeprefix(prefix).partition("z" if prefix == "sess_" else "_")

@@ -20,10 +20,19 @@ from kassa.connectors.base import (
 )
 from kassa.connectors.catalog import kind_of, kinds
 from kassa.connectors.kind import Kind, Tools, operations
-from kassa.domain.errors import InvalidRequest, KassaError, NotFound, ProviderUnavailable
-from kassa.domain.providers import AccountStatus, Mode, ProviderAccount, check_account_name
+from kassa.domain.errors import (
+    InvalidRequest,
+    KassaError,
+    NotFound,
+    ProviderUnavailable,
+    UnsupportedOperation,
+)
+from kassa.domain.principals import Company, Mode
+from kassa.domain.providers import AccountStatus, ProviderAccount, check_account_name
+from kassa.store import companies
 from kassa.store import provider_accounts as store
 from kassa.store.provider_accounts import Stored
+from kassa.usecases.authenticate import company_by_id
 from kassa.usecases.core import Core
 from kassa.usecases.sealing import (
     newest_key,
@@ -49,14 +58,16 @@ class _Known:
 
 
 def account_of(core: Core, name: str) -> ProviderAccount:
-    """The account of that name; a connector that was put in by hand counts as everybody's."""
+    """The account of that name; a connector that was put in by hand is for every test side."""
     known = core.accounts.get(name)
     if known is not None:
         return known
-    connector = core.connectors[name]
-    mode = Mode.LIVE if core.policy.live else Mode.TEST
     return ProviderAccount(
-        company_id="", name=name, connector=connector.name, mode=mode, status=AccountStatus.ACTIVE
+        company_id="",
+        name=name,
+        connector=core.connectors[name].name,
+        mode=Mode.TEST,
+        status=AccountStatus.ACTIVE,
     )
 
 
@@ -91,11 +102,14 @@ async def _take_in(core: Core, stored: Stored, key: Any) -> None:
     known = core.accounts.get(account.name)
     if known == account:
         return
-    if (account.mode is Mode.LIVE) is not core.policy.live:
-        return  # live and test are kept apart: this installation is of the other kind
+    if account.mode is Mode.LIVE and not core.policy.live:
+        return  # this installation moves no real money
     try:
         settings = {**account.settings, **_secrets_of(core, stored, key)}
-        connector = kind_of(account.connector).make(settings, _tools(core))
+        kind_of(account.connector).check_mode(settings, live=account.mode is Mode.LIVE)
+        connector = kind_of(account.connector).make(
+            settings, _tools(core), live=account.mode is Mode.LIVE
+        )
     except KassaError as error:
         _log.error("provider account cannot be used", account=account.name, reason=error.message)
         return
@@ -123,7 +137,8 @@ def _tools(core: Core) -> Tools:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class NewAccount:
-    """`settings`: as typed; "@path" stands for a file's content."""
+    """`settings`: as typed; "@path" stands for a file's content. `live`: real money moves there,
+    which only the live side of a company can have."""
 
     company_id: str
     name: str
@@ -145,13 +160,15 @@ async def put_account(core: Core, wanted: NewAccount) -> ProviderAccount:
     kind = kind_of(wanted.connector)
     if not kind.addable:
         raise InvalidRequest(f"{kind.name} is built in and needs no account")
-    _check_mode(core, wanted)
     secret = {field.name for field in kind.fields if field.secret}
     async with core.db.transaction() as connection:
+        await _check_side(core, connection, wanted)
         known = await store.find_account(connection, wanted.name)
         before = await _settings_before(core, connection, known, wanted)
         settings = kind.read({**before, **wanted.settings}, live=wanted.live)
-        await kind.make(settings, _tools(core)).close()  # refused now rather than at a payment
+        await kind.make(
+            settings, _tools(core), live=wanted.live
+        ).close()  # refused now rather than at a payment
         version, key = await newest_key(core, connection, wanted.company_id)
         account = ProviderAccount(
             company_id=wanted.company_id,
@@ -175,12 +192,18 @@ async def put_account(core: Core, wanted: NewAccount) -> ProviderAccount:
     return account
 
 
-def _check_mode(core: Core, wanted: NewAccount) -> None:
-    if wanted.live is not core.policy.live:
+async def _check_side(core: Core, connection: Any, wanted: NewAccount) -> None:
+    company = await companies.find_company(connection, wanted.company_id)
+    if company is None:
+        raise NotFound(f"no such company: {wanted.company_id!r}")
+    if wanted.live and not core.policy.live:
         raise InvalidRequest(
-            "this installation is live: add the account with --live, and its live credentials"
-            if core.policy.live
-            else "this installation moves no real money: a live account needs one with live = true"
+            "this installation moves no real money: a live account needs one with live = true"
+        )
+    if wanted.live is not company.is_live:
+        raise InvalidRequest(
+            f"{company.id} is a {company.mode} side: a live account is added with --live to the"
+            " live side of a company, a test account to its test side"
         )
 
 
@@ -211,10 +234,32 @@ async def stored_accounts(core: Core, company_id: str) -> dict[str, ProviderAcco
     return {one.account.name: one.account for one in stored if one.account.company_id == company_id}
 
 
+async def serves(core: Core, account: ProviderAccount, company_id: str) -> bool:
+    """Whether that side of a company may use the account; nobody's id may use none."""
+    company = await company_by_id(core, company_id)
+    return company is not None and account.serves(company)
+
+
+async def require_serving(core: Core, name: str, company_id: str) -> None:
+    """The last look before a charge, whichever road led to it.
+
+    Raises: UnsupportedOperation when the account is not for that side of a company.
+    """
+    account = account_of(core, name) if name in core.connectors else None
+    if account is None or not await serves(core, account, company_id):
+        raise UnsupportedOperation(f"{name} cannot be paid with here", reason="method_off")
+
+
+async def accounts_for(core: Core, company: Company) -> list[ProviderAccount]:
+    """The accounts it may use: its own and those of the installation."""
+    await refresh(core, now=True)
+    return [account for account in core.accounts.values() if account.serves(company)]
+
+
 async def list_accounts(core: Core, company_id: str) -> list[AccountView]:
     """The company's accounts, and those of the installation that it may use."""
-    await refresh(core, now=True)
-    mine = [account for account in core.accounts.values() if account.serves(company_id)]
+    company = await company_by_id(core, company_id)
+    mine = await accounts_for(core, company) if company else []
     return [_view(core, account) for account in sorted(mine, key=lambda one: one.name)]
 
 
@@ -271,7 +316,7 @@ async def fetch_report(core: Core, company_id: str, name: str, day: date) -> Rep
     """
     await refresh(core, now=True)
     account = core.accounts.get(name)
-    if account is None or not account.serves(company_id):
+    if account is None or not await serves(core, account, company_id):
         raise NotFound(f"the company has no provider account {name!r}")
     connector = core.connectors[name]
     if not isinstance(connector, Reporter):

@@ -92,16 +92,16 @@ def _refused(account: str, reason: str) -> Received:
 async def _company_of(core: Core, account: str, news: AnyNews) -> str | None:
     """Whose it is. Our references name their company; what names only the provider's is the
     account's company's, or "" where the account serves everybody. None: nobody's here."""
-    owner = account_of(core, account).company_id
+    receiver = account_of(core, account)
     prefixes = PREFIX.values() if isinstance(news, ModificationNews) else ("at",)
     for prefix in prefixes:
         number = company_number_of(news.key, prefix)
         if number is not None:
             company = await company_by_number(core, number)
-            return company.id if company and owner in ("", company.id) else None
+            return company.id if company and receiver.serves(company) else None
     if isinstance(news, ModificationNews) or not news.charge_reference:
         return None
-    return owner
+    return receiver.company_id
 
 
 def _is_plain(news: AnyNews) -> bool:

@@ -24,7 +24,7 @@ from kassa.domain.money import Money
 from kassa.domain.reports import BreakClass, LineKind, ReportLine, Unreadable
 from kassa.domain.settling import Effect, Holding, Step, apply, arrival
 from kassa.domain.transfers import MAY_BE_TRANSFERS, names_in
-from kassa.store import breaks, payments
+from kassa.store import breaks, companies, payments
 from kassa.store import reconciliation as store
 from kassa.store.reconciliation import BreakRow, LineRow, ReportFile
 from kassa.store.settlements import put_into_payout
@@ -126,7 +126,8 @@ class Batch:
         elif file.counts.get("waiting"):
             causes = list(self.directory.by_id)
             waiting = await store.waiting_parts(connection, file.company_id, file.id, causes)
-        live = self.core.policy.live
+        side = await companies.find_company(connection, file.company_id)
+        live = side is not None and side.is_live
         return Desk(file.connector, live, self.directory, self.booked, waiting)
 
     async def _verdict(self, connection: Any, desk: Desk, place: int, line: ReportLine) -> Verdict:

@@ -14,8 +14,9 @@ from kassa.domain.money import EXPONENT, Money
 from kassa.domain.payments import Method
 from kassa.domain.routing import By, Condition, Rule
 from kassa.store import routes
+from kassa.usecases.authenticate import company_by_id
 from kassa.usecases.core import Core
-from kassa.usecases.provider_accounts import refresh
+from kassa.usecases.provider_accounts import accounts_for
 
 _FRESH_SECONDS = 1.0  # seconds, not money
 _MOST_RULES = 100
@@ -157,8 +158,8 @@ async def set_rules(core: Core, company_id: str, written: Any, *, actor: str) ->
 
     Raises: InvalidRequest.
     """
-    await refresh(core, now=True)
-    able = [name for name, account in core.accounts.items() if account.serves(company_id)]
+    company = await company_by_id(core, company_id)
+    able = [one.name for one in await accounts_for(core, company)] if company else []
     read_rules(written, known=sorted(able))
     async with core.db.transaction() as connection:
         version = await routes.add_rules(connection, company_id, written, actor=actor)

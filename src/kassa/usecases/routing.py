@@ -7,13 +7,15 @@ from datetime import UTC, datetime, timedelta
 
 from kassa.connectors.base import Capturer
 from kassa.connectors.kind import Kind
-from kassa.domain.errors import UnsupportedOperation
+from kassa.domain.errors import NotFound, UnsupportedOperation
 from kassa.domain.fees import FeeKind, FeeSchedule
 from kassa.domain.money import Money
 from kassa.domain.payments import Method
+from kassa.domain.principals import Company
 from kassa.domain.providers import ProviderAccount
 from kassa.domain.routing import By, Facts, Measures, decide
 from kassa.store import routes
+from kassa.usecases.authenticate import company_by_id
 from kassa.usecases.core import Core
 from kassa.usecases.fees import fee_schedules
 from kassa.usecases.provider_accounts import account_of, kind_of_account, refresh
@@ -79,13 +81,22 @@ class Look:
 async def look_at_all(core: Core, question: Question) -> list[Look]:
     """Every account that the company may use, and why it cannot take this payment."""
     await refresh(core)
+    asker = await _asker(core, question.company_id)
     accounts = [account_of(core, name) for name in core.connectors]
-    mine = [account for account in accounts if account.serves(question.company_id)]
+    mine = [account for account in accounts if account.serves(asker)]
     mine.sort(key=lambda one: (one.company_id == "", _age(one), one.name))
     return [
-        Look(name=one.name, connector=one.connector, why_not=why_not(core, one, question))
+        Look(name=one.name, connector=one.connector, why_not=why_not(core, one, question, asker))
         for one in mine
     ]
+
+
+async def _asker(core: Core, company_id: str) -> Company:
+    """Raises: NotFound."""
+    company = await company_by_id(core, company_id)
+    if company is None:
+        raise NotFound(f"no such company: {company_id!r}")
+    return company
 
 
 async def choose(core: Core, question: Question) -> Route:
@@ -94,9 +105,10 @@ async def choose(core: Core, question: Question) -> Route:
     Raises: UnsupportedOperation when no account can take it.
     """
     await refresh(core)
-    able = candidates(core, question)
+    asker = await _asker(core, question.company_id)
+    able = candidates(core, question, asker)
     if not able and question.any_currency:
-        able = candidates(core, question, any_currency=True)
+        able = candidates(core, question, asker, any_currency=True)
     if not able:
         raise UnsupportedOperation(
             f"no provider account of this company takes {question.method} in"
@@ -173,13 +185,13 @@ async def _success_of(core: Core, company_id: str) -> Mapping[str, int]:
 
 
 def candidates(
-    core: Core, question: Question, *, any_currency: bool = False
+    core: Core, question: Question, asker: Company, *, any_currency: bool = False
 ) -> list[ProviderAccount]:
     """The accounts that can take it at all: the company's own first, oldest first."""
     able = [
         account
         for account in (account_of(core, name) for name in core.connectors)
-        if why_not(core, account, question, any_currency=any_currency) == ""
+        if why_not(core, account, question, asker, any_currency=any_currency) == ""
     ]
     return sorted(able, key=lambda one: (one.company_id == "", _age(one), one.name))
 
@@ -189,12 +201,17 @@ def _age(account: ProviderAccount) -> str:
 
 
 def why_not(
-    core: Core, account: ProviderAccount, question: Question, *, any_currency: bool = False
+    core: Core,
+    account: ProviderAccount,
+    question: Question,
+    asker: Company,
+    *,
+    any_currency: bool = False,
 ) -> str:
-    """Why the account cannot take it, in a few words; "" when it can."""
+    """Why the account cannot take it, in a few words; "" when it can. `asker`: whose payment."""
     kind = kind_of_account(account)
-    if not account.serves(question.company_id):
-        return "belongs to another company"
+    if not account.serves(asker):
+        return "is not for this company"
     if question.account and account.name != question.account:
         return "is not the one that was asked for"
     if not account.is_active:
@@ -226,6 +243,7 @@ async def ways_to_pay(
 ) -> dict[Method, frozenset[str]]:
     """Each method that some account can take now, with what the payer may give for it."""
     await refresh(core)
+    asker = await _asker(core, company_id)
     found: dict[Method, set[str]] = {}
     for name in list(core.connectors):
         account = account_of(core, name)
@@ -239,6 +257,6 @@ async def ways_to_pay(
                     takes=takes,
                     manual=manual,
                 )
-                if why_not(core, account, question) == "":
+                if why_not(core, account, question, asker) == "":
                     found.setdefault(method, set()).add(takes)
     return {method: frozenset(takes) for method, takes in found.items()}

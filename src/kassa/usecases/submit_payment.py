@@ -26,6 +26,7 @@ from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
 from kassa.usecases.learn import learn
 from kassa.usecases.plain_news import write_outcome
+from kassa.usecases.provider_accounts import require_serving
 from kassa.usecases.provider_calls import Task, ask_provider
 
 PAYER = "payer"
@@ -79,6 +80,8 @@ async def submit_payment(core: Core, wanted: Submission) -> Payment:
     """
     if wanted.connector not in core.connectors:
         raise UnsupportedOperation(f"{wanted.method} cannot be paid here", reason="method_off")
+    for account in (wanted.connector, *wanted.fallbacks):
+        await require_serving(core, account, wanted.company_id)
     started = await _start(core, wanted)
     if started.attempt is None:
         return started.payment

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import anyio
 import pytest
 from starlette.applications import Starlette
+from starlette.requests import Request as Asked
 from tests.connectors.sandbox.clock import Clock, Request
 
 from kassa.connectors.base import (
@@ -38,6 +39,7 @@ class Answer:
     text: str
 
 
+_BOOKS = ("/sandbox/books", "/sandbox/report.csv")
 Form = Mapping[str, str | list[str]] | bytes | None
 Visit = Callable[..., Awaitable[Answer]]
 
@@ -45,7 +47,12 @@ Visit = Callable[..., Awaitable[Answer]]
 @pytest.fixture
 def visit(books: SandboxBooks, clock: Clock) -> Visit:
     """Speaks ASGI to the pages, as a server does for a browser."""
-    app = Starlette(routes=list(routes(books, clock=clock)))
+
+    async def reader(request: Asked) -> str | None:
+        """The merchant whose keys begin with at_, unless the query says another, or nobody."""
+        return request.query_params.get("as", "at_") or None
+
+    app = Starlette(routes=routes(books, clock=clock, reader=reader))
 
     async def call(path: str, *, form: Form = None, query: str = "", language: str = "") -> Answer:
         body = form if isinstance(form, bytes) else urlencode(form or {}, doseq=True).encode()
@@ -361,6 +368,43 @@ async def test_the_report_of_a_day_is_sent_as_csv(
     assert line.endswith(",299.99,9.00,290.99,CNY,2026-01-01T00:00:02Z,payout_20260101_CNY")
     assert end == ""
     assert empty.text == header + "\r\n"
+
+
+@pytest.mark.parametrize("page", ["/sandbox/books", "/sandbox/report.csv"])
+async def test_the_books_are_closed_to_whoever_is_no_merchant(visit: Visit, page: str) -> None:
+    answer = await visit(page, query="as=&day=2026-01-01")
+
+    assert answer.status == 401
+    assert answer.headers["www-authenticate"].startswith("Basic ")
+    assert "API key" in answer.text
+
+
+async def test_a_merchant_sees_their_own_charges_and_nobody_elses(
+    visit: Visit, connector: SandboxConnector, books: SandboxBooks, clock: Clock,
+    request_for: Request,
+) -> None:  # fmt: skip
+    for key in ("at1_a", "at1_b", "at12_a"):
+        await connector.charge(request_for("pm_sandbox_disputed", key=key))
+    refund = ModificationRequest(
+        key="rf1_x", charge_key="at12_a", charge_reference="", amount=Money(100, "CNY"),
+        charge_amount=Money(29999, "CNY"), reason="", notify_url="", now=clock.now,
+    )  # fmt: skip
+    await connector.refund(refund)
+    clock.pass_by(2)
+
+    mine = [await visit(page, query="as=at1_&day=2026-01-01") for page in _BOOKS]
+    theirs = [await visit(page, query="as=at12_&day=2026-01-01") for page in _BOOKS]
+
+    for page in mine:
+        assert "at1_a" in page.text
+        assert "at12_a" not in page.text
+        assert "rf1_x" not in page.text
+    assert "599.98" in mine[0].text
+    for page in theirs:
+        assert "at12_a" in page.text
+        assert "at1_" not in page.text
+    assert "299.99" in theirs[0].text
+    assert "899.97" not in mine[0].text + theirs[0].text
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from kassa.domain.modifications import Modification
 from kassa.domain.money import Money
 from kassa.domain.orders import Customer, Module, Order
 from kassa.domain.payments import CaptureMethod, Method, Payment
-from kassa.domain.principals import Company, Principal
+from kassa.domain.principals import Company, Mode, Principal
 from kassa.domain.settlements import Line, PaymentShare, Settlement, Sums
 
 BASE_URL = "https://pay.example"
@@ -28,7 +28,15 @@ CHANGED = datetime(2026, 11, 22, 2, 21, tzinfo=UTC)
 RESERVED_UNTIL = datetime(2026, 11, 29, 2, 20, 30, tzinfo=UTC)
 EXPIRES = datetime(2026, 11, 30, 4, 30, tzinfo=UTC)
 PRINCIPAL = Principal(
-    company=Company(id="cmp_1", number=1001, name="Demo", currency="CNY", business_id="biz_demo"),
+    company=Company(
+        id="cmp_1",
+        public_id="cmp_1",
+        number=1001,
+        name="Demo",
+        currency="CNY",
+        business_id="biz_demo",
+        mode=Mode.TEST,
+    ),
     business_id="biz_demo",
     kind="client",
     credential="demo",

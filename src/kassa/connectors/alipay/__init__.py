@@ -18,9 +18,12 @@ KIND = Kind(
         ),
         Field(
             "base_url",
-            "the gateway, such as https://openapi.alipay.com/gateway.do",
+            "the gateway: https://openapi.alipay.com/gateway.do, or the sandbox's for tests",
             required=False,
             default="https://openapi-sandbox.dl.alipaydev.com/gateway.do",
+            live_default="https://openapi.alipay.com/gateway.do",
+            test_hosts=frozenset({"alipaydev.com"}),
+            live_hosts=frozenset({"alipay.com"}),
             ending="/gateway.do",
         ),
     ),

@@ -8,11 +8,13 @@ KIND = Kind(
     title="Cashfree",
     connector="kassa.connectors.cashfree.connector:CashfreeConnector",
     fields=(
-        Field("client_id", "the app id, from Developers, API keys"),
+        Field("client_id", "the app id, from Developers, API keys", test_prefix=("TEST",)),
         Field(
             "client_secret",
             "the secret key beside it; it signs webhooks too",
             secret=True,
+            test_prefix=("cfsk_ma_test_",),
+            live_prefix=("cfsk_ma_prod_",),
         ),
         Field(
             "api_version",
@@ -30,7 +32,10 @@ KIND = Kind(
             "base_url",
             "https://api.cashfree.com/pg, or https://sandbox.cashfree.com/pg for test accounts",
             required=False,
-            default="https://api.cashfree.com/pg",
+            default="https://sandbox.cashfree.com/pg",
+            live_default="https://api.cashfree.com/pg",
+            test_hosts=frozenset({"sandbox.cashfree.com"}),
+            live_hosts=frozenset({"api.cashfree.com"}),
             ending="/pg",
         ),
     ),

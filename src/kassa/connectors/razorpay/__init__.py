@@ -11,8 +11,9 @@ KIND = Kind(
         Field(
             "key_id",
             "the API key's id, from Account & Settings, API keys",
-            test_prefix="rzp_test_",
-            live_prefix="rzp_live_",
+            test_prefix=("rzp_test_",),
+            live_prefix=("rzp_live_",),
+            is_marked=True,
         ),
         Field("key_secret", "the API key's secret, shown once when the key is made", secret=True),
         Field(
@@ -26,6 +27,8 @@ KIND = Kind(
             "the API's address",
             required=False,
             default="https://api.razorpay.com/v1",
+            test_hosts=frozenset({"razorpay.com"}),
+            live_hosts=frozenset({"razorpay.com"}),
             ending="/v1",
         ),
     ),

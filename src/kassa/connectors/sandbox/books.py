@@ -199,45 +199,65 @@ class SandboxBooks:
         """Every time a dispute of the charge `key` took money away; less than 0: returned it."""
         return self._moved("withdrawals", "key = :key", key)
 
-    def total_captured(self, currency: str) -> Amount:
-        """All money ever taken in `currency`, added up taking by taking."""
-        return self._total("takings", currency)
+    def total_captured(self, currency: str, keys: str = "") -> Amount:
+        """All money ever taken in `currency`, added up taking by taking. `keys`: of charges whose
+        key begins so."""
+        return self._total("takings", currency, keys)
 
-    def total_refunded(self, currency: str) -> Amount:
+    def total_refunded(self, currency: str, keys: str = "") -> Amount:
         """All money ever given back in `currency`, giving by giving."""
-        return self._total("givings", currency)
+        return self._total("givings", currency, keys)
 
-    def total_disputed(self, currency: str) -> Amount:
+    def total_disputed(self, currency: str, keys: str = "") -> Amount:
         """All that disputes took away in `currency` and did not return."""
-        return self._total("withdrawals", currency)
+        return self._total("withdrawals", currency, keys)
 
-    def totals(self) -> list[Totals]:
-        """All that moved in every currency that was ever taken."""
+    def totals(self, keys: str = "") -> list[Totals]:
+        """All that moved in every currency that was ever taken. `keys`: how the caller's begin."""
         with self._using() as books:
-            rows = books.execute("SELECT DISTINCT currency FROM takings ORDER BY 1").fetchall()
+            rows = books.execute(
+                f"SELECT DISTINCT currency FROM takings WHERE {report.OF_KEYS} ORDER BY 1",
+                {"keys": keys},
+            ).fetchall()
         return [
-            Totals(self.total_captured(one), self.total_refunded(one), self.total_disputed(one))
+            Totals(
+                self.total_captured(one, keys),
+                self.total_refunded(one, keys),
+                self.total_disputed(one, keys),
+            )
             for (one,) in rows
         ]
 
     def report(
-        self, since: datetime, until: datetime, *, now: datetime | None = None
+        self,
+        since: datetime,
+        until: datetime,
+        *,
+        now: datetime | None = None,
+        keys: str = "",
     ) -> Iterator[dict[str, str]]:
         """The settlement report: what moved from `since` until before `until`, line by line.
 
         All lines are of one moment, however slowly they are read. `now`: when given, what was
-        due by then happens first.
+        due by then happens first. `keys`: how the keys of the charges begin whose lines are told.
         """
         if now is not None:
             with self._writing(now):
                 pass
         with closing(open_books(self._path)) as books:
-            yield from report.lines(books, since, until)
+            yield from report.lines(books, since, until, keys)
 
-    def latest(self, *, now: datetime, limit: int = 100) -> list[Charge]:
-        """The newest charges first, for a person to look at."""
+    def exist(self) -> bool:
+        """Whether anybody has had anything written here; looking does not begin books."""
+        return self._path.exists()
+
+    def latest(self, *, now: datetime, limit: int = 100, keys: str = "") -> list[Charge]:
+        """The newest charges first, for a person to look at. `keys`: how the caller's begin."""
         with self._writing(now) as books:
-            rows = books.execute("SELECT * FROM charges ORDER BY number DESC LIMIT ?", (limit,))
+            rows = books.execute(
+                f"SELECT * FROM charges WHERE {report.OF_KEYS} ORDER BY number DESC LIMIT :limit",
+                {"keys": keys, "limit": limit},
+            )
             return [charge_in(row) for row in rows]
 
     def close(self) -> None:
@@ -254,9 +274,12 @@ class SandboxBooks:
             )
             return tuple(amount_in(row) for row in rows)
 
-    def _total(self, table: str, currency: str) -> Amount:
+    def _total(self, table: str, currency: str, keys: str) -> Amount:
         with self._using() as books:
-            rows = books.execute(f"SELECT units FROM {table} WHERE currency = ?", (currency,))
+            rows = books.execute(
+                f"SELECT units FROM {table} WHERE currency = :currency AND {report.OF_KEYS}",
+                {"currency": currency, "keys": keys},
+            )
             # Added here because SQLite's own sum fails beyond 64 bits.
             return Amount(sum(units for (units,) in rows), currency, digits_of(currency))
 

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import re
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
@@ -31,9 +31,14 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]{1,300}+")
 
 
-def routes(books: SandboxBooks, *, clock: Callable[[], datetime]) -> list[Route]:
-    """The pages, under `/sandbox`."""
-    pages = _Pages(books, clock)
+Reader = Callable[[Request], Awaitable[str | None]]
+"""Who asks to see the books: how the keys of their charges begin; None for anybody else."""
+
+
+def routes(books: SandboxBooks, *, clock: Callable[[], datetime], reader: Reader) -> list[Route]:
+    """The pages, under `/sandbox`. A payer has the unguessable address of their own charge;
+    the books are shown to merchants alone, and to each only what is theirs."""
+    pages = _Pages(books, clock, reader)
     return [
         Route("/sandbox/challenge/{reference}", pages.ask, methods=["GET"]),
         Route("/sandbox/challenge/{reference}", pages.answer, methods=["POST"]),
@@ -43,9 +48,10 @@ def routes(books: SandboxBooks, *, clock: Callable[[], datetime]) -> list[Route]
 
 
 class _Pages:
-    def __init__(self, books: SandboxBooks, clock: Callable[[], datetime]) -> None:
+    def __init__(self, books: SandboxBooks, clock: Callable[[], datetime], reader: Reader) -> None:
         self._books = books
         self._clock = clock
+        self._reader = reader
 
     async def ask(self, request: Request) -> Response:
         """Show the payer what they are asked to approve, or how it ended."""
@@ -88,16 +94,22 @@ class _Pages:
         return RedirectResponse(charge.return_url, 303, headers={"cache-control": "no-store"})
 
     async def show_books(self, request: Request) -> Response:
-        """What the provider has on record, for a person to compare with ours."""
+        """What the provider has on record of the caller, to be compared with ours."""
+        keys = await self._reader(request)
+        if keys is None:
+            return _not_yours(request)
         now = self._clock()
-        charges = await asyncio.to_thread(self._books.latest, now=now)
-        totals = await asyncio.to_thread(self._books.totals)
+        charges = await asyncio.to_thread(self._books.latest, now=now, keys=keys)
+        totals = await asyncio.to_thread(self._books.totals, keys)
         today = now.astimezone(UTC).date()
         days = [today - timedelta(days=back) for back in range(_DAYS_SHOWN)]
         return _page(request, "books.html", charges=charges, totals=totals, days=days)
 
     async def send_report(self, request: Request) -> Response:
-        """The settlement report of one UTC day, as CSV, line by line as it is read."""
+        """The caller's settlement report of one UTC day, as CSV, line by line as it is read."""
+        keys = await self._reader(request)
+        if keys is None:
+            return _not_yours(request)
         since = _midnight(request.query_params.get("day", ""))
         if since is None:
             return _page(
@@ -109,7 +121,7 @@ class _Pages:
                 link=("/sandbox/books", "to_books"),
             )
         until = since + timedelta(days=1)
-        rows = self._books.report(since, until, now=self._clock())
+        rows = self._books.report(since, until, now=self._clock(), keys=keys)
         headers = {
             "content-disposition": f'attachment; filename="sandbox-{since:%Y-%m-%d}.csv"',
             "x-content-type-options": "nosniff",
@@ -120,6 +132,8 @@ class _Pages:
         )
 
     async def _challenged(self, request: Request) -> Charge | None:
+        if not self._books.exist():
+            return None
         return await asyncio.to_thread(
             self._books.at_challenge, request.path_params["reference"], now=self._clock()
         )
@@ -170,6 +184,14 @@ def _unknown(request: Request) -> Response:
     return _page(
         request, "message.html", status=404, title="unknown_title", text="unknown", link=None
     )
+
+
+def _not_yours(request: Request) -> Response:
+    answer = _page(
+        request, "message.html", status=401, title="locked_title", text="locked", link=None
+    )
+    answer.headers["www-authenticate"] = 'Basic realm="sandbox", charset="UTF-8"'
+    return answer
 
 
 def _bad_form(request: Request, *, status: int) -> Response:

@@ -23,24 +23,30 @@ COLUMNS = (
 )
 _LINES_AT_ONCE = 500
 
-_MOVEMENTS = """
+OF_KEYS = "substr(key, 1, length(:keys)) = :keys"
+"""Of the charges whose key begins so: the caller's references say whose they are."""
+
+_MOVEMENTS = f"""
 SELECT taken_at AS at, 1 AS rank, number, 'payment' AS type, claim AS ours, reference,
   units, fee_units, currency, exponent
-FROM takings WHERE taken_at >= :since AND taken_at < :until
+FROM takings WHERE taken_at >= :since AND taken_at < :until AND {OF_KEYS}
 UNION ALL
 SELECT given_at, 2, number, 'refund', refund, reference, -units, fee_units, currency, exponent
-FROM givings WHERE given_at >= :since AND given_at < :until
+FROM givings WHERE given_at >= :since AND given_at < :until AND {OF_KEYS}
 UNION ALL
 SELECT moved_at, 3, number, iif(units > 0, 'dispute', 'dispute_reversal'), key, reference,
   -units, fee_units, currency, exponent
-FROM withdrawals WHERE moved_at >= :since AND moved_at < :until
+FROM withdrawals WHERE moved_at >= :since AND moved_at < :until AND {OF_KEYS}
 ORDER BY at, rank, number
 """
 
 
-def lines(books: sqlite3.Connection, since: datetime, until: datetime) -> Iterator[dict[str, str]]:
+def lines(
+    books: sqlite3.Connection, since: datetime, until: datetime, keys: str = ""
+) -> Iterator[dict[str, str]]:
     """What moved from `since` until before `until`, in its order; see COLUMNS."""
-    moved = books.execute(_MOVEMENTS, {"since": millis(since), "until": millis(until)})
+    asked = {"since": millis(since), "until": millis(until), "keys": keys}
+    moved = books.execute(_MOVEMENTS, asked)
     for number, row in enumerate(moved, start=1):
         gross = Amount(row["units"], row["currency"], row["exponent"])
         yield {

@@ -31,6 +31,9 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "again": "Open the page again",
         "books_title": "Books of the sandbox provider",
         "books_intro": "What this provider has on record: the newest 100 charges.",
+        "locked_title": "An API key is needed",
+        "locked": "These books are shown to the merchant whose charges they are: the password is"
+        " the API key of a company that was given the sandbox.",
         "no_charges": "No charges yet.",
         "totals_title": "Moved in all",
         "report_title": "Settlement report",
@@ -81,6 +84,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "again": "重新打开页面",
         "books_title": "沙盒支付机构账簿",
         "books_intro": "本机构的记录：最近 100 笔扣款。",
+        "locked_title": "需要 API 密钥",
+        "locked": "账本只向相应的商户展示: 请以已开通沙盒的公司的 API 密钥作为密码登录。",
         "no_charges": "还没有记录。",
         "totals_title": "累计金额",
         "report_title": "结算报表",

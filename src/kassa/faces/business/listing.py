@@ -167,7 +167,7 @@ async def page_of(core: Core, principal: Principal, wanted: Wanted) -> tuple[lis
     Raises: PermissionDenied for any company but the principal's own, whether it exists or not;
     InvalidRequest for a token that was not given out for this very list.
     """
-    if wanted.company_id != principal.company.id:
+    if wanted.company_id != principal.company.public_id:
         raise PermissionDenied("Permission denied: the API key is not of this company")
     key = core.secrets.page_token
     page = await find_payments.list_payments(

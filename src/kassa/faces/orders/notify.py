@@ -57,6 +57,7 @@ class StandardWriter:
             {
                 "type": announcement.event_type,
                 "timestamp": edge.utc_text(announcement.at),
+                "mode": company.mode,
                 "data": _content(announcement, order, payment),
             }
         )

@@ -29,10 +29,11 @@ from kassa.faces.wallet import changes, changes_contract, contract, reading, sig
 from kassa.faces.wallet.notify import KIND
 from kassa.faces.wallet.reach import find_payment, scope, synced
 from kassa.faces.wallet.reading import Members
-from kassa.usecases.authenticate import admit_wallet_client, find_wallet_client
+from kassa.usecases.authenticate import find_wallet_client
 from kassa.usecases.core import Core
 from kassa.usecases.create_order import NewOrder, check_order, create_order
 from kassa.usecases.pay_from_wallet import WalletPay, evaluate_wallet_pay, pay_from_wallet
+from kassa.usecases.sides import admit
 
 FRESHNESS: timedelta | None = None
 """How far Request-Time may be from our clock; None: not judged, since the family publishes no
@@ -176,7 +177,7 @@ async def _members(client: WalletClient, request: Request) -> Members:
         raise PermissionDenied("this client is disabled", reason="client_disabled")
     body = await edge.read_bytes(request)
     _check_signature(client, request, body)
-    admit_wallet_client(edge.core_of(request), client)
+    admit(edge.core_of(request), client.company, f"wallet:{client.client_id}")
     if client.status == "no_partner":
         raise PermissionDenied("the partner of this client is closed", reason="no_partner")
     if request.headers.get("content-encoding", "identity") != "identity":
