@@ -74,6 +74,12 @@ def client(core: Core, settings: Settings) -> Client:
     return Client(app.http_app(core, settings))
 
 
+@pytest.fixture
+def operators(core: Core) -> Client:
+    """What is served to operators."""
+    return Client(app.ops_app(core))
+
+
 @pytest.mark.parametrize("name", SECRETS)
 def test_what_looks_like_a_secret_is_blotted_out_wherever_it_stands(name: str) -> None:
     secret = SECRETS[name]
@@ -237,8 +243,8 @@ async def test_a_process_that_lives_says_so(client: Client) -> None:
     assert (answer.status, answer.text) == (200, "ok\n")
 
 
-async def test_readiness_names_each_check(client: Client) -> None:
-    answer = await client.request("GET", "/readyz")
+async def test_readiness_names_each_check(operators: Client) -> None:
+    answer = await operators.request("GET", "/readyz")
 
     assert answer.status == 200
     assert answer.json() == {
@@ -251,12 +257,27 @@ async def test_readiness_names_each_check(client: Client) -> None:
     }
 
 
-async def test_without_its_database_it_is_alive_and_not_ready(client: Client, core: Core) -> None:
+async def test_payers_are_told_whether_we_are_ready_and_nothing_else(
+    client: Client, core: Core
+) -> None:
+    ready = await client.request("GET", "/readyz")
+    metrics = await client.request("GET", "/metrics")
+    await core.db.close()
+    broken = await client.request("GET", "/readyz")
+
+    assert (ready.status, ready.json()) == (200, {"ready": True})
+    assert (broken.status, broken.json()) == (503, {"ready": False})
+    assert metrics.status == 404
+
+
+async def test_without_its_database_it_is_alive_and_not_ready(
+    client: Client, operators: Client, core: Core
+) -> None:
     await core.db.close()
 
     assert (await client.request("GET", "/livez")).status == 200
-    answer = await client.request("GET", "/readyz")
-    metrics = await client.request("GET", "/metrics")
+    answer = await operators.request("GET", "/readyz")
+    metrics = await operators.request("GET", "/metrics")
 
     assert answer.status == 503
     assert answer.json()["ready"] is False
@@ -264,39 +285,41 @@ async def test_without_its_database_it_is_alive_and_not_ready(client: Client, co
     assert (metrics.status, "kassa_database_up 0\n" in metrics.text) == (200, True)
 
 
-async def test_an_older_schema_is_not_ready(client: Client, owner_url: str) -> None:
+async def test_an_older_schema_is_not_ready(operators: Client, owner_url: str) -> None:
     connection = await asyncpg.connect(owner_url)
     await connection.execute("update schema_migration set number = -number")
     await connection.close()
 
-    answer = await client.request("GET", "/readyz")
+    answer = await operators.request("GET", "/readyz")
 
     assert answer.status == 503
     assert "kassa migrate" in answer.json()["checks"]["schema"]
 
 
 async def test_with_real_money_a_database_that_may_lose_commits_is_not_ready(
-    client: Client, core: Core
+    operators: Client, core: Core
 ) -> None:
     core.policy = type(core.policy)(base_url="https://pay.example.org", live=True)
 
-    checks = (await client.request("GET", "/readyz")).json()["checks"]
+    checks = (await operators.request("GET", "/readyz")).json()["checks"]
 
     async with core.db.connection() as connection:
         lax = await connection.fetchval("select current_setting('fsync')") == "off"
     assert (checks["fsync"] != "ok") is lax
 
 
-async def test_metrics_count_requests_by_face_and_what_waits(client: Client, core: Core) -> None:
+async def test_metrics_count_requests_by_face_and_what_waits(
+    client: Client, operators: Client
+) -> None:
     def figure(text: str, name: str) -> float:
         return sum(
             float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name)
         )
 
     name = 'kassa_requests_total{face="business",status="401"}'
-    before = (await client.request("GET", "/metrics")).text
+    before = (await operators.request("GET", "/metrics")).text
     await client.request("GET", "/v1/payment/py_x")
-    answer = await client.request("GET", "/metrics")
+    answer = await operators.request("GET", "/metrics")
 
     assert figure(answer.text, name) == figure(before, name) + 1
     assert figure(answer.text, 'kassa_request_seconds_count{face="business"}') >= 1

@@ -201,7 +201,7 @@ async def open_core(
 
 
 def http_app(core: Core, settings: Settings) -> ASGIApp:
-    """REST, the cashier, the door for providers, health and metrics."""
+    """REST, the cashier, the door for providers, and health."""
     routes = [
         *orders.routes,
         *business.routes,
@@ -211,7 +211,7 @@ def http_app(core: Core, settings: Settings) -> ASGIApp:
         *inbound.routes,
         *pages.routes,
         *handover.routes,
-        *_ops(),
+        *_health(),
     ]
     of_sandbox = sandbox_pages.routes(sandbox_books(settings), clock=now, reader=_sandbox_reader)
     routes += [_guarded(core, route) for route in of_sandbox]
@@ -274,10 +274,28 @@ async def _refused(_: Request, error: Exception) -> Response:
     )
 
 
-def _ops() -> list[Route]:
-    async def livez(_: Request) -> Response:
-        return Response("ok\n", media_type="text/plain")
+def ops_app(core: Core) -> ASGIApp:
+    """What operators alone may see: metrics, and readiness with what is wrong."""
+    app = Starlette(routes=_ops(), exception_handlers={404: _nothing_here, 405: _nothing_here})
+    app.state.core = core
+    return app
 
+
+async def _livez(_: Request) -> Response:
+    return Response("ok\n", media_type="text/plain")
+
+
+def _health() -> list[Route]:
+    """For whoever can reach us: that we live, and whether to send us anything."""
+
+    async def readyz(request: Request) -> Response:
+        ready = (await _ready(request.app.state.core)).ready
+        return JSONResponse({"ready": ready}, 200 if ready else 503)
+
+    return [Route("/livez", _livez), Route("/readyz", readyz)]
+
+
+def _ops() -> list[Route]:
     async def readyz(request: Request) -> Response:
         found = await _ready(request.app.state.core)
         status = 200 if found.ready else 503
@@ -288,7 +306,7 @@ def _ops() -> list[Route]:
         text = observe.metrics_text() + found.gauges().encode()
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    return [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)]
+    return [Route("/livez", _livez), Route("/readyz", readyz), Route("/metrics", metrics)]
 
 
 async def _ready(core: Core) -> Readiness:
@@ -307,14 +325,15 @@ async def _counted(core: Core) -> Readiness:
 
 @asynccontextmanager
 async def grpc_server(core: Core, settings: Settings) -> AsyncIterator[grpc.aio.Server]:
-    """Both gRPC faces, with reflection and health; started by the caller, and stopped at the end
-    as soon as nobody is served any more, or after a few seconds."""
+    """Both gRPC faces, with health, and reflection where it is wanted; started by the caller, and
+    stopped at the end as soon as nobody is served any more, or after a few seconds."""
     trusted = peer.networks_of(settings.trusted_proxies)
     server = grpc_door.make_server(_GRPC_FACES, core.admission, trusted)
     business_grpc.add_to(server, core)
     orders_grpc.add_to(server, core)
-    names = (*_GRPC_FACES, grpc_health.NAME, reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, server)
+    if settings.grpc_reflection or settings.demo:
+        names = (*_GRPC_FACES, grpc_health.NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, server)
 
     async def ready() -> bool:
         return (await _ready(core)).ready

@@ -90,7 +90,6 @@ OF: Mapping[str, Traits] = {
     # ours
     "GET /livez": _PROBE,
     "GET /readyz": _PROBE,
-    "GET /metrics": _PROBE,
 }
 
 

@@ -25,6 +25,7 @@ _NAME_SERVER = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}(:[0-9]{1,5})?|[0-9a-fA-F
 _RANGES: Mapping[str, tuple[int, int]] = {
     "port": (1, 65535),
     "grpc_port": (1, 65535),
+    "ops_port": (0, 65535),
     "simulator_port": (0, 65535),
     "workers": (1, 64),
     "database_connections": (1, 200),
@@ -68,16 +69,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Every setting with its default. Durations are in the unit of their name.
 
     `database_url`: empty for the embedded PostgreSQL. `base_url`: how payers and providers reach
-    us; empty for http://host:port. `workers`: HTTP processes. `live`: this
-    installation may take real money, so live sides of companies are served; demo conveniences
-    are refused. `simulator_port`: where the demo plays
-    real providers; 0 for 8090, or another when that is taken. `trusted_proxies`: networks whose
-    X-Forwarded-For is believed. Limits of 0 are as usual, and in a demo as good as none.
+    us; empty for http://host:port. `workers`: HTTP processes. `live`: this installation may take
+    real money, so live sides of companies are served; demo conveniences are refused.
+    `simulator_port`: where the demo plays real providers; 0 for 8090, or another when that is
+    taken. `ops_port`: metrics and the details of readiness, for operators; 0 for 9091, or another
+    when that is taken. `trusted_proxies`: networks whose X-Forwarded-For is believed. Limits of 0
+    are as usual, and in a demo as good as none.
     """
 
     host: str = "127.0.0.1"
     port: int = 8080
     grpc_port: int = 9090
+    ops_host: str = "127.0.0.1"
+    ops_port: int = 0
+    grpc_reflection: bool = False
     simulator_port: int = 0
     data_dir: str = ".kassa"
     database_url: str = ""
@@ -121,6 +126,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         host = "127.0.0.1" if self.host in _EVERYWHERE else self.host
         host = f"[{host}]" if ":" in host else host
         return self.base_url or f"http://{host}:{self.port}"
+
+    @property
+    def ops_url(self) -> str:
+        """Where operators look; "" before a port is chosen."""
+        host = f"[{self.ops_host}]" if ":" in self.ops_host else self.ops_host
+        return f"http://{host}:{self.ops_port}" if self.ops_port else ""
 
     @property
     def simulator_url(self) -> str:
@@ -216,7 +227,9 @@ def _checked(values: Mapping[str, Any]) -> Settings:
             raise InvalidRequest(f"{name} must be {least} to {most}, got {getattr(settings, name)}")
     if settings.port == settings.grpc_port:
         raise InvalidRequest(f"port and grpc_port are both {settings.port}; choose two")
-    for name in ("host", "data_dir"):
+    if settings.ops_port in (settings.port, settings.grpc_port):
+        raise InvalidRequest(f"ops_port is {settings.ops_port}, which payers reach; choose another")
+    for name in ("host", "ops_host", "data_dir"):
         if not getattr(settings, name):
             raise InvalidRequest(f"{name} must not be empty")
     if settings.log_level not in ("debug", "info", "warning", "error"):

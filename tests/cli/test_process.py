@@ -5,16 +5,21 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+import aiohttp
 import grpc
+import msgspec
 import pytest
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from tests.e2e.server import free_ports
 
 from kassa import app, demo
 from kassa.cli import process
 from kassa.cli.children import environment
 from kassa.settings import Settings
+from kassa.usecases.core import Core
 
 pytestmark = pytest.mark.anyio
 
@@ -58,3 +63,47 @@ async def test_grpc_listens_only_once_the_demo_is_registered(
         await asyncio.wait_for(channel.channel_ready(), 15)
     stop.set()
     await asyncio.wait_for(serving, 15)
+
+
+async def test_the_workers_show_operators_what_payers_are_not_shown(
+    database_url: str, reachable_dir: Path
+) -> None:
+    [port] = free_ports(1)
+    settings = Settings(data_dir=str(reachable_dir), ops_port=port)
+    stop = asyncio.Event()
+    working = asyncio.create_task(process.run_workers(settings, database_url, stop, is_first=True))
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+        for _ in range(200):
+            try:
+                async with session.get("/metrics") as answer:
+                    metrics = await answer.text()
+                break
+            except OSError:
+                await asyncio.sleep(0.05)
+        async with session.get("/readyz") as answer:
+            ready = await answer.json()
+    stop.set()
+    await asyncio.wait_for(working, 15)
+
+    assert "kassa_database_up 1" in metrics
+    assert ready["checks"]["database"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "demo", "shown"), [(False, False, False), (True, False, True), (False, True, True)]
+)
+async def test_grpc_tells_what_it_serves_only_where_that_is_wanted(
+    core: Core, settings: Settings, *, wanted: bool, demo: bool, shown: bool
+) -> None:
+    chosen = msgspec.structs.replace(settings, grpc_reflection=wanted, demo=demo)
+    async with app.grpc_server(core, chosen) as server:
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            asked = reflection_pb2.ServerReflectionRequest(list_services="")
+            stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+            answers = []
+            with suppress(grpc.aio.AioRpcError):
+                answers = [one async for one in stub.ServerReflectionInfo(iter([asked]))]
+
+    assert bool(answers) is shown

@@ -65,6 +65,17 @@ def test_a_port_that_is_named_and_taken_is_refused() -> None:
         serving._with_simulator(Settings(demo=True, simulator_port=taken), killed=False)
 
 
+def test_operators_have_the_usual_port_or_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = left_by_its_predecessor()
+    monkeypatch.setattr(serving, "_OPS_PORT", usual)
+
+    assert serving._with_ops(Settings(), killed=False).ops_port == usual
+    assert serving._with_ops(Settings(grpc_port=usual), killed=False).ops_port not in (0, usual)
+    assert serving._with_ops(Settings(ops_port=usual + 1), killed=False).ops_port == usual + 1
+    with a_taken_port() as taken, pytest.raises(InvalidRequest, match="KASSA_OPS_PORT"):
+        serving._with_ops(Settings(ops_port=taken), killed=False)
+
+
 def test_a_command_speaks_of_the_address_where_the_server_runs() -> None:
     running = Addresses("app", "owner", base_url="http://127.0.0.1:9000", simulator_port=8090)
 

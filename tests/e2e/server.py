@@ -117,7 +117,7 @@ class Server:
         self.data_dir = directory / "data"
         self.log_path = directory / "serve.log"
         self.workers = workers
-        self.port, self.grpc_port, self.simulator_port = free_ports(3)
+        self.port, self.grpc_port, self.simulator_port, self.ops_port = free_ports(4)
         self._process: subprocess.Popen[bytes] | None = None
         self._seen: set[int] = set()
 
@@ -153,7 +153,12 @@ class Server:
                     *("--port", str(self.port), "--grpc-port", str(self.grpc_port)),
                     *("--data-dir", str(self.data_dir), "--workers", str(self.workers)),
                 ],
-                env=environment({"KASSA_SIMULATOR_PORT": str(self.simulator_port)}),
+                env=environment(
+                    {
+                        "KASSA_SIMULATOR_PORT": str(self.simulator_port),
+                        "KASSA_OPS_PORT": str(self.ops_port),
+                    }
+                ),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -131,7 +131,9 @@ async def post(crowd: Crowd, pile: Sequence[Making]) -> list[int]:
 
 async def counted(crowd: Crowd) -> Counter[tuple[str, str]]:
     """Notifications, by account and outcome, as the metrics count them."""
-    text = (await crowd.ask(Call("GET", "/metrics"))).body.decode()
+    metrics = f"http://127.0.0.1:{crowd.server.ops_port}/metrics"
+    async with crowd.session.get(metrics) as answer:
+        text = await answer.text()
     found = COUNTED.findall(text)
     return Counter({(account, what): int(float(count)) for account, what, count in found})
 

@@ -4,18 +4,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from tests.asgi import Client
 
-from kassa import installation
+from kassa import app, installation
 from kassa.connectors.sandbox import signing
 from kassa.settings import Settings
+from kassa.usecases.core import Core
 
 pytestmark = pytest.mark.anyio
 NAME = "kassa_provider_notifications_total"
 
 
-async def counted(client: Any) -> dict[str, float]:
+async def counted(core: Core) -> dict[str, float]:
     """By labels, as /metrics shows them."""
-    text = (await client.request("GET", "/metrics")).text
+    text = (await Client(app.ops_app(core)).request("GET", "/metrics")).text
     found = [line.rpartition(" ") for line in text.splitlines() if line.startswith(NAME)]
     return {labels.removeprefix(NAME): float(value) for labels, _, value in found}
 
@@ -47,14 +49,14 @@ async def test_whatever_is_wrong_the_answer_is_the_same(client: Any, settings: S
     assert len({tuple(sorted(set(one.headers) - {"x-request-id"})) for one in answers}) == 1
 
 
-async def test_accounts_that_there_are_not_make_no_labels(client: Any) -> None:
-    before = await counted(client)
+async def test_accounts_that_there_are_not_make_no_labels(client: Any, core: Core) -> None:
+    before = await counted(core)
 
     for number in range(20):
         await post(client, f"nobody-{number}", b"{}")
     await post(client, "sandbox", b"{}")
 
-    after = await counted(client)
+    after = await counted(core)
     assert not any("nobody" in labels for labels in after)
     unknown = '{account="unknown",outcome="refused"}'
     known = '{account="sandbox",outcome="refused"}'

@@ -15,14 +15,17 @@ def show(settings: Settings) -> None:
     """Print where everything is. Its commands work from any directory, in any terminal."""
     listens = f"{settings.host}:{settings.port}"
     behind = f"   (listening on {listens})" if settings.base_url else ""
+    knows = "reflection, health" if settings.grpc_reflection or settings.demo else "health"
     lines = [
         "",
         "  Kassa",
         "",
         f"    REST, cashier   {settings.url}{behind}",
-        f"    gRPC            {settings.host}:{settings.grpc_port}   (reflection, health)",
-        f"    health          {settings.url}/readyz   {settings.url}/metrics",
+        f"    gRPC            {settings.host}:{settings.grpc_port}   ({knows})",
+        f"    health          {settings.url}/readyz",
     ]
+    if settings.ops_url:
+        lines.append(f"    operators       {settings.ops_url}/readyz   {settings.ops_url}/metrics")
     if settings.demo and settings.simulator_url:
         lines.append(f"    simulator       {settings.simulator_url}/   (Stripe, Alipay and others)")
     if settings.demo:

@@ -10,12 +10,12 @@ from contextlib import AsyncExitStack, suppress
 
 import structlog
 import uvloop
-from granian.constants import HTTPModes, Interfaces
-from granian.server.embed import Server
 
 from kassa import app, demo, demo_providers, observe
 from kassa.cli import children
+from kassa.cli.connections import Connections, listen
 from kassa.domain.errors import KassaError, ProviderUnavailable
+from kassa.faces import peer
 from kassa.settings import Settings
 from kassa.workers.rounds import make_rounds
 
@@ -38,22 +38,14 @@ async def serve_http(
             stack.callback(introducing.cancel)
         elif settings.demo:
             await _wait_for_demo(settings, stop)
-        server = Server(
+        connections = Connections(
             app.http_app(core, settings),
-            address=settings.host,
-            port=settings.port,
-            interface=Interfaces.ASGINL,
-            http=HTTPModes.http1,
-            websockets=False,
-            backlog=1024,
-            log_enabled=False,
+            settings.port,
+            spared=peer.networks_of(settings.trusted_proxies),
         )
-        serving = asyncio.create_task(server.serve())
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not serving.done():
-            server.stop()  # type: ignore[no-untyped-call]
-        await serving
+        stack.push_async_callback(connections.stop)
+        connections.start()
+        await listen(connections, settings.host, settings.port, stop)
 
 
 async def serve_grpc(
@@ -72,7 +64,14 @@ async def run_workers(
     settings: Settings, database_url: str, stop: asyncio.Event, *, is_first: bool
 ) -> None:
     async with app.open_core(settings, database_url, patience=_PATIENCE_SECONDS) as core:
-        await make_rounds(core, app.chores(settings), stop)
+        rounds = make_rounds(core, app.chores(settings), stop)
+        if not settings.ops_port:
+            await rounds
+            return
+        # Here, and not where payers are served: who looks takes no time from who pays, and sees
+        # what is wrong when the doors are overrun.
+        looked_at = listen(app.ops_app(core), settings.ops_host, settings.ops_port, stop)
+        await asyncio.gather(rounds, looked_at)
 
 
 async def _wait_for_demo(settings: Settings, stop: asyncio.Event) -> None:

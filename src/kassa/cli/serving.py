@@ -28,6 +28,7 @@ _ADDRESSES = "run/database.json"
 _BIND_PATIENCE_SECONDS = 8.0  # seconds, not money
 _WORKERS_LATER = 1.5  # seconds, not money
 _SIMULATOR_PORT = 8090
+_OPS_PORT = 9091
 _SIMULATOR_LATER = 2.0  # seconds, not money: nothing waits for it
 _LOOPBACK = "127.0.0.1"
 _A_MOMENT_SECONDS = 2.0  # seconds, not money
@@ -38,13 +39,15 @@ class Addresses(msgspec.Struct, frozen=True):
     """Where the running database is, for other commands on this machine.
 
     `base_url`: how payers and providers reach what runs on it; "" when nothing does.
-    `simulator_port`: where the demo's providers are played, 0 where they are not.
+    `simulator_port`: where the demo's providers are played, 0 where they are not. `ops_url`:
+    where operators look; "" when nothing is served.
     """
 
     app_url: str
     owner_url: str
     base_url: str = ""
     simulator_port: int = 0
+    ops_url: str = ""
 
 
 def say(line: str) -> None:
@@ -72,6 +75,9 @@ def serve(settings: Settings, names: tuple[str, ...]) -> int:
         patience = _BIND_PATIENCE_SECONDS if mark.exists() else 0
         for port in (settings.port, settings.grpc_port):
             _wait_for_port(settings.host, port, patience, "--host, --port or --grpc-port")
+        settings = _with_ops(settings, killed=mark.exists())
+    else:  # beside what serves, or elsewhere: the operators' port is that of `kassa serve`
+        settings = msgspec.structs.replace(settings, ops_port=0)
     postgres, addresses = (open_database if "http" in names else attach)(settings)
     try:
         asyncio.run(migrate(addresses.owner_url, live=settings.live))
@@ -101,7 +107,9 @@ def serve(settings: Settings, names: tuple[str, ...]) -> int:
 
 def _served(settings: Settings, addresses: Addresses) -> Addresses:
     port = settings.simulator_port if settings.demo else 0
-    return msgspec.structs.replace(addresses, base_url=settings.url, simulator_port=port)
+    return msgspec.structs.replace(
+        addresses, base_url=settings.url, simulator_port=port, ops_url=settings.ops_url
+    )
 
 
 def _with_simulator(settings: Settings, *, killed: bool) -> Settings:
@@ -113,15 +121,34 @@ def _with_simulator(settings: Settings, *, killed: bool) -> Settings:
     port, patience = settings.simulator_port, _BIND_PATIENCE_SECONDS if killed else 0
     if port:
         _wait_for_port(_LOOPBACK, port, patience, "KASSA_SIMULATOR_PORT")
-    elif _SIMULATOR_PORT not in (settings.port, settings.grpc_port):
-        with suppress(InvalidRequest):
-            _wait_for_port(_LOOPBACK, _SIMULATOR_PORT, min(patience, _A_MOMENT_SECONDS), "")
-            port = _SIMULATOR_PORT
-    if not port:
-        with socket.socket() as probe:
-            probe.bind((_LOOPBACK, 0))
-            port = probe.getsockname()[1]
+    else:
+        port = _usual_port(_LOOPBACK, _SIMULATOR_PORT, patience, settings)
     return msgspec.structs.replace(settings, simulator_port=port)
+
+
+def _with_ops(settings: Settings, *, killed: bool) -> Settings:
+    """Operators have a port of their own, the usual one or another. See `_with_simulator`.
+
+    Raises: InvalidRequest.
+    """
+    port, patience = settings.ops_port, _BIND_PATIENCE_SECONDS if killed else 0
+    if port:
+        _wait_for_port(settings.ops_host, port, patience, "KASSA_OPS_HOST or KASSA_OPS_PORT")
+    else:
+        port = _usual_port(settings.ops_host, _OPS_PORT, patience, settings)
+    return msgspec.structs.replace(settings, ops_port=port)
+
+
+def _usual_port(host: str, usual: int, patience: float, settings: Settings) -> int:
+    """`usual`, or a free one where that is taken or ours already."""
+    if usual not in (settings.port, settings.grpc_port, settings.ops_port):
+        with suppress(InvalidRequest):
+            _wait_for_port(host, usual, min(patience, _A_MOMENT_SECONDS), "")
+            return usual
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _wait_for_port(host: str, port: int, patience: float, chosen_by: str) -> None:

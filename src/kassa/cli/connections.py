@@ -1,0 +1,189 @@
+"""How we listen: how long a connection may say nothing, and how many there may be.
+
+The server closes what sends no whole head in time, and takes no more connections than it may.
+It has no measure for one address, so what one address holds too many of is closed from here.
+"""
+
+import asyncio
+import os
+import resource
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Any
+
+import structlog
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from kassa.faces.peer import address_of
+
+# seconds, not money
+HEAD_SECONDS = 20.0  # for a request's head, and between two requests; longer than clients keep one
+_GLANCE_SECONDS = 1.0
+
+HEAD_BYTES = 32 * 1024
+AT_ONCE = 4096  # of one process; more wait in the kernel's queue
+OF_ONE = 256  # connections of one address that serve nobody
+_QUEUE = 1024
+_OUR_OWN_FILES = 512  # databases, providers, logs
+
+_log = structlog.get_logger("kassa.connections")
+
+
+async def listen(
+    target: ASGIApp,
+    host: str,
+    port: int,
+    stop: asyncio.Event,
+    *,
+    head_seconds: float = HEAD_SECONDS,  # seconds, not money
+) -> None:
+    """Serve until `stop`, or until the server ends by itself."""
+    server = Server(
+        target,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGINL,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=_QUEUE,
+        backpressure=_allowed_files(),
+        http1_settings=HTTP1Settings(
+            header_read_timeout=int(head_seconds * 1000), max_buffer_size=HEAD_BYTES
+        ),
+        log_enabled=False,
+    )
+    serving = asyncio.create_task(server.serve())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not serving.done():
+        server.stop()  # type: ignore[no-untyped-call]
+    await serving
+
+
+def _allowed_files() -> int:
+    """As many connections as wanted, or as the system lets us have open files for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = AT_ONCE + _OUR_OWN_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return AT_ONCE
+    return max(64, min(AT_ONCE, soft - _OUR_OWN_FILES))
+
+
+class Connections:
+    """ASGI middleware that knows which connections serve somebody, and closes idle ones of an
+    address that holds more than `most`.
+
+    `spared`: networks of proxies, whose connections are everybody's. A connection that is closed
+    while it waits for its next request is what HTTP allows at any time.
+    """
+
+    def __init__(
+        self,
+        target: ASGIApp,
+        port: int,
+        *,
+        spared: Sequence[IPv4Network | IPv6Network] = (),
+        most: int = OF_ONE,
+    ):
+        self._target = target
+        self._port = port
+        self._spared = spared
+        self._most = most
+        self._busy: set[tuple[str, int]] = set()
+        self._minding: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        client: Any = scope.get("client")
+        if scope["type"] != "http" or not client:
+            await self._target(scope, receive, send)
+            return
+        who = (client[0], int(client[1]))
+        self._busy.add(who)
+        try:
+            await self._target(scope, receive, send)
+        finally:
+            self._busy.discard(who)
+
+    def start(self) -> None:
+        self._minding = asyncio.create_task(self._mind())
+
+    async def stop(self) -> None:
+        if self._minding is not None:
+            self._minding.cancel()
+
+    async def _mind(self) -> None:
+        while True:
+            await asyncio.sleep(_GLANCE_SECONDS)
+            if len(_open_files()) > self._most:
+                closed = await asyncio.to_thread(self.close_surplus)
+                if closed:
+                    _log.warning("idle connections closed", number=closed)
+
+    def close_surplus(self) -> int:
+        """Close what each address holds beyond its share; how many that were."""
+        held: dict[str, list[tuple[tuple[str, int], int]]] = {}
+        for number in _open_files():
+            if (who := self._client_of(number)) is not None:
+                held.setdefault(address_of({"client": who}), []).append((who, number))
+        closed = 0
+        for connections in held.values():
+            surplus = len(connections) - self._most
+            if surplus <= 0 or self._is_spared(connections[0][0][0]):
+                continue
+            idle = [each for each in connections if each[0] not in self._busy]
+            closed += sum(_close(who, number) for who, number in idle[:surplus])
+        return closed
+
+    def _client_of(self, number: int) -> tuple[str, int] | None:
+        """Whose connection to our port the open file is, if it is one."""
+        with suppress(OSError), _socket_of(number) as one:
+            ours = one.getsockname()
+            if isinstance(ours, tuple) and ours[1] == self._port:
+                host, port = one.getpeername()[:2]
+                return host, port
+        return None
+
+    def _is_spared(self, host: str) -> bool:
+        address = ip_address(host.partition("%")[0])
+        mapped = getattr(address, "ipv4_mapped", None) or address
+        return any(mapped.version == each.version and mapped in each for each in self._spared)
+
+
+def _close(who: tuple[str, int], number: int) -> bool:
+    """End the connection, if the open file is still that one; whoever owns it sees its end."""
+    with suppress(OSError), _socket_of(number) as one:
+        if one.getpeername()[:2] == who:
+            one.shutdown(socket.SHUT_RDWR)
+            return True
+    return False
+
+
+def _socket_of(number: int) -> socket.socket:
+    """The same socket once more, so that it cannot become another one meanwhile.
+
+    Raises: OSError when it is none, or gone.
+    """
+    again = os.dup(number)
+    try:
+        return socket.socket(fileno=again)
+    except OSError:
+        os.close(again)
+        raise
+
+
+def _open_files() -> list[int]:
+    """Of this process; none where the system does not tell."""
+    with suppress(OSError):
+        return [int(name) for name in os.listdir("/dev/fd")]
+    return []

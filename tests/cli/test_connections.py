@@ -1,0 +1,157 @@
+"""Connections that say nothing, and addresses that hold too many of them."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from starlette.types import Receive, Scope, Send
+from tests.e2e.server import free_ports
+
+from kassa.cli.connections import HEAD_BYTES, Connections, listen
+from kassa.faces import peer
+from kassa.faces.intake import Intake
+
+pytestmark = pytest.mark.anyio
+
+HEAD = b"POST /%s HTTP/1.1\r\nhost: x\r\n"
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Reads the whole body; on /hang it never answers."""
+    if scope["path"] == "/hang":
+        await asyncio.sleep(60)
+    while (await receive()).get("more_body"):
+        pass
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    """Where `echo` is served, with a second for a head and for a body."""
+    [port] = free_ports(1)
+    stop = asyncio.Event()
+    target = Intake(echo, longest_seconds=1.0)
+    serving = asyncio.create_task(listen(target, "127.0.0.1", port, stop, head_seconds=1.0))
+    for _ in range(100):
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.05)
+        else:
+            writer.close()
+            break
+    yield port
+    stop.set()
+    await asyncio.wait_for(serving, 10)
+
+
+async def until_closed(port: int, said: bytes, *, drip: bytes = b"") -> tuple[bytes, float]:
+    """What came back, and after how long the server closed the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    began = time.monotonic()
+    writer.write(said)
+
+    async def dripping() -> None:
+        while drip:
+            await asyncio.sleep(0.1)
+            writer.write(drip)
+
+    beside = asyncio.create_task(dripping())
+    try:
+        answer = await asyncio.wait_for(reader.read(), 10)
+    except ConnectionResetError:
+        answer = b""
+    finally:
+        beside.cancel()
+        writer.close()
+    return answer, time.monotonic() - began
+
+
+async def test_what_says_nothing_is_closed(port: int) -> None:
+    found = await asyncio.gather(
+        until_closed(port, b""),
+        until_closed(port, HEAD % b""),
+        until_closed(port, HEAD % b"", drip=b"x: y\r\n"),
+        until_closed(port, (HEAD % b"").replace(b"POST", b"GET") + b"\r\n"),
+    )
+
+    assert [answer[:12] for answer, _ in found] == [b"", b"", b"", b"HTTP/1.1 200"]
+    assert all(0.5 < took < 5 for _, took in found)
+
+
+async def test_a_body_that_ends_early_costs_its_sender_the_connection(port: int) -> None:
+    found = await asyncio.gather(
+        until_closed(port, HEAD % b"" + b"content-length: 1000\r\n\r\nab"),
+        until_closed(port, HEAD % b"" + b"content-length: 1000\r\n\r\n", drip=b"x"),
+        until_closed(port, HEAD % b"" + b"transfer-encoding: chunked\r\n\r\n5\r\nab"),
+        until_closed(port, HEAD % b"" + b"transfer-encoding: chunked\r\n\r\n5\r\nabcde\r\n"),
+    )
+
+    assert all(took < 5 for _, took in found)
+
+
+async def test_a_head_has_a_largest_size_and_a_largest_number_of_lines(port: int) -> None:
+    long, _ = await until_closed(port, HEAD % b"" + b"x: " + b"y" * 2 * HEAD_BYTES + b"\r\n\r\n")
+    many, _ = await until_closed(port, HEAD % b"" + b"x: y\r\n" * 200 + b"\r\n")
+
+    assert long.startswith(b"HTTP/1.1 431")
+    assert many.startswith(b"HTTP/1.1 431")
+
+
+async def test_an_address_keeps_its_share_of_idle_connections_and_all_that_are_served() -> None:
+    [port] = free_ports(1)
+    stop, most = asyncio.Event(), 5
+    connections = Connections(echo, port, most=most)
+    serving = asyncio.create_task(listen(connections, "127.0.0.1", port, stop))
+    await asyncio.sleep(0.3)
+    with ExitStack() as stack:
+        idle = [stack.enter_context(connected("127.0.0.1", port)) for _ in range(12)]
+        served = [stack.enter_context(connected("127.0.0.1", port)) for _ in range(3)]
+        other = [stack.enter_context(connected("127.0.0.2", port)) for _ in range(most)]
+        for one in served:
+            one.sendall(HEAD % b"hang" + b"\r\n")
+        await asyncio.sleep(0.3)
+
+        closed = await asyncio.to_thread(connections.close_surplus)
+        await asyncio.sleep(0.3)
+
+        assert closed == 10
+        assert (open_among(idle), open_among(served), open_among(other)) == (2, 3, most)
+        assert connections.close_surplus() == 0
+    stop.set()
+    await asyncio.wait_for(serving, 10)
+
+
+async def test_a_trusted_proxy_may_hold_as_many_as_it_likes() -> None:
+    [port] = free_ports(1)
+    trusted = peer.networks_of(["127.0.0.0/8"])
+    connections = Connections(echo, port, most=1, spared=trusted)
+    with socket.create_server(("127.0.0.1", port)) as listening, ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(connected("127.0.0.1", port))
+            stack.enter_context(listening.accept()[0])
+
+        assert connections.close_surplus() == 0
+        assert Connections(echo, port, most=1).close_surplus() == 2
+
+
+def connected(source: str, port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), source_address=(source, 0))
+
+
+def open_among(sockets: list[socket.socket]) -> int:
+    def is_open(one: Any) -> bool:
+        one.setblocking(False)
+        try:
+            return bool(one.recv(1))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+
+    return sum(map(is_open, sockets))
