@@ -15,7 +15,8 @@ from kassa import app, demo
 from kassa.settings import Settings
 from kassa.store.embedded import EmbeddedPostgres
 from kassa.store.migrate import migrate
-from kassa.usecases.chain import chain_history
+from kassa.store.seals import Seals
+from kassa.usecases.chain import chain_history, seals_of
 from kassa.usecases.core import Core
 from kassa.usecases.verify_books import Progress, Proof, verify_books
 
@@ -192,6 +193,48 @@ async def fill(url: str, payments: int) -> None:
         await connection.close()
 
 
+_UNSEALED = {
+    "payment_event": """select company_id, payment_id as key, seq as number,
+        event_digest(company_id, payment_id, seq, event, from_status, to_status, actor, evidence,
+          at) from payment_event""",
+    "posting": """select p.company_id, p.id as key, 0::bigint as number,
+        posting_digest(p.company_id,
+        p.id, p.kind, p.currency, p.payment_id, p.cause, p.at, (select string_agg(entry_text(e.leg,
+          e.account, e.currency, e.amount_minor), '' order by e.leg) from entry e
+          where e.company_id = p.company_id and e.posting_id = p.id)) from posting p""",
+}
+_SEALED = {
+    "payment_event": "t.payment_id = s.key and t.seq = s.number",
+    "posting": "t.id = s.key",
+}
+
+
+async def seal(url: str, seals: Seals) -> None:
+    """As the program would have done when it wrote the rows."""
+    connection: Any = await asyncpg.connect(url)
+    try:
+        for table, statement in _UNSEALED.items():
+            await connection.execute(
+                "create temporary table sealed"
+                " (company_id text, key text, number bigint, seal bytea)"
+            )
+            rows = await connection.fetch(statement, timeout=3600)
+            await connection.copy_records_to_table(
+                "sealed", records=[(*row[:3], seals.of(table, row[3])) for row in rows]
+            )
+            await connection.execute(f"alter table {table} disable trigger user")
+            await connection.execute(
+                f"analyze sealed; update {table} t set seal = s.seal from sealed s"
+                f" where t.company_id = s.company_id and {_SEALED[table]}",
+                timeout=3600,
+            )
+            await connection.execute(f"alter table {table} enable trigger user; drop table sealed")
+        await connection.execute("vacuum full analyze payment_event", timeout=3600)
+        await connection.execute("vacuum full analyze posting", timeout=3600)
+    finally:
+        await connection.close()
+
+
 async def _chain(core: Core) -> tuple[int, float]:  # links, and seconds that are not money
     began, links = time.perf_counter(), 0
     while done := await chain_history(core):
@@ -205,6 +248,7 @@ async def _measure(settings: Settings, server: EmbeddedPostgres, payments: int) 
     await fill(server.owner_url, payments)
     _say(f"filled with {payments:,} payments in {time.perf_counter() - began:.0f} s")
     async with app.open_core(settings, server.app_url) as core:
+        await seal(server.owner_url, seals_of(core.secrets))
         links, seconds = await _chain(core)
         _say(f"{links:,} links made in {seconds:.0f} s, {links / seconds:,.0f}/s")
         began = time.perf_counter()

@@ -43,8 +43,10 @@ from kassa.faces.wallet import handlers as wallet
 from kassa.faces.wallet.notify import WalletNotifications
 from kassa.settings import Settings
 from kassa.store.db import Database
+from kassa.store.heads import HeadFile
 from kassa.store.server import Demands
 from kassa.usecases.admission import Admission, Limits
+from kassa.usecases.chain import seals_of
 from kassa.usecases.core import Core, Policy
 from kassa.usecases.ids import attempt_prefix, new_id
 from kassa.usecases.readiness import Readiness, backlogs, readiness
@@ -52,6 +54,7 @@ from kassa.workers.rounds import Chore, standard_chores
 
 SANDBOX = "sandbox"
 SANDBOX_BOOKS = "sandbox/books.sqlite3"
+HEADS = "proof/heads.json"
 _LAST_WORK_SECONDS = 8.0  # seconds, not money: what is at a provider may still answer
 _GRPC_GRACE_SECONDS = 5.0  # seconds, not money
 _GRPC_FACES = {
@@ -173,17 +176,23 @@ async def open_core(
     connectors = _built_in(settings)
     limits = limits_of(settings).share(processes)
     admission = Admission(limits, count=observe.count_turned_away)
+    secrets = installation.open_secrets(settings.directory)
+    database = Database(
+        database_url,
+        size=settings.database_connections,
+        demands=demands_of(settings),
+        seals=seals_of(secrets),
+    )
     core = Core(
         admission=admission,
-        db=await Database(
-            database_url, size=settings.database_connections, demands=demands_of(settings)
-        ).open(patience),
+        db=await database.open(patience),
+        heads=HeadFile(settings.directory / HEADS),
         connectors=connectors,
         accounts=_everybodys(connectors, settings),
         tools=lambda: Tools(http=ProviderHttp(), clock=now, base_url=settings.url),
         egress=Egress(name_servers=settings.name_servers),
         policy=policy_of(settings),
-        secrets=installation.open_secrets(settings.directory),
+        secrets=secrets,
         writers={"standard": StandardWriter(), "wallet": WalletNotifications()},
         new_id=new_id,
     )

@@ -3,14 +3,22 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 from tests.usecases.shop import Shop
 
-from kassa.usecases.chain import chain_history, chain_key
-from kassa.usecases.verify_books import Head, Violation, prove, verify_books
+from kassa.store.heads import HeadFile
+from kassa.usecases.chain import chain_history, seals_of
+from kassa.usecases.verify_books import (
+    Head,
+    Violation,
+    known_of,
+    prove,
+    verify_books,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -156,7 +164,7 @@ def shown(at: datetime) -> str:
     return text + "+00"
 
 
-async def test_without_the_key_nobody_makes_a_chain_that_fits(shop: Shop) -> None:
+async def test_without_the_key_nobody_makes_a_chain_that_fits(shop: Shop, tmp_path: Path) -> None:
     """A superuser does all that the sequencer does, with another key."""
     payment = await shop.payment()
     await chain_all(shop)
@@ -171,15 +179,33 @@ async def test_without_the_key_nobody_makes_a_chain_that_fits(shop: Shop) -> Non
         " array_agg(payment_id), array_agg(seq) from payment_event group by company_id",
         *(f"alter table {t} enable trigger user" for t in ("chain_link", "chain_block")),
     )
-    secrets = shop.core.secrets
+    secrets, heads = shop.core.secrets, shop.core.heads
     shop.core.secrets = replace(secrets, pepper=b"guessed")
-    await chain_all(shop)
+    shop.core.heads = HeadFile(tmp_path / "of the thief" / "heads.json")
+    await reseal(shop)
+    assert await chain_all(shop) == 1
     assert await faults(shop) == []
-    shop.core.secrets = secrets
+    shop.core.secrets, shop.core.heads = secrets, heads
 
-    assert [(one.check, one.found) for one in await faults(shop)] == [
-        ("the chain is whole", "was edited, or the block before it")
+    assert [(one.check, one.found.partition(";")[0]) for one in await faults(shop)] == [
+        ("the chain is whole", "was edited, or the block before it"),
+        ("the chain is whole", "was the newest block, and is gone"),
     ]
+
+
+async def reseal(shop: Shop) -> None:
+    """As the program would, with the key that it has now."""
+    [row] = await shop.sql(
+        "select event_digest(company_id, payment_id, seq, event, from_status, to_status, actor,"
+        " evidence, at) as digest from payment_event"
+    )
+    seal = seals_of(shop.core.secrets).of("payment_event", row["digest"])
+    await forge(
+        shop,
+        "alter table payment_event disable trigger user",
+        f"update payment_event set seal = '\\x{seal.hex()}'",
+        "alter table payment_event enable trigger user",
+    )
 
 
 async def faults(shop: Shop) -> tuple[Violation, ...] | list[Violation]:
@@ -204,6 +230,7 @@ async def test_a_tail_that_was_cut_off_is_found_by_a_head_kept_elsewhere(shop: S
         "delete from chain_block where seq > 1",
     )
 
+    shop.core.heads.replace({early.company_id: (early.seq, early.hash)})  # they had that file, too
     unaware = await verify_books(shop.core)
     aware = await verify_books(shop.core, heads=[early, noted])
     wrong = await verify_books(shop.core, heads=[Head(early.company_id, early.seq, "0" * 64)])
@@ -222,7 +249,7 @@ async def test_what_waits_for_its_link_is_no_violation_and_what_does_not_wait_is
     connection: Any = await asyncpg.connect(shop.owner_url)
     async with connection.transaction():
         await connection.execute("delete from unchained")
-        found = (await prove([connection], chain_key(shop.core.secrets))).violations
+        found = (await prove([connection], known_of(shop.core))).violations
     await connection.close()
 
     assert [one.found for one in found] == ["was added and has no link in the chain"]
@@ -241,6 +268,7 @@ async def test_history_from_before_the_chain_is_chained_as_it_is_found(shop: Sho
         "delete from chain_block",
         *script.partition("\n")[2].split(";")[:2],
     )
+    shop.core.heads.path.unlink()  # it came later
     assert await shop.faults() == []
 
     await chain_all(shop)

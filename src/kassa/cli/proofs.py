@@ -12,13 +12,15 @@ from kassa.domain.errors import InvalidRequest
 from kassa.settings import Settings
 from kassa.usecases.companies import get_company
 from kassa.usecases.core import Core
-from kassa.usecases.verify_books import Head, Progress, Proof, verify_books
+from kassa.usecases.verify_books import Head, Progress, Proof, accept_heads, verify_books
 
 _WIDTH = 24  # of the bar
 _OF_CHAIN = ("links", "blocks")
 
 
-def verify(settings: Settings, company: str, noted: Sequence[str], *, as_json: bool) -> int:
+def verify(
+    settings: Settings, company: str, noted: Sequence[str], *, accept_head: bool, as_json: bool
+) -> int:
     """Print the proof; 0 when the books are sound, 1 with the counter-examples.
 
     Raises: InvalidRequest, NotFound.
@@ -29,6 +31,9 @@ def verify(settings: Settings, company: str, noted: Sequence[str], *, as_json: b
     async def work(core: Core) -> Proof:
         if company:
             await get_company(core, company)
+        if accept_head:
+            for one in await accept_heads(core):
+                print(f"accepted {one.company_id}:{one.seq}:{one.hash}", file=sys.stderr)
         return await verify_books(core, company or None, bar.show, heads)
 
     proof = operations.with_core(settings, work)

@@ -22,6 +22,14 @@ def verify(
             help="A head of the chain, as an earlier run printed it: it must still be there.",
         ),
     ] = None,
+    accept_head: Annotated[
+        bool,
+        typer.Option(
+            "--accept-head",
+            help="After a restore: let the chain as it is now be what this machine's head file"
+            " knows, then prove the books.",
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
@@ -29,16 +37,21 @@ def verify(
 ) -> None:
     """Prove the books. Exit 0 with counts, or 1 with each counter-example.
 
-    Keep the heads it prints somewhere else: whoever cuts the newest part of history off, chain
-    and all, is found by them and by nothing else.
+    The newest block of each chain is kept in proof/heads.json of the data directory, and must
+    still be there: so whoever cuts the newest part of history off in the database, chain and
+    all, is found. Keep the heads it prints somewhere else, too, for the day when somebody had
+    the data directory as well.
 
     \b
     Examples:  kassa verify --data-dir .kassa
                kassa verify --company cmp_001 --json
                kassa verify --head cmp_001:42:9f86d0818…
+               kassa verify --accept-head
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import proofs  # noqa: PLC0415 - help needs none of it
 
-    told = guarded(lambda: proofs.verify(settings, company, head or [], as_json=json))
+    told = guarded(
+        lambda: proofs.verify(settings, company, head or [], accept_head=accept_head, as_json=json)
+    )
     sys.exit(told)

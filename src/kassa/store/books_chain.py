@@ -73,7 +73,12 @@ CHAIN_CHECKS = (
         ("posting", "entry", "chain_link", "unchained"),
     ),
 )
+OURS = (
+    "what waits for the chain is ours",
+    "every event and posting that has no link yet carries the seal of the program that wrote it",
+)
 SEALED = (
     "the chain is whole",
-    "every block is sealed onto the one before, and holds all of its links in their order",
+    "every block is sealed onto the one before, holds all of its links in their order, and none"
+    " that was known is gone",
 )

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 _LOCK = 0x6B61736B  # one sequencer at a time, over all processes of a database
+_SEALS_CAME = 15  # the migration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,63 +22,21 @@ class Block:
     hash: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
-    """New links of one company, with what the block that seals them builds upon.
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """What waits for its link: an event, or a posting with its entries, as the queue names it.
 
-    `taken`: the rows of the queue that they were made for.
+    `digest`: of the row as it is now, None when it is gone. `queued`: the queue's row.
     """
 
+    queued: int
     company_id: str
-    first_link: int
-    last_link: int
-    at: datetime
-    root: bytes
-    taken: list[int]
-    last_seq: int
-    last_hash: bytes
-
-
-# All of it in one statement, and so at one moment: a row that the queue names is there to be read.
-# A row that is gone before it was chained gets a link all the same: its absence will be found.
-# Subselects for each key, not joins: a planner that has no statistics would read whole tables.
-_CHAIN = """
-with taken as materialized (select * from unchained order by id limit $1),
-     digested as materialized (
-       select t.id, k.nth, t.company_id, t.kind, k.key, k.number, coalesce(
-         case t.kind when 'event' then (
-           select event_digest(e.company_id, e.payment_id, e.seq, e.event, e.from_status,
-               e.to_status, e.actor, e.evidence, e.at)
-             from payment_event e
-            where e.company_id = t.company_id and e.payment_id = k.key and e.seq = k.number)
-         else (
-           select posting_digest(p.company_id, p.id, p.kind, p.currency, p.payment_id, p.cause,
-               p.at, (select string_agg(entry_text(e.leg, e.account, e.currency, e.amount_minor),
-                          '' order by e.leg)
-                        from entry e
-                       where e.company_id = p.company_id and e.posting_id = p.id))
-             from posting p where p.company_id = t.company_id and p.id = k.key)
-         end, '') as digest
-         from taken t, unnest(t.keys, t.numbers) with ordinality as k(key, number, nth)),
-     head as materialized (
-       select c.company_id, b.seq, b.last_link, b.hash
-         from (select distinct company_id from taken) c
-         left join lateral (select * from chain_block x where x.company_id = c.company_id
-           order by x.seq desc limit 1) b on true),
-     numbered as materialized (
-       select d.*, coalesce(h.last_link, 0)
-           + row_number() over (partition by d.company_id order by d.id, d.nth) as seq
-         from digested d join head h on h.company_id = d.company_id),
-     linked as (
-       insert into chain_link as l (company_id, seq, kind, key, number, digest)
-       select company_id, seq, kind, key, number, digest from numbered)
-select n.company_id, min(n.seq) as first_link, max(n.seq) as last_link,
-    statement_timestamp() as at, sha256(string_agg(n.digest, ''::bytea order by n.seq)) as root,
-    array_agg(distinct n.id) as taken, coalesce(max(h.seq), 0) as last_seq,
-    coalesce((array_agg(h.hash))[1], ''::bytea) as last_hash
-  from numbered n join head h on h.company_id = n.company_id
- group by n.company_id order by n.company_id
-"""
+    kind: str
+    key: str
+    number: int
+    digest: bytes | None
+    seal: bytes | None
+    at: datetime | None
 
 
 async def take_the_pen(connection: Any) -> bool:
@@ -86,12 +45,95 @@ async def take_the_pen(connection: Any) -> bool:
     return ours
 
 
-async def link_up(connection: Any, most: int) -> list[Piece]:
-    """Give links to what up to `most` statements added. Each piece waits for its block."""
-    pieces = [Piece(**dict(row)) for row in await connection.fetch(_CHAIN, most)]
-    if pieces:
-        await connection.execute("select chained($1)", [key for one in pieces for key in one.taken])
-    return pieces
+async def companies_waiting(connection: Any) -> list[str]:
+    """Companies with something in the queue."""
+    rows = await connection.fetch("select distinct company_id from unchained order by 1")
+    return [row[0] for row in rows]
+
+
+# All of it in one statement, and so at one moment: a row that the queue names is there to be read.
+# Subselects for each key, not joins: a planner that has no statistics would read whole tables.
+_WAITING = """
+select t.id, t.company_id, t.kind, k.key, k.number, r.digest, r.seal, r.at
+  from (select * from unchained where company_id = any($2) order by id limit $1) t
+ cross join lateral unnest(t.keys, t.numbers) with ordinality as k(key, number, nth)
+  left join lateral (
+       select event_digest(e.company_id, e.payment_id, e.seq, e.event, e.from_status, e.to_status,
+           e.actor, e.evidence, e.at) as digest, e.seal, e.at
+         from payment_event e where t.kind = 'event'
+          and e.company_id = t.company_id and e.payment_id = k.key and e.seq = k.number
+       union all
+       select posting_digest(p.company_id, p.id, p.kind, p.currency, p.payment_id, p.cause, p.at,
+           (select string_agg(entry_text(e.leg, e.account, e.currency, e.amount_minor), ''
+                     order by e.leg)
+              from entry e where e.company_id = p.company_id and e.posting_id = p.id)), p.seal, p.at
+         from posting p where t.kind = 'posting'
+          and p.company_id = t.company_id and p.id = k.key
+       offset 0) r on true
+ order by t.id, k.nth
+"""
+
+
+async def waiting(connection: Any, companies: Sequence[str], most: int) -> list[Addition]:
+    """What up to `most` statements added to these companies' history, in its order."""
+    rows = await connection.fetch(_WAITING, most, list(companies))
+    return [Addition(*row) for row in rows]
+
+
+async def link(connection: Any, links: Sequence[tuple[str, int, str, str, int, bytes]]) -> None:
+    """(company, place in its chain, kind, key, number, digest)s."""
+    await connection.copy_records_to_table(
+        "chain_link",
+        columns=["company_id", "seq", "kind", "key", "number", "digest"],
+        records=links,
+    )
+
+
+async def take_out(connection: Any, queued: Sequence[int]) -> None:
+    """These rows of the queue are done with."""
+    await connection.execute("select chained($1)", list(queued))
+
+
+async def refuse(connection: Any, refused: Sequence[Addition]) -> None:
+    """Keep on a list what gets no link because this program did not write it."""
+    await connection.copy_records_to_table(
+        "chain_refusal",
+        columns=["company_id", "kind", "key", "number"],
+        records=[(one.company_id, one.kind, one.key, one.number) for one in refused],
+    )
+
+
+async def last_blocks(connection: Any, companies: Sequence[str] | None) -> dict[str, Block]:
+    """Each company's newest block; of all companies that have one for None."""
+    rows = await connection.fetch(
+        "select b.* from (select distinct id from unnest($1::text[]) w(id) where $1 is not null"
+        "   union select id from company where $1 is null) c"
+        " cross join lateral (select * from chain_block x where x.company_id = c.id"
+        "   order by x.seq desc limit 1) b",
+        None if companies is None else list(companies),
+    )
+    return {row["company_id"]: Block(**dict(row)) for row in rows}
+
+
+async def blocks_from(connection: Any, company_id: str, seq: int, most: int) -> list[Block]:
+    """Blocks in order, beginning with number `seq`."""
+    rows = await connection.fetch(
+        "select * from chain_block where company_id = $1 and seq >= $2 order by seq limit $3",
+        company_id,
+        seq,
+        most,
+    )
+    return [Block(**dict(row)) for row in rows]
+
+
+async def not_begun_since_the_upgrade(connection: Any) -> datetime | None:
+    """When seals came into this database; None when a block was made since."""
+    at: datetime | None = await connection.fetchval(
+        "select m.applied_at from schema_migration m where m.number = $1 and not exists"
+        " (select from chain_block b where b.at >= m.applied_at)",
+        _SEALS_CAME,
+    )
+    return at
 
 
 async def seal(connection: Any, blocks: Sequence[Block]) -> None:

@@ -12,6 +12,7 @@ from kassa.domain.errors import AmbiguousCommit, ProviderUnavailable
 from kassa.store import server, trouble, wire
 from kassa.store.pool import Pool
 from kassa.store.pulse import Pulse, Vitals
+from kassa.store.seals import Seals
 from kassa.store.server import Demands
 from kassa.store.wire import LONG, QUICK, Limits, Wire
 
@@ -34,12 +35,21 @@ class Database:
 
     `size`: most connections for requests at once; for long work there may be as many more.
     `demands`: what the server has to be like before money is taken on it; None if it need not.
+    `seals`: what the rows that are written here are sealed with.
     """
 
-    def __init__(self, url: str, *, size: int = 10, demands: Demands | None = None):
+    def __init__(
+        self,
+        url: str,
+        *,
+        size: int = 10,
+        demands: Demands | None = None,
+        seals: Seals | None = None,
+    ):
         self._url = url
         self._size = size
         self._demands = demands
+        self._seals = seals
         self._quick = Pool(lambda: self._connect(QUICK), size)
         self._long = Pool(lambda: self._connect(LONG), size)
         # Not the long ones: what only takes its time would be ended.
@@ -79,6 +89,7 @@ class Database:
 
     async def _connect(self, limits: Limits) -> Wire:
         made = await wire.connect(self._url, limits)
+        made.seals = self._seals
         if self._demands is not None:
             try:
                 refusal = server.refusal(await server.state(made), self._demands)

@@ -5,6 +5,7 @@ from typing import Any
 
 from kassa.domain.orders import Order
 from kassa.domain.payments import Payment
+from kassa.store.canon import event_digest
 from kassa.store.rows import (
     ORDER_COLUMNS,
     PAYMENT_COLUMNS,
@@ -15,6 +16,7 @@ from kassa.store.rows import (
     read_order,
     read_payment,
 )
+from kassa.store.seals import Seals, as_json, seals_of
 
 _ORDER = ", ".join(ORDER_COLUMNS)
 _PAYMENT = ", ".join(PAYMENT_COLUMNS)
@@ -36,10 +38,11 @@ with wanted_order as materialized (
        returning p.company_id, p.id, p.status, p.created_at),
      made_event as (
        insert into payment_event as e
-         (company_id, payment_id, seq, event, from_status, to_status, actor, evidence, at)
-       select m.company_id, m.id, 1, 'create', null, m.status, a.actor, a.evidence, m.created_at
-         from made_payment m
-         join json_to_recordset($3::json) as a(company_id text, id text, actor text, evidence jsonb)
+         (company_id, payment_id, seq, event, from_status, to_status, actor, evidence, at, seal)
+       select m.company_id, m.id, 1, 'create', null, m.status, a.actor, a.evidence, m.created_at,
+           a.seal
+         from made_payment m join json_to_recordset($3::json)
+             as a(company_id text, id text, actor text, evidence jsonb, seal bytea)
            on a.company_id = m.company_id and a.id = m.id)
 select company_id, id from made_order
 """
@@ -51,19 +54,36 @@ async def insert(
     """Store (order, payment, actor) triples; returns the (company, order id)s that were new."""
     orders = [order_row(order) for order, _, _ in rows]
     payments = [payment_row(payment) for _, payment, _ in rows]
-    actors = [
-        {
-            "company_id": payment.company_id,
-            "id": payment.id,
-            "actor": actor,
-            "evidence": {"face": order.face, "order": order.id},
-        }
-        for order, payment, actor in rows
-    ]
+    seals = seals_of(connection)
+    actors = [_created(seals, order, payment, actor) for order, payment, actor in rows]
     made = await connection.fetch(
         _INSERT, json_rows(orders), json_rows(payments), json_rows(actors)
     )
     return {(row[0], row[1]) for row in made}
+
+
+def _created(seals: Seals, order: Order, payment: Payment, actor: str) -> dict[str, Any]:
+    """What the payment's first event says that its row does not."""
+    company_id, payment_id = payment.company_id, payment.id
+    evidence = {"face": order.face, "order": order.id}
+    digest = event_digest(
+        company_id,
+        payment_id,
+        1,
+        "create",
+        None,
+        payment.status,
+        actor,
+        evidence,
+        payment.created_at,
+    )
+    return {
+        "company_id": company_id,
+        "id": payment_id,
+        "actor": actor,
+        "evidence": evidence,
+        "seal": as_json(seals.of("payment_event", digest)),
+    }
 
 
 _VIEW = f"{columns('p', PAYMENT_COLUMNS)}, {columns('o', ORDER_COLUMNS)}"

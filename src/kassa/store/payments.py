@@ -9,7 +9,8 @@ from kassa.domain.case import Case
 from kassa.domain.disputes import Dispute
 from kassa.domain.modifications import Modification
 from kassa.domain.orders import Order
-from kassa.domain.payments import Attempt, Payment
+from kassa.domain.payments import Attempt, Payment, TimelineEvent
+from kassa.store.canon import event_digest, posting_digest
 from kassa.store.orders import read_view
 from kassa.store.rows import (
     ATTEMPT_COLUMNS,
@@ -28,6 +29,7 @@ from kassa.store.rows import (
     read_dispute,
     read_modification,
 )
+from kassa.store.seals import Seals, as_json, seals_of
 
 Keys = Sequence[tuple[str, str]]
 
@@ -179,14 +181,14 @@ def _insert(table: str, names: str, *, unless: str = "") -> str:
 _INSERT_ATTEMPT = _insert("attempt", ", ".join(ATTEMPT_COLUMNS))
 _INSERT_EVENT = _insert(
     "payment_event",
-    "company_id, payment_id, seq, event, from_status, to_status, actor, evidence, at",
+    "company_id, payment_id, seq, event, from_status, to_status, actor, evidence, at, seal",
 )
 _INSERT_MODIFICATION = _insert("modification", ", ".join(MODIFICATION_COLUMNS))
 _INSERT_DISPUTE = _insert("dispute", ", ".join(DISPUTE_COLUMNS))
 _INSERT_ANSWER = _insert(
     "provider_answer", "company_id, id, payment_id, about, account, outcome, at"
 )
-_INSERT_POSTING = _insert("posting", "company_id, id, kind, currency, payment_id, cause, at")
+_INSERT_POSTING = _insert("posting", "company_id, id, kind, currency, payment_id, cause, at, seal")
 _INSERT_ENTRY = _insert("entry", "company_id, posting_id, leg, account, currency, amount_minor")
 _INSERT_ANNOUNCEMENT = (
     "insert into announcement as t (company_id, id, payment_id, version, kind, url, event_type,"
@@ -213,7 +215,9 @@ async def save(connection: Any, cases: Sequence[Case], known: set[str]) -> None:
     moved = [payment_row(case.payment) for case in changed if case.events]
     if moved:
         await _update_rows(connection, _UPDATE_PAYMENT, moved)
-        await connection.execute(_INSERT_EVENT, json_rows(_event_rows(changed)))
+        await connection.execute(
+            _INSERT_EVENT, json_rows(_event_rows(seals_of(connection), changed))
+        )
     await _save_modifications(connection, changed, known)
     orders = [order_row(case.order) for case in changed if case.order_changed]
     if orders:
@@ -265,7 +269,7 @@ async def _update_rows(connection: Any, statement: str, rows: Sequence[dict[str,
     await connection.execute(statement, json_rows(rows), companies, [row["id"] for row in rows])
 
 
-def _event_rows(cases: Sequence[Case]) -> list[dict[str, Any]]:
+def _event_rows(seals: Seals, cases: Sequence[Case]) -> list[dict[str, Any]]:
     return [
         {
             "company_id": event.company_id,
@@ -277,16 +281,32 @@ def _event_rows(cases: Sequence[Case]) -> list[dict[str, Any]]:
             "actor": event.actor,
             "evidence": event.evidence,
             "at": event.at,
+            "seal": as_json(seals.of("payment_event", _digest(event))),
         }
         for case in cases
         for event in case.events
     ]
 
 
+def _digest(event: TimelineEvent) -> bytes:
+    return event_digest(
+        event.company_id,
+        event.payment_id,
+        event.seq,
+        event.event,
+        event.from_status,
+        event.to_status,
+        event.actor,
+        event.evidence,
+        event.at,
+    )
+
+
 async def insert_postings(connection: Any, postings: Sequence[Any]) -> None:
     """Write ledger postings with their entries; they are never touched again."""
     if not postings:
         return
+    seals = seals_of(connection)
     heads = [
         {
             "company_id": posting.company_id,
@@ -296,6 +316,7 @@ async def insert_postings(connection: Any, postings: Sequence[Any]) -> None:
             "payment_id": posting.payment_id,
             "cause": posting.cause,
             "at": posting.at,
+            "seal": as_json(seals.of("posting", posting_digest(posting))),
         }
         for posting in postings
     ]

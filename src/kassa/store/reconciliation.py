@@ -12,7 +12,9 @@ from kassa.domain.matching import MOVEMENTS, Directory, Known, Movement, Part, l
 from kassa.domain.money import Money
 from kassa.domain.reports import LineKind, ReportLine
 from kassa.domain.settling import Holding, Step
+from kassa.store.canon import event_digest
 from kassa.store.payments import insert_postings
+from kassa.store.seals import seals_of
 
 
 @dataclass(slots=True, kw_only=True)
@@ -388,7 +390,7 @@ async def insert_breaks(connection: Any, company_id: str, rows: Sequence[BreakRo
 
 
 _EVENT_COLUMNS = (
-    "company_id, payment_id, seq, event, from_status, to_status, actor, evidence, at"
+    "company_id, payment_id, seq, event, from_status, to_status, actor, evidence, at, seal"
 ).split(", ")
 
 
@@ -418,23 +420,25 @@ async def save_steps(
         [holding.version for holding in changed],
         at,
     )
+    said = [
+        (
+            company_id,
+            step.payment_id,
+            step.seq,
+            step.event,
+            step.from_status,
+            step.to_status,
+            actor,
+            step.evidence,
+            at,
+        )
+        for step in steps
+    ]
+    seals = seals_of(connection)
     await connection.copy_records_to_table(
         "payment_event",
         columns=_EVENT_COLUMNS,
-        records=[
-            (
-                company_id,
-                step.payment_id,
-                step.seq,
-                step.event,
-                step.from_status,
-                step.to_status,
-                actor,
-                step.evidence,
-                at,
-            )
-            for step in steps
-        ],
+        records=[(*one, seals.of("payment_event", event_digest(*one))) for one in said],
     )
     await insert_postings(connection, postings)
 

@@ -11,6 +11,8 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from kassa.store.seals import Seals
+
 # seconds, not money
 _CONNECT = 3.0
 _GRACE = 2.0  # the server ends a statement by itself before we think it silent
@@ -51,15 +53,17 @@ class Wire(asyncpg.Connection):  # type: ignore[misc] # it ships no types
     """A connection that knows when COMMIT is in doubt.
 
     `doubted`: the server gave up waiting for its standby, and what it answered as committed may
-    be lost with it. `taken_at`: since when somebody uses it.
+    be lost with it. `taken_at`: since when somebody uses it. `seals`: what the rows are sealed with
+    that it writes.
     """
 
-    __slots__ = ("born", "doubted", "kept", "taken_at")
+    __slots__ = ("born", "doubted", "kept", "seals", "taken_at")
 
     def __init__(self, protocol: Any, transport: Any, *others: Any, **named: Any):
         super().__init__(protocol, transport, *others, **named)
         self.born = self.taken_at = time.monotonic()
         self.doubted = False
+        self.seals: Seals | None = None
         self.kept = False
         _mind(transport)
 

@@ -15,6 +15,7 @@ from kassa.domain.payments import Payment
 from kassa.domain.principals import Company
 from kassa.domain.providers import ProviderAccount
 from kassa.store.db import Database
+from kassa.store.heads import HeadFile
 from kassa.usecases.admission import Admission
 
 
@@ -99,6 +100,7 @@ class Core:
 
     db: Database
     admission: Admission
+    heads: HeadFile
     connectors: MutableMapping[str, Connector]
     accounts: dict[str, ProviderAccount] = field(default_factory=dict)
     tools: Callable[[], Tools]

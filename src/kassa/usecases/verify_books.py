@@ -1,24 +1,35 @@
 """Prove the books: every promise asked as a question, every counter-example shown."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from kassa.domain.errors import ProviderUnavailable
-from kassa.store import books
+from kassa.domain.errors import InvalidRequest, ProviderUnavailable
+from kassa.store import books, chain
 from kassa.store.books import Violation
 from kassa.store.books_afterwards import AFTERWARDS_CHECKS
-from kassa.store.books_chain import CHAIN_CHECKS, SEALED
+from kassa.store.books_chain import CHAIN_CHECKS, OURS, SEALED
 from kassa.store.books_dates import DATE_CHECKS
 from kassa.store.books_ledger import LEDGER_CHECKS
 from kassa.store.chain import Block
-from kassa.usecases.chain import block_hash, chain_key
+from kassa.store.heads import Noted
+from kassa.store.payments import clock
+from kassa.store.seals import Seals
+from kassa.usecases.chain import (
+    BESIDE_US,
+    WHAT_TO_DO,
+    block_hash,
+    chain_key,
+    is_ours,
+    seals_of,
+)
 from kassa.usecases.core import Core
 
 CHECKS = (*LEDGER_CHECKS, *AFTERWARDS_CHECKS, *DATE_CHECKS, *CHAIN_CHECKS)
+_WHOLE_QUEUE = 1_000_000_000
 _LANES = 2  # connections that ask at the same time, of one and the same moment
 
 
@@ -50,6 +61,21 @@ class Progress:
     total: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Known:
+    """What no database holds: the keys, and the newest blocks as this machine's file has them
+    (None: there is no file)."""
+
+    key: bytes
+    seals: Seals
+    noted: Mapping[str, Noted] | None
+
+
+def known_of(core: Core) -> Known:
+    """What this process knows now; it reads the head file."""
+    return Known(key=chain_key(core.secrets), seals=seals_of(core.secrets), noted=core.heads.read())
+
+
 Told = Callable[[Progress], None]
 
 
@@ -65,8 +91,11 @@ async def verify_books(
 ) -> Proof:
     """Run every check in one snapshot, over all companies or one.
 
-    `heads`: newest blocks that were noted at another time, to be found again.
+    `heads`: newest blocks that were noted at another time, to be found again. Those that the
+    head file names are looked for in any case.
     """
+    # Before the moment that is looked at: what is sealed meanwhile is not missed in it.
+    known = await asyncio.to_thread(known_of, core)
     async with AsyncExitStack() as stack:
         lanes = [await stack.enter_async_context(core.db.transaction(long=True))]
         await books.hold_still(lanes[0])
@@ -78,12 +107,33 @@ async def verify_books(
                 break  # no connection to spare: it takes longer, and is as good
             await books.hold_still(lane, snapshot)
             lanes.append(lane)
-        return await prove(lanes, chain_key(core.secrets), company_id, progress, heads)
+        return await prove(lanes, known, company_id, progress, heads)
+
+
+async def accept_heads(core: Core) -> Sequence[Head]:
+    """Let the chain as it is be what the head file knows, whatever the file knew before.
+
+    Raises: InvalidRequest when the chain is not whole by itself.
+    """
+    known = replace(known_of(core), noted={})
+    seal = _Seal(known, None, ())
+    async with core.db.transaction(long=True) as connection:
+        await books.hold_still(connection)
+        await books.prepare(connection)
+        found = await seal.check(connection)
+    if found:
+        raise InvalidRequest(
+            f"the chain is not whole: {found[0].company_id} {found[0].object_id}"
+            f" {found[0].found}; its heads are not accepted"
+        )
+    heads = {one.company_id: (one.seq, one.hash) for one in seal.heads}
+    await asyncio.to_thread(core.heads.replace, heads)
+    return seal.heads
 
 
 async def prove(
     lanes: Sequence[Any],
-    key: bytes,
+    known: Known,
     company_id: str | None = None,
     progress: Told = _silent,
     heads: Sequence[Head] = (),
@@ -92,11 +142,12 @@ async def prove(
     for lane in lanes:
         await books.prepare(lane)
     counts = await books.counts(lanes[0], company_id)
-    seal = _Seal(key, company_id, heads)
+    seal = _Seal(known, company_id, heads)
     work: list[tuple[str, tuple[str, ...], Callable[[Any], Awaitable[list[Violation]]]]] = [
         (check.name, check.reads, _asking(check, company_id)) for check in CHECKS
     ]
     work.append((SEALED[0], ("chain_link", "chain_block"), seal.check))
+    work.append((OURS[0], ("unchained",), _waiting(known, company_id)))
     weights = {name: sum(counts[table] for table in reads) for name, reads, _ in work}
     # The longest first, so that no lane stands idle while another works through a long one.
     waiting = sorted(work, key=lambda one: weights[one[0]])
@@ -114,7 +165,7 @@ async def prove(
     async with asyncio.TaskGroup() as group:
         for lane in lanes:
             group.create_task(walk(lane))
-    checks = (*((check.name, check.promise) for check in CHECKS), SEALED)
+    checks = (*((check.name, check.promise) for check in CHECKS), OURS, SEALED)
     violations = tuple(one for name, _ in checks for one in found[name])
     return Proof(_told(counts), checks, violations, tuple(seal.heads))
 
@@ -124,6 +175,27 @@ def _asking(
 ) -> Callable[[Any], Awaitable[list[Violation]]]:
     async def ask(lane: Any) -> list[Violation]:
         return await books.violations(lane, check, company_id)
+
+    return ask
+
+
+def _waiting(known: Known, company_id: str | None) -> Callable[[Any], Awaitable[list[Violation]]]:
+    async def ask(lane: Any) -> list[Violation]:
+        companies = await chain.companies_waiting(lane)
+        if company_id is not None:
+            companies = [one for one in companies if one == company_id]
+        found = await chain.waiting(lane, companies, _WHOLE_QUEUE)
+        forged = [one for one in found if not is_ours(known.seals, one)]
+        return [
+            Violation(
+                OURS[0],
+                one.company_id,
+                f"{one.key} event {one.number}" if one.kind == "event" else one.key,
+                "was not written by this program: it carries no seal of its key",
+                one.at,
+            )
+            for one in forged[: books.MOST]
+        ]
 
     return ask
 
@@ -149,10 +221,13 @@ def _told(counts: dict[str, int]) -> dict[str, int]:
 class _Seal:
     """Walks along the blocks with the key that no database holds."""
 
-    def __init__(self, key: bytes, company_id: str | None, wanted: Sequence[Head]) -> None:
-        self._key = key
+    def __init__(self, known: Known, company_id: str | None, wanted: Sequence[Head]) -> None:
+        self._key = known.key
+        self._noted = known.noted
         self._company_id = company_id
         self._wanted = {(head.company_id, head.seq): head.hash for head in wanted}
+        self._newer: dict[str, datetime] = {}  # the first block behind what the file knows
+        self._met: set[str] = set()  # companies whose noted head is there
         self._found: list[Violation] = []
         self.heads: list[Head] = []
 
@@ -172,7 +247,36 @@ class _Seal:
         for company_id, seq in self._wanted:
             if self._company_id in (None, company_id):
                 self._say(company_id, f"block {seq}", "was noted elsewhere, and is gone", None)
+        await self._compare_with_file(lane)
         return self._found[: books.MOST]
+
+    async def _compare_with_file(self, lane: Any) -> None:
+        if self._noted is None:
+            if self.heads and await chain.not_begun_since_the_upgrade(lane) is None:
+                words = f"is missing: nobody can say that no end was cut off; {WHAT_TO_DO}"
+                self._say(self._company_id or "", "the head file", words, None)
+            return
+        for company_id, noted in sorted(self._noted.items()):
+            if noted.sealed is None or self._company_id not in (None, company_id):
+                continue
+            if company_id not in self._met:
+                words = f"was the newest block, and is gone; {WHAT_TO_DO}"
+                self._say(company_id, f"block {noted.sealed[0]}", words, None)
+        until = await clock(lane) - BESIDE_US
+        for company_id, at in sorted(self._newer.items()):
+            if at < until:
+                words = f"is older than the chain, which went on at {at}; {WHAT_TO_DO}"
+                self._say(company_id, "the head file", words, at)
+
+    def _look_up(self, block: Block) -> None:
+        """Whether it is the head that the file knows, or one that came later."""
+        noted = (self._noted or {}).get(block.company_id)
+        if noted is None or noted.sealed is None:
+            return
+        if (block.seq, block.hash.hex()) in noted.places:
+            self._met.add(block.company_id)
+        elif block.company_id in self._met and block.seq > noted.places[0][0]:
+            self._newer.setdefault(block.company_id, block.at)
 
     def _compare(self, last: Block | None, block: Block, *, links: int, root: bytes | None) -> None:
         def say(words: str) -> None:
@@ -192,6 +296,7 @@ class _Seal:
         before = last.hash if last else b""
         if block_hash(self._key, before, block) != block.hash and block.seq == seq:
             say("was edited, or the block before it")
+        self._look_up(block)
         noted = self._wanted.pop((block.company_id, block.seq), None)
         if noted is not None and noted != block.hash.hex():
             say(f"has another hash than the one that was noted, {noted}")

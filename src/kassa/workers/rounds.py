@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from kassa.usecases.apply_news import apply_news
-from kassa.usecases.chain import chain_history
+from kassa.usecases.chain import chain_history, follow_heads
 from kassa.usecases.core import Core
 from kassa.usecases.deliver_announcements import Courier
 from kassa.usecases.expire_orders import expire_orders
@@ -53,6 +53,7 @@ def standard_chores() -> list[Chore]:
         Chore("terminate", 1.0, pursue_terminations),  # seconds, not money
         Chore("surplus", 1.0, return_surplus),  # seconds, not money
         Chore("chain", 1.0, chain_history),  # seconds, not money
+        Chore("heads", 60.0, follow_heads),  # seconds, not money
         Chore("deadlines", 10.0, release_authorizations),  # seconds, not money
         Chore("reports", 3_600.0, watch_reports),  # seconds, not money
         Chore("stuck", 60.0, report_stuck_money),  # seconds, not money
