@@ -26,6 +26,7 @@ class DemoCompany:
     wallet_server_public_key_pem: bytes
     wallet_user_id: str
     wallet_auth_code: str
+    wallet_user_secret: str
 
 
 def read(settings: Settings) -> DemoCompany:
@@ -47,4 +48,5 @@ def read(settings: Settings) -> DemoCompany:
         wallet_server_public_key_pem=Path(wallet["server_public_key_path"]).read_bytes(),
         wallet_user_id=user["user_id"],
         wallet_auth_code=user["auth_code"],
+        wallet_user_secret=user["secret"],
     )

@@ -77,6 +77,8 @@ def policy_of(settings: Settings) -> Policy:
         wallet_order_lifetime=timedelta(hours=settings.wallet_order_lifetime_hours),
         wallet_limit_minor=settings.wallet_limit_minor,
         wallet_daily_limit_minor=settings.wallet_daily_limit_minor,
+        wallet_code_lifetime=timedelta(seconds=settings.wallet_code_seconds),
+        wallet_wrong_codes=settings.wallet_wrong_codes,
         wallet_authorization_lifetime=timedelta(days=settings.wallet_authorization_days),
         authorization_margin=timedelta(minutes=settings.authorization_margin_minutes),
         capture_at_deadline=settings.capture_at_deadline,

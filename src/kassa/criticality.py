@@ -70,6 +70,7 @@ OF: Mapping[str, Traits] = {
     "POST /v1/payments/refundApply": _MONEY,
     "POST /v1/payments/inquiryRefund": _QUESTION,
     "POST /v1/payments/cancel": _MONEY,
+    "POST /wallet/pay-codes": _PAYER,
     "* /v1/payments/": _PAGE,
     # providers' notifications, and their pages' ways in and out
     "POST /providers/{account}": Traits(_C.NOTIFICATION),

@@ -16,10 +16,11 @@ from kassa.domain.money import Money
 from kassa.domain.ownership import EVERY_ORDER
 from kassa.domain.principals import Company
 from kassa.settings import Alipay, Settings
-from kassa.usecases import companies
+from kassa.usecases import companies, wallet_codes
 from kassa.usecases.companies import NewCompany
 from kassa.usecases.core import Core
 from kassa.usecases.fees import NewFeeRule, add_fee_rule, list_fee_rules
+from kassa.usecases.wallet_codes import NewCode
 
 _TOKEN_SECONDS = 24 * 3600  # a customer's token is minted anew by each `kassa demo`
 # The first is the shop's own tester: the shop vouches for every order that names nobody else.
@@ -32,7 +33,9 @@ _BALANCES = ("500000.00 CNY", "500000.00 USD", "500000 CLP", "500000.00 EUR", "5
 
 
 class Demo(msgspec.Struct, kw_only=True):
-    """What is kept of the demo. `simulator_url`: where providers are played, "" where not."""
+    """What is kept of the demo. `simulator_url`: where providers are played, "" where not.
+    `wallet_auth_code`: an agreement's token, good for any number of payments.
+    """
 
     company_id: str
     business_id: str
@@ -43,6 +46,7 @@ class Demo(msgspec.Struct, kw_only=True):
     wallet_client_id: str
     wallet_user_id: str
     wallet_auth_code: str
+    wallet_user_secret: str = ""
     base_url: str
     grpc_target: str
     simulator_url: str = ""
@@ -136,6 +140,9 @@ def _loopback(host: str) -> str:
 async def _fill_wallet(core: Core, company: Company, demo: Demo) -> None:
     user = demo.wallet_user_id
     await companies.add_wallet_user(core, company.id, user, demo.wallet_auth_code)
+    demo.wallet_user_secret = demo.wallet_user_secret or wallet_codes.new_secret(company.number)
+    owner = NewCode(company_id=company.id, user_id=user)
+    await wallet_codes.make_secret(core, owner, secret=demo.wallet_user_secret)
     for text in _BALANCES:
         amount, currency = text.split()
         if not await companies.balance_of(core, company.id, user, currency):
@@ -153,7 +160,7 @@ def _invent(settings: Settings) -> Demo:
         jwt_key_id=f"demo-{secrets.token_hex(6)}",
         wallet_client_id=f"5X{secrets.randbelow(10**14):014d}",
         wallet_user_id=f"wu_{secrets.token_hex(8)}",
-        wallet_auth_code=f"28{secrets.randbelow(10**16):016d}",
+        wallet_auth_code=wallet_codes.new_token(),
         base_url=settings.url,
         grpc_target="",
     )
@@ -212,7 +219,11 @@ def shown(settings: Settings) -> dict[str, Any]:
             "private_key_path": str(folder / "wallet_client_key.pem"),
             "server_public_key_path": str(folder / "wallet_server_public.pem"),
         },
-        "wallet_user": {"user_id": demo.wallet_user_id, "auth_code": demo.wallet_auth_code},
+        "wallet_user": {
+            "user_id": demo.wallet_user_id,
+            "auth_code": demo.wallet_auth_code,
+            "secret": demo.wallet_user_secret,
+        },
     }
 
 

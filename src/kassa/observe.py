@@ -24,7 +24,7 @@ _ASKED_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
 # Callers write what is searched: nothing here may be tried again from the same place. Each shape
 # takes what it can once it has begun (possessive repeats), or gives up after a bounded run.
 _SECRET_SHAPES = re.compile(
-    r"whsec_[\w+/=-]++|sk_[0-9a-z]{1,64}+_[\w-]++|sess_\w++"
+    r"whsec_[\w+/=-]++|wat_[\w-]++|wus\d{1,10}+_[\w-]++|sk_[0-9a-z]{1,64}+_[\w-]++|sess_\w++"
     r"|(?:Bearer|Basic)\s{1,64}+(?:[^\sB]++|B(?!earer|asic))++"
     # A private key, to the line that ends it or to the end of the text.
     r"|-----BEGIN[^-]{1,40}PRIVATE KEY-----(?:[^-]++|-(?!----END))*+"
@@ -100,6 +100,7 @@ FACES: Mapping[str, str] = {
     "/v1/orders": "orders",
     "/pg/": "orders",
     "/v1/payments/": "wallet",
+    "/wallet/": "wallet",
     "/v1/payment": "business",
     "/api/": "checkout",
     "/gateway/": "gateway",

@@ -174,6 +174,29 @@ async def test_a_wallet_that_refuses_leaves_the_order_payable(
     assert (await payer.payment()).is_paid
 
 
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "Too many wrong"), ("zh-CN", "输错次数过多")]
+)
+async def test_a_payer_who_guesses_wallet_codes_has_to_wait_and_may_pay_otherwise(
+    core: Any, client: Any, demo: Any, language: str, said: str
+) -> None:
+    payer = await a_payer(core, client, demo)
+    signed_in = await a_wallet_user(core, payer, Money(30_000, "CNY"))
+    headers = {"accept-language": language}
+
+    wrong = [
+        await payer.confirm(**signed_in | {"wallet_code": f"wrong {n}"}, headers=headers)
+        for n in range(9)
+    ]
+    right = await payer.confirm(**signed_in, headers=headers)
+
+    assert [one.status for one in wrong] == [422] * 6 + [429] * 3
+    assert (right.status, said in right.text) == (429, True)
+    assert int(right.headers["retry-after"]) >= 1
+    assert (await payer.payment()).status is PaymentStatus.CREATED
+    assert (await payer.pay_by_card()).status == 303
+
+
 async def test_a_card_that_asks_for_approval_leads_to_the_banks_page(
     core: Any, client: Any, demo: Any
 ) -> None:

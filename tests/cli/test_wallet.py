@@ -31,3 +31,48 @@ def test_a_user_is_made_topped_up_shown_and_frozen(
     assert shown.out == ("wu_new has 100.00 CNY, besides 0.00 CNY reserved; spent today 0.00 CNY\n")
     assert frozen.out == "wu_new is frozen\n"
     assert (nobody.status, nobody.err) == (2, "kassa: no such wallet user: 'wu_nobody'\n")
+
+
+def test_codes_are_made_listed_and_revoked(
+    kassa: Type, settings: Settings, database_url: str
+) -> None:
+    async def make() -> None:
+        async with app.open_core(settings, database_url) as core:
+            await demo_company.make(core, settings)
+
+    asyncio.run(make())
+    kassa("wallet", "add", "wu_new")
+
+    none = kassa("wallet", "codes", "wu_new")
+    code = kassa("wallet", "code", "wu_new", "--client", "5X1")
+    token = kassa("wallet", "agree", "wu_new", "--limit", "100.00")
+    secret = kassa("wallet", "secret", "wu_new")
+    code_id = code.err.partition(":")[0]
+    listed = kassa("wallet", "codes", "wu_new")
+    revoked = kassa("wallet", "revoke", code_id)
+    afterwards = kassa("wallet", "codes", "wu_new")
+    of_the_demo = kassa("wallet", "codes")
+    nobody = kassa("wallet", "code", "wu_nobody")
+    nothing = kassa("wallet", "revoke", "wc_nothing")
+
+    assert none.out == "wu_new has no codes\n"
+    assert (len(code.out), code.out[:2]) == (19, "28")
+    assert token.out.startswith("wat_")
+    assert secret.out.startswith("wus1_")
+    assert [line.split("  ")[1] for line in listed.out.splitlines()] == [
+        "secret",
+        "agreement",
+        "pay code",
+    ]
+    assert "at most 100.00 CNY a payment" in listed.out
+    assert "for 5X1" in listed.out
+    for shown in (code.out, token.out, secret.out):
+        assert shown.strip() not in listed.out
+    assert revoked.out == "revoked\n"
+    assert "revoked" in afterwards.out.splitlines()[-1]
+    assert {line.split("  ")[1] for line in of_the_demo.out.splitlines()} == {
+        "agreement",
+        "secret",
+    }
+    assert (nobody.status, nobody.err) == (2, "kassa: no such wallet user: 'wu_nobody'\n")
+    assert (nothing.status, nothing.err) == (2, "kassa: no such wallet code: 'wc_nothing'\n")

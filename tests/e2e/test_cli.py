@@ -248,7 +248,7 @@ def test_the_demos_credentials_have_exactly_the_promised_keys(server: Server) ->
         "customer": {"username", "token"},
         "other_customer": {"username", "token"},
         "wallet": {"client_id", "key_version", "private_key_path", "server_public_key_path"},
-        "wallet_user": {"user_id", "auth_code"},
+        "wallet_user": {"user_id", "auth_code", "secret"},
     }
     assert (shown["base_url"], shown["grpc_target"]) == (server.base_url, server.grpc_target)
     for path in (shown["wallet"]["private_key_path"], shown["wallet"]["server_public_key_path"]):

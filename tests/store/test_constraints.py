@@ -61,6 +61,7 @@ async def test_history_can_be_added_to_and_not_edited(
 
 DELETABLE = {
     "orders_answer": "an HTTP answer, kept for a while for whoever asks the same again",
+    "wallet_guess": "how often wrong wallet codes were tried; forgotten by itself when it is quiet",
     "orders_termination": "a chore, done once the order has ended; the timeline tells of it",
 }
 """All that the application may delete: none of it is books, history, or money on its way."""

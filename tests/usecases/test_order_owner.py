@@ -199,22 +199,32 @@ class Counting:
         self.statements: list[str] = []
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Any]:
-        async with self.db.connection() as connection:
-            with connection.query_logger(self._note):
-                yield connection
+    async def connection(self, **how: Any) -> AsyncIterator[Any]:
+        async with self.db.connection(**how) as connection:
+            yield Counted(connection, self.statements)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Any]:
-        async with self.db.transaction() as connection:
-            with connection.query_logger(self._note):
-                yield connection
-
-    def _note(self, record: Any) -> None:
-        self.statements.append(record.query)
+    async def transaction(self, **how: Any) -> AsyncIterator[Any]:
+        async with self.db.transaction(**how) as connection:
+            yield Counted(connection, self.statements)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.db, name)
+
+
+class Counted:
+    def __init__(self, connection: Any, statements: list[str]):
+        self.connection = connection
+        self.statements = statements
+
+    def __getattr__(self, name: str) -> Any:
+        verb = getattr(self.connection, name)
+
+        async def counted(statement: str, *values: Any) -> Any:
+            self.statements.append(statement)
+            return await verb(statement, *values)
+
+        return counted if name in ("fetch", "fetchrow", "fetchval", "execute") else verb
 
 
 async def test_what_is_another_customers_costs_as_many_statements_as_what_is_not_there(

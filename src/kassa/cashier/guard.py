@@ -24,14 +24,14 @@ class MissGuard:
 
     def wait_seconds(self, address: str) -> int:
         """0 when the address may look something up, else how long until it may."""
-        return ceil(self._buckets.look(_network(address), self._clock()).wait)
+        return ceil(self._buckets.look(network_of(address), self._clock()).wait)
 
     def missed(self, address: str) -> None:
         """Remember that the address asked for something that does not exist."""
-        self._buckets.take(_network(address), self._clock())
+        self._buckets.take(network_of(address), self._clock())
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """One household of IPv6 addresses (/64) counts as one; what is no address counts as it is."""
     try:
         parsed = ip_address(address)

@@ -16,7 +16,7 @@ from kassa.cashier.form import Filled, Problem
 from kassa.cashier.screens import TrialCard, Visit
 from kassa.cashier.speech import Speech
 from kassa.cashier.stages import PAYABLE, Stage, why_declined, why_refused
-from kassa.cashier.visits import core_of, open_visit, speech_of, unknown
+from kassa.cashier.visits import address_of, core_of, open_visit, speech_of, unknown
 from kassa.domain.errors import (
     AmbiguousCommit,
     IdempotencyMismatch,
@@ -31,10 +31,10 @@ from kassa.domain.errors import (
 from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.payments import Method, Payment
 from kassa.usecases.cashier_session import Session, Way, start_page, way_of
-from kassa.usecases.core import Core
 from kassa.usecases.pay_from_wallet import WalletPay, pay_from_wallet
 from kassa.usecases.submit_payment import Submission, submit_payment
 from kassa.usecases.sync_payment import sync_payment
+from kassa.usecases.wallet_codes import TOO_MANY
 
 _log = structlog.get_logger("kassa.cashier")
 _PAYER = "payer"
@@ -63,15 +63,18 @@ async def confirm(request: Request) -> Response:
     if problems := form.problems_of(filled, visit.methods):
         return _pay_page(request, visit, status=422, filled=filled, problems=problems)
     try:
-        paid = await _pay(core_of(request), session, filled, visit.speech)
+        paid = await _pay(request, session, filled, visit.speech)
     except (AmbiguousCommit, IdempotencyMismatch, IllegalTransition, InProgress):
         return _to_result(visit)  # which shows what is true by now
     except KassaError as error:
-        if error.code == "internal" or isinstance(error, RateLimited):
+        if error.code == "internal" or _must_wait(error):
             raise
-        status = 503 if error.code == "provider_unavailable" else 422
+        status = {"provider_unavailable": 503, "rate_limited": 429}.get(error.code, 422)
         problems = [Problem(why_refused(error.reason), _field_of(error.reason))]
-        return _pay_page(request, visit, status=status, filled=filled, problems=problems)
+        page = _pay_page(request, visit, status=status, filled=filled, problems=problems)
+        if isinstance(error, RateLimited):
+            page.headers["Retry-After"] = str(error.retry_after_seconds)
+        return page
     if isinstance(paid, str):
         return _leave(request, visit, paid)
     if paid.status is PaymentStatus.REQUIRES_ACTION and paid.redirect_url:
@@ -115,8 +118,9 @@ async def _look(request: Request) -> tuple[Visit, Session]:
     return (visit, session) if now.version == payment.version else await open_visit(request)
 
 
-async def _pay(core: Core, session: Session, filled: Filled, speech: Speech) -> Payment | str:
+async def _pay(request: Request, session: Session, filled: Filled, speech: Speech) -> Payment | str:
     """The payment after the try, or an address the payer has to visit."""
+    core = core_of(request)
     company, payment, token = session.company, session.payment, session.order.session_token
     way = Way(filled.method)
     back = f"{core.policy.base_url}/pay/{token}/result{speech.query}"
@@ -129,6 +133,8 @@ async def _pay(core: Core, session: Session, filled: Filled, speech: Speech) -> 
             auth_code=filled.wallet_code.strip(),
             actor=_PAYER,
             user_id=filled.wallet_user.strip(),
+            by=f"order:{payment.order_id}",
+            address=address_of(request),
             refuse_softly=True,
         )
         return await pay_from_wallet(core, wanted)
@@ -150,6 +156,11 @@ async def _pay(core: Core, session: Session, filled: Filled, speech: Speech) -> 
     return await submit_payment(core, submission)
 
 
+def _must_wait(error: KassaError) -> bool:
+    """Whether nothing can be done here now; who tried wrong codes may still pay in another way."""
+    return isinstance(error, RateLimited) and error.reason != TOO_MANY
+
+
 def _refuse_foreign(request: Request, filled: Filled) -> None:
     """Only our own page of this payment may confirm it.
 
@@ -164,7 +175,7 @@ def _refuse_foreign(request: Request, filled: Filled) -> None:
 
 def _field_of(reason: str, filled: Filled | None = None) -> str:
     """The field that a refusal is about: the payer finds the words right beside it."""
-    if reason == "user_not_exist":
+    if reason in ("user_not_exist", TOO_MANY):
         return "wallet_user"
     if filled is not None and filled.method == Method.CREDIT_CARD:
         return "card_number"

@@ -78,6 +78,7 @@ _WHY: Mapping[str, tuple[str, str]] = {
     "amount_out_of_range": ("why_unfit", "advice_other_way"),
     "expired": ("why_little_time", "advice_other_way"),
     "user_not_exist": ("why_signed_out", "advice_sign_in"),
+    "too_many_codes": ("why_many_codes", "advice_wait"),
     "user_status_abnormal": ("why_status", "advice_other_way"),
     "user_balance_not_enough": ("why_balance", "advice_top_up"),
     "amount_exceeds_limit": ("why_limit", "advice_other_way"),

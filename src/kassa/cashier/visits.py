@@ -4,7 +4,7 @@ import re
 
 from starlette.requests import Request
 
-from kassa.cashier.guard import MissGuard
+from kassa.cashier.guard import MissGuard, network_of
 from kassa.cashier.screens import Visit
 from kassa.cashier.speech import Speech, choose_speech
 from kassa.cashier.stages import stage_of
@@ -61,8 +61,9 @@ def _guard(request: Request) -> MissGuard:
     return guard
 
 
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
+def address_of(request: Request) -> str:
+    """Whom a guess is counted for; IPv6 by its /64."""
+    return network_of(request.client.host) if request.client else ""
 
 
 def unknown(request: Request) -> KassaError:
@@ -71,7 +72,7 @@ def unknown(request: Request) -> KassaError:
     Only those who ask for what does not exist are braked. Payers may share their address with a
     guesser: a proxy in front of us lends its own to everybody.
     """
-    guard, address = _guard(request), _address(request)
+    guard, address = _guard(request), address_of(request)
     if wait := guard.wait_seconds(address):
         return RateLimited("too many unknown payments", retry_after_seconds=wait)
     guard.missed(address)

@@ -10,6 +10,7 @@ from kassa.cli import (
     explaining,
     exporting,
     modifying,
+    pay_codes,
     payees,
     providing,
     proving,
@@ -36,11 +37,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Kassa: a payment gateway. One command starts it: kassa serve --demo",
 )
-wallet_app = typer.Typer(no_args_is_help=True, help="Wallet users: add, top up, show, freeze.")
+wallet_app = typer.Typer(no_args_is_help=True, help="Wallet users and their codes.")
 credential_app = typer.Typer(no_args_is_help=True, help="Credentials: add, disable, enable.")
 app.add_typer(credential_app, name="credential")
 app.add_typer(wallet_app, name="wallet")
 tenants.add_to(app)
+pay_codes.add_to(wallet_app)
 connecting.add_to(app)
 modifying.add_to(app)
 payees.add_to(app)
@@ -286,14 +288,19 @@ def webhook_secret(
 @wallet_app.command("add")
 def wallet_add(
     user: Annotated[str, typer.Argument(help="The user's id, made by you.")],
-    auth_code: Annotated[str, typer.Option(help="With which merchants may charge the user.")],
+    auth_code: Annotated[
+        str, typer.Option(help="A token that merchants may charge the user with, again and again.")
+    ] = "",
     company: Annotated[str, typer.Option(help="[default: the demo company]")] = "",
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Add a wallet user, or give one another code.
+    """Add a wallet user.
 
-    Example:  kassa wallet add wu_ann --auth-code 2812345678
+    A token of your own making can be guessed as easily as you made it up: kassa wallet agree makes
+    one that cannot.
+
+    Example:  kassa wallet add wu_ann
     """
     from kassa.cli import operations  # noqa: PLC0415
 

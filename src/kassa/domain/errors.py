@@ -76,8 +76,8 @@ class RateLimited(KassaError):
 
     code = "rate_limited"
 
-    def __init__(self, message: str, *, retry_after_seconds: int = 1):
-        super().__init__(message)
+    def __init__(self, message: str, *, retry_after_seconds: int = 1, reason: str = ""):
+        super().__init__(message, reason=reason)
         self.retry_after_seconds = retry_after_seconds
 
 

@@ -61,13 +61,17 @@ class Principal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WalletClient:
-    """A merchant of the wallet face. `keys`: key version to PEM public key, newest last."""
+    """A merchant of the wallet face. `keys`: key version to PEM public key, newest last.
+
+    `address`: where this request of theirs came from.
+    """
 
     company: Company
     business_id: str
     client_id: str
     status: str
     keys: dict[str, str]
+    address: str = ""
 
     @property
     def actor(self) -> str:

@@ -1,20 +1,9 @@
-"""Wallet users, the codes that let a merchant charge them, and their balances."""
+"""Wallet users and their balances."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kassa.domain.principals import WalletUser
-
-
-async def user_of_code(connection: Any, company_id: str, code_hash: bytes) -> str | None:
-    """Whose code this is; None when nobody's, or revoked."""
-    user: str | None = await connection.fetchval(
-        "select user_id from wallet_code where company_id = $1 and code_hash = $2"
-        " and revoked_at is null",
-        company_id,
-        code_hash,
-    )
-    return user
 
 
 async def users(
@@ -173,13 +162,3 @@ async def set_user_status(connection: Any, company_id: str, user_id: str, status
         status,
     )
     return bool(done)
-
-
-async def add_code(connection: Any, company_id: str, code_hash: bytes, user_id: str) -> None:
-    await connection.execute(
-        "insert into wallet_code (company_id, code_hash, user_id) values ($1, $2, $3)"
-        " on conflict do nothing",
-        company_id,
-        code_hash,
-        user_id,
-    )

@@ -15,7 +15,8 @@ from kassa.domain.modifications import Modification
 from kassa.domain.orders import Order
 from kassa.domain.payments import Payment
 from kassa.domain.principals import WalletUser
-from kassa.store import mailboxes, payments, wallets
+from kassa.domain.wallet_codes import WalletCode
+from kassa.store import mailboxes, payments, wallet_codes, wallets
 from kassa.store.mailboxes import NewsKey
 from kassa.usecases.batch import Contended, batched
 from kassa.usecases.core import Core
@@ -28,12 +29,14 @@ _log = structlog.get_logger("kassa.payments")
 class Purse:
     """A wallet user's money in one currency, locked. `user` None: there is no such user.
 
-    `spent_today_minor`: paid or reserved since midnight UTC.
+    `spent_today_minor`: paid or reserved since midnight UTC. `code`: the pay code of the change
+    that is being decided, locked; None where it pays by an agreement.
     """
 
     user: WalletUser | None
     balance_minor: int
     spent_today_minor: int = 0
+    code: WalletCode | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,8 @@ class Change:
     """What somebody wants to happen to a payment.
 
     `decide` gets the locked case and moves it; it may run again on fresher rows, so it touches
-    nothing else. `wallet_user`: whose purse it will need. `news`: the notification that tells of
+    nothing else. `wallet_user`: whose purse it will need, and `wallet_code` the hash of the pay
+    code, spent in the same commit where `decide` says so. `news`: the notification that tells of
     it; one that has been applied is not applied again, and it is marked in the same commit with
     `about`, the attempt or modification it speaks of.
     """
@@ -50,12 +54,17 @@ class Change:
     payment_id: str
     decide: Callable[[Case, Purse | None], None]
     wallet_user: str | None = None
+    wallet_code: bytes | None = None
     news: NewsKey | None = None
     about: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
         return self.company_id, self.payment_id
+
+    @property
+    def code_key(self) -> tuple[str, bytes] | None:
+        return None if self.wallet_code is None else (self.company_id, self.wallet_code)
 
 
 async def change_payments(core: Core, changes: Sequence[Change]) -> list[Case | Exception]:
@@ -106,6 +115,7 @@ async def _round(
         keys = sorted({changes[index].key for index in wanted})
         attempts = await payments.attempts_of(connection, keys)
         beside = await _beside(core, connection, keys, found)
+        codes = await _codes(connection, [changes[index] for index in wanted])
         purses, elsewhere = await _purses(connection, [changes[index] for index in wanted], found)
         applied, being_applied = await mailboxes.applied(connection, _told(changes, wanted))
         done: dict[int, Case] = {}
@@ -117,7 +127,8 @@ async def _round(
                 later.append(index)
                 continue
             purse_key = (change.company_id, change.wallet_user, payment.amount.currency)
-            if purse_key in elsewhere or change.news in being_applied:
+            is_code_held = change.code_key is None or change.code_key in codes
+            if purse_key in elsewhere or change.news in being_applied or not is_code_held:
                 results[index] = Contended()
                 continue
             busy.add((order.company_id, order.id))
@@ -127,13 +138,15 @@ async def _round(
             if change.news in applied:
                 results[index] = case
                 continue
-            outcome = _decide(change, case, purses.get(purse_key))
+            outcome = _decide(change, case, purses.get(purse_key), codes)
             results[index] = outcome
             if isinstance(outcome, Case):
                 done[index] = outcome
         await _leave_out(connection, done, set(purses), results)
         known = {attempt.id for attempt in attempts} | beside.ids
         await _save(connection, changes, done, known)
+        if spent := [code for code in codes.values() if code.used_for]:
+            await wallet_codes.save_used(connection, spent)
     return later
 
 
@@ -238,7 +251,11 @@ async def _beside(
     )
 
 
-def _decide(change: Change, case: Case, purse: Purse | None) -> Case | KassaError:
+def _decide(
+    change: Change, case: Case, purse: Purse | None, codes: Mapping["CodeKey", WalletCode]
+) -> Case | KassaError:
+    if purse is not None:
+        purse.code = codes.get(change.code_key) if change.code_key else None
     try:
         change.decide(case, purse)
     except KassaError as error:
@@ -253,7 +270,14 @@ def _decide(change: Change, case: Case, purse: Purse | None) -> Case | KassaErro
     return case
 
 
+CodeKey = tuple[str, bytes]
 PurseKey = tuple[str, str | None, str]
+
+
+async def _codes(connection: Any, changes: Sequence[Change]) -> dict[CodeKey, WalletCode]:
+    """The pay codes of the batch that are locked for us, so that each is spent once."""
+    asked = {change.code_key for change in changes if change.code_key is not None}
+    return await wallet_codes.try_lock(connection, sorted(asked)) if asked else {}
 
 
 async def _purses(

@@ -13,6 +13,7 @@ from kassa.domain.principals import Company, Mode
 from kassa.store import companies, payments, wallets
 from kassa.usecases.authenticate import hash_secret, key_name
 from kassa.usecases.core import Core
+from kassa.usecases.wallet_codes import NewCode, make_agreement
 
 _OF_SIDE = ":"  # before the mode, in the id of a side that is not the bare one
 
@@ -211,12 +212,15 @@ async def set_credential_active(core: Core, lookup: str, *, active: bool) -> Non
             raise NotFound(f"no such credential: {lookup!r}")
 
 
-async def add_wallet_user(core: Core, company_id: str, user_id: str, auth_code: str) -> None:
-    """Make the user (unless known) and give them a code with which they can be charged."""
-    async with core.db.transaction() as connection:
+async def add_wallet_user(core: Core, company_id: str, user_id: str, token: str = "") -> None:
+    """Make the user, unless known. `token`: an agreement with which merchants may charge them.
+
+    Raises: InvalidRequest.
+    """
+    async with core.db.connection(writes=True) as connection:
         await wallets.add_user(connection, company_id, user_id)
-        code = hash_secret(core, auth_code)
-        await wallets.add_code(connection, company_id, code, user_id)
+    if token:
+        await make_agreement(core, NewCode(company_id=company_id, user_id=user_id), token=token)
 
 
 async def set_wallet_user_status(core: Core, company_id: str, user_id: str, status: str) -> None:

@@ -26,6 +26,8 @@ class Policy:
     `base_url`: where payers and providers reach us, without a trailing slash.
     `wallet_limit_minor`: most that one wallet payment may move, in minor units of any currency;
     `wallet_daily_limit_minor`: most that one user may spend in a day (UTC) of a currency.
+    `wallet_code_lifetime`: how long a pay code is good; `wallet_wrong_codes`: how many wrong ones
+    may be tried for a user before there are pauses.
     `wallet_authorization_lifetime`: how long our own wallet holds reserved funds.
     `authorization_margin`: how long before its end a reservation is acted upon: voided, or
     captured where `capture_at_deadline`.
@@ -39,6 +41,8 @@ class Policy:
     query_interval: timedelta = timedelta(seconds=3)
     wallet_limit_minor: int = 100_000_000
     wallet_daily_limit_minor: int = 1_000_000_000
+    wallet_code_lifetime: timedelta = timedelta(seconds=60)
+    wallet_wrong_codes: int = 5
     wallet_authorization_lifetime: timedelta = timedelta(days=7)
     authorization_margin: timedelta = timedelta(hours=1)
     capture_at_deadline: bool = False

@@ -9,10 +9,11 @@ from kassa.domain.ledger import wallet_account
 from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.money import Money
 from kassa.domain.payments import CaptureMethod, Method, Payment
+from kassa.domain.wallet_codes import CodeKind, WalletCode
 from kassa.store import wallets
-from kassa.usecases.authenticate import hash_secret
 from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
+from kassa.usecases.wallet_codes import Presented, recognize
 
 _UNDER_WAY = frozenset({PaymentStatus.PROCESSING, PaymentStatus.AUTHORIZED})
 WORDS = {
@@ -26,9 +27,10 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class WalletPay:
-    """`auth_code`: the wallet's secret for this user. `user_id`: who signs in, if they said so.
+    """`auth_code`: a pay code or an agreement's token. `user_id`: who signs in, if they said so.
 
-    `refuse_softly`: raise the refusal and leave the payment payable, instead of failing it.
+    `client_id`: the wallet client that sent the code. `by`, `address`: who is counted when it is
+    wrong. `refuse_softly`: raise the refusal and leave the payment payable, instead of failing it.
     """
 
     company_id: str
@@ -36,6 +38,9 @@ class WalletPay:
     auth_code: str
     actor: str
     user_id: str = ""
+    client_id: str = ""
+    by: str = ""
+    address: str = ""
     refuse_softly: bool = False
 
 
@@ -43,15 +48,22 @@ async def pay_from_wallet(core: Core, wanted: WalletPay) -> Payment:
     """Move the amount from the user's balance to the merchant, or reserve it, or refuse.
 
     A refusal is a FAILED payment with `failure_code` (a key of the words above), unless
-    `refuse_softly`. A payment that is paid, or failed for good, comes back as it is.
-    Raises: NotFound, IllegalTransition; softly: PermissionDenied, AmountTooLarge.
+    `refuse_softly`. A payment that is paid, or failed for good, comes back as it is. A pay code
+    is spent by the first payment that it is presented to while that can be paid, in the same
+    commit, also where it is refused.
+    Raises: NotFound, IllegalTransition, RateLimited; softly: PermissionDenied, AmountTooLarge.
     """
-    async with core.db.connection() as connection:
-        user = await wallets.user_of_code(
-            connection, wanted.company_id, hash_secret(core, wanted.auth_code)
-        )
-    if wanted.user_id and user != wanted.user_id:
-        user = None
+    shown = Presented(
+        company_id=wanted.company_id,
+        code=wanted.auth_code,
+        payment_id=wanted.payment_id,
+        user_id=wanted.user_id,
+        client_id=wanted.client_id,
+        by=wanted.by,
+        address=wanted.address,
+    )
+    code = await recognize(core, shown)
+    once = code is not None and code.kind is CodeKind.PAY_CODE
 
     def decide(case: Case, purse: Purse | None) -> None:
         payment = case.payment
@@ -59,13 +71,17 @@ async def pay_from_wallet(core: Core, wanted: WalletPay) -> Payment:
             return
         if payment.status is PaymentStatus.FAILED and not payment.retry_allowed:
             return
-        refusal = _refusal(core, case.payment.amount, purse)
+        refusal = _refusal(core, case.payment.amount, purse, code)
+        if once and not _is_unspent(case, purse, wanted):
+            refusal = "user_not_exist"
         if refusal and wanted.refuse_softly:
+            _spend(case, purse)
             raise _soft(refusal)
         attempt = case.start_attempt(
-            Method.WALLET, "wallet", actor=wanted.actor, instrument=user or ""
+            Method.WALLET, "wallet", actor=wanted.actor, instrument=code.user_id if code else ""
         )
-        evidence = {"attempt": attempt.id, "by": "ledger"}
+        evidence = {"attempt": attempt.id, "by": "ledger", **({"code": code.id} if code else {})}
+        _spend(case, purse)
         if refusal:
             case.decline(
                 attempt,
@@ -91,18 +107,34 @@ async def pay_from_wallet(core: Core, wanted: WalletPay) -> Payment:
         company_id=wanted.company_id,
         payment_id=wanted.payment_id,
         decide=decide,
-        wallet_user=user,
+        wallet_user=code.user_id if code else None,
+        wallet_code=code.code_hash if code and once else None,
     )
     return (await change_payment(core, change)).payment
 
 
-def _refusal(core: Core, amount: Money, purse: Purse | None) -> str:
+def _is_unspent(case: Case, purse: Purse | None, wanted: WalletPay) -> bool:
+    """As it is now, locked: somebody may have been faster, and no code pays twice."""
+    code = purse.code if purse else None
+    return (
+        code is not None
+        and not code.used_for
+        and code.pays(case.payment.id, client_id=wanted.client_id, now=case.now)
+    )
+
+
+def _spend(case: Case, purse: Purse | None) -> None:
+    if purse is not None and purse.code is not None:
+        purse.code.spend(case.payment.id, case.now)
+
+
+def _refusal(core: Core, amount: Money, purse: Purse | None, code: WalletCode | None) -> str:
     """Why not, as a failure code; empty when it may go through."""
-    if purse is None or purse.user is None:
+    if code is None or purse is None or purse.user is None:
         return "user_not_exist"
     if purse.user.status != "active":
         return "user_status_abnormal"
-    if amount.minor > core.policy.wallet_limit_minor:
+    if amount.minor > core.policy.wallet_limit_minor or not code.covers(amount):
         return "amount_exceeds_limit"
     if purse.spent_today_minor + amount.minor > core.policy.wallet_daily_limit_minor:
         return "amount_exceeds_daily_limit"
@@ -111,21 +143,24 @@ def _refusal(core: Core, amount: Money, purse: Purse | None) -> str:
     return ""
 
 
-async def evaluate_wallet_pay(core: Core, company_id: str, auth_code: str, amount: Money) -> str:
+async def evaluate_wallet_pay(core: Core, shown: Presented, amount: Money) -> str:
     """Why paying would be refused now, as a failure code; empty when it would go through.
 
-    It stores nothing and locks nothing, so it promises nothing.
+    It spends nothing and locks nothing, so it promises nothing. A wrong code is counted, and
+    makes others wait, as one that should have paid.
+    Raises: RateLimited.
     """
+    code = await recognize(core, shown)
+    if code is None:
+        return _refusal(core, amount, None, None)
+    key = (code.company_id, wallet_account(code.user_id), amount.currency)
+    owner = (code.company_id, code.user_id)
     async with core.db.connection() as connection:
-        user = await wallets.user_of_code(connection, company_id, hash_secret(core, auth_code))
-        if user is None:
-            return _refusal(core, amount, None)
-        key = (company_id, wallet_account(user), amount.currency)
-        people = await wallets.users(connection, [(company_id, user)])
+        people = await wallets.users(connection, [owner])
         balances = await wallets.balances(connection, [key])
         spent = await wallets.spent_today(connection, [key])
-    purse = Purse(people.get((company_id, user)), balances.get(key, 0), spent.get(key, 0))
-    return _refusal(core, amount, purse)
+    purse = Purse(people.get(owner), balances.get(key, 0), spent.get(key, 0))
+    return _refusal(core, amount, purse, code)
 
 
 def _soft(refusal: str) -> KassaError:

@@ -35,7 +35,8 @@ _MOST_SERVED = 20
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RequestedPayment:
     """`instrument`, `auth_code`, `payee_number` and `fingerprint_of` are secrets: sent on or
-    hashed, never kept. `payer_account`, `payee_account`: masked, kept to be shown.
+    hashed, never kept. `payer_account`, `payee_account`: masked, kept to be shown. `address`: where
+    the request came from.
     """
 
     company: Company
@@ -51,6 +52,7 @@ class RequestedPayment:
     payee_account: dict[str, Any]
     payee_number: str = ""
     auth_code: str = ""
+    address: str = ""
     module: Module | None = None
     fingerprint_of: dict[str, Any] = field(default_factory=dict)
 
@@ -174,6 +176,8 @@ async def _pay(core: Core, wanted: RequestedPayment, payment: Payment, account: 
             payment_id=payment_id,
             auth_code=wanted.auth_code,
             actor=wanted.actor,
+            by=f"client:{wanted.actor}",
+            address=wanted.address,
         )
         return await pay_from_wallet(core, pay)
     if not wanted.instrument:

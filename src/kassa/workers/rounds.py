@@ -19,6 +19,7 @@ from kassa.usecases.release_authorizations import release_authorizations
 from kassa.usecases.return_surplus import return_surplus
 from kassa.usecases.stuck_money import report_stuck_money
 from kassa.usecases.terminate_order import pursue_terminations
+from kassa.usecases.wallet_codes import forget_misses
 from kassa.usecases.watch_reports import watch_reports
 
 _log = structlog.get_logger("kassa.worker")
@@ -56,6 +57,7 @@ def standard_chores() -> list[Chore]:
         Chore("heads", 60.0, follow_heads),  # seconds, not money
         Chore("deadlines", 10.0, release_authorizations),  # seconds, not money
         Chore("reports", 3_600.0, watch_reports),  # seconds, not money
+        Chore("guesses", 600.0, forget_misses),  # seconds, not money
         Chore("stuck", 60.0, report_stuck_money),  # seconds, not money
     ]
 

@@ -1,6 +1,7 @@
 """The gateway face's routes: read the request, call the use case, write its answer."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from kassa.faces import edge
 from kassa.faces.api_keys import principal_of
 from kassa.faces.gateway import contract
 from kassa.faces.gateway.accounts import bare_number, mask_account, read_source
+from kassa.faces.peer import address_of
 from kassa.usecases.find_payments import View, get_payment
 from kassa.usecases.modify_payment import Wanted, find_modification, modify_payment
 from kassa.usecases.request_payment import RequestedPayment, request_payment
@@ -30,7 +32,8 @@ _UNDECIDED = frozenset({PaymentStatus.REQUIRES_ACTION, PaymentStatus.PROCESSING}
 async def create(request: Request) -> Response:
     core, principal = edge.core_of(request), await principal_of(request)
     wanted = contract.check_texts(await edge.read_json(request, contract.PaymentRequest))
-    payment = await request_payment(core, _requested(wanted, principal))
+    asked = replace(_requested(wanted, principal), address=address_of(request.scope))
+    payment = await request_payment(core, asked)
     view = await get_payment(core, principal.company.id, payment.id)
     return contract.write_created(view.payment, _cashier(request, view))
 

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from starlette.requests import Request
@@ -25,7 +26,8 @@ from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.payments import CaptureMethod
 from kassa.domain.principals import WalletClient
 from kassa.faces import edge
-from kassa.faces.wallet import changes, changes_contract, contract, reading, signature
+from kassa.faces.peer import address_of
+from kassa.faces.wallet import changes, changes_contract, codes, contract, reading, signature
 from kassa.faces.wallet.notify import KIND
 from kassa.faces.wallet.reach import find_payment, scope, synced
 from kassa.faces.wallet.reading import Members
@@ -34,6 +36,7 @@ from kassa.usecases.core import Core
 from kassa.usecases.create_order import NewOrder, check_order, create_order
 from kassa.usecases.pay_from_wallet import WalletPay, evaluate_wallet_pay, pay_from_wallet
 from kassa.usecases.sides import admit
+from kassa.usecases.wallet_codes import Presented
 
 FRESHNESS: timedelta | None = None
 """How far Request-Time may be from our clock; None: not judged, since the family publishes no
@@ -60,6 +63,9 @@ async def pay(core: Core, client: WalletClient, members: Members) -> contract.An
                 payment_id=payment.id,
                 auth_code=wanted.auth_code,
                 actor=client.actor,
+                client_id=client.client_id,
+                by=_tried_by(client),
+                address=client.address,
             ),
         )
     else:
@@ -74,14 +80,25 @@ async def pay(core: Core, client: WalletClient, members: Members) -> contract.An
 
 
 async def _evaluate(core: Core, client: WalletClient, wanted: reading.Pay) -> contract.Answer:
-    """What pay would answer now. It leaves no trace, and the request id is still unused."""
+    """What pay would answer now. It makes nothing, and the request id is still unused; a wrong code
+    is counted as one."""
     await check_order(core, _new_order(core, client, wanted))
     refusal = ""
     if wanted.auth_code:
-        refusal = await evaluate_wallet_pay(
-            core, client.company.id, wanted.auth_code, wanted.amount
+        shown = Presented(
+            company_id=client.company.id,
+            code=wanted.auth_code,
+            client_id=client.client_id,
+            by=_tried_by(client),
+            address=client.address,
         )
+        refusal = await evaluate_wallet_pay(core, shown, wanted.amount)
     return contract.write_evaluation(refusal)
+
+
+def _tried_by(client: WalletClient) -> str:
+    """Who is counted when the code is wrong."""
+    return f"client:{client.client_id}"
 
 
 def _new_order(core: Core, client: WalletClient, wanted: reading.Pay) -> NewOrder:
@@ -132,7 +149,7 @@ def _signed(verb: Verb, own: Mapping[str, str] = contract.NO_REASONS) -> edge.Ha
         client = await _find_client(request)
         if client is None:
             raise Unauthenticated("no client has this Client-Id", reason="unknown_client")
-        pause = None
+        client, pause = replace(client, address=address_of(request.scope)), None
         try:
             answer = await verb(core, client, await _members(client, request))
         except KassaError as error:  # here, and not in _write_error, to sign in another thread
@@ -249,5 +266,6 @@ routes = [
     _api("refundApply", changes.refund, changes_contract.REFUND_RESULT),
     _api("inquiryRefund", changes.inquire_refund, changes_contract.REFUND_INQUIRY_RESULT),
     _api("cancel", changes.cancel, changes_contract.CANCEL_RESULT),
+    *codes.routes,
     elsewhere,
 ]
