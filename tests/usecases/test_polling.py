@@ -21,7 +21,7 @@ from kassa.usecases.breaks import list_breaks
 from kassa.usecases.modify_payment import sync_modification
 from kassa.usecases.poll_payments import poll_payments, poller
 from kassa.usecases.pursue_modifications import pursue_modifications
-from kassa.usecases.readiness import readiness
+from kassa.usecases.readiness import backlogs
 from kassa.usecases.stuck_money import report_stuck_money
 from kassa.usecases.sync_payment import sync_payment
 from kassa.usecases.turns import Asking, Errand, turns_of
@@ -265,7 +265,7 @@ async def test_money_in_doubt_is_measured_by_account(shop: Shop) -> None:
     provider.says.append(DOUBT)
     await modify(shop, paid, REFUND, 3_000)
 
-    text = (await readiness(shop.core)).gauges()
+    text = (await backlogs(shop.core)).gauges()
 
     assert 'kassa_doubt_minor{account="one",currency="CNY"} 20000\n' in text
     assert 'kassa_doubt_minor{account="scripted",currency="CNY"} 3000\n' in text
@@ -291,7 +291,7 @@ async def test_what_was_sent_and_never_decided_is_measured_too_and_who_waits_for
         if account != "young":
             await shop.age(payments[account], "1 minute")
 
-    text = (await readiness(shop.core)).gauges()
+    text = (await backlogs(shop.core)).gauges()
 
     for account in ("pending", "killed"):
         assert f'kassa_doubt_minor{{account="{account}",currency="CNY"}} 10000\n' in text

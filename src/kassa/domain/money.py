@@ -10,7 +10,13 @@ from itertools import islice
 
 from kassa.domain.errors import InvalidRequest
 
-MAX_MINOR = 2**63 - 1  # the database keeps amounts in bigint
+MAX_MINOR = 2**63 - 1
+"""The database keeps amounts in bigint; what is read as an amount is not beyond that."""
+LARGEST = 10**15
+"""No single amount is larger, whatever a setting says: far below what 64 bits hold."""
+LARGEST_SUM = 10**18
+"""No balance and no settlement is: a thousand of those fit, and still 64 bits hold it."""
+_MAX_SUM = 10**34  # no sum of amounts comes near; stops what is no sum of ours
 _MAX_TEXT = 40  # longer than any 64-bit amount; stops "1e999999999" before Decimal expands it
 # Narrower than what Decimal reads: "1_000", " 1" and full-width digits are somebody's mistake.
 _WRITTEN = re.compile(r"[+-]?(?:\d++\.?\d*+|\.\d++)(?:[eE][+-]?\d{1,20}+)?", re.ASCII)
@@ -40,8 +46,18 @@ class Money:
                 f"unknown currency {self.currency!r}: an ISO 4217 code such as CNY is needed",
                 reason="currency_unknown",
             )
-        if abs(self.minor) > MAX_MINOR:
+        if abs(self.minor) > _MAX_SUM:
+            raise InvalidRequest("the amount is beyond all sums", reason="amount_out_of_range")
+
+    @classmethod
+    def from_minor(cls, minor: int, currency: str) -> "Money":
+        """An amount that somebody sent in minor units; a sum of ours may be larger.
+
+        Raises: InvalidRequest.
+        """
+        if abs(minor) > MAX_MINOR:
             raise InvalidRequest("the amount is beyond 64 bits", reason="amount_out_of_range")
+        return cls(minor, currency)
 
     @classmethod
     def from_major(cls, amount: str | int | Decimal, currency: str) -> "Money":
@@ -78,7 +94,7 @@ class Money:
                 )
         else:
             whole *= 10**places
-        return cls(-whole if sign else whole, currency)
+        return cls.from_minor(-whole if sign else whole, currency)
 
     @property
     def major(self) -> Decimal:

@@ -20,6 +20,7 @@ from kassa.simulator.frame import Change, Charge, Merchant
 
 _KINDS = {"charge": "charged_minor", "refund": "refunded_minor", "dispute": "disputed_minor"}
 _MOST = 1000
+_HALF = 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +115,9 @@ class Desk:
     def money(self, provider: str, merchant: str = "") -> dict[str, dict[str, int]]:
         """What moved, by currency. `charges`: how often money was taken."""
         rows = self._db.execute(
-            "SELECT currency, kind, sum(amount_minor) AS amount, count(*) AS times FROM movements"
+            # In two halves: SQLite's integers are of 64 bits, and a sum may be beyond them.
+            f"SELECT currency, kind, sum(amount_minor / {_HALF}) AS high,"
+            f" sum(amount_minor % {_HALF}) AS low, count(*) AS times FROM movements"
             " WHERE provider = ? AND ? IN ('', merchant) GROUP BY currency, kind ORDER BY currency",
             (provider, merchant),
         )
@@ -122,7 +125,7 @@ class Desk:
         for row in rows:
             empty = {"charged_minor": 0, "refunded_minor": 0, "disputed_minor": 0, "charges": 0}
             total = sums.setdefault(row["currency"], empty)
-            total[_KINDS[row["kind"]]] = row["amount"]
+            total[_KINDS[row["kind"]]] = row["high"] * _HALF + row["low"]
             if row["kind"] == "charge":
                 total["charges"] = row["times"]
         return sums

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
+
 from kassa.store.modifications import Stuck
+from kassa.store.rows import whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +20,22 @@ class Doubt:
     oldest_seconds: int
 
 
-async def doubts(connection: Any, call: timedelta) -> list[Doubt]:
+async def doubts(connection: Any, call: timedelta) -> list[Doubt] | None:
     """Also what was sent longer than a `call` ago and is not decided: its process was killed, or
     the provider said that it is pending. Not what waits for its payer.
 
-    Cheap: it reads only such rows, by their partial indexes.
+    Cheap: it reads only such rows, by their partial indexes. None: a row is such that nobody can
+    reckon with it.
     """
+    try:
+        return await _doubts(connection, call)
+    except (asyncpg.DataError, asyncpg.FeatureNotSupportedError):
+        return None
+
+
+async def _doubts(connection: Any, call: timedelta) -> list[Doubt]:
     rows = await connection.fetch(
-        "select connector, currency, sum(amount_minor)::bigint,"
+        "select connector, currency, sum(amount_minor),"
         " greatest(0, extract(epoch from now() - min(since)))::bigint from ("
         " select connector, currency, amount_minor, coalesce(undecided_since, created_at) as since"
         "   from attempt where status = 'in_doubt'"
@@ -40,7 +51,7 @@ async def doubts(connection: Any, call: timedelta) -> list[Doubt]:
         " group by connector, currency order by connector, currency",
         call,
     )
-    return [Doubt(*row) for row in rows]
+    return [Doubt(row[0], row[1], whole(row[2]), row[3]) for row in rows]
 
 
 async def long_undecided(connection: Any, for_: timedelta, limit: int) -> list[Stuck]:

@@ -8,6 +8,7 @@ from typing import Any
 from kassa.domain.fees import FeeKind, FeeRule
 from kassa.domain.ledger import PostingKind
 from kassa.domain.money import Money
+from kassa.store.rows import whole
 
 _COLUMNS = (
     "id, company_id, kind, connector, method, currency, rate_ppm, fixed_minor, valid_from,"
@@ -70,7 +71,7 @@ async def booked(
     """By (company, payment id, cause): the fee in the ledger, adjustments included, in minor
     units; as it counts against whoever bears it. Under the orders' locks."""
     rows = await connection.fetch(
-        "select g.company_id, g.payment_id, g.cause, sum(e.amount_minor)::bigint"
+        "select g.company_id, g.payment_id, g.cause, sum(e.amount_minor)"
         " from posting g join entry e on e.company_id = g.company_id and e.posting_id = g.id"
         " where g.company_id = any($1) and g.payment_id = any($2) and g.payment_id <> ''"
         f" and g.cause = any($3) and g.kind in {_FEE_KINDS}"
@@ -80,7 +81,7 @@ async def booked(
         [payment for _, payment, _ in keys],
         [cause for _, _, cause in keys],
     )
-    return {(row[0], row[1], row[2]): row[3] for row in rows}
+    return {(row[0], row[1], row[2]): whole(row[3]) for row in rows}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +125,7 @@ class Deviation:
 async def variances(connection: Any, company_id: str | None) -> list[Variance]:
     rows = await connection.fetch(
         "select p.company_id, p.connector, coalesce(p.method, ''), p.currency,"
-        " sum(p.expected_fee_minor)::bigint, sum(p.fee_minor)::bigint, count(*),"
+        " sum(p.expected_fee_minor), sum(p.fee_minor), count(*),"
         " count(*) filter (where p.fee_known) from payment p"
         " where ($1::text is null or p.company_id = $1)"
         " and (p.fee_minor <> 0 or p.expected_fee_minor <> 0)"
@@ -136,8 +137,8 @@ async def variances(connection: Any, company_id: str | None) -> list[Variance]:
             company_id=row[0],
             connector=row[1],
             method=row[2],
-            expected=Money(row[4], row[3]),
-            actual=Money(row[5], row[3]),
+            expected=Money(whole(row[4]), row[3]),
+            actual=Money(whole(row[5]), row[3]),
             payments=row[6],
             known=row[7],
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 from kassa.domain.lifecycle import SettlementStatus
 from kassa.store.history import legs_of
+from kassa.store.rows import whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,11 @@ class Balance:
 
 _BALANCES = """
 select e.account, e.currency,
-  coalesce(sum(e.amount_minor) filter (where g.at < $2), 0)::bigint,
+  coalesce(sum(e.amount_minor) filter (where g.at < $2), 0),
   coalesce(sum(e.amount_minor) filter
-    (where e.amount_minor > 0 and ($2 is null or g.at >= $2)), 0)::bigint,
+    (where e.amount_minor > 0 and ($2 is null or g.at >= $2)), 0),
   coalesce(-sum(e.amount_minor) filter
-    (where e.amount_minor < 0 and ($2 is null or g.at >= $2)), 0)::bigint
+    (where e.amount_minor < 0 and ($2 is null or g.at >= $2)), 0)
 from entry e join posting g on g.company_id = e.company_id and g.id = e.posting_id
 where e.company_id = $1 and g.company_id = $1
   and ($3::timestamptz is null or g.at < $3)
@@ -50,7 +51,13 @@ async def balances(
     cursor = await connection.cursor(statement, company_id, span.start, span.end)
     while rows := await cursor.fetch(size):
         yield [
-            Balance(account=row[0], currency=row[1], opening=row[2], debits=row[3], credits=row[4])
+            Balance(
+                account=row[0],
+                currency=row[1],
+                opening=whole(row[2]),
+                debits=whole(row[3]),
+                credits=whole(row[4]),
+            )
             for row in rows
         ]
 

@@ -310,38 +310,3 @@ def _arrays(keys: Sequence[NewsKey]) -> tuple[list[str], list[str], list[str]]:
         [key.account for key in keys],
         [key.dedupe_key for key in keys],
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """How much work waits. The age is of the oldest attempt, or capture, void or refund, whose
-    outcome is open. `surplus`: payments that hold what must go back and is not on its way.
-    `news`: verified and not applied; `lost_news`: of those, what nobody looks after any more."""
-
-    announcements: int
-    undecided: int
-    oldest_undecided_seconds: int
-    modifications: int
-    oldest_modification_seconds: int
-    surplus: int
-    disputes: int
-    news: int
-    lost_news: int
-
-
-async def backlog(connection: Any) -> Backlog:
-    row = await connection.fetchrow(
-        "select (select count(*) from announcement where state = 'waiting'),"
-        " a.many, coalesce(extract(epoch from now() - a.oldest)::bigint, 0),"
-        " m.many, coalesce(extract(epoch from now() - m.oldest)::bigint, 0),"
-        " (select count(*) from payment"
-        "   where surplus_minor > surplus_returned_minor + surplus_reserved_minor),"
-        " (select count(*) from dispute where closed_at is null), n.many, n.lost"
-        " from (select count(*) as many, min(created_at) as oldest from attempt"
-        "   where next_query_at is not null) a,"
-        " (select count(*) as many, min(created_at) as oldest from modification"
-        "   where next_query_at is not null) m,"
-        " (select count(*) as many, count(*) filter (where next_at is null) as lost"
-        "   from provider_news where applied_at is null) n"
-    )
-    return Backlog(*row)

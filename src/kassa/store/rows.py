@@ -1,6 +1,7 @@
 """Rows to nouns and back: the one place that knows both the columns and the dataclasses."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -56,6 +57,17 @@ DISPUTE_COLUMNS = (
     " reason, amount_minor, fee_minor, currency, withdrawn, double_paid_minor, respond_by,"
     " opened_at, updated_at, closed_at"
 ).split(", ")
+
+
+def whole(number: Decimal | int) -> int:
+    """A sum of whole numbers as the database gives it: numeric, since it may be beyond 64 bits.
+
+    Raises: ValueError when it is not whole.
+    """
+    exact = int(number)
+    if exact != number:
+        raise ValueError(f"{number} is not whole")
+    return exact
 
 
 def columns(alias: str, names: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from kassa.domain.lifecycle import SettlementStatus
 from kassa.domain.money import Money
 from kassa.domain.settlements import PART_OF, Line, Part, Settlement, Sums
 from kassa.store.payments import next_number
-from kassa.store.rows import columns, json_rows
+from kassa.store.rows import columns, json_rows, whole
 
 _COUNTER = "settlement"
 _PARTS = tuple(Part)
@@ -34,8 +34,8 @@ def _kinds(part: Part) -> str:
 def _counted(part: Part) -> str:
     if part is Part.OTHER:
         named = ", ".join(f"'{kind}'" for kind in PART_OF)
-        return f"coalesce(sum(l.amount_minor) filter (where l.kind not in ({named})), 0)::bigint"
-    return f"coalesce(sum(l.amount_minor) filter (where l.kind in ({_kinds(part)})), 0)::bigint"
+        return f"coalesce(sum(l.amount_minor) filter (where l.kind not in ({named})), 0)"
+    return f"coalesce(sum(l.amount_minor) filter (where l.kind in ({_kinds(part)})), 0)"
 
 
 _SUMS = ", ".join(f"{_counted(part)} as {part}" for part in _PARTS)
@@ -190,7 +190,7 @@ async def gather(
         [one.currency for one in settlements],
         until,
     )
-    return {row[0]: Sums(*row[1:]) for row in rows}
+    return {row[0]: Sums(*map(whole, row[1:])) for row in rows}
 
 
 async def waiting(connection: Any, company_id: str | None) -> dict[tuple[str, str, str], Sums]:
@@ -201,7 +201,7 @@ async def waiting(connection: Any, company_id: str | None) -> dict[tuple[str, st
         " group by 1, 2, 3",
         company_id,
     )
-    return {(row[0], row[1], row[2]): Sums(*row[3:]) for row in rows}
+    return {(row[0], row[1], row[2]): Sums(*map(whole, row[3:])) for row in rows}
 
 
 async def listed(
@@ -386,7 +386,7 @@ async def _put(
         "  where t.company_id = $1 and t.posting_id = any($4) and t.connector = $2"
         "  and t.currency = $3 and t.settlement_id is null"
         "  returning t.posting_id, t.kind, t.amount_minor),"
-        f" x as (select {_SUMS}, sum(l.amount_minor)::bigint as total, count(*) as lines,"
+        f" x as (select {_SUMS}, sum(l.amount_minor) as total, count(*) as lines,"
         "  count(distinct l.posting_id) as postings from l)"
         f" update settlement s set {_ADD_SUMS}, net_minor = s.net_minor + x.total"
         " from x where s.company_id = $1 and s.id = $5 and x.lines > 0"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kassa.domain.principals import WalletUser
+from kassa.store.rows import whole
 
 
 async def users(
@@ -104,12 +105,12 @@ async def spent_today(
 
 async def holdings(connection: Any, company_id: str, user_id: str, account: str) -> list[Any]:
     """The user's money by currency: (currency, balance, reserved, spent today), minor units."""
-    rows: list[Any] = await connection.fetch(
+    rows = await connection.fetch(
         "select b.currency, b.balance_minor,"
         " coalesce((select sum(p.authorized_minor - p.captured_minor - p.released_minor)"
         "  from payment p where p.authorized_minor > p.captured_minor + p.released_minor"
         "  and p.company_id = $1"
-        "  and p.method = 'wallet' and p.instrument = $2 and p.currency = b.currency), 0)::bigint,"
+        "  and p.method = 'wallet' and p.instrument = $2 and p.currency = b.currency), 0),"
         " coalesce((select d.spent_minor from wallet_day d where d.company_id = $1"
         "  and d.account = $3 and d.currency = b.currency"
         "  and d.on_day = (statement_timestamp() at time zone 'UTC')::date), 0)"
@@ -118,7 +119,7 @@ async def holdings(connection: Any, company_id: str, user_id: str, account: str)
         user_id,
         account,
     )
-    return rows
+    return [(row[0], row[1], whole(row[2]), row[3]) for row in rows]
 
 
 async def add_spending(connection: Any, changes: Mapping[tuple[str, str, str], int]) -> None:

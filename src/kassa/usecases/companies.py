@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kassa.domain import ledger
-from kassa.domain.errors import InvalidRequest, NotFound
+from kassa.domain.errors import AmountTooLarge, InvalidRequest, NotFound
 from kassa.domain.ledger import Posting, PostingKind, balance_changes, wallet_account
-from kassa.domain.money import EXPONENT, Money, payable
+from kassa.domain.money import EXPONENT, LARGEST_SUM, Money, payable
 from kassa.domain.principals import Company, Mode
 from kassa.store import companies, payments, wallets
 from kassa.usecases.authenticate import hash_secret, key_name
@@ -247,7 +247,12 @@ async def top_up(core: Core, company_id: str, user_id: str, amount: Money) -> in
             raise NotFound(f"no such wallet user: {user_id!r}")
         key = (company_id, account, amount.currency)
         held = (await wallets.lock_balances(connection, [key])).get(key, 0)
-        _ = Money(held, amount.currency) + amount  # refused there when no balance can be so large
+        if held + amount.minor > LARGEST_SUM:
+            raise AmountTooLarge(
+                f"the balance would be {Money(held, amount.currency) + amount}, and no balance is"
+                f" more than {Money(LARGEST_SUM, amount.currency)}",
+                reason="amount_out_of_range",
+            )
         posting = Posting(
             company_id=company_id,
             id=core.new_id("po"),

@@ -26,6 +26,7 @@ class Content(StrEnum):
     WORD = "word"  # text with few different values
     NUMBER = "number"
     MINOR = "minor"  # whole minor units of the row's currency
+    SUM = "sum"  # likewise, and perhaps beyond 64 bits
     MAJOR = "major"  # the same amount with the currency's digits
     TIME = "time"  # an instant, in UTC
 
@@ -41,12 +42,15 @@ Row = Sequence[Cell]
 
 
 def _columns(words: str) -> tuple[Column, ...]:
-    """Read "name:content name:content …"; an amount is a MAJOR and a MINOR column."""
+    """Read "name:content name:content …"; an amount is a MAJOR and a MINOR
+    column, a total a MAJOR and a SUM column."""
     found: list[Column] = []
     for word in words.split():
         name, _, content = word.partition(":")
         if content == "amount":
             found += [Column(name, Content.MAJOR), Column(f"{name}_minor", Content.MINOR)]
+        elif content == "total":
+            found += [Column(name, Content.MAJOR), Column(f"{name}_minor", Content.SUM)]
         else:
             found.append(Column(name, Content(content)))
     return tuple(found)
@@ -78,7 +82,7 @@ class Page:
 
 
 TRIAL_BALANCE = _columns(
-    "account:text currency:word opening:amount debits:amount credits:amount closing:amount"
+    "account:text currency:word opening:total debits:total credits:total closing:total"
 )
 JOURNAL = _columns(
     "number:number posting_id:text at:time kind:word payment_id:text order_id:text cause:text"

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, BinaryIO, Protocol
 
@@ -91,6 +92,7 @@ _in_csv = {
     Content.WORD: _csv_text,
     Content.NUMBER: _csv_number,
     Content.MINOR: _csv_number,
+    Content.SUM: _csv_number,
     Content.MAJOR: _csv_major,
     Content.TIME: _csv_time,
 }
@@ -110,6 +112,7 @@ class _Parquet:
             Content.WORD: pyarrow.dictionary(pyarrow.int32(), pyarrow.string()),
             Content.NUMBER: pyarrow.int64(),
             Content.MINOR: pyarrow.int64(),
+            Content.SUM: pyarrow.decimal128(_DECIMAL_DIGITS, 0),
             Content.MAJOR: pyarrow.decimal128(_DECIMAL_DIGITS, _DECIMAL_PLACES),
             Content.TIME: pyarrow.timestamp("us", tz="UTC"),
         }
@@ -141,6 +144,8 @@ class _Parquet:
         values: Sequence[Any] = cells
         if column.content is Content.MAJOR:
             values = [cell.major if isinstance(cell, Money) else None for cell in cells]
+        elif column.content is Content.SUM:
+            values = [None if cell is None else Decimal(str(cell)) for cell in cells]
         elif column.content in _TEXTS:
             values = ["" if cell is None else str(cell) for cell in cells]
         if column.content is Content.WORD:

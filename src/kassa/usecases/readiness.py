@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from kassa.store import backlogs as backlogs_of
 from kassa.store import doubts as store
-from kassa.store import mailboxes, server
+from kassa.store import server
+from kassa.store.backlogs import Gauges
 from kassa.store.doubts import Doubt
-from kassa.store.mailboxes import Backlog
 from kassa.store.server import Demands
 from kassa.usecases.core import Core
 
@@ -20,8 +21,8 @@ class Readiness:
     """`checks`: each by name, "ok" or what is wrong."""
 
     checks: dict[str, str]
-    backlog: Backlog | None
-    doubts: Sequence[Doubt] = ()
+    backlog: Gauges | None
+    doubts: Sequence[Doubt] | None = ()
 
     @property
     def ready(self) -> bool:
@@ -31,23 +32,21 @@ class Readiness:
         """The backlog in Prometheus's text form."""
         if self.backlog is None:
             return "kassa_database_up 0\n"
-        return (
-            "kassa_database_up 1\n"
-            f"kassa_announcements_waiting {self.backlog.announcements}\n"
-            f"kassa_attempts_undecided {self.backlog.undecided}\n"
-            f"kassa_oldest_undecided_seconds {self.backlog.oldest_undecided_seconds}\n"
-            f"kassa_modifications_undecided {self.backlog.modifications}\n"
-            f"kassa_oldest_modification_seconds {self.backlog.oldest_modification_seconds}\n"
-            f"kassa_payments_with_surplus {self.backlog.surplus}\n"
-            f"kassa_disputes_open {self.backlog.disputes}\n"
-            f"kassa_provider_news_waiting {self.backlog.news}\n"
-            f"kassa_provider_news_lost {self.backlog.lost_news}\n" + self._in_doubt()
-        )
+        lines = ["kassa_database_up 1\n"]
+        lines += [
+            f'kassa_gauge_failed{{gauge="{name}"}} 1\n'
+            if value is None
+            else f"kassa_{name} {value}\n"
+            for name, value in self.backlog.items()
+        ]
+        if self.doubts is None:
+            lines.append('kassa_gauge_failed{gauge="doubt"} 1\n')
+        return "".join(lines) + self._in_doubt()
 
     def _in_doubt(self) -> str:
         """By account: for how long, and of how much, nobody knows what became of it."""
         oldest: dict[str, int] = {}
-        for one in self.doubts:
+        for one in self.doubts or ():
             oldest[one.account] = max(one.oldest_seconds, oldest.get(one.account, 0))
         lines = [
             f'kassa_doubt_oldest_seconds{{account="{account}"}} {seconds}\n'
@@ -55,7 +54,7 @@ class Readiness:
         ]
         lines += [
             f'kassa_doubt_minor{{account="{one.account}",currency="{one.currency}"}} {one.minor}\n'
-            for one in self.doubts
+            for one in self.doubts or ()
         ]
         return "".join(lines)
 
@@ -83,5 +82,6 @@ async def backlogs(core: Core) -> Readiness:
     Raises: ProviderUnavailable.
     """
     async with core.db.connection() as connection:
-        backlog = await mailboxes.backlog(connection)
-        return Readiness({"database": "ok"}, backlog, await store.doubts(connection, _CALL))
+        gauges = await backlogs_of.count(connection)
+        doubts = await store.doubts(connection, _CALL)
+        return Readiness({"database": "ok"}, gauges, doubts)

@@ -1,13 +1,24 @@
 """Settlements: gather what moved at each provider account, and follow its payout to the bank."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from kassa.domain.errors import IllegalTransition, InvalidRequest, NotFound
+import structlog
+
+from kassa.domain.errors import (
+    AmbiguousCommit,
+    AmountTooLarge,
+    IllegalTransition,
+    InProgress,
+    InvalidRequest,
+    NotFound,
+    ProviderUnavailable,
+)
 from kassa.domain.ledger import Entry, Posting, PostingKind
 from kassa.domain.lifecycle import SettlementStatus
+from kassa.domain.money import LARGEST_SUM, Money
 from kassa.domain.settlements import (
     Line,
     PaymentShare,
@@ -20,6 +31,7 @@ from kassa.store import settlements as store
 from kassa.store.settlements import PutIntoPayout
 from kassa.usecases.core import Core
 
+_log = structlog.get_logger("kassa.settlements")
 _PAGE = 5_000
 _MOST_LISTED = 1_000
 _START = ("", 0)
@@ -30,23 +42,59 @@ async def close_settlements(
 ) -> list[Settlement]:
     """Gather what moved, from before `until`, and close a settlement for each account.
 
-    One transaction. An account where nothing moved is left alone, so that running it again, or
+    Each account is a transaction of its own: one that cannot be closed is told of and left, and
+    the others go on. An account where nothing moved is left alone, so that running it again, or
     twice at once, is harmless. A payment that commits meanwhile waits for the next one.
-    Raises: NotFound.
+    Raises: NotFound; for one company also what its last account that failed raised.
     """
     if company_id is not None:
         await _known(core, company_id)
-    async with core.db.transaction(long=True) as connection:
+    async with core.db.connection(long=True) as connection:
         wanted = [company_id] if company_id else await store.companies_waiting(connection)
-        await store.lock(connection, wanted)
-        now = await payments.clock(connection)
         accounts = await store.accounts_waiting(connection, wanted, until)
+    closed: list[Settlement] = []
+    failure: Exception | None = None
+    for account in accounts:
+        try:
+            closed += await _close(core, account, until)
+        except (ProviderUnavailable, InProgress, AmbiguousCommit):
+            raise  # of the database, and so of every account
+        except Exception as error:  # noqa: BLE001 - one account's trouble is not the others'
+            _log.exception("settlement stays open", company=account[0], account=account[1])
+            failure = error
+    if failure is not None and company_id is not None:
+        raise failure
+    return closed
+
+
+async def _close(
+    core: Core, account: tuple[str, str, str], until: datetime | None
+) -> list[Settlement]:
+    async with core.db.transaction(long=True) as connection:
+        await store.lock(connection, [account[0]])
+        now = await payments.clock(connection)
+        accounts = await store.accounts_waiting(connection, [account[0]], until)
+        accounts = [one for one in accounts if one == account]
         ready = await _open_for(core, connection, accounts, now)
         sums = await store.gather(connection, ready, until)
         closed = [one.close(sums.get(one.id, Sums()), at=now) for one in ready]
+        for one in closed:
+            _refuse_too_large(one)
         await store.save(connection, closed)
         await store.add(connection, [_next(core, one, now) for one in closed])
     return closed
+
+
+def _refuse_too_large(settlement: Settlement) -> None:
+    """Raises: AmountTooLarge; then nothing is gathered."""
+    largest = max(abs(minor) for minor in (*astuple(settlement.sums), settlement.net.minor))
+    if largest > LARGEST_SUM:
+        raise AmountTooLarge(
+            f"what waits at {settlement.connector} comes to {settlement.net}, and no settlement is"
+            f" of more than {Money(LARGEST_SUM, settlement.currency)}: settle it in parts,"
+            " with an earlier end",
+            reason="amount_out_of_range",
+        )
 
 
 async def _known(core: Core, company_id: str) -> None:

@@ -1,12 +1,16 @@
 """What nobody but a person can put right, or find out, becomes a work item."""
 
+import structlog
+
 from kassa.domain.questions import NEEDS_REVIEW
 from kassa.domain.reports import BreakClass
 from kassa.store import doubts, modifications
+from kassa.store.modifications import Stuck
 from kassa.store.reconciliation import BreakRow, insert_breaks
 from kassa.usecases.core import Core
 from kassa.usecases.return_surplus import MOST_TRIES
 
+_log = structlog.get_logger("kassa.breaks")
 _WORDS = {
     BreakClass.DOUBLE_PAID: "refunded, and taken back by the payer's bank as well: tell the bank,"
     " with the refund as evidence",
@@ -23,25 +27,29 @@ async def report_stuck_money(core: Core, limit: int = 1_000) -> int:
 
     Once of each, however often this runs; returns how many are new.
     """
-    opened = 0
-    async with core.db.transaction(long=True) as connection:
+    async with core.db.connection(long=True) as connection:
         found = await modifications.stuck(connection, MOST_TRIES, limit)
         found += await doubts.long_undecided(connection, NEEDS_REVIEW, limit)
-        for company_id in sorted({one.company_id for one in found}):
-            rows = [
-                BreakRow(
-                    id=core.new_id("br"),
-                    problem=one.problem,
-                    connector=one.connector,
-                    details=_WORDS[BreakClass(one.problem)],
-                    payment_id=one.payment_id,
-                    cause=one.cause,
-                    currency=one.currency,
-                    expected_minor=0,
-                    found_minor=one.minor,
-                )
-                for one in found
-                if one.company_id == company_id
-            ]
-            opened += len(await insert_breaks(connection, company_id, rows))
+    opened = 0
+    for company_id in sorted({one.company_id for one in found}):
+        rows = [_break(core, one) for one in found if one.company_id == company_id]
+        try:
+            async with core.db.transaction(long=True) as connection:
+                opened += len(await insert_breaks(connection, company_id, rows))
+        except Exception:  # noqa: BLE001 - one company's trouble is not the others'
+            _log.exception("breaks could not be opened", company=company_id)
     return opened
+
+
+def _break(core: Core, one: Stuck) -> BreakRow:
+    return BreakRow(
+        id=core.new_id("br"),
+        problem=one.problem,
+        connector=one.connector,
+        details=_WORDS[BreakClass(one.problem)],
+        payment_id=one.payment_id,
+        cause=one.cause,
+        currency=one.currency,
+        expected_minor=0,
+        found_minor=one.minor,
+    )

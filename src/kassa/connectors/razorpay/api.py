@@ -149,7 +149,7 @@ def money(fields: Entity, name: str = "amount") -> Money | None:
     if minor is None:
         return None
     try:
-        return Money(minor, word(fields, "currency"))
+        return Money.from_minor(minor, word(fields, "currency"))
     except InvalidRequest:
         return None
 

@@ -34,7 +34,7 @@ def amount_of(text: str, currency: str) -> Money:
     is_plain = _PLAIN.get(currency)
     if is_plain is None or is_plain(text) is None:
         return Money.from_major(text, currency)
-    return Money(int(text.replace(".", "", 1)), currency)
+    return Money.from_minor(int(text.replace(".", "", 1)), currency)
 
 
 def amounts_with(decimal: str) -> AmountReader:

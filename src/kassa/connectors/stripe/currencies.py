@@ -37,7 +37,7 @@ def from_stripe(units: int, currency: str) -> Money:
     minor = _shifted(units, EXPONENT[code] - decimals(code))
     if minor is None:
         raise InvalidRequest(f"{code} has no such fraction", reason="amount_precision")
-    return Money(minor, code)
+    return Money.from_minor(minor, code)
 
 
 def _shifted(units: int, places: int) -> int | None:

@@ -53,7 +53,7 @@ class Said:
         if not _VALUE.fullmatch(text):
             return None
         try:
-            return Money(int(text), amount.word("currency"))
+            return Money.from_minor(int(text), amount.word("currency"))
         except InvalidRequest:
             return None
 

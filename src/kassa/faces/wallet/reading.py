@@ -207,7 +207,7 @@ def read_amount(sent: Amount, field: str) -> Money:
             field=f"{field}.value",
             reason="amount_invalid",
         )
-    return Money(int(value), sent.currency)
+    return Money.from_minor(int(value), sent.currency)
 
 
 def _read_expiry(text: str | UnsetType) -> datetime | None:
