@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -87,6 +88,33 @@ async def test_the_workers_show_operators_what_payers_are_not_shown(
 
     assert "kassa_database_up 1" in metrics
     assert ready["checks"]["database"] == "ok"
+
+
+async def test_the_workers_work_when_the_operators_port_is_taken(
+    database_url: str, reachable_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "_PORT_PAUSE_SECONDS", 0.1)
+    stop = asyncio.Event()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        settings = Settings(data_dir=str(reachable_dir), ops_port=port)
+        working = asyncio.create_task(
+            process.run_workers(settings, database_url, stop, is_first=True)
+        )
+        await asyncio.sleep(1)
+        assert not working.done()
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+        for _ in range(200):
+            try:
+                async with session.get("/livez") as answer:
+                    alive = answer.status
+                break
+            except OSError:
+                await asyncio.sleep(0.05)
+    stop.set()
+    await asyncio.wait_for(working, 15)
+
+    assert alive == 200
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,18 @@ async def listen(
     await serving
 
 
+def is_taken(host: str, port: int) -> bool:
+    """Whether nobody else may listen there. The server itself would share a port with another
+    process of the same user, as several of ours do."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return True
+    return False
+
+
 def _allowed_files() -> int:
     """As many connections as wanted, or as the system lets us have open files for."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -10,10 +10,11 @@ from contextlib import AsyncExitStack, suppress
 
 import structlog
 import uvloop
+from starlette.types import ASGIApp
 
 from kassa import app, demo, demo_providers, observe
 from kassa.cli import children
-from kassa.cli.connections import Connections, listen
+from kassa.cli.connections import Connections, is_taken, listen
 from kassa.domain.errors import KassaError, ProviderUnavailable
 from kassa.faces import peer
 from kassa.settings import Settings
@@ -21,6 +22,7 @@ from kassa.workers.rounds import make_rounds
 
 _PATIENCE_SECONDS = 20.0  # seconds, not money: PostgreSQL may be recovering from a crash
 _GLANCE_SECONDS = 0.1  # seconds, not money
+_PORT_PAUSE_SECONDS = 10.0  # seconds, not money
 
 
 async def serve_http(
@@ -70,8 +72,19 @@ async def run_workers(
             return
         # Here, and not where payers are served: who looks takes no time from who pays, and sees
         # what is wrong when the doors are overrun.
-        looked_at = listen(app.ops_app(core), settings.ops_host, settings.ops_port, stop)
-        await asyncio.gather(rounds, looked_at)
+        await asyncio.gather(rounds, _show_operators(app.ops_app(core), settings, stop))
+
+
+async def _show_operators(target: ASGIApp, settings: Settings, stop: asyncio.Event) -> None:
+    """Work goes on without being looked at: a port that somebody took costs no payment."""
+    while not stop.is_set():
+        if is_taken(settings.ops_host, settings.ops_port):
+            log = structlog.get_logger("kassa.process")
+            log.error("operators cannot be served", host=settings.ops_host, port=settings.ops_port)
+        else:
+            await listen(target, settings.ops_host, settings.ops_port, stop)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _PORT_PAUSE_SECONDS)
 
 
 async def _wait_for_demo(settings: Settings, stop: asyncio.Event) -> None:
