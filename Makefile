@@ -35,7 +35,7 @@ check: install ## Check format, lint, types, import layers and tidiness
 	$(BIN)/ruff check .
 	$(BIN)/mypy src
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m pytest -q tests/test_tidy.py
+	$(BIN)/python -m pytest -q tests/test_tidy.py tests/test_deadlines.py
 
 bench: install ## Measure, and write bench/RESULTS.md and bench/results.json
 	@$(BIN)/python -m bench $(ARGS)

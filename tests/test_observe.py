@@ -13,6 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 from tests.asgi import Client
 
 from kassa import app, observe
+from kassa.domain.errors import AmbiguousCommit, ProviderUnavailable
 from kassa.settings import Settings
 from kassa.usecases.core import Core
 
@@ -66,6 +67,26 @@ def lines() -> Iterator[Any]:
 
     yield read
     structlog.reset_defaults()
+
+
+def test_trouble_that_passes_leaves_no_traceback(
+    lines: Any,
+) -> None:
+    log = structlog.get_logger()
+    for error in (
+        ProviderUnavailable("no database", reason="database_unavailable"),
+        AmbiguousCommit("the connection broke during COMMIT"),
+        RuntimeError("our bug"),
+    ):
+        try:
+            raise error
+        except Exception:
+            log.exception("chore failed")
+
+    passing, bug = lines()  # the first has had its line where the database is
+    assert passing["why"] == "ambiguous_commit"
+    assert "exception" not in passing
+    assert "our bug" in bug["exception"]
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kassa.domain.errors import DATABASE_UNAVAILABLE, RETRYABLE, KassaError
 from kassa.domain.principals import Mode
 from kassa.faces.edge import REQUEST_ID
 from kassa.usecases.ids import new_id
@@ -114,6 +115,7 @@ def configure_logs(process: str, level: str) -> None:
     """One JSON object per line on standard error; nothing secret in it."""
     structlog.configure(
         processors=[
+            calm_passing_trouble,
             structlog.processors.format_exc_info,
             hide_secrets,
             # What follows is our own, and need not be searched.
@@ -129,6 +131,19 @@ def configure_logs(process: str, level: str) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(stream=sys.stderr, level=logging.ERROR, format="%(message)s")
+
+
+def calm_passing_trouble(_: Any, __: str, event: Any) -> Any:
+    """What passes by itself has a reason and no traceback; and the database's own trouble has had
+    its line, one in a second, while everybody who met it would write another."""
+    told = event.get("exc_info")
+    error = sys.exc_info()[1] if told is True else told
+    if isinstance(error, KassaError) and error.code in RETRYABLE:
+        if error.reason == DATABASE_UNAVAILABLE:
+            raise structlog.DropEvent
+        event["exc_info"] = None
+        event["why"] = error.reason
+    return event
 
 
 def _to_json(event: Any, default: Any = repr, **_: Any) -> bytes:

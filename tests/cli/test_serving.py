@@ -1,10 +1,15 @@
 """Where the demo's simulator listens, and what other commands know of a running server."""
 
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+from tests.e2e.server import free_ports
 
 from kassa.cli import serving
 from kassa.cli.serving import Addresses
@@ -85,3 +90,33 @@ def test_a_command_speaks_of_the_address_where_the_server_runs() -> None:
     assert (beside.url, beside.simulator_url) == (running.base_url, "http://127.0.0.1:8090")
     assert named.url == "https://pay.example.org"
     assert serving.as_served(Settings(), Addresses("app", "owner")) == Settings()
+
+
+def test_with_real_money_it_does_not_start_on_a_database_that_may_lose_commits(
+    tmp_path: Path, owner_url: str
+) -> None:
+    port, grpc_port = free_ports(2)
+    settings = {
+        "KASSA_LIVE": "1",
+        "KASSA_BASE_URL": "https://pay.example.org",
+        "KASSA_DATABASE_URL": owner_url,
+        "KASSA_DATABASE_STANDBY_NAMES": "one",  # the server of the tests has none
+        "KASSA_DATA_DIR": str(tmp_path),
+        "KASSA_PORT": str(port),
+        "KASSA_GRPC_PORT": str(grpc_port),
+    }
+
+    for command in (["serve"], ["work"], ["verify"]):
+        ended = subprocess.run(
+            [sys.executable, "-m", "kassa.cli", *command],
+            env={**os.environ, **settings},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+        assert ended.returncode == 2, ended.stderr
+        assert "live mode takes no money on this database: " in ended.stderr
+        assert "ALTER SYSTEM SET" in ended.stderr or "make them alike" in ended.stderr
+        assert "Traceback" not in ended.stderr

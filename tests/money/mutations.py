@@ -49,7 +49,7 @@ MUTATIONS = (
     _one(
         "orders are not locked",
         f"{MODIFY}::test_fifty_refunds_at_once_on_two_processes_stay_within_bounds",
-        ("store/payments.py", " order by o.company_id, o.id for update of o", ""),
+        ("store/payments.py", "   order by o.company_id, o.id for update of o skip locked)", ")"),
     ),
     _one(
         "the row's bounds on refunds are gone",

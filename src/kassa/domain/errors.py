@@ -100,6 +100,9 @@ class AmbiguousCommit(KassaError):
     code = "ambiguous_commit"
 
 
+DATABASE_UNAVAILABLE = "database_unavailable"
+"""The reason of a ProviderUnavailable that is the database's."""
+
 RETRYABLE = frozenset(
     {"in_progress", "rate_limited", "overloaded", "provider_unavailable", "ambiguous_commit"}
 )

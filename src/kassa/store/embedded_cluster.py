@@ -44,7 +44,7 @@ unix_socket_directories = '{sockets}'
 unix_socket_permissions = 0700
 hba_file = '{hba}'
 ident_file = '{ident}'
-max_connections = 60
+max_connections = 100
 
 # What was acknowledged is on the disk.
 fsync = {durable}

@@ -15,6 +15,7 @@ from pathlib import Path
 STATE_DIR = Path("/var/lib/kassa")
 SOCKET_PORT = 5432  # only a part of the socket's file name: nothing listens on the network
 _SOCKET_PATH_LIMIT = 107  # bytes, sockaddr_un.sun_path less its final NUL
+_PATIENCE = 600.0  # seconds, not money: making a cluster writes a lot, and disks can be slow
 _PREFERRED_USERS = ("postgres", "nobody")  # for root, which PostgreSQL refuses to run as
 
 
@@ -41,22 +42,31 @@ class Runner:
         text: str | None = None,
         preexec: Callable[[], None] | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a short command as this user, with an empty environment, and wait for it."""
-        return subprocess.run(
-            argv,
-            check=False,
-            input=text,
-            stdin=subprocess.DEVNULL if text is None else None,
-            capture_output=True,
-            text=True,
-            cwd="/",
-            env=plain_environment(),
-            start_new_session=True,
-            preexec_fn=preexec,
-            user=self.switch_uid,
-            group=self.switch_gid,
-            extra_groups=self.switch_groups,
-        )
+        """Run a short command as this user, with an empty environment, and wait for it.
+
+        Raises: EmbeddedPostgresError when it does not end.
+        """
+        try:
+            return subprocess.run(
+                argv,
+                check=False,
+                input=text,
+                stdin=subprocess.DEVNULL if text is None else None,
+                capture_output=True,
+                text=True,
+                cwd="/",
+                env=plain_environment(),
+                start_new_session=True,
+                preexec_fn=preexec,
+                user=self.switch_uid,
+                group=self.switch_gid,
+                extra_groups=self.switch_groups,
+                timeout=_PATIENCE,
+            )
+        except subprocess.TimeoutExpired:
+            raise EmbeddedPostgresError(
+                f"{argv[0]} did not end within {_PATIENCE:.0f} seconds and was stopped."
+            ) from None
 
     # subprocess takes None for "do not switch"; an ordinary user is not allowed to ask for more.
     @property

@@ -6,7 +6,12 @@ from collections.abc import Callable
 import asyncpg
 import structlog
 
-from kassa.domain.errors import InProgress, KassaError, ProviderUnavailable
+from kassa.domain.errors import (
+    DATABASE_UNAVAILABLE,
+    InProgress,
+    KassaError,
+    ProviderUnavailable,
+)
 
 _log = structlog.get_logger("kassa.database")
 _QUIET_SECONDS = 1.0  # seconds, not money
@@ -24,8 +29,6 @@ _LOST = (
     asyncpg.InternalClientError,
     OSError,
 )
-
-DATABASE_UNAVAILABLE = "database_unavailable"
 
 
 class Complaints:
