@@ -70,7 +70,7 @@ COMMANDS = (
 # Arguments of `kassa serve`, settings from the environment, and what the sentence must say.
 # fmt: off
 REFUSED: list[tuple[tuple[str, ...], dict[str, str], str]] = [
-    ((), {"KASSA_PROT": "8080"}, "KASSA_PROT is not a setting; known are KASSA_"),
+    ((), {"KASSA_PROT": "8080"}, "KASSA_PROT is not a setting; most like it are KASSA_PORT"),
     ((), {"KASSA_PORT": "abc"}, "KASSA_PORT='abc' is not a whole number"),
     ((), {"KASSA_PORT": "8080.5"}, "KASSA_PORT='8080.5' is not a whole number"),
     ((), {"KASSA_DEMO": "maybe"}, "KASSA_DEMO='maybe' is not true or false"),

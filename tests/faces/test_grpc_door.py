@@ -1,6 +1,7 @@
 """What every gRPC call passes, over real connections to the server as it is served."""
 
 import asyncio
+import gc
 import io
 import json
 import os
@@ -120,6 +121,23 @@ async def test_memory_stays_flat_under_messages_made_of_nothing(channel, key, wi
         await refused(channel, LIST, data, metadata)
 
     assert resident() - before < 64 * 1024 * 1024  # the client's own buffers are in it, too
+
+
+async def test_a_message_that_was_refused_is_not_kept(channel, key):
+    data = empty_ids(10)
+    gc.collect()
+    gc.disable()
+    before = kept_messages()
+    try:
+        for _ in range(3):
+            await refused(channel, LIST, data, key)
+        await soon(lambda: kept_messages() <= before)
+    finally:
+        gc.enable()
+
+
+def kept_messages() -> int:
+    return sum(type(one) is payment_pb2.ListPaymentsRequest for one in gc.get_objects())
 
 
 def resident() -> int:

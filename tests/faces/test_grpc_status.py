@@ -93,8 +93,7 @@ async def serving(work: Callable[[], Awaitable[bytes]]) -> AsyncIterator[Any]:
     """A method over a real connection whose whole work is `work`."""
 
     async def method(request: bytes, context: Any) -> bytes:
-        async with grpc_status.told(context):
-            return await work()
+        return await grpc_status.told(context, work())
 
     server = grpc.aio.server()
     handler = grpc.method_handlers_generic_handler(

@@ -113,7 +113,7 @@ async def test_who_shows_no_credential_is_counted_by_address(
     provider = [await client.request("GET", "/providers/x/pay/y") for _ in range(4)]
 
     assert [page.status for page in pages] == [404, 404, 404, 429]
-    assert [page.status for page in books] == [200, 200, 200, 429]
+    assert [page.status for page in books] == [401, 401, 401, 429]
     assert [page.status for page in provider] == [404, 404, 404, 429]
     for last in (pages[3], books[3], provider[3]):
         assert last.headers["retry-after"] == "1"

@@ -25,8 +25,10 @@ from tests.faces.wallet.calls import Merchant
 
 from kassa import app, criticality
 from kassa.domain.brakes import Criticality
+from kassa.domain.principals import Mode
 from kassa.faces.wallet import signature
 from kassa.settings import Settings
+from kassa.usecases import companies
 from kassa.usecases.admission import Admission
 from kassa.usecases.core import Core
 from kassa_protos.orders.v1 import orders_pb2
@@ -59,17 +61,28 @@ async def test_a_company_has_so_many_calls_at_once_and_gets_its_places_back(
         assert (await ASK["gateway"](client, demo)).status == 404
 
 
+async def a_live_key(core: Core) -> str:
+    """A key of a company with a live side, which this installation serves from now on."""
+    core.policy = dataclasses.replace(core.policy, live=True)
+    wanted = companies.NewCompany(
+        id="cmp_real", business_id="biz_real", name="Real", currency="EUR", mode=Mode.LIVE
+    )
+    company = await companies.add_company(core, wanted)
+    await companies.put_api_key(core, company, key := f"sk_live_real_{'c' * 43}")
+    return key
+
+
 async def test_when_there_is_too_much_to_do_money_and_notifications_get_through(
     core: Core, settings: Settings, client: Client, demo: Any, merchant: Merchant, doorman: Doorman
 ) -> None:
     doorman.limit(process_calls=1)
-    core.policy = dataclasses.replace(core.policy, live=True)
-    async with under_way(core, settings, "/gateway/payment-requests", bearer(demo.api_key)):
+    key = await a_live_key(core)
+    async with under_way(core, settings, "/gateway/payment-requests", bearer(key)):
         shed = {face: await ASK[face](client, demo) for face in ASK}
         listed = await client.request("POST", "/v1/payments:list", headers=bearer(demo.api_key))
         page = await client.request("GET", "/pay/sess_nothing")
         paid = await client.request(
-            "POST", "/gateway/payment-requests", headers=bearer(demo.api_key), content=b"{}"
+            "POST", "/gateway/payment-requests", headers=bearer(key), content=b"{}"
         )
         told = await notify(client, settings)
         alive = await client.request("GET", "/livez")
@@ -87,10 +100,10 @@ async def test_the_test_side_is_given_up_first(
     core: Core, settings: Settings, client: Client, demo: Any, doorman: Doorman
 ) -> None:
     doorman.limit(process_calls=5)
+    key = await a_live_key(core)
     async with under_way(core, settings, "/gateway/payment-requests", bearer(demo.api_key), 4):
         test = await ASK["business"](client, demo)
-        core.policy = dataclasses.replace(core.policy, live=True)
-        live = await ASK["business"](client, demo)
+        live = await client.request("GET", "/v1/payment/pay_none", headers=bearer(key))
         told = await notify(client, settings)
 
     assert (test.status, live.status, told.status) == (503, 404, 401)

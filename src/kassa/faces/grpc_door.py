@@ -156,11 +156,13 @@ def _work_of(handler: Any) -> Work:
 
 
 async def _only(deserialize: Callable[[bytes], Any], context: Context) -> Any:
-    async with told(context):
+    async def read() -> Any:
         try:
             return deserialize(await read_message(context))
         except DecodeError:
             raise malformed() from None
+
+    return await told(context, read())
 
 
 async def read_message(context: Context) -> bytes:

@@ -71,14 +71,16 @@ def _served(
     kind = message_factory.GetMessageClass(method.input_type)
     traits = criticality.OF[f"{face.service.full_name}/{method.name}"]
 
+    async def answer(context: Context) -> bytes:
+        face.admission.enter(traits)
+        call = await _announced(face, context)
+        said = await work(_parsed(kind, await read_message(context)), call)
+        if call.said:
+            await context.send_initial_metadata(tuple(call.said.items()))
+        return said.SerializeToString()
+
     async def handle(_: Any, context: Context) -> bytes:
-        async with told(context, face.tell):
-            face.admission.enter(traits)
-            call = await _announced(face, context)
-            answer = await work(_parsed(kind, await read_message(context)), call)
-            if call.said:
-                await context.send_initial_metadata(tuple(call.said.items()))
-            return answer.SerializeToString()
+        return await told(context, answer(context), face.tell)
 
     return handle
 

@@ -1,9 +1,9 @@
 """Errors of the gRPC faces: every KassaError as a google.rpc.Status, on gRPC and as JSON."""
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import grpc.aio
 import structlog
@@ -59,6 +59,7 @@ HTTP_STATUS: Mapping[int, int] = {
 }
 """The HTTP status of each gRPC code. Source: grpc-gateway v2, runtime/errors.go."""
 
+_T = TypeVar("_T")
 _CHALLENGE = 'Bearer realm="kassa", Basic realm="kassa"'
 _MESSAGE_LIMIT = 1000  # a gRPC status travels in headers, where 8 KiB is all there is
 _log = structlog.get_logger("kassa.faces")
@@ -144,29 +145,31 @@ def trailing() -> tuple[tuple[str, str], ...]:
     return (*own, *side, *(visit.headers() if visit is not None else ()))
 
 
-@asynccontextmanager
 async def told(
     context: "grpc.aio.ServicerContext[Any, Any]",
+    work: Awaitable[_T],
     tell: Callable[[KassaError], status_pb2.Status] = status_of,
-) -> AsyncIterator[None]:
-    """End the call with the status of what is raised inside; of our own bugs, without their cause.
+) -> _T:
+    """What `work` gives; or end the call with the status of what it raises, of our own bugs without
+    their cause.
 
-    A caller that gives up or whose deadline passes cancels what runs inside, as grpc.aio does.
+    A caller that gives up or whose deadline passes cancels the work, as grpc.aio does.
     """
     if edge.REQUEST_ID.get() == "-":
         edge.REQUEST_ID.set(uuid.uuid4().hex)
     try:
-        yield
+        return await work
     except KassaError as error:
         status = tell(error)
     except Exception:  # noqa: BLE001 - our own bugs are logged, and told without their cause
         request_id = edge.REQUEST_ID.get()
         _log.exception("unexpected", request_id=request_id)
         status = tell(KassaError(f"internal error; quote request id {request_id}"))
-    else:
-        return
+    # Outside of the handlers above: what abort raises lives in grpc.aio until the next collection
+    # of garbage, and would keep the error that it was raised in, with its frames and the message.
     ended = rpc_status.to_status(status)
     said = (*ended.trailing_metadata, *trailing())
     # gRPC may have ended the call itself: a message that is too large, a caller who is gone.
     with suppress(grpc.aio.InternalError, grpc.aio.UsageError):
         await context.abort(ended.code, ended.details, said)
+    raise grpc.aio.AbortError("the call has ended")
