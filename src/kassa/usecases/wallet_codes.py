@@ -80,10 +80,10 @@ def _is_right(code: WalletCode, shown: Presented, now: datetime) -> bool:
 
 
 def _blamed(shown: Presented, code: WalletCode | None, subjects: list[Subject]) -> set[Subject]:
-    """Whoever shows what was a code once has not guessed it: it is its user who is being tried."""
-    if code is None:
-        return set(subjects)
-    return {(code.company_id, f"user:{code.user_id}"), *(subjects if shown.user_id else ())}
+    """Whoever shows what was a code once, and names nobody, has not guessed it. Were it counted, a
+    merchant could stop a user by showing their spent code again and again, and slow payers a
+    merchant."""
+    return set(subjects) if code is None or shown.user_id else set()
 
 
 def _subjects(shown: Presented) -> list[Subject]:
