@@ -1,5 +1,6 @@
 """What a caller who is limited sees on each face, and whom it does not harm."""
 
+import dataclasses
 import json
 import math
 from collections import Counter
@@ -205,6 +206,22 @@ async def test_every_face_brakes_who_guesses(
         assert "signature" not in last.headers  # which would cost more than all else
     else:
         assert [answers[0].status, answers[5].status] == [401, 429]
+
+
+@pytest.mark.parametrize("face", GRPC)
+async def test_over_grpc_who_guesses_is_braked_too(
+    face: str, core: Core, settings: Settings, demo: Any, doorman: Doorman
+) -> None:
+    doorman.limit(wrong_credentials=3)
+    wrong_one = dataclasses.replace(
+        demo, api_key=f"sk_none_{'a' * 43}", orders_client_secret="nothing"
+    )
+    async with calling(core, settings) as channel:
+        errors = [await ended(channel, face, wrong_one) for _ in range(5)]
+
+    codes = [error.code() for error in errors]
+    assert codes == [grpc.StatusCode.UNAUTHENTICATED] * 3 + [grpc.StatusCode.RESOURCE_EXHAUSTED] * 2
+    assert pause_in(errors[4]) == 1
 
 
 async def test_a_credential_proved_before_is_not_harmed_by_a_guesser_at_its_address(

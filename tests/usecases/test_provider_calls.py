@@ -12,7 +12,14 @@ from kassa.connectors.base import Captured, Connector, Declined, InDoubt, NotSen
 from kassa.domain.money import Money
 from kassa.usecases import provider_calls
 from kassa.usecases.core import Core
-from kassa.usecases.provider_calls import Breaker, Task, ask_provider, deadline, is_resting
+from kassa.usecases.provider_calls import (
+    Breaker,
+    Task,
+    ask_provider,
+    deadline,
+    is_resting,
+    seconds_of_rest,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -117,6 +124,8 @@ async def test_refusals_do_not_open_it_and_silence_does() -> None:
 
     assert not is_resting(core, "good", Task.CHARGE)
     assert is_resting(core, "sick", Task.CHARGE)
+    assert 8 <= seconds_of_rest(core, "sick", Task.CHARGE) <= 12
+    assert seconds_of_rest(core, "good", Task.CHARGE) == 0
     assert isinstance(await ask_provider(core, "sick", Task.CHARGE, saying(_PAID)), NotSent)
     assert await ask_provider(core, "sick", Task.QUERY, saying(_PAID)) == _PAID
     assert await ask_provider(core, "good", Task.CHARGE, saying(_PAID)) == _PAID

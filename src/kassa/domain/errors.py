@@ -89,9 +89,21 @@ class Overloaded(RateLimited):
 
 
 class ProviderUnavailable(KassaError):
-    """The provider cannot be reached and nothing was sent to it."""
+    """The provider cannot be reached and nothing was sent to it. `retry_after_seconds`: until when
+    it will not be tried either, where that is known."""
 
     code = "provider_unavailable"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: str | None = None,
+        reason: str | None = None,
+        retry_after_seconds: int = 1,
+    ):
+        super().__init__(message, field=field, reason=reason)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class AmbiguousCommit(KassaError):

@@ -20,6 +20,7 @@ from kassa.domain.errors import (
     RETRYABLE,
     InvalidRequest,
     KassaError,
+    ProviderUnavailable,
     RateLimited,
     Unauthenticated,
 )
@@ -308,7 +309,7 @@ def _deadline_of(request: Request) -> float | None:  # seconds, not money
 
 def pause_of(error: KassaError) -> int | None:
     """Seconds after which the same request may be sent again; None where that does not help."""
-    if isinstance(error, RateLimited):
+    if isinstance(error, RateLimited | ProviderUnavailable):
         return error.retry_after_seconds
     return _A_MOMENT if error.code in RETRYABLE else None
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import ceil
 from typing import TypeVar
 
 import structlog
@@ -150,6 +151,12 @@ def _is_outside(core: Core, account: str) -> bool:
 def is_resting(core: Core, account: str, task: Task) -> bool:
     """Whether calls to it are not made at the moment, because its provider did not answer."""
     return _lane(core, account, task).breaker.is_open
+
+
+def seconds_of_rest(core: Core, account: str, task: Task) -> int:
+    """How long no call to it will be made because it did not answer; 0 when one would be now."""
+    breaker = _lane(core, account, task).breaker
+    return max(0, ceil(breaker.open_until - breaker.clock()))
 
 
 async def ask_provider(

@@ -27,7 +27,7 @@ from kassa.usecases.core import Core
 from kassa.usecases.learn import learn
 from kassa.usecases.plain_news import write_outcome
 from kassa.usecases.provider_accounts import require_serving
-from kassa.usecases.provider_calls import Task, ask_provider
+from kassa.usecases.provider_calls import Task, ask_provider, seconds_of_rest
 
 PAYER = "payer"
 """The actor of what somebody did who has the payment's address, and no credentials."""
@@ -110,7 +110,12 @@ async def _call(core: Core, wanted: Submission, started: _Started, attempt: Atte
             break
         attempt = after[0]
     if isinstance(outcome, NotSent):
-        raise ProviderUnavailable("the provider cannot be reached and nothing was sent; try again")
+        accounts = (wanted.connector, *wanted.fallbacks)
+        rest = min(seconds_of_rest(core, account, Task.CHARGE) for account in accounts)
+        raise ProviderUnavailable(
+            "the provider cannot be reached and nothing was sent; try again",
+            retry_after_seconds=max(1, rest),
+        )
     return payment
 
 
