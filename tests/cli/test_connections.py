@@ -12,8 +12,9 @@ from starlette.types import Receive, Scope, Send
 from tests.e2e.server import free_ports
 
 from kassa.cli.connections import HEAD_BYTES, Connections, listen
+from kassa.domain.errors import KassaError
 from kassa.faces import peer
-from kassa.faces.intake import Intake
+from kassa.faces.intake import GIVEN_UP, Intake
 
 pytestmark = pytest.mark.anyio
 
@@ -24,9 +25,13 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     """Reads the whole body; on /hang it never answers."""
     if scope["path"] == "/hang":
         await asyncio.sleep(60)
-    while (await receive()).get("more_body"):
-        pass
-    await send({"type": "http.response.start", "status": 200, "headers": []})
+    status = 200
+    try:
+        while (await receive()).get("more_body"):
+            pass
+    except KassaError:
+        status = 400
+    await send({"type": "http.response.start", "status": status, "headers": []})
     await send({"type": "http.response.body", "body": b"ok"})
 
 
@@ -93,6 +98,26 @@ async def test_a_body_that_ends_early_costs_its_sender_the_connection(port: int)
     )
 
     assert all(took < 5 for _, took in found)
+    assert {answer[:12] for answer, _ in found} == {b"HTTP/1.1 408"}
+
+
+async def test_what_was_given_up_and_is_still_open_is_closed_all_the_same() -> None:
+    async def gives_up(scope: Scope, receive: Receive, send: Send) -> None:
+        scope[GIVEN_UP] = True
+
+    with socket.create_server(("127.0.0.1", 0)) as listening, ExitStack() as stack:
+        port = listening.getsockname()[1]
+        connections = Connections(gives_up, port)
+        one, other = (stack.enter_context(connected("127.0.0.1", port)) for _ in range(2))
+        kept = [stack.enter_context(listening.accept()[0]) for _ in range(2)]
+        scope = {"type": "http", "client": one.getsockname()}
+        await connections(scope, None, None)  # type: ignore[arg-type]
+
+        at_once = connections.close_surplus()
+        await asyncio.sleep(2.1)
+
+        assert (at_once, connections.close_surplus(), connections.close_surplus()) == (0, 1, 0)
+        assert (open_among([one]), open_among([other]), len(kept)) == (0, 1, 2)
 
 
 async def test_a_head_has_a_largest_size_and_a_largest_number_of_lines(port: int) -> None:

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.anyio
 def served(core: Core, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> ASGIApp:
     monkeypatch.setattr(intake, "_FIRST_SECONDS", 0.2)
     monkeypatch.setattr(intake, "_SLOW_SECONDS", 0.05)
+    monkeypatch.setattr(intake, "_GLANCE_SECONDS", 0.01)
     return app.http_app(core, settings)
 
 
@@ -157,3 +158,18 @@ async def test_one_address_has_few_slow_bodies_and_others_are_still_read(
     assert sorted(found[:4]) == [408, 408, 429, 429]
     assert sorted(found[4:]) == [408, 429]
     assert await status("192.0.2.1") == 408  # the places are free again
+
+
+async def test_who_goes_away_while_a_body_is_waited_for_is_not_refused() -> None:
+    async def never() -> Message:
+        await asyncio.sleep(60)
+        raise AssertionError("nobody waits so long")
+
+    scope = {"type": "http", "headers": [(b"content-length", b"9")], "client": None}
+    target = intake.Intake(reading(lambda _: None))
+    waiting = asyncio.create_task(target(scope, never, None))  # type: ignore[arg-type]
+    await asyncio.sleep(0.05)
+    waiting.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await waiting

@@ -8,6 +8,7 @@ import asyncio
 import os
 import resource
 import socket
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -19,11 +20,13 @@ from granian.http import HTTP1Settings
 from granian.server.embed import Server
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from kassa.faces.intake import GIVEN_UP
 from kassa.faces.peer import address_of
 
 # seconds, not money
 HEAD_SECONDS = 20.0  # for a request's head, and between two requests; longer than clients keep one
 _GLANCE_SECONDS = 1.0
+_ANSWERING_SECONDS = 2.0  # after which an answer has left, or nobody takes it
 
 HEAD_BYTES = 32 * 1024
 AT_ONCE = 4096  # of one process; more wait in the kernel's queue
@@ -113,6 +116,7 @@ class Connections:
         self._spared = spared
         self._most = most
         self._busy: set[tuple[str, int]] = set()
+        self._given_up: dict[tuple[str, int], float] = {}
         self._minding: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -126,6 +130,8 @@ class Connections:
             await self._target(scope, receive, send)
         finally:
             self._busy.discard(who)
+            if scope.get(GIVEN_UP):
+                self._given_up[who] = time.monotonic()
 
     def start(self) -> None:
         self._minding = asyncio.create_task(self._mind())
@@ -137,18 +143,28 @@ class Connections:
     async def _mind(self) -> None:
         while True:
             await asyncio.sleep(_GLANCE_SECONDS)
-            if len(_open_files()) > self._most:
+            if self._given_up or len(_open_files()) > self._most:
                 closed = await asyncio.to_thread(self.close_surplus)
                 if closed:
-                    _log.warning("idle connections closed", number=closed)
+                    _log.warning("connections closed", number=closed)
 
     def close_surplus(self) -> int:
-        """Close what each address holds beyond its share; how many that were."""
+        """Close what each address holds beyond its share, and what was given up and whose end the
+        server left open; how many that were."""
+        answered = time.monotonic() - _ANSWERING_SECONDS
+        given_up = {who for who, at in list(self._given_up.items()) if at < answered}
         held: dict[str, list[tuple[tuple[str, int], int]]] = {}
         for number in _open_files():
             if (who := self._client_of(number)) is not None:
                 held.setdefault(address_of({"client": who}), []).append((who, number))
-        closed = 0
+        closed = sum(
+            _close(who, number)
+            for connections in held.values()
+            for who, number in connections
+            if who in given_up
+        )
+        for who in given_up:
+            del self._given_up[who]
         for connections in held.values():
             surplus = len(connections) - self._most
             if surplus <= 0 or self._is_spared(connections[0][0][0]):

@@ -5,19 +5,25 @@ time, or never, holds a connection, a task and memory for as long as we let it.
 """
 
 import asyncio
+import time
 from collections import Counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kassa.domain.errors import InvalidRequest, RateLimited
+from kassa.domain.errors import InvalidRequest, KassaError, RateLimited
 from kassa.faces.peer import address_of
 
 # seconds, not money
 LONGEST_SECONDS = 10.0  # a whole body
 _FIRST_SECONDS = 5.0  # may pass before the pace below is asked for
 _SLOW_SECONDS = 0.5  # from then on it is counted as slow
+_GLANCE_SECONDS = 0.1
+_LETTING_GO_SECONDS = 0.1
 
 _LEAST_BYTES = 1024  # a second
+GIVEN_UP = "kassa.given_up"
+"""Stands in the scope of a request whose connection is of no use any more."""
+
 SLOW_AT_ONCE = 256  # in this process
 SLOW_OF_ONE = 32  # of one address
 
@@ -34,90 +40,109 @@ class Intake:
     def __init__(self, app: ASGIApp, *, longest_seconds: float = LONGEST_SECONDS):
         self._app = app
         self._longest = longest_seconds
-        self._slow: Counter[str] = Counter()
+        self._waited_for: dict[_Body, asyncio.Task[object]] = {}
+        self._slow: Counter[str] = Counter()  # by address
+        self._is_watching = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not _has_body(scope):
             await self._app(scope, receive, send)
             return
-        body = _Body(self._slow, address_of(scope), receive, self._longest)
+        body = _Body(scope, receive)
+
+        async def receive_in_time() -> Message:
+            if body.is_whole:
+                return await receive()
+            return await self._wait_for(body)
 
         async def send_status(message: Message) -> None:
-            if body.given_up and message["type"] == "http.response.start":
+            if body.refusal is not None and message["type"] == "http.response.start":
                 if message["status"] == _BAD_REQUEST:
                     message["status"] = _TIMEOUT
                 message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
             await send(message)
 
         try:
-            await self._app(scope, body.receive, send_status)
+            await self._app(scope, receive_in_time, send_status)
         finally:
-            body.end()
+            if body.is_slow:
+                self._slow[body.address] -= 1
+            if body.refusal is not None:
+                scope[GIVEN_UP] = True
 
-
-class _Body:
-    """One body on its way. `slow`: how many are, by address."""
-
-    def __init__(self, slow: Counter[str], address: str, receive: Receive, longest: float):
-        self.given_up = False
-        self._slow = slow
-        self._address = address
-        self._receive = receive
-        self._longest = longest
-        self._began = 0.0  # seconds, not money: when it was first waited for
-        self._bytes = 0
-        self._is_whole = False
-        self._is_slow = False
-        self._is_refused = False
-
-    async def receive(self) -> Message:
-        """What comes next.
+    async def _wait_for(self, body: "_Body") -> Message:
+        """What comes next of it. Almost always it is there already, so no timer is set for it: one
+        look at all that are waited for, a few times a second, costs less.
 
         Raises: InvalidRequest, RateLimited.
         """
-        if self._is_whole:
-            return await self._receive()
-        loop = asyncio.get_running_loop()
-        self._began = self._began or loop.time()
-        patience = min(self._longest, _FIRST_SECONDS + self._bytes / _LEAST_BYTES)
+        task = asyncio.current_task()
+        assert task is not None
+        body.began = body.began or time.monotonic()
+        self._waited_for[body] = task
+        if not self._is_watching:
+            self._is_watching = True
+            asyncio.get_running_loop().call_later(_GLANCE_SECONDS, self._look)
         try:
-            async with asyncio.timeout_at(self._began + patience) as waiting:
-                glance = loop.call_at(self._began + _SLOW_SECONDS, self._look, waiting)
-                try:
-                    message = await self._receive()
-                finally:
-                    glance.cancel()
-        except TimeoutError:
-            raise self._give_up() from None
-        self._bytes += len(message.get("body", b""))
-        self._is_whole = not message.get("more_body", False)
+            message = await body.receive()
+        except asyncio.CancelledError:
+            if body.refusal is None:
+                raise
+            task.uncancel()
+            # The server lets go of the body in a thread of its own. An answer that overtakes that
+            # is never sent, and its connection stays.
+            await asyncio.sleep(_LETTING_GO_SECONDS)
+            raise body.refusal from None
+        finally:
+            del self._waited_for[body]
+        body.size += len(message.get("body", b""))
+        body.is_whole = not message.get("more_body", False)
         return message
 
-    def _look(self, waiting: asyncio.Timeout) -> None:
-        """It is slow now: count it, or end the wait when there are too many."""
-        if self._is_slow:
-            return
-        if self._slow.total() >= SLOW_AT_ONCE or self._slow[self._address] >= SLOW_OF_ONE:
-            self._is_refused = True
-            waiting.reschedule(0)
-            return
-        self._is_slow = True
-        self._slow[self._address] += 1
+    def _look(self) -> None:
+        now = time.monotonic()
+        for body, task in self._waited_for.items():
+            if body.refusal is None:
+                body.refusal = self._judged(body, now - body.began)
+                if body.refusal is not None:
+                    task.cancel()
+        self._slow = +self._slow  # without those at zero
+        self._is_watching = bool(self._waited_for)
+        if self._is_watching:
+            asyncio.get_running_loop().call_later(_GLANCE_SECONDS, self._look)
 
-    def _give_up(self) -> InvalidRequest | RateLimited:
-        self.given_up = True
-        if self._is_refused:
-            return RateLimited(
-                "too many requests are still being sent; send this one again in one go",
-                retry_after_seconds=int(self._longest),
-            )
-        return InvalidRequest("the body did not arrive in time", reason="body_incomplete")
+    def _judged(self, body: "_Body", waited: float) -> KassaError | None:
+        """Why it is given up, if it is. `waited`: in seconds."""
+        if waited > min(self._longest, _FIRST_SECONDS + body.size / _LEAST_BYTES):
+            return InvalidRequest("the body did not arrive in time", reason="body_incomplete")
+        if waited > _SLOW_SECONDS and not body.is_slow:
+            if self._slow.total() >= SLOW_AT_ONCE or self._slow[body.address] >= SLOW_OF_ONE:
+                return RateLimited(
+                    "too many requests are still being sent; send this one again in one go",
+                    retry_after_seconds=max(1, int(self._longest)),
+                )
+            body.is_slow = True
+            self._slow[body.address] += 1
+        return None
 
-    def end(self) -> None:
-        if self._is_slow:
-            self._slow[self._address] -= 1
-            if not self._slow[self._address]:
-                del self._slow[self._address]
+
+class _Body:
+    """One body on its way. `began`: when it was first waited for."""
+
+    __slots__ = ("_scope", "began", "is_slow", "is_whole", "receive", "refusal", "size")
+
+    def __init__(self, scope: Scope, receive: Receive):
+        self._scope = scope
+        self.receive = receive
+        self.began = 0.0  # seconds, not money
+        self.size = 0
+        self.is_whole = False
+        self.is_slow = False
+        self.refusal: KassaError | None = None
+
+    @property
+    def address(self) -> str:
+        return address_of(self._scope)
 
 
 def _has_body(scope: Scope) -> bool:
