@@ -81,21 +81,21 @@ class Attacker:
 
     def requests(self) -> dict[str, tuple[Callable[[], bytes], float]]:
         return {
-            "path: 16,000 colons": (lambda: _request("GET", "/gateway/://" + ":" * 16_000, {}), 3),
-            "path: eyJ 6,000 times": (lambda: _request("GET", "/gateway/" + "eyJ" * 6_000, {}), 3),
-            "JSON: 8,150 members": (self._json(self._members), 4),
-            "JSON: 30,000 brackets": (self._json(b"[" * 30_000), 4),
-            "JSON: 64 KB of digits": (self._json(b'{"order_amount":' + b"9" * 65_000 + b"}"), 2),
-            "wrong API key": (self._wrong_key, 10),
-            "wrong client secret": (self._wrong_client, 5),
-            "wrong wallet signature": (self._wrong_signature, 5),
-            "wrong customer token": (self._wrong_token, 5),
-            "provider page of nobody": (self._page_of_nobody, 10),
-            "way back of nobody": (self._way_back_of_nobody, 5),
-            "notification, wrong signature": (self._forged, 10),
-            "session of nobody": (self._session_of_nobody, 10),
-            "pay a session of nobody": (self._pay_nobody, 5),
-            "metrics and health": (lambda: _request("GET", "/metrics", {}), 2),
+            "path: 16,000 colons": (lambda: _request("GET", "/gateway/://" + ":" * 16_000, {}), 6),
+            "path: eyJ 6,000 times": (lambda: _request("GET", "/gateway/" + "eyJ" * 6_000, {}), 6),
+            "JSON: 8,150 members": (self._json(self._members), 8),
+            "JSON: 30,000 brackets": (self._json(b"[" * 30_000), 8),
+            "JSON: 64 KB of digits": (self._json(b'{"order_amount":' + b"9" * 65_000 + b"}"), 4),
+            "wrong API key": (self._wrong_key, 20),
+            "wrong client secret": (self._wrong_client, 10),
+            "wrong wallet signature": (self._wrong_signature, 10),
+            "wrong customer token": (self._wrong_token, 10),
+            "provider page of nobody": (self._page_of_nobody, 20),
+            "way back of nobody": (self._way_back_of_nobody, 10),
+            "notification, wrong signature": (self._forged, 20),
+            "session of nobody": (self._session_of_nobody, 20),
+            "pay a session of nobody": (self._pay_nobody, 10),
+            "metrics and health": (lambda: _request("GET", "/metrics", {}), 4),
         }
 
     def _json(self, body: bytes) -> Callable[[], bytes]:
@@ -167,8 +167,8 @@ class Attacker:
             (kind, self._exchanged(make), pace) for kind, (make, pace) in self.requests().items()
         ]
         attacks += [
-            ("gRPC: 3.8 MB of empty ids", self._huge_message, 0.5),
-            ("gRPC: no credentials", self._nobody_calls, 10),
+            ("gRPC: 3.8 MB of empty ids", self._huge_message, 1),
+            ("gRPC: no credentials", self._nobody_calls, 20),
             ("half a body, then silence", self._held_open(self._half_body()), 5),
             ("a chunk cut short", self._held_open(self._half_chunk()), 5),
             ("half a head", self._held_open(b"GET /pay/x HTTP/1.1\r\nhost:"), 5),

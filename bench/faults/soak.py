@@ -35,21 +35,23 @@ A shop's traffic at a fixed pace, {pace:g} requests a second from sixteen addres
 payments signed with RSA, cards at the sandbox and at a simulated provider, lists over REST and
 gRPC, cashier pages, providers' notifications), first alone, then beside an attacker, then alone
 again. Time counts from when a request was due. The attacker has no credentials and one address, and
-does all at once: paths for regular expressions, 8,150 members, deep and long JSON, gRPC messages of
-3.8 MB, bodies and chunks that stop half way, {held} open connections, wrong keys, secrets,
-signatures and tokens, guessed provider pages, sessions and notifications. {slow} letters of another
-company lead to names whose name server never answers."""
+does all at once, some two hundred requests a second: paths for regular expressions, 8,150 members,
+deep and long JSON, gRPC messages of 3.8 MB, bodies and chunks that stop half way, hundreds of open
+connections, wrong keys, secrets, signatures and tokens, guessed provider pages, sessions and
+notifications. {slow} letters of another company lead to names whose name server never answers."""
 
 
 class Found(msgspec.Struct, kw_only=True):
     """`alone`, `beside`: what came of the traffic before and after, and during the assault.
-    `memory`: MiB of each process at each moment. `lost`: what is not as it was acknowledged."""
+    `memory`: KiB of each process at each moment; `cpu`: the share of a processor that it used.
+    `lost`: what is not as it was acknowledged."""
 
     alone: dict[str, list[float]]
     beside: dict[str, list[float]]
     failed_alone: dict[str, int]
     failed: dict[str, int]
     memory: dict[str, dict[str, int]]
+    cpu: dict[str, dict[str, float]]
     report: Report
     lost: list[str]
     acknowledged: int
@@ -65,11 +67,12 @@ def measure(asked: Asked) -> Section:
     return Section(
         title="An attacker without credentials",
         place=1,
-        about=_ABOUT.format(pace=sum(PACE.values()), held="hundreds of", slow=_SLOW_LETTERS),
+        about=_ABOUT.format(pace=sum(PACE.values()), slow=_SLOW_LETTERS),
         goals=goals(found),
         tables={
             "The shop's requests": _latencies(found),
             "Memory, MiB": _memory(found.memory),
+            "Share of a processor": _cpu(found.cpu),
             "What the attacker was answered": _answers(found.report),
         },
         notes=_notes(found),
@@ -107,12 +110,16 @@ async def _soak(gateway: Gateway, seconds: float, names: int) -> Found:
             await _until_ready(gateway)
             await traffic.run(_WARM_UP_SECONDS)
             receiver.taken()
+            cpu = _Cpu(gateway)
             before = await _phase(traffic, receiver, max(5.0, seconds / 4))
+            cpu.note("alone")
             memory = {"before": gateway.memory_kib()}
             await _slow_letters(gateway)
+            cpu.begin()
             assault, sampler = _attack(gateway, seconds), asyncio.Event()
             sampling = asyncio.create_task(_sample(gateway, memory, sampler))
             beside = await _phase(traffic, receiver, seconds)
+            cpu.note("attacked")
             sampler.set()
             await sampling
             report = await asyncio.to_thread(_reported, assault)
@@ -129,6 +136,7 @@ async def _soak(gateway: Gateway, seconds: float, names: int) -> Found:
         failed_alone=dict(before.failed + after.failed),
         failed=dict(beside.failed),
         memory=memory,
+        cpu=cpu.shares,
         report=report,
         lost=lost,
         acknowledged=sum(len(one.orders) + len(one.wallet) + len(one.cards) for one in phases),
@@ -137,6 +145,26 @@ async def _soak(gateway: Gateway, seconds: float, names: int) -> Found:
         verified=False,
         verify="",
     )
+
+
+class _Cpu:
+    """What each process uses of a processor, by phase."""
+
+    def __init__(self, gateway: Gateway):
+        self._gateway = gateway
+        self.shares: dict[str, dict[str, float]] = {}
+        self.begin()
+
+    def begin(self) -> None:
+        self._used, self._at = self._gateway.cpu_us(), time.monotonic()
+
+    def note(self, phase: str) -> None:
+        """The phase that ends now; the next begins."""
+        used, took = self._used, time.monotonic() - self._at
+        self.begin()
+        self.shares[phase] = {
+            name: (now - used.get(name, 0)) / 1e6 / took for name, now in self._used.items()
+        }
 
 
 def _kinds() -> list[str]:
@@ -295,6 +323,12 @@ def _memory(memory: dict[str, dict[str, int]]) -> Table:
     names = sorted({name for one in memory.values() for name in one})
     rows = [[name, *(f"{one.get(name, 0) >> 10}" for one in memory.values())] for name in names]
     return Table(head=["", *memory], rows=rows)
+
+
+def _cpu(shares: dict[str, dict[str, float]]) -> Table:
+    names = sorted({name for one in shares.values() for name in one})
+    rows = [[name, *(f"{one.get(name, 0):.2f}" for one in shares.values())] for name in names]
+    return Table(head=["", *shares], rows=rows)
 
 
 def _answers(report: Report) -> Table:

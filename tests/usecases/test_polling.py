@@ -17,6 +17,7 @@ from kassa.domain.lifecycle import ModificationStatus, PaymentStatus
 from kassa.domain.payments import Payment
 from kassa.domain.questions import SLOTS
 from kassa.settings import Settings
+from kassa.store import payments
 from kassa.usecases.breaks import list_breaks
 from kassa.usecases.modify_payment import sync_modification
 from kassa.usecases.poll_payments import poll_payments, poller
@@ -205,6 +206,25 @@ async def test_a_provider_that_hangs_takes_no_others_turn(shop: Shop) -> None:
 
     sick.let_go.set()
     await polling.finish()
+
+
+async def test_companies_take_turns_at_an_account_that_serves_several(shop: Shop) -> None:
+    """What one company has open delays no question of another's, however much it is."""
+    other = await shop.other_company()
+    provider = Silent()
+    for _ in range(12):
+        payment = await doubtful(shop, provider)
+        await shop.age(payment, "1 hour")
+    provider.answers.append(DOUBT)
+    single = await shop.payment(company=other, business_id=other.business_id)
+    await shop.play(single, provider)
+    await shop.age(single, "1 minute")
+
+    async with shop.core.db.connection() as connection:
+        found = await payments.to_query(connection, {"scripted": 4}, 200)
+
+    assert len(found) == 4
+    assert [company for company, _, _ in found].count(other.id) == 1
 
 
 async def test_what_fails_by_a_fault_of_ours_is_not_tried_again_at_once(shop: Shop) -> None:

@@ -8,6 +8,7 @@ from kassa.domain.disputes import Dispute
 from kassa.domain.fees import FeeKind, FeeRule
 from kassa.domain.modifications import Modification
 from kassa.domain.payments import OFFLINE
+from kassa.store.payments import LOOKED_AT
 from kassa.store.rows import (
     DISPUTE_COLUMNS,
     MODIFICATION_COLUMNS,
@@ -56,19 +57,25 @@ async def due(
     """What should be sent, or asked about, now.
 
     `room`: how many of each account may be taken; of the others none. `busy`: modifications that
-    are being pursued already. The accounts take turns.
+    are being pursued already. The accounts take turns, and the companies of each.
     """
     rows = await connection.fetch(
         f"select {columns('d', MODIFICATION_COLUMNS)} from unnest($1::text[], $2::int[])"
         "   as r(account, room)"
-        " cross join lateral (select m.*, row_number() over (order by m.next_query_at) as place"
-        "   from modification m where m.connector = r.account and m.next_query_at <= now()"
-        "   and m.id <> all($3) order by m.next_query_at limit r.room) d"
+        " cross join lateral (select t.*, row_number() over (order by t.turn, t.next_query_at)"
+        "     as place"
+        "   from (select o.*, row_number() over (partition by o.company_id"
+        "       order by o.next_query_at) as turn"
+        "     from (select m.* from modification m"
+        "       where m.connector = r.account and m.next_query_at <= now()"
+        "       and m.id <> all($3) order by m.next_query_at limit $5) o) t"
+        "   order by t.turn, t.next_query_at limit r.room) d"
         " order by d.place, d.next_query_at limit $4",
         list(room),
         list(room.values()),
         list(busy),
         limit,
+        LOOKED_AT,
     )
     return [read_modification(row) for row in rows]
 

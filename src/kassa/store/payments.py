@@ -336,26 +336,36 @@ async def insert_postings(connection: Any, postings: Sequence[Any]) -> None:
     await connection.execute(_INSERT_ENTRY, json_rows(legs))
 
 
+LOOKED_AT = 20_000
+"""Of what is due at one account: among so many its companies are found, to take turns."""
+
+
 async def to_query(
     connection: Any, room: Mapping[str, int], limit: int, *, busy: Sequence[str] = ()
 ) -> list[tuple[str, str, str]]:
     """(company, payment id, account)s with an attempt that should be asked about now.
 
     `room`: how many of each account may be taken; of the others none. `busy`: payments that are
-    being asked about already. The accounts take turns, each with what is longest due.
+    being asked about already. The accounts take turns, and so do the companies of an account that
+    serves several; each with what is longest due.
     """
     rows = await connection.fetch(
         "select d.company_id, d.payment_id, d.connector from unnest($1::text[], $2::int[])"
         "   as r(account, room)"
-        " cross join lateral (select a.company_id, a.payment_id, a.connector, a.next_query_at,"
-        "   row_number() over (order by a.next_query_at) as place"
-        "   from attempt a where a.connector = r.account and a.next_query_at <= now()"
-        "   and a.payment_id <> all($3) order by a.next_query_at limit r.room) d"
+        " cross join lateral (select t.*, row_number() over (order by t.turn, t.next_query_at)"
+        "     as place"
+        "   from (select o.*, row_number() over (partition by o.company_id"
+        "       order by o.next_query_at) as turn"
+        "     from (select a.company_id, a.payment_id, a.connector, a.next_query_at"
+        "       from attempt a where a.connector = r.account and a.next_query_at <= now()"
+        "       and a.payment_id <> all($3) order by a.next_query_at limit $5) o) t"
+        "   order by t.turn, t.next_query_at limit r.room) d"
         " order by d.place, d.next_query_at limit $4",
         list(room),
         list(room.values()),
         list(busy),
         limit,
+        LOOKED_AT,
     )
     return list(dict.fromkeys((row[0], row[1], row[2]) for row in rows))
 
