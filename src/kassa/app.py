@@ -75,6 +75,8 @@ def policy_of(settings: Settings) -> Policy:
         allow_loopback=settings.demo,
         order_lifetime=timedelta(days=settings.order_lifetime_days),
         wallet_order_lifetime=timedelta(hours=settings.wallet_order_lifetime_hours),
+        amount_limit_minor=settings.amount_limit_minor,
+        amount_limits=settings.limits_by_currency,
         wallet_limit_minor=settings.wallet_limit_minor,
         wallet_daily_limit_minor=settings.wallet_daily_limit_minor,
         wallet_code_lifetime=timedelta(seconds=settings.wallet_code_seconds),

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from kassa.domain.errors import InvalidRequest
+from kassa.domain.money import EXPONENT, LARGEST, LARGEST_SUM
 
 _PREFIX = "KASSA_"
 _NOT_OURS = ("KASSA_TEST_", "KASSA_CHILD_")  # the test suite's, and what we tell our own children
@@ -31,8 +32,9 @@ _RANGES: Mapping[str, tuple[int, int]] = {
     "database_connections": (1, 200),
     "order_lifetime_days": (1, 3650),
     "wallet_order_lifetime_hours": (1, 10 * 365 * 24),
-    "wallet_limit_minor": (1, 2**63 - 1),
-    "wallet_daily_limit_minor": (1, 2**63 - 1),
+    "amount_limit_minor": (1, LARGEST),
+    "wallet_limit_minor": (1, LARGEST),
+    "wallet_daily_limit_minor": (1, LARGEST_SUM),
     "wallet_code_seconds": (5, 3600),
     "wallet_wrong_codes": (1, 1000),
     "wallet_authorization_days": (1, 365),
@@ -99,6 +101,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     database_standby_names: str = ""
     order_lifetime_days: int = 30
     wallet_order_lifetime_hours: int = 24
+    amount_limit_minor: int = 10**12
+    amount_limits: str = ""
     wallet_limit_minor: int = 100_000_000
     wallet_daily_limit_minor: int = 1_000_000_000
     wallet_code_seconds: int = 60
@@ -136,6 +140,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """Where operators look; "" before a port is chosen."""
         host = f"[{self.ops_host}]" if ":" in self.ops_host else self.ops_host
         return f"http://{host}:{self.ops_port}" if self.ops_port else ""
+
+    @property
+    def limits_by_currency(self) -> dict[str, int]:
+        """`amount_limits` read: most that one amount of each of these currencies may be."""
+        pairs = (part.partition("=") for part in self.amount_limits.split(",") if part.strip())
+        return {code.strip(): int(most) for code, _, most in pairs}
 
     @property
     def simulator_url(self) -> str:
@@ -246,12 +256,24 @@ def _checked(values: Mapping[str, Any]) -> Settings:
             f" than wallet_authorization_days ({settings.wallet_authorization_days}): funds would"
             " be let go as soon as they are reserved"
         )
+    _check_limits(settings.amount_limits)
     _check_urls(settings)
     _check_proxies(settings)
     _check_account(settings.alipay, live=settings.live)
     if settings.live and settings.demo:
         raise InvalidRequest("live and demo exclude each other: the demo's credentials are public")
     return settings
+
+
+def _check_limits(text: str) -> None:
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        code, _, most = part.partition("=")
+        known = code.strip() in EXPONENT and _WHOLE.fullmatch(most.strip()) is not None
+        if not known or not 1 <= int(most) <= LARGEST:
+            raise InvalidRequest(
+                f"amount_limits must be like KRW=100000000000000,CNY=500000, each at most {LARGEST}"
+                f" in the currency's smallest units; got {part[:_LONGEST_SHOWN]!r}"
+            )
 
 
 def _check_urls(settings: Settings) -> None:

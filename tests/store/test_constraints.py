@@ -299,7 +299,7 @@ async def test_a_letter_waits_exactly_while_it_has_a_time(shop: Shop, by_hand: A
 
 
 async def test_what_the_application_writes_passes_in_any_currency(shop: Shop) -> None:
-    for currency, minor in itertools.product(("CLP", "KWD", "CLF"), (1, 2**63 - 1)):
+    for currency, minor in itertools.product(("CLP", "KWD", "CLF"), (1, 10**12)):
         made = await shop.payment(amount=type(shop.wanted().amount)(minor, currency))
         assert (await shop.play(made, Scripted())).captured.minor == minor
 

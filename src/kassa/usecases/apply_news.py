@@ -14,6 +14,7 @@ from kassa.domain.reports import BreakClass
 from kassa.store import mailboxes, modifications, payments
 from kassa.store.mailboxes import KeptNews
 from kassa.store.reconciliation import BreakRow, insert_breaks
+from kassa.usecases.bounds import beyond_belief
 from kassa.usecases.core import Core
 from kassa.usecases.disputes import take_dispute_news
 from kassa.usecases.modify_payment import take_modification_news
@@ -52,6 +53,10 @@ async def apply_kept(core: Core, kept: KeptNews) -> None:
     try:
         news = read_news(kept.news)
         about = await look_up(core, kept.key.company_id, kept.key.account, news)
+        words = beyond_belief(core, news) if about is not None else ""
+        if about is not None and words and not beyond_belief(core, about.amount):
+            await _give_up(core, kept, "beyond_belief", f"the provider told of {about.id}: {words}")
+            return
         if about is not None and is_ripe(news, about):
             await _take(core, kept, news, about)
             return

@@ -10,6 +10,7 @@ from kassa.domain.reports import BreakClass
 from kassa.store import breaks as store
 from kassa.store import payments
 from kassa.store.breaks import Break
+from kassa.usecases.bounds import within
 from kassa.usecases.core import Core
 
 _LONGEST_WORDS = 2_000
@@ -126,6 +127,7 @@ async def resolve_break(
         )
     if adjustment is not None:
         _check(adjustment)
+        within(core, adjustment.amount)
     async with core.db.transaction() as connection:
         item = await _open_one(connection, company_id, break_id)
         posting = None

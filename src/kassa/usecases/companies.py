@@ -12,6 +12,7 @@ from kassa.domain.money import EXPONENT, LARGEST_SUM, Money, payable
 from kassa.domain.principals import Company, Mode
 from kassa.store import companies, payments, wallets
 from kassa.usecases.authenticate import hash_secret, key_name
+from kassa.usecases.bounds import within
 from kassa.usecases.core import Core
 from kassa.usecases.wallet_codes import NewCode, make_agreement
 
@@ -240,7 +241,7 @@ async def top_up(core: Core, company_id: str, user_id: str, amount: Money) -> in
 
     Raises: NotFound, InvalidRequest.
     """
-    payable(amount)
+    payable(within(core, amount))
     account = wallet_account(user_id)
     async with core.db.transaction() as connection:
         if not await wallets.users(connection, [(company_id, user_id)]):

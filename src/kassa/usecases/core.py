@@ -24,6 +24,8 @@ class Policy:
     """The settings that rules read.
 
     `base_url`: where payers and providers reach us, without a trailing slash.
+    `amount_limit_minor`: most that one amount may be, in minor units of any currency that
+    `amount_limits` does not name.
     `wallet_limit_minor`: most that one wallet payment may move, in minor units of any currency;
     `wallet_daily_limit_minor`: most that one user may spend in a day (UTC) of a currency.
     `wallet_code_lifetime`: how long a pay code is good; `wallet_wrong_codes`: how many wrong ones
@@ -39,6 +41,8 @@ class Policy:
     order_lifetime: timedelta = timedelta(days=30)
     wallet_order_lifetime: timedelta = timedelta(hours=24)
     query_interval: timedelta = timedelta(seconds=3)
+    amount_limit_minor: int = 10**12
+    amount_limits: Mapping[str, int] = field(default_factory=dict)
     wallet_limit_minor: int = 100_000_000
     wallet_daily_limit_minor: int = 1_000_000_000
     wallet_code_lifetime: timedelta = timedelta(seconds=60)

@@ -19,6 +19,7 @@ from kassa.domain.payments import CaptureMethod, Payment
 from kassa.domain.principals import Company
 from kassa.store import orders
 from kassa.usecases.batch import batched
+from kassa.usecases.bounds import within
 from kassa.usecases.core import Core
 from kassa.usecases.ids import new_session_token, stable_id, stable_number
 
@@ -207,7 +208,7 @@ async def check_order(core: Core, wanted: NewOrder) -> None:
 
 
 def _prepare(core: Core, wanted: NewOrder) -> _Prepared:
-    payable(wanted.amount)
+    payable(within(core, wanted.amount))
     if wanted.notify_url:
         check_url(
             wanted.notify_url,

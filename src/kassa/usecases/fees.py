@@ -14,6 +14,7 @@ from kassa.domain.money import Money
 from kassa.domain.payments import Method
 from kassa.store import companies, fees, modifications, payments
 from kassa.store.fees import Deviation, Variance
+from kassa.usecases.bounds import within
 from kassa.usecases.core import Core
 
 _FRESH_SECONDS = 5.0  # seconds, not money: a new rule counts everywhere after that
@@ -83,6 +84,7 @@ async def add_fee_rule(core: Core, wanted: NewFeeRule) -> FeeRule:
     if wanted.connector and wanted.connector not in (*core.connectors, *methods):
         known = ", ".join(sorted(core.connectors))
         raise InvalidRequest(f"no connector is called {wanted.connector!r}; there are {known}")
+    within(core, fixed, field="fixed")
     if fixed.minor < 0:
         raise InvalidRequest(f"the fixed part is not negative, got {wanted.fixed}")
     async with core.db.transaction() as connection:

@@ -26,6 +26,7 @@ from kassa.domain.lifecycle import (
     PaymentStatus,
     can,
 )
+from kassa.domain.money import LARGEST
 from kassa.domain.payments import Attempt, CaptureMethod
 from kassa.domain.questions import SILENCE
 
@@ -66,6 +67,10 @@ def _captured(
     case: Case, attempt: Attempt, outcome: Captured, actor: str, evidence: dict[str, Any]
 ) -> None:
     if attempt.status is AttemptStatus.SUCCEEDED:
+        return
+    if outcome.fee is not None and abs(outcome.fee.minor) > LARGEST:
+        told = {**evidence, "reason": "fee beyond belief", "provider_says": f"fee {outcome.fee}"}
+        _other_amount(case, attempt, actor, told)
         return
     if outcome.amount != attempt.amount:
         # Somebody's money is there, but not this amount: shown to people, never booked by guess.

@@ -32,7 +32,7 @@ from kassa.domain.errors import (
 )
 from kassa.domain.lifecycle import ModificationKind, ModificationStatus
 from kassa.domain.modifications import Modification
-from kassa.domain.money import Money, payable
+from kassa.domain.money import LARGEST, Money, payable
 from kassa.domain.payments import Attempt, Payment
 from kassa.domain.providers import INTERNAL
 from kassa.domain.questions import SILENCE, ask_soon
@@ -317,7 +317,7 @@ def take_outcome(
         return
     evidence = {"by": how}
     match outcome:
-        case Done(amount=amount) if amount != modification.amount:
+        case Done(amount=amount, fee=fee) if amount != modification.amount or _is_absurd(fee):
             if modification.failure_code != "amount_mismatch":
                 said = {**evidence, "modification": modification.id, "provider_says": str(amount)}
                 case.put_modification(replace(modification, failure_code="amount_mismatch"))
@@ -351,6 +351,10 @@ def take_outcome(
             _ask_later(case, replace(modification, provider_reference=known))
         case InDoubt():
             _ask_later(case, modification)
+
+
+def _is_absurd(fee: Money | None) -> bool:
+    return fee is not None and abs(fee.minor) > LARGEST
 
 
 def _done(case: Case, modification: Modification, outcome: Done, actor: str) -> None:

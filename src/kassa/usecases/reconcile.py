@@ -21,6 +21,7 @@ from kassa.store import breaks, payments
 from kassa.store import reconciliation as store
 from kassa.store.modifications import by_id as modification_by_id
 from kassa.store.reconciliation import BreakRow, ReportFile
+from kassa.usecases.bounds import readable
 from kassa.usecases.core import Core
 from kassa.usecases.modify_payment import sync_modification
 from kassa.usecases.report_batch import Numbered
@@ -97,6 +98,7 @@ async def reconcile(
     run = Run(core, file, actor, tells_fees, dry_run, progress)
     if file.state == "done" and not is_new:
         return await _outcome(run, imported_before=True)
+    lines = (readable(core, connector, item) for item in lines)
     async with aclosing(_batches(lines, file.position, lines_per_batch)) as batches:
         await import_batches(run, batches)
     await _finish(run)

@@ -12,6 +12,7 @@ from kassa.domain.wallet_codes import CodeKind, WalletCode
 from kassa.store import companies, wallet_codes, wallets
 from kassa.store.wallet_codes import Subject
 from kassa.usecases.authenticate import company_by_number, hash_secret
+from kassa.usecases.bounds import within
 from kassa.usecases.core import Core
 from kassa.usecases.ids import company_number_of
 from kassa.usecases.sides import admit
@@ -159,7 +160,7 @@ async def make_agreement(core: Core, wanted: NewCode, *, token: str = "") -> Mad
     Raises: NotFound, InvalidRequest.
     """
     if wanted.limit is not None:
-        payable(wanted.limit)
+        payable(within(core, wanted.limit))
     text = token or new_token()
     code = _code(core, wanted, CodeKind.AGREEMENT, text)
     await _keep(core, code)
