@@ -23,13 +23,15 @@ _PAYMENT = ", ".join(PAYMENT_COLUMNS)
 
 # One statement, one commit: an order that loses to an older one (same id, or same request id)
 # takes no payment and no event with it, because both join what was really inserted.
+# For an id that an open transaction inserts it waits a moment and no longer: a batch is behind it.
 _INSERT = f"""
 with wanted_order as materialized (
        select * from json_populate_recordset(null::orders, $1::json)),
      wanted_payment as materialized (
        select * from json_populate_recordset(null::payment, $2::json)),
+     briefly as materialized (select set_config('lock_timeout', '100ms', true)),
      made_order as (
-       insert into orders as o ({_ORDER}) select {_ORDER} from wanted_order
+       insert into orders as o ({_ORDER}) select {_ORDER} from wanted_order, briefly
        on conflict do nothing returning o.company_id, o.id),
      made_payment as (
        insert into payment as p ({_PAYMENT})
