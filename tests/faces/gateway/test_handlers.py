@@ -187,7 +187,7 @@ async def test_charged_without_an_answer_is_unknown_and_is_not_sent_again(
 
 async def test_another_companys_request_is_not_found(core: Any, client: Any, demo: Any) -> None:
     created = await create(client, demo)
-    new = NewCompany(id="cmp_other", business_id="biz_other", name="Other", currency="JPY")
+    new = NewCompany(id="cmp_2", business_id="biz_2", name="Other", currency="JPY", sandbox=True)
     await put_api_key(core, await add_company(core, new), "sk_other_secret")
     headers = {"authorization": "Bearer sk_other_secret"}
 
