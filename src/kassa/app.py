@@ -107,7 +107,7 @@ def limits_of(settings: Settings) -> Limits:
         company_calls=or_else(settings.company_calls, 20, 2_000),
         process_calls=or_else(settings.process_calls, 200, 4_000),
         late=or_else(settings.late_milliseconds, 500, 10_000) / 1000,
-        wrong_credentials=settings.wrong_credentials,
+        wrong_credentials=or_else(settings.wrong_credentials, 50, 100),
     )
 
 

@@ -48,7 +48,7 @@ _RANGES: Mapping[str, tuple[int, int]] = {
     "company_calls": (0, 100_000),
     "process_calls": (0, 100_000),
     "late_milliseconds": (0, 600_000),
-    "wrong_credentials": (1, 1_000_000),
+    "wrong_credentials": (0, 1_000_000),
 }
 
 
@@ -119,7 +119,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     company_calls: int = 0
     process_calls: int = 0
     late_milliseconds: int = 0
-    wrong_credentials: int = 50
+    wrong_credentials: int = 0
     log_level: str = "info"
     alipay: Alipay | None = None
 

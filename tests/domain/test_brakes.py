@@ -93,6 +93,19 @@ def test_pauses_double_after_what_is_free_and_are_forgiven() -> None:
     assert pauses.wait("a", now + 61) == 0
 
 
+def test_who_errs_now_and_then_never_pauses_and_who_pauses_is_not_forgiven_by_the_second() -> None:
+    pauses = Pauses(free=3, longest=8, forgiven_after=60, most=100)
+    for number in range(100):
+        pauses.failed("slow", number * 1.01)
+        assert pauses.wait("slow", number * 1.01) == 0
+
+    for _ in range(4):
+        pauses.failed("fast", 100.0)
+    assert pauses.wait("fast", 100.0) == 2
+    pauses.failed("fast", 102.0)
+    assert pauses.wait("fast", 102.0) == 4
+
+
 def test_the_memory_of_pauses_is_bounded() -> None:
     pauses = Pauses(free=1, longest=8, forgiven_after=60, most=10)
     for number in range(1000):

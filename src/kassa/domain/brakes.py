@@ -98,14 +98,16 @@ class Buckets:
 class Pauses:
     """Some failures are free; then each one brings a pause twice as long, up to `longest`.
 
-    Who has not failed for `forgiven_after` seconds begins anew.
+    As long as they are free, one is forgiven each second: who errs now and then never pauses. After
+    that it takes `forgiven_after` seconds without a failure to begin anew.
     """
 
     def __init__(self, *, free: int, longest: int, forgiven_after: int, most: int):
         self._free = free
         self._longest = longest
         self._forgiven_after = forgiven_after
-        self._failures: Recent[tuple[int, float]] = Recent(most)
+        # Failures so far, and when the last one was; both in parts, as forgiving is.
+        self._failures: Recent[tuple[float, float]] = Recent(most)  # seconds, not money
 
     def __len__(self) -> int:
         return len(self._failures)
@@ -115,14 +117,16 @@ class Pauses:
 
     def wait(self, key: str, now: float) -> float:
         """Seconds until it may try again; 0 for at once."""
-        over = self._count(key, now) - self._free
+        over = ceil(self._count(key, now) - self._free)
         kept = self._failures.get(key)
-        if kept is None or over < 0:
+        if kept is None or over < 0 or kept[0] < self._free:
             return 0
         return max(kept[1] + min(1 << min(over, 30), self._longest) - now, 0)
 
-    def _count(self, key: str, now: float) -> int:
+    def _count(self, key: str, now: float) -> float:
         count, at = self._failures.get(key) or (0, now)
+        if count < self._free:
+            return max(count - (now - at), 0)
         return count if now - at < self._forgiven_after else 0
 
 
