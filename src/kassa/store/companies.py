@@ -40,6 +40,15 @@ def _company(row: Any) -> Company:
     )
 
 
+def of_served_side(company_id: str, live: str) -> str:
+    """The condition that a row is of a side that this installation serves. `company_id`: the
+    column; `live`: the parameter that says whether it may take real money."""
+    return (
+        f"({live} or not exists (select from company served"
+        f" where served.id = {company_id} and served.mode = 'live'))"
+    )
+
+
 async def find_credential(connection: Any, lookup: str) -> Credential | None:
     row = await connection.fetchrow(
         "select k.lookup, k.company_id, k.business_id as key_business, k.kind, k.name as key_name,"

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from kassa.domain.case import Announcement
+from kassa.store.companies import of_served_side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,19 +23,20 @@ class Leased:
 class Places:
     """Whose letters may set out. `free`: how many in all, of which `kept` only for companies that
     have none under way. `per_company`, `per_address`: most under way at once. `companies`,
-    `addresses`: how many of each are under way already.
+    `addresses`: how many of each are under way already. `live`: also those of live sides.
     """
 
     free: int
     kept: int = 0
     per_company: int = 1_000
     per_address: int = 1_000
+    live: bool = True
     companies: Mapping[str, int] = field(default_factory=dict)
     addresses: Mapping[str, int] = field(default_factory=dict)
 
 
 # Each company by a step through the index, not by reading all that is due; then its oldest.
-_LEASE = """
+_LEASE = f"""
 with recursive waiting(company_id) as (
   (select company_id from announcement where state = 'waiting' order by company_id limit 1)
   union all
@@ -54,7 +56,7 @@ due as (
            and b.payment_id = a.payment_id and b.version < a.version
            and b.state = 'waiting' and b.tries = 0)
        order by a.next_at limit $6) d
-   where coalesce(u.many, 0) < $7),
+   where coalesce(u.many, 0) < $7 and {of_served_side("w.company_id", "$12::boolean")}),
 spread as (
   select d.*, row_number() over (partition by d.url order by d.next_at)
       + coalesce(u.many, 0) as at_address
@@ -101,6 +103,7 @@ async def lease(connection: Any, lease_for: timedelta, places: Places) -> list[L
         list(places.addresses.values()),
         places.per_address,
         places.kept,
+        places.live,
     )
     return [
         Leased(

@@ -8,6 +8,7 @@ from kassa.domain.disputes import Dispute
 from kassa.domain.fees import FeeKind, FeeRule
 from kassa.domain.modifications import Modification
 from kassa.domain.payments import OFFLINE
+from kassa.store.companies import of_served_side
 from kassa.store.payments import LOOKED_AT
 from kassa.store.rows import (
     DISPUTE_COLUMNS,
@@ -81,35 +82,45 @@ async def due(
 
 
 async def to_release(
-    connection: Any, within: Any, limit: int, *, resting: Sequence[str] = ()
+    connection: Any,
+    within: Any,
+    limit: int,
+    *,
+    resting: Sequence[str] = (),
+    live: bool = True,
 ) -> list[tuple[str, str]]:
-    """(company, payment id)s whose reservation ends within that time, the `resting` left out."""
+    """(company, payment id)s whose reservation ends within that time, the `resting` left out.
+    `live`: also of live sides."""
     rows = await connection.fetch(
         "select p.company_id, p.id from payment p"
         " where p.authorized_minor > p.captured_minor + p.released_minor"
         " and p.authorization_expires_at <= now() + $1::interval"
-        " and p.id <> all($3) order by p.authorization_expires_at limit $2",
+        f" and p.id <> all($3) and {of_served_side('p.company_id', '$4::boolean')}"
+        " order by p.authorization_expires_at limit $2",
         within,
         limit,
         list(resting),
+        live,
     )
     return [(row[0], row[1]) for row in rows]
 
 
 async def with_surplus(
-    connection: Any, limit: int, *, resting: Sequence[str] = ()
+    connection: Any, limit: int, *, resting: Sequence[str] = (), live: bool = True
 ) -> list[tuple[str, str]]:
     """(company, payment id)s that hold money to be given back which nothing is giving back, the
-    `resting` left out."""
+    `resting` left out. `live`: also of live sides."""
     rows = await connection.fetch(
         "select p.company_id, p.id from payment p"
         " where p.surplus_minor > p.surplus_returned_minor + p.surplus_reserved_minor"
         # What is a person's work already must not take the places of the others.
         " and not exists (select from report_break b where b.payment_id = p.id"
         "  and b.class = 'surplus_stuck' and b.company_id = p.company_id and b.file_id = '')"
-        " and p.id <> all($2) order by p.id limit $1",
+        f" and p.id <> all($2) and {of_served_side('p.company_id', '$3::boolean')}"
+        " order by p.id limit $1",
         limit,
         list(resting),
+        live,
     )
     return [(row[0], row[1]) for row in rows]
 

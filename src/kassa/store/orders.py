@@ -6,6 +6,7 @@ from typing import Any
 from kassa.domain.orders import Order
 from kassa.domain.payments import Payment
 from kassa.store.canon import event_digest
+from kassa.store.companies import of_served_side
 from kassa.store.rows import (
     ORDER_COLUMNS,
     PAYMENT_COLUMNS,
@@ -188,8 +189,11 @@ async def page(
     return [read_view(row) for row in rows]
 
 
-async def due(connection: Any, limit: int, *, resting: Sequence[str] = ()) -> list[tuple[str, str]]:
+async def due(
+    connection: Any, limit: int, *, resting: Sequence[str] = (), live: bool = True
+) -> list[tuple[str, str]]:
     """(company, order id)s whose time has run out by the database's clock, the `resting` left out.
+    `live`: also of live sides.
 
     Not those with a payment whose outcome is open, nor those whose provider was asked since and
     will be asked again: they wait for it, and would block the queue.
@@ -202,8 +206,10 @@ async def due(connection: Any, limit: int, *, resting: Sequence[str] = ()) -> li
         "     where a.company_id = p.company_id and a.payment_id = p.id"
         "     and (a.status = 'in_doubt' or (a.status = 'dispatched'"
         "       and a.last_query_at >= o.expires_at and a.next_query_at > now())))))"
-        " and o.id <> all($2) order by o.expires_at limit $1",
+        f" and o.id <> all($2) and {of_served_side('o.company_id', '$3::boolean')}"
+        " order by o.expires_at limit $1",
         limit,
         list(resting),
+        live,
     )
     return [(row[0], row[1]) for row in rows]

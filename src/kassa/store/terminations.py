@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from kassa.store.companies import of_served_side
+
 
 @dataclass(frozen=True, slots=True)
 class Termination:
@@ -38,16 +40,21 @@ async def exists(connection: Any, company_id: str, order_id: str) -> bool:
     return found is True
 
 
-async def lease(connection: Any, limit: int, pause: timedelta) -> list[Termination]:
-    """Take due ones; one that nobody removes is due again after `pause`."""
+async def lease(
+    connection: Any, limit: int, pause: timedelta, *, live: bool = True
+) -> list[Termination]:
+    """Take due ones; one that nobody removes is due again after `pause`. `live`: also of live
+    sides."""
     rows = await connection.fetch(
         "with due as (select company_id, order_id from orders_termination"
-        "   where next_at <= now() order by next_at limit $1 for update skip locked)"
+        f"   where next_at <= now() and {of_served_side('company_id', '$3::boolean')}"
+        "   order by next_at limit $1 for update skip locked)"
         " update orders_termination t set next_at = now() + $2::interval, tries = t.tries + 1"
         " from due where t.company_id = due.company_id and t.order_id = due.order_id"
         " returning t.company_id, t.order_id, t.payment_id, t.actor, t.tries",
         limit,
         pause,
+        live,
     )
     return [Termination(*row) for row in rows]
 

@@ -12,7 +12,7 @@ from kassa.connectors.http import Answered
 from kassa.store import companies, mailboxes, orders
 from kassa.store.mailboxes import Leased, Places
 from kassa.usecases.core import Core, NotificationWriter
-from kassa.usecases.sides import MODE_HEADER, is_served
+from kassa.usecases.sides import MODE_HEADER
 
 _log = structlog.get_logger("kassa.outbox")
 _LEASE = timedelta(seconds=60)  # longer than a delivery can take
@@ -57,6 +57,7 @@ class Courier:
             return 0
         places = Places(
             free=free,
+            live=core.policy.live,
             kept=self._at_once // _KEPT,
             per_company=_PER_COMPANY,
             per_address=_PER_ADDRESS,
@@ -88,7 +89,7 @@ async def _deliver(core: Core, leased: Leased, spread: float) -> None:  # jitter
     async with core.db.connection() as connection:
         found = await orders.by_payment(connection, [(news.company_id, news.payment_id)])
         company = await companies.find_company(connection, news.company_id)
-    if company is None or not is_served(core, company):
+    if company is None:
         return
     payment, order = found[news.company_id, news.payment_id]
     letter = writer.write(core, news, order, payment, company)

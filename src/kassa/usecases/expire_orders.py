@@ -29,7 +29,7 @@ async def expire_orders(core: Core, limit: int = 200) -> int:
     """
     resting = resting_of(core, "expire")
     async with core.db.connection() as connection:
-        due = await orders.due(connection, limit, resting=resting.keys())
+        due = await orders.due(connection, limit, resting=resting.keys(), live=core.policy.live)
         found = await orders.by_order(connection, due) if due else {}
     ended = await asyncio.gather(
         *(_end(core, payment) for pairs in found.values() for payment, _ in pairs)

@@ -27,7 +27,9 @@ async def release_authorizations(core: Core, limit: int = 100) -> int:
     resting = resting_of(core, "deadlines")
     async with core.db.connection() as connection:
         margin = core.policy.authorization_margin
-        due = await modifications.to_release(connection, margin, limit, resting=resting.keys())
+        due = await modifications.to_release(
+            connection, margin, limit, resting=resting.keys(), live=core.policy.live
+        )
     done = await asyncio.gather(*(_act(core, *key) for key in due))
     # Also what was acted upon: it comes again only where that was refused, and then not first.
     for _, payment_id in due:

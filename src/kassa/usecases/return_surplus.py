@@ -31,7 +31,9 @@ async def return_surplus(core: Core, limit: int = 1_000) -> int:
     """
     resting = resting_of(core, "surplus")
     async with core.db.connection() as connection:
-        keys = await modifications.with_surplus(connection, limit, resting=resting.keys())
+        keys = await modifications.with_surplus(
+            connection, limit, resting=resting.keys(), live=core.policy.live
+        )
         attempts = await payments.attempts_of(connection, keys) if keys else []
         done = await payments.modifications_of(connection, keys) if keys else []
         now = await payments.clock(connection)

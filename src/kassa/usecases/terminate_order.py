@@ -87,7 +87,7 @@ async def is_terminating(core: Core, order: Order) -> bool:
 async def pursue_terminations(core: Core, limit: int = 100) -> int:
     """Try to end the orders whose end was asked for; returns how many are decided."""
     async with core.db.connection() as connection:
-        due = await terminations.lease(connection, limit, _PAUSE)
+        due = await terminations.lease(connection, limit, _PAUSE, live=core.policy.live)
     return sum(await asyncio.gather(*(_pursue(core, one) for one in due)))
 
 
