@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -59,12 +59,13 @@ class Field:
 class Tools:
     """What a connector gets from outside. `http`: its own client, which it closes.
 
-    `base_url`: how payers and providers reach us.
+    `base_url`: how payers and providers reach us. `live`: real money moves at this account.
     """
 
     http: ProviderHttp
     clock: Callable[[], datetime]
     base_url: str
+    live: bool = False
 
 
 class ConnectorClass(Protocol):
@@ -130,7 +131,7 @@ class Kind:
         """
         filled = {field.name: field.value_in(settings, live=live) for field in self.fields}
         try:
-            return self.load().from_settings(filled, tools)
+            return self.load().from_settings(filled, replace(tools, live=live))
         except ValueError as error:
             raise InvalidRequest(f"{self.name}: {error}") from None
 

@@ -411,3 +411,20 @@ async def test_a_list_that_does_not_say_whether_it_ends_proves_nothing(
     api.answers |= {SEARCH: page(), INTENTS: {"object": "list", "data": []}, SESSIONS: page()}
 
     assert isinstance(await told.query("at1_key"), InDoubt)
+
+
+@pytest.mark.parametrize("asked", [CREATE, INTENT, INTENTS])
+async def test_an_object_of_the_other_mode_is_about_no_payment_of_ours(
+    api: Api, told: StripeConnector, asked: str
+) -> None:
+    other = intent(livemode=True)
+    api.answers[asked] = {"object": "list", "data": [other]} if asked == INTENTS else other
+
+    if asked == CREATE:
+        outcome = await told.charge(charge_request())
+    else:
+        known = Known(reference="pi_1") if asked == INTENT else Known(asked_at=datetime.now(UTC))
+        outcome = await told.query("at1_key", known)
+
+    assert isinstance(outcome, InDoubt)
+    assert "other mode" in outcome.reason

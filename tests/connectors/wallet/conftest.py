@@ -123,12 +123,18 @@ def settings(ours: Keys, wallets: Keys, **changes: str) -> Mapping[str, str]:
 
 @asynccontextmanager
 async def connected(
-    ours: Keys, wallets: Keys, port: int, *, total_seconds: float = 10, **changes: str
+    ours: Keys,
+    wallets: Keys,
+    port: int,
+    *,
+    total_seconds: float = 10,
+    live: bool = False,
+    **changes: str,
 ) -> AsyncIterator[WalletConnector]:
     http = ProviderHttp(connect_seconds=10, total_seconds=total_seconds)
     tools = Tools(http=http, clock=lambda: NOW, base_url="https://kassa.example")
     said = settings(ours, wallets, **{"base_url": f"http://127.0.0.1:{port}/api", **changes})
-    made = kind_of("wallet").make(said, tools)
+    made = kind_of("wallet").make(said, tools, live=live)
     assert isinstance(made, WalletConnector)
     try:
         yield made

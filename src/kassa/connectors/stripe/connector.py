@@ -84,8 +84,8 @@ class StripeConnector:
         """Raises: ValueError when the key can be none of Stripe's."""
         if not secret_key.isascii() or not secret_key.isprintable() or " " in secret_key:
             raise ValueError("secret_key is not a key of Stripe's")
-        self._client = open_client(secret_key, base_url, http)
         self._live = secret_key.startswith(_LIVE)
+        self._client = open_client(secret_key, base_url, http, live=self._live)
         self._webhook_secret = webhook_secret
         self._home = home
         self._http = http

@@ -69,9 +69,10 @@ class Transport(stripe.HTTPClient):
 
     name = "kassa"
 
-    def __init__(self, http: ProviderHttp):
+    def __init__(self, http: ProviderHttp, *, live: bool):
         super().__init__()
         self._http = http
+        self._live = live
 
     async def request_with_retries_async(
         self,
@@ -101,15 +102,16 @@ class Transport(stripe.HTTPClient):
             case NoAnswer():
                 raise _Unanswered(answer.doubt)
             case Answered(status=status, body=body):
-                _check(status, body)
+                _check(status, body, live=self._live)
                 return body, status, answer.headers
 
     async def close_async(self) -> None:
         await self._http.close()
 
 
-def _check(status: int, body: bytes) -> None:
-    """The SDK trips over what is not one object, and shows it in its message.
+def _check(status: int, body: bytes, *, live: bool) -> None:
+    """The SDK trips over what is not one object, and shows it in its message. And an object of the
+    other mode is about no payment of ours.
 
     Raises: _Unanswered.
     """
@@ -120,21 +122,32 @@ def _check(status: int, body: bytes) -> None:
     except (ValueError, RecursionError):
         answer = None
     is_object = isinstance(answer, dict)
+    if is_object and _is_of_mode(answer, not live):
+        raise _Unanswered(InDoubt(reason="Stripe's answer is of the other mode, test or live"))
     if is_object and (200 <= status < 300 or isinstance(answer.get("error"), dict)):
         return
     reason = f"Stripe answered with HTTP status {status} and something that is not its JSON"
     raise _Unanswered(InDoubt(reason=reason))
 
 
-def open_client(secret_key: str, base_url: str, http: ProviderHttp) -> stripe.StripeClient:
+def _is_of_mode(answer: Mapping[str, Any], live: bool) -> bool:
+    """Whether it, or an object of the list that it is, says so."""
+    items = answer.get("data")
+    listed = items if isinstance(items, list) else []
+    return any(one.get("livemode") is live for one in (answer, *listed) if isinstance(one, Mapping))
+
+
+def open_client(
+    secret_key: str, base_url: str, http: ProviderHttp, *, live: bool
+) -> stripe.StripeClient:
     """`base_url`: "https://api.stripe.com", or another address, which may have a path. The SDK
-    begins every path with /v1, so one at the end is left out."""
+    begins every path with /v1, so one at the end is left out. `live`: the mode of the key."""
     return stripe.StripeClient(
         secret_key,
         stripe_version=API_VERSION,
         base_addresses={"api": base_url.rstrip("/").removesuffix("/v1")},
         max_network_retries=0,
-        http_client=Transport(http),
+        http_client=Transport(http, live=live),
     )
 
 

@@ -12,11 +12,13 @@ from kassa.connectors.http import Answered, NoAnswer, ProviderHttp
 from kassa.connectors.wallet.said import Said, read_said
 from kassa.connectors.wallet.signing import Signer, Verifier, signed_text
 
+_MODE = "kassa-mode"
 _CONTENT_TYPE = "application/json; charset=UTF-8"
 
 
 class Line:
-    """The merchant's line to the wallet. `base_url`: what stands before /v1/payments/."""
+    """The merchant's line to the wallet. `base_url`: what stands before /v1/payments/. `live`:
+    whether real money moves; a wallet that is a Kassa says in a header of what mode it is."""
 
     def __init__(
         self,
@@ -27,6 +29,7 @@ class Line:
         verifier: Verifier,
         http: ProviderHttp,
         clock: Callable[[], datetime],
+        live: bool = False,
     ):
         """Raises: ValueError."""
         parts = urlsplit(base_url)
@@ -41,6 +44,7 @@ class Line:
         self._verifier = verifier
         self._http = http
         self._clock = clock
+        self._other_mode = "test" if live else "live"
 
     async def ask(self, api: str, content: Mapping[str, Any]) -> Said | NotSent | InDoubt:
         """POST `content` to /v1/payments/`api`.
@@ -74,15 +78,21 @@ class Line:
         said = self.proven(headers, headers.get("response-time", ""), target, answer.body)
         if said is None:
             unproven = read_said(answer.body) or Said({})
-            return InDoubt(reason=f"the answer has no signature of the wallet: {unproven.codes}")
+            why = f"no signature of the wallet: {unproven.codes}"
+            if headers.get(_MODE) == self._other_mode:
+                why = f"the mode {self._other_mode}, and the account has not"
+            return InDoubt(reason=f"the answer has {why}")
         return said
 
     def proven(
         self, headers: Mapping[str, str], time: str, target: str, body: bytes
     ) -> Said | None:
-        """What `body` says, where the wallet signed it for us. `time`: as its header has it."""
+        """What `body` says, where the wallet signed it for us and it is of our mode. `time`: as
+        its header has it."""
         text = signed_text(target, self._client_id, time, body)
         if headers.get("client-id", self._client_id) != self._client_id:
+            return None
+        if headers.get(_MODE) == self._other_mode:
             return None
         if not self._verifier.accepts(headers.get("signature", ""), time, text):
             return None

@@ -79,6 +79,7 @@ class WalletConnector:
             verifier=Verifier(settings["wallet_public_key"]),
             http=tools.http,
             clock=tools.clock,
+            live=tools.live,
         )
         products = Products(
             cashier=settings["product_code"],
