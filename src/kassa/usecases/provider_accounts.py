@@ -243,10 +243,13 @@ async def serves(core: Core, account: ProviderAccount, company_id: str) -> bool:
 async def require_serving(core: Core, name: str, company_id: str) -> None:
     """The last look before a charge, whichever road led to it.
 
-    Raises: UnsupportedOperation when the account is not for that side of a company.
+    Raises: UnsupportedOperation when the account is not for that side of a company; NotFound
+    where nobody has that id, and so no payment.
     """
-    account = account_of(core, name) if name in core.connectors else None
-    if account is None or not await serves(core, account, company_id):
+    company = await company_by_id(core, company_id)
+    if company is None:
+        raise NotFound("no such payment")
+    if name not in core.connectors or not account_of(core, name).serves(company):
         raise UnsupportedOperation(f"{name} cannot be paid with here", reason="method_off")
 
 
