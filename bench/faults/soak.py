@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,17 +29,18 @@ _GROWTH, _SPARE_KIB = 1.3, 48 * 1024
 _SAMPLE_SECONDS = 1.0
 _WARM_UP_SECONDS = 3.0
 _START_SECONDS = 60.0
+_ROUND_SECONDS, _MOST_ROUNDS = 12.0, 5  # so that a change of the machine's load hits both
 _LETTER = "merchant's letter"
 
 _ABOUT = """\
 A shop's traffic at a fixed pace, {pace:g} requests a second from sixteen addresses (orders, wallet
 payments signed with RSA, cards at the sandbox and at a simulated provider, lists over REST and
-gRPC, cashier pages, providers' notifications), first alone, then beside an attacker, then alone
-again. Time counts from when a request was due. The attacker has no credentials and one address, and
-does all at once, some two hundred requests a second: paths for regular expressions, 8,150 members,
-deep and long JSON, gRPC messages of 3.8 MB, bodies and chunks that stop half way, hundreds of open
-connections, wrong keys, secrets, signatures and tokens, guessed provider pages, sessions and
-notifications. {slow} letters of another company lead to names whose name server never answers."""
+gRPC, cashier pages, providers' notifications), by turns alone and beside an attacker. Time counts
+from when a request was due. The attacker has no credentials and one address, and does all at once,
+some two hundred requests a second: paths for regular expressions, 8,150 members, deep and long
+JSON, gRPC messages of 3.8 MB, bodies and chunks that stop half way, hundreds of open connections,
+wrong keys, secrets, signatures and tokens, guessed provider pages, sessions and notifications.
+{slow} letters of another company lead to names whose name server never answers."""
 
 
 class Found(msgspec.Struct, kw_only=True):
@@ -110,36 +112,39 @@ async def _soak(gateway: Gateway, seconds: float, names: int) -> Found:
             await _until_ready(gateway)
             await traffic.run(_WARM_UP_SECONDS)
             receiver.taken()
-            cpu = _Cpu(gateway)
-            before = await _phase(traffic, receiver, max(5.0, seconds / 4))
-            cpu.note("alone")
-            memory = {"before": gateway.memory_kib()}
             await _slow_letters(gateway)
-            cpu.begin()
-            assault, sampler = _attack(gateway, seconds), asyncio.Event()
-            sampling = asyncio.create_task(_sample(gateway, memory, sampler))
-            beside = await _phase(traffic, receiver, seconds)
-            cpu.note("attacked")
-            sampler.set()
-            await sampling
-            report = await asyncio.to_thread(_reported, assault)
-            after = await _phase(traffic, receiver, max(5.0, seconds / 4))
+            memory = {"before": gateway.memory_kib()}
+            cpu, rounds = _Cpu(gateway), max(1, min(_MOST_ROUNDS, int(seconds // _ROUND_SECONDS)))
+            alone = [await _phase(traffic, receiver, max(5.0, seconds / 2 / (rounds + 1)))]
+            cpu.note("alone")
+            beside, reports = [], []
+            for _ in range(rounds):
+                assault, sampler = _attack(gateway, seconds / rounds), asyncio.Event()
+                sampling = asyncio.create_task(_sample(gateway, memory, sampler))
+                beside.append(await _phase(traffic, receiver, seconds / rounds))
+                sampler.set()
+                await sampling
+                reports.append(await asyncio.to_thread(_reported, assault))
+                cpu.note("attacked")
+                alone.append(await _phase(traffic, receiver, max(5.0, seconds / 2 / (rounds + 1))))
+                cpu.note("alone")
             memory["after"] = gateway.memory_kib()
-            lost = await ledgers.lost(gateway, [before, beside, after])
+            lost = await ledgers.lost(gateway, [*alone, *beside])
         finally:
             await traffic.close()
             silence.close()
-    phases = (before, beside, after)
     return Found(
-        alone={kind: before.took.get(kind, []) + after.took.get(kind, []) for kind in _kinds()},
-        beside={kind: beside.took.get(kind, []) for kind in _kinds()},
-        failed_alone=dict(before.failed + after.failed),
-        failed=dict(beside.failed),
+        alone=_together(alone),
+        beside=_together(beside),
+        failed_alone=dict(sum((one.failed for one in alone), Counter())),
+        failed=dict(sum((one.failed for one in beside), Counter())),
         memory=memory,
         cpu=cpu.shares,
-        report=report,
+        report=_added(reports),
         lost=lost,
-        acknowledged=sum(len(one.orders) + len(one.wallet) + len(one.cards) for one in phases),
+        acknowledged=sum(
+            len(one.orders) + len(one.wallet) + len(one.cards) for one in [*alone, *beside]
+        ),
         guessed_calls=ledgers.guessed(gateway),
         slow_lookups=heard.asked,
         verified=False,
@@ -147,23 +152,42 @@ async def _soak(gateway: Gateway, seconds: float, names: int) -> Found:
     )
 
 
+def _together(phases: list[Seen]) -> dict[str, list[float]]:
+    return {kind: [took for one in phases for took in one.took.get(kind, [])] for kind in _kinds()}
+
+
+def _added(reports: list[Report]) -> Report:
+    """All rounds' answers as one."""
+    tried: Counter[str] = Counter()
+    answers: dict[str, Counter[str]] = {}
+    for one in reports:
+        tried.update(one.tried)
+        for kind, said in one.answers.items():
+            answers.setdefault(kind, Counter()).update(said)
+    return Report(tried=dict(tried), answers={kind: dict(said) for kind, said in answers.items()})
+
+
 class _Cpu:
     """What each process uses of a processor, by phase."""
 
     def __init__(self, gateway: Gateway):
         self._gateway = gateway
-        self.shares: dict[str, dict[str, float]] = {}
-        self.begin()
-
-    def begin(self) -> None:
-        self._used, self._at = self._gateway.cpu_us(), time.monotonic()
+        self._sums: dict[str, tuple[Counter[str], float]] = {}
+        self._used, self._at = gateway.cpu_us(), time.monotonic()
 
     def note(self, phase: str) -> None:
-        """The phase that ends now; the next begins."""
-        used, took = self._used, time.monotonic() - self._at
-        self.begin()
-        self.shares[phase] = {
-            name: (now - used.get(name, 0)) / 1e6 / took for name, now in self._used.items()
+        """That phase ends now; the next begins."""
+        was, began = self._used, self._at
+        self._used, self._at = self._gateway.cpu_us(), time.monotonic()
+        sums, seconds = self._sums.get(phase, (Counter(), 0.0))
+        sums.update({name: now - was.get(name, 0) for name, now in self._used.items()})
+        self._sums[phase] = sums, seconds + self._at - began
+
+    @property
+    def shares(self) -> dict[str, dict[str, float]]:
+        return {
+            phase: {name: us / 1e6 / seconds for name, us in sums.items()}
+            for phase, (sums, seconds) in self._sums.items()
         }
 
 
@@ -245,7 +269,7 @@ def _reported(process: "subprocess.Popen[bytes]") -> Report:
 
 async def _sample(gateway: Gateway, memory: dict[str, dict[str, int]], stop: asyncio.Event) -> None:
     """The highest of each process while it lasts, and what it is at the end."""
-    peak: dict[str, int] = {}
+    peak: dict[str, int] = memory.get("peak", {})
     while not stop.is_set():
         now = await asyncio.to_thread(gateway.memory_kib)
         peak = {name: max(now.get(name, 0), peak.get(name, 0)) for name in now.keys() | peak}
