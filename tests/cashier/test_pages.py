@@ -12,7 +12,7 @@ from kassa.connectors.base import ChargeRequest, NotSent
 from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.money import Money
 from kassa.domain.payments import Method
-from kassa.usecases.companies import balance_of, set_wallet_user_status
+from kassa.usecases.companies import balance_of, close_company, set_wallet_user_status
 
 pytestmark = pytest.mark.anyio
 
@@ -339,6 +339,20 @@ async def test_a_paid_order_shows_its_receipt_and_takes_no_more(
     assert again.headers["location"] == f"{payer.place}/result"
     assert opened.headers["location"] == f"{payer.place}/result?lang=zh-CN"
     assert (await payer.payment()).version == version
+
+
+async def test_a_closed_merchants_page_says_so_and_takes_nothing(
+    core: Any, client: Any, demo: Any
+) -> None:
+    payer = await a_payer(core, client, demo)
+    token = await payer.form_token()
+    await close_company(core, demo.company_id)
+    opened = await payer.open()
+    tried = await payer.pay_by_card(form_token=token)
+    page = await payer.result()
+
+    assert (opened.status, tried.status) == (303, 303)
+    assert "This merchant takes no payments" in page.text
 
 
 async def test_an_expired_order_says_so_and_leads_back(core: Any, client: Any, demo: Any) -> None:

@@ -33,6 +33,7 @@ class Stage(Enum):
     DECLINED = _Look("declined_title", "nothing_charged", "bad")
     REFUSED = _Look("declined_title", "final_about", "bad")
     EXPIRED = _Look("expired_title", "expired_about", "over")
+    CLOSED = _Look("closed_title", "closed_about", "over")
     CANCELED = _Look("canceled_title", "canceled_about", "over")
 
 
@@ -40,7 +41,7 @@ PAYABLE = frozenset({Stage.UNPAID, Stage.WAITING, Stage.DECLINED})
 """The payer may choose a way to pay; everything else has a result to show."""
 
 
-def stage_of(order: Order, payment: Payment, *, expired: bool) -> Stage:
+def stage_of(order: Order, payment: Payment, *, expired: bool, closed: bool = False) -> Stage:
     """`expired` is judged by the database's clock, also before the payment's row says so."""
     if payment.is_paid:
         return Stage.SURPLUS if payment.surplus else Stage.PAID
@@ -50,6 +51,8 @@ def stage_of(order: Order, payment: Payment, *, expired: bool) -> Stage:
         return Stage.PROCESSING
     if order.status is OrderStatus.PAID:
         return Stage.PAID_BEFORE
+    if closed:
+        return Stage.CLOSED
     if payment.status is PaymentStatus.FAILED and not payment.is_open:
         return Stage.REFUSED
     if payment.status is PaymentStatus.CANCELED or order.status is OrderStatus.CANCELED:

@@ -32,7 +32,9 @@ async def open_visit(request: Request) -> tuple[Visit, Session]:
         order=session.order,
         payment=session.payment,
         methods=session.ways,
-        stage=stage_of(session.order, session.payment, expired=session.expired),
+        stage=stage_of(
+            session.order, session.payment, expired=session.expired, closed=session.closed
+        ),
         now=session.now,
         sandbox=session.sandbox,
         place=f"/pay/{token}",

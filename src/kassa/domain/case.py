@@ -73,6 +73,7 @@ class Case:
     now: datetime
     new_id: Callable[[str], str]
     order_paid: bool = False
+    company_closed: bool = False
     modifications: dict[str, Modification] = field(default_factory=dict)
     disputes: dict[str, Dispute] = field(default_factory=dict)
     fees: FeeSchedule = field(default_factory=FeeSchedule)
@@ -171,6 +172,14 @@ class Case:
                 "the outcome of an earlier attempt is not known yet", reason="payment_in_doubt"
             )
 
+    def refuse_closed(self) -> None:
+        """Nobody begins to pay a company that is closed; what comes late is heard all the same.
+
+        Raises: IllegalTransition.
+        """
+        if self.company_closed and not self.payment.is_paid:
+            raise IllegalTransition("the merchant takes no payments now", reason="company_closed")
+
     def is_expired(self) -> bool:
         """By the database's clock, whose `now` this is."""
         return self.now >= self.payment.expires_at
@@ -191,6 +200,7 @@ class Case:
         evidence.
         Raises: IllegalTransition when the payment cannot be paid now.
         """
+        self.refuse_closed()
         if self.is_expired():
             raise IllegalTransition("the payment has expired", reason="payment_expired")
         if self.order_paid or self.order.status is not OrderStatus.ACTIVE:

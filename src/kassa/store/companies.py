@@ -82,6 +82,11 @@ async def find_company_by_number(connection: Any, number: int) -> Company | None
     return _company(row) if row else None
 
 
+async def is_closed(connection: Any, company_id: str) -> bool:
+    status = await connection.fetchval("select status from company where id = $1", company_id)
+    return bool(status == "closed")
+
+
 async def sides_of(connection: Any, public_id: str) -> list[Company]:
     """The sides of the company that callers know by that name; the older first."""
     rows = await connection.fetch(

@@ -75,19 +75,21 @@ async def clock(connection: Any) -> datetime:
 
 async def read_locked(
     connection: Any, keys: Keys
-) -> dict[tuple[str, str], tuple[Payment, Order, bool]]:
-    """Payment, order, and whether another payment of that order holds its money."""
+) -> dict[tuple[str, str], tuple[Payment, Order, bool, bool]]:
+    """Payment, order, whether another payment of that order holds its money, and whether the
+    company is closed."""
     rows = await connection.fetch(
         f"select {columns('p', PAYMENT_COLUMNS)}, {columns('o', ORDER_COLUMNS)},"
         " exists (select from payment x where x.company_id = p.company_id"
         "   and x.order_id = p.order_id and x.id <> p.id and not x.surplus"
-        "   and x.status in ('authorized', 'captured', 'settled'))"
+        "   and x.status in ('authorized', 'captured', 'settled')),"
+        " (select c.status = 'closed' from company c where c.id = p.company_id)"
         " from payment p join orders o on o.company_id = p.company_id and o.id = p.order_id"
         " join unnest($1::text[], $2::text[]) as k(c, id) on k.c = p.company_id and k.id = p.id"
         " where p.company_id = any($1) and p.id = any($2)",
         *_arrays(keys),
     )
-    return {(row[0], row[1]): (*read_view(row), row[-1]) for row in rows}
+    return {(row[0], row[1]): (*read_view(row), row[-2], row[-1]) for row in rows}
 
 
 async def attempts_of(connection: Any, keys: Keys) -> list[Attempt]:

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from kassa.domain.errors import NotFound
+from kassa.domain.errors import IllegalTransition, NotFound
 from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.orders import Order
 from kassa.domain.payments import CaptureMethod, Method, Payment
 from kassa.domain.principals import Company
-from kassa.store import orders
+from kassa.store import companies, orders
 from kassa.usecases.authenticate import company_by_number
 from kassa.usecases.core import Core
 from kassa.usecases.find_payments import payments_of_order
@@ -51,13 +51,15 @@ order_meta.payment_methods. Our own wallet is asked for nothing by any provider.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """`ways`: payable now. `sandbox`: cards are played by the sandbox provider."""
+    """`ways`: payable now. `closed`: the company takes no payments
+    now. `sandbox`: cards are played by the sandbox provider."""
 
     company: Company
     order: Order
     payment: Payment
     ways: tuple[Way, ...]
     expired: bool
+    closed: bool
     now: datetime
     sandbox: bool
 
@@ -72,6 +74,7 @@ async def open_session(core: Core, token: str) -> Session:
         raise NotFound("no such payment page")
     async with core.db.connection() as connection:
         order = await orders.by_session(connection, company.id, token)
+        closed = await companies.is_closed(connection, company.id)
     if order is None:
         raise NotFound("no such payment page")
     MODE.set(company.mode)  # the token is the payer's proof
@@ -86,7 +89,8 @@ async def open_session(core: Core, token: str) -> Session:
         company=company,
         order=order,
         payment=payment,
-        ways=_wanted(ways, order),
+        ways=() if closed else _wanted(ways, order),
+        closed=closed,
         expired=now >= order.expires_at,
         now=now,
         sandbox=NUMBER in ways.get(Method.CREDIT_CARD, ()),
@@ -132,6 +136,8 @@ async def start_page(core: Core, session: Session, way: Way, *, back: str) -> Pa
     Raises: NotFound, IllegalTransition, UnsupportedOperation, ProviderUnavailable.
     """
     payment, method = session.payment, _WAYS[way][0]
+    if session.closed:
+        raise IllegalTransition("the merchant takes no payments now", reason="company_closed")
     if method is Method.ALIPAY:
         return await redirect(core, payment, actor="payer", channel=PAGE)
     until = payment.redirect_expires_at

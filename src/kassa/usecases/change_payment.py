@@ -122,7 +122,7 @@ async def _round(
         busy: set[tuple[str, str]] = set()
         for index in wanted:
             change = changes[index]
-            payment, order, order_paid = found[change.key]
+            payment, order, order_paid, company_closed = found[change.key]
             if (order.company_id, order.id) in busy:
                 later.append(index)
                 continue
@@ -134,6 +134,7 @@ async def _round(
             busy.add((order.company_id, order.id))
             own = {item.id: item for item in attempts if item.payment_id == payment.id}
             case = Case(payment, order, own, now, core.new_id, order_paid=order_paid)
+            case.company_closed = company_closed
             beside.put_into(case)
             if change.news in applied:
                 results[index] = case
@@ -153,7 +154,7 @@ async def _round(
 def _obtained(
     changes: Sequence[Change],
     wanted: Sequence[int],
-    found: Mapping[tuple[str, str], tuple[Payment, Order, bool]],
+    found: Mapping[tuple[str, str], tuple[Payment, Order, bool, bool]],
     held: Collection[tuple[str, str]],
     results: dict[int, Case | Exception],
 ) -> list[int]:
@@ -240,7 +241,7 @@ async def _beside(
     core: Core,
     connection: Any,
     keys: Sequence[tuple[str, str]],
-    found: Mapping[tuple[str, str], tuple[Payment, Order, bool]],
+    found: Mapping[tuple[str, str], tuple[Payment, Order, bool, bool]],
 ) -> _Beside:
     modified = [key for key in keys if key in found and found[key][0].modifications]
     disputed = [key for key in keys if key in found and found[key][0].disputes]
@@ -283,7 +284,7 @@ async def _codes(connection: Any, changes: Sequence[Change]) -> dict[CodeKey, Wa
 async def _purses(
     connection: Any,
     changes: Sequence[Change],
-    found: Mapping[tuple[str, str], tuple[Payment, Order, bool]],
+    found: Mapping[tuple[str, str], tuple[Payment, Order, bool, bool]],
 ) -> tuple[dict[PurseKey, Purse], set[PurseKey]]:
     """The purses that are locked for us, and those that somebody else has."""
     wanted: set[tuple[str, str, str]] = set()

@@ -189,7 +189,7 @@ async def book_actual_fees(
     )
     cases = {
         key: Case(payment, order, {}, now, core.new_id, order_paid=order_paid)
-        for key, (payment, order, order_paid) in found.items()
+        for key, (payment, order, order_paid, _) in found.items()
     }
     for attempt in attempts:
         cases[attempt.company_id, attempt.payment_id].attempts[attempt.id] = attempt

@@ -171,6 +171,7 @@ async def redirect(
 
     def start(case: Case, _: Purse | None) -> None:
         chosen.clear()
+        case.refuse_closed()
         busy = case.payment.is_paid or case.payment.status is PaymentStatus.PROCESSING
         attempt = _standing(core, case, own=own)
         if busy and not attempt:

@@ -36,6 +36,8 @@ async def pay_session(core: Core, session: Session, wanted: SessionPay) -> Payme
     an instrument that no account takes, ProviderUnavailable (nothing was sent).
     """
     payment = session.payment
+    if session.closed and not payment.is_paid:
+        raise IllegalTransition("the merchant takes no payments now", reason="order_inactive")
     if payment.extra.get(_SERVED) == wanted.request_id:
         return payment
     if payment.status is PaymentStatus.PROCESSING or _page_stands(session, wanted):

@@ -185,6 +185,16 @@ async def test_bad_headers_are_refused(merchant: Merchant) -> None:
     assert _codes(answers) == {name: result for name, (_, result) in BAD_HEADERS.items()}
 
 
+async def test_which_check_of_a_signature_failed_is_told_to_nobody(merchant: Merchant) -> None:
+    wrong = [headers for headers, result in BAD_HEADERS.values() if result == "F INVALID_SIGNATURE"]
+
+    answers = [await merchant.send(PAY, GOOD, headers=headers) for headers in wrong]
+
+    assert len(answers) > 3
+    assert all(answer == answers[0] for answer in answers)
+    assert "extendInfo" not in answers[0]
+
+
 async def test_the_signature_comes_before_the_content(merchant: Merchant) -> None:
     answer = await merchant.send(PAY, b"{", headers={"Signature": None})
 
