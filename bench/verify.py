@@ -18,6 +18,7 @@ from kassa.store.migrate import migrate
 from kassa.store.seals import Seals
 from kassa.usecases.chain import chain_history, seals_of
 from kassa.usecases.core import Core
+from kassa.usecases.old_rows import seal_old_rows
 from kassa.usecases.verify_books import Progress, Proof, verify_books
 
 _TRIGGERED = ("payment", "payment_event", "posting", "entry")
@@ -251,6 +252,9 @@ async def _measure(settings: Settings, server: EmbeddedPostgres, payments: int) 
         await seal(server.owner_url, seals_of(core.secrets))
         links, seconds = await _chain(core)
         _say(f"{links:,} links made in {seconds:.0f} s, {links / seconds:,.0f}/s")
+        began = time.perf_counter()
+        rows = await seal_old_rows(core)
+        _say(f"{rows:,} seals of rows made in {time.perf_counter() - began:.0f} s")
         began = time.perf_counter()
 
         def told(progress: Progress) -> None:

@@ -477,7 +477,7 @@ class MoneyMachine(Asking, RuleBasedStateMachine):
         lapsed = [one for one in self.model.payments.values() if one.lapsed and one.held]
         assert not lapsed, lapsed
         proof = self.world.run(verify_books(self.core, self.company.id))
-        assert proof.violations == ()
+        assert proof.violations == (), proof.violations
         self.world.run(self.world.forget(self.company.id))
 
 

@@ -18,7 +18,7 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.asgi import Answer, Client
 from tests.faces.wallet.calls import Merchant, public_pem
-from tests.usecases.shop import Shop
+from tests.usecases.shop import Shop, reseal
 
 from kassa import app
 from kassa.connectors.base import Authorized, ChargeRequest, ModificationOutcome, News, Outcome
@@ -215,6 +215,8 @@ class World:
         self.provider.ahead += by
         for statement in _OLDER.split(";"):
             await self.owner.execute(statement, company_id, by)
+        for home in ("payment", "orders", "attempt", "modification"):
+            await reseal(self.core, self.owner, home)
 
     async def forget(self, company_id: str) -> None:
         """Leave nothing of the company for the workers to see."""

@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from tests.usecases.shop import Shop
 
+from kassa.store.books_rows import PAYMENTS_SEALED, ROWS_SEALED
 from kassa.store.heads import HeadFile
 from kassa.usecases.chain import chain_history, seals_of
 from kassa.usecases.verify_books import (
@@ -184,7 +185,8 @@ async def test_without_the_key_nobody_makes_a_chain_that_fits(shop: Shop, tmp_pa
     shop.core.heads = HeadFile(tmp_path / "of the thief" / "heads.json")
     await reseal(shop)
     assert await chain_all(shop) == 1
-    assert await faults(shop) == []
+    # Beside rows that the real key sealed.
+    assert {one.check for one in await faults(shop)} <= {PAYMENTS_SEALED[0], ROWS_SEALED[0]}
     shop.core.secrets, shop.core.heads = secrets, heads
 
     assert [(one.check, one.found.partition(";")[0]) for one in await faults(shop)] == [

@@ -1,28 +1,36 @@
 """Whoever edits the books behind the program's back is found, and where, whatever they touched."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import pytest
-from tests.usecases import lies, lies_of_the_chain
+from tests.usecases import lies, lies_of_rows, lies_of_the_chain
 from tests.usecases.modifying import CAPTURE, REFUND, Obedient, modify, reserved
 from tests.usecases.shop import Shop
 
 from kassa.connectors.base import DisputeNews
+from kassa.domain.fees import FeeKind, FeeRule
 from kassa.domain.lifecycle import DisputeStage, DisputeStatus
 from kassa.domain.money import Money
+from kassa.domain.payees import Payee
 from kassa.domain.payments import Method, Payment
+from kassa.domain.providers import AccountStatus, ProviderAccount
+from kassa.store import fees, mailboxes, payees, provider_accounts, routes
 from kassa.store import payments as stored
+from kassa.store.provider_accounts import WrappedKey
 from kassa.usecases.chain import chain_history
+from kassa.usecases.companies import put_api_key
 from kassa.usecases.disputes import take_dispute_news
 from kassa.usecases.expire_orders import expire_orders
+from kassa.usecases.old_rows import seal_old_rows
 from kassa.usecases.record_payment import Recording, record_payment
 from kassa.usecases.settlements import close_settlements, record_payout
 from kassa.usecases.verify_books import Proof, known_of, prove
 
 pytestmark = pytest.mark.anyio
 
-LIES = lies.LIES | lies_of_the_chain.LIES
+LIES = lies.LIES | lies_of_the_chain.LIES | lies_of_rows.LIES
 
 
 async def book(shop: Shop) -> dict[str, Any]:
@@ -46,6 +54,7 @@ async def book(shop: Shop) -> dict[str, Any]:
         "claimed": await reserved(shop, Obedient()),
         "expired": await shop.payment(),
         "open": await shop.payment(),
+        "told": await shop.submit(await shop.payment(notify_url="https://shop.example/hear")),
     }
     await shop.expire(paid["expired"])
     await expire_orders(shop.core)
@@ -58,6 +67,7 @@ async def book(shop: Shop) -> dict[str, Any]:
     links = await chain_history(shop.core)
     late = await shop.payment()
     await chain_history(shop.core)
+    await seal_old_rows(shop.core)
     names: dict[str, Any] = {
         "user": user,
         "settlement": settlement.id,
@@ -69,10 +79,65 @@ async def book(shop: Shop) -> dict[str, Any]:
     for row in await shop.sql("select id, payment_id from posting where kind = 'capture'"):
         [name] = [one for one, payment in paid.items() if payment.id == row["payment_id"]]
         names[f"{name} capture"] = row["id"]
+    for row in await shop.sql("select id, payment_id from attempt"):
+        [name] = [one for one, payment in paid.items() if payment.id == row["payment_id"]]
+        names[f"{name} attempt"] = row["id"]
+    names["letter"] = (await shop.sql("select id from announcement"))[0]["id"]
+    names |= await set_up(shop)
     names["refunded change"] = changed.modification.id
     names["refunded version"] = (await shop.read(paid["refunded"])).version
     names["disputed dispute"] = (await shop.sql("select id from dispute"))[0]["id"]
     return names | {"links": links, "second": links + 1, "last": links + 1, "blocks": 2}
+
+
+async def set_up(shop: Shop) -> dict[str, str]:
+    """What an operator sets up, and a provider tells."""
+    company = shop.company
+    await put_api_key(shop.core, company, "sk_test_shop_secret")
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    rule = FeeRule(
+        id="fr_1",
+        company_id=company.id,
+        kind=FeeKind.PAYMENT,
+        connector="stripe",
+        method="",
+        currency="CNY",
+        rate_ppm=29_000,
+        fixed_minor=0,
+        valid_from=at,
+        valid_until=None,
+    )
+    account = ProviderAccount(
+        company_id=company.id,
+        name="shop_stripe",
+        connector="stripe",
+        mode=company.mode,
+        status=AccountStatus.ACTIVE,
+        settings={"merchant": "shop"},
+    )
+    payee = Payee(
+        company_id=company.id,
+        id="pe_1",
+        account_type="iban",
+        account_shown="•••• 1234",
+        account_name="A Shop",
+    )
+    async with shop.core.db.transaction() as connection:
+        await fees.add_rule(connection, rule)
+        await provider_accounts.add_key(connection, WrappedKey(company.id, 1, 1, b"wrapped"))
+        await provider_accounts.put_account(connection, account, sealed=b"secret", key_version=1)
+        await payees.put(connection, payee, b"hash")
+        await routes.add_rules(connection, company.id, [{"use": ["shop_stripe"]}], actor="test")
+        await mailboxes.keep_news(
+            connection,
+            mailboxes.NewsKey(company.id, "scripted", "news 1"),
+            headers={"stamp": "1"},
+            body=b"as it came",
+            news={"kind": "nothing"},
+            lease_for=timedelta(minutes=1),
+        )
+    [row] = await shop.sql("select lookup from credential")
+    return {"fee rule": rule.id, "payee": payee.id, "credential": row["lookup"]}
 
 
 async def _dispute(shop: Shop, payment: Payment) -> None:
@@ -94,15 +159,8 @@ async def _dispute(shop: Shop, payment: Payment) -> None:
 
 async def send_the_guards_home(connection: Any) -> None:
     """What a thief with the keys of the database would do first."""
-    for table in (
-        "payment",
-        "payment_event",
-        "posting",
-        "entry",
-        "settlement_line",
-        "chain_link",
-        "chain_block",
-    ):
+    tables = await connection.fetch("select tablename from pg_tables where schemaname = 'public'")
+    for (table,) in tables:
         await connection.execute(f"alter table {table} disable trigger user")
     rows = await connection.fetch(
         "select conrelid::regclass::text as home, conname from pg_constraint"
@@ -143,5 +201,38 @@ async def test_every_planted_lie_is_found_and_located(shop: Shop) -> None:
 
     assert missed == {}
     assert (await look(shop, connection)).violations == ()
+    await outer.rollback()
+    await connection.close()
+
+
+async def test_values_beyond_all_bounds_break_no_proof(shop: Shop) -> None:
+    """What a check cannot count with is a finding of it; the others are made all the same."""
+    payment = await shop.submit(await shop.payment())
+    await chain_history(shop.core)
+    await seal_old_rows(shop.core)
+    connection = await asyncpg.connect(shop.owner_url)
+    outer = connection.transaction()
+    await outer.start()
+    await send_the_guards_home(connection)
+    for absurd in (
+        "update payment set refunded_minor = 9223372036854775807, disputed_minor = 99999999999",
+        "update payment_event set evidence = '[1, {\"attempt\": null}]' where seq = 2",
+        "update payment_event set evidence = '\"text\"' where seq = 3",
+        "update entry set amount_minor = 9223372036854775807",
+        "update orders set tags = '7', extra = 'null'",
+        "update payment set updated_at = 'infinity', created_at = '-infinity'",
+        "alter table payment alter column connector drop not null; update payment set"
+        " connector = null, currency = ''",
+        "update chain_block set last_link = 9223372036854775807",
+    ):
+        planted = connection.transaction()
+        await planted.start()
+        await connection.execute(absurd)
+        proof = await look(shop, connection)
+        await planted.rollback()
+        assert proof.violations, absurd
+        assert len(proof.checks) > 10
+    assert (await look(shop, connection)).violations == ()
+    assert payment.is_paid
     await outer.rollback()
     await connection.close()

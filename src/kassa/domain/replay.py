@@ -48,7 +48,7 @@ _ATTEMPT_BY_NOTE = {
 _REFUSALS = frozenset(
     {"capture refused", "void refused", "refund refused", "surplus return refused"}
 )
-_NO_END = frozenset(
+NO_END = frozenset(
     {
         "capture requested",
         "void requested",
@@ -282,7 +282,7 @@ def _modification(
         if note in _REFUSALS:
             changes["status"] = ModificationStatus.FAILED
             changes["failure_code"] = event.evidence.get("code", "")
-        elif note not in _NO_END:
+        elif note not in NO_END:
             changes["status"] = ModificationStatus.SUCCEEDED
             changes["provider_reference"] = event.evidence.get("reference", "")
             changes["fee_minor"] = 0 if item.surplus else _fee_of(item.id, postings)

@@ -1,9 +1,11 @@
 """The questions that prove the books; each answers with counter-examples, so none is good news."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import asyncpg
 
 from kassa.store.chain import Block
 
@@ -99,6 +101,19 @@ async def violations(
         *values,
     )
     return [Violation(check.name, row[0], row[1], row[2], row[3]) for row in rows]
+
+
+async def asked(
+    lane: Any, name: str, ask: Callable[[Any], Awaitable[list[Violation]]]
+) -> list[Violation]:
+    """What it found; that it could not be made is a finding, and holds up no other."""
+    await lane.execute("savepoint a_check")
+    try:
+        return await ask(lane)
+    except asyncpg.DataError as error:
+        await lane.execute("rollback to savepoint a_check")
+        words = f"could not be made, a value is beyond all bounds: {error}"
+        return [Violation(name, "", "the check", words)]
 
 
 async def counts(connection: Any, company_id: str | None = None) -> dict[str, int]:

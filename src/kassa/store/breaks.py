@@ -7,6 +7,7 @@ from typing import Any
 
 from kassa.domain.matching import BANK, ledger_account
 from kassa.domain.reports import BreakClass
+from kassa.store.resealing import resealed, seal_again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,27 +95,33 @@ async def lock(connection: Any, company_id: str, break_id: str) -> None:
 
 
 async def assign(connection: Any, company_id: str, break_id: str, owner: str) -> None:
-    await connection.execute(
-        "update report_break set owner = $3 where company_id = $1 and id = $2",
-        company_id,
-        break_id,
-        owner,
-    )
+    async with resealed(
+        connection, "report_break", "t.company_id = $1 and t.id = $2", company_id, break_id
+    ):
+        await connection.execute(
+            "update report_break set owner = $3 where company_id = $1 and id = $2",
+            company_id,
+            break_id,
+            owner,
+        )
 
 
 async def resolve(
     connection: Any, company_id: str, break_id: str, resolution: str, actor: str, posting_id: str
 ) -> None:
-    await connection.execute(
-        "update report_break set status = 'resolved', resolution = $3, resolved_by = $4,"
-        " resolved_at = statement_timestamp(), posting_id = $5"
-        " where company_id = $1 and id = $2 and status = 'open'",
-        company_id,
-        break_id,
-        resolution,
-        actor,
-        posting_id,
-    )
+    async with resealed(
+        connection, "report_break", "t.company_id = $1 and t.id = $2", company_id, break_id
+    ):
+        await connection.execute(
+            "update report_break set status = 'resolved', resolution = $3, resolved_by = $4,"
+            " resolved_at = statement_timestamp(), posting_id = $5"
+            " where company_id = $1 and id = $2 and status = 'open'",
+            company_id,
+            break_id,
+            resolution,
+            actor,
+            posting_id,
+        )
 
 
 _CURED = tuple(
@@ -142,12 +149,12 @@ async def resolve_matched(
 
     By a line of another file, or by the very line (one of `places`) at another look.
     """
-    await connection.execute(
+    rows = await connection.fetch(
         "update report_break set status = 'resolved', resolution = $5, resolved_by = $6,"
         " resolved_at = statement_timestamp() where company_id = $1 and status = 'open'"
         " and ((class = $7 and payment_id = any($2) and file_id = '')"
         "  or (class = any($4) and cause = any($3) and cause <> ''"
-        "   and (file_id <> $8 or place = any($9))))",
+        "   and (file_id <> $8 or place = any($9)))) returning id",
         company_id,
         list(payment_ids),
         list(causes),
@@ -158,6 +165,9 @@ async def resolve_matched(
         file_id,
         list(places),
     )
+    if rows:
+        where = "t.company_id = $1 and t.id = any($2)"
+        await seal_again(connection, "report_break", where, company_id, [row[0] for row in rows])
 
 
 async def has_open(connection: Any, company_id: str) -> bool:

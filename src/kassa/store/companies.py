@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kassa.domain.principals import Company, Mode
+from kassa.store.resealing import resealed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,29 +107,32 @@ async def listed(connection: Any) -> list[tuple[Company, str]]:
 
 async def add_company(connection: Any, company: Company) -> bool:
     """Store it unless its id is known; says whether it was new."""
-    done = await connection.fetchval(
-        "insert into company (id, public_id, number, name, currency, business_id, mode, sandbox)"
-        " values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (id) do nothing returning true",
-        company.id,
-        company.public_id,
-        company.number,
-        company.name,
-        company.currency,
-        company.business_id,
-        company.mode,
-        company.sandbox,
-    )
-    return bool(done)
+    async with resealed(connection, "company", "t.id = $1", company.id):
+        done = await connection.fetchval(
+            "insert into company (id, public_id, number, name, currency, business_id, mode,"
+            " sandbox) values ($1, $2, $3, $4, $5, $6, $7, $8)"
+            " on conflict (id) do nothing returning true",
+            company.id,
+            company.public_id,
+            company.number,
+            company.name,
+            company.currency,
+            company.business_id,
+            company.mode,
+            company.sandbox,
+        )
+        return bool(done)
 
 
 async def set_sandbox(connection: Any, company_id: str, *, given: bool) -> bool:
     """Only a test side can be given it; False when there is no such test side."""
-    done = await connection.fetchval(
-        "update company set sandbox = $2 where id = $1 and mode = 'test' returning true",
-        company_id,
-        given,
-    )
-    return bool(done)
+    async with resealed(connection, "company", "t.id = $1", company_id):
+        done = await connection.fetchval(
+            "update company set sandbox = $2 where id = $1 and mode = 'test' returning true",
+            company_id,
+            given,
+        )
+        return bool(done)
 
 
 async def next_company_number(connection: Any) -> int:
@@ -139,10 +143,11 @@ async def next_company_number(connection: Any) -> int:
 
 
 async def set_company_status(connection: Any, company_id: str, status: str) -> bool:
-    done = await connection.fetchval(
-        "update company set status = $2 where id = $1 returning true", company_id, status
-    )
-    return bool(done)
+    async with resealed(connection, "company", "t.id = $1", company_id):
+        done = await connection.fetchval(
+            "update company set status = $2 where id = $1 returning true", company_id, status
+        )
+        return bool(done)
 
 
 async def put_credential(
@@ -156,23 +161,25 @@ async def put_credential(
     public_keys: Mapping[str, str] | None = None,
 ) -> None:
     """Store a credential, or replace the one of that name."""
-    await connection.execute(
-        "insert into credential as t"
-        " (lookup, company_id, business_id, kind, name, secret_hash, public_keys)"
-        " values ($1, $2, $3, $4, $5, $6, $7) on conflict (lookup) do update"
-        " set secret_hash = excluded.secret_hash, public_keys = excluded.public_keys",
-        lookup,
-        company.id,
-        company.business_id,
-        kind,
-        name,
-        secret_hash,
-        dict(public_keys or {}),
-    )
+    async with resealed(connection, "credential", "t.lookup = $1", lookup):
+        await connection.execute(
+            "insert into credential as t"
+            " (lookup, company_id, business_id, kind, name, secret_hash, public_keys)"
+            " values ($1, $2, $3, $4, $5, $6, $7) on conflict (lookup) do update"
+            " set secret_hash = excluded.secret_hash, public_keys = excluded.public_keys",
+            lookup,
+            company.id,
+            company.business_id,
+            kind,
+            name,
+            secret_hash,
+            dict(public_keys or {}),
+        )
 
 
 async def set_credential_status(connection: Any, lookup: str, status: str) -> bool:
-    done = await connection.fetchval(
-        "update credential set status = $2 where lookup = $1 returning true", lookup, status
-    )
-    return bool(done)
+    async with resealed(connection, "credential", "t.lookup = $1", lookup):
+        done = await connection.fetchval(
+            "update credential set status = $2 where lookup = $1 returning true", lookup, status
+        )
+        return bool(done)

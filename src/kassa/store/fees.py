@@ -8,6 +8,7 @@ from typing import Any
 from kassa.domain.fees import FeeKind, FeeRule
 from kassa.domain.ledger import PostingKind
 from kassa.domain.money import Money
+from kassa.store.resealing import resealed
 from kassa.store.rows import whole
 
 _COLUMNS = (
@@ -22,19 +23,23 @@ def _read(row: Any) -> FeeRule:
 
 
 async def add_rule(connection: Any, rule: FeeRule) -> None:
-    await connection.execute(
-        f"insert into fee_rule as t ({_COLUMNS}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-        rule.id,
-        rule.company_id,
-        rule.kind,
-        rule.connector,
-        rule.method,
-        rule.currency,
-        rule.rate_ppm,
-        rule.fixed_minor,
-        rule.valid_from,
-        rule.valid_until,
-    )
+    async with resealed(
+        connection, "fee_rule", "t.company_id = $1 and t.id = $2", rule.company_id, rule.id
+    ):
+        await connection.execute(
+            f"insert into fee_rule as t ({_COLUMNS})"
+            " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            rule.id,
+            rule.company_id,
+            rule.kind,
+            rule.connector,
+            rule.method,
+            rule.currency,
+            rule.rate_ppm,
+            rule.fixed_minor,
+            rule.valid_from,
+            rule.valid_until,
+        )
 
 
 async def rules(connection: Any, company_id: str) -> list[FeeRule]:
@@ -57,12 +62,15 @@ async def lock_rule(connection: Any, company_id: str, rule_id: str) -> FeeRule |
 
 
 async def end_rule(connection: Any, company_id: str, rule_id: str, at: datetime) -> None:
-    await connection.execute(
-        "update fee_rule set valid_until = $3 where company_id = $1 and id = $2",
-        company_id,
-        rule_id,
-        at,
-    )
+    async with resealed(
+        connection, "fee_rule", "t.company_id = $1 and t.id = $2", company_id, rule_id
+    ):
+        await connection.execute(
+            "update fee_rule set valid_until = $3 where company_id = $1 and id = $2",
+            company_id,
+            rule_id,
+            at,
+        )
 
 
 async def booked(

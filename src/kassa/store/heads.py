@@ -51,6 +51,18 @@ class HeadFile:
         except msgspec.DecodeError as error:
             raise InvalidRequest(f"{self.path} cannot be read: {error}") from error
 
+    @property
+    def rows_sealed(self) -> bool:
+        """Whether the rows of this database from before the seals have got theirs."""
+        return self._mark.exists()
+
+    def note_rows_sealed(self) -> None:
+        private_files.write(self._mark, b"")
+
+    @property
+    def _mark(self) -> Path:
+        return self.path.with_name("rows_sealed")
+
     def announce(self, coming: Mapping[str, Place]) -> None:
         """These blocks are about to be committed; until then the older heads stand, too."""
         with self._held() as heads:

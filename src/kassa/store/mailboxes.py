@@ -7,6 +7,8 @@ from typing import Any
 
 from kassa.domain.case import Announcement
 from kassa.store.companies import of_served_side
+from kassa.store.cover import seal_of
+from kassa.store.seals import seals_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +144,7 @@ async def report(
     done = await connection.fetchval(
         "update announcement set state = $4, next_at = case when $4 = 'waiting'"
         " then now() + $5::interval end, last_status = $6, last_error = $7,"
-        " delivered_at = case when $4 = 'delivered' then now() end"
+        " delivered_at = case when $4 = 'delivered' then now() end, seal = $8"
         " where company_id = $1 and id = $2 and epoch = $3 and state = 'waiting' returning true",
         leased.announcement.company_id,
         leased.announcement.id,
@@ -151,8 +153,21 @@ async def report(
         next_in,
         status,
         error,
+        None if state == "waiting" else _end(connection, leased, state),
     )
     return bool(done)
+
+
+def _end(connection: Any, leased: Leased, state: str) -> bytes:
+    """The seal of a letter that waits no longer."""
+    about = leased.announcement
+    row = {
+        "company_id": about.company_id,
+        "id": about.id,
+        "state": state,
+        "epoch": leased.epoch,
+    }
+    return seal_of(seals_of(connection), "announcement", "seal", row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,11 +213,20 @@ async def keep_news(
     One that was kept before and never applied (we were killed in between, its charge is not
     known) is given out again.
     """
+    seals = seals_of(connection)
+    said = {
+        "company_id": key.company_id,
+        "account": key.account,
+        "dedupe_key": key.dedupe_key,
+        "headers": dict(headers),
+        "body": body,
+        "news": dict(news),
+    }
     row = await connection.fetchrow(
         "insert into provider_news as n (company_id, account, dedupe_key, headers, body, news,"
-        " next_at) values ($1, $2, $3, $4, $5, $6, now() + $7)"
+        " next_at, birth, seal) values ($1, $2, $3, $4, $5, $6, now() + $7, $9, $10)"
         " on conflict (company_id, account, dedupe_key) do update set next_at = excluded.next_at,"
-        "  news = excluded.news where n.applied_at is null"
+        "  news = excluded.news, seal = excluded.seal where n.applied_at is null"
         " returning n.news, n.tries, n.received_at <= now() - $8::interval, n.xmax = 0",
         key.company_id,
         key.account,
@@ -212,6 +236,8 @@ async def keep_news(
         dict(news),
         lease_for,
         _LATE,
+        seal_of(seals, "provider_news", "birth", said),
+        seal_of(seals, "provider_news", "seal", said),
     )
     if row is None:
         return KeptNews(key=key, news=dict(news), tries=0, is_applied=True)

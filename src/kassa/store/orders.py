@@ -7,6 +7,7 @@ from kassa.domain.orders import Order
 from kassa.domain.payments import Payment
 from kassa.store.canon import event_digest
 from kassa.store.companies import of_served_side
+from kassa.store.cover import with_seals
 from kassa.store.rows import (
     ORDER_COLUMNS,
     PAYMENT_COLUMNS,
@@ -20,7 +21,8 @@ from kassa.store.rows import (
 from kassa.store.seals import Seals, as_json, seals_of
 
 _ORDER = ", ".join(ORDER_COLUMNS)
-_PAYMENT = ", ".join(PAYMENT_COLUMNS)
+_WRITTEN_ORDER = ", ".join((*ORDER_COLUMNS, "birth"))
+_WRITTEN_PAYMENT = (*PAYMENT_COLUMNS, "birth", "seal")
 
 # One statement, one commit: an order that loses to an older one (same id, or same request id)
 # takes no payment and no event with it, because both join what was really inserted.
@@ -32,11 +34,12 @@ with wanted_order as materialized (
        select * from json_populate_recordset(null::payment, $2::json)),
      briefly as materialized (select set_config('lock_timeout', '100ms', true)),
      made_order as (
-       insert into orders as o ({_ORDER}) select {_ORDER} from wanted_order, briefly
+       insert into orders as o ({_WRITTEN_ORDER}) select {_WRITTEN_ORDER}
+         from wanted_order, briefly
        on conflict do nothing returning o.company_id, o.id),
      made_payment as (
-       insert into payment as p ({_PAYMENT})
-       select {columns("w", PAYMENT_COLUMNS)} from wanted_payment w
+       insert into payment as p ({", ".join(_WRITTEN_PAYMENT)})
+       select {columns("w", _WRITTEN_PAYMENT)} from wanted_payment w
          join made_order m on m.company_id = w.company_id and m.id = w.order_id
        returning p.company_id, p.id, p.status, p.created_at),
      made_event as (
@@ -55,14 +58,21 @@ async def insert(
     connection: Any, rows: Sequence[tuple[Order, Payment, str]]
 ) -> set[tuple[str, str]]:
     """Store (order, payment, actor) triples; returns the (company, order id)s that were new."""
-    orders = [order_row(order) for order, _, _ in rows]
-    payments = [payment_row(payment) for _, payment, _ in rows]
-    seals = seals_of(connection)
-    actors = [_created(seals, order, payment, actor) for order, payment, actor in rows]
     made = await connection.fetch(
-        _INSERT, json_rows(orders), json_rows(payments), json_rows(actors)
+        _INSERT, *(json_rows(part) for part in sealed(seals_of(connection), rows))
     )
     return {(row[0], row[1]) for row in made}
+
+
+def sealed(
+    seals: Seals, rows: Sequence[tuple[Order, Payment, str]]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+    """Orders, payments and first events as they are written."""
+    return (
+        with_seals(seals, "orders", [order_row(order) for order, _, _ in rows]),
+        with_seals(seals, "payment", [payment_row(payment) for _, payment, _ in rows]),
+        [_created(seals, order, payment, actor) for order, payment, actor in rows],
+    )
 
 
 def _created(seals: Seals, order: Order, payment: Payment, actor: str) -> dict[str, Any]:

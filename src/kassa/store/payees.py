@@ -3,6 +3,7 @@
 from typing import Any
 
 from kassa.domain.payees import Payee
+from kassa.store.resealing import resealed
 
 _COLUMNS = (
     "company_id, id, account_type, account_shown, account_name, bank_name, provider_account, status"
@@ -24,22 +25,29 @@ def _payee(row: Any) -> Payee:
 
 async def put(connection: Any, payee: Payee, account_hash: bytes) -> str:
     """Register it, or give the payee of that account number new particulars; returns its id."""
-    kept: str = await connection.fetchval(
-        "insert into payee (company_id, id, account_type, account_hash, account_shown,"
-        " account_name, bank_name, provider_account) values ($1, $2, $3, $4, $5, $6, $7, $8)"
-        " on conflict (company_id, account_hash) do update set status = 'active',"
-        " account_name = excluded.account_name, bank_name = excluded.bank_name,"
-        " provider_account = excluded.provider_account returning id",
+    async with resealed(
+        connection,
+        "payee",
+        "t.company_id = $1 and t.account_hash = $2",
         payee.company_id,
-        payee.id,
-        payee.account_type,
         account_hash,
-        payee.account_shown,
-        payee.account_name,
-        payee.bank_name,
-        payee.provider_account,
-    )
-    return kept
+    ):
+        kept: str = await connection.fetchval(
+            "insert into payee (company_id, id, account_type, account_hash, account_shown,"
+            " account_name, bank_name, provider_account) values ($1, $2, $3, $4, $5, $6, $7, $8)"
+            " on conflict (company_id, account_hash) do update set status = 'active',"
+            " account_name = excluded.account_name, bank_name = excluded.bank_name,"
+            " provider_account = excluded.provider_account returning id",
+            payee.company_id,
+            payee.id,
+            payee.account_type,
+            account_hash,
+            payee.account_shown,
+            payee.account_name,
+            payee.bank_name,
+            payee.provider_account,
+        )
+        return kept
 
 
 async def find(connection: Any, company_id: str, account_hash: bytes) -> tuple[Payee | None, bool]:
@@ -65,10 +73,13 @@ async def listed(connection: Any, company_id: str) -> list[Payee]:
 
 
 async def set_status(connection: Any, company_id: str, payee_id: str, status: str) -> bool:
-    done = await connection.fetchval(
-        "update payee set status = $3 where company_id = $1 and id = $2 returning true",
-        company_id,
-        payee_id,
-        status,
-    )
-    return bool(done)
+    async with resealed(
+        connection, "payee", "t.company_id = $1 and t.id = $2", company_id, payee_id
+    ):
+        done = await connection.fetchval(
+            "update payee set status = $3 where company_id = $1 and id = $2 returning true",
+            company_id,
+            payee_id,
+            status,
+        )
+        return bool(done)

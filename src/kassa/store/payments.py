@@ -1,6 +1,6 @@
 """Payments under change: lock them with their orders, read their attempts, save what changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from kassa.domain.modifications import Modification
 from kassa.domain.orders import Order
 from kassa.domain.payments import Attempt, Payment, TimelineEvent
 from kassa.store.canon import event_digest, posting_digest
+from kassa.store.cover import with_seals
 from kassa.store.orders import read_view
 from kassa.store.rows import (
     ATTEMPT_COLUMNS,
@@ -163,14 +164,14 @@ def _update(table: str, names: Sequence[str], fixed: set[str]) -> str:
     )
 
 
-_UPDATE_PAYMENT = _update("payment", PAYMENT_COLUMNS, _FIXED)
+_UPDATE_PAYMENT = _update("payment", (*PAYMENT_COLUMNS, "seal"), _FIXED)
 _UPDATE_ORDER = (
     "update orders as t set status = w.status, updated_at = w.updated_at"
     f" from json_populate_recordset(null::orders, $1::json) as w{_MATCHED}"
 )
-_UPDATE_ATTEMPT = _update("attempt", ATTEMPT_COLUMNS, _FIXED)
-_UPDATE_MODIFICATION = _update("modification", MODIFICATION_COLUMNS, _FIXED)
-_UPDATE_DISPUTE = _update("dispute", DISPUTE_COLUMNS, _FIXED)
+_UPDATE_ATTEMPT = _update("attempt", (*ATTEMPT_COLUMNS, "seal"), _FIXED)
+_UPDATE_MODIFICATION = _update("modification", (*MODIFICATION_COLUMNS, "seal"), _FIXED)
+_UPDATE_DISPUTE = _update("dispute", (*DISPUTE_COLUMNS, "seal"), _FIXED)
 
 
 def _insert(table: str, names: str, *, unless: str = "") -> str:
@@ -180,22 +181,23 @@ def _insert(table: str, names: str, *, unless: str = "") -> str:
     )
 
 
-_INSERT_ATTEMPT = _insert("attempt", ", ".join(ATTEMPT_COLUMNS))
+_INSERT_ATTEMPT = _insert("attempt", ", ".join((*ATTEMPT_COLUMNS, "seal")))
 _INSERT_EVENT = _insert(
     "payment_event",
     "company_id, payment_id, seq, event, from_status, to_status, actor, evidence, at, seal",
 )
-_INSERT_MODIFICATION = _insert("modification", ", ".join(MODIFICATION_COLUMNS))
-_INSERT_DISPUTE = _insert("dispute", ", ".join(DISPUTE_COLUMNS))
+_INSERT_MODIFICATION = _insert("modification", ", ".join((*MODIFICATION_COLUMNS, "seal")))
+_INSERT_DISPUTE = _insert("dispute", ", ".join((*DISPUTE_COLUMNS, "seal")))
 _INSERT_ANSWER = _insert(
-    "provider_answer", "company_id, id, payment_id, about, account, outcome, at"
+    "provider_answer", "company_id, id, payment_id, about, account, outcome, at, birth"
 )
 _INSERT_POSTING = _insert("posting", "company_id, id, kind, currency, payment_id, cause, at, seal")
 _INSERT_ENTRY = _insert("entry", "company_id, posting_id, leg, account, currency, amount_minor")
 _INSERT_ANNOUNCEMENT = (
     "insert into announcement as t (company_id, id, payment_id, version, kind, url, event_type,"
-    " next_at, created_at) select company_id, id, payment_id, version, kind, url, event_type,"
-    " created_at, created_at from json_populate_recordset(null::announcement, $1::json)"
+    " next_at, created_at, birth) select company_id, id, payment_id, version, kind, url,"
+    " event_type, created_at, created_at, birth"
+    " from json_populate_recordset(null::announcement, $1::json)"
 )
 
 
@@ -207,16 +209,16 @@ async def save(connection: Any, cases: Sequence[Case], known: set[str]) -> None:
         for case in cases
         if case.events or case.touched or case.touched_modifications or case.order_changed
     ]
+    seals = seals_of(connection)
     attempts = [attempt for case in changed for attempt in case.touched.values()]
-    old = [attempt_row(item) for item in attempts if item.id in known]
-    new = [attempt_row(item) for item in attempts if item.id not in known]
+    old, new = _sealed_rows(seals, "attempt", attempts, attempt_row, known)
     if old:  # before the new ones: at most one attempt of a payment may be open
         await _update_rows(connection, _UPDATE_ATTEMPT, old)
     if new:
         await connection.execute(_INSERT_ATTEMPT, json_rows(new))
     moved = [payment_row(case.payment) for case in changed if case.events]
     if moved:
-        await _update_rows(connection, _UPDATE_PAYMENT, moved)
+        await _update_rows(connection, _UPDATE_PAYMENT, with_seals(seals, "payment", moved, "seal"))
         await connection.execute(
             _INSERT_EVENT, json_rows(_event_rows(seals_of(connection), changed))
         )
@@ -228,7 +230,9 @@ async def save(connection: Any, cases: Sequence[Case], known: set[str]) -> None:
     news = [item for case in changed for item in case.announcements]
     answers = [asdict(item) for case in changed for item in case.answers]
     if answers:
-        await connection.execute(_INSERT_ANSWER, json_rows(answers))
+        await connection.execute(
+            _INSERT_ANSWER, json_rows(with_seals(seals, "provider_answer", answers))
+        )
     if news:
         rows = [
             {
@@ -243,23 +247,42 @@ async def save(connection: Any, cases: Sequence[Case], known: set[str]) -> None:
             }
             for item in news
         ]
-        await connection.execute(_INSERT_ANNOUNCEMENT, json_rows(rows))
+        await add_announcements(connection, rows)
+
+
+async def add_announcements(connection: Any, rows: list[dict[str, Any]]) -> None:
+    """News of which a merchant is to hear, by the names of the columns."""
+    sealed = with_seals(seals_of(connection), "announcement", rows, "birth")
+    await connection.execute(_INSERT_ANNOUNCEMENT, json_rows(sealed))
+
+
+def _sealed_rows(
+    seals: Seals,
+    home: str,
+    items: Sequence[Any],
+    row: Callable[[Any], dict[str, Any]],
+    known: set[str],
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Those that are rows already, and the new ones."""
+    old = [row(item) for item in items if item.id in known]
+    new = [row(item) for item in items if item.id not in known]
+    return with_seals(seals, home, old), with_seals(seals, home, new)
 
 
 async def _save_modifications(connection: Any, cases: Sequence[Case], known: set[str]) -> None:
     """The ended ones before the new ones: one claim of a payment may be open at a time."""
     items = [item for case in cases for item in case.touched_modifications.values()]
     if items:
-        old = [modification_row(item) for item in items if item.id in known]
-        new = [modification_row(item) for item in items if item.id not in known]
+        old, new = _sealed_rows(
+            seals_of(connection), "modification", items, modification_row, known
+        )
         if old:
             await _update_rows(connection, _UPDATE_MODIFICATION, old)
         if new:
             await connection.execute(_INSERT_MODIFICATION, json_rows(new))
     disputes = [item for case in cases for item in case.touched_disputes.values()]
     if disputes:
-        old = [dispute_row(item) for item in disputes if item.id in known]
-        new = [dispute_row(item) for item in disputes if item.id not in known]
+        old, new = _sealed_rows(seals_of(connection), "dispute", disputes, dispute_row, known)
         if old:
             await _update_rows(connection, _UPDATE_DISPUTE, old)
         if new:

@@ -6,6 +6,7 @@ from typing import Any
 
 from kassa.domain.principals import Mode
 from kassa.domain.providers import AccountStatus, ProviderAccount
+from kassa.store.resealing import resealed
 
 _COLUMNS = (
     "company_id, name, connector, mode, status, country, settings, version, created_at,"
@@ -60,38 +61,41 @@ async def put_account(
 ) -> bool:
     """Store it, or replace its settings; False when the name is another company's, or stands for
     another connector or mode."""
-    done = await connection.fetchval(
-        "insert into provider_account as t (company_id, name, connector, mode, status, country,"
-        " settings, sealed, key_version) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-        " on conflict (name) do update set settings = excluded.settings,"
-        " sealed = excluded.sealed, key_version = excluded.key_version, status = excluded.status,"
-        " country = excluded.country, updated_at = now(),"
-        " version = nextval('provider_account_version')"
-        " where t.company_id = excluded.company_id and t.connector = excluded.connector"
-        " and t.mode = excluded.mode returning true",
-        account.company_id,
-        account.name,
-        account.connector,
-        account.mode,
-        account.status,
-        account.country,
-        dict(account.settings),
-        sealed,
-        key_version,
-    )
-    return bool(done)
+    async with resealed(connection, "provider_account", "t.name = $1", account.name):
+        done = await connection.fetchval(
+            "insert into provider_account as t (company_id, name, connector, mode, status, country,"
+            " settings, sealed, key_version) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+            " on conflict (name) do update set settings = excluded.settings,"
+            " sealed = excluded.sealed, key_version = excluded.key_version,"
+            " status = excluded.status,"
+            " country = excluded.country, updated_at = now(),"
+            " version = nextval('provider_account_version')"
+            " where t.company_id = excluded.company_id and t.connector = excluded.connector"
+            " and t.mode = excluded.mode returning true",
+            account.company_id,
+            account.name,
+            account.connector,
+            account.mode,
+            account.status,
+            account.country,
+            dict(account.settings),
+            sealed,
+            key_version,
+        )
+        return bool(done)
 
 
 async def set_status(connection: Any, company_id: str, name: str, status: AccountStatus) -> bool:
-    done = await connection.fetchval(
-        "update provider_account set status = $3, updated_at = now(),"
-        " version = nextval('provider_account_version')"
-        " where company_id = $1 and name = $2 returning true",
-        company_id,
-        name,
-        status,
-    )
-    return bool(done)
+    async with resealed(connection, "provider_account", "t.name = $1", name):
+        done = await connection.fetchval(
+            "update provider_account set status = $3, updated_at = now(),"
+            " version = nextval('provider_account_version')"
+            " where company_id = $1 and name = $2 returning true",
+            company_id,
+            name,
+            status,
+        )
+        return bool(done)
 
 
 async def keys_of(connection: Any, company_ids: list[str]) -> list[WrappedKey]:
@@ -113,26 +117,40 @@ async def all_keys(connection: Any) -> list[WrappedKey]:
 
 async def add_key(connection: Any, key: WrappedKey) -> bool:
     """False when somebody else has made that version at the same moment."""
-    done = await connection.fetchval(
-        "insert into company_key (company_id, version, wrapped_by, wrapped)"
-        " values ($1, $2, $3, $4) on conflict do nothing returning true",
+    async with resealed(
+        connection,
+        "company_key",
+        "t.company_id = $1 and t.version = $2",
         key.company_id,
         key.version,
-        key.wrapped_by,
-        key.wrapped,
-    )
-    return bool(done)
+    ):
+        done = await connection.fetchval(
+            "insert into company_key (company_id, version, wrapped_by, wrapped)"
+            " values ($1, $2, $3, $4) on conflict do nothing returning true",
+            key.company_id,
+            key.version,
+            key.wrapped_by,
+            key.wrapped,
+        )
+        return bool(done)
 
 
 async def rewrap_key(connection: Any, key: WrappedKey) -> None:
-    await connection.execute(
-        "update company_key set wrapped_by = $3, wrapped = $4"
-        " where company_id = $1 and version = $2",
+    async with resealed(
+        connection,
+        "company_key",
+        "t.company_id = $1 and t.version = $2",
         key.company_id,
         key.version,
-        key.wrapped_by,
-        key.wrapped,
-    )
+    ):
+        await connection.execute(
+            "update company_key set wrapped_by = $3, wrapped = $4"
+            " where company_id = $1 and version = $2",
+            key.company_id,
+            key.version,
+            key.wrapped_by,
+            key.wrapped,
+        )
 
 
 def _stored(row: Mapping[Any, Any]) -> Stored:

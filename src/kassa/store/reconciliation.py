@@ -13,7 +13,8 @@ from kassa.domain.money import Money
 from kassa.domain.reports import LineKind, ReportLine
 from kassa.domain.settling import Holding, Step
 from kassa.store.canon import event_digest
-from kassa.store.payments import insert_postings
+from kassa.store.payments import add_announcements, insert_postings
+from kassa.store.resealing import resealed
 from kassa.store.seals import seals_of
 
 
@@ -52,17 +53,20 @@ async def find_file(
 
 async def add_file(connection: Any, file: ReportFile, sha256: str, actor: str) -> None:
     """Unless its content is there already."""
-    await connection.execute(
-        "insert into report_file (company_id, id, connector, sha256, name, state, actor)"
-        " values ($1, $2, $3, $4, $5, 'importing', $6)"
-        " on conflict (company_id, connector, sha256) do nothing",
-        file.company_id,
-        file.id,
-        file.connector,
-        sha256,
-        file.name,
-        actor,
-    )
+    async with resealed(
+        connection, "report_file", "t.company_id = $1 and t.id = $2", file.company_id, file.id
+    ):
+        await connection.execute(
+            "insert into report_file (company_id, id, connector, sha256, name, state, actor)"
+            " values ($1, $2, $3, $4, $5, 'importing', $6)"
+            " on conflict (company_id, connector, sha256) do nothing",
+            file.company_id,
+            file.id,
+            file.connector,
+            sha256,
+            file.name,
+            actor,
+        )
 
 
 async def lock_file(connection: Any, company_id: str, file_id: str) -> ReportFile:
@@ -76,20 +80,23 @@ async def lock_file(connection: Any, company_id: str, file_id: str) -> ReportFil
 
 
 async def save_file(connection: Any, file: ReportFile) -> None:
-    await connection.execute(
-        "update report_file set state = $3, position = $4, counts = $5, totals = $6,"
-        " covers_from = $7, covers_until = $8, finished_at = case when $3 = 'done'"
-        " then coalesce(finished_at, statement_timestamp()) end"
-        " where company_id = $1 and id = $2",
-        file.company_id,
-        file.id,
-        file.state,
-        file.position,
-        file.counts,
-        file.totals,
-        file.covers_from,
-        file.covers_until,
-    )
+    async with resealed(
+        connection, "report_file", "t.company_id = $1 and t.id = $2", file.company_id, file.id
+    ):
+        await connection.execute(
+            "update report_file set state = $3, position = $4, counts = $5, totals = $6,"
+            " covers_from = $7, covers_until = $8, finished_at = case when $3 = 'done'"
+            " then coalesce(finished_at, statement_timestamp()) end"
+            " where company_id = $1 and id = $2",
+            file.company_id,
+            file.id,
+            file.state,
+            file.position,
+            file.counts,
+            file.totals,
+            file.covers_from,
+            file.covers_until,
+        )
 
 
 _ATTEMPT = (
@@ -367,26 +374,30 @@ async def insert_matches(
 
 async def insert_breaks(connection: Any, company_id: str, rows: Sequence[BreakRow]) -> list[str]:
     """Open them; gives the ids of those that were not known."""
-    found = await connection.fetch(
-        "insert into report_break (company_id, id, class, connector, file_id, place, payment_id,"
-        " cause, currency, expected_minor, found_minor, details) select $1, w.* from"
-        " unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[],"
-        " $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::text[]) as w"
-        " on conflict do nothing returning id",
-        company_id,
-        [row.id for row in rows],
-        [row.problem for row in rows],
-        [row.connector for row in rows],
-        [row.file_id for row in rows],
-        [row.place for row in rows],
-        [row.payment_id for row in rows],
-        [row.cause for row in rows],
-        [row.currency for row in rows],
-        [row.expected_minor for row in rows],
-        [row.found_minor for row in rows],
-        [row.details for row in rows],
-    )
-    return [row[0] for row in found]
+    async with resealed(
+        connection, "report_break", _OF_THESE, company_id, [row.id for row in rows]
+    ):
+        found = await connection.fetch(
+            "insert into report_break (company_id, id, class, connector, file_id, place,"
+            " payment_id, cause, currency, expected_minor, found_minor, details)"
+            " select $1, w.* from"
+            " unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[],"
+            " $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::text[]) as w"
+            " on conflict do nothing returning id",
+            company_id,
+            [row.id for row in rows],
+            [row.problem for row in rows],
+            [row.connector for row in rows],
+            [row.file_id for row in rows],
+            [row.place for row in rows],
+            [row.payment_id for row in rows],
+            [row.cause for row in rows],
+            [row.currency for row in rows],
+            [row.expected_minor for row in rows],
+            [row.found_minor for row in rows],
+            [row.details for row in rows],
+        )
+        return [row[0] for row in found]
 
 
 _EVENT_COLUMNS = (
@@ -394,17 +405,9 @@ _EVENT_COLUMNS = (
 ).split(", ")
 
 
-async def save_steps(
-    connection: Any,
-    company_id: str,
-    changed: Sequence[Holding],
-    steps: Sequence[Step],
-    postings: Sequence[Posting],
-    *,
-    actor: str,
-    at: datetime,
+async def _save_holdings(
+    connection: Any, company_id: str, changed: Sequence[Holding], at: datetime
 ) -> None:
-    """Write payments, their timelines and their fee corrections."""
     await connection.execute(
         "update payment as t set status = w.status, settled_minor = w.settled,"
         " fee_minor = w.fee, fee_known = w.known, version = w.version, updated_at = $8"
@@ -420,6 +423,25 @@ async def save_steps(
         [holding.version for holding in changed],
         at,
     )
+
+
+_OF_THESE = "t.company_id = $1 and t.id = any($2)"
+
+
+async def save_steps(
+    connection: Any,
+    company_id: str,
+    changed: Sequence[Holding],
+    steps: Sequence[Step],
+    postings: Sequence[Posting],
+    *,
+    actor: str,
+    at: datetime,
+) -> None:
+    """Write payments, their timelines and their fee corrections."""
+    paid = [holding.id for holding in changed]
+    async with resealed(connection, "payment", _OF_THESE, company_id, paid):
+        await _save_holdings(connection, company_id, changed, at)
     said = [
         (
             company_id,
@@ -452,17 +474,17 @@ async def insert_announcements(
     at: datetime,
 ) -> None:
     """(id, payment, its version then)s of which the merchant wants to hear."""
-    await connection.execute(
-        "insert into announcement (company_id, id, payment_id, version, kind, url, event_type,"
-        " next_at, created_at) select $1, w.id, w.payment, w.version, w.kind, w.url, $7, $8, $8"
-        " from unnest($2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[])"
-        " as w(id, payment, version, kind, url)",
-        company_id,
-        [news_id for news_id, _, _ in news],
-        [holding.id for _, holding, _ in news],
-        [version for _, _, version in news],
-        [holding.notify_kind for _, holding, _ in news],
-        [holding.notify_url for _, holding, _ in news],
-        event_type,
-        at,
-    )
+    rows = [
+        {
+            "company_id": company_id,
+            "id": news_id,
+            "payment_id": holding.id,
+            "version": version,
+            "kind": holding.notify_kind,
+            "url": holding.notify_url,
+            "event_type": event_type,
+            "created_at": at,
+        }
+        for news_id, holding, version in news
+    ]
+    await add_announcements(connection, rows)

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from kassa.store.cover import seal_of
+from kassa.store.seals import seals_of
+
 _NEWEST = 2_000  # attempts that are counted at most
 
 
@@ -21,12 +24,14 @@ async def add_rules(connection: Any, company_id: str, rules: list[Any], *, actor
     """Store the next version; returns its number."""
     await connection.execute("select from company where id = $1 for no key update", company_id)
     version: int = await connection.fetchval(
-        "insert into route_rules (company_id, version, rules, actor)"
-        " select $1, coalesce(max(version), 0) + 1, $2, $3 from route_rules"
-        " where company_id = $1 returning version",
-        company_id,
-        rules,
-        actor,
+        "select coalesce(max(version), 0) + 1 from route_rules where company_id = $1", company_id
+    )
+    row = {"company_id": company_id, "version": version, "rules": rules, "actor": actor}
+    await connection.execute(
+        "insert into route_rules (company_id, version, rules, actor, birth)"
+        " values ($1, $2, $3, $4, $5)",
+        *row.values(),
+        seal_of(seals_of(connection), "route_rules", "birth", row),
     )
     return version
 

@@ -9,6 +9,7 @@ from kassa.domain.lifecycle import SettlementStatus
 from kassa.domain.money import Money
 from kassa.domain.settlements import PART_OF, Line, Part, Settlement, Sums
 from kassa.store.payments import next_number
+from kassa.store.resealing import resealed
 from kassa.store.rows import columns, json_rows, whole
 
 _COUNTER = "settlement"
@@ -128,18 +129,25 @@ async def open_ones(connection: Any, companies: Sequence[str]) -> list[Settlemen
 
 async def add(connection: Any, settlements: Sequence[Settlement]) -> list[Settlement]:
     """Keep new ones, each under the company's next number; under the companies' lock."""
-    numbered = [
-        replace(one, number=await next_number(connection, one.company_id, _COUNTER))
-        for one in settlements
-    ]
-    if numbered:
-        names = ", ".join((*_COLUMNS, "net_minor"))
-        await connection.execute(
-            f"insert into settlement as t ({names}) select {names}"
-            " from json_populate_recordset(null::settlement, $1::json)",
-            json_rows([_row(one) for one in numbered]),
-        )
-    return numbered
+    async with resealed(
+        connection,
+        "settlement",
+        "t.company_id = any($1) and t.id = any($2)",
+        sorted({one.company_id for one in settlements}),
+        [one.id for one in settlements],
+    ):
+        numbered = [
+            replace(one, number=await next_number(connection, one.company_id, _COUNTER))
+            for one in settlements
+        ]
+        if numbered:
+            names = ", ".join((*_COLUMNS, "net_minor"))
+            await connection.execute(
+                f"insert into settlement as t ({names}) select {names}"
+                " from json_populate_recordset(null::settlement, $1::json)",
+                json_rows([_row(one) for one in numbered]),
+            )
+        return numbered
 
 
 _CHANGED = [
@@ -157,13 +165,20 @@ _UPDATE = (
 
 async def save(connection: Any, settlements: Sequence[Settlement]) -> None:
     """Write what changed; under the companies' lock."""
-    if settlements:
-        await connection.execute(
-            _UPDATE,
-            json_rows([_row(one) for one in settlements]),
-            sorted({one.company_id for one in settlements}),
-            [one.id for one in settlements],
-        )
+    async with resealed(
+        connection,
+        "settlement",
+        "t.company_id = any($1) and t.id = any($2)",
+        sorted({one.company_id for one in settlements}),
+        [one.id for one in settlements],
+    ):
+        if settlements:
+            await connection.execute(
+                _UPDATE,
+                json_rows([_row(one) for one in settlements]),
+                sorted({one.company_id for one in settlements}),
+                [one.id for one in settlements],
+            )
 
 
 async def gather(
@@ -381,21 +396,24 @@ async def _put(
     Gives how many lines were put, and of how many postings they are.
     They grow by what is put, and are not summed anew: a long report comes in many parts.
     """
-    row = await connection.fetchrow(
-        "with l as (update settlement_line t set settlement_id = $5"
-        "  where t.company_id = $1 and t.posting_id = any($4) and t.connector = $2"
-        "  and t.currency = $3 and t.settlement_id is null"
-        "  returning t.posting_id, t.kind, t.amount_minor),"
-        f" x as (select {_SUMS}, sum(l.amount_minor) as total, count(*) as lines,"
-        "  count(distinct l.posting_id) as postings from l)"
-        f" update settlement s set {_ADD_SUMS}, net_minor = s.net_minor + x.total"
-        " from x where s.company_id = $1 and s.id = $5 and x.lines > 0"
-        " returning x.lines, x.postings",
-        *account,
-        list(posting_ids),
-        settlement_id,
-    )
-    return (row[0], row[1]) if row else (0, 0)
+    async with resealed(
+        connection, "settlement", "t.company_id = $1 and t.id = $2", account[0], settlement_id
+    ):
+        row = await connection.fetchrow(
+            "with l as (update settlement_line t set settlement_id = $5"
+            "  where t.company_id = $1 and t.posting_id = any($4) and t.connector = $2"
+            "  and t.currency = $3 and t.settlement_id is null"
+            "  returning t.posting_id, t.kind, t.amount_minor),"
+            f" x as (select {_SUMS}, sum(l.amount_minor) as total, count(*) as lines,"
+            "  count(distinct l.posting_id) as postings from l)"
+            f" update settlement s set {_ADD_SUMS}, net_minor = s.net_minor + x.total"
+            " from x where s.company_id = $1 and s.id = $5 and x.lines > 0"
+            " returning x.lines, x.postings",
+            *account,
+            list(posting_ids),
+            settlement_id,
+        )
+        return (row[0], row[1]) if row else (0, 0)
 
 
 async def postings_of_cause(

@@ -6,6 +6,9 @@ from typing import Any
 
 from kassa.domain.money import Money
 from kassa.domain.wallet_codes import CodeKind, WalletCode
+from kassa.store.cover import seal_of
+from kassa.store.resealing import resealed
+from kassa.store.seals import seals_of
 
 _COLUMNS = (
     "c.company_id, c.code_hash, c.id, c.user_id, c.kind, c.created_at, c.client_id, c.limit_minor,"
@@ -84,20 +87,26 @@ async def save_used(connection: Any, codes: Sequence[WalletCode]) -> None:
 async def add(connection: Any, code: WalletCode) -> bool:
     """Whether it was new: no two codes of a company are alike."""
     limit = code.limit
+    row = {
+        "company_id": code.company_id,
+        "code_hash": code.code_hash,
+        "id": code.id,
+        "user_id": code.user_id,
+        "kind": code.kind.value,
+        "created_at": code.created_at,
+        "client_id": code.client_id,
+        "limit_minor": limit and limit.minor,
+        "limit_currency": limit.currency if limit else "",
+        "expires_at": code.expires_at,
+    }
+    seals, unrevoked = seals_of(connection), {**row, "revoked_at": None}
     done = await connection.fetchval(
-        "insert into wallet_code (company_id, code_hash, id, user_id, kind, created_at, client_id,"
-        " limit_minor, limit_currency, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+        f"insert into wallet_code ({', '.join(row)}, birth, seal)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
         " on conflict (company_id, code_hash) do nothing returning true",
-        code.company_id,
-        code.code_hash,
-        code.id,
-        code.user_id,
-        code.kind.value,
-        code.created_at,
-        code.client_id,
-        limit and limit.minor,
-        limit.currency if limit else "",
-        code.expires_at,
+        *row.values(),
+        seal_of(seals, "wallet_code", "birth", row),
+        seal_of(seals, "wallet_code", "seal", unrevoked),
     )
     return bool(done)
 
@@ -116,12 +125,14 @@ async def of_user(connection: Any, company_id: str, user_id: str) -> list[Wallet
 
 async def revoke(connection: Any, company_id: str, code_id: str) -> bool:
     """Whether there is such a code; one that was revoked before keeps its date."""
-    done = await connection.fetchval(
-        "update wallet_code set revoked_at = coalesce(revoked_at, now())"
-        " where company_id = $1 and id = $2 returning true",
-        company_id,
-        code_id,
-    )
+    where = "t.company_id = $1 and t.id = $2"
+    async with resealed(connection, "wallet_code", where, company_id, code_id):
+        done = await connection.fetchval(
+            "update wallet_code set revoked_at = coalesce(revoked_at, now())"
+            " where company_id = $1 and id = $2 returning true",
+            company_id,
+            code_id,
+        )
     return bool(done)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kassa.domain.principals import WalletUser
+from kassa.store.resealing import resealed
 from kassa.store.rows import whole
 
 
@@ -147,19 +148,25 @@ def _columns(
 
 
 async def add_user(connection: Any, company_id: str, user_id: str) -> None:
-    await connection.execute(
-        "insert into wallet_user (company_id, id, status) values ($1, $2, 'active')"
-        " on conflict do nothing",
-        company_id,
-        user_id,
-    )
+    async with resealed(
+        connection, "wallet_user", "t.company_id = $1 and t.id = $2", company_id, user_id
+    ):
+        await connection.execute(
+            "insert into wallet_user (company_id, id, status) values ($1, $2, 'active')"
+            " on conflict do nothing",
+            company_id,
+            user_id,
+        )
 
 
 async def set_user_status(connection: Any, company_id: str, user_id: str, status: str) -> bool:
-    done = await connection.fetchval(
-        "update wallet_user set status = $3 where company_id = $1 and id = $2 returning true",
-        company_id,
-        user_id,
-        status,
-    )
-    return bool(done)
+    async with resealed(
+        connection, "wallet_user", "t.company_id = $1 and t.id = $2", company_id, user_id
+    ):
+        done = await connection.fetchval(
+            "update wallet_user set status = $3 where company_id = $1 and id = $2 returning true",
+            company_id,
+            user_id,
+            status,
+        )
+        return bool(done)

@@ -14,9 +14,12 @@ from kassa.store.books_afterwards import AFTERWARDS_CHECKS
 from kassa.store.books_chain import CHAIN_CHECKS, OURS, SEALED
 from kassa.store.books_dates import DATE_CHECKS
 from kassa.store.books_ledger import LEDGER_CHECKS
+from kassa.store.books_rows import PAYMENTS_SEALED, ROW_CHECKS, ROWS_SEALED
 from kassa.store.chain import Block
+from kassa.store.cover import COVERS
 from kassa.store.heads import Noted
 from kassa.store.payments import clock
+from kassa.store.resealing import falsified
 from kassa.store.seals import Seals
 from kassa.usecases.chain import (
     BESIDE_US,
@@ -28,7 +31,9 @@ from kassa.usecases.chain import (
 )
 from kassa.usecases.core import Core
 
-CHECKS = (*LEDGER_CHECKS, *AFTERWARDS_CHECKS, *DATE_CHECKS, *CHAIN_CHECKS)
+CHECKS = (*LEDGER_CHECKS, *AFTERWARDS_CHECKS, *DATE_CHECKS, *ROW_CHECKS, *CHAIN_CHECKS)
+_BY_KEY = (PAYMENTS_SEALED, ROWS_SEALED, OURS, SEALED)
+_HOMES = ("orders", "payment")
 _WHOLE_QUEUE = 1_000_000_000
 _LANES = 2  # connections that ask at the same time, of one and the same moment
 
@@ -64,16 +69,24 @@ class Progress:
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Known:
     """What no database holds: the keys, and the newest blocks as this machine's file has them
-    (None: there is no file)."""
+    (None: there is no file).
+
+    `rows_sealed`: whether rows from before the seals have got theirs, and none may be without."""
 
     key: bytes
     seals: Seals
     noted: Mapping[str, Noted] | None
+    rows_sealed: bool
 
 
 def known_of(core: Core) -> Known:
     """What this process knows now; it reads the head file."""
-    return Known(key=chain_key(core.secrets), seals=seals_of(core.secrets), noted=core.heads.read())
+    return Known(
+        key=chain_key(core.secrets),
+        seals=seals_of(core.secrets),
+        noted=core.heads.read(),
+        rows_sealed=core.heads.rows_sealed,
+    )
 
 
 Told = Callable[[Progress], None]
@@ -128,6 +141,7 @@ async def accept_heads(core: Core) -> Sequence[Head]:
         )
     heads = {one.company_id: (one.seq, one.hash) for one in seal.heads}
     await asyncio.to_thread(core.heads.replace, heads)
+    await asyncio.to_thread(core.heads.note_rows_sealed)
     return seal.heads
 
 
@@ -147,8 +161,11 @@ async def prove(
         (check.name, check.reads, _asking(check, company_id)) for check in CHECKS
     ]
     work.append((SEALED[0], ("chain_link", "chain_block"), seal.check))
+    some = [home for home in COVERS if home not in _HOMES]
+    for (name, _), homes in ((PAYMENTS_SEALED, _HOMES), (ROWS_SEALED, some)):
+        work.append((name, tuple(homes), _sealed(known, company_id, name, homes)))
     work.append((OURS[0], ("unchained",), _waiting(known, company_id)))
-    weights = {name: sum(counts[table] for table in reads) for name, reads, _ in work}
+    weights = {name: sum(counts.get(table, 0) for table in reads) for name, reads, _ in work}
     # The longest first, so that no lane stands idle while another works through a long one.
     waiting = sorted(work, key=lambda one: weights[one[0]])
     found: dict[str, list[Violation]] = {}
@@ -159,13 +176,13 @@ async def prove(
         while waiting:
             name, _, ask = waiting.pop()
             progress(Progress(name, done, sum(weights.values())))
-            found[name] = await ask(lane)
+            found[name] = await books.asked(lane, name, ask)
             done += weights[name]
 
     async with asyncio.TaskGroup() as group:
         for lane in lanes:
             group.create_task(walk(lane))
-    checks = (*((check.name, check.promise) for check in CHECKS), OURS, SEALED)
+    checks = (*((check.name, check.promise) for check in CHECKS), *_BY_KEY)
     violations = tuple(one for name, _ in checks for one in found[name])
     return Proof(_told(counts), checks, violations, tuple(seal.heads))
 
@@ -175,6 +192,29 @@ def _asking(
 ) -> Callable[[Any], Awaitable[list[Violation]]]:
     async def ask(lane: Any) -> list[Violation]:
         return await books.violations(lane, check, company_id)
+
+    return ask
+
+
+def _sealed(
+    known: Known, company_id: str | None, name: str, homes: Sequence[str]
+) -> Callable[[Any], Awaitable[list[Violation]]]:
+    async def ask(lane: Any) -> list[Violation]:
+        found: list[Violation] = []
+        for home in homes:
+            rows = await falsified(
+                lane,
+                known.seals,
+                home,
+                company_id,
+                books.MOST,
+                all_sealed=known.rows_sealed,
+            )
+            found += [
+                Violation(name, row.company_id, row.name, f"{home}: {row.words}", row.since)
+                for row in rows
+            ]
+        return found[: books.MOST]
 
     return ask
 

@@ -12,6 +12,7 @@ from kassa.usecases.chain import chain_history, follow_heads
 from kassa.usecases.core import Core
 from kassa.usecases.deliver_announcements import Courier
 from kassa.usecases.expire_orders import expire_orders
+from kassa.usecases.old_rows import seal_old_rows
 from kassa.usecases.poll_payments import poller
 from kassa.usecases.pursue_modifications import pursuer
 from kassa.usecases.recovery import probe_silent
@@ -54,6 +55,7 @@ def standard_chores() -> list[Chore]:
         Chore("terminate", 1.0, pursue_terminations),  # seconds, not money
         Chore("surplus", 1.0, return_surplus),  # seconds, not money
         Chore("chain", 1.0, chain_history),  # seconds, not money
+        Chore("old rows", 60.0, seal_old_rows),  # seconds, not money
         Chore("heads", 60.0, follow_heads),  # seconds, not money
         Chore("deadlines", 10.0, release_authorizations),  # seconds, not money
         Chore("reports", 3_600.0, watch_reports),  # seconds, not money

@@ -1,0 +1,84 @@
+"""`python -m bench.seals`: what it costs to seal what a create writes, and its share of a create.
+
+Both are taken in one run and one process, without HTTP, so the share is an upper bound.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench import machine
+from kassa import app, demo
+from kassa.domain.money import Money
+from kassa.settings import Settings
+from kassa.store import orders
+from kassa.store.embedded import EmbeddedPostgres
+from kassa.store.migrate import migrate
+from kassa.store.rows import order_row, payment_row
+from kassa.usecases.chain import seals_of
+from kassa.usecases.companies import NewCompany, add_company
+from kassa.usecases.core import Core
+from kassa.usecases.create_order import CreatedOrder, NewOrder, create_order
+
+_AT_ONCE = 64
+
+
+async def _create(core: Core, wanted: NewOrder, many: int) -> list[CreatedOrder]:
+    made: list[CreatedOrder] = []
+    for _ in range(many // _AT_ONCE):
+        made += await asyncio.gather(*(create_order(core, wanted) for _ in range(_AT_ONCE)))
+    return made
+
+
+async def _measure(settings: Settings, server: EmbeddedPostgres, many: int) -> None:
+    await migrate(server.owner_url)
+    async with app.open_core(settings, server.app_url) as core:
+        new = NewCompany(id="cmp_bench", business_id="biz_bench", name="Bench", currency="CNY")
+        company = await add_company(core, new)
+        wanted = NewOrder(
+            company=company,
+            business_id=company.business_id,
+            actor="bench",
+            face="orders",
+            amount=Money(10_000, "CNY"),
+        )
+        await _create(core, wanted, _AT_ONCE * 4)
+        began = time.perf_counter()
+        cpu = time.process_time()
+        made = await _create(core, wanted, many)
+        each = (time.perf_counter() - began) / len(made)  # seconds, not money
+        busy = (time.process_time() - cpu) / len(made)  # seconds, not money
+        rows = [(one.order, one.payment, "bench") for one in made]
+        seals = seals_of(core.secrets)
+        cpu = time.process_time()
+        orders.sealed(seals, rows)
+        sealing = time.process_time() - cpu
+        cpu = time.process_time()
+        _ = [(order_row(order), payment_row(payment)) for order, payment, _ in rows]
+        sealing = (sealing - (time.process_time() - cpu)) / len(made)  # seconds, not money
+    print(
+        f"sealing what a create writes: {sealing * 1e6:.1f} µs of {busy * 1e6:.0f} µs of"
+        f" processor time ({sealing / busy:.1%}), of {each * 1e6:.0f} µs in all"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="bench.seals", description=__doc__)
+    parser.add_argument("--creates", type=int, default=6_400)
+    asked = parser.parse_args()
+    described = machine.describe()
+    print(f"on {described.cpu}, load {described.load_before}", file=sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="kassa-bench-") as name:
+        place = Path(name)
+        place.chmod(0o711)
+        settings = demo.prepare(Settings(data_dir=str(place / "home"), demo=True))
+        with EmbeddedPostgres(place / "data", log=lambda _: None, durable=False) as server:
+            asyncio.run(_measure(settings, server, asked.creates))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

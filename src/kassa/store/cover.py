@@ -1,0 +1,334 @@
+"""What covers each column of each table: a seal, another check, or a reason why it needs none.
+
+The one place that a new column has to be entered in. `birth` seals what never changes, and is
+made once, with the row; `seal` what the program changes, anew with each change.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+
+from kassa.store.canon import instant, jsonb_text
+from kassa.store.seals import Seals, as_json
+
+_BYTES = frozenset(
+    {"account_hash", "body", "code_hash", "headers_hash", "sealed", "secret_hash", "wrapped"}
+)
+"""Columns that are bytea, in tables that have seals."""
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+def _is_time(column: str) -> bool:
+    return column in _TIMES or column.endswith(("_at", "_from", "_until", "_since"))
+
+
+_TIMES = frozenset({"at", "respond_by"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cover:
+    """One table's. `key`: what names a row; it is in both seals. `open`: covered by no seal, by
+    the reason. `called`: what a person calls a row; its columns with a space between.
+
+    `appended`: its rows are never written again. `unborn`, `unsealed`: conditions for rows that
+    need no `birth`, or no `seal`.
+    """
+
+    key: tuple[str, ...]
+    birth: tuple[str, ...] = ()
+    seal: tuple[str, ...] = ()
+    open: Mapping[str, str] = field(default_factory=dict)
+    called: str = "t.id"
+    since: str = "t.created_at"
+    company: str = "t.company_id"
+    unsealed: str = "false"
+    unborn: str = "false"
+    appended: bool = False
+
+    def columns(self, part: str) -> tuple[str, ...]:
+        return self.key + (self.birth if part == "birth" else self.seal)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return tuple(part for part in ("birth", "seal") if getattr(self, part))
+
+
+# What is set when the row is read to be asked about again, or is told beside the row's truth.
+_ASKED = "when it is asked about: 'what is undecided has a next date' looks at it"
+_DEFAULT = "made by the database, and nothing hangs on it"
+_BEFORE = "{} < (select applied_at from public.schema_migration where number = 19)"
+_COPY = "checked against the ledger: "
+
+COVERS: dict[str, Cover] = {
+    "orders": Cover(
+        key=("company_id", "id"),
+        birth=_words(
+            "business_id amount_minor currency module customer_id customer_number customer_name"
+            " customer_email customer_phone org_number description note tags return_url notify_url"
+            " notify_kind payment_methods session_token face request_scope request_id fingerprint"
+            " extra created_at expires_at"
+        ),
+        open={
+            "status": "'orders equal their payments' and 'orders end with their payments'",
+            "updated_at": "'times equal their events'",
+        },
+    ),
+    "payment": Cover(
+        key=("company_id", "id"),
+        birth=_words(
+            "order_id business_id amount_minor currency module retry_allowed number"
+            " capture_method created_at expires_at"
+        ),
+        seal=_words(
+            "status method authorized_minor captured_minor refunded_minor refund_reserved_minor"
+            " fee_minor surplus surplus_minor payer subject description connector"
+            " provider_reference instrument redirect_url redirect_expires_at failure_code"
+            " failure_message extra updated_at captured_at version released_minor"
+            " surplus_returned_minor surplus_reserved_minor disputed_minor double_paid_minor"
+            " settled_minor expected_fee_minor fee_known authorization_expires_at modifications"
+            " disputes"
+        ),
+    ),
+    "attempt": Cover(
+        key=("company_id", "id"),
+        seal=_words(
+            "payment_id number connector method status amount_minor currency instrument"
+            " provider_reference failure_code failure_message created_at updated_at surplus"
+            " undecided_since"
+        ),
+        open=dict.fromkeys(("query_count", "next_query_at", "last_query_at"), _ASKED),
+    ),
+    "modification": Cover(
+        key=("company_id", "id"),
+        seal=_words(
+            "payment_id attempt_id number kind status amount_minor currency connector surplus"
+            " is_last reason actor face request_scope request_id fingerprint provider_reference"
+            " fee_minor failure_code failure_message created_at updated_at completed_at extra"
+            " undecided_since"
+        ),
+        open=dict.fromkeys(("query_count", "next_query_at", "last_query_at"), _ASKED),
+    ),
+    "dispute": Cover(
+        key=("company_id", "id"),
+        seal=_words(
+            "payment_id attempt_id number connector provider_reference stage status reason"
+            " amount_minor fee_minor currency withdrawn double_paid_minor respond_by opened_at"
+            " updated_at closed_at"
+        ),
+        since="t.opened_at",
+    ),
+    # An append-only table: what was there before the seals can get none.
+    "provider_answer": Cover(
+        key=("company_id", "id"),
+        birth=_words("payment_id about account outcome at"),
+        since="t.at",
+        appended=True,
+        unborn=_BEFORE.format("t.at"),
+    ),
+    "announcement": Cover(
+        key=("company_id", "id"),
+        birth=_words("payment_id version kind url event_type created_at"),
+        seal=_words("state epoch"),
+        unsealed="t.state = 'waiting'",
+        open={
+            **dict.fromkeys(
+                ("tries", "next_at"), "of a letter that waits, or goes out once more: harmless"
+            ),
+            **dict.fromkeys(
+                ("last_status", "last_error", "delivered_at"),
+                "what the receiver said, for people to read",
+            ),
+        },
+    ),
+    "provider_news": Cover(
+        key=("company_id", "account", "dedupe_key"),
+        birth=_words("headers body"),
+        seal=_words("news"),
+        called="t.account || ' ' || t.dedupe_key",
+        since="t.received_at",
+        open={
+            "received_at": _DEFAULT,
+            **dict.fromkeys(
+                ("attempt_id", "applied_at", "result", "tries", "next_at"),
+                "whether it was applied: the event that it made names it, and is chained",
+            ),
+        },
+    ),
+    "route_rules": Cover(
+        key=("company_id", "version"),
+        birth=_words("rules actor"),
+        called="t.version::text",
+        open={"created_at": _DEFAULT},
+        appended=True,
+        unborn=_BEFORE.format("t.created_at"),
+    ),
+    # What operators set up: read back after each change, and sealed in the same transaction.
+    "company": Cover(
+        key=("id",),
+        seal=_words("public_id number name currency business_id status mode sandbox created_at"),
+        company="t.id",
+    ),
+    "credential": Cover(
+        key=("lookup",),
+        seal=_words("company_id business_id kind name secret_hash public_keys status created_at"),
+        called="t.lookup",
+    ),
+    "provider_account": Cover(
+        key=("company_id", "name"),
+        seal=_words(
+            "connector mode status country settings sealed key_version version created_at"
+            " updated_at"
+        ),
+        open={"active_mode": "made by the database of `status` and `mode`"},
+        called="t.name",
+    ),
+    "company_key": Cover(
+        key=("company_id", "version"),
+        seal=_words("wrapped_by wrapped created_at"),
+        called="'key ' || t.version",
+    ),
+    "fee_rule": Cover(
+        key=("company_id", "id"),
+        seal=_words(
+            "kind connector method currency rate_ppm fixed_minor valid_from valid_until created_at"
+        ),
+    ),
+    "payee": Cover(
+        key=("company_id", "id"),
+        seal=_words(
+            "account_type account_hash account_shown account_name bank_name provider_account"
+            " status created_at"
+        ),
+    ),
+    "wallet_user": Cover(key=("company_id", "id"), seal=_words("status created_at")),
+    "wallet_code": Cover(
+        key=("company_id", "code_hash"),
+        birth=_words("id user_id kind client_id limit_minor limit_currency expires_at created_at"),
+        seal=_words("revoked_at"),
+        open=dict.fromkeys(
+            ("used_at", "used_for"), "of a code that runs out within a minute; it names its payment"
+        ),
+        called="t.user_id",
+    ),
+    "settlement": Cover(
+        key=("company_id", "id"),
+        seal=_words(
+            "number connector currency status payments_minor refunds_minor disputes_minor"
+            " fees_minor other_minor carried_over_minor net_minor payout_reference opened_at"
+            " closed_at paid_at"
+        ),
+        since="t.opened_at",
+    ),
+    "report_file": Cover(
+        key=("company_id", "id"),
+        seal=_words(
+            "connector sha256 name state position counts totals covers_from covers_until actor"
+            " started_at finished_at"
+        ),
+        since="t.started_at",
+    ),
+    "report_break": Cover(
+        key=("company_id", "id"),
+        seal=_words(
+            "class connector file_id place payment_id cause currency expected_minor found_minor"
+            " details owner status opened_at resolution resolved_by resolved_at posting_id"
+        ),
+        since="t.opened_at",
+    ),
+}
+
+_CHAINED = "'the timeline is chained' and 'the ledger is chained'"
+_CHAIN = "'the chain is whole'"
+_WORK = "work in hand: it ends with an event, or nobody's money hangs on it"
+
+UNCOVERED: dict[str, Mapping[str, str]] = {
+    "payment_event": {"*": _CHAINED, "seal": "asked for until the row has its link"},
+    "posting": {"*": _CHAINED, "seal": "asked for until the row has its link"},
+    "entry": {"*": _CHAINED},
+    "chain_link": {"*": _CHAIN},
+    "chain_block": {"*": _CHAIN},
+    "unchained": {"*": "'what waits for the chain is ours'; a row without link or place is found"},
+    "chain_refusal": {"*": "a list for people; the row itself is found while it stands"},
+    "wallet_balance": {"*": _COPY + "'wallet balances equal the ledger'"},
+    "wallet_day": {"*": _COPY + "'wallet days equal the ledger'"},
+    "settlement_line": {"*": _COPY + "'settlement lines equal the ledger'"},
+    "report_match": {"*": _COPY + "'payments equal their reports'"},
+    "report_line": {"*": "what the file says; its sha256 is sealed with the file"},
+    "counter": {"*": "the next number: a number given twice is refused by a unique index"},
+    "orders_answer": {"*": "what was answered, for a caller who asks again; no rule reads it"},
+    "orders_termination": {"*": _WORK},
+    "provider_silence": {"*": "how a provider does at the moment"},
+    "wallet_guess": {"*": "how often somebody guessed lately"},
+    "schema_migration": {"*": "checked against the program's own scripts at every start"},
+}
+"""Tables, or columns of them, without seals, and why. `*`: all that are not named."""
+
+
+def _text(value: Any) -> str | None:
+    if value is None:
+        return None
+    kind = type(value)
+    if kind is int:
+        return str(value)
+    if kind is bool:
+        return "true" if value else "false"
+    if kind is datetime:
+        return instant(value)
+    if kind is dict and not value:
+        return "{}"
+    if kind is bytes:
+        return str(value.hex())
+    if kind in (dict, list, tuple):
+        return jsonb_text(value)
+    return str(value)
+
+
+_GETTERS = {
+    (home, part): itemgetter(*cover.columns(part))
+    for home, cover in COVERS.items()
+    for part in cover.parts
+}
+
+
+def digest(home: str, part: str, row: Mapping[str, Any]) -> bytes:
+    """Of a row as it is to be written, exactly as `digest_sql` takes it of one that stands."""
+    said: list[str | None] = [home, part]
+    said += [one if type(one) is str else _text(one) for one in _GETTERS[home, part](row)]
+    return sha256(msgspec.json.encode(said)).digest()
+
+
+def digest_sql(home: str, part: str, alias: str = "t") -> str:
+    columns = ", ".join(_column_sql(alias, name) for name in COVERS[home].columns(part))
+    said = f"array_to_json(array['{home}', '{part}', {columns}])::text"
+    return f"sha256(convert_to({said}, 'UTF8'))"
+
+
+def _column_sql(alias: str, name: str) -> str:
+    if _is_time(name):
+        return f"encode(timestamptz_send({alias}.{name}), 'hex')"
+    if name in _BYTES:
+        return f"encode({alias}.{name}, 'hex')"
+    return f"{alias}.{name}::text"
+
+
+def seal_of(seals: Seals, home: str, part: str, row: Mapping[str, Any]) -> bytes:
+    """The seal of a row that is to be written, by the names of its columns."""
+    return seals.of(f"{home}.{part}", digest(home, part, row))
+
+
+def with_seals(
+    seals: Seals, home: str, rows: Sequence[dict[str, Any]], *parts: str
+) -> list[dict[str, Any]]:
+    """These rows, to be written by way of JSON, with their seals: of these parts, or all."""
+    for row in rows:
+        for part in parts or COVERS[home].parts:
+            row[part] = as_json(seal_of(seals, home, part, row))
+    return list(rows)

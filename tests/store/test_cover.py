@@ -1,0 +1,100 @@
+"""Every column of every table is covered by a seal or a check, or stands on a list that says why
+not."""
+
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+import asyncpg
+import pytest
+from tests.usecases.test_seals import value
+
+from kassa.store import cover
+from kassa.store.cover import COVERS, UNCOVERED, digest, digest_sql
+
+pytestmark = pytest.mark.anyio
+
+_COLUMNS = (
+    "select table_name, column_name, data_type from information_schema.columns"
+    " where table_schema = 'public' order by 1, 2"
+)
+
+
+async def columns(owner_url: str) -> list[tuple[str, str, str]]:
+    connection: Any = await asyncpg.connect(owner_url)
+    try:
+        return [tuple(row) for row in await connection.fetch(_COLUMNS)]
+    finally:
+        await connection.close()
+
+
+async def test_every_column_is_covered_or_says_why_not(owner_url: str) -> None:
+    there = {(table, column) for table, column, _ in await columns(owner_url)}
+    said = set()
+    for home, its in COVERS.items():
+        named = [*its.key, *its.birth, *its.seal, *its.open, *its.parts]
+        assert len(named) == len(set(named)), f"{home} names a column twice"
+        said |= {(home, name) for name in named}
+    for home, reasons in UNCOVERED.items():
+        assert home not in COVERS
+        assert all(reasons.values())
+        if "*" in reasons:
+            said |= {one for one in there if one[0] == home}
+
+    assert sorted(there - said) == [], "enter them in store/cover.py"
+    assert sorted(said - there) == [], "there are no such columns"
+
+
+async def test_the_kinds_of_columns_are_as_the_digests_take_them(owner_url: str) -> None:
+    taken = {"timestamp with time zone": "time", "bytea": "bytes"}
+    for table, column, kind in await columns(owner_url):
+        if table not in COVERS or column in (*COVERS[table].open, "birth", "seal"):
+            continue
+        found = "time" if cover._is_time(column) else "bytes" if column in cover._BYTES else ""
+        assert found == taken.get(kind, ""), (table, column, kind)
+        assert kind in {*taken, "text", "bigint", "integer", "boolean", "jsonb"}, (table, column)
+
+
+async def test_a_row_is_digested_here_as_the_database_digests_it(owner_url: str) -> None:
+    """Every covered table, with values that are hard to write the same way twice."""
+    random = Random(7)
+    kinds = {(table, column): kind for table, column, kind in await columns(owner_url)}
+    connection: Any = await asyncpg.connect(owner_url)
+    await connection.set_type_codec(
+        "jsonb", encoder=_as_json, decoder=str, schema="pg_catalog", format="text"
+    )
+    for home, its in COVERS.items():
+        for part in its.parts:
+            names = its.columns(part)
+            for _ in range(5):
+                row = {name: _some(random, kinds[home, name]) for name in names}
+                places = ", ".join(
+                    f"${nth}::{kinds[home, name]} as {name}" for nth, name in enumerate(names, 1)
+                )
+                there = await connection.fetchval(
+                    f"select {digest_sql(home, part)} from (select {places}) t", *row.values()
+                )
+                assert there == digest(home, part, row), (home, part)
+    await connection.close()
+
+
+def _as_json(said: Any) -> str:
+    import msgspec  # noqa: PLC0415 - of this helper alone
+
+    return msgspec.json.encode(said).decode()
+
+
+def _some(random: Random, kind: str) -> Any:
+    if kind == "jsonb":
+        return {"a": value(random), "bb": value(random)}
+    if kind == "timestamp with time zone":
+        return datetime.fromtimestamp(random.randrange(2**33), UTC).replace(
+            microsecond=random.randrange(10**6)
+        )
+    if kind == "boolean":
+        return random.choice([True, False])
+    if kind == "bytea":
+        return random.randbytes(9)
+    if kind in ("bigint", "integer"):
+        return random.randrange(-(2**31), 2**31)
+    return random.choice(["", "null", 'x"\\\x01\n ü😀', "\u2028\x7f", None])
