@@ -84,8 +84,8 @@ COVERS: dict[str, Cover] = {
     "payment": Cover(
         key=("company_id", "id"),
         birth=_words(
-            "order_id business_id amount_minor currency module retry_allowed number"
-            " capture_method created_at expires_at"
+            "order_id business_id amount_minor currency module retry_allowed capture_method"
+            " created_at expires_at"
         ),
         seal=_words(
             "status method authorized_minor captured_minor refunded_minor refund_reserved_minor"
@@ -94,7 +94,7 @@ COVERS: dict[str, Cover] = {
             " failure_message extra updated_at captured_at version released_minor"
             " surplus_returned_minor surplus_reserved_minor disputed_minor double_paid_minor"
             " settled_minor expected_fee_minor fee_known authorization_expires_at modifications"
-            " disputes"
+            " disputes number"
         ),
     ),
     "attempt": Cover(

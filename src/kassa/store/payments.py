@@ -11,7 +11,7 @@ from kassa.domain.modifications import Modification
 from kassa.domain.orders import Order
 from kassa.domain.payments import Attempt, Payment, TimelineEvent
 from kassa.store.canon import event_digest, posting_digest
-from kassa.store.cover import with_seals
+from kassa.store.cover import COVERS, with_seals
 from kassa.store.orders import read_view
 from kassa.store.rows import (
     ATTEMPT_COLUMNS,
@@ -145,7 +145,8 @@ def _arrays(keys: Keys) -> tuple[list[str], list[str]]:
     return [company for company, _ in keys], [key for _, key in keys]
 
 
-_FIXED = {"company_id", "id", "order_id", "created_at"}
+_FIXED = {"company_id", "id", "created_at"}
+_PAYMENT = COVERS["payment"]  # what its first seal is over is never written again
 
 
 # The ids stand beside the companies, so that the planner looks them up instead of reading all
@@ -164,7 +165,7 @@ def _update(table: str, names: Sequence[str], fixed: set[str]) -> str:
     )
 
 
-_UPDATE_PAYMENT = _update("payment", (*PAYMENT_COLUMNS, "seal"), _FIXED)
+_UPDATE_PAYMENT = _update("payment", (*_PAYMENT.seal, "seal"), set())
 _UPDATE_ORDER = (
     "update orders as t set status = w.status, updated_at = w.updated_at"
     f" from json_populate_recordset(null::orders, $1::json) as w{_MATCHED}"
