@@ -28,7 +28,9 @@ Status = TypeVar("Status", bound=StrEnum)
 
 PAPERS = ("ARCHITECTURE.md", "README.md")
 _MARKED = re.compile(
-    r"(<!-- diagram: ([a-z ]{1,99}+) -->\n)(.{0,4900}?)(<!-- end of diagram -->)", flags=re.DOTALL
+    r"(<!-- diagram: ([a-z]{1,32}+(?: [a-z]{1,32}+){0,3}+) -->\n)"
+    r"(.{0,4900}?)(<!-- end of diagram -->)",
+    flags=re.DOTALL,
 )
 
 # Whom what stands on an account belongs to, or is with; the colors of the picture.
