@@ -142,8 +142,8 @@ MUTATIONS = (
         f"{MODIFY}::test_another_amount_than_asked_is_noted_and_never_booked",
         (
             "usecases/modify_payment.py",
-            "case Done(amount=amount) if amount != modification.amount:",
-            "case Done(amount=amount) if not amount:",
+            "fee=fee) if amount != modification.amount or _is_absurd(fee):",
+            "fee=fee) if _is_absurd(fee):",
         ),
     ),
     _one(
@@ -318,8 +318,8 @@ MUTATIONS = (
         (
             "usecases/learn.py",
             "    if attempt.status is AttemptStatus.SUCCEEDED:\n        return\n"
-            "    if outcome.amount != attempt.amount:\n        # Somebody's money",
-            "    if outcome.amount != attempt.amount:\n        # Somebody's money",
+            "    if outcome.fee is not None",
+            "    if outcome.fee is not None",
         ),
         (
             "domain/case.py",

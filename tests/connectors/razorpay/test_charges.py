@@ -302,5 +302,6 @@ async def test_the_hosted_checkout_gets_a_form_and_sends_its_payer_back(
 
 async def test_a_keys_prefix_says_whether_money_moves() -> None:
     fields = {field.name: field for field in KIND.fields}
-    assert fields["key_id"].test_prefix == "rzp_test_"
+    assert fields["key_id"].test_prefix == ("rzp_test_",)
+    assert fields["key_id"].live_prefix == ("rzp_live_",)
     assert all(fields[name].secret for name in ("key_secret", "webhook_secret"))
