@@ -121,7 +121,7 @@ def test_a_story_as_json_is_whole_and_can_be_of_an_earlier_time(
         (("py_none",), "nothing here is called 'py_none': give the id of a payment"),
         (("tea-1", "--as-of", "noon"), "'noon' is no time: 2026-11-22"),
         (("tea-1", "--as-of", "2020-01-01"), "there is nothing to tell of an earlier time"),
-        (("tea-1", "--company", "cmp_none"), "nothing here is called 'tea-1'"),
+        (("tea-1", "--company", "cmp_none"), "no such company: 'cmp_none'"),
     ],
 )
 def test_what_cannot_be_told_is_refused_in_one_sentence(

@@ -70,7 +70,7 @@ CSV = (
 def test_a_report_is_tried_imported_and_imported_again(kassa: Type, report: Path) -> None:
     tried = kassa("reconcile", str(report), *CSV, "--dry-run")
     assert (tried.status, "a dry run" in tried.out) == (1, True)
-    assert kassa("breaks").out == "no breaks\n"
+    assert kassa("breaks").out == "test side of cmp_001\nno breaks\n"
 
     done = kassa("reconcile", str(report), *CSV, "--json")
     assert done.status == 1
@@ -85,7 +85,8 @@ def test_a_report_is_tried_imported_and_imported_again(kassa: Type, report: Path
     listed = kassa("breaks", "--json")
     [found] = [json.loads(line) for line in listed.out.splitlines()]
     assert (found["class"], found["line"], found["found_minor"]) == ("amount", 3, 9_999)
-    assert kassa("breaks", "assign", found["id"], "ann").out == f"{found['id']} belongs to ann\n"
+    assigned = kassa("breaks", "assign", found["id"], "ann").out
+    assert assigned == f"test side of cmp_001\n{found['id']} belongs to ann\n"
 
     shown = kassa(
         "breaks", "resolve", found["id"], "--because", "one cent short",
@@ -95,7 +96,7 @@ def test_a_report_is_tried_imported_and_imported_again(kassa: Type, report: Path
     assert "ann" in kassa("breaks", "--class", "amount").out
     resolved = kassa("breaks", "resolve", found["id"], "--because", "one cent short")
     assert resolved.status == 0
-    assert kassa("breaks").out == "no breaks\n"
+    assert kassa("breaks").out == "test side of cmp_001\nno breaks\n"
     assert "one cent short" in kassa("breaks", "--all").out
 
     clean = kassa("reconcile", str(report), *CSV)

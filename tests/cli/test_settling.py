@@ -75,7 +75,7 @@ def test_a_settlement_is_closed_shown_paid_and_sent_back(kassa: Type, book: Book
     assert "kassa settlement paid st_" in closed.out
     assert "nothing to settle" in again.out
     assert "12,254.50" in closed.out
-    assert paid.out == "settlement 1 paid: 12254.50 CNY by po-1\n"
+    assert paid.out == "test side of cmp_001\nsettlement 1 paid: 12254.50 CNY by po-1\n"
     assert "po-1" in listed.out
     assert "with the provider again" in failed.out
     lines = shown.out.splitlines()
@@ -113,14 +113,15 @@ def test_a_fee_rule_is_added_listed_and_ended(kassa: Type, book: Book) -> None:
     book()
     words = "fee add --kind payment --connector sandbox --method credit_card --currency CNY"
     added = kassa(*words.split(), "--percent", "2.9", "--fixed", "0.30", "--from", "2026-01-01")
-    rule = added.out.partition(":")[0]
+    rule = added.out.splitlines()[1].partition(":")[0]
 
     [listed] = [one for one in kassa("fee", "list", "--json").content if one["id"] == rule]
     ended = kassa("fee", "end", rule, "--at", "2026-12-31")
     table = kassa("fee", "list").out
 
-    assert added.out == f"{rule}: 2.9 % + 0.30 CNY\n"
+    assert added.out == f"test side of cmp_001\n{rule}: 2.9 % + 0.30 CNY\n"
     assert listed == {
+        "mode": "test",
         "id": rule,
         "kind": "payment",
         "connector": "sandbox",
@@ -131,7 +132,7 @@ def test_a_fee_rule_is_added_listed_and_ended(kassa: Type, book: Book) -> None:
         "valid_from": "2026-01-01T00:00:00+00:00",
         "valid_until": None,
     }
-    assert ended.out == f"{rule} ends at 2026-12-31 00:00:00Z\n"
+    assert ended.out == f"test side of cmp_001\n{rule} ends at 2026-12-31 00:00:00Z\n"
     assert "2.9 %   0.30  CNY       2026-01-01 00:00:00Z  2026-12-31 00:00:00Z" in table
     assert "none was booked" in kassa("fee", "variance").out
     assert kassa("fee", "variance", "--json").content == {"rows": [], "worst": []}

@@ -291,7 +291,7 @@ def test_a_bank_transfer_is_recorded_and_confirmed_by_a_statement(
     said = ("--method", "bank_transfer", "--reference", "INV 17", "--by", "anna")
     recorded = server.run("record", order_id, *said)
     assert recorded.returncode == 0, recorded.stderr
-    payment_id, _, amount, currency, *_ = recorded.stdout.split()
+    payment_id, _, amount, currency, *_ = recorded.stdout.splitlines()[1].split()
     explained = server.run("explain", payment_id).stdout
     assert "operator anna" in explained
     assert "INV 17" in explained

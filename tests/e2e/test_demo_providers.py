@@ -40,7 +40,8 @@ def test_the_accounts_are_listed_with_the_address_where_we_are(server: Server) -
     }  # fmt: skip
     for one in listed:
         assert one["notify_url"] == f"{server.base_url}/providers/{one['account']}"
-    assert server.run("provider", "test", "stripe").stdout.strip().endswith("the credentials")
+    tested = server.run("provider", "test", "stripe").stdout
+    assert tested == "test side of cmp_001\nthe provider accepts the credentials\n"
 
 
 def test_a_token_of_the_sandbox_goes_to_the_sandbox(server: Server) -> None:

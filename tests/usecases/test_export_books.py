@@ -46,7 +46,7 @@ def written(
     columns: Sequence[Column], rows: Sequence[Row], kind: Format = Format.CSV, *, bom: bool = False
 ) -> bytes:
     file = io.BytesIO()
-    writer = open_writer(kind, file, columns, title="a test", bom=bom)
+    writer = open_writer(kind, file, columns, title="a test", mode="test", bom=bom)
     for row in rows:
         writer.write([row])
     writer.close()

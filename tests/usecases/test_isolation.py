@@ -103,7 +103,7 @@ async def test_a_trial_balance_holds_sums_beyond_64_bits(shop: Shop, kind: Forma
     file = io.BytesIO()
 
     async with export_trial_balance(shop.core, other.id) as export:
-        writer = open_writer(kind, file, export.columns, title=export.title)
+        writer = open_writer(kind, file, export.columns, title=export.title, mode=export.mode)
         rows = []
         async for page in export.pages:
             writer.write(page.rows)

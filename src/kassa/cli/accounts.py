@@ -5,10 +5,10 @@ import re
 from collections.abc import Sequence
 
 from kassa import installation
-from kassa.cli.operations import company_id_of, with_core
+from kassa.cli.operations import company_id_of, heading, told, with_core, with_side
 from kassa.connectors.catalog import kind_of
 from kassa.domain.errors import InvalidRequest
-from kassa.domain.principals import Mode
+from kassa.domain.principals import Company, Mode
 from kassa.settings import Settings
 from kassa.usecases.companies import find_side
 from kassa.usecases.core import Core
@@ -43,8 +43,9 @@ def add(
     pairs = dict(_pair(one) for one in put)
 
     async def work(core: Core) -> str:
+        side = await find_side(core, named, mode)
         wanted = NewAccount(
-            company_id=(await find_side(core, named, mode)).id,
+            company_id=side.id,
             name=account,
             connector=connector,
             settings=pairs,
@@ -58,6 +59,7 @@ def add(
             if one.account.name == added.name
         )
         return (
+            f"{heading(side)}\n"
             f"{added.name} at {view.title} ({added.mode}) can {', '.join(view.can)}\n"
             f"its notifications go to {view.notify_url}"
         )
@@ -86,10 +88,16 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def list_all(settings: Settings, company: str, *, as_json: bool) -> str:
-    company_id = company_id_of(settings, company)
-    views = with_core(settings, lambda core: list_accounts(core, company_id))
-    if as_json:
-        return json.dumps([_plain(view) for view in views], indent=2)
+    async def work(core: Core, side: Company) -> str:
+        views = await list_accounts(core, side.id)
+        if as_json:
+            return json.dumps([_plain(view) for view in views], indent=2)
+        return f"{heading(side)}\n{_table(views)}"
+
+    return with_side(settings, company, work)
+
+
+def _table(views: Sequence[AccountView]) -> str:
     if not views:
         return "no provider accounts; add one with kassa provider add"
     rows = [("ACCOUNT", "CONNECTOR", "MODE", "STATUS", "CAN", "NOTIFICATIONS")]
@@ -128,19 +136,29 @@ def _plain(view: AccountView) -> dict[str, object]:
 
 
 def test(settings: Settings, company: str, account: str) -> str:
-    company_id = company_id_of(settings, company)
-    wrong = with_core(settings, lambda core: probe_account(core, company_id, account))
-    if wrong:
-        raise InvalidRequest(f"{account}: {wrong}")
-    return "the provider accepts the credentials"
+    async def work(core: Core, side: Company) -> str:
+        if wrong := await probe_account(core, side.id, account):
+            raise InvalidRequest(f"{account}: {wrong}")
+        return "the provider accepts the credentials"
+
+    return told(settings, company, work)
 
 
-def switch(settings: Settings, company: str, account: str, *, active: bool) -> None:
-    company_id = company_id_of(settings, company)
-    with_core(settings, lambda core: disable_account(core, company_id, account, active=active))
+def switch(settings: Settings, company: str, account: str, *, active: bool) -> str:
+    async def work(core: Core, side: Company) -> str:
+        await disable_account(core, side.id, account, active=active)
+        return "enabled" if active else "disabled"
+
+    return told(settings, company, work)
 
 
 def rotate(settings: Settings, company: str, *, fresh: bool) -> str:
     made = f"key {installation.add_credential_key(settings.directory)} made; " if fresh else ""
-    written = with_core(settings, lambda core: rotate_keys(core, company))
-    return f"{made}{written} rows sealed anew" if written else f"{made}nothing was older"
+
+    async def work(core: Core) -> str:
+        side = await find_side(core, company) if company else None
+        written = await rotate_keys(core, side.id if side else "")
+        said = f"{made}{written} rows sealed anew" if written else f"{made}nothing was older"
+        return f"{heading(side)}\n{said}" if side else said
+
+    return with_core(settings, work)

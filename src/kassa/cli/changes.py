@@ -6,6 +6,7 @@ from kassa.cli import operations
 from kassa.domain.disputes import Dispute
 from kassa.domain.lifecycle import ModificationKind
 from kassa.domain.money import Money
+from kassa.domain.principals import Company
 from kassa.settings import Settings
 from kassa.usecases.core import Core
 from kassa.usecases.disputes import list_disputes
@@ -26,15 +27,13 @@ def modify(
     request_id: str | None,
     is_last: bool,
 ) -> str:
-    company_id = operations.company_id_of(settings, company)
-
-    async def work(core: Core) -> str:
-        payment = (await get_payment(core, company_id, payment_id)).payment
+    async def work(core: Core, side: Company) -> str:
+        payment = (await get_payment(core, side.id, payment_id)).payment
         money = None if amount is None else Money.from_major(amount, payment.amount.currency)
         done = await modify_payment(
             core,
             Wanted(
-                company_id=company_id,
+                company_id=side.id,
                 payment_id=payment_id,
                 kind=ModificationKind(kind),
                 amount=money,
@@ -47,7 +46,7 @@ def modify(
         )
         return _told(done)
 
-    return operations.with_core(settings, work)
+    return operations.told(settings, company, work)
 
 
 def _told(done: Modified) -> str:
@@ -64,26 +63,17 @@ def _told(done: Modified) -> str:
     )
 
 
-def _disputes(settings: Settings, company: str, *, only_open: bool) -> list[Dispute]:
-    company_id = operations.company_id_of(settings, company)
+def disputes(settings: Settings, company: str, *, only_open: bool, as_json: bool) -> str:
+    """For people a line each, the nearest deadline first."""
 
-    async def work(core: Core) -> list[Dispute]:
-        return await list_disputes(core, company_id, only_open=only_open, limit=_MOST)
+    async def work(core: Core, side: Company) -> str:
+        found = await list_disputes(core, side.id, only_open=only_open, limit=_MOST)
+        if as_json:
+            return json.dumps([{"mode": side.mode, **_members(one)} for one in found], indent=2)
+        none = "no open disputes; --all shows the decided ones" if only_open else "no disputes"
+        return "\n".join([operations.heading(side), *(map(_line, found) if found else [none])])
 
-    return operations.with_core(settings, work)
-
-
-def disputes_as_json(settings: Settings, company: str, *, only_open: bool) -> str:
-    found = _disputes(settings, company, only_open=only_open)
-    return json.dumps([_members(one) for one in found], indent=2)
-
-
-def disputes_as_text(settings: Settings, company: str, *, only_open: bool) -> str:
-    """A line each, the nearest deadline first."""
-    found = _disputes(settings, company, only_open=only_open)
-    if not found:
-        return "no open disputes; --all shows the decided ones" if only_open else "no disputes"
-    return "\n".join(map(_line, found))
+    return operations.with_side(settings, company, work)
 
 
 def _line(one: Dispute) -> str:

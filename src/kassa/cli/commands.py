@@ -21,6 +21,7 @@ from kassa.cli import (
     tenants,
 )
 from kassa.cli.common import (
+    Company,
     Config,
     DatabaseUrl,
     DataDir,
@@ -177,7 +178,7 @@ def record(
     by: Annotated[
         str, typer.Option(help="Who says that the money is there.  [default: who runs this]")
     ] = "",
-    company: Annotated[str, typer.Option(help="[default: the demo company]")] = "",
+    company: Company = "",
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     config: Config = None,
@@ -204,7 +205,7 @@ def record(
 @credential_app.command("add")
 def credential_add(
     kind: Annotated[str, typer.Argument(help="api-key, orders-client, wallet-client or jwt-key")],
-    company: Annotated[str, typer.Option(help="[default: the demo company]")] = "",
+    company: Company = "",
     public_key: Annotated[
         str, typer.Option(help="PEM file: RSA for a wallet client, P-256 for a JWT key.")
     ] = "",
@@ -270,7 +271,7 @@ def credential_enable(
 
 @app.command("webhook-secret")
 def webhook_secret(
-    company: Annotated[str, typer.Option(help="[default: the demo company]")] = "",
+    company: Company = "",
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     config: Config = None,
@@ -282,7 +283,9 @@ def webhook_secret(
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import operations  # noqa: PLC0415
 
-    typer.echo(guarded(lambda: operations.webhook_secret(settings, company)))
+    secret, whose = guarded(lambda: operations.webhook_secret(settings, company))
+    typer.echo(secret)
+    typer.echo(whose, err=True)
 
 
 @wallet_app.command("add")
@@ -291,7 +294,7 @@ def wallet_add(
     auth_code: Annotated[
         str, typer.Option(help="A token that merchants may charge the user with, again and again.")
     ] = "",
-    company: Annotated[str, typer.Option(help="[default: the demo company]")] = "",
+    company: Company = "",
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
 ) -> None:
@@ -305,8 +308,7 @@ def wallet_add(
     from kassa.cli import operations  # noqa: PLC0415
 
     settings = load_settings(data_dir=data_dir, database_url=database_url)
-    guarded(lambda: operations.add_wallet_user(settings, company, user, auth_code))
-    typer.echo(f"{user} is ready")
+    typer.echo(guarded(lambda: operations.add_wallet_user(settings, company, user, auth_code)))
 
 
 @wallet_app.command("top-up")
@@ -314,7 +316,7 @@ def wallet_top_up(
     user: Annotated[str, typer.Argument()],
     amount: Annotated[str, typer.Argument(help="In major units: 100.00")],
     currency: Annotated[str, typer.Argument()] = "CNY",
-    company: Annotated[str, typer.Option(help="[default: the demo company]")] = "",
+    company: Company = "",
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
 ) -> None:
@@ -331,7 +333,7 @@ def wallet_top_up(
 @wallet_app.command("show")
 def wallet_show(
     user: Annotated[str, typer.Argument()],
-    company: Annotated[str, typer.Option(help="[default: the demo company]")] = "",
+    company: Company = "",
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
 ) -> None:
@@ -349,7 +351,7 @@ def wallet_show(
 def wallet_status(
     user: Annotated[str, typer.Argument()],
     status: Annotated[str, typer.Argument(help="active, frozen or closed")],
-    company: Annotated[str, typer.Option(help="[default: the demo company]")] = "",
+    company: Company = "",
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
 ) -> None:
@@ -360,5 +362,4 @@ def wallet_status(
     from kassa.cli import operations  # noqa: PLC0415
 
     settings = load_settings(data_dir=data_dir, database_url=database_url)
-    guarded(lambda: operations.set_wallet_status(settings, company, user, status))
-    typer.echo(f"{user} is {status}")
+    typer.echo(guarded(lambda: operations.set_wallet_status(settings, company, user, status)))

@@ -10,7 +10,9 @@ DatabaseUrl = Annotated[
     str | None, typer.Option(help="PostgreSQL 15 or newer; without it a private one is started.")
 ]
 Config = Annotated[str | None, typer.Option(help="A TOML file with settings.")]
-Company = Annotated[str, typer.Option(help="Its id.  [default: the demo company]")]
+Company = Annotated[
+    str, typer.Option(help="Its id, or ID:live for its live side.  [default: the demo company]")
+]
 
 Live = Annotated[bool, typer.Option("--live/--test", help="Real money, or none.  [default: none]")]
 Sandbox = Annotated[

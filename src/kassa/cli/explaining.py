@@ -38,15 +38,17 @@ def explain(
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import operations, telling  # noqa: PLC0415 - help needs none of it
+    from kassa.domain.principals import Company as Side  # noqa: PLC0415
     from kassa.usecases import explain as told  # noqa: PLC0415
     from kassa.usecases.core import Core  # noqa: PLC0415
     from kassa.usecases.export_books import read_moment  # noqa: PLC0415
 
     moment = None if as_of is None else read_moment(as_of)
-    company_id = operations.company_id_of(settings, company)
 
-    async def work(core: Core) -> told.Story:
-        return await told.explain(core, company_id, name, moment)
+    async def work(core: Core, side: Side) -> str:
+        story = await told.explain(core, side.id, name, moment)
+        if json:
+            return telling.as_json(story, side.mode)
+        return f"{operations.heading(side)}\n{telling.as_text(story)}"
 
-    story = guarded(lambda: operations.with_core(settings, work))
-    typer.echo(telling.as_json(story) if json else telling.as_text(story))
+    typer.echo(guarded(lambda: operations.with_side(settings, company, work)))

@@ -9,6 +9,7 @@ import typer
 from kassa.cli.common import Company, Config, DatabaseUrl, DataDir, guarded, load_settings
 
 if TYPE_CHECKING:
+    from kassa.domain.principals import Company as Side
     from kassa.usecases.core import Core
     from kassa.usecases.export_books import Export
 
@@ -53,8 +54,8 @@ def trial_balance(
     span = saving.span_of(start, until)
     target = saving.Target(kind, output, force=force, bom=bom)
 
-    def opened(core: "Core", company_id: str) -> "AbstractAsyncContextManager[Export]":
-        return export_books.export_trial_balance(core, company_id, span)
+    def opened(core: "Core", side: "Side") -> "AbstractAsyncContextManager[Export]":
+        return export_books.export_trial_balance(core, side.id, span)
 
     sys.exit(guarded(lambda: saving.save(settings, company, opened, target)))
 
@@ -74,6 +75,8 @@ def journal(
 ) -> None:
     """Every posting of the ledger, a row per entry, in the order of booking.
 
+    As in every export, the last column says in each row whether it is of the test or the live side.
+
     \b
     Examples:  kassa export journal --output journal.csv
                kassa export journal --from 2026-11-01 --format parquet --output nov.parquet
@@ -85,8 +88,8 @@ def journal(
     span = saving.span_of(start, until)
     target = saving.Target(kind, output, force=force, bom=bom)
 
-    def opened(core: "Core", company_id: str) -> "AbstractAsyncContextManager[Export]":
-        return export_books.export_journal(core, company_id, span)
+    def opened(core: "Core", side: "Side") -> "AbstractAsyncContextManager[Export]":
+        return export_books.export_journal(core, side.id, span)
 
     sys.exit(guarded(lambda: saving.save(settings, company, opened, target)))
 
@@ -113,7 +116,7 @@ def settlement(
 
     target = saving.Target(kind, output, force=force, bom=bom)
 
-    def opened(core: "Core", company_id: str) -> "AbstractAsyncContextManager[Export]":
-        return export_books.export_settlement(core, company_id, name)
+    def opened(core: "Core", side: "Side") -> "AbstractAsyncContextManager[Export]":
+        return export_books.export_settlement(core, side.id, name)
 
     sys.exit(guarded(lambda: saving.save(settings, company, opened, target)))

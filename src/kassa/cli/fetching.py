@@ -6,9 +6,12 @@ from pathlib import Path
 import typer
 
 from kassa.cli import reporting
-from kassa.cli.operations import company_id_of, with_core
+from kassa.cli.operations import heading, with_side
+from kassa.connectors.base import Report
 from kassa.domain.errors import InvalidRequest
+from kassa.domain.principals import Company
 from kassa.settings import Settings
+from kassa.usecases.core import Core
 from kassa.usecases.provider_accounts import fetch_report
 
 
@@ -20,8 +23,11 @@ def report(
         of = date.fromisoformat(day)
     except ValueError:
         raise InvalidRequest(f"--date must be like 2026-11-21, got {day!r}") from None
-    company_id = company_id_of(settings, company)
-    found = with_core(settings, lambda core: fetch_report(core, company_id, account, of))
+
+    async def work(core: Core, side: Company) -> tuple[Report, Company]:
+        return await fetch_report(core, side.id, account, of), side
+
+    found, side = with_side(settings, company, work)
     path = save or Path(found.name).name
     try:
         Path(path).write_bytes(found.content)
@@ -29,7 +35,7 @@ def report(
         raise InvalidRequest(f"cannot write {path}: {error.strerror}") from None
     if not reconcile:
         typer.echo(
-            f"{path} has the report of {day}; to reconcile it:\n"
+            f"{heading(side)}\n{path} has the report of {day}; to reconcile it:\n"
             f"kassa reconcile {path} --format {found.format} --account {account}"
             f" --time-zone {found.time_zone}"
         )

@@ -104,5 +104,6 @@ def disputes(
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import changes  # noqa: PLC0415 - help needs none of it
 
-    show = changes.disputes_as_json if as_json else changes.disputes_as_text
-    typer.echo(guarded(lambda: show(settings, company, only_open=not every)))
+    typer.echo(
+        guarded(lambda: changes.disputes(settings, company, only_open=not every, as_json=as_json))
+    )

@@ -63,7 +63,67 @@ def migrate_database(settings: Settings) -> int:
 
 
 def company_id_of(settings: Settings, company: str) -> str:
+    """What --company says, or the demo company."""
     return company or str(demo.shown(settings)["company_id"])
+
+
+Work = Callable[[Core, Company], Awaitable[Result]]
+
+
+def with_side(settings: Settings, company: str, work: Work[Result]) -> Result:
+    """Run `work` for the side that --company names: ID, ID:test or ID:live.
+
+    Raises: NotFound.
+    """
+    name = company_id_of(settings, company)
+
+    async def run(core: Core) -> Result:
+        return await work(core, await companies.find_side(core, name))
+
+    return with_core(settings, run)
+
+
+def told(settings: Settings, company: str, work: Work[str]) -> str:
+    """What `work` says to a person, below the line that says whose side it is of.
+
+    Raises: NotFound.
+    """
+
+    async def run(core: Core, side: Company) -> str:
+        return f"{heading(side)}\n{await work(core, side)}"
+
+    return with_side(settings, company, run)
+
+
+def heading(side: Company) -> str:
+    """The line by which everything printed for a person says test or live; JSON and exports have
+    `mode` instead."""
+    return f"{side.mode} side of {side.public_id}"
+
+
+async def modes_of(core: Core) -> dict[str, Mode]:
+    """Of every side, by its id."""
+    return {side.id: side.mode for side, _ in await companies.list_companies(core)}
+
+
+OfMany = Callable[[Core, str | None, dict[str, Mode]], Awaitable[str]]
+
+
+def told_of_many(settings: Settings, company: str | None, work: OfMany, *, as_json: bool) -> str:
+    """What `work` says of the side that --company names, or with None of every side; it is given
+    the mode of each, and says it beside each.
+
+    Raises: NotFound.
+    """
+
+    async def run(core: Core) -> str:
+        if not company:
+            return await work(core, None, await modes_of(core))
+        side = await companies.find_side(core, company)
+        said = await work(core, side.id, {side.id: side.mode})
+        return said if as_json else f"{heading(side)}\n{said}"
+
+    return with_core(settings, run)
 
 
 def record(
@@ -75,15 +135,14 @@ def record(
         raise InvalidRequest(
             f"a payment is recorded as {', '.join(sorted(OFFLINE))}, not as {method!r}"
         )
-    company_id = company_id_of(settings, company)
     actor = f"operator:{by}" if by else whoever_asks()
 
-    async def work(core: Core) -> str:
-        view = (await payments_of_order(core, company_id, order_id))[-1]
+    async def work(core: Core, side: Company) -> str:
+        view = (await payments_of_order(core, side.id, order_id))[-1]
         payment = await record_payment(
             core,
             Recording(
-                company_id=company_id,
+                company_id=side.id,
                 payment_id=view.payment.id,
                 method=Method(word),
                 actor=actor,
@@ -92,7 +151,7 @@ def record(
         )
         return f"{payment.id} {payment.status} {payment.amount} by {payment.method}"
 
-    return with_core(settings, work)
+    return told(settings, company, work)
 
 
 def add_company(
@@ -135,19 +194,7 @@ def add_side(settings: Settings, company: str, *, mode: Mode, sandbox: bool) -> 
     """The other side of a company that there is, with its first credentials, as JSON."""
 
     async def work(core: Core) -> str:
-        known = await companies.find_side(core, company)
-        wanted = companies.NewCompany(
-            id=known.public_id,
-            business_id=known.business_id,
-            name=known.name,
-            currency=known.currency,
-            mode=mode,
-            sandbox=sandbox,
-        )
-        made = await companies.add_company(core, wanted)
-        if made.id == known.id:
-            raise InvalidRequest(f"{known.id} is the {mode} side already")
-        return await _introduce(core, made)
+        return await _introduce(core, await companies.add_side(core, company, mode, sandbox))
 
     return with_core(settings, work)
 
@@ -156,8 +203,8 @@ def list_companies(settings: Settings, *, as_json: bool) -> str:
     """Every side of every company: what it is called, and what it may do."""
     found = with_core(settings, companies.list_companies)
     if as_json:
-        told = [{**asdict(company), "status": status} for company, status in found]
-        return json.dumps(told, indent=2)
+        plain = [{**asdict(company), "status": status} for company, status in found]
+        return json.dumps(plain, indent=2)
     if not found:
         return "no companies; add one with kassa company add"
     rows = [("SIDE", "MODE", "SANDBOX", "STATUS", "COMPANY", "NAME")]
@@ -179,22 +226,24 @@ def list_companies(settings: Settings, *, as_json: bool) -> str:
     )
 
 
-def give_sandbox(settings: Settings, company: str, *, given: bool) -> None:
-    with_core(settings, lambda core: companies.give_sandbox(core, company, given=given))
+def give_sandbox(settings: Settings, company: str, *, given: bool) -> str:
+    async def work(core: Core, side: Company) -> str:
+        await companies.give_sandbox(core, side.id, given=given)
+        return "the sandbox is given" if given else "the sandbox is taken away"
+
+    return told(settings, company, work)
 
 
 def add_credential(
     settings: Settings, company: str, kind: str, *, public_key: str, key_version: str
 ) -> str:
     """The new credential, as JSON."""
-    company_id = company_id_of(settings, company)
 
-    async def work(core: Core) -> str:
-        found = await companies.get_company(core, company_id)
-        made = await make_credential(core, found, kind, public_key, key_version)
-        return json.dumps(made, indent=2)
+    async def work(core: Core, side: Company) -> str:
+        made = await make_credential(core, side, kind, public_key, key_version)
+        return json.dumps({"company_id": side.public_id, "mode": side.mode, **made}, indent=2)
 
-    return with_core(settings, work)
+    return with_side(settings, company, work)
 
 
 async def make_credential(
@@ -224,45 +273,48 @@ async def make_credential(
     )
 
 
-def set_company(settings: Settings, company: str, *, closed: bool) -> None:
-    company_id = company_id_of(settings, company)
-    with_core(settings, lambda core: companies.close_company(core, company_id, closed=closed))
+def set_company(settings: Settings, company: str, *, closed: bool) -> str:
+    async def work(core: Core, side: Company) -> str:
+        await companies.close_company(core, side.id, closed=closed)
+        return "closed" if closed else "open"
+
+    return told(settings, company, work)
 
 
 def set_credential(settings: Settings, lookup: str, *, active: bool) -> None:
     with_core(settings, lambda core: companies.set_credential_active(core, lookup, active=active))
 
 
-def webhook_secret(settings: Settings, company: str) -> str:
-    company_id = company_id_of(settings, company)
+def webhook_secret(settings: Settings, company: str) -> tuple[str, str]:
+    """The secret, alone so that a script can take it, and whose it is."""
 
-    async def work(core: Core) -> str:
-        return notify.webhook_secret(core, company_id)
+    async def work(core: Core, side: Company) -> tuple[str, str]:
+        return notify.webhook_secret(core, side.id), heading(side)
 
-    return with_core(settings, work)
+    return with_side(settings, company, work)
 
 
-def add_wallet_user(settings: Settings, company: str, user: str, auth_code: str) -> None:
-    company_id = company_id_of(settings, company)
-    with_core(settings, lambda core: companies.add_wallet_user(core, company_id, user, auth_code))
+def add_wallet_user(settings: Settings, company: str, user: str, auth_code: str) -> str:
+    async def work(core: Core, side: Company) -> str:
+        await companies.add_wallet_user(core, side.id, user, auth_code)
+        return f"{user} is ready"
+
+    return told(settings, company, work)
 
 
 def top_up(settings: Settings, company: str, user: str, amount: str, currency: str) -> str:
-    company_id = company_id_of(settings, company)
     money = Money.from_major(amount, currency)
 
-    async def work(core: Core) -> str:
-        balance = await companies.top_up(core, company_id, user, money)
+    async def work(core: Core, side: Company) -> str:
+        balance = await companies.top_up(core, side.id, user, money)
         return f"{user} has {Money(balance, currency)}"
 
-    return with_core(settings, work)
+    return told(settings, company, work)
 
 
 def show_wallet(settings: Settings, company: str, user: str) -> str:
-    company_id = company_id_of(settings, company)
-
-    async def work(core: Core) -> str:
-        found = await companies.holdings_of(core, company_id, user)
+    async def work(core: Core, side: Company) -> str:
+        found = await companies.holdings_of(core, side.id, user)
         lines = [
             f"{user} has {Money(one.balance_minor, one.currency)},"
             f" besides {Money(one.held_minor, one.currency)} reserved;"
@@ -271,11 +323,12 @@ def show_wallet(settings: Settings, company: str, user: str) -> str:
         ]
         return "\n".join(lines) or f"{user} has no balance yet"
 
-    return with_core(settings, work)
+    return told(settings, company, work)
 
 
-def set_wallet_status(settings: Settings, company: str, user: str, status: str) -> None:
-    company_id = company_id_of(settings, company)
-    with_core(
-        settings, lambda core: companies.set_wallet_user_status(core, company_id, user, status)
-    )
+def set_wallet_status(settings: Settings, company: str, user: str, status: str) -> str:
+    async def work(core: Core, side: Company) -> str:
+        await companies.set_wallet_user_status(core, side.id, user, status)
+        return f"{user} is {status}"
+
+    return told(settings, company, work)

@@ -33,11 +33,11 @@ def code(
     settings = load_settings(data_dir=data_dir, database_url=database_url)
     from kassa.usecases.wallet_codes import make_pay_code  # noqa: PLC0415
 
-    wanted = _wanted(settings, company, user, client)
-    made = _with_core(settings, lambda core: make_pay_code(core, wanted))
+    made, whose = _for(settings, company, user, make_pay_code, client)
     typer.echo(made.text)
     ends = made.code.expires_at.astimezone().isoformat(timespec="seconds")
     typer.echo(f"{made.code.id}: for one payment by {made.code.user_id}, until {ends}", err=True)
+    typer.echo(whose, err=True)
 
 
 def agree(
@@ -60,10 +60,10 @@ def agree(
     from kassa.usecases.wallet_codes import make_agreement  # noqa: PLC0415
 
     most = guarded(lambda: Money.from_major(limit, currency)) if limit else None
-    wanted = _wanted(settings, company, user, client, most)
-    made = _with_core(settings, lambda core: make_agreement(core, wanted))
+    made, whose = _for(settings, company, user, make_agreement, client, most)
     typer.echo(made.text)
     typer.echo(f"{made.code.id}: of {made.code.user_id}, until it is revoked", err=True)
+    typer.echo(whose, err=True)
 
 
 def secret(
@@ -81,10 +81,10 @@ def secret(
     settings = load_settings(data_dir=data_dir, database_url=database_url)
     from kassa.usecases.wallet_codes import make_secret  # noqa: PLC0415
 
-    wanted = _wanted(settings, company, user, "")
-    made = _with_core(settings, lambda core: make_secret(core, wanted))
+    made, whose = _for(settings, company, user, make_secret)
     typer.echo(made.text)
     typer.echo(f"{made.code.id}: of {made.code.user_id}, until it is revoked", err=True)
+    typer.echo(whose, err=True)
 
 
 def codes(
@@ -100,12 +100,13 @@ def codes(
     settings = load_settings(data_dir=data_dir, database_url=database_url)
     from kassa.usecases.wallet_codes import list_codes  # noqa: PLC0415
 
-    wanted = _wanted(settings, company, user, "")
-    found = _with_core(settings, lambda core: list_codes(core, wanted.company_id, wanted.user_id))
-    for one in found:
-        typer.echo(_line(one))
-    if not found:
-        typer.echo(f"{wanted.user_id} has no codes")
+    async def listed(core: Any, wanted: Any) -> str:
+        found = await list_codes(core, wanted.company_id, wanted.user_id)
+        return "\n".join(map(_line, found)) or f"{wanted.user_id} has no codes"
+
+    lines, whose = _for(settings, company, user, listed)
+    typer.echo(whose)
+    typer.echo(lines)
 
 
 def revoke(
@@ -119,12 +120,14 @@ def revoke(
     Example:  kassa wallet revoke wc_01kb3v5y7d9f2h4j6k8m0n1p2q
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url)
-    from kassa.cli.operations import company_id_of  # noqa: PLC0415
+    from kassa.cli.operations import told  # noqa: PLC0415
     from kassa.usecases.wallet_codes import revoke_code  # noqa: PLC0415
 
-    company_id = guarded(lambda: company_id_of(settings, company))
-    _with_core(settings, lambda core: revoke_code(core, company_id, code_id))
-    typer.echo("revoked")
+    async def work(core: Any, side: Any) -> str:
+        await revoke_code(core, side.id, code_id)
+        return "revoked"
+
+    typer.echo(guarded(lambda: told(settings, company, work)))
 
 
 def _line(one: Any) -> str:
@@ -140,19 +143,21 @@ def _line(one: Any) -> str:
     return "  ".join(parts)
 
 
-def _wanted(settings: Any, company: str, user: str, client: str, limit: Any = None) -> Any:
+def _for(
+    settings: Any, company: str, user: str, work: Any, client: str = "", limit: Any = None
+) -> tuple[Any, str]:
+    """What `work` makes for this user, and whose side that is."""
     from kassa import demo  # noqa: PLC0415
-    from kassa.cli.operations import company_id_of  # noqa: PLC0415
+    from kassa.cli.operations import heading, with_side  # noqa: PLC0415
     from kassa.usecases.wallet_codes import NewCode  # noqa: PLC0415
 
-    company_id = guarded(lambda: company_id_of(settings, company))
     if company and not user:
         fail("name the wallet user")
-    user = user or guarded(lambda: demo.shown(settings))["wallet_user"]["user_id"]
-    return NewCode(company_id=company_id, user_id=user, client_id=client, limit=limit)
+    named = user or guarded(lambda: demo.shown(settings))["wallet_user"]["user_id"]
 
+    async def run(core: Any, side: Any) -> tuple[Any, str]:
+        wanted = NewCode(company_id=side.id, user_id=named, client_id=client, limit=limit)
+        return await work(core, wanted), heading(side)
 
-def _with_core(settings: Any, work: Any) -> Any:
-    from kassa.cli.operations import with_core  # noqa: PLC0415
-
-    return guarded(lambda: with_core(settings, work))
+    made: tuple[Any, str] = guarded(lambda: with_side(settings, company, run))
+    return made

@@ -1,11 +1,16 @@
 """Registered payees, by a person at the keyboard."""
 
 import json as json_module
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kassa.cli.common import Company, Config, DatabaseUrl, DataDir, guarded, load_settings
+
+if TYPE_CHECKING:
+    from kassa.domain.payees import Payee
+    from kassa.domain.principals import Company as Side
+    from kassa.usecases.core import Core
 
 payee_app = typer.Typer(
     no_args_is_help=True, help="Payees: the accounts that payments may be directed to."
@@ -40,19 +45,22 @@ def payee_add(
                kassa payee add DE89370400440532013000 --through stripe-eu
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
-    from kassa.cli.operations import company_id_of, with_core  # noqa: PLC0415
+    from kassa.cli.operations import told  # noqa: PLC0415
     from kassa.usecases.payees import NewPayee, register_payee  # noqa: PLC0415
 
-    wanted = NewPayee(
-        company_id=guarded(lambda: company_id_of(settings, company)),
-        account_type=account_type,
-        account_number=account_number,
-        account_name=name,
-        bank_name=bank,
-        provider_account=through,
-    )
-    payee = guarded(lambda: with_core(settings, lambda core: register_payee(core, wanted)))
-    typer.echo(f"{payee.id} {payee.account_shown}")
+    async def work(core: "Core", side: "Side") -> str:
+        wanted = NewPayee(
+            company_id=side.id,
+            account_type=account_type,
+            account_number=account_number,
+            account_name=name,
+            bank_name=bank,
+            provider_account=through,
+        )
+        payee = await register_payee(core, wanted)
+        return f"{payee.id} {payee.account_shown}"
+
+    typer.echo(guarded(lambda: told(settings, company, work)))
 
 
 @payee_app.command("list")
@@ -68,28 +76,30 @@ def payee_list(
     Example:  kassa payee list
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
-    from kassa.cli.operations import company_id_of, with_core  # noqa: PLC0415
+    from kassa.cli.operations import heading, with_side  # noqa: PLC0415
     from kassa.usecases.payees import list_payees  # noqa: PLC0415
 
-    company_id = guarded(lambda: company_id_of(settings, company))
-    payees = guarded(lambda: with_core(settings, lambda core: list_payees(core, company_id)))
-    plain = [
-        {
-            "id": payee.id,
-            "account_type": payee.account_type,
-            "account": payee.account_shown,
-            "name": payee.account_name,
-            "bank": payee.bank_name,
-            "through": payee.provider_account or None,
-            "status": "active" if payee.is_active else "disabled",
-        }
-        for payee in payees
-    ]
-    if json:
-        typer.echo(json_module.dumps(plain, indent=2))
-        return
-    for one in plain or [{"": "no payees are registered: every payment goes to the company"}]:
-        typer.echo("  ".join(str(value) for value in one.values() if value))
+    async def work(core: "Core", side: "Side") -> str:
+        found = [_plain(payee) for payee in await list_payees(core, side.id)]
+        if json:
+            return json_module.dumps([{"mode": side.mode, **one} for one in found], indent=2)
+        lines = ["  ".join(str(value) for value in one.values() if value) for one in found]
+        none = "no payees are registered: every payment goes to the company"
+        return "\n".join([heading(side), *(lines or [none])])
+
+    typer.echo(guarded(lambda: with_side(settings, company, work)))
+
+
+def _plain(payee: "Payee") -> dict[str, str | None]:
+    return {
+        "id": payee.id,
+        "account_type": payee.account_type,
+        "account": payee.account_shown,
+        "name": payee.account_name,
+        "bank": payee.bank_name,
+        "through": payee.provider_account or None,
+        "status": "active" if payee.is_active else "disabled",
+    }
 
 
 @payee_app.command("disable")
@@ -105,13 +115,11 @@ def payee_disable(
     Example:  kassa payee disable payee_01kb…
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
-    from kassa.cli.operations import company_id_of, with_core  # noqa: PLC0415
+    from kassa.cli.operations import told  # noqa: PLC0415
     from kassa.usecases.payees import switch_payee  # noqa: PLC0415
 
-    company_id = guarded(lambda: company_id_of(settings, company))
-    guarded(
-        lambda: with_core(
-            settings, lambda core: switch_payee(core, company_id, payee, active=False)
-        )
-    )
-    typer.echo("disabled")
+    async def work(core: "Core", side: "Side") -> str:
+        await switch_payee(core, side.id, payee, active=False)
+        return "disabled"
+
+    typer.echo(guarded(lambda: told(settings, company, work)))

@@ -3,18 +3,21 @@
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TextIO
 
 from kassa.cli import operations
 from kassa.domain.errors import InvalidRequest
+from kassa.domain.principals import Company, Mode
 from kassa.settings import Settings
-from kassa.usecases.companies import get_company
+from kassa.usecases.companies import find_side
 from kassa.usecases.core import Core
 from kassa.usecases.verify_books import Head, Progress, Proof, accept_heads, verify_books
 
+Modes = Mapping[str, Mode]
 _WIDTH = 24  # of the bar
+_NOBODYS = "of no company"  # that there still is: a deleted one is a finding, too
 _OF_CHAIN = ("links", "blocks")
 
 
@@ -28,17 +31,20 @@ def verify(
     heads = [read_head(one) for one in noted]
     bar = Bar(sys.stderr)
 
-    async def work(core: Core) -> Proof:
-        if company:
-            await get_company(core, company)
+    async def work(core: Core) -> tuple[Proof, Company | None, Modes]:
+        side = await find_side(core, company) if company else None
+        modes = {side.id: side.mode} if side else await operations.modes_of(core)
         if accept_head:
             for one in await accept_heads(core):
                 print(f"accepted {one.company_id}:{one.seq}:{one.hash}", file=sys.stderr)
-        return await verify_books(core, company or None, bar.show, heads)
+        return await verify_books(core, side.id if side else None, bar.show, heads), side, modes
 
-    proof = operations.with_core(settings, work)
+    proof, side, modes = operations.with_core(settings, work)
     bar.end()
-    print(_as_json(proof) if as_json else _as_text(proof))
+    if as_json:
+        print(_as_json(proof, side, modes))
+    else:
+        print("\n".join([*([operations.heading(side)] if side else []), _as_text(proof, modes)]))
     return 1 if proof.violations else 0
 
 
@@ -87,26 +93,31 @@ class Bar:
             print("\r\x1b[K", end="", file=self._to, flush=True)
 
 
-def _as_text(proof: Proof) -> str:
+def _as_text(proof: Proof, modes: Modes) -> str:
     counts = ((name, count) for name, count in proof.counts.items() if name not in _OF_CHAIN)
     lines = [", ".join(f"{count} {name}" for name, count in counts)]
     broken = {violation.check for violation in proof.violations}
     for name, promise in proof.checks:
         lines.append(f"  {'BROKEN' if name in broken else 'ok    '}  {name}: {promise}")
     for found in proof.violations:
-        where = f"{found.company_id} {found.object_id}"
+        mode = modes.get(found.company_id, _NOBODYS)
+        where = f"{found.company_id} ({mode}) {found.object_id}"
         since = f" (since {found.since.isoformat()})" if found.since else ""
         lines.append(f"  counter-example of {found.check!r}: {where}: {found.found}{since}")
     chain = " in ".join(f"{proof.counts[name]} {name}" for name in _OF_CHAIN)
     lines.append(f"  chain   {chain}")
-    lines += [f"  head    {one.company_id}:{one.seq}:{one.hash}" for one in proof.heads]
+    lines += [
+        f"  head    {one.company_id}:{one.seq}:{one.hash}  ({modes.get(one.company_id, _NOBODYS)})"
+        for one in proof.heads
+    ]
     lines.append("the books are NOT sound" if broken else "the books are sound")
     return "\n".join(lines)
 
 
-def _as_json(proof: Proof) -> str:
+def _as_json(proof: Proof, side: Company | None, modes: Modes) -> str:
     broken = {violation.check for violation in proof.violations}
     shown = {
+        "mode": side.mode if side else None,
         "sound": not broken,
         "counts": proof.counts,
         "checks": [
@@ -114,9 +125,11 @@ def _as_json(proof: Proof) -> str:
             for name, promise in proof.checks
         ],
         "violations": [
-            asdict(one) | {"since": one.since.isoformat() if one.since else None}
+            asdict(one)
+            | {"since": one.since.isoformat() if one.since else None}
+            | {"mode": modes.get(one.company_id)}
             for one in proof.violations
         ],
-        "heads": [asdict(one) for one in proof.heads],
+        "heads": [asdict(one) | {"mode": modes.get(one.company_id)} for one in proof.heads],
     }
     return json.dumps(shown, indent=2)

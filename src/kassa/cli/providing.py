@@ -141,8 +141,7 @@ def provider_disable(
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import accounts  # noqa: PLC0415 - help needs none of it
 
-    guarded(lambda: accounts.switch(settings, company, account, active=False))
-    typer.echo("disabled")
+    typer.echo(guarded(lambda: accounts.switch(settings, company, account, active=False)))
 
 
 @provider_app.command("enable")
@@ -160,8 +159,7 @@ def provider_enable(
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import accounts  # noqa: PLC0415 - help needs none of it
 
-    guarded(lambda: accounts.switch(settings, company, account, active=True))
-    typer.echo("enabled")
+    typer.echo(guarded(lambda: accounts.switch(settings, company, account, active=True)))
 
 
 @provider_app.command("rotate-keys")

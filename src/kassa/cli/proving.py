@@ -14,7 +14,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def verify(
-    company: Annotated[str, typer.Option(help="Its id.  [default: all companies]")] = "",
+    company: Annotated[str, typer.Option(help="Its id, or ID:live.  [default: all]")] = "",
     head: Annotated[
         list[str] | None,
         typer.Option(

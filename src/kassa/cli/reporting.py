@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from kassa.cli.operations import company_id_of, whoever_asks, with_core
+from kassa.cli.operations import heading, told, whoever_asks, with_side
 from kassa.connectors.reports import Declaration, read_report
 from kassa.connectors.reports.fetched import FETCHED
 from kassa.domain.errors import InvalidRequest
 from kassa.domain.matching import BANK
 from kassa.domain.money import Money
+from kassa.domain.principals import Company
 from kassa.settings import Settings
 from kassa.store.breaks import Break
 from kassa.usecases import breaks
@@ -58,16 +59,15 @@ def reconcile(
     if not account and declared.format == "csv":
         raise InvalidRequest("a csv does not say who made it: name the account with --account")
     tells_fees = declared.format in _TELL_FEES or "fee" in declared.columns
-    company_id = company_id_of(settings, company)
     with Path(path).open("rb") as file:
         sha256 = digest_of(file)
         file.seek(0)
         lines = read_report(file, declared)
 
-        async def work(core: Core) -> Outcome:
-            return await import_report(
+        async def work(core: Core, side: Company) -> tuple[Outcome, Company]:
+            outcome = await import_report(
                 core,
-                company_id,
+                side.id,
                 account,
                 Path(path).name,
                 lines,
@@ -77,11 +77,15 @@ def reconcile(
                 tells_fees=tells_fees,
                 actor=whoever_asks(),
             )
+            return outcome, side
 
-        outcome = with_core(settings, work)
+        outcome, side = with_side(settings, company, work)
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)
-    print(json.dumps(_as_object(outcome), indent=2) if as_json else _summary(outcome))
+    if as_json:
+        print(json.dumps({"mode": side.mode, **_as_object(outcome)}, indent=2))
+    else:
+        print(f"{heading(side)}\n{_summary(outcome)}")
     return 0 if outcome.is_clean else 1
 
 
@@ -153,17 +157,16 @@ def list_all(
     as_json: bool,
 ) -> str:
     """One line for each."""
-    company_id = company_id_of(settings, company)
 
-    async def work(core: Core) -> list[Break]:
-        return await breaks.list_breaks(
-            core, company_id, with_resolved=everything, problem=problem, owner=owner
+    async def work(core: Core, side: Company) -> str:
+        found = await breaks.list_breaks(
+            core, side.id, with_resolved=everything, problem=problem, owner=owner
         )
+        if as_json:
+            return "\n".join(json.dumps({"mode": side.mode, **_break_object(one)}) for one in found)
+        return "\n".join([heading(side), *(map(_told, found) if found else ["no breaks"])])
 
-    found = with_core(settings, work)
-    if as_json:
-        return "\n".join(json.dumps(_break_object(one)) for one in found)
-    return "\n".join(_told(one) for one in found) or "no breaks"
+    return with_side(settings, company, work)
 
 
 def _break_object(one: Break) -> dict[str, Any]:
@@ -208,9 +211,11 @@ def _printable(text: str) -> str:
 
 
 def assign(settings: Settings, company: str, item: str, name: str) -> str:
-    company_id = company_id_of(settings, company)
-    done = with_core(settings, lambda core: breaks.assign_break(core, company_id, item, name))
-    return f"{done.id} belongs to {done.owner or 'nobody'}"
+    async def work(core: Core, side: Company) -> str:
+        done = await breaks.assign_break(core, side.id, item, name)
+        return f"{done.id} belongs to {done.owner or 'nobody'}"
+
+    return told(settings, company, work)
 
 
 def resolve(
@@ -223,22 +228,25 @@ def resolve(
     dry_run: bool,
 ) -> str:
     """`booked`: debit, credit, amount and currency as they were written."""
-    company_id = company_id_of(settings, company)
     debit, credit, amount, currency = booked
     if any((debit, credit, amount)) and not all((debit, credit, amount)):
         raise InvalidRequest("a posting takes --debit, --credit and --amount, all three")
 
-    async def work(core: Core) -> breaks.Resolved:
+    async def work(core: Core, side: Company) -> str:
         adjustment = None
         if amount:
-            known = currency or (await breaks.get_break(core, company_id, item)).currency
+            known = currency or (await breaks.get_break(core, side.id, item)).currency
             money = Money.from_major(amount, known)
             adjustment = Adjustment(debit=debit, credit=credit, amount=money)
-        return await breaks.resolve_break(
-            core, company_id, item, because, whoever_asks(), adjustment, dry_run=dry_run
+        done = await breaks.resolve_break(
+            core, side.id, item, because, whoever_asks(), adjustment, dry_run=dry_run
         )
+        return _resolution(item, done, dry_run=dry_run)
 
-    done = with_core(settings, work)
+    return told(settings, company, work)
+
+
+def _resolution(item: str, done: breaks.Resolved, *, dry_run: bool) -> str:
     lines = [f"{item} would be resolved" if dry_run else f"{item} is resolved"]
     if done.posting is not None:
         for entry in done.posting.entries:

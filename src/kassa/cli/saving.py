@@ -11,8 +11,9 @@ from typing import Any, BinaryIO
 
 import typer
 
-from kassa.cli.operations import company_id_of, with_core
+from kassa.cli.operations import heading, with_side
 from kassa.domain.errors import InvalidRequest
+from kassa.domain.principals import Company
 from kassa.settings import Settings
 from kassa.store.ledgers import Span
 from kassa.usecases.core import Core
@@ -95,28 +96,28 @@ class _CannotWriteError(Exception):
         self.error = error
 
 
-Opener = Callable[[Core, str], AbstractAsyncContextManager[Export]]
+Opener = Callable[[Core, Company], AbstractAsyncContextManager[Export]]
 
 
 def save(settings: Settings, company: str, opened: Opener, target: Target) -> int:
     """Write it; 0, or 1 when the figures do not agree among themselves."""
-    company_id = company_id_of(settings, company)
 
-    async def work(core: Core) -> int:
-        async with opened(core, company_id) as export:
+    async def work(core: Core, side: Company) -> int:
+        async with opened(core, side) as export:
             try:
                 with target.opened() as file:
                     rows = await _write(export, file, target)
             except OSError as error:  # further out it would be taken for the database's
                 raise _CannotWriteError(error) from error
         where = target.path or "standard output"
+        _say(heading(side))
         _say(f"{export.title}: {rows} rows to {where}")
         for finding in export.findings:
             _say(f"  {finding}")
         return 0 if export.sound else 1
 
     try:
-        return with_core(settings, work)
+        return with_side(settings, company, work)
     except _CannotWriteError as failed:
         if isinstance(failed.error, BrokenPipeError):
             # Whoever reads has seen enough; what Python would say when it ends goes nowhere.
@@ -128,7 +129,12 @@ def save(settings: Settings, company: str, opened: Opener, target: Target) -> in
 
 async def _write(export: Export, file: BinaryIO, target: Target) -> int:
     writer = open_writer(
-        Format(target.kind), file, export.columns, title=export.title, bom=target.bom
+        Format(target.kind),
+        file,
+        export.columns,
+        title=export.title,
+        mode=export.mode,
+        bom=target.bom,
     )
     rows = 0
     with _progress(export, shown=target.path is not None) as advance:

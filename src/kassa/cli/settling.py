@@ -12,7 +12,9 @@ settlement_app = typer.Typer(
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, amounts in minor units.")]
-AnyCompany = Annotated[str | None, typer.Option(help="Its id.  [default: every company]")]
+AnyCompany = Annotated[
+    str | None, typer.Option(help="Its id, or ID:live.  [default: every company]")
+]
 Settlement = Annotated[str, typer.Argument(help="Its id, st_…, or its number.")]
 
 

@@ -1,15 +1,16 @@
 """What the commands of fees and settlements do and say: tables for people, JSON for machines."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from kassa.cli.operations import company_id_of, with_core
+from kassa.cli.operations import heading, told, told_of_many, with_side
 from kassa.domain.errors import InvalidRequest
 from kassa.domain.fees import FeeRule
 from kassa.domain.lifecycle import SettlementStatus
 from kassa.domain.money import Money
+from kassa.domain.principals import Company, Mode
 from kassa.domain.settlements import Line, Part, Settlement
 from kassa.settings import Settings
 from kassa.store.fees import Deviation, Variance
@@ -59,15 +60,15 @@ def _dump(content: Any) -> str:
 def settle(settings: Settings, company: str | None, until: str | None, *, as_json: bool) -> str:
     moment = _moment(until)
 
-    async def work(core: Core) -> list[Settlement]:
-        return await settlements.close_settlements(core, company, moment)
+    async def work(core: Core, company_id: str | None, modes: Mapping[str, Mode]) -> str:
+        closed = await settlements.close_settlements(core, company_id, moment)
+        if as_json:
+            return _dump([_members(one, modes[one.company_id]) for one in closed])
+        if not closed:
+            return "nothing to settle: nothing has moved at a provider since the last time"
+        return f"{_table(closed, modes)}\n\n{len(closed)} closed. {_hint(closed)}"
 
-    closed = with_core(settings, work)
-    if as_json:
-        return _dump([_members(one) for one in closed])
-    if not closed:
-        return "nothing to settle: nothing has moved at a provider since the last time"
-    return f"{_table(closed)}\n\n{len(closed)} closed. {_hint(closed)}"
+    return told_of_many(settings, company, work, as_json=as_json)
 
 
 def _hint(closed: Sequence[Settlement]) -> str:
@@ -77,14 +78,25 @@ def _hint(closed: Sequence[Settlement]) -> str:
     return f"When a payout arrives: kassa settlement paid {due[0].id} --payout REFERENCE"
 
 
-def _table(found: Sequence[Settlement]) -> str:
+def _table(found: Sequence[Settlement], modes: Mapping[str, Mode]) -> str:
     sums = (*(f">{part}" for part in Part), ">carried over", ">net")
-    heads = ("no.", "settlement", "company", "provider", "status", *sums, "currency", "payout")
+    heads = (
+        "no.",
+        "settlement",
+        "company",
+        "mode",
+        "provider",
+        "status",
+        *sums,
+        "currency",
+        "payout",
+    )
     rows = [
         [
             str(one.number or _NOTHING),
             one.id or _NOTHING,
             one.company_id,
+            modes[one.company_id].value,
             one.connector,
             one.status.value,
             *(_major(_part(one, part)) for part in Part),
@@ -103,9 +115,10 @@ def _part(one: Settlement, part: Part) -> Money:
     return Money(minor, one.currency)
 
 
-def _members(one: Settlement) -> dict[str, Any]:
+def _members(one: Settlement, mode: Mode) -> dict[str, Any]:
     return {
         "company_id": one.company_id,
+        "mode": mode.value,
         "id": one.id or None,
         "number": one.number or None,
         "connector": one.connector,
@@ -129,29 +142,29 @@ def list_all(
         raise InvalidRequest(f"a settlement is {', '.join(words)}; not {status[:40]!r}")
     wanted = None if status is None else SettlementStatus(status)
 
-    async def work(core: Core) -> list[Settlement]:
-        return await settlements.list_settlements(core, company, status=wanted, limit=limit)
+    async def work(core: Core, company_id: str | None, modes: Mapping[str, Mode]) -> str:
+        found = await settlements.list_settlements(core, company_id, status=wanted, limit=limit)
+        if as_json:
+            return _dump([_members(one, modes[one.company_id]) for one in found])
+        if not found:
+            return "no settlements: kassa settle makes them of what moved at the providers"
+        return _table(found, modes)
 
-    found = with_core(settings, work)
-    if as_json:
-        return _dump([_members(one) for one in found])
-    if not found:
-        return "no settlements: kassa settle makes them of what moved at the providers"
-    return _table(found)
+    return told_of_many(settings, company, work, as_json=as_json)
 
 
 def show(
     settings: Settings, company: str, name: str, say: Callable[[str], None], *, as_json: bool
 ) -> None:
     """Line by line, as they are read: there may be a million."""
-    company_id = company_id_of(settings, company)
 
-    async def work(core: Core) -> None:
-        found = await settlements.get_settlement(core, company_id, name)
+    async def work(core: Core, side: Company) -> None:
+        found = await settlements.get_settlement(core, side.id, name)
         lines = settlements.settlement_lines(core, found.settlement)
         if as_json:
-            await _say_json(found, lines, say)
+            await _say_json(found, side.mode, lines, say)
             return
+        say(heading(side))
         say(_head(found.settlement))
         heads = _fitted("time", "what", "payment", "amount")
         say(heads)
@@ -161,7 +174,7 @@ def show(
             say(_fitted(*said))
         say(_foot(found))
 
-    with_core(settings, work)
+    with_side(settings, company, work)
 
 
 def _fitted(at: str, what: str, payment: str, amount: str) -> str:
@@ -196,9 +209,12 @@ def _foot(found: settlements.Statement) -> str:
 
 
 async def _say_json(
-    found: settlements.Statement, lines: AsyncIterator[Line], say: Callable[[str], None]
+    found: settlements.Statement,
+    mode: Mode,
+    lines: AsyncIterator[Line],
+    say: Callable[[str], None],
 ) -> None:
-    members = _members(found.settlement)
+    members = _members(found.settlement, mode)
     members["payouts"] = [
         {"posting_id": posting, "kind": kind, "at": _iso(at)} for posting, kind, at in found.payouts
     ]
@@ -225,34 +241,37 @@ def _line_members(line: Line) -> dict[str, Any]:
 
 
 def paid(settings: Settings, company: str, name: str, payout: str, at: str | None) -> str:
-    company_id, moment = company_id_of(settings, company), _moment(at)
-    done = with_core(
-        settings,
-        lambda core: settlements.record_payout(core, company_id, name, payout, moment),
-    )
-    return f"settlement {done.number} {done.status}: {done.net} by {done.payout_reference}"
+    moment = _moment(at)
+
+    async def work(core: Core, side: Company) -> str:
+        done = await settlements.record_payout(core, side.id, name, payout, moment)
+        return f"settlement {done.number} {done.status}: {done.net} by {done.payout_reference}"
+
+    return told(settings, company, work)
 
 
 def failed(settings: Settings, company: str, name: str) -> str:
-    company_id = company_id_of(settings, company)
-    done = with_core(settings, lambda core: settlements.fail_payout(core, company_id, name))
-    return (
-        f"settlement {done.number} {done.status}: {done.net} is with the provider again;"
-        f" when it is paid out: kassa settlement paid {done.id} --payout REFERENCE"
-    )
+    async def work(core: Core, side: Company) -> str:
+        done = await settlements.fail_payout(core, side.id, name)
+        return (
+            f"settlement {done.number} {done.status}: {done.net} is with the provider again;"
+            f" when it is paid out: kassa settlement paid {done.id} --payout REFERENCE"
+        )
+
+    return told(settings, company, work)
 
 
 def add_rule(
     settings: Settings, company: str, said: dict[str, str], begins: str | None, until: str | None
 ) -> str:
-    wanted = fees.NewFeeRule(
-        company_id=company_id_of(settings, company),
-        valid_from=_moment(begins),
-        valid_until=_moment(until),
-        **said,
-    )
-    rule = with_core(settings, lambda core: fees.add_fee_rule(core, wanted))
-    return f"{rule.id}: {_percent(rule)} + {Money(rule.fixed_minor, rule.currency)}"
+    first, end = _moment(begins), _moment(until)
+
+    async def work(core: Core, side: Company) -> str:
+        wanted = fees.NewFeeRule(company_id=side.id, valid_from=first, valid_until=end, **said)
+        rule = await fees.add_fee_rule(core, wanted)
+        return f"{rule.id}: {_percent(rule)} + {Money(rule.fixed_minor, rule.currency)}"
+
+    return told(settings, company, work)
 
 
 def _percent(rule: FeeRule) -> str:
@@ -261,10 +280,16 @@ def _percent(rule: FeeRule) -> str:
 
 
 def rules(settings: Settings, company: str, *, as_json: bool) -> str:
-    company_id = company_id_of(settings, company)
-    found = with_core(settings, lambda core: fees.list_fee_rules(core, company_id))
-    if as_json:
-        return _dump([_rule_members(rule) for rule in found])
+    async def work(core: Core, side: Company) -> str:
+        found = await fees.list_fee_rules(core, side.id)
+        if as_json:
+            return _dump([{"mode": side.mode.value, **_rule_members(rule)} for rule in found])
+        return f"{heading(side)}\n{_rule_table(found)}"
+
+    return with_side(settings, company, work)
+
+
+def _rule_table(found: Sequence[FeeRule]) -> str:
     if not found:
         return "no fee rules: nothing is expected; kassa fee add makes one"
     heads = ("rule", "for each", "provider", "method", ">percent", ">fixed", "currency")
@@ -300,31 +325,40 @@ def _rule_members(rule: FeeRule) -> dict[str, Any]:
 
 
 def end_rule(settings: Settings, company: str, rule_id: str, at: str | None) -> str:
-    company_id, moment = company_id_of(settings, company), _moment(at)
-    rule = with_core(settings, lambda core: fees.end_fee_rule(core, company_id, rule_id, moment))
-    return f"{rule.id} ends at {_shown(rule.valid_until)}"
+    moment = _moment(at)
+
+    async def work(core: Core, side: Company) -> str:
+        rule = await fees.end_fee_rule(core, side.id, rule_id, moment)
+        return f"{rule.id} ends at {_shown(rule.valid_until)}"
+
+    return told(settings, company, work)
 
 
 def variance(settings: Settings, company: str | None, worst: int, *, as_json: bool) -> str:
-    report = with_core(settings, lambda core: fees.fee_variance(core, company, worst=worst))
-    if as_json:
-        return _dump(
-            {
-                "rows": [
-                    {**_compared(row), "payments": row.payments, "known": row.known}
-                    for row in report.rows
-                ],
-                "worst": [{"payment_id": one.payment_id, **_compared(one)} for one in report.worst],
-            }
-        )
+    async def work(core: Core, company_id: str | None, modes: Mapping[str, Mode]) -> str:
+        report = await fees.fee_variance(core, company_id, worst=worst)
+        if not as_json:
+            return _variance_table(report, modes)
+        rows = [
+            {**_compared(row, modes), "payments": row.payments, "known": row.known}
+            for row in report.rows
+        ]
+        furthest = [{"payment_id": one.payment_id, **_compared(one, modes)} for one in report.worst]
+        return _dump({"rows": rows, "worst": furthest})
+
+    return told_of_many(settings, company, work, as_json=as_json)
+
+
+def _variance_table(report: fees.VarianceReport, modes: Mapping[str, Mode]) -> str:
     if not report.rows:
         return "no fees yet: none was booked, and none was expected"
     amounts = (">expected", ">booked", ">difference", "currency")
-    told = table(
-        ("company", "provider", "method", ">payments", ">known", *amounts),
+    compared = table(
+        ("company", "mode", "provider", "method", ">payments", ">known", *amounts),
         [
             [
                 row.company_id,
+                modes[row.company_id].value,
                 row.connector or _NOTHING,
                 row.method or _NOTHING,
                 str(row.payments),
@@ -335,13 +369,19 @@ def variance(settings: Settings, company: str | None, worst: int, *, as_json: bo
         ],
     )
     if not report.worst:
-        return f"{told}\n\nno payment is off: every fee is the expected one"
+        return f"{compared}\n\nno payment is off: every fee is the expected one"
     rows = [
-        [one.payment_id, one.connector or _NOTHING, one.method or _NOTHING, *_amounts(one)]
+        [
+            one.payment_id,
+            modes[one.company_id].value,
+            one.connector or _NOTHING,
+            one.method or _NOTHING,
+            *_amounts(one),
+        ]
         for one in report.worst
     ]
-    furthest = table(("furthest off", "provider", "method", *amounts), rows)
-    return f"{told}\n\n{furthest}"
+    furthest = table(("furthest off", "mode", "provider", "method", *amounts), rows)
+    return f"{compared}\n\n{furthest}"
 
 
 def _amounts(one: Variance | Deviation) -> list[str]:
@@ -349,9 +389,10 @@ def _amounts(one: Variance | Deviation) -> list[str]:
     return [*money, one.actual.currency]
 
 
-def _compared(one: Variance | Deviation) -> dict[str, Any]:
+def _compared(one: Variance | Deviation, modes: Mapping[str, Mode]) -> dict[str, Any]:
     return {
         "company_id": one.company_id,
+        "mode": modes[one.company_id].value,
         "connector": one.connector,
         "method": one.method,
         "currency": one.actual.currency,

@@ -40,9 +40,9 @@ _HIDDEN = frozenset({"redirect_url"})  # a payer's own address at a provider
 _ADDRESSES = frozenset({"url", "notify_url"})  # of a merchant, and maybe with a key in it
 
 
-def as_json(story: Story) -> str:
+def as_json(story: Story, mode: str) -> str:
     """Everything, for machines: amounts in the currency's digits and in minor units."""
-    shown = _plain(story)
+    shown = {"mode": mode, **_plain(story)}
     shown["fee"]["variance"] = _plain(story.fee.variance)
     return msgspec.json.format(msgspec.json.encode(shown), indent=2).decode()
 

@@ -117,41 +117,38 @@ def company_sandbox(
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import operations  # noqa: PLC0415
 
-    guarded(lambda: operations.give_sandbox(settings, company, given=on))
-    typer.echo("the sandbox is given" if on else "the sandbox is taken away")
+    typer.echo(guarded(lambda: operations.give_sandbox(settings, company, given=on)))
 
 
 @company_app.command("close")
 def company_close(
-    company: Annotated[str, typer.Argument(help="Its id.")],
+    company: Annotated[str, typer.Argument(help="Its id, or ID:live.")],
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     config: Config = None,
 ) -> None:
-    """Close a company to all its clients, within a second.
+    """Close one side of a company to all its clients, within a second.
 
     Example:  kassa company close cmp_01kb…
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import operations  # noqa: PLC0415
 
-    guarded(lambda: operations.set_company(settings, company, closed=True))
-    typer.echo("closed")
+    typer.echo(guarded(lambda: operations.set_company(settings, company, closed=True)))
 
 
 @company_app.command("open")
 def company_open(
-    company: Annotated[str, typer.Argument(help="Its id.")],
+    company: Annotated[str, typer.Argument(help="Its id, or ID:live.")],
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     config: Config = None,
 ) -> None:
-    """Open a closed company again.
+    """Open the closed side of a company again.
 
     Example:  kassa company open cmp_01kb…
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import operations  # noqa: PLC0415
 
-    guarded(lambda: operations.set_company(settings, company, closed=False))
-    typer.echo("open")
+    typer.echo(guarded(lambda: operations.set_company(settings, company, closed=False)))

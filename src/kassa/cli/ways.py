@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kassa.cli.operations import company_id_of, with_core
+from kassa.cli.operations import heading, told, with_side
 from kassa.domain.errors import InvalidRequest, UnsupportedOperation
 from kassa.domain.money import Money, payable
 from kassa.domain.payments import Method
+from kassa.domain.principals import Company
 from kassa.settings import Settings
-from kassa.usecases.companies import get_company
 from kassa.usecases.core import Core
 from kassa.usecases.route_rules import history_of, set_rules
 from kassa.usecases.routing import (
@@ -24,6 +24,8 @@ from kassa.usecases.routing import (
     choose,
     look_at_all,
 )
+
+_NO_RULES = "no rules: a payment takes the first account that can take it (kassa route --help)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +45,12 @@ class Asked:
 
 def put(settings: Settings, company: str, path: str) -> str:
     rules = _rules_in(Path(path))
-    company_id = company_id_of(settings, company)
 
-    async def work(core: Core) -> int:
-        await get_company(core, company_id)
-        return await set_rules(core, company_id, rules, actor="operator:cli")
+    async def work(core: Core, side: Company) -> str:
+        version = await set_rules(core, side.id, rules, actor="operator:cli")
+        return f"version {version} of the rules is in force: {len(rules)} rules"
 
-    version = with_core(settings, work)
-    return f"version {version} of the rules is in force: {len(rules)} rules"
+    return told(settings, company, work)
 
 
 def _rules_in(path: Path) -> Any:
@@ -69,23 +69,23 @@ def _rules_in(path: Path) -> Any:
 
 
 def show(settings: Settings, company: str, *, history: bool, as_json: bool) -> str:
-    company_id = company_id_of(settings, company)
+    async def work(core: Core, side: Company) -> str:
+        versions = await history_of(core, side.id)
+        plain = [
+            {
+                "mode": side.mode,
+                "version": number,
+                "actor": actor,
+                "at": at.isoformat(),
+                "rules": rules,
+            }
+            for number, rules, actor, at in (versions if history else versions[:1])
+        ]
+        if as_json:
+            return json.dumps(plain, indent=2)
+        return f"{heading(side)}\n" + ("\n\n".join(map(_told, plain)) or _NO_RULES)
 
-    async def work(core: Core) -> list[Any]:
-        await get_company(core, company_id)
-        return await history_of(core, company_id)
-
-    versions = with_core(settings, work)
-    shown = versions if history else versions[:1]
-    plain = [
-        {"version": number, "actor": actor, "at": at.isoformat(), "rules": rules}
-        for number, rules, actor, at in shown
-    ]
-    if as_json:
-        return json.dumps(plain, indent=2)
-    if not plain:
-        return "no rules: a payment takes the first account that can take it (kassa route --help)"
-    return "\n\n".join(_told(one) for one in plain)
+    return with_side(settings, company, work)
 
 
 def _told(version: dict[str, Any]) -> str:
@@ -105,22 +105,21 @@ def _told(version: dict[str, Any]) -> str:
 
 
 def explain(settings: Settings, company: str, asked: Asked, *, as_json: bool) -> str:
-    company_id = company_id_of(settings, company)
-
-    async def work(core: Core) -> str:
-        own = (await get_company(core, company_id)).currency
-        question = _question(company_id, asked, own)
+    async def work(core: Core, side: Company) -> str:
+        question = _question(side, asked)
         looks = await look_at_all(core, question)
         try:
             route = await choose(core, question)
         except UnsupportedOperation as error:
             route = Route(accounts=(), because=(error.message,))
-        return _as_json(route, looks) if as_json else _as_text(question, route, looks)
+        if as_json:
+            return _as_json(side, route, looks)
+        return f"{heading(side)}\n{_as_text(question, route, looks)}"
 
-    return with_core(settings, work)
+    return with_side(settings, company, work)
 
 
-def _question(company_id: str, asked: Asked, own_currency: str) -> Question:
+def _question(side: Company, asked: Asked) -> Question:
     methods = [method.value for method in Method]
     if asked.method not in methods:
         raise InvalidRequest(f"--method must be one of {', '.join(methods)}")
@@ -128,9 +127,9 @@ def _question(company_id: str, asked: Asked, own_currency: str) -> Question:
     if takes not in (NUMBER, TOKEN, REDIRECT):
         raise InvalidRequest(f"--by must be {TOKEN}, {REDIRECT} or {NUMBER}, got {takes!r}")
     return Question(
-        company_id=company_id,
+        company_id=side.id,
         method=Method(asked.method),
-        amount=payable(Money.from_major(asked.amount, asked.currency or own_currency)),
+        amount=payable(Money.from_major(asked.amount, asked.currency or side.currency)),
         takes=takes,
         manual=asked.manual,
         country=asked.country,
@@ -140,8 +139,9 @@ def _question(company_id: str, asked: Asked, own_currency: str) -> Question:
     )
 
 
-def _as_json(route: Route, looks: list[Look]) -> str:
-    told = {
+def _as_json(side: Company, route: Route, looks: list[Look]) -> str:
+    plain = {
+        "mode": side.mode,
         "accounts": list(route.accounts),
         "because": list(route.because),
         "rules_version": route.version,
@@ -150,7 +150,7 @@ def _as_json(route: Route, looks: list[Look]) -> str:
             for look in looks
         ],
     }
-    return json.dumps(told, indent=2)
+    return json.dumps(plain, indent=2)
 
 
 def _as_text(question: Question, route: Route, looks: list[Look]) -> str:

@@ -83,6 +83,32 @@ def _id_of(wanted: NewCompany, others: Sequence[Company]) -> str:
     return f"{wanted.id}{_OF_SIDE}{wanted.mode}"
 
 
+async def add_side(core: Core, company: str, mode: Mode, sandbox: bool) -> Company:
+    """Give a company the side that it has not got. `company`: its id, or one of its sides'.
+
+    Raises: NotFound, InvalidRequest.
+    """
+    async with core.db.connection() as connection:
+        sides = await companies.sides_of(connection, company.partition(_OF_SIDE)[0])
+    if not sides:
+        raise NotFound(f"no such company: {company!r}")
+    for side in sides:
+        if side.mode is mode:
+            raise InvalidRequest(f"{side.id} is the {mode} side already")
+    known = sides[0]
+    return await add_company(
+        core,
+        NewCompany(
+            id=known.public_id,
+            business_id=known.business_id,
+            name=known.name,
+            currency=known.currency,
+            mode=mode,
+            sandbox=sandbox,
+        ),
+    )
+
+
 async def find_side(core: Core, name: str, mode: Mode | None = None) -> Company:
     """The side of that id ("cmp_a", "cmp_a:live"), or the company's side of that mode.
 
@@ -102,6 +128,9 @@ async def find_side(core: Core, name: str, mode: Mode | None = None) -> Company:
     for side in sides:
         if side.mode is asked:
             return side
+    if sides and not told:
+        named = f"{public_id} has no {asked or Mode.TEST} side"
+        raise NotFound(f"{named}; its {sides[0].mode} side is {sides[0].id}")
     if asked is None or not sides:
         raise NotFound(f"no such company: {name!r}")
     raise NotFound(f"{public_id} has no {asked} side: kassa company side {public_id} --{asked}")

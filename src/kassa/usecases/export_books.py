@@ -10,6 +10,7 @@ from enum import StrEnum
 from kassa.domain.errors import InvalidRequest, NotFound
 from kassa.domain.lifecycle import SettlementStatus
 from kassa.domain.money import Money
+from kassa.domain.principals import Mode
 from kassa.domain.settlements import Part, part_of
 from kassa.store import companies, history, ledgers
 from kassa.store.ledgers import SettlementHead, Span
@@ -65,6 +66,7 @@ class Export:
     """
 
     title: str
+    mode: Mode
     columns: tuple[Column, ...]
     unit: str
     count: int
@@ -82,15 +84,17 @@ class Page:
 
 
 TRIAL_BALANCE = _columns(
-    "account:text currency:word opening:total debits:total credits:total closing:total"
+    "account:text currency:word opening:total debits:total credits:total closing:total mode:word"
 )
 JOURNAL = _columns(
     "number:number posting_id:text at:time kind:word payment_id:text order_id:text cause:text"
     " leg:number account:word debit:amount credit:amount currency:word"
+    " mode:word"
 )
 SETTLEMENT = _columns(
     "settlement_id:word connector:word payout_reference:word section:word item:word"
     " posting_id:text at:time payment_id:text order_id:text amount:amount currency:word"
+    " mode:word"
 )
 
 
@@ -107,16 +111,19 @@ def _checked(span: Span) -> Span:
 
 
 @asynccontextmanager
-async def _snapshot(core: Core, company_id: str) -> AsyncIterator[object]:
-    """A connection that sees one moment of the company's books.
+async def _snapshot(core: Core, company_id: str) -> AsyncIterator[tuple[object, Mode]]:
+    """A connection that sees one moment of the company's books, and which side they are of.
 
     Raises: NotFound.
     """
     async with core.db.transaction(long=True) as connection:
         await history.stand_still(connection)
-        if "\x00" in company_id or await companies.find_company(connection, company_id) is None:
+        known = None
+        if "\x00" not in company_id:
+            known = await companies.find_company(connection, company_id)
+        if known is None:
             raise NotFound(f"no such company: {company_id!r}")
-        yield connection
+        yield connection, known.mode
 
 
 @asynccontextmanager
@@ -128,7 +135,7 @@ async def export_trial_balance(
     Raises: NotFound, InvalidRequest.
     """
     span = _checked(span or Span())
-    async with _snapshot(core, company_id) as connection:
+    async with _snapshot(core, company_id) as (connection, mode):
 
         async def pages() -> AsyncIterator[Page]:
             totals: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
@@ -140,12 +147,12 @@ async def export_trial_balance(
                     for at, minor in enumerate(figures):
                         totals[one.currency][at] += minor
                     cells = [cell for minor in figures for cell in _both(minor, one.currency)]
-                    rows.append((one.account, one.currency, *cells))
+                    rows.append((one.account, one.currency, *cells, mode))
                 yield Page(rows, len(rows))
             for currency, sums in sorted(totals.items()):
                 _weigh(export, currency, sums)
 
-        export = Export("trial balance", TRIAL_BALANCE, "accounts", 0, pages())
+        export = Export("trial balance", mode, TRIAL_BALANCE, "accounts", 0, pages())
         yield export
 
 
@@ -172,7 +179,7 @@ async def export_journal(
     Raises: NotFound, InvalidRequest.
     """
     span = _checked(span or Span())
-    async with _snapshot(core, company_id) as connection:
+    async with _snapshot(core, company_id) as (connection, mode):
 
         async def pages() -> AsyncIterator[Page]:
             number, sums = 0, dict[str, list[int]]()
@@ -187,14 +194,14 @@ async def export_journal(
                         sides[1] += max(-minor, 0)
                         debit = _both(minor if minor > 0 else None, one.currency)
                         credit = _both(-minor if minor < 0 else None, one.currency)
-                        tail = (leg, account, *debit, *credit, one.currency)
+                        tail = (leg, account, *debit, *credit, one.currency, mode)
                         rows.append((*head, one.cause, *tail))
                 yield Page(rows, len(postings))
             for currency, (came, went) in sorted(sums.items()):
                 _weigh(export, currency, (0, came, went, came - went))
 
         count = await ledgers.count_postings(connection, company_id, span)
-        export = Export("journal", JOURNAL, "postings", count, pages())
+        export = Export("journal", mode, JOURNAL, "postings", count, pages())
         yield export
 
 
@@ -206,7 +213,7 @@ async def export_settlement(core: Core, company_id: str, name: str) -> AsyncIter
     """
     if not name or len(name) > _LONGEST_NAME or not name.isprintable():
         raise NotFound(f"no such settlement: {name[:60]!r}")
-    async with _snapshot(core, company_id) as connection:
+    async with _snapshot(core, company_id) as (connection, mode):
         head = await ledgers.settlement_named(connection, company_id, name)
         if head is None:
             raise NotFound(
@@ -217,7 +224,7 @@ async def export_settlement(core: Core, company_id: str, name: str) -> AsyncIter
         of = (head.id, head.connector, head.payout_reference)
 
         async def pages() -> AsyncIterator[Page]:
-            yield Page(_figures(head), 0)
+            yield Page(_figures(head, mode), 0)
             sums = dict.fromkeys(Part, 0)
             async for lines in ledgers.statement_lines(connection, company_id, head.id, _PAGE):
                 rows: list[Row] = []
@@ -225,15 +232,15 @@ async def export_settlement(core: Core, company_id: str, name: str) -> AsyncIter
                     sums[part_of(one.kind)] += one.amount_minor
                     where = (one.posting_id, one.at, one.payment_id, one.order_id)
                     amount = _both(one.amount_minor, head.currency)
-                    rows.append((*of, "line", one.kind, *where, *amount, head.currency))
+                    rows.append((*of, "line", one.kind, *where, *amount, head.currency, mode))
                 yield Page(rows, len(rows))
             _agree(export, head, sums)
 
-        export = Export(f"settlement {head.number}", SETTLEMENT, "lines", count, pages())
+        export = Export(f"settlement {head.number}", mode, SETTLEMENT, "lines", count, pages())
         yield export
 
 
-def _figures(head: SettlementHead) -> list[Row]:
+def _figures(head: SettlementHead, mode: Mode) -> list[Row]:
     """The header as rows; what it says of a time stands at that row's time."""
     of = (head.id, head.connector, head.payout_reference)
     figures = [
@@ -242,7 +249,7 @@ def _figures(head: SettlementHead) -> list[Row]:
         ("net", head.net_minor, head.paid_at or head.closed_at),
     ]
     return [
-        (*of, "summary", item, "", at, "", "", *_both(minor, head.currency), head.currency)
+        (*of, "summary", item, "", at, "", "", *_both(minor, head.currency), head.currency, mode)
         for item, minor, at in figures
     ]
 

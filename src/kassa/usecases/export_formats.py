@@ -32,11 +32,19 @@ class Writer(Protocol):
 
 
 def open_writer(
-    kind: Format, file: BinaryIO, columns: Sequence[Column], *, title: str, bom: bool = False
+    kind: Format,
+    file: BinaryIO,
+    columns: Sequence[Column],
+    *,
+    title: str,
+    mode: str,
+    bom: bool = False,
 ) -> Writer:
-    """`bom`: begin a CSV with the mark by which some spreadsheets know UTF-8."""
+    """`mode`: test or live, which a Parquet file says even where it has no rows.
+    `bom`: begin a CSV with the mark by which some spreadsheets know UTF-8.
+    """
     if kind is Format.PARQUET:
-        return _Parquet(file, columns, title)
+        return _Parquet(file, columns, {"kassa.export": title, "kassa.mode": mode})
     return _Csv(file, columns, bom=bom)
 
 
@@ -101,7 +109,7 @@ _in_csv = {
 class _Parquet:
     """A row group at a time; text is as it is, since nothing reads a formula in here."""
 
-    def __init__(self, file: BinaryIO, columns: Sequence[Column], title: str) -> None:
+    def __init__(self, file: BinaryIO, columns: Sequence[Column], says: dict[str, str]) -> None:
         import pyarrow  # noqa: PLC0415 - half the time a command takes to start
         import pyarrow.parquet  # noqa: PLC0415
 
@@ -118,7 +126,7 @@ class _Parquet:
         }
         self._schema = pyarrow.schema(
             [pyarrow.field(column.name, types[column.content]) for column in columns],
-            metadata={"kassa.export": title},
+            metadata=says,
         )
         self._writer: Any = pyarrow.parquet.ParquetWriter(file, self._schema, compression="zstd")
         self._waiting: list[Row] = []
