@@ -240,6 +240,19 @@ async def test_a_credential_proved_before_is_not_harmed_by_a_guesser_at_its_addr
     assert said["result"]["resultCode"] == "ORDER_NOT_EXIST"
 
 
+async def test_another_secret_for_a_name_that_was_proved_is_a_guess_like_any_other(
+    client: Client, demo: Any, doorman: Doorman
+) -> None:
+    doorman.limit(wrong_credentials=3)
+    assert (await ASK["business"](client, demo)).status == 404
+
+    guessed = [bearer(f"{demo.api_key[:-2]}{number:02}") for number in range(9)]
+    answers = [await client.request("GET", "/v1/payment/x", headers=one) for one in guessed]
+
+    assert Counter(answer.status for answer in answers) == {401: 3, 429: 6}
+    assert (await ASK["business"](client, demo)).status == 404
+
+
 def test_without_settings_limits_are_as_promised_and_a_demo_has_as_good_as_none() -> None:
     usual, demo = app.limits_of(Settings()), app.limits_of(Settings(demo=True))
 

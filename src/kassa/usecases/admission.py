@@ -154,18 +154,19 @@ class Admission:
         if traits.public:
             self._take(visit, self._addresses, visit.address, "address_rate")
 
-    def try_credential(self, name: str) -> None:
-        """Somebody shows a credential of that name, which is not proved yet. Who has shown many
-        wrong ones has to wait, unless this address has proved this one before: so nobody makes
-        others wait who share an address with them.
+    def try_credential(self, shown: str) -> None:
+        """Somebody shows a credential, which is not proved yet. Who has shown many wrong ones has
+        to wait, unless this address has proved this one before: so nobody makes others wait who
+        share an address with them. `shown`: its name, and where it has a secret a digest of that:
+        another secret for the same name is a guess like any other.
 
         Raises: RateLimited.
         """
-        self._allowing(self._try, name)
+        self._allowing(self._try, shown)
 
-    def _try(self, visit: Visit, name: str) -> None:
+    def _try(self, visit: Visit, shown: str) -> None:
         wait = self._wrong.wait(visit.address, self._clock())
-        if wait and self._proved.get(f"{visit.address} {name}") is None:
+        if wait and self._proved.get(f"{visit.address} {shown}") is None:
             self._refuse(visit, "wrong_credentials", wait, "too many wrong credentials")
 
     def unproved(self) -> None:
@@ -176,17 +177,22 @@ class Admission:
         if not self._wrong.wait(visit.address, self._clock()):  # while it waits, nothing is added
             self._wrong.failed(visit.address, self._clock())
 
-    def admit(self, name: str, company: str, *, test: bool, caller: str = "") -> None:
+    def admit(
+        self, name: str, company: str, *, test: bool, caller: str = "", shown: str = ""
+    ) -> None:
         """The credential is proved to be that company's. `caller`: who of its many bearers.
+        `shown`: what was tried, where that is more than the name.
 
         Raises: RateLimited, Overloaded.
         """
-        self._allowing(self._admit, name, company, test, caller)
+        self._allowing(self._admit, name, company, test, caller, shown or name)
 
-    def _admit(self, visit: Visit, name: str, company: str, test: bool, caller: str) -> None:
+    def _admit(
+        self, visit: Visit, name: str, company: str, test: bool, caller: str, shown: str
+    ) -> None:
         if visit.company:
             return  # one request is one, however often its caller is looked up
-        self._proved.put(f"{visit.address} {name}", self._clock())
+        self._proved.put(f"{visit.address} {shown}", self._clock())
         self._take(visit, self._credentials[test], f"{name} {caller}", "credential_rate")
         if is_shed(visit.criticality, visit.busy, test=test):
             self._count(visit.criticality, "busy")

@@ -73,17 +73,18 @@ def hash_secret(core: Core, secret: str) -> bytes:
 
 
 async def _prove(core: Core, lookup: str, kind: str, secret: str) -> Principal:
-    core.admission.try_credential(lookup)
-    principal = await _proved(core, lookup, kind, secret)
-    admit(core, principal.company, lookup)
-    return principal
-
-
-async def _proved(core: Core, lookup: str, kind: str, secret: str) -> Principal:
-    memory = _memory(core)
     proof = hashlib.blake2b(
         secret.encode("utf-8", "surrogatepass"), key=core.secrets.pepper[:64], digest_size=32
     ).digest()
+    shown = f"{lookup} {proof.hex()}"
+    core.admission.try_credential(shown)
+    principal = await _proved(core, lookup, kind, secret, proof)
+    admit(core, principal.company, lookup, shown=shown)
+    return principal
+
+
+async def _proved(core: Core, lookup: str, kind: str, secret: str, proof: bytes) -> Principal:
+    memory = _memory(core)
     known: tuple[bytes, Principal] | None = memory.get(f"{kind}|{lookup}")
     if known is not None and hmac.compare_digest(known[0], proof):
         return known[1]

@@ -22,13 +22,18 @@ def is_served(core: Core, company: Company) -> bool:
     return core.policy.live or not company.is_live
 
 
-def admit(core: Core, company: Company, credential: str, *, caller: str = "") -> None:
+def admit(
+    core: Core, company: Company, credential: str, *, caller: str = "", shown: str = ""
+) -> None:
     """Whoever asks has proved to be `credential`, which has a rate of its own, of that side; the
-    answer will say test or live. `caller`: who of the credential's many bearers.
+    answer will say test or live. `caller`: who of the credential's many bearers; `shown`: as it was
+    tried.
 
     Raises: RateLimited, Overloaded; PermissionDenied when this installation serves no live side.
     """
     MODE.set(company.mode)
-    core.admission.admit(credential, company.id, test=not company.is_live, caller=caller)
+    core.admission.admit(
+        credential, company.id, test=not company.is_live, caller=caller, shown=shown
+    )
     if not is_served(core, company):
         raise PermissionDenied(_NOT_LIVE, reason="live_not_served")
