@@ -1,5 +1,6 @@
 """Errors of the gRPC faces: every KassaError as a google.rpc.Status, on gRPC and as JSON."""
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -172,4 +173,5 @@ async def told(
     # gRPC may have ended the call itself: a message that is too large, a caller who is gone.
     with suppress(grpc.aio.InternalError, grpc.aio.UsageError):
         await context.abort(ended.code, ended.details, said)
-    raise grpc.aio.AbortError("the call has ended")
+    # Any other error than its own would be taken for a bug of ours, with a trace in the log.
+    raise asyncio.CancelledError
