@@ -32,8 +32,11 @@ def complaint(pattern: str | bytes, flags: int = 0) -> str:
 
 def _endless(items: Sequence[Any], *, can_fail: bool) -> Iterator[str]:
     """Repeats without a bound that may be undone. `can_fail`: something after `items` may."""
+    items = _told(items)
     for at, (code, said) in enumerate(items):
-        later = can_fail or any(map(_may_fail, list(items)[at + 1 :]))
+        later = can_fail or any(map(_may_fail, items[at + 1 :]))
+        if code is codes.POSSESSIVE_REPEAT and _is_group(said[2]) and not isinstance(said, _Atomic):
+            yield "a possessive repeat of a group: Python before 3.11.5 errs; write (?>(?:…)*)"
         if code in _REPEATS:
             _, most, body = said
             if most == codes.MAXREPEAT or most > LONGEST_RUN:
@@ -45,6 +48,29 @@ def _endless(items: Sequence[Any], *, can_fail: bool) -> Iterator[str]:
         else:
             for inner in _inside(code, said):
                 yield from _endless(inner, can_fail=later or code in _LOOKS)
+
+
+class _Atomic(tuple[Any, ...]):
+    """A repeat that is alone in an atomic group, which is as good as a possessive one."""
+
+
+def _told(items: Sequence[Any]) -> list[Any]:
+    """`items`, with `(?>(?:…)*)` as what it is."""
+    return [
+        (codes.POSSESSIVE_REPEAT, _Atomic(said[0][1]))
+        if code is codes.ATOMIC_GROUP and len(said) == 1 and said[0][0] is codes.MAX_REPEAT
+        else (code, said)
+        for code, said in items
+    ]
+
+
+def _is_group(body: Sequence[Any]) -> bool:
+    return len(body) != 1 or body[0][0] not in (
+        codes.IN,
+        codes.LITERAL,
+        codes.NOT_LITERAL,
+        codes.ANY,
+    )
 
 
 def _may_fail(item: Any) -> bool:
@@ -69,7 +95,7 @@ def _inside(code: Any, said: Any) -> list[Any]:
 
 def _ways(items: Sequence[Any]) -> float:
     ways: float = 1
-    for code, said in items:
+    for code, said in _told(items):
         if code in _REPEATS:
             least, most, body = said
             inside = _ways(body)

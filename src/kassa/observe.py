@@ -26,13 +26,13 @@ _ASKED_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
 # takes what it can once it has begun (possessive repeats), or gives up after a bounded run.
 _SECRET_SHAPES = re.compile(
     r"whsec_[\w+/=-]++|wat_[\w-]++|wus\d{1,10}+_[\w-]++|sk_[0-9a-z]{1,64}+_[\w-]++|sess_\w++"
-    r"|(?:Bearer|Basic)\s{1,64}+(?:[^\sB]++|B(?!earer|asic))++"
+    r"|(?:Bearer|Basic)\s{1,64}+(?>(?:[^\sB]++|B(?!earer|asic))+)"
     # A private key, to the line that ends it or to the end of the text.
-    r"|-----BEGIN[^-]{1,40}PRIVATE KEY-----(?:[^-]++|-(?!----END))*+"
+    r"|-----BEGIN[^-]{1,40}PRIVATE KEY-----(?>(?:[^-]++|-(?!----END))*)"
     r"(?:-----END[^-]{1,40}-----)?"
-    r"|eyJ[\w-]{10,}+(?:\.[\w-]*+){0,4}+"
+    r"|eyJ[\w-]{10,}+(?>(?:\.[\w-]*+){0,4})"
     # 13 digits or more, in groups of no more than a card has: one card, or several in a row.
-    r"|\b(?=(?:\d[ -]?+){13})\d{1,19}+\b(?:[ -]\d{1,19}+\b)*+"
+    r"|\b(?=(?:\d[ -]?+){13})\d{1,19}+\b(?>(?:[ -]\d{1,19}+\b)*)"
     r"|(?<=://)[^\s/@]{1,2048}+(?=@)"
 )
 _ENDS_AUTHORITY = re.compile(r"[\s/@]")

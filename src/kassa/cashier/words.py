@@ -11,7 +11,8 @@ LANGUAGES = (ENGLISH, CHINESE)
 
 _MAX_HEADER = 500  # no honest Accept-Language is longer; the rest is not read
 _RANGE = re.compile(
-    r"([A-Za-z]{1,8}+(?:-[A-Za-z0-9]{1,8}+){0,8}+)(?:\s{0,8}+;\s{0,8}+q=([01](?:\.[0-9]{0,3}+)?))?"
+    r"([A-Za-z]{1,8}+(?>(?:-[A-Za-z0-9]{1,8}+){0,8}))"
+    r"(?:\s{0,8}+;\s{0,8}+q=([01](?:\.[0-9]{0,3}+)?))?"
 )
 
 

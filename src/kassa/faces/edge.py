@@ -35,7 +35,7 @@ _MOST_MEMBERS = 1000  # of one object, and elements of one array
 _MOST_PARTS = 10_000  # of a whole body
 _LONGEST_NAME = 100  # characters of a member's name that an error repeats
 # A string, whole so that nothing in it is taken for structure; or a mark of structure.
-_MARKS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},]', re.DOTALL)
+_MARKS = re.compile(rb'"(?>(?:[^"\\]++|\\.)*)"?|[\[\]{},]', re.DOTALL)
 _A_MOMENT = 1  # second: what is under way is done by then, or nobody knows when
 _UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
 _log = structlog.get_logger("kassa.edge")

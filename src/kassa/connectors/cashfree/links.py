@@ -25,7 +25,7 @@ _MAX_ADDRESS, _MAX_PURPOSE = 250, 500
 _SHORT, _LONG = 3, 100  # characters of a name, an e-mail address, a note
 _LOCAL = re.compile(r"(?:\+?91|0)?([0-9]{10})", re.ASCII)
 _ABROAD = re.compile(r"\+[0-9]{8,15}", re.ASCII)
-_EMAIL = re.compile(r"[^@\s]{1,64}+@[^@\s.]{1,63}+(?:\.[^@\s.]{1,63}+){1,8}+")
+_EMAIL = re.compile(r"[^@\s]{1,64}+@[^@\s.]{1,63}+(?>(?:\.[^@\s.]{1,63}+){1,8})")
 _OFFERED = {
     Method.CREDIT_CARD: "cc,dc,ccc,ppc",
     Method.UPI: "upi",

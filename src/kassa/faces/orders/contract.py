@@ -46,9 +46,9 @@ VERDICT: Mapping[str, Verdict] = {
 
 UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 ORDER_ID = re.compile(r"[A-Za-z0-9_-]{3,45}")
-EMAIL = re.compile(r"[^\s@<>,;]{1,64}+@[^\s@<>,;.]{1,255}+(?:\.[^\s@<>,;.]{1,255}+){1,127}+")
+EMAIL = re.compile(r"[^\s@<>,;]{1,64}+@[^\s@<>,;.]{1,255}+(?>(?:\.[^\s@<>,;.]{1,255}+){1,127})")
 _PHONE = re.compile(r"\+?[0-9(][0-9 ().-]{0,99}+")
-METHOD_WORDS = re.compile(r"[A-Za-z0-9_-]{1,99}+(?: {0,9}+, {0,9}+[A-Za-z0-9_-]{1,99}+){0,99}+")
+METHOD_WORDS = re.compile(r"[A-Za-z0-9_-]{1,99}+(?>(?: {0,9}+, {0,9}+[A-Za-z0-9_-]{1,99}+){0,99})")
 _URL = re.compile(r"https?://[^/?#@\\\s]{1,300}+(?:[/?#][\x21-\x7e]*+)?", re.IGNORECASE)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from kassa.simulator.stripe.errors import StripeError, missing
 
-_NAME = re.compile(r"([^\[\]]{1,99}+)((?:\[[^\[\]]{0,99}+\]){0,9}+)")
+_NAME = re.compile(r"([^\[\]]{1,99}+)((?>(?:\[[^\[\]]{0,99}+\]){0,9}))")
 _INSIDE = re.compile(r"\[([^\[\]]{0,99}+)\]")
 _MOST_FIELDS = 1000
 _LARGEST = 99_999_999
