@@ -18,8 +18,8 @@ import asyncpg
 
 from bench.gateway import Gateway
 from bench.load import Timed, summarize
-from kassa.store import embedded_place
 from kassa.usecases.ids import new_id
+from kassa_embedded import place
 
 CLIENTS = 16
 _THREADS = 2
@@ -125,7 +125,7 @@ def _run(gateway: Gateway, script: Path, seconds: float) -> Timed:
     began, used_before = time.monotonic(), _children_cpu_us()
     done = subprocess.run(
         [
-            str(embedded_place.find_binaries(None) / "pgbench"),
+            str(place.find_binaries(None) / "pgbench"),
             *("--no-vacuum", "--protocol=prepared", f"--file={script}", "--define=n=0"),
             *(f"--client={CLIENTS}", f"--jobs={_THREADS}", f"--time={max(1, round(seconds))}"),
             *("--log", f"--log-prefix={prefix}"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from kassa.store import embedded_place
+from kassa_embedded import place
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +22,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
 def describe() -> Machine:
     """`load_before`: the 1-minute load average before we add ours; above 0.5 others were busy."""
-    server = str(embedded_place.find_binaries(None) / "postgres")
+    server = str(place.find_binaries(None) / "postgres")
     said = subprocess.run([server, "--version"], capture_output=True, text=True, check=True)
     memory = _after("/proc/meminfo", "MemTotal").split()[0]
     return Machine(

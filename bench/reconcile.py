@@ -20,10 +20,10 @@ import asyncpg
 from kassa import app, demo
 from kassa.connectors.reports import Declaration, read_report
 from kassa.settings import Settings
-from kassa.store.embedded import EmbeddedPostgres
 from kassa.store.migrate import migrate
 from kassa.usecases.companies import NewCompany, add_company
 from kassa.usecases.reconcile import digest_of, reconcile
+from kassa_embedded.postgres import EmbeddedPostgres
 
 COMPANY = "cmp_bench"
 _NEAR = 5_000  # lines among which the order of captures is lost

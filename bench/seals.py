@@ -15,13 +15,13 @@ from kassa import app, demo
 from kassa.domain.money import Money
 from kassa.settings import Settings
 from kassa.store import orders
-from kassa.store.embedded import EmbeddedPostgres
 from kassa.store.migrate import migrate
 from kassa.store.rows import order_row, payment_row
 from kassa.usecases.chain import seals_of
 from kassa.usecases.companies import NewCompany, add_company
 from kassa.usecases.core import Core
 from kassa.usecases.create_order import CreatedOrder, NewOrder, create_order
+from kassa_embedded.postgres import EmbeddedPostgres
 
 _AT_ONCE = 64
 

@@ -27,9 +27,9 @@ from tests.asgi import Client
 from kassa import app
 from kassa import demo as demo_company
 from kassa.settings import Settings
-from kassa.store.embedded import EmbeddedPostgres
 from kassa.store.migrate import migrate
 from kassa.usecases.core import Core
+from kassa_embedded.postgres import EmbeddedPostgres
 
 _APP_ROLE = "kassa_app"
 _ROLE_LOCK = 0x7465737473  # the processes of a run make the role one after the other

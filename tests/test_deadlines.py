@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from tests.test_tidy import SOURCE, at, listed, modules, texts
+from tests.test_tidy import BESIDE, SOURCE, Module, at, listed, modules, texts
 
 # Where connections to PostgreSQL are opened, each with its deadlines, and who may ask for one.
 WIRE = "store/wire.py"
@@ -22,10 +22,10 @@ ALLOWED = {
     "cli/connections.py listen: asyncio.wait": "a server serves until it is told to stop",
     "cli/connections.py listen: stop.wait": "a server serves until it is told to stop",
     "cli/process.py serve_grpc: stop.wait": "a server serves until it is told to stop",
-    "cli/supervisor.py kill: self._process.wait": "the process has been killed",
-    "cli/supervisor.py wait: self._inbox.recv": "the socket does not block",
-    "simulator/alone.py _serve: stop.wait": "a server serves until it is told to stop",
-    "simulator/post.py send_all: asyncio.wait": "every letter has a deadline",
+    "kassa_embedded/supervisor.py kill: self._process.wait": "the process has been killed",
+    "kassa_embedded/supervisor.py wait: self._inbox.recv": "the socket does not block",
+    "kassa_simulator/alone.py _serve: stop.wait": "a server serves until it is told to stop",
+    "kassa_simulator/post.py send_all: asyncio.wait": "every letter has a deadline",
     "store/db.py _ended: asyncio.wait": "a COMMIT has no deadline, and nobody waits for this one",
     "usecases/deliver_announcements.py finish: asyncio.wait": "every letter has a deadline",
     "usecases/turns.py finish: asyncio.wait": "every question has a deadline",
@@ -53,10 +53,14 @@ class Found:
 def code() -> list[Found]:
     """Every node of every module."""
     return [
-        found
-        for module in modules()
-        for found in _within(Found(str(module.path.relative_to(SOURCE)), "", module.tree))
+        found for module in modules() for found in _within(Found(_path_of(module), "", module.tree))
     ]
+
+
+def _path_of(module: Module) -> str:
+    """Within the gateway's package; of the programs beside it with the package's own name."""
+    is_ours = module.path.is_relative_to(SOURCE)
+    return str(module.path.relative_to(SOURCE if is_ours else SOURCE.parent))
 
 
 def _within(place: Found) -> Iterator[Found]:
@@ -148,7 +152,7 @@ def test_only_the_database_begins_and_commits() -> None:
     wrong = []
     for one, node in calls():
         name = called(node)
-        sqlite = one.path.startswith(("simulator/", "connectors/sandbox/"))  # on this disk
+        sqlite = one.path.startswith(("kassa_simulator/", "connectors/sandbox/"))  # on this disk
         if sqlite or one.path in MAY_COMMIT:
             continue
         said = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else ""
@@ -165,7 +169,9 @@ def test_nothing_turns_durable_commits_off() -> None:
     wrong = [
         at(path, number)
         for path, text in texts().items()
-        if path.is_relative_to(SOURCE) and path.suffix in {".py", ".sql"} and path != words
+        if any(path.is_relative_to(package) for package in (SOURCE, *BESIDE))
+        and path.suffix in {".py", ".sql"}
+        and path != words
         for number, line in enumerate(text.splitlines(), 1)
         if sets.search(line)
     ]

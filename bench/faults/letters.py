@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from bench.gateway import Gateway
-from kassa.simulator.frame import Merchant, Told
-from kassa.simulator.protocols import protocols
+from kassa_simulator.frame import Merchant, Told
+from kassa_simulator.protocols import protocols
 
 _LETTERS = (
     "SELECT id, event, charge_id, data, at FROM letters WHERE provider = 'stripe'"

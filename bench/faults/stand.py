@@ -15,8 +15,8 @@ from typing import Self
 
 from bench.faults.proxy import Proxy
 from bench.gateway import Gateway
-from kassa.store import embedded_cluster
-from kassa.store.embedded import EmbeddedPostgres
+from kassa_embedded import cluster
+from kassa_embedded.postgres import EmbeddedPostgres
 
 _PATIENCE_SECONDS = 10.0
 
@@ -71,9 +71,9 @@ class Stand:
 @contextmanager
 def stand() -> Iterator[Stand]:
     """A durable PostgreSQL, a proxy before it, and a gateway that knows only the proxy."""
-    before = embedded_cluster._SETTINGS
+    before = cluster._SETTINGS
     # Without senders no commit waits for a standby.
-    embedded_cluster._SETTINGS = before.replace("max_wal_senders = 0", "max_wal_senders = 2")
+    cluster._SETTINGS = before.replace("max_wal_senders = 0", "max_wal_senders = 2")
     try:
         with tempfile.TemporaryDirectory(prefix="kassa-bench-") as name:
             Path(name).chmod(0o711)
@@ -90,4 +90,4 @@ def stand() -> Iterator[Stand]:
                 ):
                     yield Stand(gateway, proxy, url, home, text)
     finally:
-        embedded_cluster._SETTINGS = before
+        cluster._SETTINGS = before

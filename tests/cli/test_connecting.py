@@ -12,7 +12,14 @@ import pytest
 from kassa.connectors.catalog import kinds
 
 ROOT = Path(__file__).parent.parent.parent
-COPIED = ("src/kassa", "tests/connectors", "tests/simulator", "pyproject.toml")
+COPIED = (
+    "src/kassa",
+    "src/kassa_simulator",
+    "src/kassa_embedded",
+    "tests/connectors",
+    "tests/simulator",
+    "pyproject.toml",
+)
 MINUTES = 5 * 60
 
 

@@ -10,8 +10,8 @@ from tests.e2e.providers import rows
 from tests.e2e.server import Server
 from tests.e2e.wire import Call
 
-from kassa.simulator.frame import Letter, Merchant, Told
-from kassa.simulator.protocols import protocols
+from kassa_simulator.frame import Letter, Merchant, Told
+from kassa_simulator.protocols import protocols
 
 READ = frozenset({"payment_intent.succeeded", "refund.created"})
 """The events that say something to us, of those that a charge and a refund by token make."""

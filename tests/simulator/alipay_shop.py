@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from tests.simulator.browser import Browser, Page
 from tests.simulator.letterbox import Letterbox, key_pair
 
-from kassa.simulator.frame import Merchant
-from kassa.simulator.running import Simulator
+from kassa_simulator.frame import Merchant
+from kassa_simulator.running import Simulator
 
 APP_ID, SELLER_ID = "2021000000000001", "2088102116773000"
 PRODUCTS = {"page": "FAST_INSTANT_TRADE_PAY", "wap": "QUICK_WAP_WAY", "app": "QUICK_MSECURITY_PAY"}

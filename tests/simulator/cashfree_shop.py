@@ -6,8 +6,8 @@ from typing import Any
 
 import aiohttp
 
-from kassa.simulator.cashfree.wire import dumps, loads
-from kassa.simulator.frame import Merchant
+from kassa_simulator.cashfree.wire import dumps, loads
+from kassa_simulator.frame import Merchant
 
 CLIENT_ID, CLIENT_SECRET = "cf-client", "cf-secret"
 

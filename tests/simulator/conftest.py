@@ -11,8 +11,8 @@ import pytest
 import stripe
 from aiohttp import web
 
-from kassa.simulator.frame import Merchant
-from kassa.simulator.running import Simulator, running
+from kassa_simulator.frame import Merchant
+from kassa_simulator.running import Simulator, running
 
 KEY, SECRET = "sk_test_lantern_tea", "whsec_lantern_tea"
 T = TypeVar("T")

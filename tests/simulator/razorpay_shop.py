@@ -7,8 +7,8 @@ from typing import Any
 
 import razorpay
 
-from kassa.simulator.frame import Merchant
-from kassa.simulator.running import Simulator
+from kassa_simulator.frame import Merchant
+from kassa_simulator.running import Simulator
 
 KEY_ID, KEY_SECRET, WEBHOOK_SECRET = "rzp_test_shop", "key-secret", "wh-secret"
 

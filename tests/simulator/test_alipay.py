@@ -14,9 +14,9 @@ from tests.simulator.alipay_shop import APP_ID, SELLER_ID, Shop, merchant, verif
 from tests.simulator.browser import Browser
 from tests.simulator.letterbox import letterbox
 
-from kassa.simulator import rsa
-from kassa.simulator.alipay.wire import letter_text, request_text
-from kassa.simulator.running import running
+from kassa_simulator import rsa
+from kassa_simulator.alipay.wire import letter_text, request_text
+from kassa_simulator.running import running
 
 pytestmark = pytest.mark.anyio
 NOON = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)  # in China

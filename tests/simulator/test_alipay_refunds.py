@@ -12,7 +12,7 @@ import pytest
 from tests.simulator.alipay_shop import Shop, merchant
 from tests.simulator.letterbox import letterbox
 
-from kassa.simulator.running import running
+from kassa_simulator.running import running
 
 pytestmark = pytest.mark.anyio
 NOON = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)  # in China

@@ -9,7 +9,7 @@ import pytest
 from tests.simulator.browser import Browser
 from tests.simulator.cashfree_shop import MERCHANT, Client
 
-from kassa.simulator.running import running
+from kassa_simulator.running import running
 
 START = datetime(2026, 11, 2, 6, 0, tzinfo=UTC)
 UPI = {"upi": {"channel": "collect", "upi_id": "payer@upi"}}

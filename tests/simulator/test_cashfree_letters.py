@@ -11,11 +11,11 @@ import aiohttp
 import pytest
 from tests.simulator.cashfree_shop import CLIENT_SECRET, MERCHANT, Client
 
-from kassa.simulator.cashfree import PROTOCOL
-from kassa.simulator.cashfree.letters import signature
-from kassa.simulator.cashfree.wire import loads
-from kassa.simulator.frame import Told
-from kassa.simulator.running import running
+from kassa_simulator.cashfree import PROTOCOL
+from kassa_simulator.cashfree.letters import signature
+from kassa_simulator.cashfree.wire import loads
+from kassa_simulator.frame import Told
+from kassa_simulator.running import running
 
 START = datetime(2026, 11, 2, 6, 0, tzinfo=UTC)
 pytestmark = pytest.mark.anyio

@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 from tests.simulator.conftest import KEY, SECRET, Heard, Shop
 
-from kassa.simulator.running import Simulator
+from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio
 

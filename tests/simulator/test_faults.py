@@ -9,8 +9,8 @@ import pytest
 import stripe
 from tests.simulator.conftest import KEY, Shop
 
-from kassa.simulator.faults import BadRule
-from kassa.simulator.running import Simulator
+from kassa_simulator.faults import BadRule
+from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio
 

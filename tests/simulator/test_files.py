@@ -9,11 +9,11 @@ import pytest
 
 from kassa.connectors.reports import Declaration, read_report
 from kassa.domain.reports import ReportLine
-from kassa.simulator.books import SqliteBooks
-from kassa.simulator.clock import Clock
-from kassa.simulator.desk import Desk
-from kassa.simulator.files import BadWish, settlement_file
-from kassa.simulator.frame import Change, Charge, Merchant
+from kassa_simulator.books import SqliteBooks
+from kassa_simulator.clock import Clock
+from kassa_simulator.desk import Desk
+from kassa_simulator.files import BadWish, settlement_file
+from kassa_simulator.frame import Change, Charge, Merchant
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 NOON = DAY + timedelta(hours=12)

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from tests.simulator import cashfree_shop, razorpay_shop
 
-from kassa.simulator import cashfree, razorpay
-from kassa.simulator.books import SqliteBooks
-from kassa.simulator.clock import Clock
-from kassa.simulator.desk import Desk
-from kassa.simulator.frame import Call
+from kassa_simulator import cashfree, razorpay
+from kassa_simulator.books import SqliteBooks
+from kassa_simulator.clock import Clock
+from kassa_simulator.desk import Desk
+from kassa_simulator.frame import Call
 
 START = datetime(2026, 11, 2, 6, 0, tzinfo=UTC)
 

@@ -19,10 +19,10 @@ from tests.simulator.razorpay_shop import (
     say,
 )
 
-from kassa.simulator.frame import Told
-from kassa.simulator.razorpay import PROTOCOL
-from kassa.simulator.razorpay.wire import hex_mac
-from kassa.simulator.running import running
+from kassa_simulator.frame import Told
+from kassa_simulator.razorpay import PROTOCOL
+from kassa_simulator.razorpay.wire import hex_mac
+from kassa_simulator.running import running
 
 START = datetime(2026, 11, 2, 6, 0, tzinfo=UTC)
 pytestmark = pytest.mark.anyio

@@ -11,8 +11,8 @@ from razorpay.errors import BadRequestError
 from tests.simulator.browser import Browser
 from tests.simulator.razorpay_shop import KEY_ID, MERCHANT, WEBHOOK_SECRET, a_client, an_order, say
 
-from kassa.simulator.frame import Merchant
-from kassa.simulator.running import running
+from kassa_simulator.frame import Merchant
+from kassa_simulator.running import running
 
 START = datetime(2026, 11, 2, 6, 0, tzinfo=UTC)
 BACK = "https://shop.example/back?shop=1"

@@ -8,7 +8,7 @@ import pytest
 import stripe
 from tests.simulator.conftest import Shop, shop_at
 
-from kassa.simulator.running import running
+from kassa_simulator.running import running
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ import pytest
 import stripe
 from tests.simulator.conftest import Heard, Shop
 
-from kassa.simulator.running import Simulator
+from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio
 

@@ -17,9 +17,9 @@ from tests.simulator.browser import Browser
 from tests.simulator.letterbox import key_pair, letterbox
 from tests.simulator.wallet_shop import AGREEMENT, CLIENT_ID, TIME, Shop, code_of, merchant
 
-from kassa.simulator import rsa
-from kassa.simulator.running import running
-from kassa.simulator.wallet.wire import signature_in, signed_text
+from kassa_simulator import rsa
+from kassa_simulator.running import running
+from kassa_simulator.wallet.wire import signature_in, signed_text
 
 pytestmark = pytest.mark.anyio
 NOON = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)  # where the wallet is

@@ -10,7 +10,7 @@ import pytest
 from tests.simulator.letterbox import letterbox
 from tests.simulator.wallet_shop import AUTHORIZE, TIME, Shop, code_of, merchant
 
-from kassa.simulator.running import running
+from kassa_simulator.running import running
 
 pytestmark = pytest.mark.anyio
 NOON = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 from tests.simulator.letterbox import Letterbox, key_pair
 
-from kassa.simulator.frame import Charge, Merchant
-from kassa.simulator.running import Simulator
+from kassa_simulator.frame import Charge, Merchant
+from kassa_simulator.running import Simulator
 
 CLIENT_ID, TIME = "5X00000000000000", "2026-11-22T12:00:00+08:00"
 CASHIER, AUTHORIZE = "51051000101000000011", "51051000101000000012"

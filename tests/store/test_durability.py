@@ -15,10 +15,11 @@ import pytest
 
 from kassa.domain.errors import AmbiguousCommit, KassaError, ProviderUnavailable
 from kassa.store import db as db_module
-from kassa.store import embedded_cluster, pulse, server
+from kassa.store import pulse, server
 from kassa.store.db import Database
-from kassa.store.embedded import EmbeddedPostgres
 from kassa.store.server import Demands, State
+from kassa_embedded import cluster
+from kassa_embedded.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.anyio
 
@@ -62,8 +63,8 @@ class Server:
 def durable() -> Iterator[Server]:
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as name:
         # A server without senders waits for no standby.
-        text = embedded_cluster._SETTINGS.replace("max_wal_senders = 0", "max_wal_senders = 2")
-        patch.setattr(embedded_cluster, "_SETTINGS", text)
+        text = cluster._SETTINGS.replace("max_wal_senders = 0", "max_wal_senders = 2")
+        patch.setattr(cluster, "_SETTINGS", text)
         Path(name).chmod(0o711)
         with EmbeddedPostgres(Path(name) / "data", log=lambda _: None) as postgres:
             home = next(Path(name).rglob("postmaster.pid"), None)

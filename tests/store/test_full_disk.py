@@ -9,8 +9,8 @@ import pytest
 
 from kassa.domain.errors import ProviderUnavailable
 from kassa.store.db import Database
-from kassa.store.embedded import EmbeddedPostgres
 from kassa.store.pulse import Vitals
+from kassa_embedded.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.anyio
 

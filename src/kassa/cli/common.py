@@ -40,7 +40,7 @@ def load_settings(**flags: Any) -> Any:
 
 def guarded(work: Any) -> Any:
     """Run `work`; what the embedded PostgreSQL or the network cannot do is told in a sentence."""
-    from kassa.store.embedded_place import EmbeddedPostgresError  # noqa: PLC0415
+    from kassa_embedded.place import EmbeddedPostgresError  # noqa: PLC0415
 
     try:
         return work()

@@ -15,14 +15,14 @@ import msgspec
 from kassa import private_files
 from kassa.cli import banner
 from kassa.cli.children import environment
-from kassa.cli.supervisor import ChildSpec, Supervisor
 from kassa.domain.errors import InvalidRequest
 from kassa.settings import Settings
 from kassa.store import db, wire
-from kassa.store.embedded import EmbeddedPostgres
-from kassa.store.embedded_place import make_data_dir
 from kassa.store.migrate import migrate
 from kassa.store.server import Demands
+from kassa_embedded.place import make_data_dir
+from kassa_embedded.postgres import EmbeddedPostgres
+from kassa_embedded.supervisor import ChildSpec, Supervisor
 
 _ADDRESSES = "run/database.json"
 _BIND_PATIENCE_SECONDS = 8.0  # seconds, not money

@@ -35,7 +35,7 @@ def simulate(
                kassa simulate --merchants accounts.json --faults faults.json
     """
     accounts, rules = _read(merchants), _read(faults)
-    from kassa.simulator.alone import BadStart, run  # noqa: PLC0415 - aiohttp takes its time
+    from kassa_simulator.alone import BadStart, run  # noqa: PLC0415 - aiohttp takes its time
 
     try:
         run(Path(data_dir), port=port, seed=seed, merchants=accounts, faults=rules, quiet=quiet)

@@ -31,8 +31,8 @@ from kassa.connectors.catalog import kind_of
 from kassa.connectors.http import ProviderHttp
 from kassa.connectors.kind import Tools
 from kassa.domain.money import Money
-from kassa.simulator.frame import Merchant
-from kassa.simulator.running import Simulator, running
+from kassa_simulator.frame import Merchant
+from kassa_simulator.running import Simulator, running
 
 pytestmark = pytest.mark.anyio
 

@@ -36,7 +36,7 @@ from kassa.domain.errors import InvalidRequest
 from kassa.domain.money import Money
 from kassa.domain.orders import Customer
 from kassa.domain.payments import Method
-from kassa.simulator.running import Simulator
+from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio
 

@@ -14,9 +14,9 @@ from tests.usecases.shop import Shop
 from kassa.domain.lifecycle import ModificationKind, PaymentStatus
 from kassa.domain.money import Money
 from kassa.domain.payments import CaptureMethod, Method
-from kassa.simulator.frame import Merchant
-from kassa.simulator.running import running
 from kassa.usecases.modify_payment import Wanted, modify_payment
+from kassa_simulator.frame import Merchant
+from kassa_simulator.running import running
 
 pytestmark = pytest.mark.anyio
 

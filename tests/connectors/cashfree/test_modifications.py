@@ -36,7 +36,7 @@ from kassa.connectors.cashfree.connector import CashfreeConnector
 from kassa.connectors.reports import Declaration, read_report
 from kassa.domain.money import Money
 from kassa.domain.reports import LineKind, ReportLine
-from kassa.simulator.running import Simulator
+from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio
 

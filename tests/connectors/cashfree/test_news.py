@@ -33,8 +33,8 @@ from kassa.connectors.cashfree.connector import CashfreeConnector
 from kassa.connectors.cashfree.news import signature_of
 from kassa.domain.lifecycle import DisputeStage, DisputeStatus
 from kassa.domain.money import Money
-from kassa.simulator.frame import Merchant
-from kassa.simulator.running import Simulator
+from kassa_simulator.frame import Merchant
+from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio
 

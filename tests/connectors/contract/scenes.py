@@ -25,7 +25,7 @@ from kassa.connectors.base import (
     Pending,
     Unknown,
 )
-from kassa.simulator.faults import OF_CALLS
+from kassa_simulator.faults import OF_CALLS
 
 SECONDS = {"timeout_before": 0.25, "timeout_after": 0.25, "slow": 0.02}
 """How long the faults last here: longer than a hasty connector waits, and no longer."""

@@ -18,9 +18,9 @@ from kassa.connectors.catalog import kind_of
 from kassa.connectors.http import ProviderHttp
 from kassa.connectors.kind import Tools
 from kassa.domain.money import Money
-from kassa.simulator.frame import Answer, Call, Charge, Merchant
-from kassa.simulator.protocols import protocols
-from kassa.simulator.running import Simulator, running
+from kassa_simulator.frame import Answer, Call, Charge, Merchant
+from kassa_simulator.protocols import protocols
+from kassa_simulator.running import Simulator, running
 
 SHOP = "contract"
 PATIENT, HASTY = 20.0, 0.2

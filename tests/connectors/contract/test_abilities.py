@@ -33,7 +33,7 @@ from kassa.connectors.catalog import kind_of, kinds
 from kassa.connectors.forms import Charge, FormSource
 from kassa.connectors.http import ProviderHttp
 from kassa.connectors.kind import Tools, operations
-from kassa.simulator.protocols import protocols
+from kassa_simulator.protocols import protocols
 
 pytestmark = pytest.mark.anyio
 

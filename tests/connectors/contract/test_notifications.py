@@ -34,7 +34,7 @@ from kassa.connectors.base import (
 )
 from kassa.connectors.catalog import kind_of
 from kassa.connectors.kind import operations
-from kassa.simulator.faults import OF_LETTERS
+from kassa_simulator.faults import OF_LETTERS
 
 pytestmark = pytest.mark.anyio
 

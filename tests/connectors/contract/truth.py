@@ -21,7 +21,7 @@ from kassa.connectors.base import (
     Unknown,
 )
 from kassa.domain.money import Money
-from kassa.simulator.protocols import protocols
+from kassa_simulator.protocols import protocols
 
 
 class Contradiction(AssertionError):

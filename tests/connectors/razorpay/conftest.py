@@ -16,8 +16,8 @@ from kassa.connectors.kind import Tools
 from kassa.connectors.razorpay import KIND
 from kassa.connectors.razorpay.connector import RazorpayConnector
 from kassa.domain.money import Money
-from kassa.simulator.frame import Merchant
-from kassa.simulator.running import Simulator, running
+from kassa_simulator.frame import Merchant
+from kassa_simulator.running import Simulator, running
 
 KEY = "at1_01kb0000000000000000000001"
 REFUND = "re1_01kb0000000000000000000002"

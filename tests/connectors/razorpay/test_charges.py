@@ -33,9 +33,9 @@ from kassa.connectors.razorpay.signatures import checkout_is_genuine
 from kassa.domain.money import Money
 from kassa.domain.orders import Customer
 from kassa.domain.payments import Method
-from kassa.simulator.frame import Merchant
-from kassa.simulator.razorpay.pages import signed
-from kassa.simulator.running import Simulator
+from kassa_simulator.frame import Merchant
+from kassa_simulator.razorpay.pages import signed
+from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio
 

@@ -24,7 +24,7 @@ from kassa.connectors.razorpay.recon import INDIA
 from kassa.connectors.reports import Declaration, read_report
 from kassa.domain.money import Money
 from kassa.domain.reports import LineKind, ReportLine
-from kassa.simulator.running import Simulator
+from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio
 

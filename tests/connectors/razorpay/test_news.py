@@ -37,8 +37,8 @@ from kassa.connectors.razorpay.connector import RazorpayConnector
 from kassa.connectors.razorpay.signatures import checkout_is_genuine, signed
 from kassa.domain.lifecycle import DisputeStage, DisputeStatus
 from kassa.domain.money import Money
-from kassa.simulator.frame import Merchant
-from kassa.simulator.running import Simulator
+from kassa_simulator.frame import Merchant
+from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio
 

@@ -19,11 +19,11 @@ from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.money import Money
 from kassa.domain.payments import CaptureMethod, Method, Payment
 from kassa.settings import Settings
-from kassa.simulator.running import Simulator
 from kassa.store import payments
 from kassa.usecases.core import Core
 from kassa.usecases.find_payments import get_payment
 from kassa.usecases.submit_payment import Submission, submit_payment
+from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio
 

@@ -16,9 +16,9 @@ from kassa.domain.haste import AT_ONCE
 from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.money import Money
 from kassa.domain.payments import Method, Payment
-from kassa.simulator.running import Simulator
 from kassa.usecases.core import Core
 from kassa.usecases.submit_payment import Submission, submit_payment
+from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio
 

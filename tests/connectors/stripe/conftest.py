@@ -18,8 +18,8 @@ from kassa.connectors.base import ChargeRequest, ModificationRequest
 from kassa.connectors.http import ProviderHttp
 from kassa.connectors.stripe.connector import StripeConnector
 from kassa.domain.money import Money
-from kassa.simulator.frame import Merchant
-from kassa.simulator.running import Simulator, running
+from kassa_simulator.frame import Merchant
+from kassa_simulator.running import Simulator, running
 
 KEY, SECRET = "sk_test_of_this_run", "whsec_of_this_run"
 

@@ -27,7 +27,7 @@ from kassa.connectors.base import (
 )
 from kassa.connectors.stripe.connector import StripeConnector
 from kassa.domain.money import Money
-from kassa.simulator.running import Simulator
+from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio
 INTENT, REFUNDS = "GET /v1/payment_intents/pi_1", "GET /v1/refunds"

@@ -18,7 +18,7 @@ from kassa.connectors.base import (
 )
 from kassa.connectors.stripe.connector import StripeConnector
 from kassa.domain.money import Money
-from kassa.simulator.running import Simulator
+from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio
 USD_10_99 = Money(1099, "USD")

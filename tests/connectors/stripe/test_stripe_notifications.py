@@ -40,7 +40,7 @@ from kassa.connectors.stripe.connector import StripeConnector
 from kassa.connectors.stripe.notifications import DISPUTE
 from kassa.domain.lifecycle import DisputeStage, DisputeStatus
 from kassa.domain.money import Money
-from kassa.simulator.running import Simulator
+from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio
 PAID = event("payment_intent.succeeded", intent())

@@ -11,7 +11,7 @@ from kassa.connectors.base import Captured, InDoubt, NotSent, Report, Unknown
 from kassa.connectors.reports import Declaration, read_report
 from kassa.connectors.stripe.connector import StripeConnector
 from kassa.domain.reports import ReportLine
-from kassa.simulator.running import Simulator
+from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio
 DAY = date(2026, 11, 21)

@@ -25,8 +25,8 @@ from kassa.connectors.base import (
 )
 from kassa.connectors.wallet.connector import WalletConnector
 from kassa.domain.money import Money
-from kassa.simulator.frame import Merchant
-from kassa.simulator.running import Simulator, running
+from kassa_simulator.frame import Merchant
+from kassa_simulator.running import Simulator, running
 
 pytestmark = pytest.mark.anyio
 

@@ -1,5 +1,0 @@
-"""Alipay, played: one gateway for all methods, a cashier for browsers, and bills."""
-
-from kassa.simulator.alipay.protocol import Alipay
-
-PROTOCOL = Alipay()

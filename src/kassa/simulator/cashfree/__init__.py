@@ -1,7 +1,0 @@
-"""Cashfree as a merchant sees it: orders, sessions, payments, refunds, settlements, checkout."""
-
-from kassa.simulator.cashfree.protocol import Cashfree
-
-__all__ = ["PROTOCOL"]
-
-PROTOCOL = Cashfree()

@@ -1,7 +1,0 @@
-"""Razorpay as a merchant sees it: orders, payments, refunds, links, settlements, checkout."""
-
-from kassa.simulator.razorpay.protocol import Razorpay
-
-__all__ = ["PROTOCOL"]
-
-PROTOCOL = Razorpay()

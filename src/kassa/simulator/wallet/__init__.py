@@ -1,5 +1,0 @@
-"""A wallet, played: it takes payments by agreement or in its cashier, and signs what it says."""
-
-from kassa.simulator.wallet.protocol import Wallet
-
-PROTOCOL = Wallet()

@@ -1,0 +1,187 @@
+"""Answers calls over HTTP: one transaction a call, and the faults that play on it."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import structlog
+from aiohttp import web
+
+from kassa_simulator import wire
+from kassa_simulator.books import SqliteBooks, micros
+from kassa_simulator.desk import Desk
+from kassa_simulator.faults import BEFORE, Rule, rule_of_call
+from kassa_simulator.frame import Answer, Call, KeepsTime, Operation, ProviderProtocol, SaysBusy
+from kassa_simulator.letters import Letterbox
+from kassa_simulator.post import PostOffice
+from kassa_simulator.protocols import protocols
+
+_LONGEST_PATH = 300
+_TOO_MANY, _CONFLICT, _SERVER_ERROR = 429, 409, 500
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a call: the answer there would be, and the fault that plays on it."""
+
+    answer: Answer
+    rule: Rule | None
+    early: tuple[int, ...]
+    usual: tuple[int, ...]
+
+
+class Counter:
+    """Where calls arrive."""
+
+    def __init__(
+        self, books: SqliteBooks, desk: Desk, letterbox: Letterbox, office: PostOffice
+    ) -> None:
+        self.books = books
+        self.desk = desk
+        self.letterbox = letterbox
+        self.office = office
+
+    async def provider(self, request: web.Request) -> web.StreamResponse:
+        """Every call to a provider."""
+        call = await _call_of(request, self.books)
+        protocol = protocols().get(call.path.split("/", 2)[1])
+        if protocol is None:
+            return web.json_response({"error": "no provider has that address"}, status=404)
+        done = self._do(protocol, call)
+        fault = done.rule.fault if done.rule else ""
+        self.office.keep_back(done.early + done.usual)
+        try:
+            if done.early:
+                await self.office.send(done.early)
+            if fault in wire.ON_THE_WIRE and done.rule is not None:
+                self.office.release(done.usual)  # a letter does not wait for an answer that hangs
+                noise = self.books.chances.bytes(64, "noise", call.path)
+                return await wire.play(request, done.rule, done.answer, noise)
+            return await wire.send(request, done.answer)
+        finally:
+            self.office.release(done.early + done.usual)
+
+    def _do(self, protocol: ProviderProtocol, call: Call) -> Done:
+        operation = protocol.operation(call)
+        reference = protocol.reference(call)
+        self.letterbox.begin()
+        with self.books.deed():
+            nth = self.desk.nth_call(protocol.name, operation, reference)
+            rule = rule_of_call(
+                self.desk.rules,
+                self.books.chance,
+                provider=protocol.name,
+                operation=operation,
+                reference=reference,
+                nth=nth,
+            )
+            fault = rule.fault if rule else ""
+            answer = None if fault in BEFORE else self._answer(protocol, call, operation, fault)
+            self.desk.add_call(
+                provider=protocol.name,
+                operation=operation,
+                reference=reference,
+                nth=nth,
+                method=call.method,
+                path=call.path[:_LONGEST_PATH],
+                fault=fault,
+                status=None if answer is None else answer.status,
+                at=micros(call.now),
+            )
+        early, usual = tuple(self.letterbox.early), tuple(self.letterbox.usual)
+        known = replace(call, books=self.books)
+        return Done(_as_sent(protocol, known, fault, rule, answer), rule, early, usual)
+
+    def _answer(
+        self, protocol: ProviderProtocol, call: Call, operation: Operation, fault: str
+    ) -> Answer:
+        self.books.connection.execute("SAVEPOINT answering")
+        try:
+            answer = protocol.answer(self.books, replace(call, decline=fault == "decline"))
+            if fault == "decline" and operation is Operation.CHARGE:
+                self._decline(protocol, call)
+        except Exception:
+            log.exception("a protocol failed", provider=protocol.name, path=call.path)
+            self.books.connection.execute("ROLLBACK TO answering")
+            self.letterbox.begin()
+            answer = wire.error(_SERVER_ERROR)
+        self.books.connection.execute("RELEASE answering")
+        return answer
+
+    def _decline(self, protocol: ProviderProtocol, call: Call) -> None:
+        """The payer of a charge that still waits declines at once."""
+        for provider, charge_id in list(self.books.touched):
+            charge = self.books.charge(provider, charge_id)
+            if charge is not None and "decline" in protocol.acts(charge):
+                protocol.act(self.books, charge, "decline", now=call.now)
+
+    def advance(self, by: timedelta) -> None:
+        """Move the clock ahead; what is over by then ends."""
+        with self.books.deed():
+            self.desk.advance(by)
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        for protocol in protocols().values():
+            if isinstance(protocol, KeepsTime):
+                self.letterbox.begin()
+                with self.books.deed():
+                    protocol.catch_up(self.books, self.books.clock.now())
+        self.office.release(())
+
+    def act(self, provider: str, charge_id: str, action: str) -> bool:
+        """Do what a person at the provider's page does; False where that cannot be done now."""
+        protocol = protocols().get(provider)
+        self.letterbox.begin()
+        with self.books.deed():
+            charge = self.books.charge(provider, charge_id)
+            if protocol is None or charge is None or action not in protocol.acts(charge):
+                return False
+            protocol.act(self.books, charge, action, now=self.books.clock.now())
+        self.office.release(())
+        return True
+
+
+def _as_sent(
+    protocol: ProviderProtocol, call: Call, fault: str, rule: Rule | None, answer: Answer | None
+) -> Answer:
+    match fault, answer:
+        case "not_found", _:
+            return protocol.not_found(call)
+        case "rate_limited", _:
+            seconds = max(1, int(rule.lasts)) if rule else 1
+            return wire.error(_TOO_MANY, {"retry-after": str(seconds)})
+        case "busy", _:
+            return protocol.busy(call) if isinstance(protocol, SaysBusy) else wire.error(_CONFLICT)
+        case (("error_500" | "error_500_after"), _):
+            return wire.error(_SERVER_ERROR)
+        case _, None:
+            return wire.error(_SERVER_ERROR)  # not sent: the connection ends before
+        case (("wrong_amount" | "wrong_currency"), Answer()):
+            return protocol.distort(call, answer, amount=fault == "wrong_amount")
+        case _, Answer():
+            return answer
+    raise AssertionError(fault)
+
+
+async def _call_of(request: web.Request, books: SqliteBooks) -> Call:
+    path, _, query = request.raw_path.partition("?")
+    headers: dict[str, str] = {}
+    for cased, value in request.headers.items():
+        name = cased.lower()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    try:
+        body = await request.read()
+    except asyncio.IncompleteReadError:
+        body = b""
+    return Call(
+        method=request.method,
+        path=path,
+        query=query,
+        headers=headers,
+        body=body,
+        now=books.clock.now(),
+        origin=f"http://{request.host}",
+    )
