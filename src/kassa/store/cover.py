@@ -2,9 +2,12 @@
 
 The one place that a new column has to be entered in. `birth` seals what never changes, and is
 made once, with the row; `seal` what the program changes, anew with each change.
+
+Neither's list of columns ever changes: it has sealed rows. A new column joins as the next version
+(`Joined`); decision 0050 has the steps.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -14,7 +17,7 @@ from typing import Any
 import msgspec
 
 from kassa.store.canon import instant, jsonb_text
-from kassa.store.seals import Seals, as_json
+from kassa.store.seals import SIZE, Seals, as_json
 
 _BYTES = frozenset(
     {"account_hash", "body", "code_hash", "headers_hash", "sealed", "secret_hash", "wrapped"}
@@ -33,11 +36,37 @@ def _is_time(column: str) -> bool:
 _TIMES = frozenset({"at", "respond_by"})
 
 
+def _label(part: str, version: int) -> str:
+    return part if version == 1 else f"{part} {version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """Columns that joined a seal when rows had been sealed without them: its next version.
+
+    `was`: by column, what it is in a row that an earlier version sealed, in SQL, of the row `t`.
+    Another value there is a falsified one: no seal covers it.
+    """
+
+    part: str
+    was: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """How a row's content is taken for a seal that is to be made, and what the seal begins with."""
+
+    label: str
+    values: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    mark: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cover:
     """One table's. `key`: what names a row; it is in both seals. `open`: covered by no seal, by
     the reason. `called`: what a person calls a row; its columns with a space between.
 
+    `birth`, `seal`: the first version of each; `joined`: what came later, in its order.
     `appended`: its rows are never written again. `unborn`, `unsealed`: conditions for rows that
     need no `birth`, or no `seal`.
     """
@@ -45,6 +74,7 @@ class Cover:
     key: tuple[str, ...]
     birth: tuple[str, ...] = ()
     seal: tuple[str, ...] = ()
+    joined: tuple[Joined, ...] = ()
     open: Mapping[str, str] = field(default_factory=dict)
     called: str = "t.id"
     since: str = "t.created_at"
@@ -52,9 +82,36 @@ class Cover:
     unsealed: str = "false"
     unborn: str = "false"
     appended: bool = False
+    taken: Mapping[str, _Taken] = field(init=False, repr=False, compare=False)
 
-    def columns(self, part: str) -> tuple[str, ...]:
-        return self.key + (self.birth if part == "birth" else self.seal)
+    def __post_init__(self) -> None:
+        taken = {}
+        for part in self.parts:
+            newest = self.newest(part)
+            mark = b"" if newest == 1 else bytes([newest])
+            taken[part] = _Taken(_label(part, newest), itemgetter(*self.columns(part)), mark)
+        object.__setattr__(self, "taken", taken)
+
+    def newest(self, part: str) -> int:
+        """The version of the seals that are made now."""
+        return 1 + len(self._joined(part))
+
+    def own(self, part: str, version: int | None = None) -> tuple[str, ...]:
+        """What that version of the seal (None: the newest) is over, beside the key."""
+        later = self._joined(part)[: None if version is None else version - 1]
+        first = self.birth if part == "birth" else self.seal
+        return first + tuple(name for one in later for name in one.was)
+
+    def columns(self, part: str, version: int | None = None) -> tuple[str, ...]:
+        return self.key + self.own(part, version)
+
+    def was(self, part: str, version: int) -> dict[str, str]:
+        """What the columns that came after that version must be in its rows."""
+        later = self._joined(part)[version - 1 :]
+        return {name: value for one in later for name, value in one.was.items()}
+
+    def _joined(self, part: str) -> list[Joined]:
+        return [one for one in self.joined if one.part == part]
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -291,37 +348,73 @@ def _text(value: Any) -> str | None:
     return str(value)
 
 
-_GETTERS = {
-    (home, part): itemgetter(*cover.columns(part))
-    for home, cover in COVERS.items()
-    for part in cover.parts
-}
-
-
 def digest(home: str, part: str, row: Mapping[str, Any]) -> bytes:
     """Of a row as it is to be written, exactly as `digest_sql` takes it of one that stands."""
-    said: list[str | None] = [home, part]
-    said += [one if type(one) is str else _text(one) for one in _GETTERS[home, part](row)]
+    taken = COVERS[home].taken[part]
+    said: list[str | None] = [home, taken.label]
+    said += [one if type(one) is str else _text(one) for one in taken.values(row)]
     return sha256(msgspec.json.encode(said)).digest()
 
 
-def digest_sql(home: str, part: str, alias: str = "t") -> str:
-    columns = ", ".join(_column_sql(alias, name) for name in COVERS[home].columns(part))
-    said = f"array_to_json(array['{home}', '{part}', {columns}])::text"
+def digest_sql(home: str, part: str, version: int | None = None) -> str:
+    """Of a row `t`, for that version of the seal; None: for one that is to be made."""
+    cover = COVERS[home]
+    label = _label(part, version or cover.newest(part))
+    columns = ", ".join(_column_sql(name) for name in cover.columns(part, version))
+    said = f"array_to_json(array['{home}', '{label}', {columns}])::text"
     return f"sha256(convert_to({said}, 'UTF8'))"
 
 
-def _column_sql(alias: str, name: str) -> str:
+def sealed_digest_sql(home: str, part: str) -> str:
+    """Of a row `t`, for the version of the seal that it has; null where no seal can fit it."""
+    cover = COVERS[home]
+    newest = cover.newest(part)
+    if newest == 1:
+        return digest_sql(home, part)
+    seal = f"t.{part}"
+    cases = []
+    for version in range(1, newest + 1):
+        kept = [
+            f"t.{name} is not distinct from ({value})"
+            for name, value in cover.was(part, version).items()
+        ]
+        cases.append(
+            f"when {version} then case when {' and '.join(kept) or 'true'}"
+            f" then {digest_sql(home, part, version)} end"
+        )
+    version_sql = (
+        f"case when {seal} is null or octet_length({seal}) = {SIZE} then 1"
+        f" when octet_length({seal}) = {SIZE + 1} then get_byte({seal}, 0) end"
+    )
+    return f"case {version_sql} {' '.join(cases)} end"
+
+
+def _column_sql(name: str) -> str:
     if _is_time(name):
-        return f"encode(timestamptz_send({alias}.{name}), 'hex')"
+        return f"encode(timestamptz_send(t.{name}), 'hex')"
     if name in _BYTES:
-        return f"encode({alias}.{name}, 'hex')"
-    return f"{alias}.{name}::text"
+        return f"encode(t.{name}, 'hex')"
+    return f"t.{name}::text"
+
+
+def seal_for(seals: Seals, home: str, part: str, said: bytes) -> bytes:
+    """The seal of a row of which `digest` said that. From the second version on it begins with its
+    version, which is in the digest as well."""
+    return COVERS[home].taken[part].mark + seals.of(f"{home}.{part}", said)
+
+
+def is_genuine(seals: Seals, home: str, part: str, said: bytes | None, seal: bytes | None) -> bool:
+    """Whether a seal fits a row of which `sealed_digest_sql` said that."""
+    if said is None or seal is None:
+        return False
+    mark, seal = seal[:-SIZE], seal[-SIZE:]
+    known = not mark or 1 < int.from_bytes(mark, "big") <= COVERS[home].newest(part)
+    return known and seals.fits(f"{home}.{part}", said, seal)
 
 
 def seal_of(seals: Seals, home: str, part: str, row: Mapping[str, Any]) -> bytes:
     """The seal of a row that is to be written, by the names of its columns."""
-    return seals.of(f"{home}.{part}", digest(home, part, row))
+    return seal_for(seals, home, part, digest(home, part, row))
 
 
 def with_seals(

@@ -165,7 +165,7 @@ def _update(table: str, names: Sequence[str], fixed: set[str]) -> str:
     )
 
 
-_UPDATE_PAYMENT = _update("payment", (*_PAYMENT.seal, "seal"), set())
+_UPDATE_PAYMENT = _update("payment", (*_PAYMENT.own("seal"), "seal"), set())
 _UPDATE_ORDER = (
     "update orders as t set status = w.status, updated_at = w.updated_at"
     f" from json_populate_recordset(null::orders, $1::json) as w{_MATCHED}"

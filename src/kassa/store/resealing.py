@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from kassa.store.cover import COVERS, digest_sql
+from kassa.store.cover import COVERS, digest_sql, is_genuine, seal_for, sealed_digest_sql
 from kassa.store.seals import Seals, seals_of
 
 
@@ -14,18 +14,21 @@ from kassa.store.seals import Seals, seals_of
 async def resealed(connection: Any, home: str, where: str, *values: Any) -> AsyncIterator[None]:
     """Seal these rows of `home`, called `t`, anew after the block has changed or added some.
 
-    In the caller's transaction. A row whose seal was not genuine before gets none that is.
+    In the caller's transaction, with the newest version of the seal. A row whose seal was not
+    genuine before gets none that is.
     """
     cover = COVERS[home]
     seals = seals_of(connection)
     name = ", ".join(f"t.{one}" for one in cover.key)
     before = await connection.fetch(
-        f"select row({name})::text as name, {digest_sql(home, 'seal')} as digest, t.seal"
+        f"select row({name})::text as name, {sealed_digest_sql(home, 'seal')} as digest, t.seal"
         f" from {home} t where t.seal is not null and ({where}) for update",
         *values,
     )
     broken = {
-        row["name"] for row in before if not seals.fits(f"{home}.seal", row["digest"], row["seal"])
+        row["name"]
+        for row in before
+        if not is_genuine(seals, home, "seal", row["digest"], row["seal"])
     }
     yield
     await seal_again(connection, home, where, *values, broken=broken)
@@ -53,7 +56,7 @@ async def _write(connection: Any, home: str, part: str, rows: Sequence[tuple[Any
         f"update {home} t set {part} = w.seal from unnest($1::tid[], $2::bytea[]) as w(at, seal)"
         " where t.ctid = w.at",
         [at for at, _ in rows],
-        [seals.of(f"{home}.{part}", digest) for _, digest in rows],
+        [seal_for(seals, home, part, digest) for _, digest in rows],
     )
 
 
@@ -115,10 +118,9 @@ async def _wrong(
 ) -> list[Any]:
     cover = COVERS[home]
     exempt = cover.unborn if part == "birth" else cover.unsealed
-    named = f"{home}.{part}"
     wrong: list[Any] = []
     cursor = await connection.cursor(
-        f"select t.ctid, {digest_sql(home, part)}, t.{part}, {exempt} from {home} t"
+        f"select t.ctid, {sealed_digest_sql(home, part)}, t.{part}, {exempt} from {home} t"
         f" where ($1::text is null or {cover.company} = $1)",
         company_id,
     )
@@ -126,7 +128,7 @@ async def _wrong(
         for at, digest, seal, is_exempt in rows:
             if seal is None and (is_exempt or not all_sealed):
                 continue
-            if not seals.fits(named, digest, seal):
+            if not is_genuine(seals, home, part, digest, seal):
                 wrong.append(at)
     if not wrong:
         return []
