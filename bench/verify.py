@@ -6,7 +6,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 
@@ -172,7 +171,7 @@ select conrelid::regclass::text as home, conname as name, pg_get_constraintdef(o
 
 async def fill(url: str, payments: int) -> None:
     """Sound books of that many payments, not chained yet."""
-    connection: Any = await asyncpg.connect(url)
+    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(url)
     try:
         for table in _TRIGGERED:
             await connection.execute(f"alter table {table} disable trigger user")
@@ -212,7 +211,7 @@ _SEALED = {
 
 async def seal(url: str, seals: Seals) -> None:
     """As the program would have done when it wrote the rows."""
-    connection: Any = await asyncpg.connect(url)
+    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(url)
     try:
         for table, statement in _UNSEALED.items():
             await connection.execute(

@@ -10,6 +10,7 @@ import asyncpg
 
 from bench.faults.traffic import Seen
 from bench.gateway import Gateway
+from kassa.store.connection import Connection
 
 _REST_SECONDS = 90.0
 _OPEN = """
@@ -65,7 +66,7 @@ async def lost(gateway: Gateway, seen: list[Seen]) -> list[str]:
     ]
 
 
-async def _missing(connection: Any, query: str, names: list[str], what: str) -> list[str]:
+async def _missing(connection: Connection, query: str, names: list[str], what: str) -> list[str]:
     there = {row[0] for row in await connection.fetch(query, names)}
     return [f"{what} {name} was acknowledged" for name in names if name not in there]
 

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import replace
-from typing import Any
 
 import asyncpg
 import pytest
@@ -192,7 +191,7 @@ async def test_what_was_stored_against_the_rule_is_not_loaded(
 
 async def _swap_addresses(owner_url: str) -> None:
     """Each account gets what may not be there: the other's address, or a stranger's."""
-    connection: Any = await asyncpg.connect(owner_url)
+    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(owner_url)
     try:
         await connection.execute(
             "update provider_account a set version = nextval('provider_account_version'),"

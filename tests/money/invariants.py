@@ -3,7 +3,7 @@
 Written without the gateway's own proofs, so that a mistake in those would not hide here.
 """
 
-from typing import Any
+from kassa.store.connection import Connection
 
 _LEGS = """
 with legs as materialized (
@@ -132,11 +132,11 @@ select json_build_object(
 """
 
 
-async def broken(connection: Any, company_id: str) -> list[tuple[str, ...]]:
+async def broken(connection: Connection, company_id: str) -> list[tuple[str, ...]]:
     """What does not hold: the promise, an id, and what was found."""
     return [tuple(row) for row in await connection.fetch(STATEMENT, company_id)]
 
 
-async def seen(connection: Any, company_id: str) -> str:
+async def seen(connection: Connection, company_id: str) -> str:
     """Every row that matters, as JSON text."""
     return str(await connection.fetchval(_SEEN, company_id))

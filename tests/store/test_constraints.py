@@ -11,6 +11,7 @@ from tests.usecases.shop import Scripted, Shop
 
 from kassa.connectors.base import InDoubt
 from kassa.domain.payments import Payment
+from kassa.store.connection import Connection
 
 pytestmark = pytest.mark.anyio
 HISTORY = ("posting", "entry", "payment_event")
@@ -24,7 +25,7 @@ async def by_hand(database_url: str) -> AsyncIterator[Any]:
     await connection.close()
 
 
-async def refusal(connection: Any, statement: str, *values: Any) -> str:
+async def refusal(connection: Connection, statement: str, *values: Any) -> str:
     """The name of the constraint that refused it, or of the error."""
 
     async def attempt() -> None:
@@ -109,7 +110,7 @@ ENTRY = (
 )
 
 
-async def post(connection: Any, name: str, legs: list[tuple[str, int]]) -> None:
+async def post(connection: Connection, name: str, legs: list[tuple[str, int]]) -> None:
     async with connection.transaction():
         await connection.execute(POSTING, name)
         for leg, (currency, minor) in enumerate(legs, 1):
@@ -193,7 +194,9 @@ async def test_no_payment_takes_or_gives_back_more_than_its_bounds(
     await by_hand.execute("update payment set refunded_minor = 6000, refund_reserved_minor = 4000")
 
 
-async def copy_payment(connection: Any, payment: Payment, new_id: str, **changes: Any) -> None:
+async def copy_payment(
+    connection: Connection, payment: Payment, new_id: str, **changes: Any
+) -> None:
     """Another payment of the same order, by hand."""
     row = dict(await connection.fetchrow("select * from payment where id = $1", payment.id))
     row |= {"id": new_id, **changes}

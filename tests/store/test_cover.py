@@ -27,7 +27,7 @@ _COLUMNS = (
 
 
 async def columns(owner_url: str) -> list[tuple[str, str, str]]:
-    connection: Any = await asyncpg.connect(owner_url)
+    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(owner_url)
     try:
         return [tuple(row) for row in await connection.fetch(_COLUMNS)]
     finally:
@@ -129,7 +129,7 @@ async def test_a_row_is_digested_here_as_the_database_digests_it(owner_url: str)
     """Every covered table, with values that are hard to write the same way twice."""
     random = Random(7)
     kinds = {(table, column): kind for table, column, kind in await columns(owner_url)}
-    connection: Any = await asyncpg.connect(owner_url)
+    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(owner_url)
     await connection.set_type_codec(
         "jsonb", encoder=_as_json, decoder=str, schema="pg_catalog", format="text"
     )

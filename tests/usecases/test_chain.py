@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
@@ -64,7 +63,7 @@ async def test_every_event_and_posting_gets_one_link(shop: Shop) -> None:
 
 async def test_what_is_rolled_back_is_not_chained(shop: Shop) -> None:
     await chain_all(shop)
-    connection: Any = await asyncpg.connect(shop.owner_url)
+    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(shop.owner_url)
     payment = await shop.payment()
     await chain_all(shop)
     transaction = connection.transaction()
@@ -248,7 +247,7 @@ async def test_what_waits_for_its_link_is_no_violation_and_what_does_not_wait_is
 ) -> None:
     await shop.payment()
     assert await shop.faults() == []
-    connection: Any = await asyncpg.connect(shop.owner_url)
+    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(shop.owner_url)
     async with connection.transaction():
         await connection.execute("delete from unchained")
         found = (await prove([connection], known_of(shop.core))).violations

@@ -18,6 +18,7 @@ from kassa.domain.payments import Method, Payment
 from kassa.domain.providers import AccountStatus, ProviderAccount
 from kassa.store import fees, mailboxes, payees, provider_accounts, routes
 from kassa.store import payments as stored
+from kassa.store.connection import Connection
 from kassa.store.provider_accounts import WrappedKey
 from kassa.usecases.chain import chain_history
 from kassa.usecases.companies import put_api_key
@@ -157,7 +158,7 @@ async def _dispute(shop: Shop, payment: Payment) -> None:
     await take_dispute_news(shop.core, attempt, news, actor="provider:scripted")
 
 
-async def send_the_guards_home(connection: Any) -> None:
+async def send_the_guards_home(connection: Connection) -> None:
     """What a thief with the keys of the database would do first."""
     tables = await connection.fetch("select tablename from pg_tables where schemaname = 'public'")
     for (table,) in tables:
@@ -171,7 +172,7 @@ async def send_the_guards_home(connection: Any) -> None:
         await connection.execute(f"alter table {row['home']} drop constraint {row['conname']}")
 
 
-async def look(shop: Shop, connection: Any) -> Proof:
+async def look(shop: Shop, connection: Connection) -> Proof:
     return await prove([connection], known_of(shop.core))
 
 

@@ -12,6 +12,7 @@ from kassa.connectors.base import InDoubt
 from kassa.domain.errors import AmountTooLarge
 from kassa.domain.money import MAX_MINOR, Money
 from kassa.domain.payments import Payment
+from kassa.store.connection import Connection
 from kassa.usecases import stuck_money
 from kassa.usecases.breaks import list_breaks
 from kassa.usecases.export_books import export_trial_balance
@@ -124,7 +125,7 @@ async def test_breaks_that_one_company_cannot_have_keep_no_others_from_theirs(
         await shop.age(payment, "30 days")
     real = stuck_money.insert_breaks
 
-    async def insert(connection: Any, company_id: str, rows: Any) -> Any:
+    async def insert(connection: Connection, company_id: str, rows: Any) -> Any:
         if company_id == other.id:
             await connection.execute("select 1 / 0")
         return await real(connection, company_id, rows)

@@ -17,6 +17,7 @@ from kassa.domain.errors import NotFound
 from kassa.domain.lifecycle import AttemptStatus
 from kassa.domain.payments import Payment
 from kassa.domain.principals import Principal
+from kassa.store.connection import Connection
 from kassa.usecases.cashier_session import Session, Way, open_session, start_page
 from kassa.usecases.create_order import CreatedOrder
 from kassa.usecases.ids import new_session_token, stable_id
@@ -213,7 +214,7 @@ class Counting:
 
 
 class Counted:
-    def __init__(self, connection: Any, statements: list[str]):
+    def __init__(self, connection: Connection, statements: list[str]):
         self.connection = connection
         self.statements = statements
 

@@ -120,7 +120,7 @@ _GUARDED = ("payment_event", "posting", "entry", "chain_link", "chain_block")
 
 async def guards_off(shop: Shop, *statements: str) -> None:
     """As the owner of the tables, who minds no triggers."""
-    connection: Any = await asyncpg.connect(shop.owner_url)
+    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(shop.owner_url)
     try:
         for table in _GUARDED:
             await connection.execute(f"alter table {table} disable trigger user")

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+
+from kassa.store.connection import Connection
 
 _MATCHED = "company_id = $1 and scope = $2 and key = $3"
 _PURGED_AT_ONCE = 20  # rows; each request that is kept makes one, so age never piles up
@@ -30,7 +31,7 @@ class Kept:
 
 
 async def begin(
-    connection: Any,
+    connection: Connection,
     key: AnswerKey,
     *,
     id: str,  # noqa: A002 - the column's name
@@ -59,7 +60,7 @@ async def begin(
     return Kept(*row) if row else None
 
 
-async def find(connection: Any, key: AnswerKey) -> Kept | None:
+async def find(connection: Connection, key: AnswerKey) -> Kept | None:
     row = await connection.fetchrow(
         "select id, body_hash, status, body, created_at, lease_until > now()"
         f" from orders_answer where {_MATCHED}",
@@ -70,7 +71,7 @@ async def find(connection: Any, key: AnswerKey) -> Kept | None:
     return Kept(*row) if row else None
 
 
-async def take_over(connection: Any, key: AnswerKey, kept: Kept, lease: timedelta) -> bool:
+async def take_over(connection: Connection, key: AnswerKey, kept: Kept, lease: timedelta) -> bool:
     """Go on with what somebody left unanswered; False when another did so first."""
     taken = await connection.fetchval(
         f"update orders_answer set lease_until = now() + $5::interval where {_MATCHED} and id = $4"
@@ -85,7 +86,7 @@ async def take_over(connection: Any, key: AnswerKey, kept: Kept, lease: timedelt
 
 
 async def finish(
-    connection: Any, key: AnswerKey, request_id: str, *, status: int, body: bytes
+    connection: Connection, key: AnswerKey, request_id: str, *, status: int, body: bytes
 ) -> None:
     await connection.execute(
         f"update orders_answer set status = $5, body = $6 where {_MATCHED} and id = $4",
@@ -98,7 +99,7 @@ async def finish(
     )
 
 
-async def leave(connection: Any, key: AnswerKey, request_id: str) -> None:
+async def leave(connection: Connection, key: AnswerKey, request_id: str) -> None:
     """Stop working on it without an answer: the next who asks goes on, under the same id."""
     await connection.execute(
         f"update orders_answer set lease_until = now() where {_MATCHED} and id = $4"
@@ -110,7 +111,7 @@ async def leave(connection: Any, key: AnswerKey, request_id: str) -> None:
     )
 
 
-async def forget(connection: Any, key: AnswerKey, request_id: str) -> None:
+async def forget(connection: Connection, key: AnswerKey, request_id: str) -> None:
     """Nothing was done: the key is as if it had never been used."""
     await connection.execute(
         f"delete from orders_answer where {_MATCHED} and id = $4 and status is null",
@@ -121,7 +122,7 @@ async def forget(connection: Any, key: AnswerKey, request_id: str) -> None:
     )
 
 
-async def purge(connection: Any, company_id: str, lifetime: timedelta) -> None:
+async def purge(connection: Connection, company_id: str, lifetime: timedelta) -> None:
     """Drop some of the company's oldest answers that nobody may repeat any more."""
     await connection.execute(
         "delete from orders_answer t using (select scope, key from orders_answer"

@@ -1,9 +1,10 @@
 """How much work waits: each figure a statement of its own, so that one that fails fails alone."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import asyncpg
+
+from kassa.store.connection import Connection, sole_row
 
 _SECONDS = "coalesce(extract(epoch from now() - min(created_at))::bigint, 0)"
 # fmt: off
@@ -32,12 +33,12 @@ Gauges = dict[str, int | None]
 """None: it could not be counted."""
 
 
-async def count(connection: Any) -> Gauges:
+async def count(connection: Connection) -> Gauges:
     """Every figure by its name. What is wrong with one row spoils no more than its figure."""
     found: Gauges = {}
     for names, statement in _STATEMENTS.items():
         try:
-            row = await connection.fetchrow(statement)
+            row: Iterable[int | None] = await sole_row(connection, statement)
         except (
             asyncpg.DataError,
             asyncpg.FeatureNotSupportedError,

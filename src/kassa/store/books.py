@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import asyncpg
 
 from kassa.store.chain import Block
+from kassa.store.connection import Connection, sole_row
 
 TABLES = (
     "orders",
@@ -57,7 +57,7 @@ class Violation:
     since: datetime | None = None
 
 
-async def hold_still(connection: Any, snapshot: str | None = None) -> None:
+async def hold_still(connection: Connection, snapshot: str | None = None) -> None:
     """Let this transaction, just begun, see one moment only, and change nothing.
 
     `snapshot`: the moment that another connection sees (`snapshot_of`).
@@ -68,7 +68,7 @@ async def hold_still(connection: Any, snapshot: str | None = None) -> None:
         await connection.execute(f"set transaction snapshot '{snapshot}'")
 
 
-async def prepare(connection: Any) -> None:
+async def prepare(connection: Connection) -> None:
     """Room and plans for whole tables, until the end of this transaction."""
     await connection.execute(
         "set local work_mem = '192MB'; set local jit = off; set local enable_nestloop = off;"
@@ -76,7 +76,7 @@ async def prepare(connection: Any) -> None:
     )
 
 
-async def snapshot_of(connection: Any) -> str:
+async def snapshot_of(connection: Connection) -> str:
     name: str = await connection.fetchval("select pg_export_snapshot()")
     return name
 
@@ -90,7 +90,7 @@ def _scope(company_id: str | None, tables: Sequence[str]) -> tuple[str, list[str
 
 
 async def violations(
-    connection: Any, check: Check, company_id: str | None = None
+    connection: Connection, check: Check, company_id: str | None = None
 ) -> list[Violation]:
     """Up to 100 counter-examples of one check."""
     scope, values = _scope(company_id, check.reads)
@@ -104,7 +104,7 @@ async def violations(
 
 
 async def asked(
-    lane: Any, name: str, ask: Callable[[Any], Awaitable[list[Violation]]]
+    lane: Connection, name: str, ask: Callable[[Connection], Awaitable[list[Violation]]]
 ) -> list[Violation]:
     """What it found; that it could not be made is a finding, and holds up no other."""
     await lane.execute("savepoint a_check")
@@ -116,12 +116,12 @@ async def asked(
         return [Violation(name, "", "the check", words)]
 
 
-async def counts(connection: Any, company_id: str | None = None) -> dict[str, int]:
+async def counts(connection: Connection, company_id: str | None = None) -> dict[str, int]:
     """How many rows each table holds."""
     scope, values = _scope(company_id, TABLES)
     columns = ", ".join(f"(select count(*) from {table}) as {table}" for table in TABLES)
     lead = f"with {scope.removesuffix(', ')} " if scope else ""
-    row = await connection.fetchrow(f"{lead}select {columns}", *values)
+    row = await sole_row(connection, f"{lead}select {columns}", *values)
     return dict(row)
 
 
@@ -137,7 +137,7 @@ select b.company_id, b.seq, b.first_link, b.last_link, b.at, b.root, b.hash, r.l
 
 
 async def blocks(
-    connection: Any, company_id: str | None = None, page: int = 2_000
+    connection: Connection, company_id: str | None = None, page: int = 2_000
 ) -> AsyncIterator[tuple[Block, int, bytes]]:
     """Every block in order, with how many links it really has and what their root really is."""
     company, seq = "", 0
@@ -156,7 +156,7 @@ async def blocks(
             yield block, row[7], row[8]
 
 
-async def last_links(connection: Any, company_id: str | None = None) -> dict[str, int]:
+async def last_links(connection: Connection, company_id: str | None = None) -> dict[str, int]:
     """Each company's highest link."""
     rows = await connection.fetch(
         "select company_id, max(seq) from chain_link"

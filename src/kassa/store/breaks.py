@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from kassa.domain.matching import BANK, ledger_account
 from kassa.domain.reports import BreakClass
+from kassa.store.connection import Connection, Row
 from kassa.store.resealing import resealed, seal_again
 
 
@@ -52,12 +52,12 @@ _SELECT = (
 )
 
 
-def _read(row: Any) -> Break:
+def _read(row: Row) -> Break:
     return Break(**{**dict(row), "problem": BreakClass(row["problem"])})
 
 
 async def listed(
-    connection: Any,
+    connection: Connection,
     company_id: str,
     *,
     with_resolved: bool,
@@ -79,14 +79,14 @@ async def listed(
     return [_read(row) for row in rows]
 
 
-async def by_id(connection: Any, company_id: str, break_id: str) -> Break | None:
+async def by_id(connection: Connection, company_id: str, break_id: str) -> Break | None:
     row = await connection.fetchrow(
         f"{_SELECT} where b.company_id = $1 and b.id = $2", company_id, break_id
     )
     return _read(row) if row else None
 
 
-async def lock(connection: Any, company_id: str, break_id: str) -> None:
+async def lock(connection: Connection, company_id: str, break_id: str) -> None:
     await connection.execute(
         "select 1 from report_break where company_id = $1 and id = $2 for update",
         company_id,
@@ -94,7 +94,7 @@ async def lock(connection: Any, company_id: str, break_id: str) -> None:
     )
 
 
-async def assign(connection: Any, company_id: str, break_id: str, owner: str) -> None:
+async def assign(connection: Connection, company_id: str, break_id: str, owner: str) -> None:
     async with resealed(
         connection, "report_break", "t.company_id = $1 and t.id = $2", company_id, break_id
     ):
@@ -107,7 +107,12 @@ async def assign(connection: Any, company_id: str, break_id: str, owner: str) ->
 
 
 async def resolve(
-    connection: Any, company_id: str, break_id: str, resolution: str, actor: str, posting_id: str
+    connection: Connection,
+    company_id: str,
+    break_id: str,
+    resolution: str,
+    actor: str,
+    posting_id: str,
 ) -> None:
     async with resealed(
         connection, "report_break", "t.company_id = $1 and t.id = $2", company_id, break_id
@@ -135,7 +140,7 @@ _CURED = tuple(
 
 
 async def resolve_matched(
-    connection: Any,
+    connection: Connection,
     company_id: str,
     payment_ids: Sequence[str],
     causes: Sequence[str],
@@ -170,7 +175,7 @@ async def resolve_matched(
         await seal_again(connection, "report_break", where, company_id, [row[0] for row in rows])
 
 
-async def has_open(connection: Any, company_id: str) -> bool:
+async def has_open(connection: Connection, company_id: str) -> bool:
     found: bool = await connection.fetchval(
         "select exists (select from report_break where company_id = $1 and status = 'open')",
         company_id,
@@ -178,7 +183,7 @@ async def has_open(connection: Any, company_id: str) -> bool:
     return found
 
 
-async def open_of_file(connection: Any, company_id: str, file_id: str) -> dict[str, int]:
+async def open_of_file(connection: Connection, company_id: str, file_id: str) -> dict[str, int]:
     """How many of each class are still open."""
     rows = await connection.fetch(
         "select class, count(*) from report_break where company_id = $1 and file_id = $2"
@@ -190,7 +195,7 @@ async def open_of_file(connection: Any, company_id: str, file_id: str) -> dict[s
 
 
 async def places_of(
-    connection: Any, company_id: str, file_id: str, problem: BreakClass, limit: int
+    connection: Connection, company_id: str, file_id: str, problem: BreakClass, limit: int
 ) -> dict[int, str]:
     """Lines of the file that are open breaks of that class, and what each is about."""
     rows = await connection.fetch(
@@ -216,7 +221,7 @@ class Unreported:
 
 
 async def unreported(
-    connection: Any,
+    connection: Connection,
     company_id: str,
     connector: str,
     older_than: timedelta,
@@ -255,7 +260,7 @@ async def unreported(
     return [Unreported(*row) for row in rows]
 
 
-async def to_settle(connection: Any, company_id: str, limit: int) -> list[str]:
+async def to_settle(connection: Connection, company_id: str, limit: int) -> list[str]:
     """Payments completely reported whose reservation was let go after that."""
     rows = await connection.fetch(
         "select id from payment where company_id = $1 and status = 'captured'"
@@ -267,7 +272,7 @@ async def to_settle(connection: Any, company_id: str, limit: int) -> list[str]:
     return [row[0] for row in rows]
 
 
-async def companies_to_settle(connection: Any) -> list[str]:
+async def companies_to_settle(connection: Connection) -> list[str]:
     """Companies with such payments; the index payment_to_settle holds no others."""
     rows = await connection.fetch(
         "select distinct company_id from payment where status = 'captured'"
@@ -277,7 +282,7 @@ async def companies_to_settle(connection: Any) -> list[str]:
     return [row[0] for row in rows]
 
 
-async def accounts_reported(connection: Any) -> list[tuple[str, str]]:
+async def accounts_reported(connection: Connection) -> list[tuple[str, str]]:
     """(company, connector)s of which a report was imported."""
     rows = await connection.fetch(
         "select distinct company_id, connector from report_file where state = 'done' order by 1, 2"
@@ -286,7 +291,7 @@ async def accounts_reported(connection: Any) -> list[tuple[str, str]]:
 
 
 async def payouts_of_net(
-    connection: Any, company_id: str, currency: str, net_minor: int
+    connection: Connection, company_id: str, currency: str, net_minor: int
 ) -> list[str]:
     """Ids of settlements that are to be paid out, and come to exactly that; two say enough."""
     rows = await connection.fetch(
@@ -300,7 +305,7 @@ async def payouts_of_net(
 
 
 async def payout_postings(
-    connection: Any, company_id: str, settlement_id: str
+    connection: Connection, company_id: str, settlement_id: str
 ) -> list[tuple[str, bool]]:
     """(posting, whether a line told of it)s of a settlement's payouts, oldest first."""
     rows = await connection.fetch(

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+
+from kassa.store.connection import Connection
 
 _LOCK = 0x6B61736B  # one sequencer at a time, over all processes of a database
 _SEALS_CAME = 15  # the migration
@@ -39,13 +40,13 @@ class Addition:
     at: datetime | None
 
 
-async def take_the_pen(connection: Any) -> bool:
+async def take_the_pen(connection: Connection) -> bool:
     """Whether this transaction may add to the chain; it ends the right, too."""
     ours: bool = await connection.fetchval("select pg_try_advisory_xact_lock($1)", _LOCK)
     return ours
 
 
-async def companies_waiting(connection: Any) -> list[str]:
+async def companies_waiting(connection: Connection) -> list[str]:
     """Companies with something in the queue."""
     rows = await connection.fetch("select distinct company_id from unchained order by 1")
     return [row[0] for row in rows]
@@ -74,13 +75,15 @@ select t.id, t.company_id, t.kind, k.key, k.number, r.digest, r.seal, r.at
 """
 
 
-async def waiting(connection: Any, companies: Sequence[str], most: int) -> list[Addition]:
+async def waiting(connection: Connection, companies: Sequence[str], most: int) -> list[Addition]:
     """What up to `most` statements added to these companies' history, in its order."""
     rows = await connection.fetch(_WAITING, most, list(companies))
     return [Addition(*row) for row in rows]
 
 
-async def link(connection: Any, links: Sequence[tuple[str, int, str, str, int, bytes]]) -> None:
+async def link(
+    connection: Connection, links: Sequence[tuple[str, int, str, str, int, bytes]]
+) -> None:
     """(company, place in its chain, kind, key, number, digest)s."""
     await connection.copy_records_to_table(
         "chain_link",
@@ -89,12 +92,12 @@ async def link(connection: Any, links: Sequence[tuple[str, int, str, str, int, b
     )
 
 
-async def take_out(connection: Any, queued: Sequence[int]) -> None:
+async def take_out(connection: Connection, queued: Sequence[int]) -> None:
     """These rows of the queue are done with."""
     await connection.execute("select chained($1)", list(queued))
 
 
-async def refuse(connection: Any, refused: Sequence[Addition]) -> None:
+async def refuse(connection: Connection, refused: Sequence[Addition]) -> None:
     """Keep on a list what gets no link because this program did not write it."""
     await connection.copy_records_to_table(
         "chain_refusal",
@@ -103,7 +106,7 @@ async def refuse(connection: Any, refused: Sequence[Addition]) -> None:
     )
 
 
-async def last_blocks(connection: Any, companies: Sequence[str] | None) -> dict[str, Block]:
+async def last_blocks(connection: Connection, companies: Sequence[str] | None) -> dict[str, Block]:
     """Each company's newest block; of all companies that have one for None."""
     rows = await connection.fetch(
         "select b.* from (select distinct id from unnest($1::text[]) w(id) where $1 is not null"
@@ -115,7 +118,7 @@ async def last_blocks(connection: Any, companies: Sequence[str] | None) -> dict[
     return {row["company_id"]: Block(**dict(row)) for row in rows}
 
 
-async def blocks_from(connection: Any, company_id: str, seq: int, most: int) -> list[Block]:
+async def blocks_from(connection: Connection, company_id: str, seq: int, most: int) -> list[Block]:
     """Blocks in order, beginning with number `seq`."""
     rows = await connection.fetch(
         "select * from chain_block where company_id = $1 and seq >= $2 order by seq limit $3",
@@ -126,7 +129,7 @@ async def blocks_from(connection: Any, company_id: str, seq: int, most: int) -> 
     return [Block(**dict(row)) for row in rows]
 
 
-async def not_begun_since_the_upgrade(connection: Any) -> datetime | None:
+async def not_begun_since_the_upgrade(connection: Connection) -> datetime | None:
     """When seals came into this database; None when a block was made since."""
     at: datetime | None = await connection.fetchval(
         "select m.applied_at from schema_migration m where m.number = $1 and not exists"
@@ -136,7 +139,7 @@ async def not_begun_since_the_upgrade(connection: Any) -> datetime | None:
     return at
 
 
-async def seal(connection: Any, blocks: Sequence[Block]) -> None:
+async def seal(connection: Connection, blocks: Sequence[Block]) -> None:
     await connection.executemany(
         "insert into chain_block (company_id, seq, first_link, last_link, at, root, hash)"
         " values ($1, $2, $3, $4, $5, $6, $7)",

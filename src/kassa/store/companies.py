@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from kassa.domain.principals import Company, Mode
+from kassa.store.connection import Connection, Row
 from kassa.store.resealing import resealed
 
 
@@ -28,7 +28,7 @@ _NUMBERS = 0x6E756D62  # one company at a time gets its number
 _COMPANY = "c.id, c.public_id, c.number, c.name, c.currency, c.business_id, c.mode, c.sandbox"
 
 
-def _company(row: Any) -> Company:
+def _company(row: Row) -> Company:
     return Company(
         id=row["id"],
         public_id=row["public_id"],
@@ -50,7 +50,7 @@ def of_served_side(company_id: str, live: str) -> str:
     )
 
 
-async def find_credential(connection: Any, lookup: str) -> Credential | None:
+async def find_credential(connection: Connection, lookup: str) -> Credential | None:
     row = await connection.fetchrow(
         "select k.lookup, k.company_id, k.business_id as key_business, k.kind, k.name as key_name,"
         f" k.secret_hash, k.public_keys, k.status, c.status as company_status, {_COMPANY}"
@@ -73,22 +73,22 @@ async def find_credential(connection: Any, lookup: str) -> Credential | None:
     )
 
 
-async def find_company(connection: Any, company_id: str) -> Company | None:
+async def find_company(connection: Connection, company_id: str) -> Company | None:
     row = await connection.fetchrow(f"select {_COMPANY} from company c where c.id = $1", company_id)
     return _company(row) if row else None
 
 
-async def find_company_by_number(connection: Any, number: int) -> Company | None:
+async def find_company_by_number(connection: Connection, number: int) -> Company | None:
     row = await connection.fetchrow(f"select {_COMPANY} from company c where c.number = $1", number)
     return _company(row) if row else None
 
 
-async def is_closed(connection: Any, company_id: str) -> bool:
+async def is_closed(connection: Connection, company_id: str) -> bool:
     status = await connection.fetchval("select status from company where id = $1", company_id)
     return bool(status == "closed")
 
 
-async def sides_of(connection: Any, public_id: str) -> list[Company]:
+async def sides_of(connection: Connection, public_id: str) -> list[Company]:
     """The sides of the company that callers know by that name; the older first."""
     rows = await connection.fetch(
         f"select {_COMPANY} from company c where c.public_id = $1 order by c.number", public_id
@@ -96,7 +96,7 @@ async def sides_of(connection: Any, public_id: str) -> list[Company]:
     return [_company(row) for row in rows]
 
 
-async def listed(connection: Any) -> list[tuple[Company, str]]:
+async def listed(connection: Connection) -> list[tuple[Company, str]]:
     """Every side of every company, with its status; the sides of one company together."""
     rows = await connection.fetch(
         f"select {_COMPANY}, c.status from company c"
@@ -105,7 +105,7 @@ async def listed(connection: Any) -> list[tuple[Company, str]]:
     return [(_company(row), row["status"]) for row in rows]
 
 
-async def add_company(connection: Any, company: Company) -> bool:
+async def add_company(connection: Connection, company: Company) -> bool:
     """Store it unless its id is known; says whether it was new."""
     async with resealed(connection, "company", "t.id = $1", company.id):
         done = await connection.fetchval(
@@ -124,7 +124,7 @@ async def add_company(connection: Any, company: Company) -> bool:
         return bool(done)
 
 
-async def set_sandbox(connection: Any, company_id: str, *, given: bool) -> bool:
+async def set_sandbox(connection: Connection, company_id: str, *, given: bool) -> bool:
     """Only a test side can be given it; False when there is no such test side."""
     async with resealed(connection, "company", "t.id = $1", company_id):
         done = await connection.fetchval(
@@ -135,14 +135,14 @@ async def set_sandbox(connection: Any, company_id: str, *, given: bool) -> bool:
         return bool(done)
 
 
-async def next_company_number(connection: Any) -> int:
+async def next_company_number(connection: Connection) -> int:
     """The next free number; callers hold the lock this takes until they commit."""
     await connection.execute("select pg_advisory_xact_lock($1)", _NUMBERS)
     number: int = await connection.fetchval("select coalesce(max(number), 0) + 1 from company")
     return number
 
 
-async def set_company_status(connection: Any, company_id: str, status: str) -> bool:
+async def set_company_status(connection: Connection, company_id: str, status: str) -> bool:
     async with resealed(connection, "company", "t.id = $1", company_id):
         done = await connection.fetchval(
             "update company set status = $2 where id = $1 returning true", company_id, status
@@ -151,7 +151,7 @@ async def set_company_status(connection: Any, company_id: str, status: str) -> b
 
 
 async def put_credential(
-    connection: Any,
+    connection: Connection,
     *,
     lookup: str,
     company: Company,
@@ -177,7 +177,7 @@ async def put_credential(
         )
 
 
-async def set_credential_status(connection: Any, lookup: str, status: str) -> bool:
+async def set_credential_status(connection: Connection, lookup: str, status: str) -> bool:
     async with resealed(connection, "credential", "t.lookup = $1", lookup):
         done = await connection.fetchval(
             "update credential set status = $2 where lookup = $1 returning true", lookup, status

@@ -2,14 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import asyncpg
 
 from kassa.domain.errors import AmbiguousCommit, ProviderUnavailable
 from kassa.store import server, trouble, wire
+from kassa.store.connection import Connection
 from kassa.store.pool import Pool
 from kassa.store.pulse import Pulse, Vitals
 from kassa.store.seals import Seals
@@ -115,8 +116,9 @@ class Database:
         """
         return await self._pulse.vitals(patience)
 
-    @asynccontextmanager
-    async def connection(self, *, long: bool = False, writes: bool = False) -> AsyncIterator[Any]:
+    def connection(
+        self, *, long: bool = False, writes: bool = False
+    ) -> AbstractAsyncContextManager[Connection]:
         """A connection for single statements, each its own transaction.
 
         `long`: nobody's request waits for them, and they have minutes. `writes`: what is lost on
@@ -124,6 +126,10 @@ class Database:
         Raises: ProviderUnavailable while the database cannot be reached, InProgress when rows
         stay locked by somebody else for too long, AmbiguousCommit.
         """
+        return self._using(long=long, writes=writes)
+
+    @asynccontextmanager
+    async def _using(self, *, long: bool, writes: bool = False) -> AsyncIterator[Wire]:
         pool = self._long if long else self._quick
         taken = await self._take(pool)
         try:
@@ -166,7 +172,9 @@ class Database:
             pool.give(taken)
 
     @asynccontextmanager
-    async def transaction(self, *, long: bool = False, hot: bool = False) -> AsyncIterator[Any]:
+    async def transaction(
+        self, *, long: bool = False, hot: bool = False
+    ) -> AsyncIterator[Connection]:
         """A read-committed transaction; it commits when the block ends without an exception.
 
         `hot`: others wait behind it, so it waits for no lock longer than half a second. The
@@ -174,7 +182,7 @@ class Database:
         canceled COMMIT would leave nobody knowing whether it happened.
         Raises: ProviderUnavailable (nothing happened), AmbiguousCommit (re-read by key first).
         """
-        async with self.connection(long=long) as taken:
+        async with self._using(long=long) as taken:
             await taken.begin("begin" if hot or long else _PATIENT)
             try:
                 yield taken
@@ -224,7 +232,7 @@ class Database:
         else:
             pool.give(taken)
 
-    def _aside(self, work: Any) -> None:
+    def _aside(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._behind.add(task)
         task.add_done_callback(self._behind.discard)

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import asyncpg
 
+from kassa.store.connection import Connection
 from kassa.store.modifications import Stuck
 from kassa.store.rows import whole
 
@@ -20,7 +20,7 @@ class Doubt:
     oldest_seconds: int
 
 
-async def doubts(connection: Any, call: timedelta) -> list[Doubt] | None:
+async def doubts(connection: Connection, call: timedelta) -> list[Doubt] | None:
     """Also what was sent longer than a `call` ago and is not decided: its process was killed, or
     the provider said that it is pending. Not what waits for its payer.
 
@@ -33,7 +33,7 @@ async def doubts(connection: Any, call: timedelta) -> list[Doubt] | None:
         return None
 
 
-async def _doubts(connection: Any, call: timedelta) -> list[Doubt]:
+async def _doubts(connection: Connection, call: timedelta) -> list[Doubt]:
     rows = await connection.fetch(
         "select connector, currency, sum(amount_minor),"
         " greatest(0, extract(epoch from now() - min(since)))::bigint from ("
@@ -54,7 +54,7 @@ async def _doubts(connection: Any, call: timedelta) -> list[Doubt]:
     return [Doubt(row[0], row[1], whole(row[2]), row[3]) for row in rows]
 
 
-async def long_undecided(connection: Any, for_: timedelta, limit: int) -> list[Stuck]:
+async def long_undecided(connection: Connection, for_: timedelta, limit: int) -> list[Stuck]:
     """What nobody has known for so long; not what waits for its payer, and not what has its break
     already."""
     rows = await connection.fetch(

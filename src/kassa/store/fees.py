@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from kassa.domain.fees import FeeKind, FeeRule
 from kassa.domain.ledger import PostingKind
 from kassa.domain.money import Money
+from kassa.store.connection import Connection, Row
 from kassa.store.resealing import resealed
 from kassa.store.rows import whole
 
@@ -18,11 +18,11 @@ _COLUMNS = (
 _FEE_KINDS = f"('{PostingKind.FEE}', '{PostingKind.FEE_ADJUSTMENT}')"
 
 
-def _read(row: Any) -> FeeRule:
+def _read(row: Row) -> FeeRule:
     return FeeRule(**{**dict(row), "kind": FeeKind(row["kind"])})
 
 
-async def add_rule(connection: Any, rule: FeeRule) -> None:
+async def add_rule(connection: Connection, rule: FeeRule) -> None:
     async with resealed(
         connection, "fee_rule", "t.company_id = $1 and t.id = $2", rule.company_id, rule.id
     ):
@@ -42,7 +42,7 @@ async def add_rule(connection: Any, rule: FeeRule) -> None:
         )
 
 
-async def rules(connection: Any, company_id: str) -> list[FeeRule]:
+async def rules(connection: Connection, company_id: str) -> list[FeeRule]:
     """In the order in which a person looks for one."""
     rows = await connection.fetch(
         f"select {_COLUMNS} from fee_rule where company_id = $1"
@@ -52,7 +52,7 @@ async def rules(connection: Any, company_id: str) -> list[FeeRule]:
     return [_read(row) for row in rows]
 
 
-async def lock_rule(connection: Any, company_id: str, rule_id: str) -> FeeRule | None:
+async def lock_rule(connection: Connection, company_id: str, rule_id: str) -> FeeRule | None:
     row = await connection.fetchrow(
         f"select {_COLUMNS} from fee_rule where company_id = $1 and id = $2 for update",
         company_id,
@@ -61,7 +61,7 @@ async def lock_rule(connection: Any, company_id: str, rule_id: str) -> FeeRule |
     return _read(row) if row else None
 
 
-async def end_rule(connection: Any, company_id: str, rule_id: str, at: datetime) -> None:
+async def end_rule(connection: Connection, company_id: str, rule_id: str, at: datetime) -> None:
     async with resealed(
         connection, "fee_rule", "t.company_id = $1 and t.id = $2", company_id, rule_id
     ):
@@ -74,7 +74,7 @@ async def end_rule(connection: Any, company_id: str, rule_id: str, at: datetime)
 
 
 async def booked(
-    connection: Any, keys: Sequence[tuple[str, str, str]]
+    connection: Connection, keys: Sequence[tuple[str, str, str]]
 ) -> dict[tuple[str, str, str], int]:
     """By (company, payment id, cause): the fee in the ledger, adjustments included, in minor
     units; as it counts against whoever bears it. Under the orders' locks."""
@@ -130,7 +130,7 @@ class Deviation:
         return self.actual - self.expected
 
 
-async def variances(connection: Any, company_id: str | None) -> list[Variance]:
+async def variances(connection: Connection, company_id: str | None) -> list[Variance]:
     rows = await connection.fetch(
         "select p.company_id, p.connector, coalesce(p.method, ''), p.currency,"
         " sum(p.expected_fee_minor), sum(p.fee_minor), count(*),"
@@ -154,7 +154,7 @@ async def variances(connection: Any, company_id: str | None) -> list[Variance]:
     ]
 
 
-async def deviations(connection: Any, company_id: str | None, limit: int) -> list[Deviation]:
+async def deviations(connection: Connection, company_id: str | None, limit: int) -> list[Deviation]:
     """The payments that are furthest off in each currency, worst first."""
     rows = await connection.fetch(
         "select * from (select p.company_id, p.id, p.connector, coalesce(p.method, '') as method,"

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from kassa.domain.ledger import Entry, Posting, PostingKind
 from kassa.domain.lifecycle import PaymentEvent, PaymentStatus, SettlementStatus
 from kassa.domain.money import EXPONENT, Money
 from kassa.domain.payments import TimelineEvent
+from kassa.store.connection import Connection
 
 _BY_ID = (
     "select id from payment where company_id = $1 and id = $2",
@@ -29,7 +29,7 @@ _BY_REFERENCE = (
 )
 
 
-async def payment_named(connection: Any, company_id: str, name: str) -> str | None:
+async def payment_named(connection: Connection, company_id: str, name: str) -> str | None:
     """The payment that `name` belongs to: its own id, its order's, or that of an attempt, capture,
     void, refund, dispute or posting of it, or a provider's reference."""
     for statement in (*_BY_ID, *_BY_REFERENCE):
@@ -39,7 +39,9 @@ async def payment_named(connection: Any, company_id: str, name: str) -> str | No
     return None
 
 
-async def events_of(connection: Any, company_id: str, payment_id: str) -> list[TimelineEvent]:
+async def events_of(
+    connection: Connection, company_id: str, payment_id: str
+) -> list[TimelineEvent]:
     rows = await connection.fetch(
         "select company_id, payment_id, seq, event, from_status, to_status, actor, evidence, at"
         " from payment_event where company_id = $1 and payment_id = $2 order by seq",
@@ -62,7 +64,7 @@ async def events_of(connection: Any, company_id: str, payment_id: str) -> list[T
     ]
 
 
-async def postings_of(connection: Any, company_id: str, payment_id: str) -> list[Posting]:
+async def postings_of(connection: Connection, company_id: str, payment_id: str) -> list[Posting]:
     rows = await connection.fetch(
         "select id, kind, currency, payment_id, cause, at from posting"
         " where company_id = $1 and payment_id = $2 and payment_id <> '' order by at, id",
@@ -102,7 +104,7 @@ class Sent:
     delivered_at: datetime | None
 
 
-async def notifications_of(connection: Any, company_id: str, payment_id: str) -> list[Sent]:
+async def notifications_of(connection: Connection, company_id: str, payment_id: str) -> list[Sent]:
     rows = await connection.fetch(
         "select id, event_type, version, kind, url, state, tries, last_status, last_error,"
         " created_at, delivered_at from announcement where company_id = $1 and payment_id = $2"
@@ -131,7 +133,7 @@ class SettledLine:
 
 
 async def settlement_lines_of(
-    connection: Any, company_id: str, payment_id: str
+    connection: Connection, company_id: str, payment_id: str
 ) -> list[SettledLine]:
     rows = await connection.fetch(
         "select s.id as settlement_id, s.number, s.connector, s.status, s.payout_reference,"
@@ -191,7 +193,7 @@ order by f.started_at, l.file_id, l.place
 
 
 async def reported_lines_of(
-    connection: Any, company_id: str, payment_id: str, posting_ids: Sequence[str]
+    connection: Connection, company_id: str, payment_id: str, posting_ids: Sequence[str]
 ) -> list[ReportedLine]:
     rows = await connection.fetch(_REPORTED, company_id, payment_id, posting_ids)
     found = []
@@ -225,7 +227,9 @@ class Discrepancy:
     resolved_at: datetime | None
 
 
-async def discrepancies_of(connection: Any, company_id: str, payment_id: str) -> list[Discrepancy]:
+async def discrepancies_of(
+    connection: Connection, company_id: str, payment_id: str
+) -> list[Discrepancy]:
     rows = await connection.fetch(
         "select id, class as kind, connector, currency, expected_minor, found_minor, details,"
         " owner, status, opened_at, resolution, resolved_by, resolved_at from report_break"
@@ -236,7 +240,7 @@ async def discrepancies_of(connection: Any, company_id: str, payment_id: str) ->
     return [Discrepancy(**dict(row)) for row in rows]
 
 
-async def stand_still(connection: Any) -> None:
+async def stand_still(connection: Connection) -> None:
     """Let this transaction see one moment only, change nothing, and wait for a slow reader."""
     await connection.execute(
         "set transaction isolation level repeatable read, read only;"
@@ -245,7 +249,7 @@ async def stand_still(connection: Any) -> None:
 
 
 async def legs_of(
-    connection: Any, company_id: str, posting_ids: Sequence[str]
+    connection: Connection, company_id: str, posting_ids: Sequence[str]
 ) -> dict[str, list[tuple[str, int]]]:
     """(account, minor) of each posting's entries. The ids are in the statement by themselves, so
     that a planner without statistics looks them up."""

@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from kassa.domain.lifecycle import SettlementStatus
+from kassa.store.connection import Connection
 from kassa.store.history import legs_of
 from kassa.store.rows import whole
 
@@ -44,7 +44,7 @@ group by e.account, e.currency order by e.currency, e.account
 
 
 async def balances(
-    connection: Any, company_id: str, span: Span, size: int
+    connection: Connection, company_id: str, span: Span, size: int
 ) -> AsyncIterator[list[Balance]]:
     """Every account that has entries before the span's end, `size` at a time."""
     statement = _BALANCES.replace("$2", "$2::timestamptz")
@@ -82,14 +82,14 @@ _IN_SPAN = (
 )
 
 
-async def count_postings(connection: Any, company_id: str, span: Span) -> int:
+async def count_postings(connection: Connection, company_id: str, span: Span) -> int:
     statement = f"select count(*) from posting where {_IN_SPAN}"
     count: int = await connection.fetchval(statement, company_id, span.start, span.end)
     return count
 
 
 async def journal(
-    connection: Any, company_id: str, span: Span, size: int
+    connection: Connection, company_id: str, span: Span, size: int
 ) -> AsyncIterator[list[Booked]]:
     """The postings of the span in the order of their ids, which grow with time."""
     after = ""
@@ -120,7 +120,9 @@ async def journal(
         ]
 
 
-async def _orders(connection: Any, company_id: str, payment_ids: Sequence[str]) -> dict[str, str]:
+async def _orders(
+    connection: Connection, company_id: str, payment_ids: Sequence[str]
+) -> dict[str, str]:
     rows = await connection.fetch(
         "select id, order_id from payment where company_id = $1 and id = any($2)",
         company_id,
@@ -151,7 +153,9 @@ class SettlementHead:
     paid_at: datetime | None
 
 
-async def settlement_named(connection: Any, company_id: str, name: str) -> SettlementHead | None:
+async def settlement_named(
+    connection: Connection, company_id: str, name: str
+) -> SettlementHead | None:
     """By its id, its number or the provider's reference of its payout."""
     row = await connection.fetchrow(
         "select id, number, connector, currency, status, payments_minor, refunds_minor,"
@@ -178,7 +182,7 @@ class StatementLine:
     amount_minor: int
 
 
-async def count_lines(connection: Any, company_id: str, settlement_id: str) -> int:
+async def count_lines(connection: Connection, company_id: str, settlement_id: str) -> int:
     count: int = await connection.fetchval(
         "select count(*) from settlement_line where company_id = $1 and settlement_id = $2",
         company_id,
@@ -188,7 +192,7 @@ async def count_lines(connection: Any, company_id: str, settlement_id: str) -> i
 
 
 async def statement_lines(
-    connection: Any, company_id: str, settlement_id: str, size: int
+    connection: Connection, company_id: str, settlement_id: str, size: int
 ) -> AsyncIterator[list[StatementLine]]:
     """The settlement's lines in the order of their postings' ids."""
     after = ("", 0)

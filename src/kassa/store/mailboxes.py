@@ -7,6 +7,7 @@ from typing import Any
 
 from kassa.domain.case import Announcement
 from kassa.store.companies import of_served_side
+from kassa.store.connection import Connection
 from kassa.store.cover import seal_of
 from kassa.store.seals import seals_of
 
@@ -84,7 +85,7 @@ returning t.company_id, t.id, t.payment_id, t.version, t.kind, t.url, t.event_ty
 """
 
 
-async def lease(connection: Any, lease_for: timedelta, places: Places) -> list[Leased]:
+async def lease(connection: Connection, lease_for: timedelta, places: Places) -> list[Leased]:
     """Take due announcements; one that nobody reports back on is due again after the lease.
 
     The companies take turns, those with the fewest under way first, so that ten thousand letters
@@ -128,7 +129,7 @@ async def lease(connection: Any, lease_for: timedelta, places: Places) -> list[L
 
 
 async def report(
-    connection: Any,
+    connection: Connection,
     leased: Leased,
     *,
     delivered: bool,
@@ -158,7 +159,7 @@ async def report(
     return bool(done)
 
 
-def _end(connection: Any, leased: Leased, state: str) -> bytes:
+def _end(connection: Connection, leased: Leased, state: str) -> bytes:
     """The seal of a letter that waits no longer."""
     about = leased.announcement
     row = {
@@ -200,7 +201,7 @@ _LATE = timedelta(hours=24)  # so long news waits for a charge that we do not kn
 
 
 async def keep_news(
-    connection: Any,
+    connection: Connection,
     key: NewsKey,
     *,
     headers: Mapping[str, str],
@@ -245,7 +246,7 @@ async def keep_news(
 
 
 async def lease_news(
-    connection: Any, accounts: Sequence[str], limit: int, lease_for: timedelta
+    connection: Connection, accounts: Sequence[str], limit: int, lease_for: timedelta
 ) -> list[KeptNews]:
     """Take news that is due to be applied; what nobody reports back on is due again after the
     lease. No other process gets the same meanwhile."""
@@ -268,7 +269,7 @@ async def lease_news(
     ]
 
 
-async def park_news(connection: Any, key: NewsKey, next_in: timedelta) -> None:
+async def park_news(connection: Connection, key: NewsKey, next_in: timedelta) -> None:
     """Its charge or refund is not known yet: try again then."""
     await connection.execute(
         "update provider_news set next_at = now() + $4 where company_id = $1 and account = $2"
@@ -278,7 +279,7 @@ async def park_news(connection: Any, key: NewsKey, next_in: timedelta) -> None:
     )
 
 
-async def give_up_news(connection: Any, key: NewsKey, result: str) -> None:
+async def give_up_news(connection: Connection, key: NewsKey, result: str) -> None:
     """Nobody looks for its charge any more, until it comes again."""
     await connection.execute(
         "update provider_news set next_at = null, result = $4 where company_id = $1"
@@ -289,7 +290,7 @@ async def give_up_news(connection: Any, key: NewsKey, result: str) -> None:
 
 
 async def applied(
-    connection: Any, keys: Sequence[NewsKey]
+    connection: Connection, keys: Sequence[NewsKey]
 ) -> tuple[set[NewsKey | None], set[NewsKey | None]]:
     """Those of them that have been applied; and those that somebody else has just now. The others
     are locked. Asked under the lock of what they tell about, so that none is applied twice."""
@@ -313,7 +314,7 @@ async def applied(
     }
 
 
-async def mark_applied(connection: Any, done: Sequence[tuple[NewsKey, str, str]]) -> None:
+async def mark_applied(connection: Connection, done: Sequence[tuple[NewsKey, str, str]]) -> None:
     """Each with the attempt or modification it was about, and the payment's status after it."""
     if not done:
         return

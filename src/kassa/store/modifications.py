@@ -9,6 +9,7 @@ from kassa.domain.fees import FeeKind, FeeRule
 from kassa.domain.modifications import Modification
 from kassa.domain.payments import OFFLINE
 from kassa.store.companies import of_served_side
+from kassa.store.connection import Connection
 from kassa.store.payments import LOOKED_AT
 from kassa.store.rows import (
     DISPUTE_COLUMNS,
@@ -21,7 +22,9 @@ from kassa.store.rows import (
 _ALL = f"select {columns('m', MODIFICATION_COLUMNS)} from modification m"
 
 
-async def by_id(connection: Any, company_id: str, modification_id: str) -> Modification | None:
+async def by_id(
+    connection: Connection, company_id: str, modification_id: str
+) -> Modification | None:
     row = await connection.fetchrow(
         f"{_ALL} where m.company_id = $1 and m.id = $2", company_id, modification_id
     )
@@ -29,7 +32,7 @@ async def by_id(connection: Any, company_id: str, modification_id: str) -> Modif
 
 
 async def by_request(
-    connection: Any, company_id: str, scope: str, request_id: str
+    connection: Connection, company_id: str, scope: str, request_id: str
 ) -> Modification | None:
     """By the caller's own id of it."""
     row = await connection.fetchrow(
@@ -42,7 +45,7 @@ async def by_request(
 
 
 async def of_payments(
-    connection: Any, company_id: str, payment_ids: Sequence[str]
+    connection: Connection, company_id: str, payment_ids: Sequence[str]
 ) -> list[Modification]:
     rows = await connection.fetch(
         f"{_ALL} where m.company_id = $1 and m.payment_id = any($2) order by m.id",
@@ -53,7 +56,7 @@ async def of_payments(
 
 
 async def due(
-    connection: Any, room: Mapping[str, int], limit: int, *, busy: Sequence[str] = ()
+    connection: Connection, room: Mapping[str, int], limit: int, *, busy: Sequence[str] = ()
 ) -> list[Modification]:
     """What should be sent, or asked about, now.
 
@@ -82,7 +85,7 @@ async def due(
 
 
 async def to_release(
-    connection: Any,
+    connection: Connection,
     within: Any,
     limit: int,
     *,
@@ -106,7 +109,7 @@ async def to_release(
 
 
 async def with_surplus(
-    connection: Any, limit: int, *, resting: Sequence[str] = (), live: bool = True
+    connection: Connection, limit: int, *, resting: Sequence[str] = (), live: bool = True
 ) -> list[tuple[str, str]]:
     """(company, payment id)s that hold money to be given back which nothing is giving back, the
     `resting` left out. `live`: also of live sides."""
@@ -139,7 +142,7 @@ class Stuck:
     cause: str = ""
 
 
-async def stuck(connection: Any, most_tries: int, limit: int) -> list[Stuck]:
+async def stuck(connection: Connection, most_tries: int, limit: int) -> list[Stuck]:
     """What left twice, and surplus at the counter or refused `most_tries` times; not what has
     its break already."""
     rows = await connection.fetch(
@@ -166,7 +169,7 @@ async def stuck(connection: Any, most_tries: int, limit: int) -> list[Stuck]:
 
 
 async def disputes(
-    connection: Any, company_id: str, *, only_open: bool, limit: int
+    connection: Connection, company_id: str, *, only_open: bool, limit: int
 ) -> list[Dispute]:
     """The company's disputes, the nearest deadline first."""
     rows = await connection.fetch(
@@ -180,7 +183,7 @@ async def disputes(
     return [read_dispute(row) for row in rows]
 
 
-async def fee_rules(connection: Any, companies: Sequence[str]) -> list[FeeRule]:
+async def fee_rules(connection: Connection, companies: Sequence[str]) -> list[FeeRule]:
     rows = await connection.fetch(
         "select id, company_id, kind, connector, method, currency, rate_ppm, fixed_minor,"
         " valid_from, valid_until from fee_rule where company_id = any($1) order by id",

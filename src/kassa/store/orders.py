@@ -7,6 +7,7 @@ from kassa.domain.orders import Order
 from kassa.domain.payments import Payment
 from kassa.store.canon import event_digest
 from kassa.store.companies import of_served_side
+from kassa.store.connection import Connection, Row
 from kassa.store.cover import with_seals
 from kassa.store.rows import (
     ORDER_COLUMNS,
@@ -55,7 +56,7 @@ select company_id, id from made_order
 
 
 async def insert(
-    connection: Any, rows: Sequence[tuple[Order, Payment, str]]
+    connection: Connection, rows: Sequence[tuple[Order, Payment, str]]
 ) -> set[tuple[str, str]]:
     """Store (order, payment, actor) triples; returns the (company, order id)s that were new."""
     made = await connection.fetch(
@@ -104,14 +105,14 @@ _JOIN = "payment p join orders o on o.company_id = p.company_id and o.id = p.ord
 _WIDTH = len(PAYMENT_COLUMNS)
 
 
-def read_view(row: Any) -> tuple[Payment, Order]:
+def read_view(row: Row) -> tuple[Payment, Order]:
     """A row of payment columns followed by order columns."""
     order = read_order(row[_WIDTH:])
     return read_payment(row[:_WIDTH], order), order
 
 
 async def by_payment(
-    connection: Any, keys: Sequence[tuple[str, str]]
+    connection: Connection, keys: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str], tuple[Payment, Order]]:
     """(company, payment id)s to payment and order; unknown keys are simply missing."""
     rows = await connection.fetch(
@@ -125,7 +126,7 @@ async def by_payment(
 
 
 async def by_order(
-    connection: Any, keys: Sequence[tuple[str, str]]
+    connection: Connection, keys: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str], list[tuple[Payment, Order]]]:
     """(company, order id)s to their payments, oldest first."""
     rows = await connection.fetch(
@@ -143,7 +144,7 @@ async def by_order(
 
 
 async def by_request(
-    connection: Any, keys: Sequence[tuple[str, str, str]]
+    connection: Connection, keys: Sequence[tuple[str, str, str]]
 ) -> dict[tuple[str, str, str], tuple[Payment, Order]]:
     """(company, scope, request id)s to the first payment made under each."""
     rows = await connection.fetch(
@@ -162,7 +163,9 @@ async def by_request(
     return found
 
 
-async def by_number(connection: Any, company_id: str, number: int) -> tuple[Payment, Order] | None:
+async def by_number(
+    connection: Connection, company_id: str, number: int
+) -> tuple[Payment, Order] | None:
     row = await connection.fetchrow(
         f"select {_VIEW} from {_JOIN} where p.company_id = $1 and p.number = $2",
         company_id,
@@ -171,7 +174,7 @@ async def by_number(connection: Any, company_id: str, number: int) -> tuple[Paym
     return read_view(row) if row else None
 
 
-async def by_session(connection: Any, company_id: str, token: str) -> Order | None:
+async def by_session(connection: Connection, company_id: str, token: str) -> Order | None:
     row = await connection.fetchrow(
         f"select {_ORDER} from orders where company_id = $1 and session_token = $2",
         company_id,
@@ -181,7 +184,12 @@ async def by_session(connection: Any, company_id: str, token: str) -> Order | No
 
 
 async def page(
-    connection: Any, company_id: str, order_ids: Sequence[str], *, before: str | None, limit: int
+    connection: Connection,
+    company_id: str,
+    order_ids: Sequence[str],
+    *,
+    before: str | None,
+    limit: int,
 ) -> list[tuple[Payment, Order]]:
     """The company's payments, newest id first, older than `before`; of `order_ids` when given."""
     conditions = ["p.company_id = $1", "o.company_id = $1"]
@@ -200,7 +208,7 @@ async def page(
 
 
 async def due(
-    connection: Any, limit: int, *, resting: Sequence[str] = (), live: bool = True
+    connection: Connection, limit: int, *, resting: Sequence[str] = (), live: bool = True
 ) -> list[tuple[str, str]]:
     """(company, order id)s whose time has run out by the database's clock, the `resting` left out.
     `live`: also of live sides.

@@ -1,8 +1,7 @@
 """The payees that a company has registered."""
 
-from typing import Any
-
 from kassa.domain.payees import Payee
+from kassa.store.connection import Connection, Row
 from kassa.store.resealing import resealed
 
 _COLUMNS = (
@@ -10,7 +9,7 @@ _COLUMNS = (
 )
 
 
-def _payee(row: Any) -> Payee:
+def _payee(row: Row) -> Payee:
     return Payee(
         company_id=row[0],
         id=row[1],
@@ -23,7 +22,7 @@ def _payee(row: Any) -> Payee:
     )
 
 
-async def put(connection: Any, payee: Payee, account_hash: bytes) -> str:
+async def put(connection: Connection, payee: Payee, account_hash: bytes) -> str:
     """Register it, or give the payee of that account number new particulars; returns its id."""
     async with resealed(
         connection,
@@ -50,7 +49,9 @@ async def put(connection: Any, payee: Payee, account_hash: bytes) -> str:
         return kept
 
 
-async def find(connection: Any, company_id: str, account_hash: bytes) -> tuple[Payee | None, bool]:
+async def find(
+    connection: Connection, company_id: str, account_hash: bytes
+) -> tuple[Payee | None, bool]:
     """The payee of that account number, and whether the company has registered any at all."""
     row = await connection.fetchrow(
         f"select {_COLUMNS} from payee where company_id = $1 and account_hash = $2",
@@ -65,14 +66,14 @@ async def find(connection: Any, company_id: str, account_hash: bytes) -> tuple[P
     return None, bool(some)
 
 
-async def listed(connection: Any, company_id: str) -> list[Payee]:
+async def listed(connection: Connection, company_id: str) -> list[Payee]:
     rows = await connection.fetch(
         f"select {_COLUMNS} from payee where company_id = $1 order by created_at, id", company_id
     )
     return [_payee(row) for row in rows]
 
 
-async def set_status(connection: Any, company_id: str, payee_id: str, status: str) -> bool:
+async def set_status(connection: Connection, company_id: str, payee_id: str, status: str) -> bool:
     async with resealed(
         connection, "payee", "t.company_id = $1 and t.id = $2", company_id, payee_id
     ):

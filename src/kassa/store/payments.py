@@ -11,6 +11,7 @@ from kassa.domain.modifications import Modification
 from kassa.domain.orders import Order
 from kassa.domain.payments import Attempt, Payment, TimelineEvent
 from kassa.store.canon import event_digest, posting_digest
+from kassa.store.connection import Connection
 from kassa.store.cover import COVERS, with_seals
 from kassa.store.orders import read_view
 from kassa.store.rows import (
@@ -35,7 +36,7 @@ from kassa.store.seals import Seals, as_json, seals_of
 Keys = Sequence[tuple[str, str]]
 
 
-async def lock(connection: Any, keys: Keys) -> datetime:
+async def lock(connection: Connection, keys: Keys) -> datetime:
     """Lock the orders of these (company, payment id)s, in one order everywhere; gives the time.
 
     An order's lock guards all of its payments, so nothing else needs locking.
@@ -52,7 +53,7 @@ async def lock(connection: Any, keys: Keys) -> datetime:
     return await clock(connection)
 
 
-async def try_lock(connection: Any, keys: Keys) -> tuple[datetime, set[tuple[str, str]]]:
+async def try_lock(connection: Connection, keys: Keys) -> tuple[datetime, set[tuple[str, str]]]:
     """As `lock`, but waits for nobody: gives the (company, order id)s that were to be had."""
     rows = await connection.fetch(
         "with wanted as materialized (select distinct p.company_id, p.order_id from payment p"
@@ -68,14 +69,14 @@ async def try_lock(connection: Any, keys: Keys) -> tuple[datetime, set[tuple[str
     return max(row[0] for row in rows), {(row[1], row[2]) for row in rows if row[2] is not None}
 
 
-async def clock(connection: Any) -> datetime:
+async def clock(connection: Connection) -> datetime:
     """The database's time, which is the one that counts."""
     now: datetime = await connection.fetchval("select statement_timestamp()")
     return now
 
 
 async def read_locked(
-    connection: Any, keys: Keys
+    connection: Connection, keys: Keys
 ) -> dict[tuple[str, str], tuple[Payment, Order, bool, bool]]:
     """Payment, order, whether another payment of that order holds its money, and whether the
     company is closed."""
@@ -93,7 +94,7 @@ async def read_locked(
     return {(row[0], row[1]): (*read_view(row), row[-2], row[-1]) for row in rows}
 
 
-async def attempts_of(connection: Any, keys: Keys) -> list[Attempt]:
+async def attempts_of(connection: Connection, keys: Keys) -> list[Attempt]:
     """All attempts of these (company, payment id)s, oldest first."""
     rows = await connection.fetch(
         f"select {columns('a', ATTEMPT_COLUMNS)} from attempt a"
@@ -106,7 +107,7 @@ async def attempts_of(connection: Any, keys: Keys) -> list[Attempt]:
     return [read_attempt(row) for row in rows]
 
 
-async def modifications_of(connection: Any, keys: Keys) -> list[Modification]:
+async def modifications_of(connection: Connection, keys: Keys) -> list[Modification]:
     """All modifications of these (company, payment id)s, oldest first."""
     rows = await connection.fetch(
         f"select {columns('m', MODIFICATION_COLUMNS)} from modification m"
@@ -119,7 +120,7 @@ async def modifications_of(connection: Any, keys: Keys) -> list[Modification]:
     return [read_modification(row) for row in rows]
 
 
-async def disputes_of(connection: Any, keys: Keys) -> list[Dispute]:
+async def disputes_of(connection: Connection, keys: Keys) -> list[Dispute]:
     """All disputes of these (company, payment id)s, oldest first."""
     rows = await connection.fetch(
         f"select {columns('d', DISPUTE_COLUMNS)} from dispute d"
@@ -132,7 +133,7 @@ async def disputes_of(connection: Any, keys: Keys) -> list[Dispute]:
     return [read_dispute(row) for row in rows]
 
 
-async def find_attempt(connection: Any, company_id: str, attempt_id: str) -> Attempt | None:
+async def find_attempt(connection: Connection, company_id: str, attempt_id: str) -> Attempt | None:
     row = await connection.fetchrow(
         f"select {', '.join(ATTEMPT_COLUMNS)} from attempt where company_id = $1 and id = $2",
         company_id,
@@ -202,7 +203,7 @@ _INSERT_ANNOUNCEMENT = (
 )
 
 
-async def save(connection: Any, cases: Sequence[Case], known: set[str]) -> None:
+async def save(connection: Connection, cases: Sequence[Case], known: set[str]) -> None:
     """Write everything these cases gathered. `known`: ids of attempts, modifications and
     disputes that are rows already."""
     changed = [
@@ -251,7 +252,7 @@ async def save(connection: Any, cases: Sequence[Case], known: set[str]) -> None:
         await add_announcements(connection, rows)
 
 
-async def add_announcements(connection: Any, rows: list[dict[str, Any]]) -> None:
+async def add_announcements(connection: Connection, rows: list[dict[str, Any]]) -> None:
     """News of which a merchant is to hear, by the names of the columns."""
     sealed = with_seals(seals_of(connection), "announcement", rows, "birth")
     await connection.execute(_INSERT_ANNOUNCEMENT, json_rows(sealed))
@@ -270,7 +271,9 @@ def _sealed_rows(
     return with_seals(seals, home, old), with_seals(seals, home, new)
 
 
-async def _save_modifications(connection: Any, cases: Sequence[Case], known: set[str]) -> None:
+async def _save_modifications(
+    connection: Connection, cases: Sequence[Case], known: set[str]
+) -> None:
     """The ended ones before the new ones: one claim of a payment may be open at a time."""
     items = [item for case in cases for item in case.touched_modifications.values()]
     if items:
@@ -290,7 +293,9 @@ async def _save_modifications(connection: Any, cases: Sequence[Case], known: set
             await connection.execute(_INSERT_DISPUTE, json_rows(new))
 
 
-async def _update_rows(connection: Any, statement: str, rows: Sequence[dict[str, Any]]) -> None:
+async def _update_rows(
+    connection: Connection, statement: str, rows: Sequence[dict[str, Any]]
+) -> None:
     companies = sorted({row["company_id"] for row in rows})
     await connection.execute(statement, json_rows(rows), companies, [row["id"] for row in rows])
 
@@ -328,7 +333,7 @@ def _digest(event: TimelineEvent) -> bytes:
     )
 
 
-async def insert_postings(connection: Any, postings: Sequence[Any]) -> None:
+async def insert_postings(connection: Connection, postings: Sequence[Any]) -> None:
     """Write ledger postings with their entries; they are never touched again."""
     if not postings:
         return
@@ -367,7 +372,7 @@ LOOKED_AT = 20_000
 
 
 async def to_query(
-    connection: Any, room: Mapping[str, int], limit: int, *, busy: Sequence[str] = ()
+    connection: Connection, room: Mapping[str, int], limit: int, *, busy: Sequence[str] = ()
 ) -> list[tuple[str, str, str]]:
     """(company, payment id, account)s with an attempt that should be asked about now.
 
@@ -397,7 +402,7 @@ async def to_query(
 
 
 async def attempt_of_reference(
-    connection: Any, company_id: str, account: str, reference: str
+    connection: Connection, company_id: str, account: str, reference: str
 ) -> Attempt | None:
     """The newest attempt that the account's provider knows by its own reference.
 
@@ -414,12 +419,14 @@ async def attempt_of_reference(
     return read_attempt(row) if row else None
 
 
-async def next_number(connection: Any, company_id: str, name: str) -> int:
+async def next_number(connection: Connection, company_id: str, name: str) -> int:
     """The company's next small integer under `name`; the row lock hands each out once."""
     return (await last_numbers(connection, {company_id: 1}, name))[company_id]
 
 
-async def last_numbers(connection: Any, wanted: Mapping[str, int], name: str) -> dict[str, int]:
+async def last_numbers(
+    connection: Connection, wanted: Mapping[str, int], name: str
+) -> dict[str, int]:
     """Hand out so many small integers to each company; gives the last of each one's."""
     rows = await connection.fetch(
         "insert into counter as t (company_id, name, value)"

@@ -1,11 +1,10 @@
 """Provider accounts and the keys their secrets are sealed with."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from kassa.domain.principals import Mode
 from kassa.domain.providers import AccountStatus, ProviderAccount
+from kassa.store.connection import Connection, Row
 from kassa.store.resealing import resealed
 
 _COLUMNS = (
@@ -33,7 +32,7 @@ class WrappedKey:
     wrapped: bytes
 
 
-async def newest_version(connection: Any) -> int:
+async def newest_version(connection: Connection) -> int:
     """Grows whenever an account is added or changed; 0 while there is none."""
     newest: int = await connection.fetchval(
         "select coalesce(max(version), 0) from provider_account"
@@ -41,7 +40,7 @@ async def newest_version(connection: Any) -> int:
     return newest
 
 
-async def all_accounts(connection: Any) -> list[Stored]:
+async def all_accounts(connection: Connection) -> list[Stored]:
     """Every account of the installation: they are few, and each process knows them all."""
     rows = await connection.fetch(
         f"select {_COLUMNS} from provider_account order by company_id, created_at, name"
@@ -49,7 +48,7 @@ async def all_accounts(connection: Any) -> list[Stored]:
     return [_stored(row) for row in rows]
 
 
-async def find_account(connection: Any, name: str) -> Stored | None:
+async def find_account(connection: Connection, name: str) -> Stored | None:
     row = await connection.fetchrow(
         f"select {_COLUMNS} from provider_account where name = $1", name
     )
@@ -57,7 +56,7 @@ async def find_account(connection: Any, name: str) -> Stored | None:
 
 
 async def put_account(
-    connection: Any, account: ProviderAccount, *, sealed: bytes, key_version: int
+    connection: Connection, account: ProviderAccount, *, sealed: bytes, key_version: int
 ) -> bool:
     """Store it, or replace its settings; False when the name is another company's, or stands for
     another connector or mode."""
@@ -85,7 +84,9 @@ async def put_account(
         return bool(done)
 
 
-async def set_status(connection: Any, company_id: str, name: str, status: AccountStatus) -> bool:
+async def set_status(
+    connection: Connection, company_id: str, name: str, status: AccountStatus
+) -> bool:
     async with resealed(connection, "provider_account", "t.name = $1", name):
         done = await connection.fetchval(
             "update provider_account set status = $3, updated_at = now(),"
@@ -98,7 +99,7 @@ async def set_status(connection: Any, company_id: str, name: str, status: Accoun
         return bool(done)
 
 
-async def keys_of(connection: Any, company_ids: list[str]) -> list[WrappedKey]:
+async def keys_of(connection: Connection, company_ids: list[str]) -> list[WrappedKey]:
     rows = await connection.fetch(
         "select company_id, version, wrapped_by, wrapped from company_key"
         " where company_id = any($1) order by company_id, version",
@@ -107,7 +108,7 @@ async def keys_of(connection: Any, company_ids: list[str]) -> list[WrappedKey]:
     return [WrappedKey(*row) for row in rows]
 
 
-async def all_keys(connection: Any) -> list[WrappedKey]:
+async def all_keys(connection: Connection) -> list[WrappedKey]:
     rows = await connection.fetch(
         "select company_id, version, wrapped_by, wrapped from company_key"
         " order by company_id, version"
@@ -115,7 +116,7 @@ async def all_keys(connection: Any) -> list[WrappedKey]:
     return [WrappedKey(*row) for row in rows]
 
 
-async def add_key(connection: Any, key: WrappedKey) -> bool:
+async def add_key(connection: Connection, key: WrappedKey) -> bool:
     """False when somebody else has made that version at the same moment."""
     async with resealed(
         connection,
@@ -135,7 +136,7 @@ async def add_key(connection: Any, key: WrappedKey) -> bool:
         return bool(done)
 
 
-async def rewrap_key(connection: Any, key: WrappedKey) -> None:
+async def rewrap_key(connection: Connection, key: WrappedKey) -> None:
     async with resealed(
         connection,
         "company_key",
@@ -153,7 +154,7 @@ async def rewrap_key(connection: Any, key: WrappedKey) -> None:
         )
 
 
-def _stored(row: Mapping[Any, Any]) -> Stored:
+def _stored(row: Row) -> Stored:
     account = ProviderAccount(
         company_id=row["company_id"],
         name=row["name"],

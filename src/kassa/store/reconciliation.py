@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from operator import attrgetter
-from typing import Any
 
 from kassa.domain.ledger import Posting, PostingKind
 from kassa.domain.lifecycle import PaymentStatus
@@ -13,6 +12,7 @@ from kassa.domain.money import Money
 from kassa.domain.reports import LineKind, ReportLine
 from kassa.domain.settling import Holding, Step
 from kassa.store.canon import event_digest
+from kassa.store.connection import Connection, sole_row
 from kassa.store.payments import add_announcements, insert_postings
 from kassa.store.resealing import resealed
 from kassa.store.seals import seals_of
@@ -40,7 +40,7 @@ _FILE = (
 
 
 async def find_file(
-    connection: Any, company_id: str, connector: str, sha256: str
+    connection: Connection, company_id: str, connector: str, sha256: str
 ) -> ReportFile | None:
     row = await connection.fetchrow(
         f"select {_FILE} from report_file where company_id = $1 and connector = $2 and sha256 = $3",
@@ -51,7 +51,7 @@ async def find_file(
     return ReportFile(**row) if row else None
 
 
-async def add_file(connection: Any, file: ReportFile, sha256: str, actor: str) -> None:
+async def add_file(connection: Connection, file: ReportFile, sha256: str, actor: str) -> None:
     """Unless its content is there already."""
     async with resealed(
         connection, "report_file", "t.company_id = $1 and t.id = $2", file.company_id, file.id
@@ -69,9 +69,10 @@ async def add_file(connection: Any, file: ReportFile, sha256: str, actor: str) -
         )
 
 
-async def lock_file(connection: Any, company_id: str, file_id: str) -> ReportFile:
+async def lock_file(connection: Connection, company_id: str, file_id: str) -> ReportFile:
     """The file as it is now; whoever imports it as well waits until this transaction ends."""
-    row = await connection.fetchrow(
+    row = await sole_row(
+        connection,
         f"select {_FILE} from report_file where company_id = $1 and id = $2 for update",
         company_id,
         file_id,
@@ -79,7 +80,7 @@ async def lock_file(connection: Any, company_id: str, file_id: str) -> ReportFil
     return ReportFile(**row)
 
 
-async def save_file(connection: Any, file: ReportFile) -> None:
+async def save_file(connection: Connection, file: ReportFile) -> None:
     async with resealed(
         connection, "report_file", "t.company_id = $1 and t.id = $2", file.company_id, file.id
     ):
@@ -124,7 +125,7 @@ _OF_PAYMENTS = f"{_MODIFICATION} m.payment_id = any($2) union all {_DISPUTE} d.p
 
 
 async def look_up(
-    connection: Any, company_id: str, references: Sequence[tuple[str, str]]
+    connection: Connection, company_id: str, references: Sequence[tuple[str, str]]
 ) -> Directory:
     """What these (our, the provider's) references name, of this company alone.
 
@@ -162,7 +163,7 @@ async def look_up(
 
 
 async def look_beside(
-    connection: Any, company_id: str, directory: Directory, payment_ids: Sequence[str]
+    connection: Connection, company_id: str, directory: Directory, payment_ids: Sequence[str]
 ) -> None:
     """Add what else was done to these payments: their modifications and disputes."""
     for row in await connection.fetch(_OF_PAYMENTS, company_id, list(payment_ids)):
@@ -171,7 +172,7 @@ async def look_beside(
 
 
 async def holdings(
-    connection: Any, company_id: str, payment_ids: Sequence[str]
+    connection: Connection, company_id: str, payment_ids: Sequence[str]
 ) -> tuple[dict[str, Holding], list[str]]:
     """By id; and those of them that something was done to afterwards."""
     rows = await connection.fetch(
@@ -197,7 +198,7 @@ _FEES = (PostingKind.FEE.value, PostingKind.FEE_ADJUSTMENT.value)
 
 
 async def movements(
-    connection: Any, company_id: str, connector: str, causes: Iterable[str]
+    connection: Connection, company_id: str, connector: str, causes: Iterable[str]
 ) -> dict[str, list[Movement]]:
     """What is booked at that account for these causes, oldest first, with its fees."""
     rows = await connection.fetch(
@@ -236,7 +237,7 @@ async def movements(
 
 
 async def waiting_parts(
-    connection: Any, company_id: str, file_id: str, causes: Sequence[str]
+    connection: Connection, company_id: str, file_id: str, causes: Sequence[str]
 ) -> dict[str, list[Part]]:
     """Lines of the file that wait for others, by their key, for these movements' causes."""
     rows = await connection.fetch(
@@ -311,7 +312,7 @@ _line_values = attrgetter(*_LINE_COLUMNS)
 
 
 async def insert_lines(
-    connection: Any, company_id: str, file_id: str, rows: Sequence[LineRow]
+    connection: Connection, company_id: str, file_id: str, rows: Sequence[LineRow]
 ) -> None:
     await connection.copy_records_to_table(
         "report_line",
@@ -321,7 +322,7 @@ async def insert_lines(
 
 
 async def mark_lines(
-    connection: Any, company_id: str, file_id: str, places: Sequence[int], state: str
+    connection: Connection, company_id: str, file_id: str, places: Sequence[int], state: str
 ) -> None:
     """Lines that waited, or were breaks, and now are something else."""
     await connection.execute(
@@ -342,7 +343,7 @@ _LINES = (
 
 
 async def waiting_lines(
-    connection: Any, company_id: str, file_id: str, limit: int
+    connection: Connection, company_id: str, file_id: str, limit: int
 ) -> list[LineRow]:
     """Lines of the file that wait for others, in its order."""
     rows = await connection.fetch(
@@ -352,7 +353,7 @@ async def waiting_lines(
 
 
 async def lines_at(
-    connection: Any, company_id: str, file_id: str, places: Sequence[int]
+    connection: Connection, company_id: str, file_id: str, places: Sequence[int]
 ) -> list[LineRow]:
     """These lines of the file, in its order."""
     rows = await connection.fetch(
@@ -362,7 +363,7 @@ async def lines_at(
 
 
 async def insert_matches(
-    connection: Any, company_id: str, file_id: str, matches: Sequence[tuple[str, int]]
+    connection: Connection, company_id: str, file_id: str, matches: Sequence[tuple[str, int]]
 ) -> None:
     """(posting, place of the line that reports it)s."""
     await connection.copy_records_to_table(
@@ -372,7 +373,9 @@ async def insert_matches(
     )
 
 
-async def insert_breaks(connection: Any, company_id: str, rows: Sequence[BreakRow]) -> list[str]:
+async def insert_breaks(
+    connection: Connection, company_id: str, rows: Sequence[BreakRow]
+) -> list[str]:
     """Open them; gives the ids of those that were not known."""
     async with resealed(
         connection, "report_break", _OF_THESE, company_id, [row.id for row in rows]
@@ -406,7 +409,7 @@ _EVENT_COLUMNS = (
 
 
 async def _save_holdings(
-    connection: Any, company_id: str, changed: Sequence[Holding], at: datetime
+    connection: Connection, company_id: str, changed: Sequence[Holding], at: datetime
 ) -> None:
     await connection.execute(
         "update payment as t set status = w.status, settled_minor = w.settled,"
@@ -429,7 +432,7 @@ _OF_THESE = "t.company_id = $1 and t.id = any($2)"
 
 
 async def save_steps(
-    connection: Any,
+    connection: Connection,
     company_id: str,
     changed: Sequence[Holding],
     steps: Sequence[Step],
@@ -466,7 +469,7 @@ async def save_steps(
 
 
 async def insert_announcements(
-    connection: Any,
+    connection: Connection,
     company_id: str,
     news: Sequence[tuple[str, Holding, int]],
     *,

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from kassa.store.connection import Connection
 from kassa.store.cover import COVERS, digest_sql, is_genuine, seal_for, sealed_digest_sql
 from kassa.store.seals import Seals, seals_of
 
 
 @asynccontextmanager
-async def resealed(connection: Any, home: str, where: str, *values: Any) -> AsyncIterator[None]:
+async def resealed(
+    connection: Connection, home: str, where: str, *values: Any
+) -> AsyncIterator[None]:
     """Seal these rows of `home`, called `t`, anew after the block has changed or added some.
 
     In the caller's transaction, with the newest version of the seal. A row whose seal was not
@@ -35,7 +38,7 @@ async def resealed(connection: Any, home: str, where: str, *values: Any) -> Asyn
 
 
 async def seal_again(
-    connection: Any, home: str, where: str, *values: Any, broken: Collection[str] = ()
+    connection: Connection, home: str, where: str, *values: Any, broken: Collection[str] = ()
 ) -> None:
     """Seal these rows of `home`, called `t`, as they are now; not the `broken` ones."""
     name = ", ".join(f"t.{one}" for one in COVERS[home].key)
@@ -48,7 +51,9 @@ async def seal_again(
     await _write(connection, home, "seal", good)
 
 
-async def _write(connection: Any, home: str, part: str, rows: Sequence[tuple[Any, bytes]]) -> None:
+async def _write(
+    connection: Connection, home: str, part: str, rows: Sequence[tuple[Any, bytes]]
+) -> None:
     if not rows:
         return
     seals = seals_of(connection)
@@ -60,7 +65,7 @@ async def _write(connection: Any, home: str, part: str, rows: Sequence[tuple[Any
     )
 
 
-async def seal_unsealed(connection: Any, home: str, part: str, limit: int) -> int:
+async def seal_unsealed(connection: Connection, home: str, part: str, limit: int) -> int:
     """Seal up to so many rows that are from before the seals, as they are found."""
     cover = COVERS[home]
     exempt = cover.unborn if part == "birth" else cover.unsealed
@@ -91,7 +96,7 @@ _WORDS = {
 
 
 async def falsified(
-    connection: Any,
+    connection: Connection,
     seals: Seals,
     home: str,
     company_id: str | None,
@@ -108,7 +113,7 @@ async def falsified(
 
 
 async def _wrong(
-    connection: Any,
+    connection: Connection,
     seals: Seals,
     home: str,
     part: str,

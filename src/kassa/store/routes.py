@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from kassa.store.connection import Connection
 from kassa.store.cover import seal_of
 from kassa.store.seals import seals_of
 
 _NEWEST = 2_000  # attempts that are counted at most
 
 
-async def newest_rules(connection: Any, company_id: str) -> tuple[int, list[Any]]:
+async def newest_rules(connection: Connection, company_id: str) -> tuple[int, list[Any]]:
     """The version in force and its rules; 0 and none where nobody has set any."""
     row = await connection.fetchrow(
         "select version, rules from route_rules where company_id = $1"
@@ -20,7 +21,9 @@ async def newest_rules(connection: Any, company_id: str) -> tuple[int, list[Any]
     return (row["version"], row["rules"]) if row else (0, [])
 
 
-async def add_rules(connection: Any, company_id: str, rules: list[Any], *, actor: str) -> int:
+async def add_rules(
+    connection: Connection, company_id: str, rules: list[Any], *, actor: str
+) -> int:
     """Store the next version; returns its number."""
     await connection.execute("select from company where id = $1 for no key update", company_id)
     version: int = await connection.fetchval(
@@ -36,7 +39,9 @@ async def add_rules(connection: Any, company_id: str, rules: list[Any], *, actor
     return version
 
 
-async def all_rules(connection: Any, company_id: str) -> list[tuple[int, list[Any], str, datetime]]:
+async def all_rules(
+    connection: Connection, company_id: str
+) -> list[tuple[int, list[Any], str, datetime]]:
     """Every version, the newest first: number, rules, who set it, when."""
     rows = await connection.fetch(
         "select version, rules, actor, created_at from route_rules where company_id = $1"
@@ -47,7 +52,7 @@ async def all_rules(connection: Any, company_id: str) -> list[tuple[int, list[An
 
 
 async def lately(
-    connection: Any, company_id: str, since: timedelta
+    connection: Connection, company_id: str, since: timedelta
 ) -> Mapping[str, tuple[int, int]]:
     """By provider account: how many of the newest attempts succeeded, of how many."""
     rows = await connection.fetch(

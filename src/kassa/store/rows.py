@@ -20,6 +20,7 @@ from kassa.domain.modifications import Modification
 from kassa.domain.money import Money
 from kassa.domain.orders import Customer, Module, Order
 from kassa.domain.payments import Attempt, CaptureMethod, Method, Payment
+from kassa.store.connection import Cells
 
 ORDER_COLUMNS = (
     "company_id, id, business_id, amount_minor, currency, status, module, customer_id,"
@@ -80,7 +81,7 @@ def json_rows(rows: Sequence[Mapping[str, Any]]) -> str:
     return msgspec.json.encode(rows).decode()
 
 
-def read_order(row: Sequence[Any]) -> Order:
+def read_order(row: Cells) -> Order:
     """`row`: the values of ORDER_COLUMNS, in their order."""
     customer = Customer(id=row[7], number=row[8], name=row[9], email=row[10], phone=row[11])
     return Order(
@@ -111,7 +112,7 @@ def read_order(row: Sequence[Any]) -> Order:
     )
 
 
-def read_payment(row: Sequence[Any], order: Order) -> Payment:
+def read_payment(row: Cells, order: Order) -> Payment:
     """`row`: the values of PAYMENT_COLUMNS, in their order; `order`: the order it is for."""
     currency = row[5]
     nothing = Money(0, currency)
@@ -169,7 +170,7 @@ def read_payment(row: Sequence[Any], order: Order) -> Payment:
     )
 
 
-def read_attempt(row: Sequence[Any]) -> Attempt:
+def read_attempt(row: Cells) -> Attempt:
     """`row`: the values of ATTEMPT_COLUMNS, in their order."""
     return Attempt(
         company_id=row[0],
@@ -194,7 +195,7 @@ def read_attempt(row: Sequence[Any]) -> Attempt:
     )
 
 
-def read_modification(row: Sequence[Any]) -> Modification:
+def read_modification(row: Cells) -> Modification:
     """`row`: the values of MODIFICATION_COLUMNS, in their order."""
     named = dict(zip(MODIFICATION_COLUMNS, row, strict=False))
     amount = Money(named.pop("amount_minor"), named.pop("currency"))
@@ -203,7 +204,7 @@ def read_modification(row: Sequence[Any]) -> Modification:
     return Modification(amount=amount, **named)
 
 
-def read_dispute(row: Sequence[Any]) -> Dispute:
+def read_dispute(row: Cells) -> Dispute:
     """`row`: the values of DISPUTE_COLUMNS, in their order."""
     named = dict(zip(DISPUTE_COLUMNS, row, strict=False))
     currency = named.pop("currency")

@@ -1,7 +1,8 @@
 """Seals: what shows that this program wrote a row, and nobody who merely has the database."""
 
 import hashlib
-from typing import Any
+
+from kassa.store.connection import Connection
 
 SIZE = 16  # bytes of a seal
 _KEY_BYTES = 64  # most that the hash takes
@@ -32,7 +33,8 @@ def as_json(seal: bytes) -> str:
     return "\\x" + seal.hex()
 
 
-def seals_of(connection: Any) -> Seals:
+def seals_of(connection: Connection) -> Seals:
     """What the rows that this connection writes are sealed with."""
-    found: Seals = connection.seals
-    return found
+    if connection.seals is None:
+        raise RuntimeError("this connection was opened without the installation's key")
+    return connection.seals

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from kassa.store.connection import Connection, sole_row
 
 _NEEDED: Mapping[str, tuple[str, ...]] = {
     "fsync": ("on",),
@@ -42,8 +43,8 @@ _STATE = (
 )
 
 
-async def state(connection: Any) -> State:
-    row = await connection.fetchrow(_STATE)
+async def state(connection: Connection) -> State:
+    row = await sole_row(connection, _STATE)
     return State(row[0], row[1], dict(zip(CHECKED, row[2:], strict=True)))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from kassa.domain.lifecycle import SettlementStatus
 from kassa.domain.money import Money
 from kassa.domain.settlements import PART_OF, Line, Part, Settlement, Sums
+from kassa.store.connection import Cells, Connection
 from kassa.store.payments import next_number
 from kassa.store.resealing import resealed
 from kassa.store.rows import columns, json_rows, whole
@@ -43,7 +44,7 @@ _SUMS = ", ".join(f"{_counted(part)} as {part}" for part in _PARTS)
 """One column per part, over lines `l`; what is in which part stands in the domain."""
 
 
-def _read(row: Sequence[Any]) -> Settlement:
+def _read(row: Cells) -> Settlement:
     """`row`: the values of _COLUMNS, in their order."""
     return Settlement(
         company_id=row[0],
@@ -70,7 +71,7 @@ def _row(settlement: Settlement) -> dict[str, Any]:
     return row
 
 
-def _read_line(row: Sequence[Any]) -> Line:
+def _read_line(row: Cells) -> Line:
     return Line(
         posting_id=row[0],
         leg=row[1],
@@ -82,7 +83,7 @@ def _read_line(row: Sequence[Any]) -> Line:
     )
 
 
-async def lock(connection: Any, companies: Sequence[str]) -> None:
+async def lock(connection: Connection, companies: Sequence[str]) -> None:
     """Let nobody else change these companies' settlements until this transaction ends.
 
     It is the row that numbers them, so that a lock and a number cannot be taken in two orders.
@@ -97,7 +98,7 @@ async def lock(connection: Any, companies: Sequence[str]) -> None:
     )
 
 
-async def companies_waiting(connection: Any) -> list[str]:
+async def companies_waiting(connection: Connection) -> list[str]:
     """Companies with movements that are in no settlement yet."""
     rows = await connection.fetch(
         "select distinct company_id from settlement_line where settlement_id is null order by 1"
@@ -106,7 +107,7 @@ async def companies_waiting(connection: Any) -> list[str]:
 
 
 async def accounts_waiting(
-    connection: Any, companies: Sequence[str], until: datetime | None
+    connection: Connection, companies: Sequence[str], until: datetime | None
 ) -> list[tuple[str, str, str]]:
     """(company, connector, currency)s with movements, from before `until`, in no settlement."""
     rows = await connection.fetch(
@@ -119,7 +120,7 @@ async def accounts_waiting(
     return [(row[0], row[1], row[2]) for row in rows]
 
 
-async def open_ones(connection: Any, companies: Sequence[str]) -> list[Settlement]:
+async def open_ones(connection: Connection, companies: Sequence[str]) -> list[Settlement]:
     """Each account's open settlement, where there is one; under the companies' lock."""
     rows = await connection.fetch(
         f"{_SELECT} where s.company_id = any($1) and s.status = 'open'", list(companies)
@@ -127,7 +128,7 @@ async def open_ones(connection: Any, companies: Sequence[str]) -> list[Settlemen
     return [_read(row) for row in rows]
 
 
-async def add(connection: Any, settlements: Sequence[Settlement]) -> list[Settlement]:
+async def add(connection: Connection, settlements: Sequence[Settlement]) -> list[Settlement]:
     """Keep new ones, each under the company's next number; under the companies' lock."""
     async with resealed(
         connection,
@@ -163,7 +164,7 @@ _UPDATE = (
 )
 
 
-async def save(connection: Any, settlements: Sequence[Settlement]) -> None:
+async def save(connection: Connection, settlements: Sequence[Settlement]) -> None:
     """Write what changed; under the companies' lock."""
     async with resealed(
         connection,
@@ -182,7 +183,7 @@ async def save(connection: Any, settlements: Sequence[Settlement]) -> None:
 
 
 async def gather(
-    connection: Any, settlements: Sequence[Settlement], until: datetime | None
+    connection: Connection, settlements: Sequence[Settlement], until: datetime | None
 ) -> Mapping[str, Sums]:
     """Put every waiting movement of these accounts, from before `until`, into its settlement.
 
@@ -208,7 +209,9 @@ async def gather(
     return {row[0]: Sums(*map(whole, row[1:])) for row in rows}
 
 
-async def waiting(connection: Any, company_id: str | None) -> dict[tuple[str, str, str], Sums]:
+async def waiting(
+    connection: Connection, company_id: str | None
+) -> dict[tuple[str, str, str], Sums]:
     """What is in no settlement yet, by (company, connector, currency)."""
     rows = await connection.fetch(
         f"select l.company_id, l.connector, l.currency, {_SUMS} from settlement_line l"
@@ -220,7 +223,7 @@ async def waiting(connection: Any, company_id: str | None) -> dict[tuple[str, st
 
 
 async def listed(
-    connection: Any, company_id: str | None, status: str | None, limit: int
+    connection: Connection, company_id: str | None, status: str | None, limit: int
 ) -> list[Settlement]:
     """The open ones, then the newest first."""
     rows = await connection.fetch(
@@ -234,7 +237,7 @@ async def listed(
     return [_read(row) for row in rows]
 
 
-async def find(connection: Any, company_id: str, name: str) -> Settlement | None:
+async def find(connection: Connection, company_id: str, name: str) -> Settlement | None:
     """By its id, or by its number."""
     row = await connection.fetchrow(
         f"{_SELECT} where s.company_id = $1 and (s.id = $2 or s.number::text = $2)",
@@ -245,7 +248,7 @@ async def find(connection: Any, company_id: str, name: str) -> Settlement | None
 
 
 async def lines(
-    connection: Any, settlement: Settlement, after: tuple[str, int], limit: int
+    connection: Connection, settlement: Settlement, after: tuple[str, int], limit: int
 ) -> list[Line]:
     """The next `limit` lines behind (posting id, leg) `after`, oldest first.
 
@@ -267,7 +270,7 @@ async def lines(
 
 
 async def lines_of_payments(
-    connection: Any, company_id: str, payment_ids: Sequence[str]
+    connection: Connection, company_id: str, payment_ids: Sequence[str]
 ) -> list[tuple[Line, Settlement | None]]:
     """Every movement of these payments at a provider, oldest first; None: it waits."""
     rows = await connection.fetch(
@@ -283,7 +286,7 @@ async def lines_of_payments(
 
 
 async def find_by_payout(
-    connection: Any,
+    connection: Connection,
     company_id: str,
     reference: str,
     *,
@@ -313,7 +316,7 @@ class PutIntoPayout:
 
 
 async def put_into_payout(
-    connection: Any,
+    connection: Connection,
     company_id: str,
     connector: str,
     currency: str,
@@ -366,7 +369,10 @@ async def put_into_payout(
 
 
 async def _adopted(
-    connection: Any, account: tuple[str, str, str], reference: str, posting_ids: Sequence[str]
+    connection: Connection,
+    account: tuple[str, str, str],
+    reference: str,
+    posting_ids: Sequence[str],
 ) -> Settlement | None:
     """The oldest closed one without a reference that holds any of these, now with it."""
     row = await connection.fetchrow(
@@ -389,7 +395,10 @@ _ADD_SUMS = ", ".join(f"{part}_minor = s.{part}_minor + x.{part}" for part in _P
 
 
 async def _put(
-    connection: Any, account: tuple[str, str, str], settlement_id: str, posting_ids: Sequence[str]
+    connection: Connection,
+    account: tuple[str, str, str],
+    settlement_id: str,
+    posting_ids: Sequence[str],
 ) -> tuple[int, int]:
     """Put what waits, and bring the sums up to date in the same statement.
 
@@ -417,7 +426,7 @@ async def _put(
 
 
 async def postings_of_cause(
-    connection: Any, company_id: str, cause: str
+    connection: Connection, company_id: str, cause: str
 ) -> list[tuple[str, str, datetime]]:
     """(id, kind, time) of what was booked for it, oldest first."""
     rows = await connection.fetch(

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+
+from kassa.store.connection import Connection
 
 Account = tuple[str, str]
 """The company whose it is, "" where it is everybody's, and its name."""
@@ -22,7 +23,9 @@ _MODIFICATIONS = (
 )
 
 
-async def begin(connection: Any, account: Account, *, before: timedelta, probe: timedelta) -> None:
+async def begin(
+    connection: Connection, account: Account, *, before: timedelta, probe: timedelta
+) -> None:
     """A question went unanswered: it was asked at most `before` ago. The first one counts."""
     await connection.execute(
         "insert into provider_silence as s (company_id, account, since, probe_at)"
@@ -35,7 +38,7 @@ async def begin(connection: Any, account: Account, *, before: timedelta, probe: 
     )
 
 
-async def is_silent(connection: Any, account: Account) -> bool:
+async def is_silent(connection: Connection, account: Account) -> bool:
     found: bool = await connection.fetchval(
         "select exists (select from provider_silence"
         "  where company_id = $1 and account = $2 and since is not null)",
@@ -44,7 +47,7 @@ async def is_silent(connection: Any, account: Account) -> bool:
     return found
 
 
-async def end(connection: Any, account: Account, *, long: timedelta) -> datetime | None:
+async def end(connection: Connection, account: Account, *, long: timedelta) -> datetime | None:
     """Since when it was silent; None where that was not long, or another process has ended it.
 
     For so long again after a long silence every one counts: a provider comes back in steps, and
@@ -67,7 +70,7 @@ async def end(connection: Any, account: Account, *, long: timedelta) -> datetime
 
 
 async def due(
-    connection: Any, names: Sequence[str], shortest: timedelta, longest: timedelta
+    connection: Connection, names: Sequence[str], shortest: timedelta, longest: timedelta
 ) -> list[Account]:
     """The silent ones that should be probed now, where no question is due anyway. The pause until
     the next time grows with the silence, a hundredth of that, between these two."""
@@ -88,7 +91,7 @@ async def due(
     return [(row[0], row[1]) for row in rows]
 
 
-async def pull_one(connection: Any, name: str, *, apart: timedelta) -> bool:
+async def pull_one(connection: Connection, name: str, *, apart: timedelta) -> bool:
     """Let one thing be asked about now, the one that was asked about longest ago; of charges
     first, then of refunds, captures and voids. `apart`: between two questions about the same."""
     for table, found in (
@@ -110,7 +113,7 @@ async def pull_one(connection: Any, name: str, *, apart: timedelta) -> bool:
 
 
 async def pull_forward(
-    connection: Any, name: str, since: datetime, *, per_second: int, apart: timedelta
+    connection: Connection, name: str, since: datetime, *, per_second: int, apart: timedelta
 ) -> int:
     """Let everything be asked about soon that was asked about since then, so many a second, the
     newest first; returns how much that is.

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from kassa.store.companies import of_served_side
+from kassa.store.connection import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Termination:
 
 
 async def add(
-    connection: Any, company_id: str, order_id: str, *, payment_id: str, actor: str
+    connection: Connection, company_id: str, order_id: str, *, payment_id: str, actor: str
 ) -> None:
     """Remember it; asked for twice it is one."""
     await connection.execute(
@@ -31,7 +31,7 @@ async def add(
     )
 
 
-async def exists(connection: Any, company_id: str, order_id: str) -> bool:
+async def exists(connection: Connection, company_id: str, order_id: str) -> bool:
     found = await connection.fetchval(
         "select true from orders_termination where company_id = $1 and order_id = $2",
         company_id,
@@ -41,7 +41,7 @@ async def exists(connection: Any, company_id: str, order_id: str) -> bool:
 
 
 async def lease(
-    connection: Any, limit: int, pause: timedelta, *, live: bool = True
+    connection: Connection, limit: int, pause: timedelta, *, live: bool = True
 ) -> list[Termination]:
     """Take due ones; one that nobody removes is due again after `pause`. `live`: also of live
     sides."""
@@ -59,7 +59,7 @@ async def lease(
     return [Termination(*row) for row in rows]
 
 
-async def remove(connection: Any, company_id: str, order_id: str) -> None:
+async def remove(connection: Connection, company_id: str, order_id: str) -> None:
     await connection.execute(
         "delete from orders_termination where company_id = $1 and order_id = $2",
         company_id,

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from kassa.domain.money import Money
 from kassa.domain.wallet_codes import CodeKind, WalletCode
+from kassa.store.connection import Connection, Row, sole_row
 from kassa.store.cover import seal_of
 from kassa.store.resealing import resealed
 from kassa.store.seals import seals_of
@@ -18,7 +18,7 @@ Subject = tuple[str, str]
 """The company ("" for what is everybody's) and who tries: "user:…", "client:…", "address:…"."""
 
 
-def _read(row: Any) -> WalletCode:
+def _read(row: Row) -> WalletCode:
     limit = None if row["limit_minor"] is None else Money(row["limit_minor"], row["limit_currency"])
     return WalletCode(
         company_id=row["company_id"],
@@ -37,10 +37,11 @@ def _read(row: Any) -> WalletCode:
 
 
 async def find(
-    connection: Any, company_id: str, code_hash: bytes, subjects: Sequence[Subject]
+    connection: Connection, company_id: str, code_hash: bytes, subjects: Sequence[Subject]
 ) -> tuple[WalletCode | None, timedelta, datetime]:
     """The code, how long who tries it (or the user it belongs to) must still wait, and the hour."""
-    row = await connection.fetchrow(
+    row = await sole_row(
+        connection,
         "select statement_timestamp() as now, greatest("
         " (select max(g.blocked_until) from wallet_guess g"
         "  join unnest($3::text[], $4::text[]) as k(c, s)"
@@ -58,7 +59,7 @@ async def find(
 
 
 async def try_lock(
-    connection: Any, keys: Sequence[tuple[str, bytes]]
+    connection: Connection, keys: Sequence[tuple[str, bytes]]
 ) -> dict[tuple[str, bytes], WalletCode]:
     """(company, hash)es to codes, locked; one that somebody else has is missing."""
     rows = await connection.fetch(
@@ -72,7 +73,7 @@ async def try_lock(
     return {(row["company_id"], row["code_hash"]): _read(row) for row in rows}
 
 
-async def save_used(connection: Any, codes: Sequence[WalletCode]) -> None:
+async def save_used(connection: Connection, codes: Sequence[WalletCode]) -> None:
     await connection.execute(
         "update wallet_code c set used_at = w.t, used_for = w.p"
         " from unnest($1::text[], $2::bytea[], $3::timestamptz[], $4::text[]) as w(c, h, t, p)"
@@ -84,7 +85,7 @@ async def save_used(connection: Any, codes: Sequence[WalletCode]) -> None:
     )
 
 
-async def add(connection: Any, code: WalletCode) -> bool:
+async def add(connection: Connection, code: WalletCode) -> bool:
     """Whether it was new: no two codes of a company are alike."""
     limit = code.limit
     row = {
@@ -111,7 +112,7 @@ async def add(connection: Any, code: WalletCode) -> bool:
     return bool(done)
 
 
-async def of_user(connection: Any, company_id: str, user_id: str) -> list[WalletCode]:
+async def of_user(connection: Connection, company_id: str, user_id: str) -> list[WalletCode]:
     """The user's codes, newest first; of the pay codes only those that can still pay."""
     rows = await connection.fetch(
         f"select {_COLUMNS} from wallet_code c where c.company_id = $1 and c.user_id = $2"
@@ -123,7 +124,7 @@ async def of_user(connection: Any, company_id: str, user_id: str) -> list[Wallet
     return [_read(row) for row in rows]
 
 
-async def revoke(connection: Any, company_id: str, code_id: str) -> bool:
+async def revoke(connection: Connection, company_id: str, code_id: str) -> bool:
     """Whether there is such a code; one that was revoked before keeps its date."""
     where = "t.company_id = $1 and t.id = $2"
     async with resealed(connection, "wallet_code", where, company_id, code_id):
@@ -143,7 +144,7 @@ _MISSES = (
 
 
 async def count_miss(
-    connection: Any,
+    connection: Connection,
     subject: Subject,
     *,
     free: int,
@@ -172,7 +173,7 @@ async def count_miss(
     )
 
 
-async def forget_misses(connection: Any, older_than: timedelta, *, limit: int) -> int:
+async def forget_misses(connection: Connection, older_than: timedelta, *, limit: int) -> int:
     """Delete counts that nothing was added to for so long; returns how many."""
     gone = await connection.fetch(
         "delete from wallet_guess where (company_id, subject) in"

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kassa.domain.principals import WalletUser
+from kassa.store.connection import Connection
 from kassa.store.resealing import resealed
 from kassa.store.rows import whole
 
 
 async def users(
-    connection: Any, keys: Sequence[tuple[str, str]]
+    connection: Connection, keys: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str], WalletUser]:
     """(company, user id)s to users; unknown ones are missing."""
     rows = await connection.fetch(
@@ -34,7 +35,7 @@ _BALANCES = (
 
 
 async def balances(
-    connection: Any, keys: Sequence[tuple[str, str, str]]
+    connection: Connection, keys: Sequence[tuple[str, str, str]]
 ) -> dict[tuple[str, str, str], int]:
     """(company, account, currency)s to minor units as they are now; no row means nothing."""
     rows = await connection.fetch(_BALANCES, *_keys(keys))
@@ -42,7 +43,7 @@ async def balances(
 
 
 async def lock_balances(
-    connection: Any, keys: Sequence[tuple[str, str, str]]
+    connection: Connection, keys: Sequence[tuple[str, str, str]]
 ) -> dict[tuple[str, str, str], int]:
     """As `balances`, locked in one order."""
     rows = await connection.fetch(
@@ -52,7 +53,7 @@ async def lock_balances(
 
 
 async def try_lock_balances(
-    connection: Any, keys: Sequence[tuple[str, str, str]]
+    connection: Connection, keys: Sequence[tuple[str, str, str]]
 ) -> tuple[dict[tuple[str, str, str], int], set[tuple[str, str, str]]]:
     """As `balances`, locked where nobody else has them; and those that somebody else has."""
     rows = await connection.fetch(
@@ -67,7 +68,9 @@ async def try_lock_balances(
     return held, {(row[0], row[1], row[2]) for row in rows if row[3] is None}
 
 
-async def change_balances(connection: Any, changes: Mapping[tuple[str, str, str], int]) -> None:
+async def change_balances(
+    connection: Connection, changes: Mapping[tuple[str, str, str], int]
+) -> None:
     """Add signed minor units to each balance. The table refuses to go below nothing."""
     keys = sorted(key for key, change in changes.items() if change)
     if not keys:
@@ -90,7 +93,7 @@ async def change_balances(connection: Any, changes: Mapping[tuple[str, str, str]
 
 
 async def spent_today(
-    connection: Any, keys: Sequence[tuple[str, str, str]]
+    connection: Connection, keys: Sequence[tuple[str, str, str]]
 ) -> dict[tuple[str, str, str], int]:
     """(company, account, currency)s to what was spent since midnight UTC, in minor units."""
     rows = await connection.fetch(
@@ -104,7 +107,9 @@ async def spent_today(
     return {(row[0], row[1], row[2]): row[3] for row in rows}
 
 
-async def holdings(connection: Any, company_id: str, user_id: str, account: str) -> list[Any]:
+async def holdings(
+    connection: Connection, company_id: str, user_id: str, account: str
+) -> list[Any]:
     """The user's money by currency: (currency, balance, reserved, spent today), minor units."""
     rows = await connection.fetch(
         "select b.currency, b.balance_minor,"
@@ -123,7 +128,7 @@ async def holdings(connection: Any, company_id: str, user_id: str, account: str)
     return [(row[0], row[1], whole(row[2]), row[3]) for row in rows]
 
 
-async def add_spending(connection: Any, changes: Mapping[tuple[str, str, str], int]) -> None:
+async def add_spending(connection: Connection, changes: Mapping[tuple[str, str, str], int]) -> None:
     """Add to what each account has spent today, under the lock of its balance."""
     keys = sorted(key for key, change in changes.items() if change)
     if keys:
@@ -147,7 +152,7 @@ def _columns(
     return *_keys(keys), [changes[key] for key in keys]
 
 
-async def add_user(connection: Any, company_id: str, user_id: str) -> None:
+async def add_user(connection: Connection, company_id: str, user_id: str) -> None:
     async with resealed(
         connection, "wallet_user", "t.company_id = $1 and t.id = $2", company_id, user_id
     ):
@@ -159,7 +164,9 @@ async def add_user(connection: Any, company_id: str, user_id: str) -> None:
         )
 
 
-async def set_user_status(connection: Any, company_id: str, user_id: str, status: str) -> bool:
+async def set_user_status(
+    connection: Connection, company_id: str, user_id: str, status: str
+) -> bool:
     async with resealed(
         connection, "wallet_user", "t.company_id = $1 and t.id = $2", company_id, user_id
     ):

@@ -10,6 +10,7 @@ from kassa.domain.reports import BreakClass
 from kassa.store import breaks as store
 from kassa.store import payments
 from kassa.store.breaks import Break
+from kassa.store.connection import Connection
 from kassa.usecases.bounds import within
 from kassa.usecases.core import Core
 
@@ -80,7 +81,7 @@ async def get_break(core: Core, company_id: str, break_id: str) -> Break:
         return await _found(connection, company_id, break_id)
 
 
-async def _found(connection: object, company_id: str, break_id: str) -> Break:
+async def _found(connection: Connection, company_id: str, break_id: str) -> Break:
     found = None
     if break_id.isprintable():
         found = await store.by_id(connection, company_id, break_id)
@@ -152,7 +153,7 @@ async def resolve_break(
         return Resolved(item=await _found(connection, company_id, break_id), posting=posting)
 
 
-async def _open_one(connection: object, company_id: str, break_id: str) -> Break:
+async def _open_one(connection: Connection, company_id: str, break_id: str) -> Break:
     await _found(connection, company_id, break_id)
     await store.lock(connection, company_id, break_id)
     found = await _found(connection, company_id, break_id)

@@ -8,12 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import structlog
 
 from kassa.store import chain
 from kassa.store.chain import Addition, Block
+from kassa.store.connection import Connection
 from kassa.store.heads import Noted, Place
 from kassa.store.payments import clock
 from kassa.store.seals import Seals
@@ -92,7 +92,7 @@ async def chain_history(core: Core, most: int = _MOST) -> int:
 
 async def _take_up(
     core: Core,
-    connection: Any,
+    connection: Connection,
     additions: Sequence[Addition],
     last: dict[str, Block | None],
     unsealed_before: datetime | None,
@@ -122,7 +122,7 @@ async def follow_heads(core: Core) -> int:
 
 async def _sound_heads(
     core: Core,
-    connection: Any,
+    connection: Connection,
     companies: Sequence[str] | None,
     noted: dict[str, Noted],
     *,
@@ -152,7 +152,7 @@ async def _sound_heads(
 
 async def _why_not(
     core: Core,
-    connection: Any,
+    connection: Connection,
     company_id: str,
     ours: Noted,
     head: Block | None,
@@ -208,7 +208,7 @@ def _sorted_out(
 
 async def _link(
     core: Core,
-    connection: Any,
+    connection: Connection,
     additions: Sequence[Addition],
     last: dict[str, Block | None],
     at: datetime,

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
@@ -17,6 +16,7 @@ from kassa.domain.payments import Payment
 from kassa.domain.principals import WalletUser
 from kassa.domain.wallet_codes import WalletCode
 from kassa.store import mailboxes, payments, wallet_codes, wallets
+from kassa.store.connection import Connection
 from kassa.store.mailboxes import NewsKey
 from kassa.usecases.batch import Contended, batched
 from kassa.usecases.core import Core
@@ -172,7 +172,7 @@ def _obtained(
 
 
 async def _leave_out(
-    connection: Any,
+    connection: Connection,
     done: dict[int, Case],
     owned: Collection[tuple[str, str | None, str]],
     results: dict[int, Case | Exception],
@@ -192,7 +192,7 @@ async def _leave_out(
 
 
 async def _save(
-    connection: Any, changes: Sequence[Change], done: Mapping[int, Case], known: set[str]
+    connection: Connection, changes: Sequence[Change], done: Mapping[int, Case], known: set[str]
 ) -> None:
     fresh: list[tuple[NewsKey, str, str]] = []
     for index, case in done.items():
@@ -239,7 +239,7 @@ class _Beside:
 
 async def _beside(
     core: Core,
-    connection: Any,
+    connection: Connection,
     keys: Sequence[tuple[str, str]],
     found: Mapping[tuple[str, str], tuple[Payment, Order, bool, bool]],
 ) -> _Beside:
@@ -275,14 +275,14 @@ CodeKey = tuple[str, bytes]
 PurseKey = tuple[str, str | None, str]
 
 
-async def _codes(connection: Any, changes: Sequence[Change]) -> dict[CodeKey, WalletCode]:
+async def _codes(connection: Connection, changes: Sequence[Change]) -> dict[CodeKey, WalletCode]:
     """The pay codes of the batch that are locked for us, so that each is spent once."""
     asked = {change.code_key for change in changes if change.code_key is not None}
     return await wallet_codes.try_lock(connection, sorted(asked)) if asked else {}
 
 
 async def _purses(
-    connection: Any,
+    connection: Connection,
     changes: Sequence[Change],
     found: Mapping[tuple[str, str], tuple[Payment, Order, bool, bool]],
 ) -> tuple[dict[PurseKey, Purse], set[PurseKey]]:

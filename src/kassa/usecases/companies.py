@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from kassa.domain import ledger
 from kassa.domain.errors import AmountTooLarge, InvalidRequest, NotFound
@@ -11,6 +10,7 @@ from kassa.domain.ledger import Posting, PostingKind, balance_changes, wallet_ac
 from kassa.domain.money import EXPONENT, LARGEST_SUM, Money, payable
 from kassa.domain.principals import Company, Mode
 from kassa.store import companies, payments, wallets
+from kassa.store.connection import Connection
 from kassa.usecases.authenticate import hash_secret, key_name
 from kassa.usecases.bounds import within
 from kassa.usecases.core import Core
@@ -70,7 +70,7 @@ async def add_company(core: Core, wanted: NewCompany) -> Company:
         return company
 
 
-async def _side(connection: Any, wanted: NewCompany) -> Company | None:
+async def _side(connection: Connection, wanted: NewCompany) -> Company | None:
     sides = await companies.sides_of(connection, wanted.id)
     return next((side for side in sides if side.mode is wanted.mode), None)
 

@@ -13,6 +13,7 @@ from kassa.domain.money import Money
 from kassa.domain.principals import Mode
 from kassa.domain.settlements import Part, part_of
 from kassa.store import companies, history, ledgers
+from kassa.store.connection import Connection
 from kassa.store.ledgers import SettlementHead, Span
 from kassa.usecases.core import Core
 
@@ -111,7 +112,7 @@ def _checked(span: Span) -> Span:
 
 
 @asynccontextmanager
-async def _snapshot(core: Core, company_id: str) -> AsyncIterator[tuple[object, Mode]]:
+async def _snapshot(core: Core, company_id: str) -> AsyncIterator[tuple[Connection, Mode]]:
     """A connection that sees one moment of the company's books, and which side they are of.
 
     Raises: NotFound.

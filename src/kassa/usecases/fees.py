@@ -13,6 +13,7 @@ from kassa.domain.fees import FeeKind, FeeRule, FeeSchedule, rate_of_percent
 from kassa.domain.money import Money
 from kassa.domain.payments import Method
 from kassa.store import companies, fees, modifications, payments
+from kassa.store.connection import Connection
 from kassa.store.fees import Deviation, Variance
 from kassa.usecases.bounds import within
 from kassa.usecases.core import Core
@@ -28,7 +29,7 @@ class _Remembered:
 
 
 async def fee_schedules(
-    core: Core, connection: Any, companies: Iterable[str]
+    core: Core, connection: Connection, companies: Iterable[str]
 ) -> Mapping[str, FeeSchedule]:
     """Each company's rules, at most a few seconds old."""
     known: _Remembered = core.gatherers.setdefault(fee_schedules, _Remembered())
@@ -173,7 +174,7 @@ async def learn_actual_fee(core: Core, learned: ActualFee, *, actor: str) -> Mon
 
 
 async def book_actual_fees(
-    core: Core, connection: Any, learned: Sequence[ActualFee], *, actor: str
+    core: Core, connection: Connection, learned: Sequence[ActualFee], *, actor: str
 ) -> list[Money | KassaError]:
     """`learn_actual_fees` within a transaction of the caller's; it takes the orders' locks."""
     if not learned:

@@ -1,9 +1,9 @@
 """Ask providers about every undecided attempt that is due."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from kassa.store import payments
+from kassa.store.connection import Connection
 from kassa.usecases.core import Core
 from kassa.usecases.sync_payment import sync_payment
 from kassa.usecases.turns import Asking, Errand, ask_all
@@ -31,7 +31,7 @@ def poller(limit: int = 200) -> "Asking[_Due]":
 
 
 async def _find(
-    connection: Any, room: Mapping[str, int], limit: int, busy: Sequence[str]
+    connection: Connection, room: Mapping[str, int], limit: int, busy: Sequence[str]
 ) -> list[_Due]:
     return await payments.to_query(connection, room, limit, busy=busy)
 

@@ -31,6 +31,7 @@ from kassa.domain.principals import Company, Mode
 from kassa.domain.providers import AccountStatus, ProviderAccount, check_account_name
 from kassa.store import companies
 from kassa.store import provider_accounts as store
+from kassa.store.connection import Connection
 from kassa.store.provider_accounts import Stored
 from kassa.usecases.authenticate import company_by_id
 from kassa.usecases.core import Core
@@ -192,7 +193,7 @@ async def put_account(core: Core, wanted: NewAccount) -> ProviderAccount:
     return account
 
 
-async def _check_side(core: Core, connection: Any, wanted: NewAccount) -> None:
+async def _check_side(core: Core, connection: Connection, wanted: NewAccount) -> None:
     company = await companies.find_company(connection, wanted.company_id)
     if company is None:
         raise NotFound(f"no such company: {wanted.company_id!r}")
@@ -208,7 +209,7 @@ async def _check_side(core: Core, connection: Any, wanted: NewAccount) -> None:
 
 
 async def _settings_before(
-    core: Core, connection: Any, known: Stored | None, wanted: NewAccount
+    core: Core, connection: Connection, known: Stored | None, wanted: NewAccount
 ) -> dict[str, str]:
     if known is None or known.account.company_id != wanted.company_id:
         return {}

@@ -1,10 +1,10 @@
 """Send what was not sent, and ask about what was not answered: captures, voids and refunds."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from kassa.domain.modifications import Modification
 from kassa.store import modifications
+from kassa.store.connection import Connection
 from kassa.usecases.core import Core
 from kassa.usecases.modify_payment import sync_modification
 from kassa.usecases.turns import Asking, Errand, ask_all
@@ -30,7 +30,7 @@ def pursuer(limit: int = 200) -> "Asking[Modification]":
 
 
 async def _find(
-    connection: Any, room: Mapping[str, int], limit: int, busy: Sequence[str]
+    connection: Connection, room: Mapping[str, int], limit: int, busy: Sequence[str]
 ) -> list[Modification]:
     return await modifications.due(connection, room, limit, busy=busy)
 

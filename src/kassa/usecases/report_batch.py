@@ -26,6 +26,7 @@ from kassa.domain.settling import Effect, Holding, Step, apply, arrival
 from kassa.domain.transfers import MAY_BE_TRANSFERS, names_in
 from kassa.store import breaks, companies, payments
 from kassa.store import reconciliation as store
+from kassa.store.connection import Connection
 from kassa.store.reconciliation import BreakRow, LineRow, ReportFile
 from kassa.store.settlements import put_into_payout
 from kassa.usecases import report_payouts
@@ -68,7 +69,7 @@ class Batch:
     directory: Directory = field(default_factory=Directory)
     booked: dict[str, list[Movement]] = field(default_factory=dict)
 
-    async def look(self, connection: Any, numbered: Sequence[Numbered]) -> None:
+    async def look(self, connection: Connection, numbered: Sequence[Numbered]) -> None:
         """Find what the lines name, lock it, and read what is booked for it."""
         company_id, account = self.file.company_id, self.file.connector
         references = [
@@ -95,7 +96,9 @@ class Batch:
         causes = list(directory.by_id)
         self.booked = await store.movements(connection, company_id, account, causes)
 
-    async def judge(self, connection: Any, numbered: Sequence[Numbered], *, again: bool) -> None:
+    async def judge(
+        self, connection: Connection, numbered: Sequence[Numbered], *, again: bool
+    ) -> None:
         """Decide on these lines, after a look, in their order. `again`: they were breaks, and
         only what matches now is of interest."""
         desk = await self._lay_out(connection)
@@ -115,7 +118,7 @@ class Batch:
             self._count(item, verdict)
             self._take(place, item, verdict)
 
-    async def _lay_out(self, connection: Any) -> Desk:
+    async def _lay_out(self, connection: Connection) -> Desk:
         """With what the lines before have left to be completed."""
         file, waiting = self.file, {}
         if self.dry_run:
@@ -130,7 +133,9 @@ class Batch:
         live = side is not None and side.is_live
         return Desk(file.connector, live, self.directory, self.booked, waiting)
 
-    async def _verdict(self, connection: Any, desk: Desk, place: int, line: ReportLine) -> Verdict:
+    async def _verdict(
+        self, connection: Connection, desk: Desk, place: int, line: ReportLine
+    ) -> Verdict:
         if line.kind in _MATCHED_KINDS:
             return desk.judge(line, place)
         if line.kind is LineKind.FEE:
@@ -187,7 +192,7 @@ class Batch:
             expected_minor=-booked,
         )
 
-    async def _payout(self, connection: Any, place: int, line: ReportLine) -> Verdict:
+    async def _payout(self, connection: Connection, place: int, line: ReportLine) -> Verdict:
         if self.file.connector != BANK:
             return await report_payouts.announced(connection, self.file, line)
         verdict, posting_id = await report_payouts.arrived(
@@ -383,7 +388,7 @@ def reads_settlements(numbered: Sequence[Numbered]) -> bool:
     )
 
 
-async def book(connection: Any, batch: Batch) -> None:
+async def book(connection: Connection, batch: Batch) -> None:
     """What concerns only the payments that the batch has locked, whatever becomes of the file."""
     company_id = batch.file.company_id
     if batch.steps or batch.postings:
@@ -402,7 +407,7 @@ async def book(connection: Any, batch: Batch) -> None:
         )
 
 
-async def write(connection: Any, batch: Batch, *, again: bool) -> None:
+async def write(connection: Connection, batch: Batch, *, again: bool) -> None:
     """Everything else that the batch has gathered, in the same transaction and under the file's
     lock."""
     file, company_id = batch.file, batch.file.company_id

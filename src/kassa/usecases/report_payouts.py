@@ -1,13 +1,12 @@
 """Payouts in reports: announced by a provider, and arrived at the bank."""
 
-from typing import Any
-
 from kassa.domain.errors import IllegalTransition, InvalidRequest
 from kassa.domain.lifecycle import SettlementStatus
 from kassa.domain.matching import LineState, Verdict
 from kassa.domain.reports import BreakClass, ReportLine
 from kassa.domain.settlements import Settlement, check_reference
 from kassa.store import breaks, settlements
+from kassa.store.connection import Connection
 from kassa.store.reconciliation import ReportFile
 from kassa.usecases.core import Core
 from kassa.usecases.settlements import mark_paid
@@ -32,7 +31,7 @@ def _break(problem: BreakClass, words: str, found: Settlement | None = None) -> 
     )
 
 
-async def announced(connection: Any, file: ReportFile, line: ReportLine) -> Verdict:
+async def announced(connection: Connection, file: ReportFile, line: ReportLine) -> Verdict:
     """A provider says what it has paid out; the bank's statement will say whether it arrived."""
     for reference in _references(line):
         found = await settlements.find_by_payout(
@@ -53,7 +52,7 @@ async def announced(connection: Any, file: ReportFile, line: ReportLine) -> Verd
 
 async def arrived(
     core: Core,
-    connection: Any,
+    connection: Connection,
     file: ReportFile,
     line: ReportLine,
     reported: set[int],
@@ -115,7 +114,7 @@ async def arrived(
     return (matched, left[-1]) if left else (twice, "")
 
 
-async def _named(connection: Any, file: ReportFile, line: ReportLine) -> Settlement | None:
+async def _named(connection: Connection, file: ReportFile, line: ReportLine) -> Settlement | None:
     for reference in _references(line):
         found = await settlements.find_by_payout(
             connection, file.company_id, reference, currency=line.amount.currency

@@ -14,11 +14,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any
 
 from kassa.domain.errors import InProgress
 from kassa.domain.matching import BANK, Part
 from kassa.store import reconciliation as store
+from kassa.store.connection import Connection
 from kassa.store.reconciliation import ReportFile
 from kassa.usecases.core import Core
 from kassa.usecases.report_batch import Batch, Numbered, book, reads_settlements, write
@@ -128,7 +128,7 @@ async def _prepare(run: Run, numbered: list[Numbered], before: Writing | None) -
 
 
 async def _commit(
-    run: Run, batch: Batch, connection: Any, start: int, transaction: AsyncExitStack
+    run: Run, batch: Batch, connection: Connection, start: int, transaction: AsyncExitStack
 ) -> None:
     async with transaction:
         found = await store.lock_file(connection, batch.file.company_id, batch.file.id)
@@ -156,7 +156,7 @@ async def one_batch(run: Run, numbered: list[Numbered], *, again: bool = False) 
             return
 
 
-async def _work(run: Run, connection: Any, numbered: list[Numbered], *, again: bool) -> None:
+async def _work(run: Run, connection: Connection, numbered: list[Numbered], *, again: bool) -> None:
     batch = run.batch()
     await batch.look(connection, numbered)
     if not run.dry_run:

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -10,6 +9,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from kassa.domain.errors import InvalidRequest
 from kassa.store import provider_accounts as store
+from kassa.store.connection import Connection
 from kassa.store.provider_accounts import WrappedKey
 from kassa.usecases.core import Core
 
@@ -61,7 +61,7 @@ def _wrap(core: Core, company_id: str, version: int, plain: bytes) -> WrappedKey
     return WrappedKey(company_id, version, newest, wrapped)
 
 
-async def newest_key(core: Core, connection: Any, company_id: str) -> tuple[int, bytes]:
+async def newest_key(core: Core, connection: Connection, company_id: str) -> tuple[int, bytes]:
     """The company's newest data key and its version; made when it has none."""
     while True:
         known = await store.keys_of(connection, [company_id])
@@ -71,7 +71,7 @@ async def newest_key(core: Core, connection: Any, company_id: str) -> tuple[int,
         await store.add_key(connection, made)
 
 
-async def renew_key(core: Core, connection: Any, company_id: str) -> tuple[int, bytes]:
+async def renew_key(core: Core, connection: Connection, company_id: str) -> tuple[int, bytes]:
     """A fresh data key for what is sealed from now on."""
     version, _ = await newest_key(core, connection, company_id)
     plain = secrets.token_bytes(_KEY_BYTES)
@@ -79,7 +79,7 @@ async def renew_key(core: Core, connection: Any, company_id: str) -> tuple[int, 
     return version + 1, plain
 
 
-async def rewrap(core: Core, connection: Any) -> int:
+async def rewrap(core: Core, connection: Connection) -> int:
     """Wrap every data key by the installation's newest key; what they seal stays untouched.
 
     Returns how many were wrapped by an older one.

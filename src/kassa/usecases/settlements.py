@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import structlog
 
@@ -28,6 +27,7 @@ from kassa.domain.settlements import (
 )
 from kassa.store import companies, payments
 from kassa.store import settlements as store
+from kassa.store.connection import Connection
 from kassa.store.settlements import PutIntoPayout
 from kassa.usecases.core import Core
 
@@ -105,7 +105,7 @@ async def _known(core: Core, company_id: str) -> None:
 
 
 async def _open_for(
-    core: Core, connection: Any, accounts: Sequence[tuple[str, str, str]], now: datetime
+    core: Core, connection: Connection, accounts: Sequence[tuple[str, str, str]], now: datetime
 ) -> list[Settlement]:
     """The open settlement of each account, made where there is none."""
     known = {
@@ -162,7 +162,7 @@ async def record_payout(
 
 async def mark_paid(
     core: Core,
-    connection: Any,
+    connection: Connection,
     company_id: str,
     settlement_id: str,
     payout_reference: str,
@@ -210,7 +210,7 @@ async def fail_payout(core: Core, company_id: str, settlement_id: str) -> Settle
     return failed
 
 
-async def _locked(connection: Any, company_id: str, settlement_id: str) -> Settlement:
+async def _locked(connection: Connection, company_id: str, settlement_id: str) -> Settlement:
     if not (company_id + settlement_id).isprintable():
         raise NotFound("no such settlement")
     await store.lock(connection, [company_id])
@@ -222,7 +222,7 @@ async def _locked(connection: Any, company_id: str, settlement_id: str) -> Settl
 
 async def _post(
     core: Core,
-    connection: Any,
+    connection: Connection,
     settlement: Settlement,
     kind: PostingKind,
     entries: tuple[Entry, ...],
@@ -352,7 +352,7 @@ async def settlement_of_payments(
 
 async def attach_to_payout(
     core: Core,
-    connection: Any,
+    connection: Connection,
     company_id: str,
     connector: str,
     currency: str,

@@ -4,10 +4,11 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import structlog
 
+from kassa.store.connection import Connection
 from kassa.usecases.core import Core
 from kassa.usecases.provider_accounts import refresh
 
@@ -76,7 +77,7 @@ class Errand(Generic[_Item]):
     """
 
     name: str
-    find: Callable[[Any, Mapping[str, int], int, Sequence[str]], Awaitable[list[_Item]]]
+    find: Callable[[Connection, Mapping[str, int], int, Sequence[str]], Awaitable[list[_Item]]]
     account: Callable[[_Item], str]
     key: Callable[[_Item], str]
     ask: Callable[[Core, _Item], Awaitable[object]]

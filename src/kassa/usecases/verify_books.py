@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from kassa.domain.errors import InvalidRequest, ProviderUnavailable
 from kassa.store import books, chain
@@ -16,6 +15,7 @@ from kassa.store.books_dates import DATE_CHECKS
 from kassa.store.books_ledger import LEDGER_CHECKS
 from kassa.store.books_rows import PAYMENTS_SEALED, ROW_CHECKS, ROWS_SEALED
 from kassa.store.chain import Block
+from kassa.store.connection import Connection
 from kassa.store.cover import COVERS
 from kassa.store.heads import Noted
 from kassa.store.payments import clock
@@ -146,7 +146,7 @@ async def accept_heads(core: Core) -> Sequence[Head]:
 
 
 async def prove(
-    lanes: Sequence[Any],
+    lanes: Sequence[Connection],
     known: Known,
     company_id: str | None = None,
     progress: Told = _silent,
@@ -157,7 +157,7 @@ async def prove(
         await books.prepare(lane)
     counts = await books.counts(lanes[0], company_id)
     seal = _Seal(known, company_id, heads)
-    work: list[tuple[str, tuple[str, ...], Callable[[Any], Awaitable[list[Violation]]]]] = [
+    work: list[tuple[str, tuple[str, ...], Callable[[Connection], Awaitable[list[Violation]]]]] = [
         (check.name, check.reads, _asking(check, company_id)) for check in CHECKS
     ]
     work.append((SEALED[0], ("chain_link", "chain_block"), seal.check))
@@ -171,7 +171,7 @@ async def prove(
     found: dict[str, list[Violation]] = {}
     done = 0
 
-    async def walk(lane: Any) -> None:
+    async def walk(lane: Connection) -> None:
         nonlocal done
         while waiting:
             name, _, ask = waiting.pop()
@@ -189,8 +189,8 @@ async def prove(
 
 def _asking(
     check: books.Check, company_id: str | None
-) -> Callable[[Any], Awaitable[list[Violation]]]:
-    async def ask(lane: Any) -> list[Violation]:
+) -> Callable[[Connection], Awaitable[list[Violation]]]:
+    async def ask(lane: Connection) -> list[Violation]:
         return await books.violations(lane, check, company_id)
 
     return ask
@@ -198,8 +198,8 @@ def _asking(
 
 def _sealed(
     known: Known, company_id: str | None, name: str, homes: Sequence[str]
-) -> Callable[[Any], Awaitable[list[Violation]]]:
-    async def ask(lane: Any) -> list[Violation]:
+) -> Callable[[Connection], Awaitable[list[Violation]]]:
+    async def ask(lane: Connection) -> list[Violation]:
         found: list[Violation] = []
         for home in homes:
             rows = await falsified(
@@ -219,8 +219,10 @@ def _sealed(
     return ask
 
 
-def _waiting(known: Known, company_id: str | None) -> Callable[[Any], Awaitable[list[Violation]]]:
-    async def ask(lane: Any) -> list[Violation]:
+def _waiting(
+    known: Known, company_id: str | None
+) -> Callable[[Connection], Awaitable[list[Violation]]]:
+    async def ask(lane: Connection) -> list[Violation]:
         companies = await chain.companies_waiting(lane)
         if company_id is not None:
             companies = [one for one in companies if one == company_id]
@@ -271,7 +273,7 @@ class _Seal:
         self._found: list[Violation] = []
         self.heads: list[Head] = []
 
-    async def check(self, lane: Any) -> list[Violation]:
+    async def check(self, lane: Connection) -> list[Violation]:
         links = await books.last_links(lane, self._company_id)
         last: Block | None = None
         async for block, count, root in books.blocks(lane, self._company_id):
@@ -290,7 +292,7 @@ class _Seal:
         await self._compare_with_file(lane)
         return self._found[: books.MOST]
 
-    async def _compare_with_file(self, lane: Any) -> None:
+    async def _compare_with_file(self, lane: Connection) -> None:
         if self._noted is None:
             if self.heads and await chain.not_begun_since_the_upgrade(lane) is None:
                 words = f"is missing: nobody can say that no end was cut off; {WHAT_TO_DO}"

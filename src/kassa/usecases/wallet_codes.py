@@ -4,12 +4,12 @@ import math
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from kassa.domain.errors import InvalidRequest, NotFound, RateLimited, Unauthenticated
 from kassa.domain.money import Money, payable
 from kassa.domain.wallet_codes import CodeKind, WalletCode
 from kassa.store import companies, wallet_codes, wallets
+from kassa.store.connection import Connection
 from kassa.store.wallet_codes import Subject
 from kassa.usecases.authenticate import company_by_number, hash_secret
 from kassa.usecases.bounds import within
@@ -96,7 +96,7 @@ def _subjects(shown: Presented) -> list[Subject]:
     return found
 
 
-async def _count(core: Core, connection: Any, subjects: set[Subject]) -> None:
+async def _count(core: Core, connection: Connection, subjects: set[Subject]) -> None:
     free = core.policy.wallet_wrong_codes
     for subject in sorted(subjects):
         is_named = subject[1].startswith("user:")
