@@ -45,7 +45,7 @@ from kassa.settings import Settings
 from kassa.store.db import Database
 from kassa.store.heads import HeadFile
 from kassa.store.server import Demands
-from kassa.usecases.admission import Admission, Limits
+from kassa.usecases.admission import Admission, Limits, pause_of
 from kassa.usecases.chain import seals_of
 from kassa.usecases.core import Core, Policy
 from kassa.usecases.ids import attempt_prefix, new_id
@@ -250,9 +250,10 @@ def _guarded(core: Core, route: Route) -> Route:
             core.admission.enter(traits)
             answer: Response = await route.endpoint(request)
         except RateLimited as error:
-            headers = {"Retry-After": str(error.retry_after_seconds)}
-            status = 429 if error.code == RateLimited.code else 503
-            return Response(error.message, status, headers, media_type="text/plain")
+            pause = pause_of(error)
+            said = f"{error.message.partition(';')[0]}; come back in {pause} s\n"
+            status = edge.HTTP_STATUS[error.code]
+            return Response(said, status, {"Retry-After": str(pause)}, media_type="text/plain")
         return answer
 
     return Route(route.path, endpoint, methods=methods)
@@ -282,8 +283,11 @@ async def _refused(_: Request, error: Exception) -> Response:
     """What a page that knows no errors of ours would let through: its body did not arrive."""
     if not isinstance(error, KassaError):
         raise error
+    pause = pause_of(error)
     return JSONResponse(
-        {"error": error.code, "message": error.message}, edge.HTTP_STATUS[error.code]
+        {"error": error.code, "message": error.message},
+        edge.HTTP_STATUS[error.code],
+        headers=None if pause is None else {"Retry-After": str(pause)},
     )
 
 

@@ -9,6 +9,7 @@ from kassa.domain.brakes import (
     Pauses,
     Places,
     Rate,
+    Turnover,
     is_shed,
 )
 
@@ -117,12 +118,49 @@ def test_the_memory_of_pauses_is_bounded() -> None:
 def test_places_are_taken_and_given_back_and_nobody_is_remembered() -> None:
     places = Places(2)
 
-    assert [places.enter("a") for _ in range(3)] == [True, True, False]
-    assert places.enter("b")
+    assert [places.enter("a", 1.0) for _ in range(3)] == [True, True, False]
+    assert places.enter("b", 1.0)
     for key in ("a", "a", "b", "never"):
-        places.leave(key)
+        places.leave(key, 1.0, 2.0)
     assert len(places) == 0
-    assert places.enter("a")
+    assert places.enter("a", 3.0)
+
+
+def full(places: int, *, calls_take: float) -> Turnover:
+    """All taken at 100, after some calls that took so long."""
+    turnover = Turnover(places)
+    for _ in range(40):
+        turnover.enter(0.0)
+        turnover.leave(0.0, calls_take)
+    for _ in range(places):
+        turnover.enter(100.0)
+    return turnover
+
+
+def test_who_finds_no_place_is_told_when_one_is_likely_free_and_not_all_the_same() -> None:
+    turnover = full(4, calls_take=2.0)
+
+    waits = [turnover.wait(100.0) for _ in range(8)]
+
+    assert waits == pytest.approx([0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0])
+    assert turnover.wait(104.0) == pytest.approx(1.5, abs=0.51)  # of whom were told before
+
+
+def test_calls_that_do_not_end_make_the_wait_longer() -> None:
+    quick, stuck = full(4, calls_take=0.01), full(4, calls_take=0.01)
+
+    assert quick.wait(100.0) < 0.01
+    assert stuck.wait(120.0) == pytest.approx(5.0)
+    assert [stuck.wait(120.0) for _ in range(99)][-1] == 60
+
+
+def test_places_that_were_given_back_leave_nothing_behind() -> None:
+    turnover = full(3, calls_take=1.0)
+    for _ in range(3):
+        turnover.leave(100.0, 101.0)
+
+    assert len(turnover) == 0
+    assert turnover.wait(10_000.0) < 1
 
 
 def test_what_matters_least_is_given_up_first() -> None:

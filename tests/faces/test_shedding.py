@@ -55,7 +55,7 @@ async def test_a_company_has_so_many_calls_at_once_and_gets_its_places_back(
     async with under_way(core, settings, "/v1/orders:create", as_client(demo), 2):
         refused = await ASK["gateway"](client, demo)  # another credential of the same company
 
-    assert (refused.status, refused.headers["retry-after"]) == (429, "1")
+    assert (refused.status, refused.headers["retry-after"] in ("1", "2")) == (429, True)
     assert doorman.turned_away == {("question", "company_calls"): 1}
     for _ in range(5):
         assert (await ASK["gateway"](client, demo)).status == 404
@@ -88,7 +88,8 @@ async def test_when_there_is_too_much_to_do_money_and_notifications_get_through(
         alive = await client.request("GET", "/livez")
 
     assert {answer.status for answer in (*shed.values(), listed, page)} == {503}
-    assert all(answer.headers["retry-after"] == "1" for answer in (*shed.values(), listed, page))
+    pauses = {answer.headers["retry-after"] for answer in (*shed.values(), listed, page)}
+    assert pauses <= {"1", "2"}
     assert shed["gateway"].json()["error"].startswith("OVERLOADED:")
     assert shed["business"].json()["error"]["status"] == "UNAVAILABLE"
     assert paid.status == 400  # let in, and read
@@ -119,7 +120,8 @@ async def test_over_grpc_what_is_given_up_is_unavailable_for_a_moment(
     ):
         error = await ended(channel, "business", demo)
 
-    assert (error.code(), pause_in(error)) == (grpc.StatusCode.UNAVAILABLE, 1)
+    assert error.code() == grpc.StatusCode.UNAVAILABLE
+    assert pause_in(error) in (1, 2)
 
 
 async def test_a_process_that_is_late_again_and_again_is_busy_and_not_after_one_stall(

@@ -20,10 +20,14 @@ _LONGEST = 256
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`keys` of the texts that say it; the `field` at fault, or "" when it is the whole payment."""
+    """`keys` of the texts that say it; the `field` at fault, or "" when it is the whole payment.
+
+    `wait`: seconds until a try may succeed, where the texts speak of that.
+    """
 
     keys: tuple[str, ...]
     field: str = ""
+    wait: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil
 
-from kassa.domain.brakes import Buckets, Rate
+from kassa.domain.brakes import Buckets, Quota, Rate
 
 MISSES = 10  # unknown tokens an address may try at once
 REFILL_SECONDS = 6.0  # one more try each: ten a minute
@@ -25,6 +25,11 @@ class MissGuard:
     def wait_seconds(self, address: str) -> int:
         """0 when the address may look something up, else how long until it may."""
         return ceil(self._buckets.look(network_of(address), self._clock()).wait)
+
+    def quota(self, address: str) -> Quota:
+        """How the address stands."""
+        level = self._buckets.look(network_of(address), self._clock())
+        return self._buckets.told(level, "unknown-payments")
 
     def missed(self, address: str) -> None:
         """Remember that the address asked for something that does not exist."""

@@ -8,8 +8,9 @@ from starlette.routing import Route
 
 from kassa import criticality
 from kassa.cashier import answers, screens
+from kassa.cashier.dead_ends import dead_end
 from kassa.cashier.visits import core_of, speech_of, unknown
-from kassa.domain.errors import InvalidRequest, KassaError, NotFound, RateLimited
+from kassa.domain.errors import KassaError, NotFound
 from kassa.usecases.handover import handover, way_back
 
 _MAX_BODY_BYTES = 8 * 1024  # what providers send back is below 1 KB
@@ -81,19 +82,7 @@ def _dead_end(request: Request, error: KassaError) -> Response:
     """Guesses are braked here as anywhere in the cashier."""
     if isinstance(error, NotFound):
         error = unknown(request)
-    pause = None
-    if isinstance(error, RateLimited):
-        pause = {"Retry-After": str(error.retry_after_seconds)}
-        limited = error.code == RateLimited.code
-        status, key = (429, "too_many") if limited else (503, "broken")
-    elif isinstance(error, NotFound):
-        status, key = 404, "not_found"
-    elif isinstance(error, InvalidRequest):
-        status, key = 400, "unreadable"
-    else:
-        status, key = 503, "broken"
-    speech = speech_of(request)
-    return answers.html(speech, screens.message_screen(speech, key, here="/pay"), status, pause)
+    return dead_end(request, error)
 
 
 routes: list[Route] = [

@@ -12,24 +12,25 @@ from starlette.routing import Route
 from kassa import criticality
 from kassa.cashier import answers, form, screens
 from kassa.cashier.assets import BY_NAME, PREFIX
+from kassa.cashier.dead_ends import dead_end, is_ours
 from kassa.cashier.form import Filled, Problem
 from kassa.cashier.screens import TrialCard, Visit
 from kassa.cashier.speech import Speech
 from kassa.cashier.stages import PAYABLE, Stage, why_declined, why_refused
-from kassa.cashier.visits import address_of, core_of, open_visit, speech_of, unknown
+from kassa.cashier.visits import address_of, core_of, open_visit, unknown
 from kassa.domain.errors import (
+    DATABASE_UNAVAILABLE,
     AmbiguousCommit,
     IdempotencyMismatch,
     IllegalTransition,
     InProgress,
-    InvalidRequest,
     KassaError,
-    NotFound,
     PermissionDenied,
     RateLimited,
 )
 from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.payments import Method, Payment
+from kassa.usecases.admission import pause_of
 from kassa.usecases.cashier_session import Session, Way, start_page, way_of
 from kassa.usecases.pay_from_wallet import WalletPay, pay_from_wallet
 from kassa.usecases.submit_payment import Submission, submit_payment
@@ -67,13 +68,14 @@ async def confirm(request: Request) -> Response:
     except (AmbiguousCommit, IdempotencyMismatch, IllegalTransition, InProgress):
         return _to_result(visit)  # which shows what is true by now
     except KassaError as error:
-        if error.code == "internal" or _must_wait(error):
+        if not _is_before_all(error):
             raise
         status = {"provider_unavailable": 503, "rate_limited": 429}.get(error.code, 422)
-        problems = [Problem(why_refused(error.reason), _field_of(error.reason))]
+        wait = pause_of(error)
+        problems = [Problem(why_refused(error.reason), _field_of(error.reason), wait or 0)]
         page = _pay_page(request, visit, status=status, filled=filled, problems=problems)
-        if isinstance(error, RateLimited):
-            page.headers["Retry-After"] = str(error.retry_after_seconds)
+        if wait is not None:
+            page.headers["Retry-After"] = str(wait)
         return page
     if isinstance(paid, str):
         return _leave(request, visit, paid)
@@ -156,9 +158,14 @@ async def _pay(request: Request, session: Session, filled: Filled, speech: Speec
     return await submit_payment(core, submission)
 
 
-def _must_wait(error: KassaError) -> bool:
-    """Whether nothing can be done here now; who tried wrong codes may still pay in another way."""
-    return isinstance(error, RateLimited) and error.reason != TOO_MANY
+def _is_before_all(error: KassaError) -> bool:
+    """Whether nothing was charged, for sure, and the payer may try again here or pay otherwise.
+
+    What is the database's trouble may have come after a provider was asked.
+    """
+    if isinstance(error, RateLimited):
+        return error.reason == TOO_MANY
+    return error.code != "internal" and error.reason != DATABASE_UNAVAILABLE
 
 
 def _refuse_foreign(request: Request, filled: Filled) -> None:
@@ -220,15 +227,6 @@ def _to_result(visit: Visit) -> Response:
     return answers.redirect(f"{visit.place}/result{visit.speech.query}")
 
 
-_DEAD_ENDS = {
-    NotFound: (404, "not_found"),
-    RateLimited: (429, "too_many"),
-    PermissionDenied: (403, "forbidden"),
-    InvalidRequest: (400, "unreadable"),
-}
-"""What a payer reads when there is no payment page to show."""
-
-
 def _page(path: str, handler: Handler, methods: Sequence[str]) -> Route:
     """`handler`, with every failure told as a page and our own bugs logged without being told."""
     traits = criticality.of_route(methods, path)
@@ -238,21 +236,14 @@ def _page(path: str, handler: Handler, methods: Sequence[str]) -> Route:
             core_of(request).admission.enter(traits)
             return await handler(request)
         except KassaError as error:
-            status, key = _DEAD_ENDS.get(type(error), (503, "broken"))
-            if key == "broken" and not isinstance(error, RateLimited):
+            if is_ours(error):
                 _log.error("cashier_failed", code=error.code, reason=error.reason)
-            wait = error.retry_after_seconds if isinstance(error, RateLimited) else 0
+            end = error
         except Exception:  # noqa: BLE001 - our own bug: logged whole, told in no words
             _log.exception("unexpected", page=handler.__name__)
-            status, key, wait = 500, "broken", 0
-        speech = speech_of(request)
-        known = status in (400, 403, 500, 503)
+            end = KassaError("internal error")
         token = request.path_params.get("token", "")
-        place = f"/pay/{token}" if known and token else ""
-        page = screens.message_screen(
-            speech, key, here=place or "/pay", reopen=place and f"{place}{speech.query}"
-        )
-        return answers.html(speech, page, status, {"Retry-After": str(wait)} if wait else None)
+        return dead_end(request, end, place=f"/pay/{token}" if token else "")
 
     return Route(path, endpoint, methods=list(methods))
 

@@ -24,6 +24,7 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_NOTHING: Mapping[str, str] = {}
 _NO_FIELDS: Mapping[str, str] = {
     "method": "",
     "card_number": "",
@@ -111,7 +112,7 @@ def pay_screen(
         {
             "field": problem.field,
             "anchor": _anchor(problem, visit),
-            "said": _tell(speech, problem.keys),
+            "said": _tell(speech, problem.keys, problem.wait),
         }
         for problem in problems
     ]
@@ -135,8 +136,9 @@ def pay_screen(
     )
 
 
-def _tell(speech: Speech, keys: Sequence[str]) -> str:
-    return speech.text("between").join(speech.text(key) for key in keys)
+def _tell(speech: Speech, keys: Sequence[str], wait: int = 0) -> str:
+    said = speech.wait(max(wait, 1))
+    return speech.text("between").join(speech.text(key, wait=said) for key in keys)
 
 
 def _taken(payment: Payment) -> str:
@@ -251,11 +253,12 @@ def leaving_screen(speech: Speech, *, url: str, here: str, is_test: bool) -> str
     )  # fmt: skip
 
 
-def message_screen(speech: Speech, key: str, *, here: str, reopen: str = "") -> str:
-    """A dead end in kind words; `reopen` is the payment's address when there is a way back."""
+def message_screen(speech: Speech, key: str, *, here: str, reopen: str = "", wait: str = "") -> str:
+    """A dead end in kind words; `reopen` is the payment's address when there is a way back, `wait`
+    how long to wait before it."""
     return _message(
-        speech, key, "over", here=here, is_test=False, refresh_url="", link_url=reopen,
-        link_said=speech.text("reopen"),
+        speech, key, "over", about={"wait": wait}, here=here, is_test=False, refresh_url="",
+        link_url=reopen, link_said=speech.text("reopen"),
     )  # fmt: skip
 
 
@@ -275,9 +278,11 @@ def handover_screen(
     )  # fmt: skip
 
 
-def _message(speech: Speech, key: str, mood: str, **values: object) -> str:
-    title, about = speech.text(f"{key}_title"), speech.text(f"{key}_about")
-    return _render("message.html", speech, title=title, about=about, mood=mood, **values)
+def _message(
+    speech: Speech, key: str, mood: str, *, about: Mapping[str, str] = _NOTHING, **values: object
+) -> str:
+    title, said = speech.text(f"{key}_title"), speech.text(f"{key}_about", **about)
+    return _render("message.html", speech, title=title, about=said, mood=mood, **values)
 
 
 def _bill(visit: Visit) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from typing import Literal
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time, format_timedelta
@@ -16,6 +17,10 @@ _ZONES: dict[str, tzinfo] = {
     # China has one zone and no summer time, so the offset alone is exact; no zone database needed.
     CHINESE: timezone(timedelta(hours=8)),
 }
+_Unit = Literal["hour", "minute", "second"]
+_UNITS: tuple[tuple[_Unit, int], ...] = (("hour", 3600), ("minute", 60))
+_SECOND: tuple[_Unit, int] = ("second", 1)
+_NO_LARGER_UNIT = 1_000_000  # Babel would round 40 seconds up to the next unit
 _LATEST = datetime(9999, 12, 30, tzinfo=UTC)  # the last day that is a day in every zone
 
 
@@ -57,6 +62,12 @@ class Speech:
     def remaining(self, until: datetime, now: datetime) -> str:
         """How far away an instant is: "in 14 minutes"."""
         return format_timedelta(until - now, add_direction=True, locale=self.locale)
+
+    def wait(self, seconds: int) -> str:
+        """How long to wait, never told as less than it is: "40 seconds", "3 minutes"."""
+        unit, size = next(((unit, size) for unit, size in _UNITS if seconds > size), _SECOND)
+        whole = timedelta(seconds=-(-seconds // size) * size)
+        return format_timedelta(whole, unit, threshold=_NO_LARGER_UNIT, locale=self.locale)
 
     @property
     def query(self) -> str:

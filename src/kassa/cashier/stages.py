@@ -89,6 +89,11 @@ _WHY: Mapping[str, tuple[str, str]] = {
     "provider_unavailable": ("why_unavailable", "advice_soon"),
 }
 
+_REFUSED: Mapping[str, tuple[str, str]] = {
+    "provider_unavailable": ("why_unavailable", "advice_in"),
+}
+"""Before anything was sent it is known when a try may succeed."""
+
 
 def why_declined(failure_code: str) -> tuple[str, str]:
     """Texts for a failed payment: the reason, and what to do next where something can be done."""
@@ -97,4 +102,4 @@ def why_declined(failure_code: str) -> tuple[str, str]:
 
 def why_refused(reason: str) -> tuple[str, str]:
     """Texts for a refusal before anything was sent: the reason, and what to do next."""
-    return _WHY.get(reason, ("why_refused", "advice_again"))
+    return _REFUSED.get(reason) or _WHY.get(reason, ("why_refused", "advice_again"))

@@ -76,6 +76,10 @@ def unknown(request: Request) -> KassaError:
     """
     guard, address = _guard(request), address_of(request)
     if wait := guard.wait_seconds(address):
-        return RateLimited("too many unknown payments", retry_after_seconds=wait)
+        return RateLimited(
+            f"too many unknown payments; come back in {wait} s",
+            retry_after_seconds=wait,
+            quota=guard.quota(address),
+        )
     guard.missed(address)
     return NotFound("no such payment")

@@ -12,6 +12,8 @@ from math import ceil
 from typing import Generic, NamedTuple, TypeVar
 
 _T = TypeVar("_T")
+_MEMORY = 16  # calls over which the time of one is averaged
+_LONGEST_WAIT = 60.0  # seconds, not money: further ahead nobody can see
 
 
 class Recent(Generic[_T]):
@@ -59,6 +61,22 @@ class Level(NamedTuple):
     full_in: float  # seconds, not money
 
 
+class Quota(NamedTuple):
+    """What a caller is told of a limit: what it is called, how much there is of it, how much is
+    left, and in how many seconds nothing of it is taken any more (None: nobody knows).
+
+    `window`: seconds in which so much may be had; None for what has no fixed time. `at_once`: it is
+    things at the same time that are counted.
+    """
+
+    name: str
+    most: int
+    left: int = 0
+    full_in: float | None = None  # seconds, not money
+    window: int | None = None
+    at_once: bool = False
+
+
 class Buckets:
     """A token bucket for each key, all of one rate.
 
@@ -94,6 +112,11 @@ class Buckets:
         left = max(int((self._depth - missing) * self.rate.per_second * (1 + 2**-40)), 0)
         return Level(wait, left, missing)
 
+    def told(self, level: Level, name: str) -> Quota:
+        """What is said of a bucket of this kind that stands so."""
+        rate = self.rate
+        return Quota(name, rate.burst, level.left, level.full_in, window=rate.window)
+
 
 class Pauses:
     """Some failures are free; then each one brings a pause twice as long, up to `longest`.
@@ -115,6 +138,10 @@ class Pauses:
     def failed(self, key: str, now: float) -> None:
         self._failures.put(key, (self._count(key, now) + 1, now))
 
+    @property
+    def free(self) -> int:
+        return self._free
+
     def wait(self, key: str, now: float) -> float:
         """Seconds until it may try again; 0 for at once."""
         over = ceil(self._count(key, now) - self._free)
@@ -130,29 +157,75 @@ class Pauses:
         return count if now - at < self._forgiven_after else 0
 
 
+class Turnover:
+    """How many are inside, and when a place will likely be free for who found none.
+
+    Each of those gets a moment of their own, as far behind the last as places become free on
+    average, so that they do not come back together. What is inside for longer than others were will
+    stay as long again, as far as anybody can tell.
+    """
+
+    __slots__ = ("_held", "_inside", "_next", "_places", "_since")
+
+    def __init__(self, places: int):
+        self._places = places
+        self._inside = 0
+        self._since = 0.0  # seconds, not money: when they came, added up
+        self._held = 0.0  # seconds, not money: for which a place is taken, lately
+        self._next = 0.0  # seconds, not money: what the last one was told
+
+    def __len__(self) -> int:
+        return self._inside
+
+    def enter(self, now: float) -> None:
+        self._inside += 1
+        self._since += now
+
+    def leave(self, came: float, now: float) -> None:
+        """`came`: the time at which it entered."""
+        self._inside -= 1
+        self._since = self._since - came if self._inside else 0.0  # seconds, not money
+        self._held += (now - came - self._held) / (_MEMORY if self._held else 1)
+
+    def wait(self, now: float) -> float:
+        """Seconds until there is likely a place for whoever is refused now."""
+        age = now - self._since / self._inside if self._inside else 0
+        step = max(self._held, age) / self._places
+        self._next = min(max(self._next, now) + step, now + _LONGEST_WAIT)
+        return self._next - now
+
+
 class Places:
     """So many at once for each key; who is inside is all that is remembered."""
 
     def __init__(self, most: int):
-        self._most = most
-        self._inside: dict[str, int] = {}
+        self.most = most
+        self._inside: dict[str, Turnover] = {}
 
     def __len__(self) -> int:
         return len(self._inside)
 
-    def enter(self, key: str) -> bool:
-        inside = self._inside.get(key, 0)
-        if inside >= self._most:
+    def enter(self, key: str, now: float) -> bool:
+        kept = self._inside.get(key)
+        if kept is None:
+            kept = self._inside[key] = Turnover(self.most)
+        if len(kept) >= self.most:
             return False
-        self._inside[key] = inside + 1
+        kept.enter(now)
         return True
 
-    def leave(self, key: str) -> None:
-        inside = self._inside.get(key, 0) - 1
-        if inside > 0:
-            self._inside[key] = inside
-        else:
-            self._inside.pop(key, None)
+    def leave(self, key: str, came: float, now: float) -> None:
+        kept = self._inside.get(key)
+        if kept is None:
+            return
+        kept.leave(came, now)
+        if not len(kept):
+            del self._inside[key]
+
+    def wait(self, key: str, now: float) -> float:
+        """Seconds until there is likely a place for who found none."""
+        kept = self._inside.get(key)
+        return 0 if kept is None else kept.wait(now)
 
 
 class Criticality(StrEnum):

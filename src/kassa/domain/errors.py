@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+from kassa.domain.brakes import Quota
+
 
 class KassaError(Exception):
     """A refusal or failure with words a caller may read: it names objects and carries no secret."""
@@ -72,13 +74,27 @@ class UnsupportedOperation(KassaError):
 
 
 class RateLimited(KassaError):
-    """Too much at once; `retry_after_seconds` says when to come back."""
+    """Too much at once; `retry_after_seconds` says when to come back.
+
+    `quota`: what is used up, where that is the caller's own. `many`: others are told the same
+    moment, and had better not all come at it.
+    """
 
     code = "rate_limited"
 
-    def __init__(self, message: str, *, retry_after_seconds: int = 1, reason: str = ""):
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_seconds: int = 1,
+        reason: str = "",
+        quota: Quota | None = None,
+        many: bool = False,
+    ):
         super().__init__(message, reason=reason)
         self.retry_after_seconds = retry_after_seconds
+        self.quota = quota
+        self.many = many
 
 
 class Overloaded(RateLimited):

@@ -16,14 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kassa import criticality
-from kassa.domain.errors import (
-    RETRYABLE,
-    InvalidRequest,
-    KassaError,
-    ProviderUnavailable,
-    RateLimited,
-    Unauthenticated,
-)
+from kassa.domain.errors import InvalidRequest, KassaError, Unauthenticated
 from kassa.usecases.core import Core
 from kassa.usecases.provider_calls import deadline
 
@@ -36,7 +29,6 @@ _MOST_PARTS = 10_000  # of a whole body
 _LONGEST_NAME = 100  # characters of a member's name that an error repeats
 # A string, whole so that nothing in it is taken for structure; or a mark of structure.
 _MARKS = re.compile(rb'"(?>(?:[^"\\]++|\\.)*)"?|[\[\]{},]', re.DOTALL)
-_A_MOMENT = 1  # second: what is under way is done by then, or nobody knows when
 _UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
 _log = structlog.get_logger("kassa.edge")
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -305,13 +297,6 @@ def _deadline_of(request: Request) -> float | None:  # seconds, not money
     except (ValueError, OverflowError, TypeError):
         return None
     return time.monotonic() + left.total_seconds()
-
-
-def pause_of(error: KassaError) -> int | None:
-    """Seconds after which the same request may be sent again; None where that does not help."""
-    if isinstance(error, RateLimited | ProviderUnavailable):
-        return error.retry_after_seconds
-    return _A_MOMENT if error.code in RETRYABLE else None
 
 
 def utc_text(moment: datetime) -> str:

@@ -12,7 +12,7 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from kassa import observe
-from kassa.domain.errors import InvalidRequest, Unauthenticated
+from kassa.domain.errors import InvalidRequest, RateLimited, Unauthenticated
 from kassa.faces import edge
 from kassa.faces.grpc_status import told, trailing
 from kassa.faces.peer import Network, address_of_call
@@ -29,6 +29,7 @@ REQUEST_ID = "x-request-id"
 _METADATA_LIMIT = 8 * 1024
 _CONNECTIONS = 1000
 _STREAMS = 100  # at once: of health's watchers, and of reflection
+_STREAM_FREE_SECONDS = 10  # a watcher goes when it likes
 _READING_SECONDS = 10.0  # seconds, not money: for 64 KB to arrive
 _CALLS = 400  # at once; beyond, gRPC itself refuses with RESOURCE_EXHAUSTED
 _LONGEST_METHOD = 200
@@ -129,8 +130,7 @@ class Door(grpc.aio.ServerInterceptor):
 
     async def _streamed(self, work: Work, requests: Any, context: Context) -> None:
         if self._streams >= _STREAMS:
-            code = grpc.StatusCode.RESOURCE_EXHAUSTED
-            await context.abort(code, "too many streams are open", trailing())
+            await told(context, _no_stream())
         self._streams += 1
         try:
             await work(requests, context)
@@ -187,6 +187,12 @@ async def read_message(context: Context) -> bytes:
 def malformed() -> InvalidRequest:
     said = "the bytes are not the message that this call takes"
     return InvalidRequest(said, reason="message_malformed")
+
+
+async def _no_stream() -> None:
+    raise RateLimited(
+        "too many streams are open", retry_after_seconds=_STREAM_FREE_SECONDS, many=True
+    )
 
 
 async def _nowhere(_: Any, context: Context) -> None:

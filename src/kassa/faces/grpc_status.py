@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from kassa.domain.errors import InvalidRequest, KassaError, UnsupportedOperation
 from kassa.faces import edge
-from kassa.usecases.admission import VISIT
+from kassa.usecases.admission import VISIT, pause_of
 from kassa.usecases.sides import MODE, MODE_HEADER
 
 DOMAIN = "kassa"
@@ -81,7 +81,7 @@ def status_of(error: KassaError) -> status_pb2.Status:
             field=_sayable(error.field), description=text
         )
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
-    pause = edge.pause_of(error)
+    pause = pause_of(error)
     if pause is not None:
         delay = duration_pb2.Duration(seconds=pause)
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
@@ -120,7 +120,7 @@ def write_error(request: Request, error: KassaError) -> Response:
     headers: dict[str, str] = {}
     if status.code == code_pb2.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = _CHALLENGE
-    pause = edge.pause_of(error)
+    pause = pause_of(error)
     if pause is not None:
         headers["Retry-After"] = str(pause)
     return edge.answer(to_json(status), http_status_of(status), headers)

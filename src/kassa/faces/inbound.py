@@ -8,6 +8,7 @@ from starlette.responses import Response
 from kassa import observe
 from kassa.domain.errors import KassaError
 from kassa.faces import edge
+from kassa.usecases.admission import pause_of
 from kassa.usecases.receive_notification import receive_notification
 
 _LIMIT = 256 * 1024
@@ -31,7 +32,7 @@ async def notify(request: Request) -> Response:
 def write_error(_: Request, error: KassaError) -> Response:
     """Anything but success makes the provider send again; it needs no reasons."""
     status = _STATUS.get(error.code, 503)
-    pause = edge.pause_of(error) or _A_WHILE
+    pause = pause_of(error) or _A_WHILE
     headers = {"Retry-After": str(pause)} if status == 503 else None
     return Response(error.code, status, headers, media_type="text/plain")
 

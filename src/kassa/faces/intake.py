@@ -10,6 +10,7 @@ from collections import Counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kassa.domain.brakes import Quota
 from kassa.domain.errors import InvalidRequest, KassaError, RateLimited
 from kassa.faces.peer import address_of
 
@@ -117,13 +118,19 @@ class Intake:
             return InvalidRequest("the body did not arrive in time", reason="body_incomplete")
         if waited > _SLOW_SECONDS and not body.is_slow:
             if self._slow.total() >= SLOW_AT_ONCE or self._slow[body.address] >= SLOW_OF_ONE:
-                return RateLimited(
-                    "too many requests are still being sent; send this one again in one go",
-                    retry_after_seconds=max(1, int(self._longest)),
-                )
+                return self._too_many_slow(own=self._slow[body.address] >= SLOW_OF_ONE)
             body.is_slow = True
             self._slow[body.address] += 1
         return None
+
+    def _too_many_slow(self, *, own: bool) -> RateLimited:
+        """By then the slowest of them have ended, in one way or the other."""
+        return RateLimited(
+            "too many requests are still being sent; send this one again in one go",
+            retry_after_seconds=max(1, int(self._longest)),
+            quota=Quota("unfinished-requests", SLOW_OF_ONE, at_once=True) if own else None,
+            many=not own,
+        )
 
 
 class _Body:

@@ -19,7 +19,7 @@ class Reception:
         visit = admission.arrive(address_of(scope))
 
         async def send_with_level(message: Message) -> None:
-            if message["type"] == "http.response.start" and visit.level is not None:
+            if message["type"] == "http.response.start" and visit.quota is not None:
                 said = [(name.encode(), value.encode()) for name, value in visit.headers()]
                 message["headers"] = [*message.get("headers", ()), *said]
             await send(message)

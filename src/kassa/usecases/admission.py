@@ -4,27 +4,36 @@ What is remembered is one process's own: a rate is shared out among the processe
 """
 
 import asyncio
+import random
 import time
 from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
 
 import structlog
 
 from kassa.criticality import Traits
 from kassa.domain.brakes import (
+    SHED_TEST_FROM,
     Buckets,
     Criticality,
-    Level,
     Pauses,
     Places,
+    Quota,
     Rate,
     Recent,
+    Turnover,
     is_shed,
 )
-from kassa.domain.errors import KassaError, Overloaded, RateLimited
+from kassa.domain.errors import (
+    RETRYABLE,
+    KassaError,
+    Overloaded,
+    ProviderUnavailable,
+    RateLimited,
+)
 
 _log = structlog.get_logger("kassa.admission")
 _KEYS = 10_000  # remembered in each memory, about 2 MB
@@ -32,7 +41,8 @@ _LONGEST_PAUSE = 60  # seconds
 _FORGIVEN_AFTER = 600  # seconds
 _GLANCE_SECONDS = 0.1  # seconds, not money
 _GLANCES = 5  # a process is late when it was late so many times running
-_A_MOMENT = 1  # second: until some call of many has ended
+_A_MOMENT = 1  # second: what is under way is done by then, or nobody knows when
+_LONGEST_BUSY = 60.0  # seconds, not money: further ahead nobody can see
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,28 +75,56 @@ class Limits:
 
 @dataclass(slots=True, kw_only=True)
 class Visit:
-    """A request while it is here. `level`: how the bucket stands that it took its token from."""
+    """A request while it is here. `quota`: what its answer says of limits: how the bucket stands
+    that it took its token from, or what refused it. `chance`: its own, of 0 to 1: by it those who
+    are sent away at the same time come back at different ones."""
 
     address: str
     criticality: Criticality = Criticality.ORDINARY
     busy: float = 0.0  # seconds, not money: as it was when it came
+    came: float = 0.0  # seconds, not money
     is_counted: bool = False
     company: str = ""
-    level: Level | None = None
-    rate: Rate | None = None
+    quota: Quota | None = None
+    chance: float = field(default_factory=random.random)  # no money
 
     def headers(self) -> tuple[tuple[str, str], ...]:
         """RateLimit and RateLimit-Policy, as draft-ietf-httpapi-ratelimit-headers-10 has them."""
-        if self.level is None or self.rate is None:
+        quota = self.quota
+        if quota is None:
             return ()
-        left, full_in = self.level.left, ceil(self.level.full_in)
-        return (
-            ("ratelimit-policy", f'"requests";q={self.rate.burst};w={self.rate.window}'),
-            ("ratelimit", f'"requests";r={left};t={full_in}'),
-        )
+        policy, level = f'"{quota.name}";q={quota.most}', f'"{quota.name}";r={quota.left}'
+        if quota.window is not None:
+            policy += f";w={quota.window}"
+        if quota.at_once:
+            policy += ';qu="concurrent-requests"'
+        if quota.full_in is not None:
+            level += f";t={ceil(quota.full_in)}"
+        return (("ratelimit-policy", policy), ("ratelimit", level))
 
 
 VISIT: ContextVar[Visit | None] = ContextVar("visit", default=None)
+
+
+def pause_of(error: KassaError) -> int | None:
+    """Seconds after which the same request may be sent again; None where that does not help.
+
+    Whoever answers with `error` asks here, whatever the interface: from then on the answer's
+    RateLimit speaks of what refused, and of no bucket that did not. Where many are refused for the
+    same they are given different times; asked again for the same request, it is the same one.
+    """
+    visit = VISIT.get()
+    if visit is not None and isinstance(error, RateLimited):
+        visit.quota = error.quota
+    if isinstance(error, RateLimited | ProviderUnavailable):
+        seconds = error.retry_after_seconds
+    elif error.code in RETRYABLE:
+        seconds = _A_MOMENT
+    else:
+        return None
+    if visit is None or (isinstance(error, RateLimited) and not error.many):
+        return seconds
+    return seconds + int(visit.chance * (max(1, seconds // 2) + 1))
 
 
 def _nobody(_: str, __: str) -> None:
@@ -120,14 +158,15 @@ class Admission:
         )
         self._proved: Recent[float] = Recent(_KEYS)
         self._companies = Places(limits.company_calls)
-        self._inside = 0
+        self._inside = Turnover(limits.process_calls)
         self._late: deque[float] = deque([0], maxlen=_GLANCES)
+        self._busy_since: float | None = None  # seconds, not money
 
     @property
     def busy(self) -> float:
         """1 when this process has all it can take; more only when there are too many calls."""
         late = min(min(self._late) / self.limits.late, 1)
-        return max(self._inside / self.limits.process_calls, late)
+        return max(len(self._inside) / self.limits.process_calls, late)
 
     def arrive(self, address: str) -> Visit:
         visit = Visit(address=address)
@@ -147,10 +186,9 @@ class Admission:
             return
         visit.busy = self.busy
         if is_shed(traits.criticality, visit.busy, test=False):
-            self._count(traits.criticality, "busy")
-            raise _too_busy()
-        visit.is_counted = True
-        self._inside += 1
+            self._give_up(traits.criticality)
+        visit.is_counted, visit.came = True, self._clock()
+        self._inside.enter(visit.came)
         if traits.public:
             self._take(visit, self._addresses, visit.address, "address_rate")
 
@@ -167,7 +205,8 @@ class Admission:
     def _try(self, visit: Visit, shown: str) -> None:
         wait = self._wrong.wait(visit.address, self._clock())
         if wait and self._proved.get(f"{visit.address} {shown}") is None:
-            self._refuse(visit, "wrong_credentials", wait, "too many wrong credentials")
+            quota = Quota("wrong-credentials", self._wrong.free, full_in=wait)
+            self._refuse(visit, "wrong_credentials", wait, "too many wrong credentials", quota)
 
     def unproved(self) -> None:
         """The current visit showed no credential, or a wrong one."""
@@ -195,31 +234,57 @@ class Admission:
         self._proved.put(f"{visit.address} {shown}", self._clock())
         self._take(visit, self._credentials[test], f"{name} {caller}", "credential_rate")
         if is_shed(visit.criticality, visit.busy, test=test):
-            self._count(visit.criticality, "busy")
-            raise _too_busy()
-        if not self._companies.enter(company):
-            self._refuse(visit, "company_calls", _A_MOMENT, "too many calls are under way")
+            self._give_up(visit.criticality)
+        visit.came = visit.came or self._clock()
+        if not self._companies.enter(company, visit.came):
+            self._count(visit.criticality, "company_calls")
+            raise RateLimited(
+                "too many calls are under way; come back when some have ended",
+                retry_after_seconds=max(1, ceil(self._companies.wait(company, self._clock()))),
+                quota=Quota("calls", self._companies.most, at_once=True),
+                many=True,
+            )
         visit.company = company
 
     def leave(self, visit: Visit) -> None:
         """Give back what the visit held."""
+        if not visit.is_counted and not visit.company:
+            return
+        now = self._clock()
         if visit.is_counted:
-            self._inside -= 1
+            self._inside.leave(visit.came, now)
             visit.is_counted = False
         if visit.company:
-            self._companies.leave(visit.company)
+            self._companies.leave(visit.company, visit.came, now)
             visit.company = ""
 
     def _take(self, visit: Visit, buckets: Buckets, key: str, reason: str) -> None:
-        visit.level, visit.rate = buckets.take(key, self._clock()), buckets.rate
-        if visit.level.wait:
-            self._refuse(visit, reason, visit.level.wait, "too many requests")
+        level = buckets.take(key, self._clock())
+        visit.quota = buckets.told(level, "requests")
+        if level.wait:
+            self._refuse(visit, reason, level.wait, "too many requests", visit.quota)
 
-    def _refuse(self, visit: Visit, reason: str, wait: float, said: str) -> None:
+    def _refuse(self, visit: Visit, reason: str, wait: float, said: str, quota: Quota) -> None:
         """Raises: RateLimited."""
         self._count(visit.criticality, reason)
         seconds = max(1, ceil(wait))
-        raise RateLimited(f"{said}; come back in {seconds} s", retry_after_seconds=seconds)
+        words = f"{said}; come back in {seconds} s"
+        raise RateLimited(words, retry_after_seconds=seconds, quota=quota)
+
+    def _give_up(self, criticality: Criticality) -> None:
+        """A process that has been busy for long will be so for as long again, as far as anybody can
+        tell.
+
+        Raises: Overloaded.
+        """
+        self._count(criticality, "busy")
+        now = self._clock()
+        busy_for = 0 if self._busy_since is None else min(now - self._busy_since, _LONGEST_BUSY)
+        raise Overloaded(
+            "too busy at the moment; come back soon",
+            retry_after_seconds=max(1, ceil(max(self._inside.wait(now), busy_for))),
+            many=True,
+        )
 
     def _allowing(self, decide: Callable[..., None], *told: object) -> None:
         visit = VISIT.get()
@@ -239,7 +304,10 @@ class Admission:
             due = loop.time() + _GLANCE_SECONDS
             await asyncio.sleep(_GLANCE_SECONDS)
             self._late.append(max(loop.time() - due, 0))
+            self._note_whether_busy()
 
-
-def _too_busy() -> Overloaded:
-    return Overloaded("too busy at the moment; come back soon", retry_after_seconds=_A_MOMENT)
+    def _note_whether_busy(self) -> None:
+        if self.busy < SHED_TEST_FROM:
+            self._busy_since = None
+        elif self._busy_since is None:
+            self._busy_since = self._clock()

@@ -5,6 +5,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from kassa.domain.brakes import Quota
 from kassa.domain.errors import InvalidRequest, NotFound, RateLimited, Unauthenticated
 from kassa.domain.money import Money, payable
 from kassa.domain.wallet_codes import CodeKind, WalletCode
@@ -68,7 +69,7 @@ async def recognize(core: Core, shown: Presented) -> WalletCode | None:
         if right and shown.code.startswith(_AGREEMENT):
             return code
         if wait:
-            raise _too_many(wait)
+            raise _too_many(core, wait)
         if right:
             return code
         await _count(core, connection, _blamed(shown, code, subjects))
@@ -110,10 +111,14 @@ async def _count(core: Core, connection: Connection, subjects: set[Subject]) -> 
         )
 
 
-def _too_many(wait: timedelta) -> RateLimited:
+def _too_many(core: Core, wait: timedelta) -> RateLimited:
     seconds = max(1, math.ceil(wait.total_seconds()))
-    words = "too many wrong wallet codes; wait before the next"
-    return RateLimited(words, retry_after_seconds=seconds, reason=TOO_MANY)
+    return RateLimited(
+        f"too many wrong wallet codes; come back in {seconds} s",
+        retry_after_seconds=seconds,
+        reason=TOO_MANY,
+        quota=Quota("wrong-wallet-codes", core.policy.wallet_wrong_codes, full_in=seconds),
+    )
 
 
 async def forget_misses(core: Core) -> int:
@@ -259,7 +264,7 @@ async def pay_code_for(core: Core, secret: str, *, address: str) -> Made:
         )
         known = found is not None and found.kind is CodeKind.SECRET and found.is_good(now)
         if not known and wait:
-            raise _too_many(wait)
+            raise _too_many(core, wait)
         if not known:
             await _count(core, connection, set(subjects))
     if company is None or found is None or not known:

@@ -15,6 +15,7 @@ from kassa.domain.errors import InvalidRequest, KassaError, NotFound
 from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.payments import Payment
 from kassa.faces import edge
+from kassa.usecases.admission import pause_of
 
 STATUS: Mapping[PaymentStatus, str] = {
     PaymentStatus.CREATED: "PENDING",
@@ -159,7 +160,7 @@ def write_error(_request: Request, error: KassaError) -> Response:
     headers = dict(_NO_STORE)
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="kassa"'
-    pause = edge.pause_of(error)
+    pause = pause_of(error)
     if pause is not None:
         headers["Retry-After"] = str(pause)
     body = {"data": None, "error": {"code": error.code, "message": said}}

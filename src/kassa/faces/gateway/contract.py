@@ -14,6 +14,7 @@ from kassa.domain.lifecycle import ModificationStatus, PaymentStatus
 from kassa.domain.modifications import Modification
 from kassa.domain.payments import Payment
 from kassa.faces import edge
+from kassa.usecases.admission import pause_of
 
 PENDING, UNKNOWN, FAILED = "PENDING", "UNKNOWN", "FAILED"
 
@@ -218,7 +219,7 @@ def write_error(request: Request, error: KassaError) -> Response:
     headers = dict(_NO_STORE)
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="kassa"'
-    pause = edge.pause_of(error)
+    pause = pause_of(error)
     if pause is not None:
         headers["Retry-After"] = str(pause)
     body: Created | Refunded | Result = Result(paymentResult=False, error=text)

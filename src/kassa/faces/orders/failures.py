@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from kassa.domain.errors import InvalidRequest, KassaError
 from kassa.faces import edge
+from kassa.usecases.admission import pause_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ def tell(error: KassaError, message: str) -> Response:
     """The failure as HTTP; with Retry-After wherever the same request may be sent again."""
     failure = failure_of(error)
     headers, advice = None, ""
-    pause = edge.pause_of(error)
+    pause = pause_of(error)
     if pause is not None:
         headers = {"retry-after": str(pause)}
         advice = f"Send the same request again after {pause} s, with the same Idempotency-Key."

@@ -5,9 +5,10 @@ from datetime import UTC
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kassa.domain.errors import KassaError, RateLimited, Unauthenticated
+from kassa.domain.errors import KassaError, Unauthenticated
 from kassa.faces import edge
 from kassa.faces.peer import address_of
+from kassa.usecases.admission import pause_of
 from kassa.usecases.wallet_codes import pay_code_for
 
 PATH = "/wallet/pay-codes"
@@ -43,8 +44,9 @@ def _secret(request: Request) -> str:
 def write_error(_request: Request, error: KassaError) -> Response:
     """`error` with the stable code and a sentence; not signed, for no client asks."""
     headers = dict(_NO_STORE)
-    if isinstance(error, RateLimited):
-        headers["Retry-After"] = str(error.retry_after_seconds)
+    pause = pause_of(error)
+    if pause is not None:
+        headers["Retry-After"] = str(pause)
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="kassa"'
     body = {"error": {"code": error.code, "message": error.message}}

@@ -32,6 +32,7 @@ from kassa.faces.wallet import changes, changes_contract, codes, contract, readi
 from kassa.faces.wallet.notify import KIND
 from kassa.faces.wallet.reach import find_payment, scope, synced
 from kassa.faces.wallet.reading import Members
+from kassa.usecases.admission import pause_of
 from kassa.usecases.authenticate import find_wallet_client
 from kassa.usecases.core import Core
 from kassa.usecases.create_order import NewOrder, check_order, create_order
@@ -157,7 +158,7 @@ def _signed(verb: Verb, own: Mapping[str, str] = contract.NO_REASONS) -> edge.Ha
         except KassaError as error:  # here, and not in _write_error, to sign in another thread
             if isinstance(error, Unauthenticated):
                 core.admission.unproved()
-            answer, pause = contract.write_error(error, own), edge.pause_of(error)
+            answer, pause = contract.write_error(error, own), pause_of(error)
         return await _respond(request, answer, pause)
 
     return handler
@@ -252,7 +253,7 @@ def _write(request: Request, answer: contract.Answer, pause: int | None = None) 
 
 
 def _write_error(request: Request, error: KassaError) -> Response:
-    return _write(request, contract.write_error(error), edge.pause_of(error))
+    return _write(request, contract.write_error(error), pause_of(error))
 
 
 # Last, and for every verb: whatever else is asked for here is an API that is not defined. It is
