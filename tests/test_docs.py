@@ -24,11 +24,13 @@ from kassa.domain.lifecycle import (
     ATTEMPT_TRANSITIONS,
     DISPUTE_TRANSITIONS,
     MODIFICATION_TRANSITIONS,
+    ORDER_TRANSITIONS,
     SETTLEMENT_TRANSITIONS,
     TRANSITIONS,
     AttemptStatus,
     DisputeStatus,
     ModificationStatus,
+    OrderStatus,
     PaymentEvent,
     PaymentStatus,
     SettlementStatus,
@@ -127,6 +129,7 @@ def test_the_table_of_payment_states_is_the_one_that_moves_payments() -> None:
         (ModificationStatus, MODIFICATION_TRANSITIONS),
         (DisputeStatus, DISPUTE_TRANSITIONS),
         (SettlementStatus, SETTLEMENT_TRANSITIONS),
+        (OrderStatus, ORDER_TRANSITIONS),
     ],
 )
 def test_the_tables_of_the_other_states_are_the_ones_that_move_them(

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from tests import patterns
 
+from kassa.store.statuses import NOUNS
+
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "kassa"
 # Programs beside it, which it starts.
@@ -316,6 +318,94 @@ def _parents(name: str) -> Iterator[str]:
     while "." in name:
         name = name.rpartition(".")[0]
         yield name
+
+
+# Where nouns change by the tables of domain/lifecycle.py, and where the past is told again.
+CHANGES_STATUS = {
+    "domain/disputes.py",
+    "domain/modifications.py",
+    "domain/orders.py",
+    "domain/payments.py",
+    "domain/settlements.py",
+    "domain/replay.py",
+    "usecases/explain.py",
+}
+
+
+def test_a_status_is_set_only_where_a_table_is_asked() -> None:
+    wrong = [
+        at(module.path, line)
+        for module in modules()
+        if any(module.path.is_relative_to(SOURCE / floor) for floor in NEAR_MONEY)
+        and str(module.path.relative_to(SOURCE)) not in CHANGES_STATUS
+        for line in _lines_that_replace_a_status(module.tree)
+    ]
+
+    assert not wrong, f"say `become`, which asks the table:{listed(wrong)}"
+
+
+def test_a_status_that_is_replaced_by_hand_is_found() -> None:
+    tree = ast.parse("a = replace(order, status=PAID)\nb = order.become(PAID)\nc = Order(status=1)")
+
+    assert [*_lines_that_replace_a_status(tree)] == [1]
+
+
+def _lines_that_replace_a_status(tree: ast.Module) -> Iterator[int]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id="replace"), keywords=given):
+                if any(one.arg == "status" for one in given):
+                    yield node.lineno
+
+
+# A kind of modification is a kind of posting too, and those are SQL's own.
+_STATUS_IN_SQL = re.compile(
+    "'({})'".format(
+        "|".join(
+            sorted({word for noun, kind in NOUNS.items() if noun[-5:] != "_kind" for word in kind})
+        )
+    )
+)
+
+
+def test_no_statement_spells_a_status_itself() -> None:
+    wrong = [
+        f"{at(path, line)}: {word}"
+        for path, text in texts().items()
+        if path.is_relative_to(SOURCE / "store") and "migrations" not in path.parts
+        for line, word in _statuses_in_sql(path.suffix, text)
+    ]
+
+    assert not wrong, f"store/statuses.py has them as text:{listed(wrong)}"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text", "found"),
+    [
+        (".py", "A = \"select 1 where status in ('paid', 'gone')\"", [(1, "paid")]),
+        (".py", 'A = f"""where {x}\n and status = \'in_doubt\'"""', [(1, "in_doubt")]),
+        (".sql", "select 1\nwhere status <> 'won'", [(2, "won")]),
+        (".py", "A = f\"status = {one(PAID)}\"; B = 'paid'; C = \"kind = 'capture'\"", []),
+        (".py", '"""A docstring of what is \'paid\'."""', []),
+    ],
+)
+def test_a_status_in_a_statement_is_found(
+    suffix: str, text: str, found: list[tuple[int, str]]
+) -> None:
+    assert [*_statuses_in_sql(suffix, text)] == found
+
+
+def _statuses_in_sql(suffix: str, text: str) -> Iterator[tuple[int, str]]:
+    if suffix == ".sql":
+        for number, line in enumerate(text.splitlines(), 1):
+            yield from ((number, word) for word in _STATUS_IN_SQL.findall(line))
+    elif suffix == ".py":
+        tree = ast.parse(text)
+        prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                words = [] if id(node) in prose else _STATUS_IN_SQL.findall(node.value)
+                yield from ((node.lineno, word) for word in words)
 
 
 @pytest.mark.parametrize("paper", ["ARCHITECTURE.md", "README.md"])

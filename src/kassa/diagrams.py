@@ -15,11 +15,13 @@ from kassa.domain.lifecycle import (
     ATTEMPT_TRANSITIONS,
     DISPUTE_TRANSITIONS,
     MODIFICATION_TRANSITIONS,
+    ORDER_TRANSITIONS,
     SETTLEMENT_TRANSITIONS,
     TRANSITIONS,
     AttemptStatus,
     DisputeStatus,
     ModificationStatus,
+    OrderStatus,
     PaymentStatus,
     SettlementStatus,
 )
@@ -54,6 +56,7 @@ _BEGINS: Sequence[tuple[str, str]] = (
     ("modification", ModificationStatus.REQUESTED),
     ("dispute", DisputeStatus.NEEDS_RESPONSE),
     ("settlement", SettlementStatus.OPEN),
+    ("order", OrderStatus.ACTIVE),
 )
 
 
@@ -142,6 +145,7 @@ def diagrams() -> dict[str, str]:
         "modification states": _plain_states(first["modification"], MODIFICATION_TRANSITIONS),
         "dispute states": _plain_states(first["dispute"], DISPUTE_TRANSITIONS),
         "settlement states": _plain_states(first["settlement"], SETTLEMENT_TRANSITIONS),
+        "order states": _plain_states(first["order"], ORDER_TRANSITIONS),
         "money flow": money_flow() + _legend(),
     }
 

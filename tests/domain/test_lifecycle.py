@@ -16,12 +16,14 @@ from kassa.domain.lifecycle import (
     AttemptStatus,
     DisputeStatus,
     ModificationStatus,
+    OrderStatus,
     PaymentEvent,
     PaymentStatus,
     SettlementStatus,
     next_attempt_status,
     next_dispute_status,
     next_modification_status,
+    next_order_status,
     next_settlement_status,
     next_status,
 )
@@ -78,10 +80,19 @@ failed   -    -      yes  .      -
 carried  -    -      -    -      .
 """
 
+ORDER_TABLE = """
+         active paid expired canceled
+active   .      yes  yes     yes
+paid     -      .    -       -
+expired  -      -    .       -
+canceled -      -    -       .
+"""
+
 OTHERS: list[tuple[str, Any, Any]] = [
     (MODIFICATION_TABLE, ModificationStatus, next_modification_status),
     (DISPUTE_TABLE, DisputeStatus, next_dispute_status),
     (SETTLEMENT_TABLE, SettlementStatus, next_settlement_status),
+    (ORDER_TABLE, OrderStatus, next_order_status),
 ]
 
 

@@ -353,7 +353,7 @@ MUTATIONS = (
         ),
         (
             "store/orders.py",
-            "(p.status in ('processing', 'authorized') or exists",
+            "(p.status in {_AT_PROVIDER} or exists",
             "(false and exists",
         ),
         (

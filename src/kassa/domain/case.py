@@ -112,6 +112,10 @@ class Case:
     def put_attempt(self, attempt: Attempt) -> None:
         self.attempts[attempt.id] = self.touched[attempt.id] = replace(attempt, updated_at=self.now)
 
+    def put_order(self, status: OrderStatus) -> None:
+        self.order = self.order.become(status, at=self.now)
+        self.order_changed = True
+
     def put_modification(self, modification: Modification) -> None:
         changed = replace(modification, updated_at=self.now)
         self.modifications[changed.id] = self.touched_modifications[changed.id] = changed
@@ -355,8 +359,7 @@ class Case:
     def pay_order(self) -> None:
         """The order has its money, or the part of it that the merchant claims."""
         if self.order.status is not OrderStatus.PAID:
-            self.order = replace(self.order, status=OrderStatus.PAID, updated_at=self.now)
-            self.order_changed = True
+            self.put_order(OrderStatus.PAID)
 
     def source(self, attempt: Attempt) -> str:
         """The account that an attempt's money comes out of, and goes back into."""
@@ -464,9 +467,7 @@ class Case:
         """The payment ended without money: so does the order, and the merchant hears of it."""
         expired = self.payment.status is PaymentStatus.EXPIRED
         if self.order.status is OrderStatus.ACTIVE and not self.order_paid:
-            status = OrderStatus.EXPIRED if expired else OrderStatus.CANCELED
-            self.order = replace(self.order, status=status, updated_at=self.now)
-            self.order_changed = True
+            self.put_order(OrderStatus.EXPIRED if expired else OrderStatus.CANCELED)
         self.announce("payment.expired" if expired else "payment.canceled")
 
     def announce(self, event_type: str) -> None:

@@ -10,6 +10,7 @@ from kassa.domain.errors import AmountTooLarge, IllegalTransition, UnsupportedOp
 from kassa.domain.fees import FeeKind
 from kassa.domain.ledger import PostingKind
 from kassa.domain.lifecycle import (
+    CLAIMS,
     ENDED,
     AttemptStatus,
     ModificationKind,
@@ -40,8 +41,6 @@ LAPSES = {
 
 RESERVED_FOR = timedelta(days=7)
 """For so long a reservation counts on whose end its provider says nothing: none is without one."""
-
-CLAIMS = frozenset({ModificationKind.CAPTURE, ModificationKind.VOID})
 
 
 def _reserve_account(case: Case, attempt: Attempt) -> str:

@@ -8,7 +8,6 @@ from kassa.domain.lifecycle import DisputeStage, DisputeStatus, next_dispute_sta
 from kassa.domain.money import Money
 
 STAGES = list(DisputeStage)
-DECIDED = frozenset({DisputeStatus.WON, DisputeStatus.LOST, DisputeStatus.CLOSED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

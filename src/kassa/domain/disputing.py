@@ -6,12 +6,14 @@ from typing import Any
 
 from kassa.domain import ledger
 from kassa.domain.case import Case
-from kassa.domain.disputes import DECIDED, STAGES, Dispute
+from kassa.domain.disputes import STAGES, Dispute
 from kassa.domain.errors import IllegalTransition
 from kassa.domain.fees import FeeKind
 from kassa.domain.ledger import PostingKind
 from kassa.domain.lifecycle import (
+    DECIDED,
     DISPUTE_TRANSITIONS,
+    NOT_LOST,
     DisputeStage,
     DisputeStatus,
     ModificationKind,
@@ -101,8 +103,7 @@ def _settle_money(
     case: Case, found: Dispute, attempt: Attempt, fee: Money | None, actor: str
 ) -> None:
     """Bring the books to where the dispute is: withdrawn, or with us."""
-    gone = found.stage is not DisputeStage.INQUIRY and found.status is not DisputeStatus.WON
-    gone = gone and found.status is not DisputeStatus.CLOSED
+    gone = found.stage is not DisputeStage.INQUIRY and found.status not in NOT_LOST
     evidence: dict[str, Any] = {
         "dispute": found.id,
         "stage": found.stage.value,

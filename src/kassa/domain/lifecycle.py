@@ -79,6 +79,14 @@ OPEN = frozenset({_S.CREATED, _S.REQUIRES_ACTION})
 """Statuses in which a payer may (still) choose how to pay, and which expire."""
 ENDED = frozenset({_S.CANCELED, _S.FAILED, _S.EXPIRED})
 """Ended without funds: a capture that arrives now is surplus."""
+FUNDS_SECURED = FUNDS_MOVED | {_S.AUTHORIZED}
+"""Its order has its money, moved or reserved: no other payment of it may be paid."""
+UNDER_WAY = frozenset(_S) - FUNDS_MOVED - ENDED
+"""May still come to something by itself."""
+AT_PROVIDER = frozenset({_S.PROCESSING, _S.AUTHORIZED})
+"""A provider decides how it ends, and no clock of ours."""
+CLOSED = ENDED - {_S.FAILED}
+"""Ended, and no other attempt may follow."""
 
 
 def next_status(status: PaymentStatus, event: PaymentEvent) -> PaymentStatus:
@@ -110,6 +118,8 @@ class AttemptStatus(StrEnum):
 
 UNDECIDED = frozenset({AttemptStatus.DISPATCHED, AttemptStatus.IN_DOUBT})
 """What became of it is not known: it has a next date, by a constraint of its table."""
+RATED = frozenset({AttemptStatus.SUCCEEDED, AttemptStatus.DECLINED, AttemptStatus.IN_DOUBT})
+"""The provider was asked and has answered, or not: by these the success of an account is told."""
 
 _A = AttemptStatus
 
@@ -141,6 +151,10 @@ class ModificationKind(StrEnum):
     REFUND = "refund"  # give back what was claimed, or a part of it
 
 
+CLAIMS = frozenset({ModificationKind.CAPTURE, ModificationKind.VOID})
+"""Decide on what is reserved; of a payment one at a time."""
+
+
 class ModificationStatus(StrEnum):
     REQUESTED = "requested"  # accepted, its amount reserved; nothing is at the provider
     PROCESSING = "processing"  # committed before the call: no final answer yet
@@ -149,6 +163,9 @@ class ModificationStatus(StrEnum):
 
 
 _M = ModificationStatus
+PENDING = frozenset({_M.REQUESTED, _M.PROCESSING})
+"""Its outcome is not known yet, so what it reserves stays reserved."""
+COMPLETED = frozenset(_M) - PENDING
 
 MODIFICATION_TRANSITIONS: Mapping[ModificationStatus, frozenset[ModificationStatus]] = {
     _M.REQUESTED: frozenset({_M.PROCESSING, _M.SUCCEEDED, _M.FAILED}),
@@ -188,6 +205,9 @@ class DisputeStatus(StrEnum):
 
 
 _D = DisputeStatus
+DECIDED = frozenset({_D.WON, _D.LOST, _D.CLOSED})
+NOT_LOST = DECIDED - {_D.LOST}
+"""Decided, and the money is ours."""
 
 DISPUTE_TRANSITIONS: Mapping[DisputeStatus, frozenset[DisputeStatus]] = {
     _D.NEEDS_RESPONSE: frozenset({_D.UNDER_REVIEW, _D.WON, _D.LOST, _D.CLOSED}),
@@ -217,6 +237,8 @@ class SettlementStatus(StrEnum):
 
 
 _L = SettlementStatus
+AWAITS_PAYOUT = frozenset({_L.CLOSED, _L.FAILED})
+"""Its payout is yet to arrive, or to arrive again."""
 
 SETTLEMENT_TRANSITIONS: Mapping[SettlementStatus, frozenset[SettlementStatus]] = {
     _L.OPEN: frozenset({_L.CLOSED, _L.CARRIED}),
@@ -242,3 +264,51 @@ class OrderStatus(StrEnum):
     PAID = "paid"  # exactly one successful payment
     EXPIRED = "expired"  # nobody paid in time
     CANCELED = "canceled"  # the merchant or payer closed it
+
+
+_O = OrderStatus
+UNPAID_FOR_GOOD = frozenset({_O.EXPIRED, _O.CANCELED})
+
+ORDER_TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
+    _O.ACTIVE: frozenset({_O.PAID, _O.EXPIRED, _O.CANCELED}),
+    # Final: money that comes later is surplus, and what is refunded was paid all the same.
+    _O.PAID: frozenset(),
+    _O.EXPIRED: frozenset(),
+    _O.CANCELED: frozenset(),
+}
+
+
+def next_order_status(status: OrderStatus, wanted: OrderStatus) -> OrderStatus:
+    """`wanted`, when an order that is `status` may become it; staying is always allowed.
+
+    Raises: IllegalTransition.
+    """
+    if wanted is status or wanted in ORDER_TRANSITIONS[status]:
+        return wanted
+    raise IllegalTransition(f"an order that is {status} cannot become {wanted}")
+
+
+class CompanyStatus(StrEnum):
+    ACTIVE = "active"
+    CLOSED = "closed"  # takes no new payment; what it has is still followed to its end
+
+
+class CredentialStatus(StrEnum):
+    ACTIVE = "active"
+    DISABLED = "disabled"  # proves nothing
+
+
+class PayeeStatus(StrEnum):
+    ACTIVE = "active"
+    DISABLED = "disabled"  # no payment is directed to it
+
+
+class WalletUserStatus(StrEnum):
+    ACTIVE = "active"
+    FROZEN = "frozen"  # pays nothing; may receive
+    CLOSED = "closed"
+
+
+class BreakStatus(StrEnum):
+    OPEN = "open"  # somebody has to look at it
+    RESOLVED = "resolved"

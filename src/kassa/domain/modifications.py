@@ -5,15 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from kassa.domain.lifecycle import (
+    PENDING,
     ModificationKind,
     ModificationStatus,
     next_modification_status,
 )
 from kassa.domain.money import Money
 from kassa.domain.questions import next_question_ever
-
-OPEN = frozenset({ModificationStatus.REQUESTED, ModificationStatus.PROCESSING})
-"""Its outcome is not known yet, so what it reserves stays reserved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +58,7 @@ class Modification:
 
     @property
     def is_open(self) -> bool:
-        return self.status in OPEN
+        return self.status in PENDING
 
     def next_query(self, now: datetime) -> datetime:
         """When to go on with it, or ask the provider again; while it is open that never ends."""

@@ -1,11 +1,11 @@
 """The order: what a merchant wants paid, by whom, until when."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from kassa.domain.lifecycle import OrderStatus
+from kassa.domain.lifecycle import OrderStatus, next_order_status
 from kassa.domain.money import Money
 
 
@@ -59,3 +59,10 @@ class Order:
     expires_at: datetime
     extra: dict[str, Any] = field(default_factory=dict)
     """What a face keeps to show again (a wallet's display order); no rule reads it."""
+
+    def become(self, status: OrderStatus, *, at: datetime) -> "Order":
+        """This order in another status, since `at`: the only way that it changes.
+
+        Raises: IllegalTransition.
+        """
+        return replace(self, status=next_order_status(self.status, status), updated_at=at)

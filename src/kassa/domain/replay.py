@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from kassa.domain.disputes import DECIDED, Dispute
+from kassa.domain.disputes import Dispute
 from kassa.domain.errors import IllegalTransition
 from kassa.domain.ledger import Posting, PostingKind, account_class
 from kassa.domain.lifecycle import (
+    DECIDED,
     AttemptStatus,
     DisputeStage,
     DisputeStatus,

@@ -1,21 +1,36 @@
 """Questions about what happens to money afterwards: changes, disputes, settlements, wallets."""
 
+from kassa.domain.lifecycle import (
+    CLAIMS,
+    NOT_LOST,
+    PENDING,
+    DisputeStage,
+    ModificationKind,
+    ModificationStatus,
+    PaymentStatus,
+    SettlementStatus,
+)
 from kassa.domain.settlements import PART_OF, Part
 from kassa.store.books import Check
 from kassa.store.books_ledger import differing
+from kassa.store.statuses import any_of, one
 
-_CHANGES = """(
+_DONE = one(ModificationStatus.SUCCEEDED)
+_PENDING = any_of(PENDING)
+_REFUND = one(ModificationKind.REFUND)
+
+_CHANGES = f"""(
 select m.company_id, m.payment_id, count(*) as changes, max(m.number) as last,
-    coalesce(sum(m.amount_minor) filter (where m.kind = 'refund' and not m.surplus
-      and m.status = 'succeeded'), 0) as refunded,
-    coalesce(sum(m.amount_minor) filter (where m.kind = 'refund' and not m.surplus
-      and m.status in ('requested', 'processing')), 0) as refunding,
-    coalesce(sum(m.amount_minor) filter (where m.kind = 'refund' and m.surplus
-      and m.status = 'succeeded'), 0) as returned,
-    coalesce(sum(m.amount_minor) filter (where m.kind = 'refund' and m.surplus
-      and m.status in ('requested', 'processing')), 0) as returning,
-    count(*) filter (where m.kind in ('capture', 'void')
-      and m.status in ('requested', 'processing')) as claims,
+    coalesce(sum(m.amount_minor) filter (where m.kind = {_REFUND} and not m.surplus
+      and m.status = {_DONE}), 0) as refunded,
+    coalesce(sum(m.amount_minor) filter (where m.kind = {_REFUND} and not m.surplus
+      and m.status in {_PENDING}), 0) as refunding,
+    coalesce(sum(m.amount_minor) filter (where m.kind = {_REFUND} and m.surplus
+      and m.status = {_DONE}), 0) as returned,
+    coalesce(sum(m.amount_minor) filter (where m.kind = {_REFUND} and m.surplus
+      and m.status in {_PENDING}), 0) as returning,
+    count(*) filter (where m.kind in {any_of(CLAIMS)}
+      and m.status in {_PENDING}) as claims,
     min(m.currency) as lowest, max(m.currency) as highest
   from modification m group by m.company_id, m.payment_id)"""
 
@@ -114,13 +129,14 @@ AFTERWARDS_CHECKS = (
         "  g.payment_id) end), coalesce(m.updated_at, g.at)"
         f" from modification m full join {_MOVED} g"
         "  on g.company_id = m.company_id and g.cause = m.id"
-        " where (m.id is null) or (g.cause is null and m.status = 'succeeded'"
-        "  and m.kind <> 'void' and not exists (select from public.payment_event e"
+        f" where (m.id is null) or (g.cause is null and m.status = {_DONE}"
+        f"  and m.kind <> {one(ModificationKind.VOID)}"
+        "  and not exists (select from public.payment_event e"
         "   where e.company_id = m.company_id and e.payment_id = m.payment_id"
         # The provider did it all the same; people know of it, and nothing could be booked.
         "    and e.evidence ->> 'note' = 'captured after it was let go'"
         "    and e.evidence ->> 'modification' = m.id))"
-        " or (g.cause is not null and (m.status <> 'succeeded' or g.postings <> 1"
+        f" or (g.cause is not null and (m.status <> {_DONE} or g.postings <> 1"
         "  or g.minor <> m.amount_minor or g.payment_id <> m.payment_id"
         "  or g.kind <> case when m.surplus then 'surplus_return' else m.kind end))",
         ("modification", "posting", "entry"),
@@ -157,7 +173,7 @@ AFTERWARDS_CHECKS = (
         f" from dispute d full join {_DISPUTED} g"
         "  on g.company_id = d.company_id and g.cause = d.id"
         " where d.id is null or d.withdrawn"
-        "  <> (d.stage <> 'inquiry' and d.status not in ('won', 'closed'))"
+        f"  <> (d.stage <> {one(DisputeStage.INQUIRY)} and d.status not in {any_of(NOT_LOST)})"
         " or coalesce(g.minor, 0) <> case when d.withdrawn then d.amount_minor else 0 end",
         ("dispute", "posting", "entry"),
     ),
@@ -175,7 +191,7 @@ AFTERWARDS_CHECKS = (
                 (
                     part.value,
                     f"s.{part}_minor",
-                    f"case s.status when 'open' then s.{part}_minor"
+                    f"case s.status when {one(SettlementStatus.OPEN)} then s.{part}_minor"
                     f" else coalesce(l.{part}_minor, 0) end",
                 )
                 for part in Part
@@ -187,7 +203,7 @@ AFTERWARDS_CHECKS = (
             ),
             (
                 "paid out",
-                "case s.status when 'paid' then s.net_minor else 0 end",
+                f"case s.status when {one(SettlementStatus.PAID)} then s.net_minor else 0 end",
                 "coalesce(g.minor, 0)",
             ),
         ),
@@ -224,7 +240,7 @@ AFTERWARDS_CHECKS = (
         f" from payment p left join {_REPORTED} r"
         "  on r.company_id = p.company_id and r.payment_id = p.id"
         " where p.settled_minor > coalesce(r.minor, 0)"
-        " or (p.status = 'settled' and p.settled_minor <> p.captured_minor)",
+        f" or (p.status = {one(PaymentStatus.SETTLED)} and p.settled_minor <> p.captured_minor)",
         ("payment", "report_match", "posting", "entry"),
     ),
     Check(

@@ -1,7 +1,9 @@
 """Whether everything that nobody knows yet has a date on which somebody looks again."""
 
+from kassa.domain.lifecycle import PENDING, UNDECIDED
 from kassa.domain.questions import FURTHEST
 from kassa.store.books import Check
+from kassa.store.statuses import any_of
 
 _FAR = f"now() + interval '{FURTHEST.days} days'"
 _LONGEST_HELD = "now() + interval '400 days'"  # no provider reserves funds for longer
@@ -27,14 +29,14 @@ DATE_CHECKS = (
                     "attempt",
                     "t.id",
                     "next_query_at",
-                    "t.status in ('dispatched', 'in_doubt')",
+                    f"t.status in {any_of(UNDECIDED)}",
                     "updated_at",
                 ),
                 _undated(
                     "modification",
                     "t.id",
                     "next_query_at",
-                    "t.status in ('requested', 'processing')",
+                    f"t.status in {any_of(PENDING)}",
                     "updated_at",
                 ),
                 _undated(

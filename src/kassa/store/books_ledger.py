@@ -1,7 +1,21 @@
 """Questions about the ledger, and whether payments, orders and attempts say the same as it."""
 
-from kassa.domain.lifecycle import TRANSITIONS, PaymentEvent, PaymentStatus
+from kassa.domain.lifecycle import (
+    CLOSED,
+    FUNDS_MOVED,
+    TRANSITIONS,
+    UNDECIDED,
+    UNDER_WAY,
+    UNPAID_FOR_GOOD,
+    AttemptStatus,
+    OrderStatus,
+    PaymentEvent,
+    PaymentStatus,
+)
 from kassa.store.books import Check
+from kassa.store.statuses import any_of, one
+
+_MOVED = any_of(FUNDS_MOVED)
 
 # What was taken before fees were booked has its fee on the payment only.
 FEES_BOOKED_SINCE = "(select applied_at from public.schema_migration where number = 2)"
@@ -95,14 +109,14 @@ select company_id, posting_id, sum(amount_minor) as total, count(*) as legs, max
     min(currency) as lowest, max(currency) as highest
   from entry group by company_id, posting_id)"""
 
-_PAYMENTS_OF_ORDER = """(
+_PAYMENTS_OF_ORDER = f"""(
 select p.company_id, p.order_id, count(*) as payments,
     count(*) filter (where p.status in
-      ('created', 'requires_action', 'processing', 'authorized')) as going,
-    count(*) filter (where p.status in ('expired', 'canceled')) as ended,
-    count(*) filter (where not p.surplus and p.status in ('captured', 'settled')) as paid,
+      {any_of(UNDER_WAY)}) as going,
+    count(*) filter (where p.status in {any_of(CLOSED)}) as ended,
+    count(*) filter (where not p.surplus and p.status in {_MOVED}) as paid,
     max(p.captured_minor) filter (where not p.surplus
-      and p.status in ('captured', 'settled')) as captured,
+      and p.status in {_MOVED}) as captured,
     bool_or(p.capture_method = 'manual') as in_parts,
     min(p.amount_minor) as least, max(p.amount_minor) as most,
     min(p.currency) as lowest, max(p.currency) as highest
@@ -198,7 +212,7 @@ LEDGER_CHECKS = (
         " o.amount_minor, o.status, coalesce(x.paid, 0), coalesce(x.captured, 0)), o.updated_at"
         f" from orders o left join {_PAYMENTS_OF_ORDER} x"
         "  on x.company_id = o.company_id and x.order_id = o.id"
-        " where (o.status = 'paid') <> (coalesce(x.paid, 0) = 1) or x.paid > 1"
+        f" where (o.status = {one(OrderStatus.PAID)}) <> (coalesce(x.paid, 0) = 1) or x.paid > 1"
         " or (x.paid = 1 and x.captured <> o.amount_minor and not x.in_parts)",
         ("orders", "payment"),
     ),
@@ -213,8 +227,8 @@ LEDGER_CHECKS = (
         "  on x.company_id = o.company_id and x.order_id = o.id"
         " where x.payments is null or x.least <> o.amount_minor or x.most <> o.amount_minor"
         " or x.lowest <> o.currency or x.highest <> o.currency"
-        " or (o.status in ('expired', 'canceled') and x.going > 0)"
-        " or (o.status = 'active' and x.ended = x.payments)",
+        f" or (o.status in {any_of(UNPAID_FOR_GOOD)} and x.going > 0)"
+        f" or (o.status = {one(OrderStatus.ACTIVE)} and x.ended = x.payments)",
         ("orders", "payment"),
     ),
     Check(
@@ -245,7 +259,7 @@ LEDGER_CHECKS = (
         " from (select *, lag(to_status) over (partition by company_id, payment_id order by seq)"
         "  as was from payment_event) e"
         " where e.from_status is distinct from e.was"
-        " or (e.was is null and e.event <> 'create')"
+        f" or (e.was is null and e.event <> '{PaymentEvent.CREATE}')"
         " or (e.was is not null"
         f"  and e.was || ' ' || e.event || ' ' || e.to_status not in ({_MOVES}))",
         ("payment_event",),
@@ -258,9 +272,9 @@ LEDGER_CHECKS = (
         " attempts of %s to %s %s, and %s open', p.status, p.authorized_minor, p.surplus_minor,"
         " coalesce(x.total, 0), x.least, x.most, x.highest, coalesce(x.going, 0)), p.updated_at"
         " from payment p left join (select a.company_id, a.payment_id,"
-        "  coalesce(sum(a.amount_minor) filter (where a.status = 'succeeded'"
+        f"  coalesce(sum(a.amount_minor) filter (where a.status = {one(AttemptStatus.SUCCEEDED)}"
         "   and v.attempt_id is null), 0) as total,"
-        "  count(*) filter (where a.status in ('dispatched', 'in_doubt')) as going,"
+        f"  count(*) filter (where a.status in {any_of(UNDECIDED)}) as going,"
         "  min(a.amount_minor) as least, max(a.amount_minor) as most,"
         "  min(a.currency) as lowest, max(a.currency) as highest"
         "  from attempt a left join (select distinct company_id, attempt_id from modification"

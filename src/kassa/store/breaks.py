@@ -4,10 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from kassa.domain.lifecycle import AWAITS_PAYOUT, BreakStatus, PaymentStatus
 from kassa.domain.matching import BANK, ledger_account
 from kassa.domain.reports import BreakClass
 from kassa.store.connection import Connection, Row
 from kassa.store.resealing import resealed, seal_again
+from kassa.store.statuses import any_of, one
+
+_OPEN = one(BreakStatus.OPEN)
+_RESOLVED = one(BreakStatus.RESOLVED)
+_CAPTURED = one(PaymentStatus.CAPTURED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +73,7 @@ async def listed(
 ) -> list[Break]:
     """The oldest first."""
     rows = await connection.fetch(
-        f"{_SELECT} where b.company_id = $1 and ($2 or b.status = 'open')"
+        f"{_SELECT} where b.company_id = $1 and ($2 or b.status = {_OPEN})"
         " and ($3::text is null or b.class = $3) and ($4::text is null or b.owner = $4)"
         " order by b.opened_at, b.file_id, b.place, b.id limit $5",
         company_id,
@@ -118,9 +124,9 @@ async def resolve(
         connection, "report_break", "t.company_id = $1 and t.id = $2", company_id, break_id
     ):
         await connection.execute(
-            "update report_break set status = 'resolved', resolution = $3, resolved_by = $4,"
+            f"update report_break set status = {_RESOLVED}, resolution = $3, resolved_by = $4,"
             " resolved_at = statement_timestamp(), posting_id = $5"
-            " where company_id = $1 and id = $2 and status = 'open'",
+            f" where company_id = $1 and id = $2 and status = {_OPEN}",
             company_id,
             break_id,
             resolution,
@@ -155,8 +161,8 @@ async def resolve_matched(
     By a line of another file, or by the very line (one of `places`) at another look.
     """
     rows = await connection.fetch(
-        "update report_break set status = 'resolved', resolution = $5, resolved_by = $6,"
-        " resolved_at = statement_timestamp() where company_id = $1 and status = 'open'"
+        f"update report_break set status = {_RESOLVED}, resolution = $5, resolved_by = $6,"
+        f" resolved_at = statement_timestamp() where company_id = $1 and status = {_OPEN}"
         " and ((class = $7 and payment_id = any($2) and file_id = '')"
         "  or (class = any($4) and cause = any($3) and cause <> ''"
         "   and (file_id <> $8 or place = any($9)))) returning id",
@@ -177,7 +183,7 @@ async def resolve_matched(
 
 async def has_open(connection: Connection, company_id: str) -> bool:
     found: bool = await connection.fetchval(
-        "select exists (select from report_break where company_id = $1 and status = 'open')",
+        f"select exists (select from report_break where company_id = $1 and status = {_OPEN})",
         company_id,
     )
     return found
@@ -187,7 +193,7 @@ async def open_of_file(connection: Connection, company_id: str, file_id: str) ->
     """How many of each class are still open."""
     rows = await connection.fetch(
         "select class, count(*) from report_break where company_id = $1 and file_id = $2"
-        " and file_id <> '' and status = 'open' group by class order by class",
+        f" and file_id <> '' and status = {_OPEN} group by class order by class",
         company_id,
         file_id,
     )
@@ -200,7 +206,7 @@ async def places_of(
     """Lines of the file that are open breaks of that class, and what each is about."""
     rows = await connection.fetch(
         "select place, cause from report_break where company_id = $1 and file_id = $2"
-        " and file_id <> '' and status = 'open' and class = $3 order by place limit $4",
+        f" and file_id <> '' and status = {_OPEN} and class = $3 order by place limit $4",
         company_id,
         file_id,
         problem.value,
@@ -234,7 +240,7 @@ async def unreported(
     """
     rows = await connection.fetch(
         "select p.id, p.currency, p.captured_minor, p.settled_minor, p.captured_at from payment p"
-        " where p.company_id = $1 and p.connector = $2 and p.status = 'captured'"
+        f" where p.company_id = $1 and p.connector = $2 and p.status = {_CAPTURED}"
         " and p.settled_minor < p.captured_minor"
         # What was recorded by mistake was taken back by a refund, and never comes.
         " and ($2 <> $8 or p.refunded_minor < p.captured_minor)"
@@ -263,7 +269,7 @@ async def unreported(
 async def to_settle(connection: Connection, company_id: str, limit: int) -> list[str]:
     """Payments completely reported whose reservation was let go after that."""
     rows = await connection.fetch(
-        "select id from payment where company_id = $1 and status = 'captured'"
+        f"select id from payment where company_id = $1 and status = {_CAPTURED}"
         " and settled_minor = captured_minor"
         " and authorized_minor = captured_minor + released_minor order by id limit $2",
         company_id,
@@ -275,7 +281,7 @@ async def to_settle(connection: Connection, company_id: str, limit: int) -> list
 async def companies_to_settle(connection: Connection) -> list[str]:
     """Companies with such payments; the index payment_to_settle holds no others."""
     rows = await connection.fetch(
-        "select distinct company_id from payment where status = 'captured'"
+        f"select distinct company_id from payment where status = {_CAPTURED}"
         " and settled_minor = captured_minor"
         " and authorized_minor = captured_minor + released_minor order by 1"
     )
@@ -296,7 +302,7 @@ async def payouts_of_net(
     """Ids of settlements that are to be paid out, and come to exactly that; two say enough."""
     rows = await connection.fetch(
         "select id from settlement where company_id = $1 and currency = $2 and net_minor = $3"
-        " and status in ('closed', 'failed') order by id limit 2",
+        f" and status in {any_of(AWAITS_PAYOUT)} order by id limit 2",
         company_id,
         currency,
         net_minor,

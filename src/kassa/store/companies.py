@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kassa.domain.lifecycle import CompanyStatus
 from kassa.domain.principals import Company, Mode
 from kassa.store.connection import Connection, Row
 from kassa.store.resealing import resealed
@@ -85,7 +86,7 @@ async def find_company_by_number(connection: Connection, number: int) -> Company
 
 async def is_closed(connection: Connection, company_id: str) -> bool:
     status = await connection.fetchval("select status from company where id = $1", company_id)
-    return bool(status == "closed")
+    return bool(status == CompanyStatus.CLOSED)
 
 
 async def sides_of(connection: Connection, public_id: str) -> list[Company]:

@@ -5,9 +5,24 @@ from datetime import timedelta
 
 import asyncpg
 
+from kassa.domain.lifecycle import (
+    PENDING,
+    UNDECIDED,
+    AttemptStatus,
+    ModificationStatus,
+    PaymentStatus,
+)
 from kassa.store.connection import Connection
 from kassa.store.modifications import Stuck
 from kassa.store.rows import whole
+from kassa.store.statuses import any_of, one
+
+_UNDECIDED = any_of(UNDECIDED)
+_DISPATCHED = one(AttemptStatus.DISPATCHED)
+_IN_DOUBT = one(AttemptStatus.IN_DOUBT)
+_PROCESSING = one(PaymentStatus.PROCESSING)
+_WITH_PAYER = one(PaymentStatus.REQUIRES_ACTION)
+_SENT = one(ModificationStatus.PROCESSING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +53,16 @@ async def _doubts(connection: Connection, call: timedelta) -> list[Doubt]:
         "select connector, currency, sum(amount_minor),"
         " greatest(0, extract(epoch from now() - min(since)))::bigint from ("
         " select connector, currency, amount_minor, coalesce(undecided_since, created_at) as since"
-        "   from attempt where status = 'in_doubt'"
+        f"   from attempt where status = {_IN_DOUBT}"
         " union all"
         " select a.connector, a.currency, a.amount_minor,"
         "   coalesce(a.undecided_since, a.created_at)"
         "   from payment p join attempt a on a.company_id = p.company_id and a.payment_id = p.id"
-        "   where p.status = 'processing' and a.status = 'dispatched'"
+        f"   where p.status = {_PROCESSING} and a.status = {_DISPATCHED}"
         "   and a.created_at <= now() - $1::interval"
         " union all"
         " select connector, currency, amount_minor, coalesce(undecided_since, created_at)"
-        "   from modification where status = 'processing') x"
+        f"   from modification where status = {_SENT}) x"
         " group by connector, currency order by connector, currency",
         call,
     )
@@ -62,13 +77,13 @@ async def long_undecided(connection: Connection, for_: timedelta, limit: int) ->
         " x.id from ("
         " select a.company_id, a.payment_id, a.connector, a.currency, a.amount_minor, a.id"
         "   from attempt a join payment p on p.company_id = a.company_id and p.id = a.payment_id"
-        "   where a.status in ('dispatched', 'in_doubt') and a.created_at <= now() - $1::interval"
+        f"   where a.status in {_UNDECIDED} and a.created_at <= now() - $1::interval"
         "   and coalesce(a.undecided_since, a.created_at) <= now() - $1::interval"
-        "   and (a.status = 'in_doubt' or p.status = 'processing'"
-        "     or (p.status = 'requires_action' and p.expires_at <= now() - $1::interval))"
+        f"   and (a.status = {_IN_DOUBT} or p.status = {_PROCESSING}"
+        f"     or (p.status = {_WITH_PAYER} and p.expires_at <= now() - $1::interval))"
         " union all"
         " select m.company_id, m.payment_id, m.connector, m.currency, m.amount_minor, m.id"
-        "   from modification m where m.status in ('requested', 'processing')"
+        f"   from modification m where m.status in {any_of(PENDING)}"
         "   and m.created_at <= now() - $1::interval"
         "   and coalesce(m.undecided_since, m.created_at) <= now() - $1::interval) x"
         " where not exists (select from report_break b where b.payment_id = x.payment_id"

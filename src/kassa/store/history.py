@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kassa.domain.ledger import Entry, Posting, PostingKind
-from kassa.domain.lifecycle import PaymentEvent, PaymentStatus, SettlementStatus
+from kassa.domain.lifecycle import FUNDS_SECURED, PaymentEvent, PaymentStatus, SettlementStatus
 from kassa.domain.money import EXPONENT, Money
 from kassa.domain.payments import TimelineEvent
 from kassa.store.connection import Connection
+from kassa.store.statuses import any_of
 
 _BY_ID = (
     "select id from payment where company_id = $1 and id = $2",
@@ -18,7 +19,7 @@ _BY_ID = (
     "select payment_id from posting where company_id = $1 and id = $2 and payment_id <> ''",
     # Of an order's payments the one that has its money, or else the latest.
     "select id from payment where company_id = $1 and order_id = $2"
-    " order by status in ('authorized', 'captured', 'settled') and not surplus desc, id desc",
+    f" order by status in {any_of(FUNDS_SECURED)} and not surplus desc, id desc",
 )
 _BY_REFERENCE = (
     "select payment_id from attempt where company_id = $1 and provider_reference = $2"

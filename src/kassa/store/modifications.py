@@ -6,6 +6,7 @@ from typing import Any
 
 from kassa.domain.disputes import Dispute
 from kassa.domain.fees import FeeKind, FeeRule
+from kassa.domain.lifecycle import ModificationStatus
 from kassa.domain.modifications import Modification
 from kassa.domain.payments import OFFLINE
 from kassa.store.companies import of_served_side
@@ -18,6 +19,9 @@ from kassa.store.rows import (
     read_dispute,
     read_modification,
 )
+from kassa.store.statuses import one
+
+_FAILED = one(ModificationStatus.FAILED)
 
 _ALL = f"select {columns('m', MODIFICATION_COLUMNS)} from modification m"
 
@@ -157,7 +161,7 @@ async def stuck(connection: Connection, most_tries: int, limit: int) -> list[Stu
         "  exists (select from attempt a where a.company_id = p.company_id"
         "   and a.payment_id = p.id and a.surplus and a.method = any($3))"
         "  or (select count(*) from modification m where m.payment_id = p.id"
-        "   and m.company_id = p.company_id and m.surplus and m.status = 'failed') >= $1)) x"
+        f"   and m.company_id = p.company_id and m.surplus and m.status = {_FAILED}) >= $1)) x"
         " where not exists (select from report_break b where b.payment_id = x.id"
         "  and b.class = x.problem and b.company_id = x.company_id and b.file_id = '')"
         " limit $2",

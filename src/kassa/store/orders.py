@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from kassa.domain.lifecycle import AT_PROVIDER, AttemptStatus, OrderStatus
 from kassa.domain.orders import Order
 from kassa.domain.payments import Payment
 from kassa.store.canon import event_digest
@@ -20,6 +21,12 @@ from kassa.store.rows import (
     read_payment,
 )
 from kassa.store.seals import Seals, as_json, seals_of
+from kassa.store.statuses import any_of, one
+
+_ACTIVE = one(OrderStatus.ACTIVE)
+_AT_PROVIDER = any_of(AT_PROVIDER)
+_DISPATCHED = one(AttemptStatus.DISPATCHED)
+_IN_DOUBT = one(AttemptStatus.IN_DOUBT)
 
 _ORDER = ", ".join(ORDER_COLUMNS)
 _WRITTEN_ORDER = ", ".join((*ORDER_COLUMNS, "birth"))
@@ -217,12 +224,12 @@ async def due(
     will be asked again: they wait for it, and would block the queue.
     """
     rows = await connection.fetch(
-        "select o.company_id, o.id from orders o where o.status = 'active'"
+        f"select o.company_id, o.id from orders o where o.status = {_ACTIVE}"
         " and o.expires_at <= now() and not exists (select from payment p"
         "   where p.company_id = o.company_id and p.order_id = o.id"
-        "   and (p.status in ('processing', 'authorized') or exists (select from attempt a"
+        f"   and (p.status in {_AT_PROVIDER} or exists (select from attempt a"
         "     where a.company_id = p.company_id and a.payment_id = p.id"
-        "     and (a.status = 'in_doubt' or (a.status = 'dispatched'"
+        f"     and (a.status = {_IN_DOUBT} or (a.status = {_DISPATCHED}"
         "       and a.last_query_at >= o.expires_at and a.next_query_at > now())))))"
         f" and o.id <> all($2) and {of_served_side('o.company_id', '$3::boolean')}"
         " order by o.expires_at limit $1",

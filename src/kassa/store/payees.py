@@ -1,8 +1,10 @@
 """The payees that a company has registered."""
 
+from kassa.domain.lifecycle import PayeeStatus
 from kassa.domain.payees import Payee
 from kassa.store.connection import Connection, Row
 from kassa.store.resealing import resealed
+from kassa.store.statuses import one
 
 _COLUMNS = (
     "company_id, id, account_type, account_shown, account_name, bank_name, provider_account, status"
@@ -18,7 +20,7 @@ def _payee(row: Row) -> Payee:
         account_name=row[4],
         bank_name=row[5],
         provider_account=row[6],
-        is_active=row[7] == "active",
+        is_active=row[7] == PayeeStatus.ACTIVE,
     )
 
 
@@ -34,7 +36,8 @@ async def put(connection: Connection, payee: Payee, account_hash: bytes) -> str:
         kept: str = await connection.fetchval(
             "insert into payee (company_id, id, account_type, account_hash, account_shown,"
             " account_name, bank_name, provider_account) values ($1, $2, $3, $4, $5, $6, $7, $8)"
-            " on conflict (company_id, account_hash) do update set status = 'active',"
+            " on conflict (company_id, account_hash)"
+            f" do update set status = {one(PayeeStatus.ACTIVE)},"
             " account_name = excluded.account_name, bank_name = excluded.bank_name,"
             " provider_account = excluded.provider_account returning id",
             payee.company_id,

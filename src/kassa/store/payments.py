@@ -7,6 +7,7 @@ from typing import Any
 
 from kassa.domain.case import Case
 from kassa.domain.disputes import Dispute
+from kassa.domain.lifecycle import FUNDS_SECURED, CompanyStatus
 from kassa.domain.modifications import Modification
 from kassa.domain.orders import Order
 from kassa.domain.payments import Attempt, Payment, TimelineEvent
@@ -32,6 +33,10 @@ from kassa.store.rows import (
     read_modification,
 )
 from kassa.store.seals import Seals, as_json, seals_of
+from kassa.store.statuses import any_of, one
+
+_SECURED = any_of(FUNDS_SECURED)
+_CLOSED = one(CompanyStatus.CLOSED)
 
 Keys = Sequence[tuple[str, str]]
 
@@ -84,8 +89,8 @@ async def read_locked(
         f"select {columns('p', PAYMENT_COLUMNS)}, {columns('o', ORDER_COLUMNS)},"
         " exists (select from payment x where x.company_id = p.company_id"
         "   and x.order_id = p.order_id and x.id <> p.id and not x.surplus"
-        "   and x.status in ('authorized', 'captured', 'settled')),"
-        " (select c.status = 'closed' from company c where c.id = p.company_id)"
+        f"   and x.status in {_SECURED}),"
+        f" (select c.status = {_CLOSED} from company c where c.id = p.company_id)"
         " from payment p join orders o on o.company_id = p.company_id and o.id = p.order_id"
         " join unnest($1::text[], $2::text[]) as k(c, id) on k.c = p.company_id and k.id = p.id"
         " where p.company_id = any($1) and p.id = any($2)",

@@ -6,7 +6,7 @@ from datetime import datetime
 from operator import attrgetter
 
 from kassa.domain.ledger import Posting, PostingKind
-from kassa.domain.lifecycle import PaymentStatus
+from kassa.domain.lifecycle import PENDING, UNDECIDED, PaymentStatus
 from kassa.domain.matching import MOVEMENTS, Directory, Known, Movement, Part, ledger_account
 from kassa.domain.money import Money
 from kassa.domain.reports import LineKind, ReportLine
@@ -16,6 +16,10 @@ from kassa.store.connection import Connection, sole_row
 from kassa.store.payments import add_announcements, insert_postings
 from kassa.store.resealing import resealed
 from kassa.store.seals import seals_of
+from kassa.store.statuses import any_of
+
+_UNDECIDED = any_of(UNDECIDED)
+_PENDING = any_of(PENDING)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,12 +106,12 @@ async def save_file(connection: Connection, file: ReportFile) -> None:
 
 _ATTEMPT = (
     "select a.id, 'attempt' as kind, a.id as attempt_id, a.payment_id, a.connector,"
-    " a.provider_reference, a.status, a.status in ('dispatched', 'in_doubt') as is_open"
+    f" a.provider_reference, a.status, a.status in {_UNDECIDED} as is_open"
     " from attempt a where a.company_id = $1 and"
 )
 _MODIFICATION = (
     "select m.id, m.kind, m.attempt_id, m.payment_id, m.connector, m.provider_reference,"
-    " m.status, m.status in ('requested', 'processing') as is_open"
+    f" m.status, m.status in {_PENDING} as is_open"
     " from modification m where m.company_id = $1 and"
 )
 _DISPUTE = (
@@ -139,7 +143,7 @@ async def look_up(
     if orders:
         rows = await connection.fetch(
             "select p.order_id, a.id, 'attempt', a.id, a.payment_id, a.connector,"
-            " a.provider_reference, a.status, a.status in ('dispatched', 'in_doubt')"
+            f" a.provider_reference, a.status, a.status in {_UNDECIDED}"
             " from payment p join attempt a on a.company_id = p.company_id and a.payment_id = p.id"
             " where p.company_id = $1 and (p.order_id = any($2) or p.id = any($2)) order by a.id",
             company_id,

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from kassa.domain.lifecycle import RATED, AttemptStatus
 from kassa.store.connection import Connection
 from kassa.store.cover import seal_of
 from kassa.store.seals import seals_of
+from kassa.store.statuses import any_of, one
 
 _NEWEST = 2_000  # attempts that are counted at most
 
@@ -56,10 +58,11 @@ async def lately(
 ) -> Mapping[str, tuple[int, int]]:
     """By provider account: how many of the newest attempts succeeded, of how many."""
     rows = await connection.fetch(
-        "select connector, count(*) filter (where status = 'succeeded'), count(*)"
+        "select connector,"
+        f" count(*) filter (where status = {one(AttemptStatus.SUCCEEDED)}), count(*)"
         " from (select connector, status from attempt where company_id = $1"
         "   and created_at > now() - $2::interval"
-        "   and status in ('succeeded', 'declined', 'in_doubt')"
+        f"   and status in {any_of(RATED)}"
         "   order by created_at desc limit $3) newest group by connector",
         company_id,
         since,

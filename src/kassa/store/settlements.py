@@ -12,6 +12,9 @@ from kassa.store.connection import Cells, Connection
 from kassa.store.payments import next_number
 from kassa.store.resealing import resealed
 from kassa.store.rows import columns, json_rows, whole
+from kassa.store.statuses import one
+
+_OPEN = one(SettlementStatus.OPEN)
 
 _COUNTER = "settlement"
 _PARTS = tuple(Part)
@@ -123,7 +126,7 @@ async def accounts_waiting(
 async def open_ones(connection: Connection, companies: Sequence[str]) -> list[Settlement]:
     """Each account's open settlement, where there is one; under the companies' lock."""
     rows = await connection.fetch(
-        f"{_SELECT} where s.company_id = any($1) and s.status = 'open'", list(companies)
+        f"{_SELECT} where s.company_id = any($1) and s.status = {_OPEN}", list(companies)
     )
     return [_read(row) for row in rows]
 
@@ -229,7 +232,7 @@ async def listed(
     rows = await connection.fetch(
         f"{_SELECT} where ($1::text is null or s.company_id = $1)"
         " and ($2::text is null or s.status = $2)"
-        " order by s.status <> 'open', s.opened_at desc, s.company_id, s.number desc limit $3",
+        f" order by s.status <> {_OPEN}, s.opened_at desc, s.company_id, s.number desc limit $3",
         company_id,
         status,
         limit,
@@ -377,7 +380,8 @@ async def _adopted(
     """The oldest closed one without a reference that holds any of these, now with it."""
     row = await connection.fetchrow(
         f"{_SELECT} where s.company_id = $1 and s.connector = $2 and s.currency = $3"
-        " and s.status = 'closed' and s.payout_reference = '' and s.id in (select l.settlement_id"
+        f" and s.status = {one(SettlementStatus.CLOSED)} and s.payout_reference = ''"
+        " and s.id in (select l.settlement_id"
         "  from settlement_line l where l.company_id = $1 and l.posting_id = any($4)"
         "  and l.connector = $2 and l.currency = $3)"
         " order by s.number limit 1",

@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from kassa.domain.lifecycle import AttemptStatus, ModificationStatus, PaymentStatus
 from kassa.store.connection import Connection
+from kassa.store.statuses import one
+
+_DISPATCHED = one(AttemptStatus.DISPATCHED)
+_IN_DOUBT = one(AttemptStatus.IN_DOUBT)
+_PROCESSING = one(PaymentStatus.PROCESSING)
+_SENT = one(ModificationStatus.PROCESSING)
+
 
 Account = tuple[str, str]
 """The company whose it is, "" where it is everybody's, and its name."""
@@ -14,7 +22,7 @@ _ATTEMPTS = (
     " coalesce(a.undecided_since, a.created_at) as since"
     " from attempt a join payment p on p.company_id = a.company_id and p.id = a.payment_id"
     " where a.connector = $1 and a.next_query_at > now()"
-    " and (a.status = 'in_doubt' or (a.status = 'dispatched' and p.status = 'processing'))"
+    f" and (a.status = {_IN_DOUBT} or (a.status = {_DISPATCHED} and p.status = {_PROCESSING}))"
 )
 _MODIFICATIONS = (
     "select m.company_id, m.id, m.next_query_at, m.last_query_at,"
@@ -96,7 +104,7 @@ async def pull_one(connection: Connection, name: str, *, apart: timedelta) -> bo
     first, then of refunds, captures and voids. `apart`: between two questions about the same."""
     for table, found in (
         ("attempt", _ATTEMPTS),
-        ("modification", f"{_MODIFICATIONS} and m.status = 'processing'"),
+        ("modification", f"{_MODIFICATIONS} and m.status = {_SENT}"),
     ):
         done = await connection.fetchval(
             f"with one as ({found} and coalesce({table[0]}.last_query_at, '-infinity')"

@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kassa.domain.lifecycle import WalletUserStatus
 from kassa.domain.principals import WalletUser
 from kassa.store.connection import Connection
 from kassa.store.resealing import resealed
 from kassa.store.rows import whole
+from kassa.store.statuses import one
 
 
 async def users(
@@ -157,7 +159,8 @@ async def add_user(connection: Connection, company_id: str, user_id: str) -> Non
         connection, "wallet_user", "t.company_id = $1 and t.id = $2", company_id, user_id
     ):
         await connection.execute(
-            "insert into wallet_user (company_id, id, status) values ($1, $2, 'active')"
+            "insert into wallet_user (company_id, id, status)"
+            f" values ($1, $2, {one(WalletUserStatus.ACTIVE)})"
             " on conflict do nothing",
             company_id,
             user_id,

@@ -11,6 +11,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from kassa.domain.errors import Unauthenticated
+from kassa.domain.lifecycle import CompanyStatus, CredentialStatus
 from kassa.domain.ownership import EVERY_ORDER
 from kassa.domain.principals import Company, Mode, Principal, WalletClient
 from kassa.store import companies
@@ -104,7 +105,10 @@ async def _proved(core: Core, lookup: str, kind: str, secret: str, proof: bytes)
 
 
 def _is_active(credential: Credential) -> bool:
-    return credential.status == "active" and credential.company_status == "active"
+    return (
+        credential.status == CredentialStatus.ACTIVE
+        and credential.company_status == CompanyStatus.ACTIVE
+    )
 
 
 async def authenticate_api_key(core: Core, secret: str) -> Principal:
@@ -193,7 +197,8 @@ async def find_wallet_client(core: Core, client_id: str) -> WalletClient | None:
     credential = await _credential(core, f"wallet:{client_id}")
     if credential is None or credential.kind != "wallet_client":
         return None
-    status = credential.status if credential.company_status == "active" else "no_partner"
+    serves = credential.company_status == CompanyStatus.ACTIVE
+    status = credential.status if serves else "no_partner"
     return WalletClient(
         company=credential.company,
         business_id=credential.business_id,

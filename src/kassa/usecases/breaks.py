@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from kassa.domain import ledger
 from kassa.domain.errors import IllegalTransition, InvalidRequest, NotFound
 from kassa.domain.ledger import Posting, PostingKind
+from kassa.domain.lifecycle import BreakStatus
 from kassa.domain.money import Money
 from kassa.domain.reports import BreakClass
 from kassa.store import breaks as store
@@ -157,7 +158,7 @@ async def _open_one(connection: Connection, company_id: str, break_id: str) -> B
     await _found(connection, company_id, break_id)
     await store.lock(connection, company_id, break_id)
     found = await _found(connection, company_id, break_id)
-    if found.status != "open":
+    if found.status != BreakStatus.OPEN:
         raise IllegalTransition(
             f"{break_id} was resolved by {found.resolved_by}: {found.resolution}",
             reason="break_resolved",

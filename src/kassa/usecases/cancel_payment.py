@@ -7,6 +7,7 @@ from kassa.domain.case import Case
 from kassa.domain.errors import IllegalTransition, InProgress
 from kassa.domain.lifecycle import (
     OPEN,
+    UNPAID_FOR_GOOD,
     ModificationKind,
     ModificationStatus,
     OrderStatus,
@@ -22,7 +23,6 @@ from kassa.usecases.find_payments import get_payment
 from kassa.usecases.modify_payment import Wanted, modify_payment
 from kassa.usecases.sync_payment import sync_payment
 
-_CLOSED = frozenset({OrderStatus.CANCELED, OrderStatus.EXPIRED})
 _LET_GO = frozenset({"already_voided", "authorization_expired"})
 
 
@@ -75,7 +75,7 @@ def _close(case: Case, actor: str) -> None:
         raise _paid()
     if case.order.status is OrderStatus.PAID:
         raise IllegalTransition("the order is paid by another payment", reason="payment_paid")
-    if case.order.status in _CLOSED or payment.status is PaymentStatus.AUTHORIZED:
+    if case.order.status in UNPAID_FOR_GOOD or payment.status is PaymentStatus.AUTHORIZED:
         return
     if payment.status is PaymentStatus.PROCESSING or case.doubt is not None:
         raise _unknown()

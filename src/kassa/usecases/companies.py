@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from kassa.domain import ledger
 from kassa.domain.errors import AmountTooLarge, InvalidRequest, NotFound
 from kassa.domain.ledger import Posting, PostingKind, balance_changes, wallet_account
+from kassa.domain.lifecycle import CompanyStatus, CredentialStatus, WalletUserStatus
 from kassa.domain.money import EXPONENT, LARGEST_SUM, Money, payable
 from kassa.domain.principals import Company, Mode
 from kassa.store import companies, payments, wallets
@@ -168,7 +169,7 @@ async def close_company(core: Core, company_id: str, *, closed: bool = True) -> 
     Raises: NotFound.
     """
     async with core.db.connection() as connection:
-        status = "closed" if closed else "active"
+        status = CompanyStatus.CLOSED if closed else CompanyStatus.ACTIVE
         if not await companies.set_company_status(connection, company_id, status):
             raise NotFound(f"no such company: {company_id!r}")
 
@@ -237,7 +238,7 @@ async def set_credential_active(core: Core, lookup: str, *, active: bool) -> Non
     Raises: NotFound.
     """
     async with core.db.connection() as connection:
-        status = "active" if active else "disabled"
+        status = CredentialStatus.ACTIVE if active else CredentialStatus.DISABLED
         if not await companies.set_credential_status(connection, lookup, status):
             raise NotFound(f"no such credential: {lookup!r}")
 
@@ -258,7 +259,7 @@ async def set_wallet_user_status(core: Core, company_id: str, user_id: str, stat
 
     Raises: NotFound, InvalidRequest.
     """
-    if status not in ("active", "frozen", "closed"):
+    if status not in [*WalletUserStatus]:
         raise InvalidRequest(f"a wallet user is active, frozen or closed, not {status!r}")
     async with core.db.connection() as connection:
         if not await wallets.set_user_status(connection, company_id, user_id, status):

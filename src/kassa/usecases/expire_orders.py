@@ -1,7 +1,6 @@
 """End what nobody paid in time, by the database's clock."""
 
 import asyncio
-from dataclasses import replace
 
 import structlog
 
@@ -70,5 +69,4 @@ def _expire(case: Case) -> None:
         except IllegalTransition:
             return
     elif (case.payment.status in ENDED or case.payment.surplus) and not case.order_paid:
-        case.order = replace(case.order, status=OrderStatus.EXPIRED, updated_at=case.now)
-        case.order_changed = True
+        case.put_order(OrderStatus.EXPIRED)

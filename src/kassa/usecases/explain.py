@@ -7,7 +7,7 @@ from datetime import datetime
 from kassa.domain.disputes import Dispute
 from kassa.domain.errors import InvalidRequest, NotFound
 from kassa.domain.ledger import PostingKind
-from kassa.domain.lifecycle import OrderStatus, SettlementStatus
+from kassa.domain.lifecycle import BreakStatus, OrderStatus, SettlementStatus
 from kassa.domain.modifications import Modification
 from kassa.domain.money import Money
 from kassa.domain.orders import Order
@@ -243,7 +243,9 @@ def _beside_then(beside: _Beside, past: History, moment: datetime) -> _Beside:
 def _break_then(item: Discrepancy, moment: datetime) -> Discrepancy:
     if item.resolved_at is not None and item.resolved_at <= moment:
         return item
-    return replace(item, owner="", status="open", resolution="", resolved_by="", resolved_at=None)
+    return replace(
+        item, owner="", status=BreakStatus.OPEN, resolution="", resolved_by="", resolved_at=None
+    )
 
 
 def _line_then(line: SettledLine, past: History, moment: datetime) -> SettledLine | None:

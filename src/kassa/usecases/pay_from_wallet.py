@@ -6,7 +6,7 @@ from kassa.domain.case import Case
 from kassa.domain.claims import authorize
 from kassa.domain.errors import AmountTooLarge, KassaError, PermissionDenied
 from kassa.domain.ledger import wallet_account
-from kassa.domain.lifecycle import PaymentStatus
+from kassa.domain.lifecycle import PaymentStatus, WalletUserStatus
 from kassa.domain.money import Money
 from kassa.domain.payments import CaptureMethod, Method, Payment
 from kassa.domain.wallet_codes import CodeKind, WalletCode
@@ -132,7 +132,7 @@ def _refusal(core: Core, amount: Money, purse: Purse | None, code: WalletCode | 
     """Why not, as a failure code; empty when it may go through."""
     if code is None or purse is None or purse.user is None:
         return "user_not_exist"
-    if purse.user.status != "active":
+    if purse.user.status != WalletUserStatus.ACTIVE:
         return "user_status_abnormal"
     if amount.minor > core.policy.wallet_limit_minor or not code.covers(amount):
         return "amount_exceeds_limit"

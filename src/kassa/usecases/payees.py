@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 from kassa.domain.errors import InvalidRequest, NotFound
+from kassa.domain.lifecycle import PayeeStatus
 from kassa.domain.payees import Payee
 from kassa.store import payees as store
 from kassa.usecases.core import Core
@@ -74,7 +75,7 @@ async def list_payees(core: Core, company_id: str) -> list[Payee]:
 async def switch_payee(core: Core, company_id: str, payee_id: str, *, active: bool) -> None:
     """Raises: NotFound."""
     async with core.db.connection() as connection:
-        status = "active" if active else "disabled"
+        status = PayeeStatus.ACTIVE if active else PayeeStatus.DISABLED
         if not await store.set_status(connection, company_id, payee_id, status):
             raise NotFound(f"no such payee: {payee_id!r}")
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from kassa.domain.brakes import Quota
 from kassa.domain.errors import InvalidRequest, NotFound, RateLimited, Unauthenticated
+from kassa.domain.lifecycle import WalletUserStatus
 from kassa.domain.money import Money, payable
 from kassa.domain.wallet_codes import CodeKind, WalletCode
 from kassa.store import companies, wallet_codes, wallets
@@ -223,7 +224,7 @@ async def _keep(core: Core, code: WalletCode) -> bool:
         user = (await wallets.users(connection, [key])).get(key)
         if user is None:
             raise NotFound(f"no such wallet user: {code.user_id!r}")
-        if user.status != "active" and code.kind is CodeKind.PAY_CODE:
+        if user.status != WalletUserStatus.ACTIVE and code.kind is CodeKind.PAY_CODE:
             raise InvalidRequest(f"the wallet user {code.user_id!r} is {user.status}")
         return await wallet_codes.add(connection, code)
 

@@ -6,8 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
-from kassa.domain.claims import CLAIMS
-from kassa.domain.lifecycle import ENDED, FUNDS_MOVED, ModificationStatus, PaymentStatus
+from kassa.domain.lifecycle import CLAIMS, ENDED, FUNDS_MOVED, ModificationStatus, PaymentStatus
 from kassa.domain.modifications import Modification
 from kassa.domain.payments import CaptureMethod, Payment
 from kassa.faces.edge import utc_text
