@@ -25,7 +25,8 @@ ALICE = {
 
 
 def a_request(**members):
-    return orders_pb2.CreateOrderRequest(**({**ALICE, "order_amount": 299.99} | members))
+    amount = {} if "order_amount_decimal" in members else {"order_amount": 299.99}
+    return orders_pb2.CreateOrderRequest(**({**ALICE, **amount} | members))
 
 
 @pytest.fixture
@@ -129,6 +130,11 @@ BAD_MEMBERS = [
     ({"order_amount_decimal": " 1"}, "ORDER_AMOUNT_DECIMAL_INVALID"),
     ({"order_amount_decimal": "9" * 31}, "ORDER_AMOUNT_DECIMAL_INVALID"),
     ({"order_amount_decimal": "0.001"}, "ORDER_AMOUNT_INVALID"),
+    ({"order_amount_decimal": "5", "order_amount": 6}, "ORDER_AMOUNT_DECIMAL_INVALID"),
+    (
+        {"order_amount_decimal": "5", "order_amount": float("nan")},
+        "ORDER_AMOUNT_DECIMAL_INVALID",
+    ),
     ({"order_currency": "XYZ"}, "ORDER_CURRENCY_INVALID"),
     ({"order_id": "a/b"}, "ORDER_ID_INVALID"),
     ({"module": "CASINO"}, "MODULE_INVALID"),
@@ -177,11 +183,14 @@ def test_a_double_counts_as_its_shortest_decimal(double, exact):
     assert members["order_amount"] == Decimal(exact)
 
 
-def test_decimal_text_wins_over_the_double():
-    members = orders_grpc.members_of(a_request(order_amount_decimal="300.00"))
+@pytest.mark.parametrize("text", ["300.00", "0.3", "12345678901234567.89", "9007199254740993"])
+def test_decimal_text_is_exact_and_may_stand_beside_the_double_that_means_the_same(text):
+    alone = orders_grpc.members_of(a_request(order_amount_decimal=text))
+    beside = orders_grpc.members_of(a_request(order_amount_decimal=text, order_amount=float(text)))
 
-    assert members["order_amount"] == Decimal("300.00")
-    assert "order_amount_decimal" not in members
+    assert alone == beside
+    assert alone["order_amount"] == Decimal(text)
+    assert "order_amount_decimal" not in alone
 
 
 def test_a_message_is_read_as_its_json_would_be():

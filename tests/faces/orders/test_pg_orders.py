@@ -91,6 +91,10 @@ BAD = [
     ({"order_tags": {f"t{n}": "x" for n in range(11)}}, "order_tags_invalid"),
     ({"order_tags": {"a": ""}}, "order_tags_invalid"),
     ({"order_tags": {"capture_method": "later"}}, "order_tags_invalid"),
+    (
+        {"capture_method": "automatic", "order_tags": {"capture_method": "manual"}},
+        "order_tags_invalid",
+    ),
     ({"order_splits": [{"vendor_id": "v", "amount": 1}]}, "order_splits_invalid"),
     ({"order_meta": {"return_url": "shop"}}, "return_url_invalid"),
     ({"order_meta": {"return_url": "https://shop.example/" + "x" * 250}}, "return_url_invalid"),

@@ -117,6 +117,7 @@ async def test_a_link_without_an_instrument_leads_to_our_cashier(newest, key):
         {"card": CARD | {"card_expiry_mm": "13"}},
         {"card": CARD | {"card_cvv": "12"}},
         {"card": CARD | {"token": "pm_sandbox_paid"}},
+        {"card": {"channel": "link", "token": "pm_sandbox_paid", "instrument_id": "pm_other"}},
         {"card": {"channel": "link", "token": "tok_1"}},
         {"card": {"channel": "link", "cryptogram": "x", "card_number": "4242424242424242"}},
         {"upi": {"channel": "collect", "upi_id": "testsuccess@gocash"}},

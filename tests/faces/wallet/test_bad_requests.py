@@ -75,6 +75,13 @@ BAD_MEMBERS: dict[str, tuple[dict[str, Any], str]] = {
     "a notify address that is a word": ({"paymentNotifyUrl": "notify"}, ILLEGAL),
     "a script to return to": ({"paymentRedirectUrl": "javascript:alert(1)"}, ILLEGAL),
     "a way back with a blank": ({"paymentReturnUrl": "https://m.example/a b"}, ILLEGAL),
+    "two ways back": (
+        {
+            "paymentRedirectUrl": "https://m.example/a",
+            "paymentReturnUrl": "https://m.example/b",
+        },
+        ILLEGAL,
+    ),
     "an auth code too long": ({"paymentAuthCode": "c" * 129}, ILLEGAL),
     "an auth code that is a number": ({"paymentAuthCode": 1}, ILLEGAL),
     "an agreement without auth code": ({"productCode": "51051000101000100031"}, OTHER_API),

@@ -83,10 +83,21 @@ async def test_a_refund_may_name_the_payment_by_the_clients_own_id(merchant: Mer
 
     own = await merchant.refund(other, "2000", paymentId=None, paymentRequestId="R-one")
     both = await merchant.refund(other, "1000", paymentRequestId="R-one")
+    one = (await merchant.inquire(paymentRequestId="R-one"))["paymentId"]
 
-    assert [code(own), code(both)] == ["S SUCCESS"] * 2
-    shown = await merchant.inquire(paymentId=other)
-    assert shown["refundedAmount"]["value"] == "1000"  # paymentId had won
+    assert [code(own), code(both)] == ["S SUCCESS", "F PARAM_ILLEGAL"]
+    assert "refundedAmount" not in await merchant.inquire(paymentId=other)
+    assert await balance(merchant) == 2000
+    assert one != other
+
+
+async def test_both_names_of_one_payment_may_stand_in_its_refund(merchant: Merchant) -> None:
+    await a_user(merchant, clp=4000)
+    made = await merchant.pay(paymentAuthCode=CODE, paymentRequestId="R-one")
+
+    both = await merchant.refund(made["paymentId"], "1000", paymentRequestId="R-one")
+
+    assert code(both) == "S SUCCESS"
     assert await balance(merchant) == 3000
 
 

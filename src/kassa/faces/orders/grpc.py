@@ -82,7 +82,7 @@ def members_of(request: orders_pb2.CreateOrderRequest) -> dict[str, Any]:
     members = set_fields(request)
     text = members.pop("order_amount_decimal", None)
     if text is not None:
-        members["order_amount"] = _decimal(text)
+        members["order_amount"] = _agreed(_decimal(text), members.get("order_amount"))
     elif "order_amount" in members:
         members["order_amount"] = _exactly(members["order_amount"])
     if request.HasField("order_expiry_time"):
@@ -110,6 +110,16 @@ def _decimal(text: str) -> Decimal:
             field="order_amount_decimal",
         )
     return Decimal(text)
+
+
+def _agreed(amount: Decimal, double: Any) -> Decimal:
+    """`amount`, unless the double says another: it is what a client makes of the same text."""
+    if double is not None and type(double)(amount) != double:
+        raise InvalidRequest(
+            f"order_amount_decimal: it says {amount}, and order_amount says {double!r}; give one",
+            field="order_amount_decimal",
+        )
+    return amount
 
 
 def _exactly(number: Any) -> Decimal:

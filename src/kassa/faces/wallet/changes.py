@@ -1,6 +1,13 @@
 """What a client may ask after pay: capture, void, refund, cancel; each once per its request id."""
 
-from kassa.domain.errors import AmountTooLarge, IllegalTransition, InProgress, KassaError, NotFound
+from kassa.domain.errors import (
+    AmountTooLarge,
+    IllegalTransition,
+    InProgress,
+    InvalidRequest,
+    KassaError,
+    NotFound,
+)
 from kassa.domain.lifecycle import ModificationKind, PaymentStatus
 from kassa.domain.modifications import Modification
 from kassa.domain.money import Money
@@ -50,6 +57,12 @@ async def void(core: Core, client: WalletClient, members: reading.Members) -> co
 async def refund(core: Core, client: WalletClient, members: reading.Members) -> contract.Answer:
     asked = changes_reading.read_refund(members)
     payment = await find_payment(core, client, asked.payment_id, asked.payment_request_id)
+    if asked.payment_request_id is not None and not _is_called(
+        client, payment, asked.payment_request_id
+    ):
+        raise InvalidRequest(
+            "paymentId and paymentRequestId name different payments", field="paymentRequestId"
+        )
     done = await _change(
         core,
         client,
@@ -60,6 +73,10 @@ async def refund(core: Core, client: WalletClient, members: reading.Members) -> 
         reason=asked.reason,
     )
     return words.write_refund(done)
+
+
+def _is_called(client: WalletClient, payment: Payment, request_id: str) -> bool:
+    return payment.request_scope == scope(client) and payment.request_id == request_id
 
 
 async def _change(

@@ -67,7 +67,7 @@ class Void:
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """`payment_id` wins over `payment_request_id`; one is given."""
+    """One of `payment_id` and `payment_request_id` is given, or both for the same payment."""
 
     request_id: str
     payment_id: str | None

@@ -227,6 +227,12 @@ def _read_expiry(text: str | UnsetType) -> datetime | None:
 def _read_return_url(sent: PayRequest) -> str:
     """Where the cashier sends the payer back to; a script or a file is not a place to go."""
     url = sent.payment_redirect_url or sent.payment_return_url
+    if sent.payment_return_url not in ("", url):
+        raise InvalidRequest(
+            "paymentRedirectUrl and paymentReturnUrl are one address, and differ",
+            field="paymentReturnUrl",
+            reason="url_refused",
+        )
     if url and not _WEB_ADDRESS.fullmatch(url):
         field = "paymentRedirectUrl" if sent.payment_redirect_url else "paymentReturnUrl"
         raise InvalidRequest(

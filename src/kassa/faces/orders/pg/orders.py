@@ -190,12 +190,17 @@ def _expiry(said: datetime | None, asked_at: datetime) -> datetime | None:
 
 
 def _capture_method(wanted: CreateOrder, tags: dict[str, str]) -> CaptureMethod:
-    field = "capture_method" if wanted.capture_method is not None else "order_tags"
-    word = wanted.capture_method or tags.get(CAPTURE_TAG, CaptureMethod.AUTOMATIC.value)
-    method = CAPTURE_METHODS.get(word.lower())
-    if method is None:
-        raise wrong(field, f"{CAPTURE_TAG} is automatic or manual")
-    return method
+    found = CaptureMethod.AUTOMATIC
+    said = {"capture_method": wanted.capture_method, "order_tags": tags.get(CAPTURE_TAG)}
+    given = {field: word.lower() for field, word in said.items() if word is not None}
+    for field, word in given.items():
+        method = CAPTURE_METHODS.get(word)
+        if method is None:
+            raise wrong(field, f"{CAPTURE_TAG} is automatic or manual")
+        found = method
+    if len(set(given.values())) > 1:
+        raise wrong("order_tags", f"its {CAPTURE_TAG} differs from the order's")
+    return found
 
 
 def _kept(customer: CustomerDetails) -> dict[str, Any]:

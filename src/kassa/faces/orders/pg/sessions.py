@@ -99,6 +99,8 @@ def _card(said: dict[str, Any]) -> tuple[str, str]:
         if said.get(member):
             raise refuse(f"network tokens are not taken: send {_TOKEN_FORM}, or {_LINK_FORM}")
     token = said.get("token") or said.get("instrument_id")
+    if said.get("instrument_id") not in (None, "", token):
+        raise refuse("card.token and card.instrument_id differ: one is needed")
     number = said.get("card_number")
     if token and number:
         raise refuse("a card's token or its number is needed, not both")
