@@ -7,10 +7,13 @@ from importlib.resources import files
 from typing import Any
 
 import asyncpg
+import grpc.aio
 import pytest
 from tests.asgi import Client
 from tests.company import DemoCompany
+from tests.faces.limited import as_client, calling
 from tests.faces.orders.bad_requests import GOOD
+from tests.faces.wallet.calls import Merchant
 from tests.usecases.reports import Reporter, line
 from tests.usecases.shop import Scripted, Shop, paid
 from tests.usecases.telling import Telling, kept, news, post, waiting
@@ -21,10 +24,12 @@ from kassa.domain.errors import AmountTooLarge, InvalidRequest
 from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.money import LARGEST, LARGEST_SUM, Money
 from kassa.domain.reports import LineKind
+from kassa.faces.wallet import signature
 from kassa.settings import load
 from kassa.usecases.breaks import Adjustment, list_breaks, resolve_break
 from kassa.usecases.companies import top_up
 from kassa.usecases.fees import NewFeeRule, add_fee_rule
+from kassa_protos.orders.v1 import orders_pb2
 
 pytestmark = pytest.mark.anyio
 CAP = Money(10**12, "CNY")
@@ -76,6 +81,75 @@ async def test_an_interface_says_the_bound_in_its_own_words(
         assert answer.status == 400, answer.text
         assert answer.json()["code"] == "order_amount_invalid"
         assert "at most 10000000000.00" in answer.json()["message"]
+
+
+BODIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "/v1/orders:create": ("10000000000.00", {**GOOD, "order_amount": "@"}),
+    "/pg/orders": (
+        "1 to 1000000",
+        {
+            "order_amount": "@",
+            "order_currency": "CNY",
+            "customer_details": {"customer_id": "ann", "customer_phone": "9090407368"},
+        },
+    ),
+    "/gateway/payment-requests": (
+        "10000000000.00",
+        {
+            "userId": "ann",
+            "orderId": "order_1",
+            "amount": "@",
+            "paymentMethod": "UPI",
+            "payeeAccount": {"accountType": "bank", "accountNumber": "12345678"},
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("path", BODIES)
+@pytest.mark.parametrize("amount", ["92233720368547758.08", "9" * 30, "1e39", "1e300"])
+async def test_what_no_number_holds_is_told_the_bound_as_well(
+    client: Client, demo: DemoCompany, path: str, amount: str
+) -> None:
+    most, members = BODIES[path]
+    credentials = {
+        "x-client-id": demo.orders_client_id,
+        "x-client-secret": demo.orders_client_secret,
+        "x-api-version": "2023-08-01",
+        "authorization": f"Bearer {demo.api_key}",
+    }
+    body = json.dumps(members).replace('"@"', amount)
+
+    answer = await client.request("POST", path, content=body, headers=credentials)
+
+    assert (answer.status, most in answer.text) == (400, True), answer.text
+
+
+@pytest.mark.parametrize("value", ["9" * 16, "9" * 17, "9" * 30])
+async def test_the_wallet_is_told_the_bound(
+    client: Client, core: Any, demo: DemoCompany, value: str
+) -> None:
+    key = signature.private_key(demo.wallet_private_key_pem)
+    merchant = Merchant(client, core, demo.wallet_client_id, key)
+
+    told = await merchant.pay(paymentAmount={"currency": "CNY", "value": value})
+
+    assert told["result"]["resultCode"] == "PARAM_ILLEGAL"
+    assert "at most 10000000000.00 CNY" in told["result"]["resultMessage"]
+
+
+async def test_so_is_who_calls_over_grpc(core: Any, demo: DemoCompany, settings: Any) -> None:
+    sent = {**GOOD, "order_amount_decimal": "9" * 30}
+    del sent["order_amount"]
+    async with calling(core, settings) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await channel.unary_unary("/kassa.orders.v1.PaymentService/CreateOrder")(
+                orders_pb2.CreateOrderRequest(**sent).SerializeToString(),
+                metadata=tuple(as_client(demo).items()),
+            )
+
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "at most 10000000000.00 CNY" in (refused.value.details() or "")
 
 
 def test_a_setting_says_it_for_each_currency() -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from kassa import app, demo, installation
 from kassa.cli.serving import as_served, attach
-from kassa.domain.errors import InvalidRequest
+from kassa.domain.errors import InvalidRequest, KassaError
 from kassa.domain.money import Money
 from kassa.domain.payments import OFFLINE, Method
 from kassa.domain.principals import Company, Mode
@@ -18,6 +18,7 @@ from kassa.faces.orders import notify
 from kassa.settings import Settings
 from kassa.store.migrate import migrate
 from kassa.usecases import companies
+from kassa.usecases.bounds import named
 from kassa.usecases.core import Core
 from kassa.usecases.find_payments import payments_of_order
 from kassa.usecases.ids import new_id
@@ -36,7 +37,10 @@ def with_core(settings: Settings, work: Callable[[Core], Awaitable[Result]]) -> 
     async def run() -> Result:
         await migrate(addresses.owner_url, live=settings.live)
         async with app.open_core(settings, addresses.app_url) as core:
-            return await work(core)
+            try:
+                return await work(core)
+            except KassaError as error:
+                raise named(core, error) from None
 
     try:
         return asyncio.run(run())
@@ -303,9 +307,8 @@ def add_wallet_user(settings: Settings, company: str, user: str, auth_code: str)
 
 
 def top_up(settings: Settings, company: str, user: str, amount: str, currency: str) -> str:
-    money = Money.from_major(amount, currency)
-
     async def work(core: Core, side: Company) -> str:
+        money = Money.from_major(amount, currency)
         balance = await companies.top_up(core, side.id, user, money)
         return f"{user} has {Money(balance, currency)}"
 

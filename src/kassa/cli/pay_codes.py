@@ -56,11 +56,9 @@ def agree(
     Example:  kassa wallet agree wu_ann --client 5X00000000000000 --limit 100.00
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url)
-    from kassa.domain.money import Money  # noqa: PLC0415
     from kassa.usecases.wallet_codes import make_agreement  # noqa: PLC0415
 
-    most = guarded(lambda: Money.from_major(limit, currency)) if limit else None
-    made, whose = _for(settings, company, user, make_agreement, client, most)
+    made, whose = _for(settings, company, user, make_agreement, client, (limit, currency))
     typer.echo(made.text)
     typer.echo(f"{made.code.id}: of {made.code.user_id}, until it is revoked", err=True)
     typer.echo(whose, err=True)
@@ -144,11 +142,18 @@ def _line(one: Any) -> str:
 
 
 def _for(
-    settings: Any, company: str, user: str, work: Any, client: str = "", limit: Any = None
+    settings: Any,
+    company: str,
+    user: str,
+    work: Any,
+    client: str = "",
+    limit: tuple[str, str] = ("", ""),
 ) -> tuple[Any, str]:
-    """What `work` makes for this user, and whose side that is."""
+    """What `work` makes for this user, and whose side that is. `limit`: amount and currency as they
+    were written."""
     from kassa import demo  # noqa: PLC0415
     from kassa.cli.operations import heading, with_side  # noqa: PLC0415
+    from kassa.domain.money import Money  # noqa: PLC0415
     from kassa.usecases.wallet_codes import NewCode  # noqa: PLC0415
 
     if company and not user:
@@ -156,7 +161,8 @@ def _for(
     named = user or guarded(lambda: demo.shown(settings))["wallet_user"]["user_id"]
 
     async def run(core: Any, side: Any) -> tuple[Any, str]:
-        wanted = NewCode(company_id=side.id, user_id=named, client_id=client, limit=limit)
+        most = Money.from_major(*limit) if limit[0] else None
+        wanted = NewCode(company_id=side.id, user_id=named, client_id=client, limit=most)
         return await work(core, wanted), heading(side)
 
     made: tuple[Any, str] = guarded(lambda: with_side(settings, company, run))

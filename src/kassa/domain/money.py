@@ -31,6 +31,18 @@ EXPONENT: Mapping[str, int] = _read_table()
 """Decimal digits of each ISO 4217 currency: CLP 0, USD 2, KWD 3, CLF 4."""
 
 
+class TooLarge(InvalidRequest):
+    """More than any amount can be. What one may be at most in `currency` is a setting, so whoever
+    tells somebody else says that instead (`usecases/bounds.py`)."""
+
+    def __init__(self, currency: str):
+        most = Decimal(LARGEST).scaleb(-EXPONENT[currency])
+        super().__init__(
+            f"no amount is larger than {most:f} {currency}", reason="amount_out_of_range"
+        )
+        self.currency = currency
+
+
 @dataclass(frozen=True, slots=True)
 class Money:
     """`minor`: whole minor units (cents, yen, fils). `currency`: ISO 4217 code."""
@@ -55,8 +67,8 @@ class Money:
 
         Raises: InvalidRequest.
         """
-        if abs(minor) > MAX_MINOR:
-            raise InvalidRequest("the amount is beyond 64 bits", reason="amount_out_of_range")
+        if abs(minor) > MAX_MINOR and currency in EXPONENT:
+            raise TooLarge(currency)
         return cls(minor, currency)
 
     @classmethod
@@ -74,8 +86,10 @@ class Money:
             number = Decimal(amount)
         except InvalidOperation:
             raise _refused("not an amount:", amount, "amount_invalid") from None
-        if not number.is_finite() or number.adjusted() > _MAX_TEXT:
+        if not number.is_finite():
             raise _refused("not a usable amount:", number, "amount_out_of_range")
+        if number.adjusted() > _MAX_TEXT:
+            raise TooLarge(currency)
         if isinstance(amount, str) and not _WRITTEN.fullmatch(amount):
             raise _refused("not an amount:", amount, "amount_invalid")
         sign, digits, shift = number.as_tuple()

@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from kassa import criticality
 from kassa.domain.errors import InvalidRequest, KassaError, Unauthenticated
+from kassa.usecases.bounds import named
 from kassa.usecases.core import Core
 from kassa.usecases.provider_calls import deadline
 
@@ -269,7 +270,7 @@ def route(
         except KassaError as error:
             if isinstance(error, Unauthenticated):
                 core_of(request).admission.unproved()
-            return write_error(request, error)
+            return write_error(request, named(core_of(request), error))
         except Exception:  # noqa: BLE001 - logged whole; the caller gets a request id to quote
             _log.exception("unexpected", path=path, request_id=REQUEST_ID.get())
             said = f"internal error; quote request id {REQUEST_ID.get()}"

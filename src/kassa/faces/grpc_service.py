@@ -15,7 +15,8 @@ from kassa.domain.errors import KassaError, Unauthenticated
 from kassa.domain.principals import Principal
 from kassa.faces.grpc_door import Context, Headers, headers_of, malformed, read_message
 from kassa.faces.grpc_status import told, trailing
-from kassa.usecases.admission import Admission
+from kassa.usecases.bounds import named
+from kassa.usecases.core import Core
 
 Tell = Callable[[KassaError], status_pb2.Status]
 
@@ -41,7 +42,7 @@ class Face:
     """
 
     service: ServiceDescriptor
-    admission: Admission
+    core: Core
     authenticate: Callable[[Headers], Awaitable[Principal]]
     methods: Mapping[str, Work]
     tell: Tell
@@ -72,7 +73,7 @@ def _served(
     traits = criticality.OF[f"{face.service.full_name}/{method.name}"]
 
     async def answer(context: Context) -> bytes:
-        face.admission.enter(traits)
+        face.core.admission.enter(traits)
         call = await _announced(face, context)
         said = await work(_parsed(kind, await read_message(context)), call)
         if call.said:
@@ -80,7 +81,9 @@ def _served(
         return said.SerializeToString()
 
     async def handle(_: Any, context: Context) -> bytes:
-        return await told(context, answer(context), face.tell)
+        return await told(
+            context, answer(context), lambda error: face.tell(named(face.core, error))
+        )
 
     return handle
 
@@ -94,7 +97,7 @@ async def _announced(face: Face, context: Context) -> Call:
         headers = headers_of(context)
         principal = await face.authenticate(headers)
     except Unauthenticated:
-        face.admission.unproved()
+        face.core.admission.unproved()
         raise
     context.set_trailing_metadata(trailing())
     return Call(principal=principal, headers=headers)

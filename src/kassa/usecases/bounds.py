@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from kassa.domain.errors import InvalidRequest
+from kassa.domain.errors import InvalidRequest, KassaError
 from kassa.domain.matching import BANK
-from kassa.domain.money import LARGEST_SUM, Money
+from kassa.domain.money import LARGEST_SUM, Money, TooLarge
 from kassa.domain.reports import LineKind, ReportLine, Unreadable
 from kassa.usecases.core import Core
 
@@ -22,14 +22,25 @@ def within(core: Core, amount: Money, *, field: str = "amount") -> Money:
 
     Raises: InvalidRequest.
     """
-    limit = most(core, amount.currency)
-    if abs(amount.minor) > limit.minor:
+    if abs(amount.minor) > most(core, amount.currency).minor:
         raise InvalidRequest(
-            f"the amount may be at most {limit.major:f} {limit.currency}",
-            field=field,
-            reason="amount_out_of_range",
+            _words(core, amount.currency), field=field, reason="amount_out_of_range"
         )
     return amount
+
+
+def named(core: Core, error: KassaError) -> KassaError:
+    """`error` as it is told: of an amount that is more than any can be, what one may be at most
+    here. Every door passes its errors through this."""
+    if not isinstance(error, TooLarge):
+        return error
+    field = error.field or "amount"
+    return InvalidRequest(_words(core, error.currency), field=field, reason=error.reason)
+
+
+def _words(core: Core, currency: str) -> str:
+    limit = most(core, currency)
+    return f"the amount may be at most {limit.major:f} {currency}"
 
 
 def beyond_belief(core: Core, told: Any) -> str:

@@ -34,7 +34,7 @@ def add_to(server: grpc.aio.Server, core: Core) -> None:
 
     face = Face(
         service=payment_pb2.DESCRIPTOR.services_by_name["PaymentService"],
-        admission=core.admission,
+        core=core,
         authenticate=authenticate,
         methods={"GetPayment": get_payment, "ListPayments": list_payments},
         tell=contract.status_of,

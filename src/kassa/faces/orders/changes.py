@@ -9,7 +9,7 @@ import msgspec
 from kassa.domain.errors import InvalidRequest
 from kassa.domain.lifecycle import ModificationKind
 from kassa.domain.modifications import Modification
-from kassa.domain.money import Money, payable
+from kassa.domain.money import Money, TooLarge, payable
 from kassa.domain.payments import Payment
 from kassa.domain.principals import Principal
 from kassa.faces import edge
@@ -151,5 +151,8 @@ def asked_speed(refund: Modification) -> str:
 def _money(amount: edge.Number, payment: Payment, field: str) -> Money:
     try:
         return payable(Money.from_major(amount, payment.amount.currency))
+    except TooLarge as error:
+        error.field = field
+        raise
     except InvalidRequest as error:
         raise wrong(field, error.message) from None

@@ -59,7 +59,7 @@ def add_to(server: grpc.aio.Server, core: Core) -> None:
 
     face = Face(
         service=orders_pb2.DESCRIPTOR.services_by_name["PaymentService"],
-        admission=core.admission,
+        core=core,
         authenticate=who,
         methods={"CreateOrder": create, "VerifyPayment": verify},
         tell=tell,

@@ -34,6 +34,7 @@ from kassa.faces.wallet.reach import find_payment, scope, synced
 from kassa.faces.wallet.reading import Members
 from kassa.usecases.admission import pause_of
 from kassa.usecases.authenticate import find_wallet_client
+from kassa.usecases.bounds import named
 from kassa.usecases.core import Core
 from kassa.usecases.create_order import NewOrder, check_order, create_order
 from kassa.usecases.pay_from_wallet import WalletPay, evaluate_wallet_pay, pay_from_wallet
@@ -158,7 +159,7 @@ def _signed(verb: Verb, own: Mapping[str, str] = contract.NO_REASONS) -> edge.Ha
         except KassaError as error:  # here, and not in _write_error, to sign in another thread
             if isinstance(error, Unauthenticated):
                 core.admission.unproved()
-            answer, pause = contract.write_error(error, own), pause_of(error)
+            answer, pause = contract.write_error(named(core, error), own), pause_of(error)
         return await _respond(request, answer, pause)
 
     return handler

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from kassa.domain.errors import InvalidRequest
-from kassa.domain.money import Money
+from kassa.domain.money import EXPONENT, Money, TooLarge
 from kassa.faces import edge
 from kassa.faces.wallet.order import ShownOrder, kept
 from kassa.faces.wallet.signature import parse_moment
@@ -23,6 +23,7 @@ NOT_THIS_API = "function_not_match"
 
 _MAX_DEPTH = 32  # the dictionary's deepest member stands at 7
 _AMOUNT = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
+_HUGE = re.compile(r"[1-9][0-9]{16,39}", re.ASCII)
 _WEB_ADDRESS = re.compile(r"https?://[A-Za-z0-9.\[\]:_-]{1,300}+(?:[/?#][!-\[\]-~]*+)?")
 _REQUIRED = ("productCode", "paymentRequestId", "paymentAmount", "order")
 EVALUATION, AUTHORIZATION = "isPaymentEvaluation", "isAuthorizationPayment"
@@ -200,6 +201,8 @@ def read_id(text: str, field: str) -> str:
 
 def read_amount(sent: Amount, field: str) -> Money:
     value = str(sent.value)
+    if _HUGE.fullmatch(value) and sent.currency in EXPONENT:
+        raise TooLarge(sent.currency)
     if not _AMOUNT.fullmatch(value):
         raise InvalidRequest(
             f"{field}.value must be a whole number of the currency's smallest unit,"

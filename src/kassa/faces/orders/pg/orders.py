@@ -124,10 +124,9 @@ def read_create(
 
 
 def _amount(said: edge.Number, currency: str) -> Money:
-    amount = payable(Money.from_major(said, currency))
     if not LEAST <= said <= MOST:
         raise wrong("order_amount", f"{LEAST} to {MOST} are possible, with at most two decimals")
-    return amount
+    return payable(Money.from_major(said, currency))
 
 
 def _check_customer(customer: CustomerDetails) -> None:
