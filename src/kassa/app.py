@@ -1,6 +1,7 @@
 """The only place that wires: settings in, a Core, its doors and its chores out."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -341,11 +342,16 @@ async def _counted(core: Core) -> Readiness:
 
 
 @asynccontextmanager
-async def grpc_server(core: Core, settings: Settings) -> AsyncIterator[grpc.aio.Server]:
+async def grpc_server(
+    core: Core, settings: Settings, busy: Counter[peer.Who] | None = None
+) -> AsyncIterator[grpc.aio.Server]:
     """Both gRPC faces, with health, and reflection where it is wanted; started by the caller, and
-    stopped at the end as soon as nobody is served any more, or after a few seconds."""
+    stopped at the end as soon as nobody is served any more, or after a few seconds.
+
+    `busy`: where the calls of each connection are counted.
+    """
     trusted = peer.networks_of(settings.trusted_proxies)
-    server = grpc_door.make_server(_GRPC_FACES, core.admission, trusted)
+    server = grpc_door.make_server(_GRPC_FACES, core.admission, trusted, busy=busy)
     business_grpc.add_to(server, core)
     orders_grpc.add_to(server, core)
     if settings.grpc_reflection or settings.demo:

@@ -7,14 +7,19 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from typing import Any
 
+import grpc.aio
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from starlette.types import Receive, Scope, Send
 from tests.e2e.server import free_ports
 
-from kassa.cli.connections import HEAD_BYTES, Connections, listen
+from kassa.app import limits_of
+from kassa.cli.connections import HEAD_BYTES, Connections, Share, listen
 from kassa.domain.errors import KassaError
-from kassa.faces import peer
+from kassa.faces import grpc_door, grpc_health, peer
 from kassa.faces.intake import GIVEN_UP, Intake
+from kassa.settings import Settings
+from kassa.usecases.admission import Admission
 
 pytestmark = pytest.mark.anyio
 
@@ -165,6 +170,38 @@ async def test_a_trusted_proxy_may_hold_as_many_as_it_likes() -> None:
         assert Connections(echo, port, most=1).close_surplus() == 2
 
 
+async def test_over_grpc_an_address_keeps_its_share_and_all_that_are_served(admission: Any) -> None:
+    share = Share(0, most=5)
+    server = grpc_door.make_server({}, admission, busy=share.busy)
+
+    async def ready() -> bool:
+        return True
+
+    async with grpc_health.healthy(server, [], ready):
+        share._port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{share._port}") as channel:
+            watching = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+            await watching.read()
+            with ExitStack() as stack:
+                idle = [stack.enter_context(connected("127.0.0.1", share._port)) for _ in range(12)]
+                other = [stack.enter_context(connected("127.0.0.2", share._port)) for _ in range(5)]
+                await asyncio.sleep(0.3)
+
+                assert await asyncio.to_thread(share.close_surplus) == 8
+                await asyncio.sleep(0.3)
+
+                assert (open_among(idle), open_among(other)) == (4, 5)
+            assert not watching.done()
+            watching.cancel()
+        await server.stop(None)
+
+
+@pytest.fixture
+def admission() -> Admission:
+    return Admission(limits_of(Settings()))
+
+
 def connected(source: str, port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), source_address=(source, 0))
 
@@ -173,7 +210,9 @@ def open_among(sockets: list[socket.socket]) -> int:
     def is_open(one: Any) -> bool:
         one.setblocking(False)
         try:
-            return bool(one.recv(1))
+            while one.recv(1000):
+                pass
+            return False
         except BlockingIOError:
             return True
         except OSError:

@@ -252,10 +252,9 @@ async def test_a_call_without_a_deadline_has_one_all_the_same(channel, key, monk
     assert ended.value.code() is C.DEADLINE_EXCEEDED
 
 
-async def test_watchers_cannot_take_every_place(channel, key, monkeypatch):
-    monkeypatch.setattr(grpc_door, "_STREAMS", 2)
+async def test_watchers_of_one_address_cannot_take_every_place(channel):
     stub = health_pb2_grpc.HealthStub(channel)
-    open_ones = [stub.Watch(READ()) for _ in range(2)]
+    open_ones = [stub.Watch(READ()) for _ in range(grpc_door._STREAMS_OF_ONE)]
     for one in open_ones:
         await one.read()
 
@@ -264,6 +263,71 @@ async def test_watchers_cannot_take_every_place(channel, key, monkeypatch):
 
     assert ended.value.code() is C.RESOURCE_EXHAUSTED
     open_ones[0].cancel()
+
+
+def test_few_places_are_few_of_one_and_few_of_all():
+    few = grpc_door.Few(3, 2)
+
+    assert [few.enter(name) for name in ("a", "a", "a", "b", "b")] == [
+        *(True, True, False),  # of one
+        *(True, False),  # of all
+    ]
+    few.leave("a")
+    assert few.enter("b")
+
+
+async def test_strangers_who_send_no_message_leave_places_for_others(channel, key):
+    beyond = 5
+    silent = [
+        channel.stream_unary("/grpc.health.v1.Health/Check")(never())
+        for _ in range(grpc_door._LATE_OF_ONE + beyond)
+    ]
+
+    ended = await ended_of(silent, beyond)
+
+    assert {one.code() for one in ended} == {C.RESOURCE_EXHAUSTED}
+    asked = payment_pb2.ListPaymentsRequest(company_id="cmp_001", pagination={"page_size": 1})
+    assert await channel.unary_unary(LIST)(asked.SerializeToString(), metadata=key) is not None
+    for one in silent:
+        one.cancel()
+
+
+async def test_of_callers_whose_messages_are_late_only_some_are_waited_for(
+    channel, key, monkeypatch
+):
+    monkeypatch.setattr(grpc_door, "_SLOW_SECONDS", 0.1)
+    beyond = 5
+    silent = [
+        channel.stream_unary(LIST)(never(), metadata=key)
+        for _ in range(grpc_door._LATE_OF_ONE + beyond)
+    ]
+
+    ended = await ended_of(silent, beyond)
+
+    assert {one.code() for one in ended} == {C.RESOURCE_EXHAUSTED}
+    for one in silent:
+        one.cancel()
+
+
+async def never() -> AsyncIterator[bytes]:
+    await asyncio.sleep(60)
+    yield b""
+
+
+async def ended_of(calls: list[Any], wanted: int) -> list[grpc.aio.AioRpcError]:
+    """The errors of those that ended, when there are as many as wanted, and a little later."""
+    async with asyncio.timeout(5):
+        while sum(one.done() for one in calls) < wanted:
+            await asyncio.sleep(0.02)
+    await asyncio.sleep(0.2)
+    done = [one for one in calls if one.done()]
+    assert len(done) == wanted
+    found = []
+    for one in done:
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await one
+        found.append(ended.value)
+    return found
 
 
 class TestHealth:

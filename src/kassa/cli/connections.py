@@ -9,9 +9,9 @@ import os
 import resource
 import socket
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 
 import structlog
@@ -21,7 +21,7 @@ from granian.server.embed import Server
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kassa.faces.intake import GIVEN_UP
-from kassa.faces.peer import address_of
+from kassa.faces.peer import Network, Who, address_of, is_in, leave, plain
 
 # seconds, not money
 HEAD_SECONDS = 20.0  # for a request's head, and between two requests; longer than clients keep one
@@ -31,6 +31,7 @@ _ANSWERING_SECONDS = 2.0  # after which an answer has left, or nobody takes it
 HEAD_BYTES = 32 * 1024
 AT_ONCE = 4096  # of one process; more wait in the kernel's queue
 OF_ONE = 256  # connections of one address that serve nobody
+OF_ONE_IN_GRPC = 128  # each of which carries a hundred calls
 _QUEUE = 1024
 _OUR_OWN_FILES = 512  # databases, providers, logs
 
@@ -95,43 +96,21 @@ def _allowed_files() -> int:
     return max(64, min(AT_ONCE, soft - _OUR_OWN_FILES))
 
 
-class Connections:
-    """ASGI middleware that knows which connections serve somebody, and closes idle ones of an
-    address that holds more than `most`.
+class Share:
+    """Closes idle connections to a port of ours of an address that holds more than `most`.
 
+    `busy`: those that serve somebody now, and how often; whoever serves keeps it true.
     `spared`: networks of proxies, whose connections are everybody's. A connection that is closed
-    while it waits for its next request is what HTTP allows at any time.
+    while it serves nobody is what HTTP allows at any time.
     """
 
-    def __init__(
-        self,
-        target: ASGIApp,
-        port: int,
-        *,
-        spared: Sequence[IPv4Network | IPv6Network] = (),
-        most: int = OF_ONE,
-    ):
-        self._target = target
+    def __init__(self, port: int, *, spared: Sequence[Network] = (), most: int = OF_ONE):
+        self.busy: Counter[Who] = Counter()
         self._port = port
         self._spared = spared
         self._most = most
-        self._busy: set[tuple[str, int]] = set()
-        self._given_up: dict[tuple[str, int], float] = {}
+        self._given_up: dict[Who, float] = {}  # seconds, not money
         self._minding: asyncio.Task[None] | None = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        client: Any = scope.get("client")
-        if scope["type"] != "http" or not client:
-            await self._target(scope, receive, send)
-            return
-        who = (client[0], int(client[1]))
-        self._busy.add(who)
-        try:
-            await self._target(scope, receive, send)
-        finally:
-            self._busy.discard(who)
-            if scope.get(GIVEN_UP):
-                self._given_up[who] = time.monotonic()
 
     def start(self) -> None:
         self._minding = asyncio.create_task(self._mind())
@@ -139,6 +118,10 @@ class Connections:
     async def stop(self) -> None:
         if self._minding is not None:
             self._minding.cancel()
+
+    def give_up(self, who: Who) -> None:
+        """Of no use any more: it is closed as soon as its answer has had time to leave."""
+        self._given_up[who] = time.monotonic()
 
     async def _mind(self) -> None:
         while True:
@@ -153,7 +136,8 @@ class Connections:
         server left open; how many that were."""
         answered = time.monotonic() - _ANSWERING_SECONDS
         given_up = {who for who, at in list(self._given_up.items()) if at < answered}
-        held: dict[str, list[tuple[tuple[str, int], int]]] = {}
+        busy = dict(self.busy)
+        held: dict[str, list[tuple[Who, int]]] = {}
         for number in _open_files():
             if (who := self._client_of(number)) is not None:
                 held.setdefault(address_of({"client": who}), []).append((who, number))
@@ -167,34 +151,58 @@ class Connections:
             del self._given_up[who]
         for connections in held.values():
             surplus = len(connections) - self._most
-            if surplus <= 0 or self._is_spared(connections[0][0][0]):
+            if surplus <= 0 or is_in(connections[0][0][0], self._spared):
                 continue
-            idle = [each for each in connections if each[0] not in self._busy]
+            idle = [each for each in connections if each[0] not in busy]
             closed += sum(_close(who, number) for who, number in idle[:surplus])
         return closed
 
-    def _client_of(self, number: int) -> tuple[str, int] | None:
+    def _client_of(self, number: int) -> Who | None:
         """Whose connection to our port the open file is, if it is one."""
         with suppress(OSError), _socket_of(number) as one:
             ours = one.getsockname()
             if isinstance(ours, tuple) and ours[1] == self._port:
-                host, port = one.getpeername()[:2]
-                return host, port
+                return _who(one)
         return None
 
-    def _is_spared(self, host: str) -> bool:
-        address = ip_address(host.partition("%")[0])
-        mapped = getattr(address, "ipv4_mapped", None) or address
-        return any(mapped.version == each.version and mapped in each for each in self._spared)
+
+class Connections(Share):
+    """ASGI middleware that knows which connections serve somebody."""
+
+    def __init__(
+        self, target: ASGIApp, port: int, *, spared: Sequence[Network] = (), most: int = OF_ONE
+    ):
+        super().__init__(port, spared=spared, most=most)
+        self._target = target
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        client: Any = scope.get("client")
+        if scope["type"] != "http" or not client:
+            await self._target(scope, receive, send)
+            return
+        who = (plain(client[0]), int(client[1]))
+        self.busy[who] += 1
+        try:
+            await self._target(scope, receive, send)
+        finally:
+            leave(self.busy, who)
+            if scope.get(GIVEN_UP):
+                self.give_up(who)
 
 
-def _close(who: tuple[str, int], number: int) -> bool:
+def _close(who: Who, number: int) -> bool:
     """End the connection, if the open file is still that one; whoever owns it sees its end."""
     with suppress(OSError), _socket_of(number) as one:
-        if one.getpeername()[:2] == who:
+        if _who(one) == who:
             one.shutdown(socket.SHUT_RDWR)
             return True
     return False
+
+
+def _who(one: socket.socket) -> Who:
+    """Raises: OSError when nobody is at its other end any more."""
+    host, port = one.getpeername()[:2]
+    return plain(host), port
 
 
 def _socket_of(number: int) -> socket.socket:

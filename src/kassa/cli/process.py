@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from kassa import app, demo, demo_providers, observe
 from kassa.cli import children
-from kassa.cli.connections import Connections, is_taken, listen
+from kassa.cli.connections import OF_ONE_IN_GRPC, Connections, Share, is_taken, listen
 from kassa.domain.errors import KassaError, ProviderUnavailable
 from kassa.faces import peer
 from kassa.settings import Settings
@@ -56,10 +56,17 @@ async def serve_grpc(
     async with app.open_core(settings, database_url, patience=_PATIENCE_SECONDS) as core:
         if settings.demo:
             await _wait_for_demo(settings, stop)
-        async with app.grpc_server(core, settings) as server:
+        share = Share(
+            settings.grpc_port,
+            spared=peer.networks_of(settings.trusted_proxies),
+            most=OF_ONE_IN_GRPC,
+        )
+        async with app.grpc_server(core, settings, share.busy) as server:
             server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
             await server.start()
+            share.start()
             await stop.wait()
+            await share.stop()
 
 
 async def run_workers(

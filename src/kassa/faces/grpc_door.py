@@ -3,7 +3,9 @@
 import asyncio
 import inspect
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import grpc
@@ -12,11 +14,12 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from kassa import observe
+from kassa.domain.brakes import Quota
 from kassa.domain.errors import InvalidRequest, RateLimited, Unauthenticated
 from kassa.faces import edge
 from kassa.faces.grpc_status import told, trailing
-from kassa.faces.peer import Network, address_of_call
-from kassa.usecases.admission import Admission, Visit
+from kassa.faces.peer import Network, Who, address_of_call, connection_of_call, leave
+from kassa.usecases.admission import VISIT, Admission, Visit
 from kassa.usecases.provider_calls import deadline
 from kassa.usecases.sides import MODE
 
@@ -27,10 +30,14 @@ Work = Callable[[Any, Context], Awaitable[Any]]
 LONGEST_CALL = 30.0  # seconds, not money: for callers who name no deadline, or a later one
 REQUEST_ID = "x-request-id"
 _METADATA_LIMIT = 8 * 1024
-_CONNECTIONS = 1000
+_CONNECTIONS = 2000  # far more than one address may hold, which is counted elsewhere
 _STREAMS = 100  # at once: of health's watchers, and of reflection
+_STREAMS_OF_ONE = 16  # address
 _STREAM_FREE_SECONDS = 10  # a watcher goes when it likes
 _READING_SECONDS = 10.0  # seconds, not money: for 64 KB to arrive
+_SLOW_SECONDS = 0.5  # seconds, not money: after which a message is late
+_LATE_AT_ONCE = 256  # calls that wait for theirs
+_LATE_OF_ONE = 32  # address
 _CALLS = 400  # at once; beyond, gRPC itself refuses with RESOURCE_EXHAUSTED
 _LONGEST_METHOD = 200
 _NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
@@ -60,11 +67,16 @@ OPTIONS: Sequence[tuple[str, Any]] = (
 
 
 def make_server(
-    faces: Mapping[str, str], admission: Admission, trusted: Sequence[Network] = ()
+    faces: Mapping[str, str],
+    admission: Admission,
+    trusted: Sequence[Network] = (),
+    *,
+    busy: Counter[Who] | None = None,
 ) -> grpc.aio.Server:
     """A server with nothing on it, behind the door. `faces`: their names by their services';
-    `trusted`: proxies whose x-forwarded-for is believed."""
-    door = Door(faces, admission, trusted)
+    `trusted`: proxies whose x-forwarded-for is believed; `busy`: where the door counts the calls of
+    each connection."""
+    door = Door(faces, admission, trusted, Counter() if busy is None else busy)
     return grpc.aio.server(interceptors=[door], options=OPTIONS, maximum_concurrent_rpcs=_CALLS)
 
 
@@ -94,12 +106,20 @@ class Door(grpc.aio.ServerInterceptor):
     other without an end, before we had heard of it.
     """
 
-    def __init__(self, faces: Mapping[str, str], admission: Admission, trusted: Sequence[Network]):
+    def __init__(
+        self,
+        faces: Mapping[str, str],
+        admission: Admission,
+        trusted: Sequence[Network],
+        busy: Counter[Who],
+    ):
         self.admission = admission
         self.trusted = trusted
+        self.busy = busy
+        self.late = Few(_LATE_AT_ONCE, _LATE_OF_ONE)
         self.log = structlog.get_logger("kassa.grpc")
         self._faces = faces
-        self._streams = 0
+        self._streams = Few(_STREAMS, _STREAMS_OF_ONE)
 
     async def intercept_service(
         self,
@@ -129,13 +149,14 @@ class Door(grpc.aio.ServerInterceptor):
         return make(served, reader, handler.response_serializer)
 
     async def _streamed(self, work: Work, requests: Any, context: Context) -> None:
-        if self._streams >= _STREAMS:
-            await told(context, _no_stream())
-        self._streams += 1
+        visit = VISIT.get()
+        address = visit.address if visit is not None else ""
+        if not self._streams.enter(address):
+            await told(context, _no_stream(own=self._streams.has_all(address)))
         try:
             await work(requests, context)
         finally:
-            self._streams -= 1
+            self._streams.leave(address)
 
 
 def _work_of(handler: Any) -> Work:
@@ -168,15 +189,20 @@ async def _only(deserialize: Callable[[bytes], Any], context: Context) -> Any:
 async def read_message(context: Context) -> bytes:
     """The bytes of a call's one message.
 
-    Raises: InvalidRequest when there is none; gRPC itself has ended a call whose is too large.
+    Raises: InvalidRequest when there is none; RateLimited when too many are waited for; gRPC itself
+    has ended a call whose is too large.
     """
+    wait = _Wait()
     try:
-        async with asyncio.timeout(_READING_SECONDS):
+        async with asyncio.timeout(_READING_SECONDS) as limit:
+            wait.begin(limit)
             data = await context.read()
     except TimeoutError:
-        raise InvalidRequest(
+        raise wait.refusal or InvalidRequest(
             f"the message did not arrive within {_READING_SECONDS:.0f} s", reason="body_incomplete"
         ) from None
+    finally:
+        wait.end()
     if isinstance(data, bytes):
         return data
     raise InvalidRequest(
@@ -189,10 +215,83 @@ def malformed() -> InvalidRequest:
     return InvalidRequest(said, reason="message_malformed")
 
 
-async def _no_stream() -> None:
+async def _no_stream(*, own: bool) -> None:
     raise RateLimited(
-        "too many streams are open", retry_after_seconds=_STREAM_FREE_SECONDS, many=True
+        "too many streams are open",
+        retry_after_seconds=_STREAM_FREE_SECONDS,
+        quota=Quota("streams", _STREAMS_OF_ONE, at_once=True) if own else None,
+        many=not own,
     )
+
+
+class Few:
+    """So many at once, and so many of one address."""
+
+    def __init__(self, most: int, of_one: int):
+        self._most = most
+        self._of_one = of_one
+        self._inside: Counter[str] = Counter()
+
+    def enter(self, address: str) -> bool:
+        if self._inside.total() >= self._most or self.has_all(address):
+            return False
+        self._inside[address] += 1
+        return True
+
+    def has_all(self, address: str) -> bool:
+        """Whether the address has as many as one may."""
+        return self._inside[address] >= self._of_one
+
+    def leave(self, address: str) -> None:
+        self._inside[address] -= 1
+        self._inside = +self._inside  # without those at zero
+
+
+_LATE: ContextVar[Few | None] = ContextVar("late", default=None)
+
+
+class _Wait:
+    """One call's wait for its message. Whoever sends none holds one of the places that all calls
+    share: so of those that are late only a few are waited for, and whoever has not said who they
+    are counts as late from the beginning."""
+
+    def __init__(self) -> None:
+        self.refusal: RateLimited | None = None
+        visit = VISIT.get()
+        self._late = _LATE.get()
+        self._address = visit.address if visit is not None else ""
+        self._is_known = visit is not None and bool(visit.company)
+        self._counted = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._limit: asyncio.Timeout | None = None
+
+    def begin(self, limit: asyncio.Timeout) -> None:
+        self._limit = limit
+        if self._is_known:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(_SLOW_SECONDS, self._count)
+        else:
+            self._count()
+
+    def _count(self) -> None:
+        if self._late is None or self._limit is None:
+            return
+        self._counted = self._late.enter(self._address)
+        if not self._counted:
+            own = self._late.has_all(self._address)
+            self.refusal = RateLimited(
+                "too many calls wait for their message; send this one again with its message",
+                retry_after_seconds=int(_READING_SECONDS),
+                quota=Quota("unfinished-calls", _LATE_OF_ONE, at_once=True) if own else None,
+                many=not own,
+            )
+            self._limit.reschedule(asyncio.get_running_loop().time())
+
+    def end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._counted and self._late is not None:
+            self._late.leave(self._address)
 
 
 async def _nowhere(_: Any, context: Context) -> None:
@@ -208,11 +307,15 @@ class _Watched:
         self._method = method
         self._face = face
         self._quiet = method.startswith(_HEALTH)
+        self._who = connection_of_call(context.peer())
         self._visit: Visit | None = None
         self._began = 0.0  # seconds, not money
 
     async def __aenter__(self) -> "_Watched":
         self._began = time.perf_counter()
+        if self._who is not None:
+            self._door.busy[self._who] += 1
+        _LATE.set(self._door.late)
         asked = [
             value.encode() if isinstance(value, str) else value
             for name, value in self._context.invocation_metadata() or ()
@@ -246,6 +349,8 @@ class _Watched:
     async def __aexit__(self, kind: Any, error: Any, trace: Any) -> bool:
         if self._visit is not None:
             self._door.admission.leave(self._visit)
+        if self._who is not None:
+            leave(self._door.busy, self._who)
         took = time.perf_counter() - self._began
         status = self._status(error)
         observe.count_request(self._face, status, took)

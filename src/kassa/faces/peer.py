@@ -4,6 +4,7 @@ An address that cannot be read counts as it is written, so that it has limits to
 """
 
 import ipaddress
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -13,6 +14,8 @@ from urllib.parse import unquote
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 Network = IPv4Network | IPv6Network
+Who = tuple[str, int]
+"""The other end of a connection: its address, as `plain` writes it, and its port."""
 
 _HOUSEHOLD = 64  # bits of an IPv6 address that a provider gives to one customer
 _REMEMBERED = 4096  # texts read already; reading one takes longer than most of a request's steps
@@ -38,6 +41,28 @@ def address_of_call(
     if kind not in ("ipv4", "ipv6"):
         return ""
     return _grouped(_origin(_without_port(unquote(rest)), forwarded, trusted))
+
+
+def connection_of_call(peer: str) -> Who | None:
+    """The connection of a gRPC call; None where it has no port, as on a Unix socket."""
+    kind, _, rest = peer.partition(":")
+    host, _, port = unquote(rest).rpartition(":")
+    if kind not in ("ipv4", "ipv6") or not port.isdecimal():
+        return None
+    return plain(host.strip("[]")), int(port)
+
+
+def leave(inside: "Counter[Who]", who: Who) -> None:
+    """One less of that connection; those with none are forgotten."""
+    inside[who] -= 1
+    if not inside[who]:
+        del inside[who]
+
+
+def plain(host: str) -> str:
+    """An address as it is written most plainly, an IPv4 address within IPv6 as that alone."""
+    address = _read(host)
+    return host if address is None else str(address)
 
 
 def networks_of(texts: Iterable[str]) -> tuple[Network, ...]:
@@ -71,7 +96,7 @@ class Forwarded:
 def _origin(nearest: str, forwarded: Iterable[str], trusted: Sequence[Network]) -> str:
     """The last hop that is not one of our proxies; the furthest of them if there is no other."""
     found = nearest
-    if not trusted or not _is_in(nearest, trusted):
+    if not trusted or not is_in(nearest, trusted):
         return found
     hops = [hop for value in reversed(list(forwarded)) for hop in _last_hops(value)]
     for hop in hops[:_MOST_HOPS]:
@@ -79,7 +104,7 @@ def _origin(nearest: str, forwarded: Iterable[str], trusted: Sequence[Network]) 
         if _read(address) is None:
             return found
         found = address
-        if not _is_in(address, trusted):
+        if not is_in(address, trusted):
             break
     return found
 
@@ -117,7 +142,8 @@ def _grouped(text: str) -> str:
     return str(address)
 
 
-def _is_in(text: str, networks: Sequence[Network]) -> bool:
+def is_in(text: str, networks: Sequence[Network]) -> bool:
+    """Whether it is an address of one of the networks."""
     address = _read(text)
     return address is not None and any(
         address.version == network.version and address in network for network in networks
