@@ -247,7 +247,7 @@ MUTATIONS = (
     _one(
         "balances are not locked",
         "tests/usecases/test_wallet_balances.py::test_two_processes_keep_one_daily_limit",
-        ("store/wallets.py", " order by b.company_id, b.account, b.currency for update", ""),
+        ("store/wallets.sql", "order by b.company_id, b.account, b.currency for update\n", ""),
     ),
     _one(
         "a balance may fall below nothing",

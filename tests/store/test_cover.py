@@ -17,6 +17,7 @@ from tests.usecases.test_seals import value
 import kassa.store
 from kassa.store import cover
 from kassa.store.cover import COVERS, UNCOVERED, digest, digest_sql
+from kassa.store.queries import Queries
 
 pytestmark = pytest.mark.anyio
 
@@ -96,7 +97,11 @@ def statements() -> Iterator[str]:
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield node.value
         module = import_module(f"kassa.store.{path.stem}")
-        yield from (one for one in vars(module).values() if isinstance(one, str))
+        for one in vars(module).values():
+            if isinstance(one, str):
+                yield one
+            elif isinstance(one, type) and issubclass(one, Queries) and one is not Queries:
+                yield from (" ".join(query.text.split()) for query in one.declared.values())
 
 
 def test_no_statement_changes_what_is_sealed_for_good() -> None:

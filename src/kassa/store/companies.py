@@ -1,11 +1,14 @@
 """Tenants and credentials: small tables, read through the use cases' short cache."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from kassa.domain.lifecycle import CompanyStatus
-from kassa.domain.principals import Company, Mode
-from kassa.store.connection import Connection, Row
+from kassa.domain.principals import Company
+from kassa.store.connection import Connection
+from kassa.store.mapping import reader
+from kassa.store.queries import Command, Queries, Rows, Value
 from kassa.store.resealing import resealed
 
 
@@ -26,20 +29,29 @@ class Credential:
 
 
 _NUMBERS = 0x6E756D62  # one company at a time gets its number
-_COMPANY = "c.id, c.public_id, c.number, c.name, c.currency, c.business_id, c.mode, c.sandbox"
+
+_NUMBERS = 0x6E756D62  # one company at a time gets its number
 
 
-def _company(row: Row) -> Company:
-    return Company(
-        id=row["id"],
-        public_id=row["public_id"],
-        number=row["number"],
-        name=row["name"],
-        currency=row["currency"],
-        business_id=row["business_id"],
-        mode=Mode(row["mode"]),
-        sandbox=row["sandbox"],
-    )
+class Listed(NamedTuple):
+    company: Company
+    status: str
+
+
+class Sql(Queries, readers=[reader(Listed, prefixes={"company": ""})]):
+    find_credential: Rows[Credential]
+    find_company: Rows[Company]
+    find_company_by_number: Rows[Company]
+    status_of: Value[str]
+    sides_of: Rows[Company]
+    listed: Rows[Listed]
+    add_company: Value[bool]
+    set_sandbox: Value[bool]
+    hold_numbers: Command
+    next_number: Value[int]
+    set_company_status: Value[bool]
+    put_credential: Command
+    set_credential_status: Value[bool]
 
 
 def of_served_side(company_id: str, live: str) -> str:
@@ -52,67 +64,36 @@ def of_served_side(company_id: str, live: str) -> str:
 
 
 async def find_credential(connection: Connection, lookup: str) -> Credential | None:
-    row = await connection.fetchrow(
-        "select k.lookup, k.company_id, k.business_id as key_business, k.kind, k.name as key_name,"
-        f" k.secret_hash, k.public_keys, k.status, c.status as company_status, {_COMPANY}"
-        " from credential k join company c on c.id = k.company_id where k.lookup = $1",
-        lookup,
-    )
-    if row is None:
-        return None
-    return Credential(
-        lookup=row["lookup"],
-        company_id=row["company_id"],
-        business_id=row["key_business"],
-        kind=row["kind"],
-        name=row["key_name"],
-        secret_hash=row["secret_hash"],
-        public_keys=row["public_keys"],
-        status=row["status"],
-        company_status=row["company_status"],
-        company=_company(row),
-    )
+    return await Sql.find_credential.first(connection, lookup)
 
 
 async def find_company(connection: Connection, company_id: str) -> Company | None:
-    row = await connection.fetchrow(f"select {_COMPANY} from company c where c.id = $1", company_id)
-    return _company(row) if row else None
+    return await Sql.find_company.first(connection, company_id)
 
 
 async def find_company_by_number(connection: Connection, number: int) -> Company | None:
-    row = await connection.fetchrow(f"select {_COMPANY} from company c where c.number = $1", number)
-    return _company(row) if row else None
+    return await Sql.find_company_by_number.first(connection, number)
 
 
 async def is_closed(connection: Connection, company_id: str) -> bool:
-    status = await connection.fetchval("select status from company where id = $1", company_id)
-    return bool(status == CompanyStatus.CLOSED)
+    return await Sql.status_of.first(connection, company_id) == CompanyStatus.CLOSED
 
 
 async def sides_of(connection: Connection, public_id: str) -> list[Company]:
     """The sides of the company that callers know by that name; the older first."""
-    rows = await connection.fetch(
-        f"select {_COMPANY} from company c where c.public_id = $1 order by c.number", public_id
-    )
-    return [_company(row) for row in rows]
+    return await Sql.sides_of.all(connection, public_id)
 
 
-async def listed(connection: Connection) -> list[tuple[Company, str]]:
+async def listed(connection: Connection) -> Sequence[Listed]:
     """Every side of every company, with its status; the sides of one company together."""
-    rows = await connection.fetch(
-        f"select {_COMPANY}, c.status from company c"
-        " order by min(c.number) over (partition by c.public_id), c.number"
-    )
-    return [(_company(row), row["status"]) for row in rows]
+    return await Sql.listed.all(connection)
 
 
 async def add_company(connection: Connection, company: Company) -> bool:
     """Store it unless its id is known; says whether it was new."""
     async with resealed(connection, "company", "t.id = $1", company.id):
-        done = await connection.fetchval(
-            "insert into company (id, public_id, number, name, currency, business_id, mode,"
-            " sandbox) values ($1, $2, $3, $4, $5, $6, $7, $8)"
-            " on conflict (id) do nothing returning true",
+        done = await Sql.add_company.first(
+            connection,
             company.id,
             company.public_id,
             company.number,
@@ -128,27 +109,18 @@ async def add_company(connection: Connection, company: Company) -> bool:
 async def set_sandbox(connection: Connection, company_id: str, *, given: bool) -> bool:
     """Only a test side can be given it; False when there is no such test side."""
     async with resealed(connection, "company", "t.id = $1", company_id):
-        done = await connection.fetchval(
-            "update company set sandbox = $2 where id = $1 and mode = 'test' returning true",
-            company_id,
-            given,
-        )
-        return bool(done)
+        return bool(await Sql.set_sandbox.first(connection, company_id, given))
 
 
 async def next_company_number(connection: Connection) -> int:
     """The next free number; callers hold the lock this takes until they commit."""
-    await connection.execute("select pg_advisory_xact_lock($1)", _NUMBERS)
-    number: int = await connection.fetchval("select coalesce(max(number), 0) + 1 from company")
-    return number
+    await Sql.hold_numbers.run(connection, _NUMBERS)
+    return await Sql.next_number.one(connection)
 
 
 async def set_company_status(connection: Connection, company_id: str, status: str) -> bool:
     async with resealed(connection, "company", "t.id = $1", company_id):
-        done = await connection.fetchval(
-            "update company set status = $2 where id = $1 returning true", company_id, status
-        )
-        return bool(done)
+        return bool(await Sql.set_company_status.first(connection, company_id, status))
 
 
 async def put_credential(
@@ -163,11 +135,8 @@ async def put_credential(
 ) -> None:
     """Store a credential, or replace the one of that name."""
     async with resealed(connection, "credential", "t.lookup = $1", lookup):
-        await connection.execute(
-            "insert into credential as t"
-            " (lookup, company_id, business_id, kind, name, secret_hash, public_keys)"
-            " values ($1, $2, $3, $4, $5, $6, $7) on conflict (lookup) do update"
-            " set secret_hash = excluded.secret_hash, public_keys = excluded.public_keys",
+        await Sql.put_credential.run(
+            connection,
             lookup,
             company.id,
             company.business_id,
@@ -180,7 +149,4 @@ async def put_credential(
 
 async def set_credential_status(connection: Connection, lookup: str, status: str) -> bool:
     async with resealed(connection, "credential", "t.lookup = $1", lookup):
-        done = await connection.fetchval(
-            "update credential set status = $2 where lookup = $1 returning true", lookup, status
-        )
-        return bool(done)
+        return bool(await Sql.set_credential_status.first(connection, lookup, status))

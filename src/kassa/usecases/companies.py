@@ -12,6 +12,7 @@ from kassa.domain.money import EXPONENT, LARGEST_SUM, Money, payable
 from kassa.domain.principals import Company, Mode
 from kassa.store import companies, payments, wallets
 from kassa.store.connection import Connection
+from kassa.store.wallets import Holding
 from kassa.usecases.authenticate import hash_secret, key_name
 from kassa.usecases.bounds import within
 from kassa.usecases.core import Core
@@ -137,7 +138,7 @@ async def find_side(core: Core, name: str, mode: Mode | None = None) -> Company:
     raise NotFound(f"{public_id} has no {asked} side: kassa company side {public_id} --{asked}")
 
 
-async def list_companies(core: Core) -> list[tuple[Company, str]]:
+async def list_companies(core: Core) -> Sequence[tuple[Company, str]]:
     """Every side of every company, with its status."""
     async with core.db.connection() as connection:
         return await companies.listed(connection)
@@ -305,19 +306,6 @@ async def balance_of(core: Core, company_id: str, user_id: str, currency: str) -
         return (await wallets.lock_balances(connection, [key])).get(key, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """A wallet user's money in one currency, minor units; `held_minor` is reserved for merchants.
-
-    `spent_today_minor`: paid or reserved since midnight UTC, which the daily limit counts.
-    """
-
-    currency: str
-    balance_minor: int
-    held_minor: int
-    spent_today_minor: int
-
-
 async def holdings_of(core: Core, company_id: str, user_id: str) -> list[Holding]:
     """What the user has, by currency.
 
@@ -326,5 +314,4 @@ async def holdings_of(core: Core, company_id: str, user_id: str) -> list[Holding
     async with core.db.connection() as connection:
         if not await wallets.users(connection, [(company_id, user_id)]):
             raise NotFound(f"no such wallet user: {user_id!r}")
-        rows = await wallets.holdings(connection, company_id, user_id, wallet_account(user_id))
-    return [Holding(*row) for row in rows]
+        return await wallets.holdings(connection, company_id, user_id, wallet_account(user_id))
