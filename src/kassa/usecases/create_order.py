@@ -12,9 +12,10 @@ import structlog
 
 from kassa.connectors.egress import check_url
 from kassa.domain.errors import IdempotencyMismatch, InProgress, InvalidRequest, KassaError
+from kassa.domain.fingerprints import Fingerprint, Of
 from kassa.domain.lifecycle import OrderStatus, PaymentStatus
 from kassa.domain.money import Money, payable
-from kassa.domain.orders import Customer, Module, Order
+from kassa.domain.orders import Customer, Module, Order, OrderTerms, terms_of
 from kassa.domain.payments import CaptureMethod, Payment
 from kassa.domain.principals import Company
 from kassa.store import orders
@@ -29,39 +30,25 @@ _RETURN = re.compile(r"https?://[^\s\x00-\x1f\x7f\\]{1,2000}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewOrder:
+class NewOrder(OrderTerms):
     """What a face wants created.
 
-    `order_id`: the merchant's own, or None to have one made. `request_id`: the caller's
-    idempotency key within `request_scope`, or None. `expires_at` None: the policy's lifetime.
-    `notify_kind`: "standard" or "wallet" (who words the notification).
+    `order_id`: the merchant's own, or None to have one made. `expires_at` None: the policy's
+    lifetime.
     """
 
     company: Company
-    business_id: str
     actor: str
-    face: str
-    amount: Money
     order_id: str | None = None
-    request_scope: str = ""
-    request_id: str | None = None
     customer_id: str = ""
     customer_number: int | None = None
     customer_name: str = ""
     customer_email: str = ""
     customer_phone: str = ""
     module: Module | None = None
-    description: str = ""
-    note: str = ""
-    tags: dict[str, str] = field(default_factory=dict)
-    return_url: str = ""
-    notify_url: str = ""
-    notify_kind: str = "standard"
-    payment_methods: str = ""
     expires_at: datetime | None = None
     retry_allowed: bool = True
     capture_method: CaptureMethod = CaptureMethod.AUTOMATIC
-    extra: dict[str, Any] = field(default_factory=dict)
     payment_extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -237,27 +224,15 @@ def _prepare(core: Core, wanted: NewOrder) -> _Prepared:
         phone=wanted.customer_phone,
     )
     order = Order(
+        **terms_of(wanted),
         company_id=company.id,
         id=wanted.order_id or core.new_id("order"),
-        business_id=wanted.business_id,
-        amount=wanted.amount,
         status=OrderStatus.ACTIVE,
         module=wanted.module or Module.RETAIL,
         customer=customer,
         org_number=company.number,
-        description=wanted.description,
-        note=wanted.note,
-        tags=wanted.tags,
-        return_url=wanted.return_url,
-        notify_url=wanted.notify_url,
-        notify_kind=wanted.notify_kind,
-        payment_methods=wanted.payment_methods,
         session_token=new_session_token(company.number),
-        face=wanted.face,
-        request_scope=wanted.request_scope,
-        request_id=wanted.request_id,
         fingerprint=_fingerprint(wanted),
-        extra=wanted.extra,
         created_at=now,
         updated_at=now,
         expires_at=expires_at,
@@ -301,28 +276,36 @@ def _first_payment(core: Core, order: Order, wanted: NewOrder) -> Payment:
     )
 
 
-def _fingerprint(wanted: NewOrder) -> str:
-    """A hash of everything that was asked, so that a repeat is known from a contradiction.
+_FINGERPRINT = Fingerprint(
+    NewOrder,
+    "face",
+    "order_id",
+    "business_id",
+    Of("amount", lambda amount: amount.minor),
+    Of("amount", lambda amount: amount.currency),
+    ("customer_id", "customer_number"),
+    ("customer_name", "customer_email", "customer_phone"),
+    ("module", "description", "note"),
+    Of("tags", lambda tags: sorted(tags.items())),
+    ("return_url", "notify_url", "payment_methods"),
+    Of("expires_at", lambda at: at and at.astimezone(UTC)),
+    "extra",
+    "payment_extra",
+    later=(Of("capture_method", lambda method: method),),
+    left_out={
+        "company": "an earlier request is looked for within the company",
+        "actor": "whoever repeats it for the merchant repeats it",
+        "request_scope": "an earlier request is found by it",
+        "request_id": "an earlier request is found by it",
+        "notify_kind": "each face has one",
+        "retry_allowed": "each face has one",
+    },
+)
 
-    The request id itself, who asked and defaults that depend on the hour stay out.
-    """
-    asked: tuple[object, ...] = (
-        wanted.face,
-        wanted.order_id,
-        wanted.business_id,
-        wanted.amount.minor,
-        wanted.amount.currency,
-        (wanted.customer_id, wanted.customer_number),
-        (wanted.customer_name, wanted.customer_email, wanted.customer_phone),
-        (wanted.module, wanted.description, wanted.note),
-        sorted(wanted.tags.items()),
-        (wanted.return_url, wanted.notify_url, wanted.payment_methods),
-        wanted.expires_at and wanted.expires_at.astimezone(UTC),
-        wanted.extra,
-        wanted.payment_extra,
-    )
-    if wanted.capture_method is not CaptureMethod.AUTOMATIC:
-        asked += (wanted.capture_method,)
+
+def _fingerprint(wanted: NewOrder) -> str:
+    """A hash of everything that was asked, so that a repeat is known from a contradiction."""
+    asked = _FINGERPRINT.content(wanted)
     try:
         text = msgspec.json.encode(asked, order="sorted")
         key = (wanted.request_id or "").encode()

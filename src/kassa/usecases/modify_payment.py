@@ -30,6 +30,7 @@ from kassa.domain.errors import (
     NotFound,
     UnsupportedOperation,
 )
+from kassa.domain.fingerprints import Fingerprint, Of
 from kassa.domain.lifecycle import ModificationKind, ModificationStatus
 from kassa.domain.modifications import Modification
 from kassa.domain.money import LARGEST, Money, payable
@@ -76,15 +77,27 @@ class Wanted:
     @property
     def fingerprint(self) -> str:
         """What was asked, to know a repeat from a contradiction."""
-        said = (
-            self.payment_id,
-            self.kind.value,
-            (self.amount.minor, self.amount.currency) if self.amount else None,
-            self.reason,
-            self.is_last,
-            self.surplus_of,
-        )
-        return hashlib.sha256(msgspec.json.encode(said)).hexdigest()
+        return hashlib.sha256(msgspec.json.encode(_FINGERPRINT.content(self))).hexdigest()
+
+
+_FINGERPRINT = Fingerprint(
+    Wanted,
+    "payment_id",
+    Of("kind", lambda kind: kind.value),
+    Of("amount", lambda amount: (amount.minor, amount.currency) if amount else None),
+    "reason",
+    "is_last",
+    "surplus_of",
+    left_out={
+        "company_id": "an earlier request is looked for within the company",
+        "actor": "whoever repeats it for the merchant repeats it",
+        "face": "the scope is a face's own",
+        "request_scope": "an earlier request is found by it",
+        "request_id": "an earlier request is found by it",
+        "rest": "each verb of a face has one",
+        "extra": "a face compares what it keeps there",
+    },
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import msgspec
 from kassa.connectors.catalog import maker_of
 from kassa.domain.case import Case
 from kassa.domain.errors import IdempotencyMismatch
+from kassa.domain.fingerprints import Fingerprint, Of
 from kassa.domain.lifecycle import PaymentEvent, PaymentStatus
 from kassa.domain.money import Money
 from kassa.domain.orders import Module
@@ -57,6 +58,30 @@ class RequestedPayment:
     fingerprint_of: dict[str, Any] = field(default_factory=dict)
 
 
+_OF_THE_FACE = "the face says what of it counts, in fingerprint_of"
+_FINGERPRINT = Fingerprint(
+    RequestedPayment,
+    "fingerprint_of",
+    "user_id",
+    Of("amount", lambda amount: amount.minor),
+    "method",
+    left_out={
+        "company": "an earlier request is looked for within the company",
+        "business_id": "a company's orders are found by their id alone",
+        "actor": "whoever repeats it for the merchant repeats it",
+        "order_id": "an earlier request is found by it",
+        "instrument": _OF_THE_FACE,
+        "instrument_shown": _OF_THE_FACE,
+        "payer_account": _OF_THE_FACE,
+        "payee_account": _OF_THE_FACE,
+        "payee_number": _OF_THE_FACE,
+        "auth_code": _OF_THE_FACE,
+        "module": _OF_THE_FACE,
+        "address": "where it came from is not what it asks for",
+    },
+)
+
+
 async def request_payment(core: Core, wanted: RequestedPayment) -> Payment:
     """Pay the order `order_id`, making it when nobody has yet.
 
@@ -75,8 +100,7 @@ async def request_payment(core: Core, wanted: RequestedPayment) -> Payment:
 
 def _fingerprint(core: Core, wanted: RequestedPayment) -> str:
     """Keyed, because account numbers are in it and a bare hash of those can be guessed."""
-    asked = (wanted.fingerprint_of, wanted.user_id, wanted.amount.minor, wanted.method)
-    text = msgspec.json.encode(asked, order="sorted", enc_hook=str)
+    text = msgspec.json.encode(_FINGERPRINT.content(wanted), order="sorted", enc_hook=str)
     return hashlib.blake2b(text, key=core.secrets.pepper[:64], digest_size=32).hexdigest()
 
 
