@@ -13,10 +13,10 @@ import msgspec
 import pytest
 from starlette.routing import Match
 
-from kassa import cli
+from kassa import cli, provider_table
 from kassa.cashier import pages
 from kassa.connectors.catalog import kinds
-from kassa.connectors.kind import Kind, operations
+from kassa.connectors.kind import Kind
 from kassa.connectors.sandbox.cards import SCENARIOS
 from kassa.domain import ledger
 from kassa.domain.ledger import PostingKind
@@ -35,14 +35,13 @@ from kassa.domain.lifecycle import (
     PaymentStatus,
     SettlementStatus,
 )
-from kassa.domain.payments import Method
 from kassa.faces import inbound
 from kassa.faces.business import handlers as business
 from kassa.faces.checkout import handlers as checkout
 from kassa.faces.gateway import handlers as gateway
 from kassa.faces.orders import handlers as orders
 from kassa.faces.wallet import handlers as wallet
-from kassa.settings import Alipay, Settings
+from kassa.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -88,7 +87,7 @@ def test_every_setting_stands_in_the_table_with_its_variable_flag_and_default() 
             shown(field.default),
         ]
         for field in msgspec.structs.fields(Settings)
-        if field.name != "alipay"
+        if field.name != "accounts"
     ]
 
     described = [row[:4] for row in rows(SETTINGS) if len(row) == 5 and row[0] != "setting"]
@@ -96,13 +95,25 @@ def test_every_setting_stands_in_the_table_with_its_variable_flag_and_default() 
     assert [row for row in described if not row[0].startswith("-")] == expected
 
 
-def test_every_alipay_setting_stands_in_its_table() -> None:
+@pytest.mark.parametrize(
+    "kind", [kind for kind in kinds().values() if kind.installation], ids=lambda kind: kind.name
+)
+def test_a_connectors_readme_has_the_settings_of_an_account_of_the_installation(
+    kind: Kind,
+) -> None:
+    assert kind.installation is not None
     expected = [
-        [field.name, f"KASSA_ALIPAY_{field.name.upper()}", shown(field.default)]
-        for field in msgspec.structs.fields(Alipay)
+        [
+            one.name,
+            f"KASSA_{kind.name}_{one.name}".upper(),
+            "needed" if one.default is None else one.default or "none",
+            one.help.strip("`"),
+        ]
+        for one in kind.installation.settings
     ]
+    readme = (ROOT / "src" / "kassa" / "connectors" / kind.name / "README.md").read_text()
 
-    described = [row[:3] for row in rows(SETTINGS) if len(row) == 4 and "KASSA_" in row[1]]
+    described = [row for row in rows(readme) if len(row) == 4 and "KASSA_" in row[1]]
 
     assert described == expected
 
@@ -235,35 +246,9 @@ def test_the_readme_lists_every_sandbox_card() -> None:
     assert described == [[one.spaced_number, one.happens] for one in SCENARIOS]
 
 
-_OPERATIONS = ("capture", "void", "refund", "close", "report", "test")
-
-
-def row_of(kind: Kind) -> str:
-    """What the table of providers says of a connector, from what it says of itself."""
-    folder = f"[{kind.title}](src/kassa/connectors/{kind.name})"
-    methods = ", ".join(
-        f"{method}{f' ({_few(kind.only_in[method])})' if method in kind.only_in else ''}"
-        for method in Method
-        if method in kind.methods
-    )
-    can = operations(kind.load())
-    cells = [folder, methods, _few(kind.currencies), ", ".join(sorted(kind.takes))]
-    return f"| {' | '.join([*cells, *('✓' if name in can else '' for name in _OPERATIONS)])} |"
-
-
-def _few(currencies: frozenset[str] | None) -> str:
-    if currencies is None:
-        return "any"
-    return ", ".join(sorted(currencies)) if len(currencies) < 4 else f"{len(currencies)} of them"
-
-
 def test_the_table_of_providers_says_what_each_connector_says_of_itself() -> None:
-    head = f"| connector | methods | currencies | by | {' | '.join(_OPERATIONS)} |"
-    wanted = [head, "|---" * (4 + len(_OPERATIONS)) + "|", *map(row_of, kinds().values())]
-
-    table = README.partition("<!-- table: providers -->\n")[2].partition("<!--")[0]
-
-    assert table == "\n".join([*wanted, ""]), "\n".join(["it is:", *wanted])
+    assert "<!-- table: providers -->\n| connector |" in README
+    assert provider_table.written(README) == README, "python -m kassa.provider_table writes it"
 
 
 def test_the_readmes_verifier_knows_a_genuine_notification_from_a_forged_one() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from kassa import app, installation
 from kassa.domain.errors import InvalidRequest
-from kassa.settings import Alipay, Settings, load
+from kassa.settings import Settings, load
 from kassa.usecases.core import Policy
 
 
@@ -50,6 +50,16 @@ def test_the_file_may_be_named_by_a_flag(tmp_path: Path) -> None:
     assert load({"config": str(path)}, {"KASSA_CONFIG": "/nowhere"}).demo
 
 
+def an_account(tmp_path: Path) -> dict[str, str]:
+    for name in ("private", "public"):
+        (tmp_path / name).write_text("a key")
+    return {
+        "KASSA_ALIPAY_APP_ID": "1",
+        "KASSA_ALIPAY_PRIVATE_KEY_PATH": f"{tmp_path}/private",
+        "KASSA_ALIPAY_PUBLIC_KEY_PATH": f"{tmp_path}/public",
+    }
+
+
 def test_the_alipay_account_may_come_in_parts(tmp_path: Path) -> None:
     for name in ("private", "public"):
         (tmp_path / name).write_text("a key")
@@ -63,12 +73,50 @@ def test_the_alipay_account_may_come_in_parts(tmp_path: Path) -> None:
         "KASSA_ALIPAY_APP_ID": "2",
     }
 
-    assert load({}, variables).alipay == Alipay(
-        app_id="2",
-        private_key_path=f"{tmp_path}/private",
-        public_key_path=f"{tmp_path}/public",
-        seller_id="s",
-    )
+    assert load({}, variables).accounts == {
+        "alipay": {
+            "app_id": "2",
+            "private_key_path": f"{tmp_path}/private",
+            "public_key_path": f"{tmp_path}/public",
+            "gateway": "https://openapi-sandbox.dl.alipaydev.com/gateway.do",
+            "seller_id": "s",
+        }
+    }
+
+
+def test_an_account_of_the_installation_is_told_to_its_children_as_it_is(tmp_path: Path) -> None:
+    """What was read once from file and variables is not read again from another environment."""
+    settings = load({}, an_account(tmp_path))
+    told = msgspec.json.decode(msgspec.json.encode(settings), type=Settings)
+
+    assert told == settings
+    assert told.accounts["alipay"]["app_id"] == "1"
+
+
+@pytest.mark.parametrize("gateway", ["https://openapi.alipay.com/gateway.do"])
+def test_an_account_where_real_money_moves_needs_live(tmp_path: Path, gateway: str) -> None:
+    said = {**an_account(tmp_path), "KASSA_ALIPAY_GATEWAY": gateway}
+
+    assert "moves real money: set live = true" in refusal(said)
+    assert load({"live": True}, said).accounts["alipay"]["gateway"] == gateway
+
+
+@pytest.mark.parametrize("connector", ["stripe", "razorpay", "nobody"])
+def test_a_connector_that_declares_no_account_of_the_installation_has_no_table(
+    tmp_path: Path, connector: str
+) -> None:
+    text = f'[{connector}]\nsecret_key = "sk_test_1"\n'
+
+    said = refusal({}, config=str(a_file(tmp_path, text)))
+    assert connector in said
+    assert "sk_test_1" not in said
+    assert "not a setting" in refusal({f"KASSA_{connector.upper()}_SECRET_KEY": "sk_test_1"})
+
+
+def test_accounts_are_no_setting_by_that_name(tmp_path: Path) -> None:
+    for text in ('accounts = "x"', '[accounts.alipay]\napp_id = "1"'):
+        assert "accounts is not a setting" in refusal({}, config=str(a_file(tmp_path, text)))
+    assert "KASSA_ACCOUNTS is not a setting" in refusal({"KASSA_ACCOUNTS": "x"})
 
 
 @pytest.mark.parametrize(

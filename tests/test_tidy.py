@@ -60,8 +60,14 @@ TAKE_ANY_NAME = {
 }
 
 # What starts by itself: the command, what its child processes name in their arguments, and what
-# draws the papers' pictures.
-ENTRY_POINTS = {"kassa", "kassa.cli", "kassa.cli.__main__", "kassa.diagrams"}
+# draws the papers' pictures and tables.
+ENTRY_POINTS = {
+    "kassa",
+    "kassa.cli",
+    "kassa.cli.__main__",
+    "kassa.diagrams",
+    "kassa.provider_table",
+}
 
 # Pieced together, so that this file does not say what it forbids.
 FORBIDDEN = (

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import grpc
 from grpc_reflection.v1alpha import reflection
@@ -17,8 +16,8 @@ from starlette.types import ASGIApp
 
 from kassa import criticality, installation, observe
 from kassa.cashier import handover, pages
-from kassa.connectors.alipay.connector import AlipayConnector
 from kassa.connectors.base import Connector
+from kassa.connectors.catalog import kind_of
 from kassa.connectors.egress import Egress
 from kassa.connectors.http import Answered, ProviderHttp
 from kassa.connectors.kind import Tools
@@ -28,7 +27,13 @@ from kassa.connectors.sandbox.books import SandboxBooks
 from kassa.connectors.sandbox.cards import SCENARIOS
 from kassa.connectors.sandbox.connector import SandboxConnector
 from kassa.domain.brakes import Rate
-from kassa.domain.errors import KassaError, PermissionDenied, RateLimited, Unauthenticated
+from kassa.domain.errors import (
+    InvalidRequest,
+    KassaError,
+    PermissionDenied,
+    RateLimited,
+    Unauthenticated,
+)
 from kassa.domain.principals import Mode
 from kassa.domain.providers import AccountStatus, ProviderAccount
 from kassa.faces import api_keys, edge, grpc_door, grpc_health, inbound, intake, peer
@@ -123,10 +128,17 @@ def sandbox_books(settings: Settings) -> SandboxBooks:
     return SandboxBooks(path)
 
 
-def _built_in(settings: Settings) -> dict[str, Connector]:
-    """The installation's own accounts: the sandbox, for test sides that were given it, and the
-    one Alipay account that a settings file can name, for every company of its mode."""
-    found: dict[str, Connector] = {
+def _tools(settings: Settings) -> Tools:
+    return Tools(http=ProviderHttp(), clock=now, base_url=settings.url)
+
+
+def _built_in(settings: Settings) -> tuple[dict[str, Connector], dict[str, ProviderAccount]]:
+    """The installation's own accounts: the sandbox, for test sides that were given it, and what
+    the settings name, for every company of its mode.
+
+    Raises: InvalidRequest for an account whose keys cannot be used.
+    """
+    connectors: dict[str, Connector] = {
         SANDBOX: SandboxConnector(
             sandbox_books(settings),
             base_url=settings.url,
@@ -134,34 +146,27 @@ def _built_in(settings: Settings) -> dict[str, Connector]:
             clock=now,
         )
     }
-    if settings.alipay is not None:
-        account = settings.alipay
-        found["alipay"] = AlipayConnector(
-            app_id=account.app_id,
-            private_key_pem=Path(account.private_key_path).read_text(),
-            alipay_public_key_pem=Path(account.public_key_path).read_text(),
-            gateway=account.gateway,
-            seller_id=account.seller_id,
-            http=ProviderHttp(),
-        )
-    return found
+    accounts = {SANDBOX: _everybodys(SANDBOX, live=False)}
+    for name, said in settings.accounts.items():
+        kind = kind_of(name)
+        if kind.installation is None:
+            raise InvalidRequest(f"an installation has no account of its own at {kind.title}")
+        read = kind.installation.read(said)
+        live = kind.moves_money(read)
+        connectors[name] = kind.make(read, _tools(settings), live=live)
+        accounts[name] = _everybodys(name, live=live)
+    return connectors, accounts
 
 
-def _everybodys(
-    connectors: Mapping[str, Connector], settings: Settings
-) -> dict[str, ProviderAccount]:
-    alipay_is_live = settings.alipay is not None and settings.alipay.is_live
-    return {
-        name: ProviderAccount(
-            company_id="",
-            name=name,
-            connector=connector.name,
-            mode=Mode.LIVE if name == "alipay" and alipay_is_live else Mode.TEST,
-            status=AccountStatus.ACTIVE,
-            only_given=name == SANDBOX,
-        )
-        for name, connector in connectors.items()
-    }
+def _everybodys(name: str, *, live: bool) -> ProviderAccount:
+    return ProviderAccount(
+        company_id="",
+        name=name,
+        connector=name,
+        mode=Mode.LIVE if live else Mode.TEST,
+        status=AccountStatus.ACTIVE,
+        only_given=name == SANDBOX,
+    )
 
 
 @asynccontextmanager
@@ -178,7 +183,7 @@ async def open_core(
     this kind serve beside each other, and share the limits.
     Raises: ProviderUnavailable.
     """
-    connectors = _built_in(settings)
+    connectors, accounts = _built_in(settings)
     limits = limits_of(settings).share(processes)
     admission = Admission(limits, count=observe.count_turned_away)
     secrets = installation.open_secrets(settings.directory)
@@ -193,8 +198,8 @@ async def open_core(
         db=await database.open(patience),
         heads=HeadFile(settings.directory / HEADS),
         connectors=connectors,
-        accounts=_everybodys(connectors, settings),
-        tools=lambda: Tools(http=ProviderHttp(), clock=now, base_url=settings.url),
+        accounts=accounts,
+        tools=lambda: _tools(settings),
         egress=Egress(name_servers=settings.name_servers),
         policy=policy_of(settings),
         secrets=secrets,

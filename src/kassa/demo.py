@@ -15,7 +15,7 @@ from kassa.domain.errors import InvalidRequest
 from kassa.domain.money import Money
 from kassa.domain.ownership import EVERY_ORDER
 from kassa.domain.principals import Company
-from kassa.settings import Alipay, Settings
+from kassa.settings import Settings
 from kassa.usecases import companies, wallet_codes
 from kassa.usecases.companies import NewCompany
 from kassa.usecases.core import Core
@@ -53,31 +53,15 @@ class Demo(msgspec.Struct, kw_only=True):
 
 
 def prepare(settings: Settings) -> Settings:
-    """Make the demo's key files; returns settings that include the demo's Alipay account."""
+    """Make the demo's key files; returns settings with the demo's accounts that are everybody's."""
     folder = settings.demo_directory
     for name, invent in (
         ("wallet_client_key.pem", installation.rsa_pem),
         ("customer_tokens_key.pem", installation.ec_pem),
-        ("alipay_app_key.pem", installation.rsa_pem),
-        ("alipay_platform_key.pem", installation.rsa_pem),
     ):
         if not (folder / name).exists():
             private_files.write(folder / name, invent(), replace=False)
-    platform = (folder / "alipay_platform_key.pem").read_bytes()
-    public = folder / "alipay_platform_public.pem"
-    if not public.exists():
-        private_files.write(public, installation.public_pem(platform), replace=False)
-    if settings.alipay is not None:
-        return settings
-    account = Alipay(
-        app_id="2021000000000001",
-        private_key_path=str(folder / "alipay_app_key.pem"),
-        public_key_path=str(public),
-    )
-    if settings.simulator_port:
-        gateway = f"{settings.simulator_url}/alipay/gateway.do"
-        account = msgspec.structs.replace(account, gateway=gateway)
-    return msgspec.structs.replace(settings, alipay=account)
+    return demo_providers.prepare(settings)
 
 
 async def make(core: Core, settings: Settings) -> Demo:

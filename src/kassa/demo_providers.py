@@ -2,26 +2,49 @@
 
 import asyncio
 import json
-import secrets
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import structlog
 
 from kassa import installation, private_files
+from kassa.connectors.catalog import kinds
+from kassa.connectors.declared import DemoAccount, KeyPair, Shared
 from kassa.connectors.http import Answered
+from kassa.connectors.kind import Kind
 from kassa.domain.errors import InvalidRequest
 from kassa.settings import Settings
 from kassa.usecases.core import Core
 from kassa.usecases.provider_accounts import NewAccount, put_account, stored_accounts
 
 _log = structlog.get_logger("kassa.demo")
-_WALLET_CLIENT = "5X00000000000001"
-_KEYS = "provider_keys.json"
+_TEXTS = "provider_keys.json"
 _LOOPBACK = "http://127.0.0.1:"
 _PATIENCE_SECONDS = 60.0  # seconds, not money: the simulator starts while we do
 _GLANCE_SECONDS = 0.5  # seconds, not money
+
+
+def _accounts() -> Iterator[tuple[Kind, DemoAccount]]:
+    for kind in kinds().values():
+        if kind.demo is not None:
+            yield kind, kind.demo
+
+
+def number_of_accounts() -> int:
+    return sum(1 for _ in _accounts())
+
+
+def prepare(settings: Settings) -> Settings:
+    """With the demo's accounts that are the installation's, unless the settings name some."""
+    accounts = dict(settings.accounts)
+    for kind, demo in _accounts():
+        if demo.is_installations and kind.installation and kind.name not in accounts:
+            said = demo.settings(_shared(settings, demo, {}))
+            accounts[kind.name] = kind.installation.filled(kind.name, said)
+    return msgspec.structs.replace(settings, accounts=accounts)
 
 
 async def register(core: Core, settings: Settings, company_id: str) -> None:
@@ -32,36 +55,30 @@ async def register(core: Core, settings: Settings, company_id: str) -> None:
     where = settings.simulator_url
     if not where:
         return
-    are_new = not (settings.demo_directory / _KEYS).exists()
-    known = await stored_accounts(core, company_id)
-    for name, (connector, values) in _wanted(settings, where).items():
-        there = known[name].settings.get("base_url", "") if name in known else _LOOPBACK
-        if not there.startswith(_LOOPBACK) or (there == values["base_url"] and not are_new):
+    texts, new = _texts(settings)
+    stored = await stored_accounts(core, company_id)
+    for kind, demo in _accounts():
+        if demo.is_installations:
             continue
-        account = NewAccount(company_id=company_id, name=name, connector=connector, settings=values)
+        known = stored.get(demo.account)
+        there = known.settings.get("base_url", "") if known else _LOOPBACK
+        wanted = f"{where}{demo.base_path}"
+        is_new = kind.name in new or not all(pair.is_there for pair in _pairs(settings, demo))
+        if not there.startswith(_LOOPBACK) or (there == wanted and not is_new):
+            continue
+        said = demo.settings(_shared(settings, demo, texts.get(kind.name, {})))
+        account = NewAccount(
+            company_id=company_id,
+            name=demo.account,
+            connector=kind.name,
+            settings={**said, "base_url": wanted},
+        )
         try:
             await put_account(core, account)
         except InvalidRequest as error:
-            _log.warning("the demo goes without an account", account=name, reason=error.message)
-
-
-def _wanted(settings: Settings, where: str) -> dict[str, tuple[str, dict[str, str]]]:
-    """By name: the connector of the account, and its settings."""
-    keys, folder = _keys(settings), settings.demo_directory
-    return {
-        "stripe": ("stripe", {**keys["stripe"], "base_url": f"{where}/stripe"}),
-        "razorpay": ("razorpay", {**keys["razorpay"], "base_url": f"{where}/razorpay/v1"}),
-        "cashfree": ("cashfree", {**keys["cashfree"], "base_url": f"{where}/cashfree/pg"}),
-        "partner-wallet": (
-            "wallet",
-            {
-                "client_id": _WALLET_CLIENT,
-                "private_key": (folder / "partner_wallet_merchant_key.pem").read_text(),
-                "wallet_public_key": _public(folder / "partner_wallet_key.pem"),
-                "base_url": f"{where}/wallet",
-            },
-        ),
-    }
+            _log.warning(
+                "the demo goes without an account", account=demo.account, reason=error.message
+            )
 
 
 async def introduce(core: Core, settings: Settings) -> None:
@@ -85,63 +102,42 @@ async def introduce(core: Core, settings: Settings) -> None:
 
 def _merchants(settings: Settings) -> list[dict[str, Any]]:
     """The simulator's side of what both share."""
-    keys, folder = _keys(settings), settings.demo_directory
-    alipay = {
-        "app_id": settings.alipay.app_id if settings.alipay else "",
-        "seller_id": "2088102116773000",
-        "app_public_key": _public(folder / "alipay_app_key.pem"),
-        "private_key": (folder / "alipay_platform_key.pem").read_text(),
-    }
-    wallet = {
-        "client_id": _WALLET_CLIENT,
-        "merchant_public_key": _public(folder / "partner_wallet_merchant_key.pem"),
-        "private_key": (folder / "partner_wallet_key.pem").read_text(),
-    }
+    texts, _ = _texts(settings)
     return [
-        *(_merchant(settings, name, name, keys[name]) for name in keys),
-        _merchant(settings, "alipay", "alipay", alipay),
-        _merchant(settings, "wallet", "partner-wallet", wallet),
+        {
+            "provider": kind.name,
+            "name": demo.account,
+            "credentials": demo.credentials(_shared(settings, demo, texts.get(kind.name, {}))),
+            "notify_url": f"{settings.url}/providers/{demo.account}",
+        }
+        for kind, demo in _accounts()
     ]
 
 
-def _merchant(
-    settings: Settings, provider: str, account: str, credentials: dict[str, str]
-) -> dict[str, Any]:
-    return {
-        "provider": provider,
-        "name": account,
-        "credentials": credentials,
-        "notify_url": f"{settings.url}/providers/{account}",
-    }
+def _pairs(settings: Settings, demo: DemoAccount) -> list[KeyPair]:
+    return [KeyPair(settings.demo_directory, name) for name in demo.keys]
 
 
-def _keys(settings: Settings) -> dict[str, dict[str, str]]:
-    """Credentials of those providers that give out texts, not key files."""
-    folder = settings.demo_directory
-    path = folder / _KEYS
-    if not path.exists():
-        invented = {
-            "stripe": {
-                "secret_key": f"sk_test_{secrets.token_hex(16)}",
-                "webhook_secret": f"whsec_{secrets.token_hex(16)}",
-            },
-            "razorpay": {
-                "key_id": f"rzp_test_{secrets.token_hex(7)}",
-                "key_secret": secrets.token_hex(12),
-                "webhook_secret": secrets.token_hex(16),
-            },
-            "cashfree": {
-                "client_id": f"TEST{secrets.token_hex(10)}",
-                "client_secret": f"cfsk_ma_test_{secrets.token_hex(16)}",
-            },
-        }
-        private_files.write(path, json.dumps(invented).encode(), replace=False)
-    for name in ("partner_wallet_merchant_key.pem", "partner_wallet_key.pem"):
-        if not (folder / name).exists():
-            private_files.write(folder / name, installation.rsa_pem(), replace=False)
-    read: dict[str, dict[str, str]] = msgspec.json.decode(path.read_bytes())
-    return read
+def _shared(settings: Settings, demo: DemoAccount, texts: dict[str, str]) -> Shared:
+    keys = {pair.name: pair for pair in _pairs(settings, demo)}
+    for pair in keys.values():
+        if not pair.is_there:
+            private_files.write(pair.private_path, installation.rsa_pem(), replace=False)
+        if not pair.public_path.exists():
+            public = installation.public_pem(pair.private_path.read_bytes())
+            private_files.write(pair.public_path, public, replace=False)
+    return Shared(texts=texts, keys=keys, simulator=settings.simulator_url)
 
 
-def _public(path: Any) -> str:
-    return installation.public_pem(path.read_bytes()).decode()
+def _texts(settings: Settings) -> tuple[dict[str, dict[str, str]], set[str]]:
+    """The credentials that are texts and no key files, by connector; and whose are new."""
+    path: Path = settings.demo_directory / _TEXTS
+    known: dict[str, dict[str, str]] = {}
+    if path.exists():
+        known = msgspec.json.decode(path.read_bytes())
+    new = {kind.name: dict(demo.invent()) for kind, demo in _accounts() if kind.name not in known}
+    new = {name: texts for name, texts in new.items() if texts}
+    if new:
+        known.update(new)
+        private_files.write(path, json.dumps(known).encode())
+    return known, set(new)

@@ -20,6 +20,7 @@ _NOT_OURS = ("KASSA_TEST_", "KASSA_CHILD_")  # the test suite's, and what we tel
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 _FILE = "CONFIG"  # KASSA_CONFIG names the TOML file
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
+_ACCOUNTS = "accounts"  # is no setting by that name: accounts are tables of their connectors
 _ODD = re.compile(r"[@\s\\]")
 _LONGEST_SHOWN = 40
 _NAME_SERVER = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}(:[0-9]{1,5})?|[0-9a-fA-F:]{2,39}")
@@ -52,23 +53,6 @@ _RANGES: Mapping[str, tuple[int, int]] = {
 }
 
 
-class Alipay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One account of the Alipay open platform. Paths are PEM files."""
-
-    app_id: str
-    private_key_path: str
-    public_key_path: str
-    gateway: str = "https://openapi-sandbox.dl.alipaydev.com/gateway.do"
-    seller_id: str = ""
-
-    @property
-    def is_live(self) -> bool:
-        """Whether the gateway moves real money; then the account is for live sides alone."""
-        from kassa.connectors.alipay import KIND  # noqa: PLC0415 - few have an account
-
-        return any(field.is_production(self.gateway) for field in KIND.fields)
-
-
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every setting with its default. Durations are in the unit of their name.
 
@@ -78,7 +62,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `simulator_port`: where the demo plays real providers; 0 for 8090, or another when that is
     taken. `ops_port`: metrics and the details of readiness, for operators; 0 for 9091, or another
     when that is taken. `trusted_proxies`: networks whose X-Forwarded-For is believed. Limits of 0
-    are as usual, and in a demo as good as none.
+    are as usual, and in a demo as good as none. `accounts`: the installation's own accounts at
+    providers, by connector, in the words of what it declares (`connectors.declared`).
     """
 
     host: str = "127.0.0.1"
@@ -121,7 +106,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     late_milliseconds: int = 0
     wrong_credentials: int = 0
     log_level: str = "info"
-    alipay: Alipay | None = None
+    accounts: Mapping[str, Mapping[str, str]] = {}
 
     def __repr__(self) -> str:
         """Without the database's address, which holds a password."""
@@ -172,12 +157,34 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None)
     told = named.pop(_FILE.lower(), None)
     path = flags.get("config") or told
     values: dict[str, Any] = _from_file(Path(path)) if path else {}
-    account = values.get("alipay")
-    if isinstance(account, dict) and "alipay" in named:
-        named["alipay"] = {**account, **named["alipay"]}
+    accounts = _accounts_in(values)
+    for connector, said in named.pop(_ACCOUNTS, {}).items():
+        accounts[connector] = {**accounts.get(connector, {}), **said}
     values.update(named)
     values.update({k: v for k, v in flags.items() if v is not None and k != "config"})
-    return _checked(values)
+    return _checked({**values, _ACCOUNTS: _filled(accounts)} if accounts else values)
+
+
+def _installations() -> Mapping[str, Any]:
+    """The kinds of connector of which the installation itself may have an account."""
+    from kassa.connectors.catalog import kinds  # noqa: PLC0415 - few have such an account
+
+    return {name: kind for name, kind in kinds().items() if kind.installation}
+
+
+def _accounts_in(values: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Taken out of what a file says. Raises: InvalidRequest."""
+    if _ACCOUNTS in values:
+        raise InvalidRequest(f"{_ACCOUNTS} is not a setting: a connector's table has its own name")
+    tables = [name for name, value in values.items() if isinstance(value, dict)]
+    known = _installations() if tables else {}
+    return {name: values.pop(name) for name in tables if name in known}
+
+
+def _filled(accounts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """Raises: InvalidRequest."""
+    kinds = _installations()
+    return {name: kinds[name].installation.filled(name, said) for name, said in accounts.items()}
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -189,10 +196,11 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         name = variable.removeprefix(_PREFIX).lower()
         if name == _FILE.lower():
             found[name] = text
-        elif name.startswith("alipay_"):
-            found.setdefault("alipay", {})[name.removeprefix("alipay_")] = text
-        elif name in fields and name != "alipay":
+        elif name in fields and name != _ACCOUNTS:
             found[name] = _typed(variable, text, fields[name].type)
+        elif connector := _connector_of(name):
+            of_it = found.setdefault(_ACCOUNTS, {}).setdefault(connector, {})
+            of_it[name.removeprefix(f"{connector}_")] = text
         else:
             raise InvalidRequest(
                 f"{variable} is not a setting; most like it are {_most_like(variable, fields)}"
@@ -200,8 +208,14 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
+def _connector_of(name: str) -> str:
+    """Whose setting it is; "" when nobody's."""
+    own = [connector for connector in _installations() if name.startswith(f"{connector}_")]
+    return max(own, key=len, default="")
+
+
 def _most_like(variable: str, fields: Mapping[str, Any]) -> str:
-    known = [_PREFIX + name.upper() for name in fields if name != "alipay"]
+    known = [_PREFIX + name.upper() for name in fields if name != _ACCOUNTS]
     return ", ".join(get_close_matches(variable[:_LONGEST_SHOWN], known, n=3, cutoff=0))
 
 
@@ -259,7 +273,7 @@ def _checked(values: Mapping[str, Any]) -> Settings:
     _check_limits(settings.amount_limits)
     _check_urls(settings)
     _check_proxies(settings)
-    _check_account(settings.alipay, live=settings.live)
+    _check_accounts(settings)
     if settings.live and settings.demo:
         raise InvalidRequest("live and demo exclude each other: the demo's credentials are public")
     return settings
@@ -316,13 +330,15 @@ def _is_postgres(url: str) -> bool:
         return False
 
 
-def _check_account(alipay: Alipay | None, *, live: bool) -> None:
-    for name in ("private_key_path", "public_key_path"):
-        path = getattr(alipay, name, None)
-        if path is not None and not os.access(path, os.R_OK):
-            raise InvalidRequest(f"alipay {name}: the file {path} cannot be read")
-    if alipay is not None and alipay.is_live and not live:
-        raise InvalidRequest(
-            f"alipay gateway {alipay.gateway} moves real money: set live = true, or name the"
-            " sandbox's gateway"
-        )
+def _check_accounts(settings: Settings) -> None:
+    """An account that moves real money is for live sides alone."""
+    kinds = _installations() if settings.accounts and not settings.live else {}
+    for connector, kind in kinds.items():
+        said = settings.accounts.get(connector, {})
+        fields = {field.name: field for field in kind.fields}
+        for one in kind.installation.settings if said else ():
+            if fields[one.field].is_production(said[one.name]):
+                raise InvalidRequest(
+                    f"{connector} {one.name} {said[one.name]} moves real money: set live = true,"
+                    f" or name the sandbox's {one.name}"
+                )

@@ -1,21 +1,91 @@
-"""What is typed in for an account is read as it was meant."""
+"""What is typed in for an account is read as it was meant, and connectors are found wherever an
+installed package has them."""
+
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint
+from typing import Any
 
 import pytest
+from tests.connectors.contract.plug import Plug, plugs
 
-from kassa.connectors.catalog import kind_of
+from kassa.connectors import catalog
+from kassa.connectors.catalog import kind_of, kinds
+from kassa.connectors.kind import Kind
+from kassa.domain.errors import InvalidRequest
+from kassa.domain.payments import Method
 
-CREDENTIALS = {
-    "razorpay": {"key_id": "rzp_test_1", "key_secret": "secret"},
-    "cashfree": {"client_id": "client", "client_secret": "secret"},
-}
+ENDINGS = [
+    pytest.param(plug, field, id=plug.name)
+    for plug in plugs()
+    for field in kind_of(plug.name).fields
+    if field.ending
+]
 
 
-@pytest.mark.parametrize(("name", "ending"), [("razorpay", "/v1"), ("cashfree", "/pg")])
+@pytest.mark.parametrize(("plug", "field"), ENDINGS)
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_an_address_needs_no_ending_that_everybody_knows(
-    name: str, ending: str, slash: str
+    plug: Plug, field: Any, slash: str
 ) -> None:
-    for written in ("https://pay.example", f"https://pay.example{ending}"):
-        typed = {**CREDENTIALS[name], "base_url": written + slash}
+    for written in ("https://pay.example", f"https://pay.example{field.ending}"):
+        read = kind_of(plug.name).read({**plug.settings, field.name: written + slash}, live=False)
 
-        assert kind_of(name).read(typed, live=False)["base_url"] == f"https://pay.example{ending}"
+        assert read[field.name] == f"https://pay.example{field.ending}"
+
+
+OUTSIDE = Kind(
+    name="outside",
+    title="Outside",
+    connector="outside.connector:OutsideConnector",
+    fields=(),
+    methods=frozenset({Method.CREDIT_CARD}),
+    currencies=None,
+    takes=frozenset({"redirect"}),
+)
+TAKEN = Kind(
+    name="sandbox",
+    title="Another",
+    connector="outside.connector:Another",
+    fields=(),
+    methods=frozenset({Method.CREDIT_CARD}),
+    currencies=None,
+    takes=frozenset({"redirect"}),
+)
+NO_KIND = "something else"
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Packages beside Kassa that name connectors, not all of them good ones."""
+    here = __name__
+    points = [
+        EntryPoint("broken", "no.such.package:KIND", catalog.GROUP),
+        EntryPoint("nothing", f"{here}:NO_KIND", catalog.GROUP),
+        EntryPoint("missing", f"{here}:NOT_HERE", catalog.GROUP),
+        EntryPoint("taken", f"{here}:TAKEN", catalog.GROUP),
+        EntryPoint("outside", f"{here}:OUTSIDE", catalog.GROUP),
+    ]
+    monkeypatch.setattr(catalog, "entry_points", lambda *, group: points if group else [])
+    kinds.cache_clear()
+    yield
+    kinds.cache_clear()
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_connector_of_another_package_is_one_like_the_others() -> None:
+    assert kind_of("outside") is OUTSIDE
+    with pytest.raises(InvalidRequest, match="outside"):
+        kind_of("nobody")
+
+
+@pytest.mark.usefixtures("installed")
+def test_what_another_package_has_wrong_costs_no_other_connector(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = kinds()
+
+    assert found["sandbox"].title == "Sandbox"
+    assert {plug.name for plug in plugs()} < set(found)
+    said = capsys.readouterr().out
+    for name in ("no.such.package", "NO_KIND", "NOT_HERE", "TAKEN"):
+        assert name in said

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import asyncpg
 import pytest
+from tests.connectors.contract.plug import plugs
 
-from kassa import app, installation
+from kassa import app
 from kassa.connectors.catalog import kinds
 from kassa.connectors.kind import Field, Kind
 from kassa.domain.errors import InvalidRequest
@@ -16,45 +17,26 @@ from kassa.usecases.companies import NewCompany, add_company
 from kassa.usecases.core import Core
 from kassa.usecases.provider_accounts import NewAccount, put_account, refresh
 
-_RSA = installation.rsa_pem()
-_PUBLIC = installation.public_pem(_RSA).decode()
-_VALUES: dict[str, dict[str, str]] = {
-    "stripe": {},
-    "razorpay": {"key_secret": "s"},
-    "cashfree": {"client_secret": "s"},
-    "alipay": {"app_id": "1", "private_key": _RSA.decode(), "alipay_public_key": _PUBLIC},
-    "wallet": {"client_id": "5X1", "private_key": _RSA.decode(), "wallet_public_key": _PUBLIC},
-}
-"""What else an account of each connector needs; what says its mode is below."""
-_MARKED = {
-    ("stripe", "secret_key"): (("sk_test_1", "rk_test_1"), ("sk_live_1", "rk_live_1")),
-    ("razorpay", "key_id"): (("rzp_test_1",), ("rzp_live_1",)),
-    ("cashfree", "client_id"): (("TEST1",), ("1234",)),
-}
-"""Of the settings that say their mode: test values, live values."""
-_TEST_HOST = {
-    "stripe": "https://api.stripe.com",
-    "razorpay": "https://api.razorpay.com/v1",
-    "cashfree": "https://sandbox.cashfree.com/pg",
-    "alipay": "https://openapi-sandbox.dl.alipaydev.com/gateway.do",
-    "wallet": "https://wallet.example.com",
-}
-_LIVE_HOST = {
-    **_TEST_HOST,
-    "cashfree": "https://api.cashfree.com/pg",
-    "alipay": "https://openapi.alipay.com/gateway.do",
-}
-_ADDABLE = [kind for kind in kinds().values() if kind.addable]
-_ANYWHERE = frozenset({"wallet"})  # whoever speaks that protocol, wherever they are
+_PLUGS = {plug.name: plug for plug in plugs()}
+_ADDABLE = [kind for kind in kinds().values() if kind.name in _PLUGS]
+_ANYWHERE = {plug.name for plug in plugs() if plug.modes.anywhere}
+_MARKED = [(plug.name, field) for plug in plugs() for field in plug.modes.marked]
+
+
+def marked(name: str, field: str, *, live: bool) -> tuple[str, ...]:
+    """Values of the setting that say the mode."""
+    return _PLUGS[name].modes.marked[field][live]
+
+
+def host_of(name: str, *, live: bool) -> str:
+    modes = _PLUGS[name].modes
+    return modes.live_host if live else modes.test_host
 
 
 def settings_of(kind: Kind, *, live: bool, **changes: str) -> dict[str, str]:
-    read = dict(_VALUES[kind.name])
-    for (name, field), values in _MARKED.items():
-        if name == kind.name:
-            read[field] = values[live][0]
-    read["base_url"] = (_LIVE_HOST if live else _TEST_HOST)[kind.name]
-    return {**read, **changes}
+    plug = _PLUGS[kind.name]
+    known = {field: marked(kind.name, field, live=live)[0] for field in plug.modes.marked}
+    return {**plug.settings, **known, "base_url": host_of(kind.name, live=live), **changes}
 
 
 @pytest.mark.parametrize("live", [False, True])
@@ -65,9 +47,8 @@ def test_an_account_of_the_right_mode_is_taken(kind: Kind, live: bool) -> None:
     assert kind.read(given, live=live)["base_url"] == given["base_url"]
     if kind.name not in _ANYWHERE:  # and the right address stands for one that nobody gave
         del given["base_url"]
-        assert (
-            _url(kind).value_in(kind.read(given, live=live), live=live)
-            == ((_LIVE_HOST if live else _TEST_HOST)[kind.name])
+        assert _url(kind).value_in(kind.read(given, live=live), live=live) == host_of(
+            kind.name, live=live
         )
 
 
@@ -133,28 +114,31 @@ def test_a_key_of_the_other_mode_is_refused_and_not_repeated(
     name: str, field: str, live: bool
 ) -> None:
     kind = kinds()[name]
-    right, wrong = _MARKED[name, field][live], _MARKED[name, field][not live]
+    right, wrong = marked(name, field, live=live), marked(name, field, live=not live)
     for value in right:
         assert kind.read(settings_of(kind, live=live, **{field: value}), live=live)
-    if name == "cashfree" and not live:
-        return  # its live ids are bare numbers, as its first test ids were
+    if field in _PLUGS[name].modes.mistakable and not live:
+        return
     for value in wrong:
         with pytest.raises(InvalidRequest) as refused:
             kind.read(settings_of(kind, live=live, **{field: f"{value}secret"}), live=live)
         assert f"{value}secret" not in refused.value.message
 
 
-@pytest.mark.parametrize("value", ["sk_1", "pk_test_1", "whatever"])
+@pytest.mark.parametrize("value", ["1", "test", "pk_test_1", "whatever"])
 @pytest.mark.parametrize("live", [False, True])
-def test_a_key_that_does_not_say_its_mode_is_refused_where_all_do(value: str, live: bool) -> None:
-    kind = kinds()["stripe"]
-
-    with pytest.raises(InvalidRequest, match="begins with"):
-        kind.read(settings_of(kind, live=live, secret_key=value), live=live)
+@pytest.mark.parametrize("kind", _ADDABLE, ids=lambda kind: kind.name)
+def test_a_key_that_does_not_say_its_mode_is_refused_where_all_do(
+    kind: Kind, value: str, live: bool
+) -> None:
+    for field in kind.fields:
+        if field.is_marked:
+            with pytest.raises(InvalidRequest, match="begins with"):
+                kind.read(settings_of(kind, live=live, **{field.name: value}), live=live)
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("name", sorted(_VALUES))
+@pytest.mark.parametrize("name", sorted(_PLUGS))
 async def test_what_was_stored_against_the_rule_is_not_loaded(
     core: Core, settings: Settings, database_url: str, owner_url: str, name: str
 ) -> None:

@@ -6,6 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from kassa.connectors.catalog import kinds
 from kassa.settings import Settings
 
 _FACES = ("orders", "business", "checkout", "wallet", "gateway")
@@ -27,11 +28,15 @@ def show(settings: Settings) -> None:
     if settings.ops_url:
         lines.append(f"    operators       {settings.ops_url}/readyz   {settings.ops_url}/metrics")
     if settings.demo and settings.simulator_url:
-        lines.append(f"    simulator       {settings.simulator_url}/   (Stripe, Alipay and others)")
+        lines.append(f"    simulator       {settings.simulator_url}/   (plays {_played()})")
     if settings.demo:
         lines += _demo_lines(settings)
     lines += ["", "  Ctrl-C stops everything.", ""]
     print("\n".join(lines), flush=True)
+
+
+def _played() -> str:
+    return ", ".join(kind.title for kind in kinds().values() if kind.demo)
 
 
 def _demo_lines(settings: Settings) -> list[str]:

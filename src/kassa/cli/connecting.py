@@ -22,8 +22,11 @@ _TAKEN = frozenset({"contract", "connector", "connectors", "kassa", "simulator"}
 _FILES = {
     "__init__.py.txt": "src/kassa/connectors/{name}/__init__.py",
     "connector.py.txt": "src/kassa/connectors/{name}/connector.py",
+    "demo.py.txt": "src/kassa/connectors/{name}/demo.py",
     "words.py.txt": "src/kassa/connectors/{name}/words.py",
     "README.md.txt": "src/kassa/connectors/{name}/README.md",
+    "sim_init.py.txt": "src/kassa_simulator/{name}/__init__.py",
+    "protocol.py.txt": "src/kassa_simulator/{name}/protocol.py",
     "plug.py.txt": "tests/connectors/{name}/plug.py",
     "test_words.py.txt": "tests/connectors/{name}/test_words.py",
 }
@@ -52,6 +55,8 @@ def connectors_list() -> None:
         typer.echo(f"  pays by: {', '.join(sorted(kind.methods))}")
         currencies = "all" if kind.currencies is None else ", ".join(sorted(kind.currencies))
         typer.echo(f"  currencies: {currencies}")
+        if kind.reports:
+            typer.echo(f"  report files: {', '.join(kind.reports)}")
         if kind.fields:
             settings = [one.name if one.required else f"[{one.name}]" for one in kind.fields]
             typer.echo(f"  settings: {' '.join(settings)}")
@@ -62,9 +67,10 @@ def connectors_new(
     name: Annotated[str, typer.Argument(help="Small letters, digits and _, such as paypal.")],
     title: Annotated[str, typer.Option(help="As people write it.  [default: the name]")] = "",
 ) -> None:
-    """Write the skeleton of a new connector into a source checkout, with its tests.
+    """Write the skeleton of a new connector into a source checkout: its folder, its tests, and
+    its side of the simulator.
 
-    It type-checks and talks to a made-up API; docs/connectors.md tells how to go on.
+    It passes the contract suite against a made-up API; docs/connectors.md tells how to go on.
 
     \b
     Examples:  kassa connectors new paypal
@@ -76,21 +82,26 @@ def connectors_new(
     plain = shown.isprintable() and not any(sign in shown for sign in '"\\$')
     if not plain or len(shown) > _LONGEST_TITLE:
         fail(f"a title is plain text of at most {_LONGEST_TITLE} characters, no quotes, \\ or $")
-    class_name = "".join(part.capitalize() for part in name.split("_")) + "Connector"
+    camel = "".join(part.capitalize() for part in name.split("_"))
+    words = {
+        "name": name,
+        "title": shown,
+        "class_name": f"{camel}Connector",
+        "protocol_class": camel,
+    }
     for template, where in _FILES.items():
         text = Template((_TEMPLATES / template).read_text())
         path = checkout / where.format(name=name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        written = text.substitute(name=name, title=shown, class_name=class_name)
-        path.write_text(_sorted(written, name))
+        path.write_text(_sorted(text.substitute(words), name))
         typer.echo(path.relative_to(checkout))
     typer.echo(f"Try it: python -m pytest tests/connectors/{name}")
     typer.echo(f"It is done when this passes: python -m pytest tests/connectors -k {name}")
 
 
 def _sorted(text: str, name: str) -> str:
-    """With the import of the new connector's own words in its place among the others."""
-    own = f"from kassa.connectors.{name}.words import "
+    """With the import of the new connector's own module in its place among the others."""
+    own = f"from kassa.connectors.{name}."
     lines = text.splitlines(keepends=True)
     places = [place for place, line in enumerate(lines) if line.startswith(own)]
     if not places:
@@ -115,7 +126,11 @@ def _check_name(name: str, checkout: Path) -> None:
             f"{name!r} cannot be the name of a connector: 2 to 20 small letters, digits and _,"
             " beginning with a letter, such as paypal"
         )
-    here = checkout / "src" / "kassa" / "connectors"
-    tests = checkout / "tests" / "connectors" / name
-    if name in _TAKEN or (here / name).exists() or (here / f"{name}.py").exists() or tests.exists():
+    folders = (
+        checkout / "src" / "kassa" / "connectors",
+        checkout / "src" / "kassa_simulator",
+        checkout / "tests" / "connectors",
+    )
+    places = [folder / name for folder in folders] + [folder / f"{name}.py" for folder in folders]
+    if name in _TAKEN or any(place.exists() for place in places):
         fail(f"{name!r} is taken: choose another name")

@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 
 @provider_app.command("add")
 def provider_add(
-    connector: Annotated[str, typer.Option(help="stripe, alipay, razorpay, …")],
+    connector: Annotated[str, typer.Option(help="The provider: kassa connectors list names them.")],
     account: Annotated[
         str, typer.Option(help="Its name: small letters, digits, - and _; nobody else's.")
     ],

@@ -22,7 +22,13 @@ def add_to(app: typer.Typer) -> None:
 
 def reconcile(
     file: Annotated[str, typer.Argument(help="The report, as the provider or the bank made it.")],
-    kind: Annotated[str, typer.Option("--format", help="camt.053, stripe, alipay, sandbox or csv")],
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="camt.053, csv, or a provider's own: kassa connectors list.",
+        ),
+    ],
     account: Annotated[
         str,
         typer.Option(help="The provider account that reports; bank.  [default: as the format]"),

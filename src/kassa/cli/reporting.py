@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from kassa.cli.operations import heading, told, whoever_asks, with_side
-from kassa.connectors.reports import Declaration, read_report
-from kassa.connectors.reports.fetched import FETCHED
+from kassa.connectors.reports import Declaration, formats, read_report
 from kassa.domain.errors import InvalidRequest
-from kassa.domain.matching import BANK
 from kassa.domain.money import Money
 from kassa.domain.principals import Company
 from kassa.settings import Settings
@@ -22,8 +20,6 @@ from kassa.usecases.core import Core
 from kassa.usecases.reconcile import Outcome, digest_of
 from kassa.usecases.reconcile import reconcile as import_report
 
-_ACCOUNTS = {"camt.053": BANK, "stripe": "stripe", "alipay": "alipay", "sandbox": "sandbox"}
-_TELL_FEES = frozenset({"stripe", "sandbox", FETCHED})
 _BAR = 30  # characters
 
 
@@ -55,10 +51,11 @@ def reconcile(
     as_json: bool,
 ) -> int:
     """0 when nothing of the file is open, else 1."""
-    account = account or _ACCOUNTS.get(declared.format, "")
+    known = formats().get(declared.format)
+    account = account or (known.account if known else "")
     if not account and declared.format == "csv":
         raise InvalidRequest("a csv does not say who made it: name the account with --account")
-    tells_fees = declared.format in _TELL_FEES or "fee" in declared.columns
+    tells_fees = bool(known and known.tells_fees) or "fee" in declared.columns
     with Path(path).open("rb") as file:
         sha256 = digest_of(file)
         file.seek(0)

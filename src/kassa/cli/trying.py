@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kassa import demo
+from kassa import demo, demo_providers
 from kassa.domain.errors import InvalidRequest
 from kassa.faces.wallet import signature
 from kassa.settings import Settings
@@ -21,7 +21,6 @@ _REFUSED = 400  # from this HTTP status on
 _START_SECONDS = 5.0  # seconds, not money: the providers begin a moment after the server
 _LETTER_SECONDS = 2.0  # seconds, not money: until a provider's news has arrived
 _GLANCE_SECONDS = 0.05  # seconds, not money
-_PLAYED = 5  # accounts that the demo has at simulated providers
 
 
 class Caller:
@@ -74,10 +73,10 @@ class Caller:
 
     def has_providers(self) -> bool:
         """Whether the simulated providers are there and know the demo's accounts."""
-        until = time.monotonic() + _START_SECONDS
+        until, wanted = time.monotonic() + _START_SECONDS, demo_providers.number_of_accounts()
         while self._simulator and time.monotonic() < until:
             try:
-                if len(json.loads(_read(f"{self._simulator}/_simulator/merchants"))) >= _PLAYED:
+                if len(json.loads(_read(f"{self._simulator}/_simulator/merchants"))) >= wanted:
                     return True
             except (OSError, ValueError):
                 pass

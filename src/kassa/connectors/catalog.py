@@ -1,26 +1,60 @@
-"""The connectors there are: every folder here that exports a KIND."""
+"""The connectors there are: every folder here that exports a KIND, and every KIND that an installed
+package names as an entry point of the group `kassa.connectors`."""
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+
+import structlog
 
 import kassa.connectors
 from kassa.connectors.kind import Kind
 from kassa.domain.errors import InvalidRequest
 
+GROUP = "kassa.connectors"
+
+_log = structlog.get_logger("kassa.connectors")
+
 
 @cache
 def kinds() -> Mapping[str, Kind]:
-    """By name. A folder is a connector when its __init__ has a KIND; nothing else lists it."""
-    found: dict[str, Kind] = {}
-    for module in pkgutil.iter_modules(kassa.connectors.__path__, "kassa.connectors."):
-        if not module.ispkg:
+    """By name. Nothing else lists them.
+
+    One of another package that cannot be used, or has a name that is taken, is told in the log,
+    and holds up no other.
+    """
+    found = {kind.name: kind for kind in _own()}
+    for point in entry_points(group=GROUP):
+        kind = _loaded(point)
+        if kind is None:
             continue
-        kind = getattr(importlib.import_module(module.name), "KIND", None)
-        if isinstance(kind, Kind):
-            found[kind.name] = kind
+        if kind.name in found:
+            _log.error("connector has a name that is taken", connector=kind.name, at=point.value)
+            continue
+        found[kind.name] = kind
     return dict(sorted(found.items()))
+
+
+def _own() -> Iterator[Kind]:
+    for module in pkgutil.iter_modules(kassa.connectors.__path__, "kassa.connectors."):
+        if module.ispkg:
+            kind = getattr(importlib.import_module(module.name), "KIND", None)
+            if isinstance(kind, Kind):
+                yield kind
+
+
+def _loaded(point: EntryPoint) -> Kind | None:
+    try:
+        kind = point.load()
+    except Exception as error:  # noqa: BLE001 - what another package does when it is imported
+        _log.error("connector cannot be loaded", at=point.value, error=repr(error))
+        return None
+    if not isinstance(kind, Kind):
+        _log.error("connector is no KIND", at=point.value)
+        return None
+    return kind
 
 
 def maker_of(token: str) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from kassa.connectors.addresses import may_call
 from kassa.connectors.base import Capturer, Closer, Connector, Probe, Refunder, Reporter
+from kassa.connectors.declared import DemoAccount, InstallationAccount, ReportFormat
 from kassa.connectors.http import ProviderHttp
 from kassa.domain.errors import InvalidRequest
 from kassa.domain.payments import Method
@@ -81,7 +82,8 @@ class ConnectorClass(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A connector at a glance. `connector`: "module:Class", loaded when it is first needed.
+    """All that anybody else knows of a provider. `connector`: "module:Class", loaded when it is
+    first needed.
 
     `methods`: what payers can pay with. `currencies`: ISO 4217 codes; None for all. `only_in`:
     methods that are taken in these currencies alone.
@@ -89,6 +91,8 @@ class Kind:
     provider), "redirect" (the payer goes to the provider's page), "nothing" (recorded by staff).
     `token_prefix`: how its own tokens begin, where nobody else can read them and it reads no
     others. `addable`: whether companies can have accounts of it; False for the built-in ones.
+    `reports`: report files of its own, by the name of the format. `installation`, `demo`: accounts
+    that it may have beside those of companies.
     """
 
     name: str
@@ -101,6 +105,9 @@ class Kind:
     only_in: Mapping[Method, frozenset[str]] = field(default_factory=dict)
     token_prefix: str = ""
     addable: bool = True
+    reports: Mapping[str, ReportFormat] = field(default_factory=dict)
+    installation: InstallationAccount | None = None
+    demo: DemoAccount | None = None
 
     def takes_currency(self, method: Method, currency: str) -> bool:
         taken = self.only_in.get(method, self.currencies)
@@ -123,6 +130,10 @@ class Kind:
             _check_marks(one, value, live=live)
             if one.name.endswith("_url"):
                 _check_host(one, value, live=live)
+
+    def moves_money(self, settings: Mapping[str, str]) -> bool:
+        """Whether an address among these settings is where the provider moves real money."""
+        return any(one.is_production(settings.get(one.name, "")) for one in self.fields)
 
     def make(self, settings: Mapping[str, str], tools: Tools, *, live: bool = False) -> Connector:
         """A connector for an account with these settings.

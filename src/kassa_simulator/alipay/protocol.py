@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from kassa_simulator import cashier_page, decimals
-from kassa_simulator.alipay import bills, cashier, letters, refunds, trades
+from kassa_simulator.alipay import bills, cashier, files, letters, refunds, trades
 from kassa_simulator.alipay.wire import (
     NAME,
     Case,
@@ -20,6 +20,7 @@ from kassa_simulator.alipay.wire import (
     yuan,
 )
 from kassa_simulator.frame import Answer, Books, Call, Charge, Letter, Merchant, Operation, Told
+from kassa_simulator.lines import Line
 
 GATEWAY, PHONE = "/alipay/gateway.do", "/alipay/app"
 
@@ -106,6 +107,9 @@ class Alipay:
 
     def write(self, merchant: Merchant, told: Told, *, now: datetime, forged: bool) -> Letter:
         return letters.write(merchant, told, forged=forged)
+
+    def settlement_file(self, books: Books, lines: Sequence[Line]) -> bytes:
+        return files.settlement_file(books, lines)
 
     def heard(self, status: int, body: bytes) -> bool:
         return status == 200 and body == b"success"

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 from kassa_simulator.cashfree import (
     authorization,
     disputes,
+    files,
     letters,
     links,
     orders,
@@ -45,6 +46,7 @@ from kassa_simulator.frame import (
     Operation,
     Told,
 )
+from kassa_simulator.lines import Line
 
 _Handler = Callable[..., Answer]
 
@@ -182,6 +184,9 @@ class Cashfree:
 
     def write(self, merchant: Merchant, told: Told, *, now: datetime, forged: bool) -> Letter:
         return letters.write(merchant, told, now=now, forged=forged)
+
+    def settlement_file(self, books: Books, lines: Sequence[Line]) -> bytes:
+        return files.settlement_file(books, lines)
 
     def heard(self, status: int, body: bytes) -> bool:
         return status == 200

@@ -17,7 +17,9 @@ from kassa_simulator.frame import (
     Operation,
     Told,
 )
+from kassa_simulator.lines import Line
 from kassa_simulator.razorpay import (
+    files,
     ledger,
     letters,
     links,
@@ -185,6 +187,9 @@ class Razorpay:
 
     def write(self, merchant: Merchant, told: Told, *, now: datetime, forged: bool) -> Letter:
         return letters.write(merchant, told, forged=forged)
+
+    def settlement_file(self, books: Books, lines: Sequence[Line]) -> bytes:
+        return files.settlement_file(books, lines)
 
     def heard(self, status: int, body: bytes) -> bool:
         return 200 <= status < 300

@@ -16,10 +16,12 @@ from typing import Any
 from urllib.parse import unquote
 
 from kassa_simulator.frame import Answer, Books, Call, Charge, Letter, Merchant, Operation, Told
+from kassa_simulator.lines import Line
 from kassa_simulator.stripe import (
     accounts,
     checkout,
     disputes,
+    files,
     intents,
     lists,
     pages,
@@ -234,6 +236,9 @@ class Stripe:
             "user-agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
         }
         return Letter(url=told.url or merchant.notify_url, headers=headers, body=body)
+
+    def settlement_file(self, books: Books, lines: Sequence[Line]) -> bytes:
+        return files.settlement_file(books, lines)
 
     def heard(self, status: int, body: bytes) -> bool:
         return 200 <= status < 300

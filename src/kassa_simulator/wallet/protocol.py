@@ -6,7 +6,8 @@ from datetime import datetime
 
 from kassa_simulator import cashier_page
 from kassa_simulator.frame import Answer, Books, Call, Charge, Letter, Merchant, Operation, Told
-from kassa_simulator.wallet import cashier, changes, letters, payments
+from kassa_simulator.lines import Line
+from kassa_simulator.wallet import cashier, changes, files, letters, payments
 from kassa_simulator.wallet.wire import (
     NAME,
     Body,
@@ -107,6 +108,9 @@ class Wallet:
 
     def write(self, merchant: Merchant, told: Told, *, now: datetime, forged: bool) -> Letter:
         return letters.write(merchant, told, forged=forged)
+
+    def settlement_file(self, books: Books, lines: Sequence[Line]) -> bytes:
+        return files.settlement_file(books, lines)
 
     def heard(self, status: int, body: bytes) -> bool:
         """Signed or not, the answer is its words."""

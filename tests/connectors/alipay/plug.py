@@ -1,6 +1,6 @@
 """Alipay, as the contract suite drives it."""
 
-from tests.connectors.contract.plug import Plug, Way, keys
+from tests.connectors.contract.plug import Modes, Plug, Way, keys
 
 from kassa.domain.money import Money
 
@@ -28,6 +28,10 @@ PLUG = Plug(
     foreign={"app_id": "2021000000000002", "alipay_public_key": ANOTHERS_PUBLIC_KEY},
     base_path="/alipay/gateway.do",
     judges_age=False,
+    modes=Modes(
+        test_host="https://openapi-sandbox.dl.alipaydev.com/gateway.do",
+        live_host="https://openapi.alipay.com/gateway.do",
+    ),
     signs_in_headers=False,
     sums={"refund": "refund_fee is all that was ever refunded of the trade"},
 )

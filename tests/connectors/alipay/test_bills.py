@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 from tests.connectors.alipay.conftest import Gateway
-from tests.connectors.reports.samples import ALIPAY_TRADES, alipay, good, read, trade
+from tests.connectors.alipay.report_samples import ALIPAY_TRADES, alipay, trade
+from tests.connectors.reports.samples import good, read
 
 from kassa.connectors.alipay import bills
 from kassa.connectors.alipay.answers import Verified

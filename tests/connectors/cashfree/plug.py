@@ -1,6 +1,6 @@
 """Cashfree, as the contract suite drives it."""
 
-from tests.connectors.contract.plug import Plug, Way
+from tests.connectors.contract.plug import Modes, Plug, Way
 
 from kassa.domain.money import Money
 from kassa.domain.payments import Method
@@ -25,4 +25,13 @@ PLUG = Plug(
     foreign={"client_id": "cf-another", "client_secret": "cf-secret-of-another"},
     base_path="/cashfree/pg",
     judges_age=True,
+    modes=Modes(
+        test_host="https://sandbox.cashfree.com/pg",
+        live_host="https://api.cashfree.com/pg",
+        marked={
+            "client_id": (("TEST1",), ("1234",)),
+            "client_secret": (("cfsk_ma_test_1",), ("cfsk_ma_prod_1",)),
+        },
+        mistakable=frozenset({"client_id"}),
+    ),
 )

@@ -32,6 +32,23 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Modes:
+    """How an account in test mode is told from one in live mode.
+
+    `test_host`, `live_host`: addresses of the API as somebody types them; one `anywhere` says
+    nothing of the mode: whoever speaks the protocol may be there. `marked`: of the settings that
+    say their mode: test values, live values. `mistakable`: those of them whose live values look
+    like old test ones, so that one is taken in test mode.
+    """
+
+    test_host: str
+    live_host: str
+    anywhere: bool = False
+    marked: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = field(default_factory=dict)
+    mistakable: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plug:
     """A connector, and the account at the simulator that it is used with.
 
@@ -42,7 +59,7 @@ class Plug:
     their signing, and an old one is refused. `signs_in_headers`: else in the body.
     `claims_in_part`: a reservation can be captured for
     less. `sums`: verbs whose answers name a sum and not the amount asked for, with the reason.
-    `never`: verbs that it has and always declines, with the reason.
+    `never`: verbs that it has and always declines, with the reason. `modes`: see there.
     """
 
     name: str
@@ -54,6 +71,7 @@ class Plug:
     foreign: Mapping[str, str] = field(repr=False)
     base_path: str
     judges_age: bool
+    modes: Modes
     signs_in_headers: bool = True
     claims_in_part: bool = True
     sums: Mapping[str, str] = field(default_factory=dict)
@@ -73,11 +91,16 @@ class Plug:
 @cache
 def plugs() -> tuple[Plug, ...]:
     """Of every folder beside this one that has a `plug.py`."""
-    found = sorted(path.parent.name for path in _FOLDER.glob("*/plug.py"))
+    return tuple(module.PLUG for module in beside("plug"))
+
+
+def beside(name: str) -> tuple[Any, ...]:
+    """The modules of that name in the folders of connectors."""
+    found = sorted(path.parent.name for path in _FOLDER.glob(f"*/{name}.py"))
     return tuple(
-        importlib.import_module(f"tests.connectors.{name}.plug").PLUG
-        for name in found
-        if name != "contract"
+        importlib.import_module(f"tests.connectors.{folder}.{name}")
+        for folder in found
+        if folder != "contract"
     )
 
 

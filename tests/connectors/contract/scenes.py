@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.connectors.contract.plug import Way
+from tests.connectors.contract.plug import Plug, Way
 from tests.connectors.contract.stage import Stage
 from tests.connectors.contract.truth import (
     Contradiction,
@@ -25,6 +25,8 @@ from kassa.connectors.base import (
     Pending,
     Unknown,
 )
+from kassa.connectors.catalog import kind_of
+from kassa.connectors.kind import operations
 from kassa_simulator.faults import OF_CALLS
 
 SECONDS = {"timeout_before": 0.25, "timeout_after": 0.25, "slow": 0.02}
@@ -32,7 +34,14 @@ SECONDS = {"timeout_before": 0.25, "timeout_after": 0.25, "slow": 0.02}
 
 FAULTS = sorted(OF_CALLS)
 
+CHANGES = ("capture", "void", "refund")
+"""Verbs that not every connector has; each is played where the class has it."""
+
 _operations: dict[tuple[str, str, str], list[str]] = {}
+
+
+def can(plug: Plug, verb: str) -> bool:
+    return verb in operations(kind_of(plug.name).load())
 
 
 @contextmanager

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from tests.connectors.contract.plug import Plug, Way, plugs
+from tests.connectors.contract.plug import Way, plugs
 from tests.connectors.contract.scenes import (
+    CHANGES,
     FAULTS,
     about,
     at_once,
     begun,
     calm,
+    can,
     ended,
     faulted,
     operations_of,
@@ -40,16 +42,8 @@ from kassa.connectors.base import (
     Pending,
     Unknown,
 )
-from kassa.connectors.catalog import kind_of
-from kassa.connectors.kind import operations
 
 pytestmark = pytest.mark.anyio
-
-CHANGES = ("capture", "void", "refund")
-
-
-def can(plug: Plug, verb: str) -> bool:
-    return verb in operations(kind_of(plug.name).load())
 
 
 def _cases() -> list[Any]:

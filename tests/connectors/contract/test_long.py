@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tests.connectors.contract.plug import Plug, Way, plugs
-from tests.connectors.contract.scenes import FAULTS, SECONDS, resolved
+from tests.connectors.contract.scenes import FAULTS, SECONDS, can, resolved
 from tests.connectors.contract.stage import Stage, staged
 from tests.connectors.contract.truth import (
     Contradiction,
@@ -84,9 +84,13 @@ async def _life(stage: Stage, way: Way, chance: random.Random) -> None:
         return
     await resolved(stage, way, request, said)
     found = await asked(stage, stage.patient.query(request.key))
-    if isinstance(found, Captured | Authorized):
-        verb = chance.choice(["capture", "void"]) if way.reserves else "refund"
-        await _changed(stage, verb, request, found.reference)
+    verbs = [
+        verb
+        for verb in (("capture", "void") if way.reserves else ("refund",))
+        if can(stage.plug, verb)
+    ]
+    if verbs and isinstance(found, Captured | Authorized):
+        await _changed(stage, chance.choice(verbs), request, found.reference)
 
 
 async def _charged(stage: Stage, request: ChargeRequest) -> Any:

@@ -1,6 +1,6 @@
 """Razorpay, as the contract suite drives it."""
 
-from tests.connectors.contract.plug import Plug, Way
+from tests.connectors.contract.plug import Modes, Plug, Way
 
 from kassa.domain.money import Money
 
@@ -27,6 +27,11 @@ PLUG = Plug(
     },
     base_path="/razorpay/v1",
     judges_age=False,
+    modes=Modes(
+        test_host="https://api.razorpay.com/v1",
+        live_host="https://api.razorpay.com/v1",
+        marked={"key_id": (("rzp_test_1",), ("rzp_live_1",))},
+    ),
     claims_in_part=False,
     never={"void": "Razorpay lets go of reserved money by time alone"},
 )

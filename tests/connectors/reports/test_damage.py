@@ -6,32 +6,15 @@ import io
 import random
 
 import pytest
-from tests.connectors.reports.samples import (
-    ALIPAY_MOVEMENTS,
-    ALIPAY_TRADES,
-    SANDBOX,
-    alipay,
-    balance,
-    camt,
-    entry,
-    money,
-    movement,
-    stripe,
-    trade,
-)
+from tests.connectors.contract.plug import beside
+from tests.connectors.reports.samples import SANDBOX, balance, camt, entry, money
 
-from kassa.connectors.reports import READERS, Declaration, NotThatFormat, read_report
+from kassa.connectors.catalog import kinds
+from kassa.connectors.reports import Declaration, NotThatFormat, formats, read_report
 from kassa.domain.reports import Unreadable
 
 MARKS = b"\"\n\r,<>&;#\0-9{}[]'"
-WHOLE = {
-    "stripe": stripe({"payment_metadata[kassa_attempt]": "at_1"}, {"gross": "1"}).encode(),
-    "alipay": alipay(
-        ALIPAY_TRADES, [trade(1), trade(2)], "#交易合计：2笔，商家实收共71.60元，商家优惠共0.00元"
-    ).encode("gb18030"),
-    "alipay, movements": alipay(
-        ALIPAY_MOVEMENTS, [movement(1, "提现", "0", "1.00")], "#支出合计：1笔，共1.00元"
-    ).encode("gb18030"),
+WHOLE: dict[str, bytes] = {
     "camt.053": camt(
         balance("OPBD", "0.00"),
         balance("CLBD", "3.00"),
@@ -39,6 +22,14 @@ WHOLE = {
     ).encode(),
     "sandbox": SANDBOX.encode(),
 }
+for samples in beside("report_samples"):
+    WHOLE |= samples.WHOLE
+
+
+def test_every_format_that_a_connector_declares_has_a_file_to_damage() -> None:
+    declared = {name for kind in kinds().values() for name in kind.reports}
+
+    assert declared <= {name.partition(",")[0] for name in WHOLE}
 
 
 def damaged(whole: bytes, chance: random.Random) -> bytes:
@@ -60,7 +51,7 @@ def damaged(whole: bytes, chance: random.Random) -> bytes:
 @pytest.mark.parametrize("name", WHOLE)
 def test_damage_is_told_in_words(name: str) -> None:
     form = name.partition(",")[0]
-    assert form in READERS
+    assert form in formats()
 
     for seed in range(400):
         data = damaged(WHOLE[name], random.Random(seed))

@@ -9,18 +9,9 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 import pytest
-from tests.connectors.reports.samples import (
-    ALIPAY_TRADES,
-    SANDBOX_HEADER,
-    STRIPE_COLUMNS,
-    alipay,
-    balance,
-    camt,
-    entry,
-    money,
-    stripe,
-    trade,
-)
+from tests.connectors.alipay.report_samples import ALIPAY_TRADES, alipay, trade
+from tests.connectors.reports.samples import SANDBOX_HEADER, balance, camt, entry, money
+from tests.connectors.stripe.report_samples import STRIPE_COLUMNS, stripe
 
 from kassa.connectors.reports import Declaration, read_report
 from kassa.domain.reports import ReportLine

@@ -1,6 +1,6 @@
 """Stripe, as the contract suite drives it."""
 
-from tests.connectors.contract.plug import Plug, Way
+from tests.connectors.contract.plug import Modes, Plug, Way
 
 from kassa.domain.money import Money
 
@@ -33,4 +33,9 @@ PLUG = Plug(
     foreign={"secret_key": "sk_test_of_another", "webhook_secret": "whsec_of_another"},
     base_path="/stripe",
     judges_age=True,
+    modes=Modes(
+        test_host="https://api.stripe.com",
+        live_host="https://api.stripe.com",
+        marked={"secret_key": (("sk_test_1", "rk_test_1"), ("sk_live_1", "rk_live_1"))},
+    ),
 )

@@ -1,6 +1,6 @@
 """The wallet, as the contract suite drives it."""
 
-from tests.connectors.contract.plug import Plug, Way, keys
+from tests.connectors.contract.plug import Modes, Plug, Way, keys
 
 from kassa.domain.money import Money
 from kassa.domain.payments import Method
@@ -35,4 +35,9 @@ PLUG = Plug(
     foreign={"client_id": "5X00000000000001", "wallet_public_key": ANOTHERS_PUBLIC_KEY},
     base_path="/wallet",
     judges_age=False,
+    modes=Modes(
+        test_host="https://wallet.example.com",
+        live_host="https://wallet.example.com",
+        anywhere=True,
+    ),
 )

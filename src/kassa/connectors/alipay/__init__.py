@@ -1,7 +1,46 @@
 """Alipay, spoken directly: page and wap payments, refunds, queries and notifications."""
 
+from kassa.connectors.alipay.demo import DEMO
+from kassa.connectors.declared import (
+    InstallationAccount,
+    InstallationSetting,
+    ReportFormat,
+)
 from kassa.connectors.kind import Field, Kind
 from kassa.domain.payments import Method
+
+_SANDBOX = "https://openapi-sandbox.dl.alipaydev.com/gateway.do"
+
+_INSTALLATION = InstallationAccount(
+    settings=(
+        InstallationSetting(name="app_id", field="app_id", help="the application's id"),
+        InstallationSetting(
+            name="private_key_path",
+            field="private_key",
+            is_path=True,
+            help="PEM file of the application's private key",
+        ),
+        InstallationSetting(
+            name="public_key_path",
+            field="alipay_public_key",
+            is_path=True,
+            help="PEM file of Alipay's public key, to verify what comes back",
+        ),
+        InstallationSetting(
+            name="gateway",
+            field="base_url",
+            default=_SANDBOX,
+            help="the platform's address; this one is its sandbox. One under `alipay.com` moves"
+            " real money: it is for live sides alone, and needs `live`",
+        ),
+        InstallationSetting(
+            name="seller_id",
+            field="seller_id",
+            default="",
+            help="when given, notifications for any other seller are refused",
+        ),
+    )
+)
 
 KIND = Kind(
     name="alipay",
@@ -20,7 +59,7 @@ KIND = Kind(
             "base_url",
             "the gateway: https://openapi.alipay.com/gateway.do, or the sandbox's for tests",
             required=False,
-            default="https://openapi-sandbox.dl.alipaydev.com/gateway.do",
+            default=_SANDBOX,
             live_default="https://openapi.alipay.com/gateway.do",
             test_hosts=frozenset({"alipaydev.com"}),
             live_hosts=frozenset({"alipay.com"}),
@@ -30,4 +69,7 @@ KIND = Kind(
     methods=frozenset({Method.ALIPAY}),
     currencies=frozenset({"CNY"}),
     takes=frozenset({"redirect"}),
+    reports={"alipay": ReportFormat(reader="kassa.connectors.alipay.report_file:read_alipay")},
+    installation=_INSTALLATION,
+    demo=DEMO,
 )

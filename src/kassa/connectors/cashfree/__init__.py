@@ -1,5 +1,6 @@
 """Cashfree: payment links, UPI mandates that reserve, captures, refunds, reports and webhooks."""
 
+from kassa.connectors.cashfree.demo import DEMO
 from kassa.connectors.kind import Field, Kind
 from kassa.domain.payments import Method
 
@@ -42,4 +43,5 @@ KIND = Kind(
     methods=frozenset({Method.CREDIT_CARD, Method.UPI, Method.NET_BANKING, Method.EWALLET}),
     currencies=frozenset({"INR"}),
     takes=frozenset({"redirect"}),
+    demo=DEMO,
 )

@@ -1,6 +1,7 @@
 """Razorpay, over its API: payment links, orders, captures, refunds, settlements and webhooks."""
 
 from kassa.connectors.kind import Field, Kind
+from kassa.connectors.razorpay.demo import DEMO
 from kassa.domain.payments import Method
 
 KIND = Kind(
@@ -45,4 +46,5 @@ KIND = Kind(
         method: frozenset({"INR"}) for method in (Method.UPI, Method.NET_BANKING, Method.EWALLET)
     },
     takes=frozenset({"redirect"}),
+    demo=DEMO,
 )  # fmt: skip

@@ -1,12 +1,13 @@
-"""Readers of settlement reports: ISO 20022 camt.053, Stripe, Alipay, the sandbox, and any CSV."""
+"""Readers of settlement reports: a bank's, any CSV, and what connectors declare as theirs."""
 
 from kassa.connectors.reports.base import (
-    READERS,
     Declaration,
+    Format,
     Lines,
     NotThatFormat,
     Reader,
+    formats,
     read_report,
 )
 
-__all__ = ["READERS", "Declaration", "Lines", "NotThatFormat", "Reader", "read_report"]
+__all__ = ["Declaration", "Format", "Lines", "NotThatFormat", "Reader", "formats", "read_report"]

@@ -5,26 +5,54 @@ read is an `Unreadable` and the reading goes on, and no number occurs twice. Num
 own totals when they do not fit its lines; it comes last.
 """
 
+import importlib
 from collections.abc import Mapping
-from typing import BinaryIO
+from dataclasses import dataclass
+from functools import cache
+from typing import BinaryIO, cast
 
-from kassa.connectors.reports.alipay import read_alipay
+from kassa.connectors.catalog import kinds
 from kassa.connectors.reports.camt import read_camt
 from kassa.connectors.reports.declaration import Declaration, Lines, NotThatFormat, Reader
 from kassa.connectors.reports.fetched import FETCHED, read_fetched
-from kassa.connectors.reports.generic import read_csv, read_sandbox
-from kassa.connectors.reports.stripe import read_stripe
+from kassa.connectors.reports.generic import read_csv
+from kassa.domain.matching import BANK
 
-__all__ = ["READERS", "Declaration", "Lines", "NotThatFormat", "Reader", "read_report"]
+__all__ = ["Declaration", "Format", "Lines", "NotThatFormat", "Reader", "formats", "read_report"]
 
-READERS: Mapping[str, Reader] = {
-    "camt.053": read_camt,
-    "stripe": read_stripe,
-    "alipay": read_alipay,
-    "csv": read_csv,
-    "sandbox": read_sandbox,
-    FETCHED: read_fetched,
-}
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """`account`: whose report it is when nobody says it, "" where that cannot be known.
+    `tells_fees`: a line's fee is all that was kept of it.
+    `reader`: itself, or "module:function" of one that is loaded when it is first needed.
+    """
+
+    reader: Reader | str
+    account: str = ""
+    tells_fees: bool = False
+
+    def load(self) -> Reader:
+        if not isinstance(self.reader, str):
+            return self.reader
+        module, _, name = self.reader.partition(":")
+        return cast("Reader", getattr(importlib.import_module(module), name))
+
+
+@cache
+def formats() -> Mapping[str, Format]:
+    """Those that are nobody's own, and those that connectors declare."""
+    of_providers = {
+        name: Format(declared.reader, account=kind.name, tells_fees=declared.tells_fees)
+        for kind in kinds().values()
+        for name, declared in kind.reports.items()
+    }
+    return {
+        **of_providers,
+        "camt.053": Format(read_camt, account=BANK),
+        "csv": Format(read_csv),
+        FETCHED: Format(read_fetched, tells_fees=True),
+    }
 
 
 def read_report(file: BinaryIO, declaration: Declaration) -> Lines:
@@ -32,9 +60,9 @@ def read_report(file: BinaryIO, declaration: Declaration) -> Lines:
 
     Raises: NotThatFormat, at once and before any line.
     """
-    reader = READERS.get(declaration.format)
-    if reader is None:
+    found = formats().get(declaration.format)
+    if found is None:
         raise NotThatFormat(
-            f"no format is called {declaration.format!r}: there are {', '.join(READERS)}"
+            f"no format is called {declaration.format!r}: there are {', '.join(formats())}"
         )
-    return reader(file, declaration)
+    return found.load()(file, declaration)

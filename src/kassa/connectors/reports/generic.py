@@ -1,4 +1,4 @@
-"""Any CSV with a header, by a declared mapping; and the sandbox provider's report, which is one.
+"""Any CSV with a header, by a declared mapping.
 
 The mapping says under which header each of MEMBERS stands. `kind`, `amount` and a currency are
 needed. Kinds are the words of `LineKind`, or those that `kinds` translates. Amounts are decimal
@@ -42,39 +42,20 @@ _KINDS = {kind.value: kind for kind in LineKind}
 
 Cell = Callable[[list[str]], str]
 
-SANDBOX = Declaration(
-    format="sandbox",
-    columns={
-        "kind": "type",
-        "amount": "gross",
-        "currency": "currency",
-        "fee": "fee",
-        "net": "net",
-        "our_reference": "our_reference",
-        "provider_reference": "provider_reference",
-        "payout_reference": "payout_reference",
-        "occurred_at": "occurred_at",
-    },
-)
-
 
 def read_csv(file: BinaryIO, declaration: Declaration) -> Lines:
     """Raises: NotThatFormat, before any line."""
-    return _read(file, declaration, expected="a CSV file", last_may_be_cut=True)
+    return read_declared(file, declaration, expected="a CSV file", last_may_be_cut=True)
 
 
-def read_sandbox(file: BinaryIO, declaration: Declaration) -> Lines:
-    """Raises: NotThatFormat, before any line.
-
-    The sandbox ends every line, so a last line without an end was cut off.
-    """
-    del declaration
-    return _read(file, SANDBOX, expected="a report of the sandbox", last_may_be_cut=False)
-
-
-def _read(
+def read_declared(
     file: BinaryIO, declaration: Declaration, *, expected: str, last_may_be_cut: bool
 ) -> Lines:
+    """A CSV of a known shape. `expected`: what it is called where it is none. `last_may_be_cut`:
+    a last line without an end may be whole.
+
+    Raises: NotThatFormat, before any line.
+    """
     columns = _declared(declaration)
     amount_of = amounts_with(declaration.decimal)
     zone = zone_of(declaration.time_zone)

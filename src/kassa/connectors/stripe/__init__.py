@@ -1,6 +1,8 @@
 """Stripe: cards by token or on Stripe's own page, captures, refunds, disputes and payouts."""
 
+from kassa.connectors.declared import ReportFormat
 from kassa.connectors.kind import Field, Kind
+from kassa.connectors.stripe.demo import DEMO
 from kassa.domain.payments import Method
 
 KIND = Kind(
@@ -35,4 +37,10 @@ KIND = Kind(
     methods=frozenset({Method.CREDIT_CARD}),
     currencies=None,
     takes=frozenset({"token", "redirect"}),
+    reports={
+        "stripe": ReportFormat(
+            reader="kassa.connectors.stripe.report_file:read_stripe", tells_fees=True
+        )
+    },
+    demo=DEMO,
 )

@@ -1,6 +1,7 @@
 """A wallet of the /v1/payments/pay family, with Kassa as its merchant."""
 
 from kassa.connectors.kind import Field, Kind
+from kassa.connectors.wallet.demo import DEMO
 from kassa.domain.payments import Method
 
 KIND = Kind(
@@ -47,4 +48,5 @@ KIND = Kind(
     methods=frozenset({Method.EWALLET}),
     currencies=None,
     takes=frozenset({"redirect", "token"}),
+    demo=DEMO,
 )

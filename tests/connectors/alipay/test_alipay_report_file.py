@@ -3,16 +3,14 @@
 from datetime import UTC, datetime
 
 import pytest
-from tests.connectors.reports.samples import (
+from tests.connectors.alipay.report_samples import (
     ALIPAY_MOVEMENTS,
     ALIPAY_TRADES,
     alipay,
-    aside,
-    good,
     movement,
-    read,
     trade,
 )
+from tests.connectors.reports.samples import aside, good, read
 
 from kassa.connectors.reports import NotThatFormat
 from kassa.domain.money import Money

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 
 import pytest
-from tests.connectors.reports.samples import STRIPE_COLUMNS, aside, good, read, stripe
+from tests.connectors.reports.samples import aside, good, read
+from tests.connectors.stripe.report_samples import STRIPE_COLUMNS, stripe
 
 from kassa.connectors.reports import NotThatFormat
-from kassa.connectors.reports.stripe import CATEGORIES
+from kassa.connectors.stripe.report_file import CATEGORIES
 from kassa.domain.money import Money
 from kassa.domain.reports import LineKind
 

@@ -1,0 +1,46 @@
+"""The lines of a settlement file, and how files of lines are written."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from kassa_simulator.desk import Movement
+from kassa_simulator.frame import Change, Charge
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Money that moved, with what it moved for. `charge` None: nobody knows it (`extra`)."""
+
+    movement: Movement
+    charge: Charge | None
+    change: Change | None = None
+
+    @property
+    def signed(self) -> int:
+        """As it changes the merchant's balance, before the fee."""
+        amount = self.movement.amount_minor
+        return amount if self.movement.kind == "charge" else -amount
+
+    @property
+    def refund_id(self) -> str:
+        return self.change.id if self.change else ""
+
+    @property
+    def reference(self) -> str:
+        """The merchant's own: of the refund, where it is one."""
+        return self.change.key if self.change else self.movement.key
+
+
+def local(zone: timezone, at: datetime) -> str:
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+
+
+def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns)
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
