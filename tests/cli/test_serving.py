@@ -75,6 +75,7 @@ def test_operators_have_the_usual_port_or_another(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(serving, "_OPS_PORT", usual)
 
     assert serving._with_ops(Settings(), killed=False).ops_port == usual
+    assert Settings().ops_host == "127.0.0.1"
     assert serving._with_ops(Settings(grpc_port=usual), killed=False).ops_port not in (0, usual)
     assert serving._with_ops(Settings(ops_port=usual + 1), killed=False).ops_port == usual + 1
     with a_taken_port() as taken, pytest.raises(InvalidRequest, match="KASSA_OPS_PORT"):

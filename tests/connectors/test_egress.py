@@ -241,9 +241,10 @@ async def test_a_server_that_drips_runs_into_the_deadline() -> None:
             await asyncio.sleep(0.05)
 
     async with listening(drips) as port:
-        answer = await egress.post(
-            f"http://127.0.0.1:{port}/", headers={}, body=b"", allow_loopback=True
-        )
+        async with asyncio.timeout(10):
+            answer = await egress.post(
+                f"http://127.0.0.1:{port}/", headers={}, body=b"", allow_loopback=True
+            )
 
     await egress.close()
     assert answer == NoAnswer(reason="timed out", timed_out=True)

@@ -62,6 +62,31 @@ async def test_a_lookup_ends_in_time_and_says_why() -> None:
     assert took < 2
 
 
+async def test_names_that_were_given_up_give_their_places_back() -> None:
+    looked_up: list[str] = []
+
+    async def lookup(host: str, port: int, _: int) -> list[tuple[Any, ...]]:
+        looked_up.append(host)
+        if host.startswith("slow"):
+            await asyncio.sleep(3600)
+        raise socket.gaierror(socket.EAI_NONAME, "no")
+
+    egress = Egress(lookup=lookup, connect_seconds=0.3)
+
+    async def post(host: str) -> object:
+        return await egress.post(
+            f"http://{host}.example/", headers={}, body=b"", allow_loopback=True, company="cmp_1"
+        )
+
+    given_up = await asyncio.gather(*(post(f"slow{n}") for n in range(AT_ONCE)))
+    await asyncio.sleep(0.1)
+    await post("quick")
+    await egress.close()
+
+    assert all(isinstance(one, NotSent) for one in given_up)
+    assert looked_up[-1] == "quick.example"
+
+
 async def test_eighty_names_that_hang_take_no_thread_and_no_place_of_another_company() -> None:
     held = asyncio.Event()
     looked_up: list[str] = []

@@ -1,10 +1,9 @@
-"""What the list of sown bugs needs: tests that no other file has, and a list that does not rot."""
+"""What the list of sown bugs about money needs: tests that no other file has."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from tests.money.mutations import MUTATIONS, Mutation, faults
 from tests.usecases.modifying import CAPTURE, REFUND, modify, soon
 from tests.usecases.shop import Shop
 
@@ -18,15 +17,6 @@ from kassa.usecases.modify_payment import sync_modification
 from kassa.usecases.submit_payment import take_news
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda one: one.name)
-def test_a_sown_bug_still_has_its_place(mutation: Mutation) -> None:
-    assert faults(mutation) == []
-
-
-def test_the_list_is_long_and_says_nothing_twice() -> None:
-    assert len({one.name for one in MUTATIONS}) == len(MUTATIONS) >= 20
 
 
 async def test_a_day_has_a_limit(shop: Shop) -> None:

@@ -1,6 +1,7 @@
 """A database that says nothing: nobody waits for it without an end, and nothing is guessed."""
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -90,6 +91,24 @@ async def test_a_statement_to_a_silent_server_ends_by_its_deadline(
     assert await until_it_works(db) < _QUICKLY
 
 
+async def test_a_connection_to_a_silent_server_is_not_waited_for(proxy: Proxy) -> None:
+    proxy.freeze()
+
+    with quickly(), pytest.raises(ProviderUnavailable):
+        await Database(proxy.url, size=2).open()
+
+
+async def test_a_free_connection_is_not_waited_for_without_an_end(db: Database) -> None:
+    holding = [await db._quick.take(1) for _ in range(2)]
+
+    with quickly(), pytest.raises(ProviderUnavailable):
+        await one(db)
+
+    for taken in holding:
+        db._quick.give(taken)
+    assert await one(db) == 1
+
+
 async def test_a_transaction_of_a_silent_server_ends_by_its_deadline(
     db: Database, proxy: Proxy
 ) -> None:
@@ -120,6 +139,21 @@ async def test_after_a_failover_connections_that_went_silent_are_thrown_away(
     with quickly():
         await asyncio.gather(waiting, lost, return_exceptions=True)
         assert await until_it_works(db) < _QUICKLY
+
+
+async def test_the_kernel_notices_a_server_that_is_gone(db: Database) -> None:
+    taken = await db._quick.take(1)
+    found = taken._transport.get_extra_info("socket")
+
+    asked = [
+        found.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
+        for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT")
+        if hasattr(socket, name)
+    ]
+
+    assert found.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert asked == [10, 5, 3, 10_000][: len(asked)]
+    db._quick.give(taken)
 
 
 async def test_who_commits_to_a_silent_server_is_told_that_it_is_unknown(

@@ -102,15 +102,18 @@ async def test_a_statement_that_takes_too_long_is_ended_by_the_server(db: Databa
 
 
 async def test_each_connection_has_its_deadlines(db: Database) -> None:
-    asked = "select current_setting('statement_timeout'), current_setting('lock_timeout')"
+    asked = (
+        "select current_setting('statement_timeout'), current_setting('lock_timeout'),"
+        " current_setting('idle_in_transaction_session_timeout')"
+    )
     async with (
         db.connection() as quick,
         db.transaction() as patient,
         db.transaction(long=True) as long,
     ):
-        assert tuple(await quick.fetchrow(asked)) == ("8s", "500ms")
-        assert tuple(await patient.fetchrow(asked)) == ("8s", "5s")
-        assert tuple(await long.fetchrow(asked)) == ("10min", "5s")
+        assert tuple(await quick.fetchrow(asked)) == ("8s", "500ms", "15s")
+        assert tuple(await patient.fetchrow(asked)) == ("8s", "5s", "15s")
+        assert tuple(await long.fetchrow(asked)) == ("10min", "5s", "10min")
 
 
 async def test_a_read_only_server_is_not_now(db: Database) -> None:

@@ -183,6 +183,23 @@ async def test_a_batch_that_waited_for_an_unknown_lock_is_gone_through_one_by_on
     answers[7].cancel()
 
 
+async def test_those_that_wait_for_nobody_knows_what_hold_few_connections() -> None:
+    inside, most = [0], [0]
+
+    async def many(_: Core, items: Sequence[int]) -> list[int]:
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        await asyncio.sleep(0.02)
+        inside[0] -= 1
+        raise InProgress("locked")
+
+    one, core = batched(many, key=lambda item: item), a_core()
+    answers = await asyncio.gather(*(one(core, n) for n in range(20)), return_exceptions=True)
+
+    assert all(isinstance(answer, InProgress) for answer in answers)
+    assert most[0] <= 3  # a batch, and two by themselves
+
+
 async def test_an_item_that_is_known_to_wait_is_not_let_into_a_batch() -> None:
     def trouble(items: Sequence[int]) -> None:
         if 14 in items:

@@ -29,6 +29,7 @@ from kassa.settings import load
 from kassa.usecases.breaks import Adjustment, list_breaks, resolve_break
 from kassa.usecases.companies import top_up
 from kassa.usecases.fees import NewFeeRule, add_fee_rule
+from kassa.usecases.wallet_codes import NewCode, make_agreement
 from kassa_protos.orders.v1 import orders_pb2
 
 pytestmark = pytest.mark.anyio
@@ -46,6 +47,9 @@ async def test_every_door_of_the_core_says_what_one_amount_may_be_at_most(shop: 
         "order": shop.create(amount=BEYOND),
         "top-up": top_up(shop.core, company, user, BEYOND),
         "fee rule": add_fee_rule(shop.core, rule),
+        "agreement": make_agreement(
+            shop.core, NewCode(company_id=company, user_id=user, limit=BEYOND)
+        ),
         "adjustment": resolve_break(shop.core, company, "br_1", "words", "clerk", move),
     }
     for door in doors.values():

@@ -66,6 +66,30 @@ async def test_seven_who_want_a_locked_order_make_nobody_else_wait(
     assert await shop.faults() == []
 
 
+@pytest.mark.parametrize("held_row", ["order", "balance"])
+async def test_no_backend_waits_for_an_order_or_a_balance_that_somebody_holds(
+    shop: Shop, owner_url: str, held_row: str
+) -> None:
+    """Whatever waits for a lock holds a connection, and its whole batch."""
+    payment, user = await shop.payment(), await shop.user(1_000_000)
+    balance = "select from wallet_balance where account = $1 for update", f"wallet:{user}"
+    lock = lock_of(payment) if held_row == "order" else balance
+    waits = (
+        "select count(*) from pg_stat_activity"
+        " where datname = current_database() and wait_event_type = 'Lock'"
+    )
+    async with held(owner_url, *lock):
+        waiting = asyncio.create_task(shop.wallet(payment, user))
+        seen = []
+        for _ in range(20):
+            await asyncio.sleep(0.02)
+            seen.append((await shop.sql(waits))[0][0])
+        assert not waiting.done()
+
+    assert (await waiting).is_paid
+    assert set(seen) == {0}
+
+
 async def test_who_waits_for_too_long_is_told_to_come_again(
     shop: Shop, owner_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from tests.usecases.modifying import REFUND, Obedient, modify
 from tests.usecases.shop import Scripted, Shop
 from tests.usecases.telling import Silent
 
@@ -130,12 +131,30 @@ async def test_what_was_sent_stays_in_doubt_whatever_the_provider_does_not_know(
 
 
 async def test_the_database_takes_no_undecided_row_without_a_date(shop: Shop) -> None:
+    paid = await shop.play(
+        await shop.payment(notify_url="https://shop.example/"),
+        Obedient(InDoubt(reason="silence")),
+    )
+    await modify(shop, paid, REFUND)
     payment = await shop.payment()
     await shop.play(payment, Silent(InDoubt(reason="silence")))
 
     for statement, constraint in (
-        ("update attempt set next_query_at = null", "attempt_has_next_date"),
-        ("update attempt set next_query_at = 'infinity'", "attempt_has_next_date"),
+        (
+            "update attempt set next_query_at = null where status = 'in_doubt'",
+            "attempt_has_next_date",
+        ),
+        (
+            "update attempt set next_query_at = 'infinity' where status = 'in_doubt'",
+            "attempt_has_next_date",
+        ),
+        ("update modification set next_query_at = null", "modification_has_next_date"),
+        ("update announcement set next_at = 'infinity'", "announcement_has_next_date"),
+        (
+            "insert into orders_termination select company_id, order_id, id, 'a', 0, 'infinity',"
+            " now() from payment limit 1",
+            "orders_termination_has_next_date",
+        ),
         (
             "insert into provider_news (company_id, account, dedupe_key, body)"
             " values ('c', 'a', 'k', '')",

@@ -123,6 +123,24 @@ async def test_renewing_gives_a_fresh_address_under_the_same_attempt(
     assert await shop.faults() == []
 
 
+async def test_pressing_the_button_again_and_again_signs_one_address_a_second(
+    shop: Shop, alice: Principal
+) -> None:
+    addresses = [ActionNeeded(reference="", url=f"https://pay.example/{n}") for n in range(9)]
+    scripted = Scripted(*addresses)
+    shop.core.connectors["alipay"] = scripted  # type: ignore[index]
+    await shop.create(order_id="order-1")
+    payment = await opened(shop, alice, "order-1")
+
+    for _ in range(5):
+        await renew_redirect(shop.core, alice, the_number(payment))
+    at_once = len(scripted.charged)
+    await asyncio.sleep(1.1)
+    await renew_redirect(shop.core, alice, the_number(payment))
+
+    assert (at_once, len(scripted.charged)) == (1, 2)
+
+
 async def test_dying_before_the_address_was_written_down_is_healed_by_asking_again(
     shop: Shop, alice: Principal
 ) -> None:

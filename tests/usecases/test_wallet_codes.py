@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -69,6 +70,17 @@ async def test_a_pay_code_pays_once_and_the_same_payment_again_is_the_same(shop:
     [row] = await shop.sql("select used_for from wallet_code where id = $1", made.code.id)
     assert row["used_for"] == payment.id
     assert await shop.faults() == []
+
+
+async def test_a_pay_code_runs_out_after_a_minute_and_what_lasts_does_not(shop: Shop) -> None:
+    user = await shop.user(100_000)
+    before = datetime.now(UTC)
+    made, lasting = await a_pay_code(shop, user), await an_agreement(shop, user)
+
+    expires_at = made.code.expires_at
+    assert expires_at is not None
+    assert timedelta(seconds=59) < expires_at - before < timedelta(seconds=70)
+    assert lasting.code.expires_at is None
 
 
 async def test_fifty_payments_at_once_by_one_code_in_two_processes_are_one(

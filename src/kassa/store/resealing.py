@@ -18,14 +18,15 @@ async def resealed(
     """Seal these rows of `home`, called `t`, anew after the block has changed or added some.
 
     In the caller's transaction, with the newest version of the seal. A row whose seal was not
-    genuine before gets none that is.
+    genuine before gets none that is; neither does one that had none, which is either falsified or
+    from before the seals, and then waits for `seal_unsealed`.
     """
     cover = COVERS[home]
     seals = seals_of(connection)
     name = ", ".join(f"t.{one}" for one in cover.key)
     before = await connection.fetch(
         f"select row({name})::text as name, {sealed_digest_sql(home, 'seal')} as digest, t.seal"
-        f" from {home} t where t.seal is not null and ({where}) for update",
+        f" from {home} t where {where} for update",
         *values,
     )
     broken = {

@@ -194,13 +194,13 @@ async def test_strangers_cost_the_provider_nothing(
     foreign = place_of(core, payment).replace("/rzp/", "/sandbox/")
     before = len(simulator.calls(provider="razorpay"))
     shapes = (
-        "order_%014d",
-        "at1_%026d",
-        "at999_%026d",
-        "pay_%d",
-        "\u2764%d",
-        "%d" * 60,
-        "..%%2f%d",
+        "order_{:014d}",
+        "at1_{:026d}",
+        "at999_{:026d}",
+        "pay_{}",
+        "\u2764{}",
+        "{0}" * 60,
+        "..%2f{}",
     )
     for number in range(10):
         for shape in shapes:

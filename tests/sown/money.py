@@ -1,57 +1,20 @@
-"""Bugs sown on purpose: each takes a guard away, and a test must fail for it.
+"""What keeps money from being lost or made, taken away piece by piece."""
 
-`python -m tests.money.mutations [WORD…]` sows those whose name has one of the words, or all, each
-in a copy of the tree in a temporary directory, and says which were noticed.
-"""
+from tests.sown.sowing import Mutation, one
 
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
-import time
-from dataclasses import dataclass
-from pathlib import Path
-
-ROOT = Path(__file__).parents[2]
 MODIFY, BACK = "tests/usecases/test_modify_payment.py", "tests/usecases/test_money_comes_back.py"
 WALLET, SUBMIT = "tests/usecases/test_pay_from_wallet.py", "tests/usecases/test_submit_payment.py"
 LEARN, RULES = "tests/usecases/test_learn.py", "tests/store/test_constraints.py"
 CORE_SQL = "store/migrations/0001_the_core.sql"
 MONEY_SQL = "store/migrations/0002_money_afterwards.sql"
-_SECONDS = 300
-_COPIED = ("src", "tests", "protos", "pyproject.toml", "docs", "README.md")
 
-
-@dataclass(frozen=True)
-class Edit:
-    """`file`: under src/kassa. `text` stands in it once."""
-
-    file: str
-    text: str
-    instead: str
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """`test`: what must fail, as pytest names it."""
-
-    name: str
-    test: str
-    edits: tuple[Edit, ...]
-
-
-def _one(name: str, test: str, *edits: tuple[str, str, str]) -> Mutation:
-    return Mutation(name, test, tuple(Edit(*edit) for edit in edits))
-
-
-MUTATIONS = (
-    _one(
+MUTATIONS: tuple[Mutation, ...] = (
+    one(
         "orders are not locked",
         f"{MODIFY}::test_fifty_refunds_at_once_on_two_processes_stay_within_bounds",
         ("store/payments.py", "   order by o.company_id, o.id for update of o skip locked)", ")"),
     ),
-    _one(
+    one(
         "the row's bounds on refunds are gone",
         f"{MODIFY}::test_the_database_itself_refuses_to_give_back_too_much",
         (
@@ -61,7 +24,7 @@ MUTATIONS = (
             "",
         ),
     ),
-    _one(
+    one(
         "open refunds reserve nothing",
         f"{MODIFY}::test_an_unknown_refund_keeps_its_reservation_until_the_provider_tells",
         (
@@ -70,33 +33,33 @@ MUTATIONS = (
             "self.refunded.minor + self.disputed_minor",
         ),
     ),
-    _one(
+    one(
         "more may be refunded than is left",
         f"{MODIFY}::test_refunds_add_up_to_what_was_captured_and_not_further",
         ("domain/refunds.py", "if wanted.minor > left.minor:", "if False:"),
     ),
-    _one(
+    one(
         "a negative refund is let through",
         "tests/money/test_guards.py::test_what_is_no_amount_is_never_given_back",
         ("usecases/modify_payment.py", "        payable(wanted.amount)\n", "        pass\n"),
     ),
-    _one(
+    one(
         "an open capture or void does not bar the next",
         f"{MODIFY}::test_capture_and_void_at_once_have_one_winner",
         ("domain/claims.py", "    if open_claim(case) is not None:", "    if False:"),
     ),
-    _one(
+    one(
         "nothing bars a second capture or void, not even the index",
         f"{MODIFY}::test_capture_and_void_at_once_have_one_winner",
         ("domain/claims.py", "    if open_claim(case) is not None:", "    if False:"),
         (MONEY_SQL, "create unique index modification_one_claim", "create index no_claim"),
     ),
-    _one(
+    one(
         "more may be captured than is held",
         f"{MODIFY}::test_what_cannot_be_claimed_is_refused_in_words",
         ("domain/claims.py", "    if wanted.minor > held.minor:", "    if False:"),
     ),
-    _one(
+    one(
         "a last capture keeps the rest",
         f"{MODIFY}::test_parts_are_claimed_until_the_last_one_lets_go_of_the_rest",
         (
@@ -105,7 +68,7 @@ MUTATIONS = (
             "    if False:",
         ),
     ),
-    _one(
+    one(
         "silence about a refund is a refusal",
         f"{MODIFY}::test_an_unknown_refund_keeps_its_reservation_until_the_provider_tells",
         (
@@ -116,7 +79,7 @@ MUTATIONS = (
             " evidence=evidence\n            )",
         ),
     ),
-    _one(
+    one(
         "a refund that the provider does not know has failed",
         "tests/money/test_guards.py::test_a_refund_that_was_lost_on_its_way_keeps_its_reservation",
         (
@@ -127,7 +90,7 @@ MUTATIONS = (
             " evidence=evidence\n            )\n        case NotSent():\n",
         ),
     ),
-    _one(
+    one(
         "a refused refund keeps its reservation",
         f"{MODIFY}::test_a_refused_refund_frees_what_it_had_reserved",
         (
@@ -137,7 +100,7 @@ MUTATIONS = (
             "    )\n    case.payment = case.payment.recounted()",
         ),
     ),
-    _one(
+    one(
         "another amount than asked for is booked",
         f"{MODIFY}::test_another_amount_than_asked_is_noted_and_never_booked",
         (
@@ -146,12 +109,12 @@ MUTATIONS = (
             "fee=fee) if _is_absurd(fee):",
         ),
     ),
-    _one(
+    one(
         "one request id may mean two refunds",
         f"{MODIFY}::test_a_request_id_names_one_refund_for_ever",
         ("usecases/modify_payment.py", "if old.fingerprint != wanted.fingerprint:", "if False:"),
     ),
-    _one(
+    one(
         "money that may not be there is refunded",
         f"{MODIFY}::test_money_that_may_not_be_there_is_not_given_back",
         (
@@ -165,7 +128,7 @@ MUTATIONS = (
             "max(0, self.amount.minor - self.gone_minor)",
         ),
     ),
-    _one(
+    one(
         "what is let go does not return to the wallet",
         f"{MODIFY}::test_a_wallet_holds_claims_lets_go_and_refunds",
         (
@@ -174,7 +137,7 @@ MUTATIONS = (
             "ledger.move(account, ledger.reserved_account(attempt.connector), held)",
         ),
     ),
-    _one(
+    one(
         "surplus goes back under an id of chance, as often as it is seen",
         f"{BACK}::test_late_money_goes_back_once_however_many_workers_see_it",
         (
@@ -189,7 +152,7 @@ MUTATIONS = (
             "left = attempt.amount.minor",
         ),
     ),
-    _one(
+    one(
         "a dispute does not block refunds",
         f"{BACK}::test_a_chargeback_takes_money_and_fee_and_blocks_refunds",
         (
@@ -198,7 +161,7 @@ MUTATIONS = (
             "self.refunded.minor + self.refund_reserved.minor",
         ),
     ),
-    _one(
+    one(
         "money that left twice is not counted",
         f"{BACK}::test_money_that_left_twice_is_counted_and_not_hidden",
         (
@@ -207,7 +170,7 @@ MUTATIONS = (
             "return replace(self, double_paid_minor=self.double_paid_minor)",
         ),
     ),
-    _one(
+    one(
         "an unsent refund outlives the chargeback",
         f"{BACK}::test_a_refund_that_was_not_sent_is_called_off_by_a_chargeback",
         (
@@ -216,12 +179,12 @@ MUTATIONS = (
             "if False:",
         ),
     ),
-    _one(
+    one(
         "deadlines are acted upon when they are over",
         f"{BACK}::test_deadlines_are_met_before_they_pass",
         ("store/modifications.py", "<= now() + $1::interval", "<= now() + 0 * $1::interval"),
     ),
-    _one(
+    one(
         "a reservation that comes too late is kept",
         f"{BACK}::test_a_reservation_that_comes_too_late_is_let_go",
         (
@@ -230,12 +193,12 @@ MUTATIONS = (
             "",
         ),
     ),
-    _one(
+    one(
         "a wallet pays what it has not",
         f"{WALLET}::test_each_refusal_is_the_true_one",
         ("usecases/pay_from_wallet.py", "if purse.balance_minor < amount.minor:", "if False:"),
     ),
-    _one(
+    one(
         "no limit per day",
         "tests/money/test_guards.py::test_a_day_has_a_limit",
         (
@@ -244,12 +207,12 @@ MUTATIONS = (
             "if False:",
         ),
     ),
-    _one(
+    one(
         "balances are not locked",
         "tests/usecases/test_wallet_balances.py::test_two_processes_keep_one_daily_limit",
         ("store/wallets.sql", "order by b.company_id, b.account, b.currency for update\n", ""),
     ),
-    _one(
+    one(
         "a balance may fall below nothing",
         f"{WALLET}::test_no_balance_goes_below_nothing_even_by_hand",
         (
@@ -258,7 +221,7 @@ MUTATIONS = (
             "balance_minor bigint not null",
         ),
     ),
-    _one(
+    one(
         "silence about a charge is a refusal",
         f"{SUBMIT}::test_in_doubt_nothing_else_is_sent_until_the_truth_is_known",
         (
@@ -269,7 +232,7 @@ MUTATIONS = (
             "            _declined(case, attempt, gone, actor, evidence)\n        case Unknown",
         ),
     ),
-    _one(
+    one(
         "in doubt, another charge is sent",
         f"{SUBMIT}::test_in_doubt_nothing_else_is_sent_until_the_truth_is_known",
         (
@@ -294,7 +257,7 @@ MUTATIONS = (
             "OPEN = frozenset({_S.CREATED, _S.REQUIRES_ACTION, _S.PROCESSING})",
         ),
     ),
-    _one(
+    one(
         "who dies before the call is never asked for",
         f"{SUBMIT}::test_dying_between_commit_and_call_leaves_what_the_poller_resolves",
         (
@@ -303,7 +266,7 @@ MUTATIONS = (
             "            next_query_at=self.now + 400 * SILENCE,",
         ),
     ),
-    _one(
+    one(
         "a charge of another amount is booked",
         f"{LEARN}::test_another_amount_is_shown_to_people_and_kept_apart",
         (
@@ -312,7 +275,7 @@ MUTATIONS = (
             "    if False:\n        # Somebody's money",
         ),
     ),
-    _one(
+    one(
         "repeated news of a capture is booked again",
         f"{LEARN}::test_any_news_in_any_state_is_taken_lawfully_and_twice_is_once",
         (
@@ -328,7 +291,7 @@ MUTATIONS = (
             "        self._succeed(attempt, reference, surplus=True)",
         ),
     ),
-    _one(
+    one(
         "late money passes for owed money",
         f"{LEARN}::test_money_for_an_order_that_takes_none_is_surplus",
         (
@@ -338,7 +301,7 @@ MUTATIONS = (
             "            self.order_paid\n",
         ),
     ),
-    _one(
+    one(
         "an order expires while its money is in doubt",
         "tests/money/test_guards.py::test_an_order_whose_money_is_in_doubt_stays_open",
         (
@@ -368,12 +331,12 @@ MUTATIONS = (
             "    (_S.PROCESSING,      _E.EXPIRE):        _S.EXPIRED,\n",
         ),
     ),
-    _one(
+    one(
         "a posting need not sum to zero",
         f"{RULES}::test_no_posting_that_does_not_sum_to_zero_is_ever_committed",
         (CORE_SQL, "coalesce(sum(e.amount_minor), 0) <> 0 or count(*) < 2", "count(*) < 2"),
     ),
-    _one(
+    one(
         "history can be edited",
         f"{RULES}::test_history_can_be_added_to_and_not_edited",
         (
@@ -382,76 +345,9 @@ MUTATIONS = (
             "create trigger entry_append_only before delete on entry",
         ),
     ),
-    _one(
+    one(
         "an order may be paid twice",
         f"{RULES}::test_a_second_success_of_one_order_is_refused_unless_it_is_surplus",
         (CORE_SQL, "create unique index payment_one_success", "create index payment_one_success"),
     ),
 )
-
-
-def faults(mutation: Mutation, root: Path = ROOT) -> list[str]:
-    """The edits whose text does not stand in its file exactly once, and the test that is not."""
-    wrong = []
-    for edit in mutation.edits:
-        found = (root / "src/kassa" / edit.file).read_text().count(edit.text)
-        if found != 1:
-            wrong.append(f"{mutation.name}: {found} times in {edit.file}: {edit.text!r}")
-    file, _, test = mutation.test.partition("::")
-    if f"def {test}(" not in (root / file).read_text():
-        wrong.append(f"{mutation.name}: there is no {mutation.test}")
-    return wrong
-
-
-def sow(mutation: Mutation, tree: Path) -> None:
-    """Edit a copy of the tree."""
-    for edit in mutation.edits:
-        path = tree / "src/kassa" / edit.file
-        path.write_text(path.read_text().replace(edit.text, edit.instead))
-
-
-def fails(mutation: Mutation, tree: Path) -> bool:
-    """Whether the test notices; raises when it could not run."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", mutation.test],
-        cwd=tree,
-        env={**os.environ, "PYTHONPATH": str(tree / "src")},
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS,
-        check=False,
-    )
-    assert done.returncode in (0, 1), done.stdout + done.stderr
-    assert done.returncode == 0 or " failed" in done.stdout, done.stdout
-    return done.returncode == 1
-
-
-def try_one(mutation: Mutation) -> str:
-    """killed, or survived."""
-    with tempfile.TemporaryDirectory(prefix="kassa-mutation-") as folder:
-        tree = Path(folder)
-        tree.chmod(0o755)
-        for name in _COPIED:
-            if (ROOT / name).is_dir():
-                skip = shutil.ignore_patterns("__pycache__", "*.egg-info")
-                shutil.copytree(ROOT / name, tree / name, ignore=skip)
-            elif (ROOT / name).exists():
-                shutil.copy(ROOT / name, tree / name)
-        sow(mutation, tree)
-        return "killed" if fails(mutation, tree) else "SURVIVED"
-
-
-def main(words: list[str]) -> int:
-    chosen = [one for one in MUTATIONS if not words or any(word in one.name for word in words)]
-    survivors = 0
-    for mutation in chosen:
-        began = time.monotonic()
-        verdict = try_one(mutation)
-        survivors += verdict != "killed"
-        print(f"{verdict}  {mutation.name}  ({time.monotonic() - began:.0f} s)", flush=True)
-    print(f"{len(chosen)} sown, {survivors} survived")
-    return 1 if survivors else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,17 @@
+"""All bugs that are sown, by what they are about."""
+
+from collections.abc import Mapping
+
+from tests.sown import guards, limits, money, proof, sides, strangers, waiting, wallet
+from tests.sown.sowing import Mutation
+
+LISTS: Mapping[str, tuple[Mutation, ...]] = {
+    "money": money.MUTATIONS,
+    "strangers": strangers.MUTATIONS,
+    "limits": limits.MUTATIONS,
+    "waiting": waiting.MUTATIONS,
+    "guards": guards.MUTATIONS,
+    "sides": sides.MUTATIONS,
+    "wallet": wallet.MUTATIONS,
+    "proof": proof.MUTATIONS,
+}

@@ -1,0 +1,374 @@
+"""What lets `kassa verify` find whatever was falsified behind the program's back, taken away piece
+by piece."""
+
+from tests.sown.sowing import Mutation, one
+
+SEALS, LIES = "tests/usecases/test_seals.py", "tests/usecases/test_corruption.py"
+COVER, HEADS = "tests/store/test_cover.py", "tests/usecases/test_heads.py"
+OLD = "tests/usecases/test_old_rows.py"
+_PLANTED = f"{LIES}::test_every_planted_lie_is_found_and_located"
+
+
+def _uncovered(what: str, words: str, instead: str) -> Mutation:
+    """Columns that are in no seal any more; nothing else is missed by who asks for them."""
+    return one(f"nothing covers {what}", _PLANTED, ("store/cover.py", words, instead))
+
+
+_CHAIN = (
+    one(
+        "whatever stands in the queue gets its link",
+        f"{SEALS}::test_what_the_role_of_the_program_slips_in_without_its_key_gets_no_link",
+        (
+            "usecases/chain.py",
+            "    return one.digest is None or seals.fits(_HOMES[one.kind], one.digest, one.seal)\n",
+            "    return bool(_HOMES) or seals is None\n",
+        ),
+    ),
+    one(
+        "any seal is a good one",
+        f"{SEALS}::test_what_the_role_of_the_program_slips_in_without_its_key_gets_no_link",
+        (
+            "store/seals.py",
+            "        return seal is not None and self.of(home, digest) == seal\n",
+            "        return seal is not None\n",
+        ),
+    ),
+    one(
+        "what is refused is put on no list",
+        f"{SEALS}::test_what_the_role_of_the_program_slips_in_without_its_key_gets_no_link",
+        ("usecases/chain.py", "        await chain.refuse(connection, refused)\n", ""),
+    ),
+    one(
+        "what was refused holds up the queue",
+        f"{SEALS}::test_what_the_role_of_the_program_slips_in_without_its_key_gets_no_link",
+        (
+            "usecases/chain.py",
+            "    await chain.take_out(connection, sorted({one.queued for one in additions}))\n",
+            "    gone = {one.queued for one in additions} - {one.queued for one in refused}\n"
+            "    await chain.take_out(connection, sorted(gone))\n",
+        ),
+        (
+            "usecases/chain.py",
+            "            if unsealed_before is None:  # else",
+            "            if not blocks or unsealed_before is None:  # else",
+        ),
+    ),
+    one(
+        "the proof does not look at what waits for its link",
+        f"{SEALS}::test_what_the_role_of_the_program_slips_in_without_its_key_gets_no_link",
+        (
+            "usecases/verify_books.py",
+            "        forged = [one for one in found if not is_ours(known.seals, one)]\n",
+            '        forged = [one for one in found if one.seal == b""]\n',
+        ),
+    ),
+    one(
+        "a history without blocks is sealed from the start",
+        f"{SEALS}::test_a_history_that_was_sealed_is_never_sealed_again_from_the_start",
+        (
+            "usecases/chain.py",
+            '        return "" if ours.sealed is None else f"is gone: it had'
+            ' {ours.sealed[0]} blocks"\n',
+            '        return ""\n',
+        ),
+    ),
+    one(
+        "a chain without its newest block goes on",
+        f"{HEADS}::test_a_chain_whose_end_was_cut_off_does_not_go_on",
+        (
+            "usecases/chain.py",
+            '            return f"no longer has the block {ours.sealed[0]} that was its newest"\n',
+            "            start, before = head.seq + 1, head.hash\n",
+        ),
+    ),
+    one(
+        "a block that another key sealed is built upon",
+        f"{HEADS}::test_a_block_that_another_key_sealed_is_not_built_upon",
+        (
+            "usecases/chain.py",
+            "if block.seq != start or block_hash(key, before, block) != block.hash:",
+            "if block.seq != start:",
+        ),
+    ),
+    one(
+        "a chain that nobody adds to may be cut off",
+        f"{SEALS}::test_an_idle_chain_that_is_cut_off_is_noticed_without_new_history",
+        ("usecases/chain.py", "else sorted({*last, *noted}):", "else sorted(last):"),
+    ),
+    one(
+        "without its head file the chain begins to trust",
+        f"{SEALS}::test_a_lost_head_file_stops_the_chain_until_somebody_accepts_it",
+        (
+            "usecases/chain.py",
+            "            unsealed_before = await chain.not_begun_since_the_upgrade(connection)\n"
+            "            if unsealed_before is None:\n",
+            "            if False:\n",
+        ),
+    ),
+    one(
+        "the proof does not miss a head file",
+        f"{SEALS}::test_a_lost_head_file_stops_the_chain_until_somebody_accepts_it",
+        (
+            "usecases/verify_books.py",
+            "            if self.heads and await chain.not_begun_since_the_upgrade(lane)"
+            " is None:\n",
+            "            if False:\n",
+        ),
+    ),
+    one(
+        "a head file from a backup is believed",
+        f"{SEALS}::test_an_older_head_file_stops_the_chain_until_somebody_accepts_it",
+        (
+            "usecases/chain.py",
+            "        if ours.sealed is not None and blocks and blocks[0].at < now - BESIDE_US:\n",
+            "        if False:\n",
+        ),
+    ),
+    one(
+        "the proof believes a head file from a backup",
+        f"{SEALS}::test_an_older_head_file_stops_the_chain_until_somebody_accepts_it",
+        ("usecases/verify_books.py", "            if at < until:\n", "            if False:\n"),
+    ),
+    one(
+        "the proof does not look for the newest block",
+        f"{SEALS}::test_a_database_restored_from_a_backup_is_told_and_accepted_on_demand",
+        (
+            "usecases/verify_books.py",
+            "            if company_id not in self._met:\n",
+            "            if False:\n",
+        ),
+    ),
+    one(
+        "heads of a broken chain are accepted",
+        f"{SEALS}::test_heads_of_a_chain_that_is_broken_are_not_accepted",
+        (
+            "usecases/verify_books.py",
+            "    if found:\n        raise InvalidRequest(\n",
+            "    if not seal.heads:\n        raise InvalidRequest(\n",
+        ),
+    ),
+    one(
+        "a block is not announced before it is committed",
+        f"{HEADS}::test_a_process_that_dies_between_its_commit_and_its_note_stops_no_chain",
+        (
+            "usecases/chain.py",
+            "            await asyncio.to_thread(core.heads.announce, heads)\n",
+            "            pass\n",
+        ),
+    ),
+    one(
+        "processes that write the head file at once forget each other's",
+        f"{SEALS}::test_processes_that_write_the_head_file_at_once_lose_nothing",
+        ("store/heads.py", "            fcntl.flock(handle, fcntl.LOCK_EX)\n", ""),
+    ),
+    one(
+        "the head file can be read by others",
+        f"{SEALS}::test_processes_that_write_the_head_file_at_once_lose_nothing",
+        (
+            "private_files.py",
+            "os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)",
+            "os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)",
+        ),
+    ),
+    one(
+        "whatever has no seal is taken for older than the seals",
+        f"{HEADS}::test_what_was_written_since_the_upgrade_is_not_taken_over_without_a_seal",
+        (
+            "usecases/chain.py",
+            "one.seal is None and unsealed_before and one.at and one.at < unsealed_before",
+            "one.seal is None and unsealed_before",
+        ),
+    ),
+)
+_ROWS = (
+    one(
+        "the proof does not look at rows without a seal",
+        _PLANTED,
+        (
+            "store/resealing.py",
+            "            if seal is None and (is_exempt or not all_sealed):\n",
+            "            if seal is None:\n",
+        ),
+    ),
+    one(
+        "the proof does not look at the seals of orders and payments",
+        _PLANTED,
+        (
+            "usecases/verify_books.py",
+            "((PAYMENTS_SEALED, _HOMES), (ROWS_SEALED, some))",
+            "((PAYMENTS_SEALED, ()), (ROWS_SEALED, some))",
+        ),
+    ),
+    one(
+        "the proof does not look at the seals of the other rows",
+        _PLANTED,
+        (
+            "usecases/verify_books.py",
+            "((PAYMENTS_SEALED, _HOMES), (ROWS_SEALED, some))",
+            "((PAYMENTS_SEALED, _HOMES), (ROWS_SEALED, some[:0]))",
+        ),
+    ),
+    one(
+        "a falsified row gets a genuine seal with its next change",
+        f"{OLD}::test_a_row_that_was_falsified_gets_no_genuine_seal_by_its_next_change",
+        (
+            "store/resealing.py",
+            "    await seal_again(connection, home, where, *values, broken=broken)\n",
+            "    await seal_again(connection, home, where, *values)\n"
+            "    assert broken is not None\n",
+        ),
+    ),
+    one(
+        "rows whose seals were taken away are sealed anew",
+        f"{OLD}::test_rows_without_a_seal_get_one_once_and_never_without_the_head_file",
+        (
+            "usecases/old_rows.py",
+            "    if await asyncio.to_thread(lambda: core.heads.rows_sealed):\n",
+            "    if False:\n",
+        ),
+    ),
+    one(
+        "without a head file rows without a seal are sealed",
+        f"{OLD}::test_rows_without_a_seal_get_one_once_and_never_without_the_head_file",
+        (
+            "usecases/old_rows.py",
+            "            if await chain.not_begun_since_the_upgrade(connection) is None:\n",
+            "            if False:\n",
+        ),
+    ),
+    one(
+        "a payment may have been paid in days to come",
+        _PLANTED,
+        (
+            "store/books_rows.py",
+            " where p.created_at <> e.first or p.updated_at <> e.last or e.last >",
+            " where p.created_at <> e.first or e.last >",
+        ),
+    ),
+    one(
+        "an order may have been changed in days to come",
+        _PLANTED,
+        (
+            "store/books_rows.py",
+            "    or o.updated_at > now() + interval '1 day'\"",
+            '    or false"',
+        ),
+    ),
+    one(
+        "an older version of a row may be put back",
+        _PLANTED,
+        (
+            "store/books_rows.py",
+            ' where t.updated_at < e.at"',
+            ' where t.updated_at < e.at and false"',
+        ),
+    ),
+    one(
+        "a value beyond all bounds stops the proof",
+        f"{LIES}::test_values_beyond_all_bounds_break_no_proof",
+        (
+            "store/books.py",
+            "    except asyncpg.DataError as error:\n",
+            "    except ZeroDivisionError as error:\n",
+        ),
+    ),
+    one(
+        "a new column is covered by nothing",
+        f"{COVER}::test_every_column_is_covered_or_says_why_not",
+        ("store/cover.py", "payout_reference opened_at", "opened_at"),
+    ),
+    one(
+        "a column that is sealed for good is written again",
+        f"{COVER}::test_no_statement_changes_what_is_sealed_for_good",
+        (
+            "store/mailboxes.py",
+            "update announcement set state = $4, next_at",
+            "update announcement set state = $4, url = url, next_at",
+        ),
+    ),
+    one(
+        "times are digested here in another way than there",
+        f"{COVER}::test_a_row_is_digested_here_as_the_database_digests_it",
+        (
+            "store/canon.py",
+            '    return f"{(at - _SINCE) // _MICROSECOND & 0xFFFF_FFFF_FFFF_FFFF:016x}"',
+            '    return f"{(at - _SINCE) // _MICROSECOND // 1000 * 1000 &'
+            ' 0xFFFF_FFFF_FFFF_FFFF:016x}"',
+        ),
+    ),
+    _uncovered("where an order's letters go", " return_url notify_url", " return_url"),
+    _uncovered("where a payer is sent back to", " return_url notify_url", " notify_url"),
+    _uncovered(
+        "an order's customer", " module customer_id customer_number", " module customer_number"
+    ),
+    _uncovered(
+        "an order's session", " payment_methods session_token face", " payment_methods face"
+    ),
+    _uncovered(
+        "whose payment an order's is",
+        '            "order_id business_id amount_minor',
+        '            "business_id amount_minor',
+    ),
+    _uncovered(
+        "a payment's amount",
+        '"order_id business_id amount_minor currency',
+        '"order_id business_id currency',
+    ),
+    _uncovered(
+        "a payment's reference",
+        '            " provider_reference instrument redirect_url',
+        '            " instrument redirect_url',
+    ),
+    _uncovered("who paid", " surplus_minor payer subject", " surplus_minor subject"),
+    _uncovered(
+        "how it was paid",
+        '            "status method authorized_minor',
+        '            "status authorized_minor',
+    ),
+    _uncovered(
+        "where a payer is led to pay",
+        "instrument redirect_url redirect_expires_at",
+        "instrument redirect_expires_at",
+    ),
+    _uncovered(
+        "an attempt's reference",
+        '            " provider_reference failure_code failure_message created_at'
+        ' updated_at surplus"',
+        '            " failure_code failure_message created_at updated_at surplus"',
+    ),
+    _uncovered(
+        "why and by whom a refund was asked for", '" is_last reason actor face', '" is_last face'
+    ),
+    _uncovered(
+        "until when a dispute may be answered",
+        "double_paid_minor respond_by opened_at",
+        "double_paid_minor opened_at",
+    ),
+    _uncovered(
+        "where a letter goes",
+        '"payment_id version kind url event_type created_at"',
+        '"payment_id version kind event_type created_at"',
+    ),
+    _uncovered(
+        "what a provider told",
+        '        birth=_words("headers body"),',
+        '        birth=_words("headers"),',
+    ),
+    _uncovered(
+        "a credential's secret", "kind name secret_hash public_keys", "kind name public_keys"
+    ),
+    _uncovered(
+        "a provider account's settings",
+        '"connector mode status country settings sealed',
+        '"connector mode status country sealed',
+    ),
+    _uncovered(
+        "a payee's account",
+        '"account_type account_hash account_shown',
+        '"account_type account_shown',
+    ),
+    _uncovered("what a fee costs", "currency rate_ppm fixed_minor", "currency fixed_minor"),
+    _uncovered("whose a wallet code is", 'birth=_words("id user_id kind', 'birth=_words("id kind'),
+    _uncovered("where a settlement was paid to", "payout_reference opened_at", "opened_at"),
+)
+MUTATIONS: tuple[Mutation, ...] = (*_CHAIN, *_ROWS)
