@@ -36,7 +36,7 @@ KINDS: Mapping[str, tuple[Any, ...]] = {
     "timestamptz": (datetime,),
     "interval": (timedelta,),
     "bytea": (bytes,),
-    "jsonb": (dict, list),
+    "jsonb": (dict, list, Mapping),
     "text[]": (list, tuple, Sequence),
 }
 

@@ -63,11 +63,13 @@ class _Making:
         prefixes: Mapping[str, str],
         currencies: Mapping[str, str],
         sums: Collection[str],
+        unstored: Collection[str],
     ) -> None:
         self._called = called
         self._prefixes = prefixes
         self._currencies = currencies
         self._sums = sums
+        self._unstored = unstored
         self.names: dict[str, Any] = {"Money": Money, "whole": whole}
         self.columns: dict[str, Any] = {}
 
@@ -77,6 +79,8 @@ class _Making:
         members = []
         for name in _fields_of(noun):
             path = prefix + name
+            if path in self._unstored:
+                continue
             members.append(f"{name}={self._value(hints[name], self._called.get(path, path))}")
         return f"{self._named(noun.__name__, noun)}({', '.join(members)})"
 
@@ -137,14 +141,16 @@ def reader(
     prefixes: Mapping[str, str] | None = None,
     currencies: Mapping[str, str] | None = None,
     sums: Collection[str] = (),
+    unstored: Collection[str] = (),
 ) -> Reader[Noun]:
     """What makes a `noun`, a dataclass or a NamedTuple, of a row.
 
     `called`: fields whose column has another name. `prefixes`: what the columns of a dataclass in
     it begin with. `currencies`: amounts whose currency is not in the column `currency`. `sums`:
-    columns that the database sums up beyond 64 bits.
+    columns that the database sums up beyond 64 bits. `unstored`: fields with a default, of which
+    no row knows.
     """
-    making = _Making(called or {}, prefixes or {}, currencies or {}, sums)
+    making = _Making(called or {}, prefixes or {}, currencies or {}, sums, unstored)
     source = f"lambda row: {making.call(noun, '')}"
     # As the standard library makes a dataclass's __init__: once, and of names that are ours.
     read: Callable[[Row], Noun] = eval(source, making.names)  # noqa: S307

@@ -169,7 +169,7 @@ async def set_rules(core: Core, company_id: str, written: Any, *, actor: str) ->
 
 async def history_of(
     core: Core, company_id: str
-) -> list[tuple[int, list[Mapping[str, Any]], str, datetime]]:
+) -> Sequence[tuple[int, list[Mapping[str, Any]], str, datetime]]:
     """Every version of the rules, the newest first: number, rules, who, when."""
     async with core.db.connection() as connection:
         return await routes.all_rules(connection, company_id)
