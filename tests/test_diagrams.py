@@ -1,5 +1,6 @@
 """The pictures in the papers are drawn from the tables, and the postings go the ways they show."""
 
+import itertools
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,9 +12,9 @@ from tests.domain.cases import HUNDRED, a_case, an_attempt, new_id
 
 from kassa import diagrams
 from kassa.domain import claims, ledger, refunds
-from kassa.domain.actual_fees import learn_fee
 from kassa.domain.case import Case
 from kassa.domain.disputing import dispute
+from kassa.domain.facts import Reported
 from kassa.domain.fees import FeeKind, FeeRule, FeeSchedule
 from kassa.domain.ledger import ADJUSTABLE, FLOWS, Entry, Posting, PostingKind, strays
 from kassa.domain.lifecycle import (
@@ -97,7 +98,8 @@ METHODS = {
     Method.CASH: {"connector": "offline"},
     Method.BANK_TRANSFER: {"connector": "bank"},
 }
-SAID: dict[str, Any] = {"actor": "x"}
+SAID: dict[str, Any] = {"actor": "x", "by": "charge"}
+ASKED = claims.Request(actor="x")
 
 
 def started(method: Method, status: PaymentStatus = _S.PROCESSING) -> tuple[Case, Attempt]:
@@ -107,50 +109,41 @@ def started(method: Method, status: PaymentStatus = _S.PROCESSING) -> tuple[Case
     return case, attempt
 
 
-def fee_known(case: Case, cause: str, booked: int, actual: int) -> None:
-    learn_fee(case, cause, Money(booked, "CNY"), Money(actual, "CNY"), evidence={}, **SAID)
-
-
 def captured_and_refunded(method: Method) -> Case:
     case, attempt = started(method)
-    case.capture(attempt, reference="r", fee=None, evidence={}, **SAID)
-    asked = refunds.ask_refund(case, Money(1_000, "CNY"), reason="", **SAID)
+    case.capture(attempt, reference="r", fee=None, **SAID)
+    asked = refunds.ask_refund(case, Money(1_000, "CNY"), ASKED)
     refunds.refunded(case, asked, reference="r", fee=None, **SAID)
-    fee_known(case, attempt.id, 320, 500)
-    fee_known(case, attempt.id, 500, 100)
     return case
 
 
 def reserved_claimed_in_part_and_let_go(method: Method) -> Case:
     case, attempt = started(method)
-    claims.authorize(case, attempt, reference="r", expires_at=None, evidence={}, **SAID)
-    asked = claims.ask_capture(case, Money(6_000, "CNY"), is_last=True, in_parts=True, **SAID)
+    claims.authorize(case, attempt, reference="r", expires_at=None, **SAID)
+    asked = claims.ask_capture(case, Money(6_000, "CNY"), ASKED, is_last=True, in_parts=True)
     claims.captured(case, asked, reference="r", fee=None, **SAID)
     return case
 
 
 def reserved_and_voided(method: Method) -> Case:
     case, attempt = started(method)
-    claims.authorize(case, attempt, reference="r", expires_at=None, evidence={}, **SAID)
-    claims.voided(case, claims.ask_void(case, **SAID), reference="r", **SAID)
+    claims.authorize(case, attempt, reference="r", expires_at=None, **SAID)
+    claims.voided(case, claims.ask_void(case, ASKED), reference="r", **SAID)
     return case
 
 
 def surplus_given_back(method: Method) -> Case:
     case, attempt = started(method, _S.EXPIRED)
     fee = Money(9, "CNY") if method is Method.CREDIT_CARD else None
-    case.capture(attempt, reference="r", fee=fee, evidence={}, **SAID)
-    asked = refunds.ask_surplus_return(case, attempt.id, **SAID)
+    case.capture(attempt, reference="r", fee=fee, **SAID)
+    asked = refunds.ask_surplus_return(case, attempt.id, ASKED)
     refunds.refunded(case, asked, reference="r", fee=fee, **SAID)
-    if fee is not None:
-        fee_known(case, asked.id, 9, 4)
-        fee_known(case, asked.id, 4, 12)
     return case
 
 
 def disputed_and_won(method: Method) -> Case:
     case, attempt = started(method)
-    case.capture(attempt, reference="r", fee=None, evidence={}, **SAID)
+    case.capture(attempt, reference="r", fee=None, **SAID)
     for status in (DisputeStatus.NEEDS_RESPONSE, DisputeStatus.WON):
         dispute(
             case,
@@ -162,7 +155,7 @@ def disputed_and_won(method: Method) -> Case:
             fee=Money(20, "CNY"),
             reason="",
             respond_by=None,
-            **SAID,
+            actor="x",
         )
     return case
 
@@ -205,16 +198,16 @@ def of_settlements() -> list[Posting]:
     return found
 
 
-def of_statements() -> list[Posting]:
-    """Transfers that the bank's statement has, either way, with what the bank kept or gave."""
+def of_reports() -> list[Posting]:
+    """Transfers that the bank's statement has, either way, and what a bank or a provider kept."""
     found = []
     for minor, surplus in ((500, False), (-500, False), (500, True)):
         movement = Movement("po_1", "at_1", "py_1", LineKind.PAYMENT, minor, "CNY", AT, surplus)
         found.append(arrival("c1", movement, posting_id=new_id("po"), at=AT))
-        for fee in (7, -7):
+        for fee, account in itertools.product((7, -7), (ledger.BANK_ACCOUNT, "provider:acme")):
             verdict = Verdict(state=LineState.MATCHED, movements=[movement], fee_minor=fee)
-            told = {"fee_told": True, "account": ledger.BANK_ACCOUNT, "new_id": new_id, "at": AT}
-            effect = apply(a_holding(surplus=surplus), verdict, {}, **told)
+            said = {"fee_told": True, "account": account, "new_id": new_id, "at": AT}
+            effect = apply(a_holding(surplus=surplus), verdict, Reported(), **said)
             found += [effect.posting] if effect.posting else []
     return found
 
@@ -252,7 +245,7 @@ def a_posting(kind: PostingKind, entries: tuple[Entry, ...]) -> Posting:
 
 
 def test_every_posting_goes_a_way_of_the_table_and_every_way_is_gone() -> None:
-    postings = [*of_cases(), *of_settlements(), *of_statements()]
+    postings = [*of_cases(), *of_settlements(), *of_reports()]
 
     assert not [stray for posting in postings for stray in strays(posting)]
     gone = {way for posting in postings for way in ways_of(posting)}

@@ -7,13 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.domain.cases import NOW, a_case, an_attempt, booked
+from tests.domain.cases import NOW
 
-from kassa.domain.actual_fees import learn_fee
-from kassa.domain.case import Case
-from kassa.domain.errors import InvalidRequest, NotFound
+from kassa.domain.errors import InvalidRequest
 from kassa.domain.fees import MILLION, FeeKind, FeeRule, FeeSchedule, rate_of_percent
-from kassa.domain.lifecycle import AttemptStatus, PaymentStatus
 from kassa.domain.money import Money
 
 CARD = {"connector": "sandbox", "method": "credit_card"}
@@ -129,66 +126,3 @@ def test_where_no_rule_covers_it_nothing_is_expected() -> None:
     fee = FeeSchedule().expected(FeeKind.PAYMENT, Money(100, "CNY"), at=NOW, **CARD)
 
     assert fee == Money(0, "CNY")
-
-
-def a_charged_case(*, surplus: bool = False) -> Case:
-    """Captured, with 3.20 booked by the schedule."""
-    attempt = an_attempt()
-    case = a_case(PaymentStatus.PROCESSING, attempt, order_paid=surplus)
-    case.fees = FeeSchedule([a_rule()])
-    case.capture(attempt, reference="r", fee=None, actor="x", evidence={})
-    return case
-
-
-def learned(case: Case, minor: int, before: int, cause: str = "at7_1") -> int:
-    more = learn_fee(
-        case, cause, Money(before, "CNY"), Money(minor, "CNY"), actor="report", evidence={}
-    )
-    return more.minor
-
-
-@pytest.mark.parametrize("actual", [0, 100, 320, 321, 500, -50])
-def test_the_providers_figure_is_booked_as_a_difference(actual: int) -> None:
-    case = a_charged_case()
-
-    assert learned(case, actual, 320) == actual - 320
-
-    assert case.payment.fee == Money(actual, "CNY")
-    assert case.payment.expected_fee_minor == 320
-    assert case.payment.fee_known
-    assert booked(case) == {
-        "provider:sandbox": 10_000 - actual,
-        "merchant:b1": actual - 10_000,
-    }
-    assert {posting.cause for posting in case.postings} == {"at7_1"}
-
-
-def test_the_same_figure_again_changes_nothing() -> None:
-    case = a_charged_case()
-    learned(case, 400, 320)
-    before = case.payment, list(case.postings)
-
-    assert learned(case, 400, 400) == 0
-
-    assert (case.payment, case.postings) == before
-
-
-def test_the_fee_of_surplus_is_borne_by_no_merchant() -> None:
-    case = a_charged_case(surplus=True)
-    assert case.attempts["at7_1"].status is AttemptStatus.SUCCEEDED
-
-    learned(case, 250, 0)
-
-    assert case.payment.fee.minor == 0
-    assert booked(case)["fee_expense"] == 250
-    assert booked(case)["provider:sandbox"] == 10_000 - 250
-
-
-def test_a_figure_for_something_else_is_refused() -> None:
-    case = a_charged_case()
-
-    with pytest.raises(NotFound, match="at7_9"):
-        learned(case, 1, 0, "at7_9")
-    with pytest.raises(InvalidRequest, match="booked in CNY"):
-        learn_fee(case, "at7_1", Money(320, "CNY"), Money(1, "USD"), actor="report", evidence={})
-    assert not case.payment.fee_known

@@ -76,7 +76,7 @@ def test_captured_money_comes_from_where_its_method_keeps_it(method: Method) -> 
     attempt = an_attempt(method=method, connector="acme", instrument="wu_1")
     case = a_case(PaymentStatus.PROCESSING, attempt)
 
-    case.capture(attempt, reference="r", fee=None, actor="x", evidence={})
+    case.capture(attempt, reference="r", fee=None, actor="x", by="charge")
 
     assert booked(case) == {source: 10_000, "merchant:b1": -10_000}
     assert case.postings[0].payment_id == case.payment.id
@@ -87,6 +87,6 @@ def test_who_asked_for_no_news_gets_none() -> None:
     attempt = an_attempt()
     case = a_case(PaymentStatus.PROCESSING, attempt, notify_url="")
 
-    case.capture(attempt, reference="r", fee=None, actor="x", evidence={})
+    case.capture(attempt, reference="r", fee=None, actor="x", by="charge")
 
     assert not case.announcements

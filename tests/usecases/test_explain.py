@@ -36,7 +36,6 @@ from kassa.domain.payments import CaptureMethod, Method, Payment
 from kassa.store import history
 from kassa.usecases.disputes import take_dispute_news
 from kassa.usecases.explain import explain
-from kassa.usecases.fees import ActualFee, learn_actual_fee
 from kassa.usecases.modify_payment import Wanted, modify_payment, take_modification_news
 from kassa.usecases.record_payment import Recording, record_payment
 
@@ -264,17 +263,9 @@ async def refused_by_the_wallet(shop: Shop) -> Diary:
     return diary
 
 
-async def its_fee_told_and_then_reported(shop: Shop) -> Diary:
+async def its_fee_reported(shop: Shop) -> Diary:
     reporter, diary = Reporter(shop), Diary(shop)
     payment = await reporter.paid(notify_url=NEWS_URL, notify_kind="standard")
-    await diary.write(payment)
-    told_fee = ActualFee(
-        company_id=payment.company_id,
-        payment_id=payment.id,
-        cause=await reporter.key(payment),
-        fee=yuan(12),
-    )
-    await learn_actual_fee(shop.core, told_fee, actor="provider:scripted")
     await diary.write(payment)
     await reporter.send(await reporter.line_of(payment, fee=15), name="may.csv")
     await diary.write(payment)
@@ -290,7 +281,7 @@ LIVES: list[Callable[[Shop], Awaitable[Diary]]] = [
     paid_over_the_counter,
     reserved_from_a_wallet_and_let_go,
     refused_by_the_wallet,
-    its_fee_told_and_then_reported,
+    its_fee_reported,
 ]
 
 

@@ -23,7 +23,8 @@ from kassa.connectors.base import (
 )
 from kassa.domain.case import Case
 from kassa.domain.errors import IllegalTransition
-from kassa.domain.lifecycle import AttemptStatus, PaymentEvent
+from kassa.domain.facts import PaymentCanceled, PaymentExpired
+from kassa.domain.lifecycle import AttemptStatus
 from kassa.domain.money import Money
 from kassa.domain.payments import Method
 from kassa.usecases.learn import learn
@@ -62,6 +63,9 @@ class Provider:
         """Nothing to give back."""
 
 
+ENDS = {"expire": PaymentExpired, "cancel": PaymentCanceled}
+
+
 def news(case: Case, number: int, outcome: str, how: str = "notification") -> None:
     attempt = next(item for item in case.attempts.values() if item.number == number)
     learn(case, attempt, OUTCOMES[outcome], connector=Provider(), actor="provider:x", how=how)
@@ -74,7 +78,7 @@ def play(case: Case, event: str) -> None:
             case.start_attempt(METHODS[method], name, actor="payer", instrument="shown")
         case ["record", method]:
             attempt = case.start_attempt(Method(method), "offline", actor="clerk")
-            case.capture(attempt, reference="till", fee=None, actor="clerk", evidence={})
+            case.capture(attempt, reference="till", fee=None, actor="clerk", by="recorded")
         case ["charge" | "notify" | "query" as how, number, outcome]:
             told = "notification" if how == "notify" else how
             news(case, int(number), outcome, told)
@@ -82,7 +86,7 @@ def play(case: Case, event: str) -> None:
             hours, minutes = time.split(":")
             case.now = NOW + timedelta(hours=int(hours), minutes=int(minutes))
         case ["expire" | "cancel" as end]:
-            case.close(PaymentEvent(end), actor="worker", evidence={})
+            case.close(ENDS[end](), actor="worker", by="clock")
         case _:
             raise AssertionError(f"no such event: {event}")
 

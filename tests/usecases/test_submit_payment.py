@@ -12,7 +12,8 @@ from kassa import app
 from kassa.connectors.base import Captured, ChargeRequest, InDoubt, NotSent, Outcome, Unknown
 from kassa.domain.case import Case
 from kassa.domain.errors import IllegalTransition, NotFound, ProviderUnavailable
-from kassa.domain.lifecycle import PaymentEvent, PaymentStatus
+from kassa.domain.facts import Remark
+from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.money import Money
 from kassa.domain.payments import Method, Payment
 from kassa.settings import Settings
@@ -305,7 +306,7 @@ async def test_a_provider_that_was_taken_away_is_not_asked_again_and_again(shop:
 
 def note(word: str) -> "Change":
     def decide(case: Case, _: Purse | None) -> None:
-        case.move(PaymentEvent.NOTE, actor="test", evidence={"note": word})
+        case.record(Remark(text=word), actor="test")
 
     return Change(company_id="cmp_shop", payment_id="", decide=decide)
 
@@ -317,7 +318,7 @@ async def test_a_change_that_breaks_repeats_nothing_and_spoils_no_other(shop: Sh
         raise RuntimeError("a bug")
 
     def refuses(case: Case, _: Purse | None) -> None:
-        case.move(PaymentEvent.NOTE, actor="test", evidence={"note": "undone"})
+        case.record(Remark(text="undone"), actor="test")
         raise IllegalTransition("not now")
 
     async def change(index: int, decide: "object" = None) -> Case:

@@ -12,6 +12,7 @@ from kassa.domain.disputes import Dispute
 from kassa.domain.lifecycle import ModificationKind
 from kassa.domain.modifications import Modification
 from kassa.domain.money import Money
+from kassa.domain.narration import words
 from kassa.domain.payments import Attempt, Payment
 from kassa.store.history import Discrepancy, ReportedLine, Sent, SettledLine
 from kassa.usecases.explain import Booking, FeeStory, Step, Story
@@ -36,6 +37,7 @@ _BY = {
     "recorded": "recorded by hand",
     "clock": "the clock",
 }
+_ALREADY_TOLD = frozenset({"kind", "v", "text"})  # of a fact, in its first line
 _HIDDEN = frozenset({"redirect_url"})  # a payer's own address at a provider
 _ADDRESSES = frozenset({"url", "notify_url"})  # of a merchant, and maybe with a key in it
 
@@ -173,8 +175,7 @@ def _timeline(story: Story) -> list[str]:
 
 def _step(step: Step) -> list[str]:
     event = step.event
-    note = event.evidence.get("note")
-    word = note if event.event == "note" and note else event.event
+    word = words(event.fact)
     if event.from_status is None:
         state = f"  → {event.to_status}"
     elif event.from_status is event.to_status:
@@ -198,7 +199,7 @@ def _actor(actor: str) -> str:
 def _evidence(evidence: dict[str, Any]) -> str:
     words = []
     for name, value in evidence.items():
-        if name == "note" or value in ("", None):
+        if name in _ALREADY_TOLD or value in ("", None):
             continue
         said = value if isinstance(value, str) else msgspec.json.encode(value).decode()
         words.append(_BY.get(said, said) if name == "by" else f"{name.replace('_', ' ')} {said}")

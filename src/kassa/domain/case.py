@@ -1,20 +1,21 @@
-"""One payment with all that belongs to it while a transaction works on it; pure bookkeeping.
+"""One payment with all that belongs to it while a transaction works on it.
 
-Every rule of what a movement of money means for payment, order, ledger and the merchant's
-notification stands once: here, in claims, in refunds and in disputing. The store writes what a
-Case has gathered.
+The verbs, here, in claims, in refunds and in disputing, decide which fact it is; what follows from
+a fact for state and money stands in `evolution`. The store writes what a Case has gathered.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from kassa.domain import ledger
+from kassa.domain import facts
 from kassa.domain.disputes import Dispute
 from kassa.domain.errors import IllegalTransition
+from kassa.domain.evolution import evolve, postings
+from kassa.domain.facts import Fact
 from kassa.domain.fees import FeeKind, FeeSchedule
-from kassa.domain.ledger import Entry, Posting, PostingKind
+from kassa.domain.ledger import Posting
 from kassa.domain.lifecycle import (
     ENDED,
     AttemptStatus,
@@ -22,12 +23,17 @@ from kassa.domain.lifecycle import (
     PaymentEvent,
     PaymentStatus,
     can,
+    next_attempt_status,
+    next_dispute_status,
+    next_modification_status,
+    next_status,
 )
 from kassa.domain.modifications import Modification
 from kassa.domain.money import Money
 from kassa.domain.orders import Order
-from kassa.domain.payments import OFFLINE, Attempt, Method, Payment, TimelineEvent
-from kassa.domain.questions import SILENCE
+from kassa.domain.payments import Attempt, Method, Payment
+from kassa.domain.state import State
+from kassa.domain.timeline import TimelineEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,28 +92,73 @@ class Case:
     touched_disputes: dict[str, Dispute] = field(default_factory=dict)
     order_changed: bool = False
 
-    def move(
-        self, event: PaymentEvent, *, actor: str, evidence: dict[str, Any], **changes: Any
-    ) -> None:
-        """Take the payment through `event`, and write it down.
-
-        Raises: IllegalTransition; then nothing has changed.
-        """
-        before = self.payment
-        self.payment = before.after(event, updated_at=self.now, **changes)
-        self.events.append(
-            TimelineEvent(
-                company_id=before.company_id,
-                payment_id=before.id,
-                seq=self.payment.version,
-                event=event,
-                from_status=before.status,
-                to_status=self.payment.status,
-                actor=actor,
-                evidence=evidence,
-                at=self.now,
-            )
+    @property
+    def state(self) -> State:
+        return State(
+            payment=self.payment,
+            order_status=self.order.status,
+            order_paid=self.order_paid,
+            attempts=self.attempts,
+            modifications=self.modifications,
+            disputes=self.disputes,
         )
+
+    def record(self, fact: Fact, *, actor: str, by: str = "") -> None:
+        """`fact` has happened: take the state and the books through it, and write it down.
+
+        Raises: IllegalTransition where a table does not have it; then nothing has changed.
+        """
+        state, before = self.state, self.payment
+        event = TimelineEvent(
+            company_id=before.company_id,
+            payment_id=before.id,
+            seq=before.version + 1,
+            from_status=before.status,
+            to_status=next_status(before.status, fact.move),
+            actor=actor,
+            at=self.now,
+            fact=fact,
+            by=by,
+        )
+        after = evolve(state, event)
+        touched = _changed(state.attempts, after.attempts)
+        for one in touched:
+            next_attempt_status(_earlier(state.attempts, one).status, one.status)
+        modified = _changed(state.modifications, after.modifications)
+        for item in modified:
+            next_modification_status(_earlier(state.modifications, item).status, item.status)
+        disputed = _changed(state.disputes, after.disputes)
+        for found in disputed:
+            next_dispute_status(_earlier(state.disputes, found).status, found.status)
+        order = self.order
+        if after.order_status is not order.status:
+            order = order.become(after.order_status, at=self.now)
+        self._book(state, event)
+        self.payment = after.payment
+        self.events.append(event)
+        for one in touched:
+            self.attempts[one.id] = self.touched[one.id] = one
+        for item in modified:
+            self.modifications[item.id] = self.touched_modifications[item.id] = item
+        for found in disputed:
+            self.disputes[found.id] = self.touched_disputes[found.id] = found
+        if order is not self.order:
+            self.order, self.order_changed = order, True
+
+    def _book(self, state: State, event: TimelineEvent) -> None:
+        for one in postings(state, event):
+            self.postings.append(
+                Posting(
+                    company_id=self.payment.company_id,
+                    id=self.new_id("po"),
+                    kind=one.kind,
+                    currency=self.payment.amount.currency,
+                    entries=one.entries,
+                    payment_id=self.payment.id,
+                    cause=one.cause,
+                    at=self.now,
+                )
+            )
 
     def put_attempt(self, attempt: Attempt) -> None:
         self.attempts[attempt.id] = self.touched[attempt.id] = replace(attempt, updated_at=self.now)
@@ -119,10 +170,6 @@ class Case:
     def put_modification(self, modification: Modification) -> None:
         changed = replace(modification, updated_at=self.now)
         self.modifications[changed.id] = self.touched_modifications[changed.id] = changed
-
-    def put_dispute(self, dispute: Dispute) -> None:
-        changed = replace(dispute, updated_at=self.now)
-        self.disputes[changed.id] = self.touched_disputes[changed.id] = changed
 
     def decided_by_answer(
         self, first: int, *, about: Attempt | Modification, outcome: dict[str, Any]
@@ -141,18 +188,11 @@ class Case:
             at=self.now,
         )
         self.answers.append(answer)
-        self.name_evidence(first, {"answer": answer.id})
+        self.events[first:] = [replace(event, answer=answer.id) for event in self.events[first:]]
 
-    def name_evidence(self, first: int, evidence: dict[str, Any]) -> None:
-        """Add to the evidence of the events from number `first` on."""
-        self.events[first:] = [
-            replace(event, evidence={**event.evidence, **evidence}) for event in self.events[first:]
-        ]
-
-    def note(self, what: str, *, actor: str, evidence: dict[str, Any], **changes: Any) -> None:
-        """Write something down that leaves the payment's status as it is."""
-        told = {**evidence, "note": what}
-        self.move(PaymentEvent.NOTE, actor=actor, evidence=told, **changes)
+    def told_by(self, news: str) -> None:
+        """All of it was decided by this notification."""
+        self.events[:] = [replace(event, news=news) for event in self.events]
 
     @property
     def holder(self) -> Attempt | None:
@@ -195,7 +235,7 @@ class Case:
         *,
         actor: str,
         instrument: str = "",
-        because: Mapping[str, Any] | None = None,
+        because: Sequence[str] = (),
     ) -> Attempt:
         """Choose a method: one dispatched attempt, the payment processing.
 
@@ -216,38 +256,17 @@ class Case:
                 f"cannot pay a payment that is {self.payment.status}", reason="payment_closed"
             )
         self._refuse_in_doubt()
-        for old in list(self.attempts.values()):
-            if old.status is AttemptStatus.DISPATCHED:
-                self._leave(old)
-        attempt = Attempt(
-            company_id=self.payment.company_id,
-            id=self.new_id(f"at{self.order.org_number}"),
-            payment_id=self.payment.id,
+        started = facts.AttemptStarted(
+            attempt=self.new_id(f"at{self.order.org_number}"),
             number=len(self.attempts) + 1,
-            connector=connector,
             method=method,
-            status=AttemptStatus.DISPATCHED,
+            account=connector,
             amount=self.payment.amount,
             instrument=instrument,
-            next_query_at=self.now + SILENCE,  # should whoever makes it die before the answer
-            created_at=self.now,
-            updated_at=self.now,
+            because=tuple(because),
         )
-        self.put_attempt(attempt)
-        self.move(
-            PaymentEvent.SUBMIT,
-            actor=actor,
-            evidence={"attempt": attempt.id, "method": method.value, **(because or {})},
-            method=method,
-            connector=connector,
-            instrument=instrument,
-            provider_reference="",
-            redirect_url="",
-            redirect_expires_at=None,
-            failure_code="",
-            failure_message="",
-        )
-        return self.attempts[attempt.id]
+        self.record(started, actor=actor)
+        return self.attempts[started.attempt]
 
     def can_reroute(self, attempt: Attempt) -> bool:
         """Whether another account may be tried after this attempt came to nothing."""
@@ -259,215 +278,121 @@ class Case:
             and not self.is_expired()
         )
 
-    def reroute(
-        self, attempt: Attempt, *, code: str, message: str, actor: str, evidence: dict[str, Any]
-    ) -> None:
-        """The attempt was refused for reasons of that provider; nothing moved, and it goes on."""
-        declined = attempt.become(
-            AttemptStatus.DECLINED,
-            failure_code=code,
-            failure_message=message,
-            next_query_at=None,
-        )
-        self.move(PaymentEvent.REROUTE, actor=actor, evidence=evidence, method=None, connector="")
-        self.put_attempt(declined)
-
     def capture(
-        self, attempt: Attempt, *, reference: str, fee: Money | None, actor: str, evidence: Any
+        self,
+        attempt: Attempt,
+        *,
+        reference: str,
+        fee: Money | None,
+        actor: str,
+        by: str,
+        pay_code: str = "",
     ) -> None:
         """The attempt's money is ours: book it, close the order, tell the merchant.
 
         Money for a payment that had ended, or for an order that is paid or expired, is surplus:
-        it is shown and booked as such, and never hidden.
+        it is shown and booked as such, and never hidden. `fee`: the provider's own figure.
         """
         if self.payment.is_paid or self.payment.status is PaymentStatus.AUTHORIZED:
-            self._capture_again(
-                attempt, reference=reference, fee=fee, actor=actor, evidence=evidence
-            )
+            self._capture_again(attempt, reference=reference, fee=fee, actor=actor, by=by)
             return
         surplus = (
             self.payment.status in ENDED
             or self.order_paid
             or self.order.status is not OrderStatus.ACTIVE
         )
-        amount = attempt.amount
-        self._succeed(attempt, reference, surplus=surplus)
-        self.move(
-            PaymentEvent.CAPTURE,
+        charge = Charge(fee, 0, fee is not None)
+        if not surplus:
+            charge = self.fee_of(FeeKind.PAYMENT, attempt, attempt.amount, fee)
+        self.record(
+            facts.PaymentCaptured(
+                attempt=attempt.id,
+                amount=attempt.amount,
+                reference=reference,
+                fee=charge.fee,
+                expected_fee_minor=charge.expected_minor,
+                fee_known=charge.known,
+                surplus=surplus,
+                pay_code=pay_code,
+            ),
             actor=actor,
-            evidence=evidence,
-            method=attempt.method,
-            connector=attempt.connector,
-            instrument=attempt.instrument,
-            # What another attempt had reserved, and let go, before this surplus came, stays told.
-            authorized=self.payment.authorized if self.payment.released_minor else amount,
-            captured=amount,
-            surplus=surplus,
-            surplus_amount=amount if surplus else self.payment.surplus_amount,
-            provider_reference=reference,
-            captured_at=self.now,
-            redirect_url="",
-            redirect_expires_at=None,
-            failure_code="",
-            failure_message="",
+            by=by,
         )
-        if surplus:
-            self._post_surplus(attempt, fee)
-        else:
-            merchant = ledger.merchant_account(self.payment.business_id)
-            entries = ledger.move(self.source(attempt), merchant, amount)
-            self.post(PostingKind.CAPTURE, entries, attempt.id)
-            self.charge_fee(FeeKind.PAYMENT, attempt, amount, fee, cause=attempt.id)
-            self.pay_order()
         self.announce("payment.surplus" if surplus else "payment.paid")
 
     def _capture_again(
-        self, attempt: Attempt, *, reference: str, fee: Money | None, actor: str, evidence: Any
+        self, attempt: Attempt, *, reference: str, fee: Money | None, actor: str, by: str
     ) -> None:
         """A second attempt of a paid payment turns out to have been paid too."""
         if attempt.status is AttemptStatus.SUCCEEDED:
             return
-        self._succeed(attempt, reference, surplus=True)
-        self.note(
-            "paid twice",
-            actor=actor,
-            evidence=evidence,
-            surplus_amount=self.payment.surplus_amount + attempt.amount,
+        again = facts.PaidTwice(
+            attempt=attempt.id, amount=attempt.amount, reference=reference, fee=fee
         )
-        self._post_surplus(attempt, fee)
+        self.record(again, actor=actor, by=by)
         self.announce("payment.surplus")
 
-    def _succeed(self, attempt: Attempt, reference: str, *, surplus: bool) -> None:
-        self.put_attempt(
-            attempt.become(
-                AttemptStatus.SUCCEEDED,
-                provider_reference=reference,
-                next_query_at=None,
-                surplus=surplus,
-            )
-        )
-
-    def _post_surplus(self, attempt: Attempt, fee: Money | None) -> None:
-        """Money that must go back; what the provider keeps of it is nobody's but ours to bear."""
-        source = self.source(attempt)
-        entries = ledger.move(source, ledger.SURPLUS_ACCOUNT, attempt.amount)
-        self.post(PostingKind.SURPLUS, entries, attempt.id)
-        if fee is not None and fee.minor:
-            entries = ledger.move(ledger.FEE_EXPENSE_ACCOUNT, self.fee_payee(attempt), fee)
-            self.post(PostingKind.FEE, entries, attempt.id)
-
-    def pay_order(self) -> None:
-        """The order has its money, or the part of it that the merchant claims."""
-        if self.order.status is not OrderStatus.PAID:
-            self.put_order(OrderStatus.PAID)
-
-    def source(self, attempt: Attempt) -> str:
-        """The account that an attempt's money comes out of, and goes back into."""
-        if attempt.method is Method.WALLET:
-            return ledger.wallet_account(attempt.instrument)
-        if attempt.method is Method.BANK_TRANSFER:
-            return ledger.TRANSIT_ACCOUNT
-        if attempt.method in OFFLINE:
-            return ledger.CASH_ACCOUNT
-        return ledger.provider_account(attempt.connector)
-
-    def fee_payee(self, attempt: Attempt) -> str:
-        """The account that a fee goes to: a provider keeps it, our own wallet earns it."""
-        if attempt.method is Method.WALLET or attempt.method in OFFLINE:
-            return ledger.FEE_INCOME_ACCOUNT
-        return ledger.provider_account(attempt.connector)
-
-    def charge_fee(
-        self, kind: FeeKind, attempt: Attempt, on: Money, actual: Money | None, *, cause: str
-    ) -> Money:
-        """Book what the provider keeps: its own figure, or what the schedule expects meanwhile.
-
-        Changes the payment without a step of its own: called within one that moves it.
-        """
+    def fee_of(self, kind: FeeKind, attempt: Attempt, on: Money, actual: Money | None) -> "Charge":
+        """What the provider keeps: its own figure, or what the schedule expects meanwhile."""
         expected = self.fees.expected(
             kind, on, connector=attempt.connector, method=attempt.method.value, at=self.now
         )
         fee = expected if actual is None else actual
-        known = self.payment.fee_known
-        self.payment = replace(
-            self.payment,
-            fee=self.payment.fee + fee,
-            expected_fee_minor=self.payment.expected_fee_minor + expected.minor,
-            fee_known=actual is not None if kind is FeeKind.PAYMENT else known,
-        )
-        if fee.minor:
-            merchant = ledger.merchant_account(self.payment.business_id)
-            self.post(PostingKind.FEE, ledger.move(merchant, self.fee_payee(attempt), fee), cause)
-        return fee
-
-    def post(self, kind: PostingKind, entries: tuple[Entry, ...], cause: str) -> None:
-        """Book one balanced movement, in the payment's currency. `cause`: what it is for."""
-        self.postings.append(
-            Posting(
-                company_id=self.payment.company_id,
-                id=self.new_id("po"),
-                kind=kind,
-                currency=self.payment.amount.currency,
-                entries=entries,
-                payment_id=self.payment.id,
-                cause=cause,
-                at=self.now,
-            )
-        )
+        return Charge(fee, expected.minor, actual is not None)
 
     def decline(
-        self, attempt: Attempt, *, code: str, message: str, actor: str, evidence: Any
+        self,
+        attempt: Attempt,
+        *,
+        code: str,
+        message: str,
+        actor: str,
+        by: str,
+        provider_code: str = "",
+        reason: str = "",
+        pay_code: str = "",
     ) -> None:
         """The attempt was refused: nothing moved.
 
         Where other money has decided the payment meanwhile, that is noted and nothing else.
         """
-        declined = attempt.become(
-            AttemptStatus.DECLINED,
-            failure_code=code,
-            failure_message=message,
-            next_query_at=None,
-        )
-        if not can(self.payment.status, PaymentEvent.DECLINE):
-            told = {**evidence, "note": "an attempt was declined", "code": code}
-            self.move(PaymentEvent.NOTE, actor=actor, evidence=told)
-            self.put_attempt(declined)
-            return
-        self.move(
-            PaymentEvent.DECLINE,
+        decisive = can(self.payment.status, PaymentEvent.DECLINE)
+        self.record(
+            facts.AttemptDeclined(
+                attempt=attempt.id,
+                code=code,
+                message=message,
+                reason=reason,
+                provider_code=provider_code,
+                pay_code=pay_code,
+                decisive=decisive,
+            ),
             actor=actor,
-            evidence=evidence,
-            failure_code=code,
-            failure_message=message,
-            redirect_url="",
-            redirect_expires_at=None,
+            by=by,
         )
-        self.put_attempt(declined)
-        self.announce("payment.failed")
+        if decisive:
+            self.announce("payment.failed")
 
-    def close(self, event: PaymentEvent, *, actor: str, evidence: Any) -> None:
+    def close(
+        self, end: "facts.PaymentCanceled | facts.PaymentExpired", *, actor: str, by: str
+    ) -> None:
         """Expire or cancel: nothing moved, and the order takes no more payments.
 
         What stood open at a provider is asked about for a while longer: money may still come.
         Raises: IllegalTransition, also while an attempt is in doubt; then nothing has changed.
         """
         self._refuse_in_doubt()
-        self.move(event, actor=actor, evidence=evidence, redirect_url="", redirect_expires_at=None)
-        for old in list(self.attempts.values()):
-            if old.status is AttemptStatus.DISPATCHED:
-                self._leave(old)
-        self.close_order()
+        self.record(end, actor=actor, by=by)
+        self.announce_end()
 
-    def _leave(self, old: Attempt) -> None:
-        """What stands open at its provider is closed there, or asked about, for a while longer."""
-        left = old.become(AttemptStatus.ABANDONED, undecided_since=self.now)
-        self.put_attempt(replace(left, next_query_at=left.next_query(self.now)))
-
-    def close_order(self) -> None:
-        """The payment ended without money: so does the order, and the merchant hears of it."""
-        expired = self.payment.status is PaymentStatus.EXPIRED
+    def expire_order(self) -> None:
+        """Its time is up; its payment has ended before, or what it has nobody owed."""
         if self.order.status is OrderStatus.ACTIVE and not self.order_paid:
-            self.put_order(OrderStatus.EXPIRED if expired else OrderStatus.CANCELED)
+            self.put_order(OrderStatus.EXPIRED)
+
+    def announce_end(self) -> None:
+        """The payment ended without money: the merchant hears of it."""
+        expired = self.payment.status is PaymentStatus.EXPIRED
         self.announce("payment.expired" if expired else "payment.canceled")
 
     def announce(self, event_type: str) -> None:
@@ -485,3 +410,31 @@ class Case:
                 at=self.now,
             )
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A fee: what is booked, what the schedule expects, and whether the provider said it."""
+
+    fee: Money | None
+    expected_minor: int
+    known: bool
+
+
+class _Row(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+_R = TypeVar("_R", bound=_Row)
+
+
+def _changed(before: Mapping[str, _R], after: Mapping[str, _R]) -> list[_R]:
+    if before is after:
+        return []
+    return [item for key, item in after.items() if before.get(key) is not item]
+
+
+def _earlier(before: Mapping[str, _R], item: _R) -> _R:
+    """As it was; a new one has been nothing else."""
+    return before.get(item.id, item)

@@ -1,20 +1,19 @@
 """Reserved funds: held for the merchant, claimed in one or more parts, or let go."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from kassa.domain import ledger
+from kassa.domain import facts
 from kassa.domain.case import Case
 from kassa.domain.errors import AmountTooLarge, IllegalTransition, UnsupportedOperation
 from kassa.domain.fees import FeeKind
-from kassa.domain.ledger import PostingKind
 from kassa.domain.lifecycle import (
     CLAIMS,
     ENDED,
     AttemptStatus,
     ModificationKind,
-    ModificationStatus,
     OrderStatus,
     PaymentEvent,
     PaymentStatus,
@@ -22,7 +21,7 @@ from kassa.domain.lifecycle import (
 )
 from kassa.domain.modifications import Modification
 from kassa.domain.money import Money
-from kassa.domain.payments import Attempt, Method
+from kassa.domain.payments import Attempt
 
 _S = PaymentStatus
 PREFIX = {
@@ -43,13 +42,6 @@ RESERVED_FOR = timedelta(days=7)
 """For so long a reservation counts on whose end its provider says nothing: none is without one."""
 
 
-def _reserve_account(case: Case, attempt: Attempt) -> str:
-    """Where reserved funds stand: a wallet's own balance, or a claim on the provider."""
-    if attempt.method is Method.WALLET:
-        return ledger.wallet_account(attempt.instrument)
-    return ledger.reserved_account(attempt.connector)
-
-
 def authorize(
     case: Case,
     attempt: Attempt,
@@ -57,11 +49,13 @@ def authorize(
     reference: str,
     expires_at: datetime | None,
     actor: str,
-    evidence: Any,
+    by: str,
+    pay_code: str = "",
 ) -> None:
     """The attempt's funds are reserved for the merchant.
 
-    A reservation that comes when nothing is owed any more is let go again, at once.
+    A reservation that comes when nothing is owed any more is let go again, at once: a worker sends
+    its void.
     """
     if attempt.status is AttemptStatus.SUCCEEDED:
         return
@@ -71,72 +65,84 @@ def authorize(
         and not case.order_paid
         and case.order.status is OrderStatus.ACTIVE
     )
-    succeeded = attempt.become(
-        AttemptStatus.SUCCEEDED,
-        provider_reference=reference,
-        next_query_at=None,
-        surplus=not owed,
-    )
-    case.put_attempt(succeeded)
     if not owed:
-        case.note("reserved too late", actor=actor, evidence=evidence)
-        _ask_to_let_go(case, case.attempts[attempt.id], actor)
+        late = facts.AuthorizedTooLate(
+            attempt=attempt.id,
+            void=new_id(case, ModificationKind.VOID),
+            number=case.payment.modifications + 1,
+            amount=attempt.amount,
+            reference=reference,
+        )
+        case.record(late, actor=actor, by=by)
         return
-    amount = attempt.amount
-    case.move(
-        PaymentEvent.AUTHORIZE,
+    case.record(
+        facts.PaymentAuthorized(
+            attempt=attempt.id,
+            amount=attempt.amount,
+            reference=reference,
+            expires_at=expires_at or case.now + RESERVED_FOR,
+            pay_code=pay_code,
+        ),
         actor=actor,
-        evidence=evidence,
-        method=attempt.method,
-        connector=attempt.connector,
-        instrument=attempt.instrument,
-        authorized=amount,
-        authorization_expires_at=expires_at or case.now + RESERVED_FOR,
-        provider_reference=reference,
-        redirect_url="",
-        redirect_expires_at=None,
-        failure_code="",
-        failure_message="",
+        by=by,
     )
-    held = ledger.held_account(case.payment.business_id)
-    entries = ledger.move(_reserve_account(case, attempt), held, amount)
-    case.post(PostingKind.AUTHORIZE, entries, attempt.id)
     case.announce("payment.authorized")
 
 
-def _ask_to_let_go(case: Case, attempt: Attempt, actor: str) -> None:
-    """Ask for a void that a worker will send."""
-    modification = new_modification(
-        case, ModificationKind.VOID, attempt, attempt.amount, actor=actor
-    )
-    keep_modification(case, replace(modification, surplus=True))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Who asks for a capture, void or refund, and what they want kept with it: see Modification.
+
+    `face` empty: the payment's own.
+    """
+
+    actor: str
+    reason: str = ""
+    face: str = ""
+    request_scope: str = ""
+    request_id: str | None = None
+    fingerprint: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-def new_modification(
-    case: Case, kind: ModificationKind, attempt: Attempt, amount: Money, *, actor: str
+def new_id(case: Case, kind: ModificationKind) -> str:
+    """What a provider will hear."""
+    return case.new_id(f"{PREFIX[kind]}{case.order.org_number}")
+
+
+def request(
+    case: Case,
+    kind: ModificationKind,
+    attempt: Attempt,
+    amount: Money,
+    wanted: Request,
+    *,
+    is_last: bool = True,
+    surplus: bool = False,
 ) -> Modification:
-    return Modification(
-        company_id=case.payment.company_id,
-        id=case.new_id(f"{PREFIX[kind]}{case.order.org_number}"),
-        payment_id=case.payment.id,
-        attempt_id=attempt.id,
+    """It is accepted, and its amount reserved. Its caller's own marks are kept in its row."""
+    asked = facts.ModificationRequested(
+        modification=new_id(case, kind),
+        attempt=attempt.id,
         number=case.payment.modifications + 1,
-        kind=kind,
-        status=ModificationStatus.REQUESTED,
+        what=kind,
         amount=amount,
-        connector=attempt.connector,
-        actor=actor,
-        face=case.payment.face,
-        next_query_at=case.now,
-        created_at=case.now,
-        updated_at=case.now,
+        surplus=surplus,
+        is_last=is_last,
+        reason=wanted.reason,
     )
-
-
-def keep_modification(case: Case, modification: Modification) -> None:
-    """Keep it, and count it: the count is what makes the next reader look for it."""
-    case.put_modification(modification)
-    case.payment = replace(case.payment, modifications=modification.number)
+    case.record(asked, actor=wanted.actor)
+    case.put_modification(
+        replace(
+            case.modifications[asked.modification],
+            face=wanted.face or case.payment.face,
+            request_scope=wanted.request_scope,
+            request_id=wanted.request_id,
+            fingerprint=wanted.fingerprint,
+            extra=dict(wanted.extra),
+        )
+    )
+    return case.modifications[asked.modification]
 
 
 def open_claim(case: Case) -> Modification | None:
@@ -148,7 +154,7 @@ def open_claim(case: Case) -> Modification | None:
 
 
 def ask_capture(
-    case: Case, amount: Money | None, *, is_last: bool, in_parts: bool, actor: str, **said: Any
+    case: Case, amount: Money | None, wanted: Request, *, is_last: bool, in_parts: bool
 ) -> Modification:
     """Reserve the right to claim `amount` (None: all that is held).
 
@@ -165,29 +171,22 @@ def ask_capture(
         raise UnsupportedOperation(
             "this provider claims a reservation once, and it is claimed", reason="capture_once"
         )
-    wanted = held if amount is None else amount
-    if wanted.currency != held.currency:
+    claimed = held if amount is None else amount
+    if claimed.currency != held.currency:
         raise AmountTooLarge(f"the payment is in {held.currency}", reason="currency_mismatch")
-    if wanted.minor > held.minor:
+    if claimed.minor > held.minor:
         raise AmountTooLarge(
-            f"{wanted} is more than the {held} that is reserved", reason="capture_amount"
+            f"{claimed} is more than the {held} that is reserved", reason="capture_amount"
         )
-    if not is_last and not in_parts and wanted != held:
+    if not is_last and not in_parts and claimed != held:
         raise UnsupportedOperation(
             "this provider claims a reservation in one part", reason="capture_once"
         )
-    modification = new_modification(case, ModificationKind.CAPTURE, attempt, wanted, actor=actor)
-    modification = replace(modification, is_last=is_last or wanted == held, **said)
-    keep_modification(case, modification)
-    case.note(
-        "capture requested",
-        actor=actor,
-        evidence={"modification": modification.id, "amount": str(wanted)},
-    )
-    return case.modifications[modification.id]
+    last = is_last or claimed == held
+    return request(case, ModificationKind.CAPTURE, attempt, claimed, wanted, is_last=last)
 
 
-def ask_void(case: Case, *, actor: str, rest: bool = False, **said: Any) -> Modification:
+def ask_void(case: Case, wanted: Request, *, rest: bool = False) -> Modification:
     """Reserve the right to let go of all that is held. `rest`: also after a part was captured.
 
     Raises: as `ask_capture`.
@@ -199,12 +198,7 @@ def ask_void(case: Case, *, actor: str, rest: bool = False, **said: Any) -> Modi
             " taken is refunded",
             reason="already_captured",
         )
-    modification = new_modification(
-        case, ModificationKind.VOID, attempt, case.payment.held, actor=actor
-    )
-    keep_modification(case, replace(modification, **said))
-    case.note("void requested", actor=actor, evidence={"modification": modification.id})
-    return case.modifications[modification.id]
+    return request(case, ModificationKind.VOID, attempt, case.payment.held, wanted)
 
 
 def _claimable(case: Case) -> Attempt:
@@ -228,72 +222,88 @@ def _claimable(case: Case) -> Attempt:
 
 
 def captured(
-    case: Case, modification: Modification, *, reference: str, fee: Money | None, actor: str
+    case: Case,
+    modification: Modification,
+    *,
+    reference: str,
+    fee: Money | None,
+    actor: str,
+    by: str,
 ) -> None:
     """The provider has claimed the modification's amount: it is the merchant's."""
-    attempt, payment = case.attempts[modification.attempt_id], case.payment
-    amount = modification.amount
-    evidence = {"modification": modification.id, "reference": reference}
-    finish_modification(case, modification, reference)
-    if payment.held.minor < amount.minor:
-        _captured_too_late(case, modification, attempt, actor, evidence)
+    attempt, amount = case.attempts[modification.attempt_id], modification.amount
+    if case.payment.held.minor < amount.minor:
+        _captured_too_late(case, modification, reference, actor, by)
         return
-    case.move(
-        PaymentEvent.CAPTURE,
+    charge = case.fee_of(FeeKind.PAYMENT, attempt, amount, fee)
+    case.record(
+        facts.CaptureCompleted(
+            modification=modification.id,
+            amount=amount,
+            reference=reference,
+            fee=charge.fee,
+            expected_fee_minor=charge.expected_minor,
+            fee_known=charge.known,
+        ),
         actor=actor,
-        evidence=evidence,
-        captured=payment.captured + amount,
-        captured_at=payment.captured_at or case.now,
+        by=by,
     )
-    held = ledger.held_account(payment.business_id)
-    entries = [*ledger.move(held, ledger.merchant_account(payment.business_id), amount)]
-    if attempt.method is not Method.WALLET:
-        reserved = ledger.reserved_account(attempt.connector)
-        entries += ledger.move(case.source(attempt), reserved, amount)
-    case.post(PostingKind.CAPTURE, tuple(entries), modification.id)
-    booked = case.charge_fee(FeeKind.PAYMENT, attempt, amount, fee, cause=modification.id)
-    case.put_modification(replace(case.modifications[modification.id], fee_minor=booked.minor))
-    case.pay_order()
     if modification.is_last and case.payment.held.minor:
-        _release(case, attempt, PaymentEvent.RELEASE, actor=actor, evidence=evidence)
+        _release(
+            case, attempt, PaymentEvent.RELEASE, actor=actor, by=by, modification=modification.id
+        )
     case.announce("payment.paid")
 
 
 def _captured_too_late(
-    case: Case, modification: Modification, attempt: Attempt, actor: str, evidence: Any
+    case: Case, modification: Modification, reference: str, actor: str, by: str
 ) -> None:
     """A capture that had been refused was done after all, when the rest had been let go: the
     money is there and nobody owes it."""
-    payment, amount = case.payment, modification.amount
-    if payment.status not in ENDED:
-        case.note("captured after it was let go", actor=actor, evidence=evidence)
+    if case.payment.status not in ENDED:
+        unbooked = facts.CaptureUnbooked(modification=modification.id, reference=reference)
+        case.record(unbooked, actor=actor, by=by)
         return
-    case.put_attempt(replace(attempt, surplus=True))
-    case.move(
-        PaymentEvent.CAPTURE,
-        actor=actor,
-        evidence=evidence,
-        captured=amount,
-        captured_at=case.now,
-        surplus=True,
-        surplus_amount=amount,
+    unowed = facts.CaptureUnowed(
+        modification=modification.id, amount=modification.amount, reference=reference
     )
-    entries = ledger.move(case.source(attempt), ledger.SURPLUS_ACCOUNT, amount)
-    case.post(PostingKind.SURPLUS, entries, modification.id)
+    case.record(unowed, actor=actor, by=by)
     case.announce("payment.surplus")
 
 
-def voided(case: Case, modification: Modification, *, reference: str, actor: str) -> None:
+def voided(case: Case, modification: Modification, *, reference: str, actor: str, by: str) -> None:
     """The provider has let go of what was reserved."""
-    finish_modification(case, modification, reference)
-    evidence = {"modification": modification.id, "reference": reference}
     if modification.surplus:
-        case.note("late reservation let go", actor=actor, evidence=evidence)
+        late = facts.LateReservationReleased(modification=modification.id, reference=reference)
+        case.record(late, actor=actor, by=by)
         return
-    let_go(case, PaymentEvent.CANCEL, actor=actor, evidence=evidence)
+    attempt, paid = case.attempts[modification.attempt_id], case.payment.is_paid
+    held = case.payment.held.minor > 0
+    event = PaymentEvent.RELEASE if paid or not held else PaymentEvent.CANCEL
+    _release(
+        case,
+        attempt,
+        event,
+        actor=actor,
+        by=by,
+        modification=modification.id,
+        reference=reference,
+        void=True,
+    )
+    if held and not paid:
+        case.announce_end()
 
 
-def let_go(case: Case, event: PaymentEvent, *, actor: str, evidence: Any) -> None:
+def let_go(
+    case: Case,
+    event: PaymentEvent,
+    *,
+    actor: str,
+    by: str,
+    modification: str = "",
+    code: str = "",
+    provider_code: str = "",
+) -> None:
     """Nothing is reserved any more: `event` is CANCEL by us, or EXPIRE by the provider's clock.
 
     What was captured of it stays captured.
@@ -302,45 +312,71 @@ def let_go(case: Case, event: PaymentEvent, *, actor: str, evidence: Any) -> Non
     if attempt is None or case.payment.held.minor == 0:
         return
     paid = case.payment.is_paid
-    _release(case, attempt, PaymentEvent.RELEASE if paid else event, actor=actor, evidence=evidence)
+    _release(
+        case,
+        attempt,
+        PaymentEvent.RELEASE if paid else event,
+        actor=actor,
+        by=by,
+        modification=modification,
+        code=code,
+        provider_code=provider_code,
+    )
     if not paid:
-        case.close_order()
+        case.announce_end()
 
 
-def lapsed(case: Case, code: str, *, actor: str, evidence: Any) -> None:
+def lapsed(
+    case: Case,
+    code: str,
+    *,
+    actor: str,
+    by: str,
+    modification: str = "",
+    provider_code: str = "",
+) -> None:
     """The provider says, in its refusal, that nothing is reserved any more: so it is."""
     event = LAPSES.get(code)
     if code == "already_captured" and case.payment.is_paid:
         event = PaymentEvent.RELEASE  # a part is ours, and the provider holds nothing beside it
     if event is not None and open_claim(case) is None:
-        let_go(case, event, actor=actor, evidence={**evidence, "code": code})
+        let_go(
+            case,
+            event,
+            actor=actor,
+            by=by,
+            modification=modification,
+            code=code,
+            provider_code=provider_code,
+        )
 
 
 def _release(
-    case: Case, attempt: Attempt, event: PaymentEvent, *, actor: str, evidence: Any
+    case: Case,
+    attempt: Attempt,
+    event: PaymentEvent,
+    *,
+    actor: str,
+    by: str,
+    modification: str = "",
+    reference: str = "",
+    code: str = "",
+    provider_code: str = "",
+    void: bool = False,
 ) -> None:
-    held = case.payment.held
     if event is PaymentEvent.RELEASE and not can(case.payment.status, event):
         event = PaymentEvent.NOTE
-    case.move(
-        event,
+    case.record(
+        facts.ReservationReleased(
+            how=event,
+            released=case.payment.held,
+            attempt=attempt.id,
+            modification=modification,
+            reference=reference,
+            code=code,
+            provider_code=provider_code,
+            void=void,
+        ),
         actor=actor,
-        evidence={**evidence, "released": str(held)},
-        released_minor=case.payment.released_minor + held.minor,
-    )
-    account = ledger.held_account(case.payment.business_id)
-    entries = ledger.move(account, _reserve_account(case, attempt), held)
-    case.post(PostingKind.RELEASE, entries, evidence.get("modification", attempt.id))
-
-
-def finish_modification(case: Case, modification: Modification, reference: str) -> None:
-    case.put_modification(
-        modification.become(
-            ModificationStatus.SUCCEEDED,
-            provider_reference=reference,
-            next_query_at=None,
-            completed_at=case.now,
-            failure_code="",
-            failure_message="",
-        )
+        by=by,
     )

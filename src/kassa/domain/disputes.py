@@ -1,13 +1,21 @@
 """Disputes: a payer's bank takes money back, and what becomes of that."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from enum import StrEnum
 
-from kassa.domain.lifecycle import DisputeStage, DisputeStatus, next_dispute_status
+from kassa.domain.lifecycle import DisputeStage, DisputeStatus
 from kassa.domain.money import Money
 
 STAGES = list(DisputeStage)
+
+
+class DisputeEffect(StrEnum):
+    """What a step of a dispute does to the money."""
+
+    WITHDRAWN = "withdrawn"
+    RETURNED = "returned"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +45,3 @@ class Dispute:
     opened_at: datetime
     updated_at: datetime
     closed_at: datetime | None = None
-
-    def become(self, status: DisputeStatus, stage: DisputeStage, **changes: Any) -> "Dispute":
-        """This dispute further on. A stage it has passed already is news from yesterday.
-
-        Raises: IllegalTransition.
-        """
-        further = max(self.stage, stage, key=STAGES.index)
-        return replace(
-            self, status=next_dispute_status(self.status, status), stage=further, **changes
-        )

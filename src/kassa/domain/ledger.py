@@ -176,8 +176,6 @@ FLOWS: Sequence[Flow] = (
     # The provider's own figure is more than what was expected, or less.
     Flow(_K.FEE_ADJUSTMENT,   "merchant",       "provider"),
     Flow(_K.FEE_ADJUSTMENT,   "provider",       "merchant"),
-    Flow(_K.FEE_ADJUSTMENT,   "merchant",       "fee_income"),
-    Flow(_K.FEE_ADJUSTMENT,   "fee_income",     "merchant"),
     Flow(_K.FEE_ADJUSTMENT,   "fee_expense",    "provider"),
     Flow(_K.FEE_ADJUSTMENT,   "provider",       "fee_expense"),
     Flow(_K.FEE_ADJUSTMENT,   "merchant",       "bank"),  # what the bank kept of a transfer

@@ -64,9 +64,9 @@ class Modification:
         """When to go on with it, or ask the provider again; while it is open that never ends."""
         return next_question_ever(self.undecided_since or self.created_at, now, self.id)
 
-    def become(self, status: ModificationStatus, **changes: Any) -> "Modification":
+    def become(self, status: ModificationStatus) -> "Modification":
         """This modification in another status.
 
         Raises: IllegalTransition.
         """
-        return replace(self, status=next_modification_status(self.status, status), **changes)
+        return replace(self, status=next_modification_status(self.status, status))

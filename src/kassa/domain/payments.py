@@ -10,10 +10,8 @@ from kassa.domain.lifecycle import (
     OPEN,
     UNDECIDED,
     AttemptStatus,
-    PaymentEvent,
     PaymentStatus,
     next_attempt_status,
-    next_status,
 )
 from kassa.domain.money import Money
 from kassa.domain.orders import Module
@@ -163,14 +161,6 @@ class Payment:
         back = self.surplus_returned_minor if self.surplus else 0
         return Money(self.refunded.minor + back, self.amount.currency)
 
-    def after(self, event: PaymentEvent, **changes: Any) -> "Payment":
-        """This payment one event later: the only way a status changes.
-
-        Raises: IllegalTransition.
-        """
-        status = next_status(self.status, event)
-        return replace(self, status=status, version=self.version + 1, **changes)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
@@ -206,24 +196,9 @@ class Attempt:
         plan = next_question_ever if self.status in UNDECIDED else next_question
         return plan(self.undecided_since or self.created_at, now, self.id)
 
-    def become(self, status: AttemptStatus, **changes: Any) -> "Attempt":
+    def become(self, status: AttemptStatus) -> "Attempt":
         """This attempt in another status.
 
         Raises: IllegalTransition.
         """
-        return replace(self, status=next_attempt_status(self.status, status), **changes)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimelineEvent:
-    """What changed, when, by whom, on what evidence. `seq` is the version it made."""
-
-    company_id: str
-    payment_id: str
-    seq: int
-    event: PaymentEvent
-    from_status: PaymentStatus | None
-    to_status: PaymentStatus
-    actor: str
-    evidence: dict[str, Any]
-    at: datetime
+        return replace(self, status=next_attempt_status(self.status, status))

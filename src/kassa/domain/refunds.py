@@ -1,27 +1,19 @@
 """Giving money back: reserved before the provider is called, booked when it is done."""
 
 from dataclasses import replace
-from typing import Any
 
-from kassa.domain import ledger
+from kassa.domain import facts
 from kassa.domain.case import Case
-from kassa.domain.claims import (
-    finish_modification,
-    keep_modification,
-    lapsed,
-    new_modification,
-)
+from kassa.domain.claims import Request, lapsed, request
 from kassa.domain.errors import AmountTooLarge, IllegalTransition
+from kassa.domain.facts import Fact
 from kassa.domain.fees import FeeKind
-from kassa.domain.ledger import PostingKind
 from kassa.domain.lifecycle import ModificationKind, ModificationStatus
 from kassa.domain.modifications import Modification
 from kassa.domain.money import Money
 
 
-def ask_refund(
-    case: Case, amount: Money | None, *, reason: str, actor: str, **said: Any
-) -> Modification:
+def ask_refund(case: Case, amount: Money | None, wanted: Request) -> Modification:
     """Reserve `amount` (None: all that is left) of what was captured, to give it back.
 
     Raises: IllegalTransition (not_paid, surplus, nothing_left), AmountTooLarge
@@ -36,29 +28,20 @@ def ask_refund(
             f"nothing to give back: the payment is {payment.status}", reason="not_paid"
         )
     left = payment.refundable
-    wanted = left if amount is None else amount
-    if wanted.currency != left.currency:
+    asked = left if amount is None else amount
+    if asked.currency != left.currency:
         raise AmountTooLarge(f"the payment is in {left.currency}", reason="currency_mismatch")
     if left.minor == 0:
         raise AmountTooLarge("nothing is left to give back", reason="refund_amount")
-    if wanted.minor > left.minor:
+    if asked.minor > left.minor:
         raise AmountTooLarge(
-            f"{wanted} is more than the {left} that can still be given back",
+            f"{asked} is more than the {left} that can still be given back",
             reason="refund_amount",
         )
-    modification = new_modification(case, ModificationKind.REFUND, attempt, wanted, actor=actor)
-    modification = replace(modification, reason=reason, **said)
-    keep_modification(case, modification)
-    case.note(
-        "refund requested",
-        actor=actor,
-        evidence={"modification": modification.id, "amount": str(wanted), "reason": reason},
-        refund_reserved=payment.refund_reserved + wanted,
-    )
-    return case.modifications[modification.id]
+    return request(case, ModificationKind.REFUND, attempt, asked, wanted)
 
 
-def ask_surplus_return(case: Case, attempt_id: str, *, actor: str, **said: Any) -> Modification:
+def ask_surplus_return(case: Case, attempt_id: str, wanted: Request) -> Modification:
     """Reserve what the attempt brought in although nobody owed it, to give it back, once.
 
     Raises: IllegalTransition.
@@ -75,59 +58,45 @@ def ask_surplus_return(case: Case, attempt_id: str, *, actor: str, **said: Any) 
     if not attempt.surplus or under_way or left == 0:
         raise IllegalTransition("there is no surplus left to give back", reason="nothing_left")
     amount = Money(left, attempt.amount.currency)
-    modification = new_modification(case, ModificationKind.REFUND, attempt, amount, actor=actor)
-    modification = replace(modification, surplus=True, reason="the money was not owed", **said)
-    keep_modification(case, modification)
-    case.note(
-        "surplus return requested",
-        actor=actor,
-        evidence={"modification": modification.id, "amount": str(amount)},
-        surplus_reserved_minor=case.payment.surplus_reserved_minor + left,
-    )
-    return case.modifications[modification.id]
+    owed = replace(wanted, reason="the money was not owed")
+    return request(case, ModificationKind.REFUND, attempt, amount, owed, surplus=True)
 
 
 def refunded(
-    case: Case, modification: Modification, *, reference: str, fee: Money | None, actor: str
+    case: Case,
+    modification: Modification,
+    *,
+    reference: str,
+    fee: Money | None,
+    actor: str,
+    by: str,
 ) -> None:
     """The provider has given the modification's amount back to the payer."""
-    payment, amount = case.payment, modification.amount
-    attempt = case.attempts[modification.attempt_id]
+    attempt, amount = case.attempts[modification.attempt_id], modification.amount
     late = modification.status is ModificationStatus.FAILED
-    evidence = {"modification": modification.id, "reference": reference, "amount": str(amount)}
+    done: Fact
     if late and not _fits(case, modification):
-        case.note(
-            "refunded although it had failed, beyond what is left", actor=actor, evidence=evidence
+        done = facts.RefundUnbooked(
+            modification=modification.id, amount=amount, reference=reference
         )
+        case.record(done, actor=actor, by=by)
         return
-    finish_modification(case, modification, reference)
     if modification.surplus:
-        case.note(
-            "surplus returned",
-            actor=actor,
-            evidence=evidence,
-            surplus_returned_minor=payment.surplus_returned_minor + amount.minor,
-            surplus_reserved_minor=payment.surplus_reserved_minor - (0 if late else amount.minor),
+        done = facts.SurplusReturned(
+            modification=modification.id, amount=amount, reference=reference, fee=fee
         )
-        entries = ledger.move(ledger.SURPLUS_ACCOUNT, case.source(attempt), amount)
-        case.post(PostingKind.SURPLUS_RETURN, entries, modification.id)
-        if fee is not None and fee.minor:
-            entries = ledger.move(ledger.FEE_EXPENSE_ACCOUNT, case.fee_payee(attempt), fee)
-            case.post(PostingKind.FEE, entries, modification.id)
+        case.record(done, actor=actor, by=by)
         case.announce("payment.surplus_returned")
         return
-    case.note(
-        "refunded",
-        actor=actor,
-        evidence=evidence,
-        refunded=payment.refunded + amount,
-        refund_reserved=payment.refund_reserved if late else payment.refund_reserved - amount,
+    charge = case.fee_of(FeeKind.REFUND, attempt, amount, fee)
+    done = facts.RefundCompleted(
+        modification=modification.id,
+        amount=amount,
+        reference=reference,
+        fee=charge.fee,
+        expected_fee_minor=charge.expected_minor,
     )
-    merchant = ledger.merchant_account(payment.business_id)
-    entries = ledger.move(merchant, case.source(attempt), amount)
-    case.post(PostingKind.REFUND, entries, modification.id)
-    booked = case.charge_fee(FeeKind.REFUND, attempt, amount, fee, cause=modification.id)
-    case.put_modification(replace(case.modifications[modification.id], fee_minor=booked.minor))
+    case.record(done, actor=actor, by=by)
     case.announce("payment.refunded")
 
 
@@ -137,38 +106,38 @@ def _fits(case: Case, modification: Modification) -> bool:
 
 
 def refused(
-    case: Case, modification: Modification, *, code: str, message: str, actor: str, evidence: Any
+    case: Case,
+    modification: Modification,
+    *,
+    code: str,
+    message: str,
+    actor: str,
+    by: str,
+    provider_code: str = "",
 ) -> None:
     """The provider will never do it: what a capture, void or refund had reserved is free again."""
-    case.put_modification(
-        modification.become(
-            ModificationStatus.FAILED,
-            failure_code=code,
-            failure_message=message,
-            next_query_at=None,
-            completed_at=case.now,
-        )
-    )
-    payment, amount = case.payment, modification.amount
-    told = {**evidence, "modification": modification.id, "code": code}
-    if modification.kind is not ModificationKind.REFUND:
-        case.note(f"{modification.kind} refused", actor=actor, evidence=told)
-        if not modification.surplus:
-            lapsed(case, code, actor=actor, evidence=told)
-        return
-    if modification.surplus:
-        case.note(
-            "surplus return refused",
-            actor=actor,
-            evidence=told,
-            surplus_reserved_minor=payment.surplus_reserved_minor - amount.minor,
-        )
-        return
-    case.note(
-        "refund refused",
+    case.record(
+        facts.ModificationRefused(
+            modification=modification.id,
+            what=modification.kind,
+            surplus=modification.surplus,
+            code=code,
+            message=message,
+            provider_code=provider_code,
+        ),
         actor=actor,
-        evidence=told,
-        refund_reserved=payment.refund_reserved - amount,
+        by=by,
     )
-    case.payment = case.payment.recounted()
-    case.announce("payment.refund_failed")
+    if modification.surplus:
+        return
+    if modification.kind is ModificationKind.REFUND:
+        case.announce("payment.refund_failed")
+        return
+    lapsed(
+        case,
+        code,
+        actor=actor,
+        by=by,
+        modification=modification.id,
+        provider_code=provider_code,
+    )

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from kassa.domain import ledger
 from kassa.domain.errors import IllegalTransition, InvalidRequest
@@ -85,17 +84,17 @@ class Settlement:
         """What the payout must come to."""
         return Money(self.sums.total + self.carried_over_minor, self.currency)
 
-    def become(self, status: SettlementStatus, **changes: Any) -> "Settlement":
+    def become(self, status: SettlementStatus) -> "Settlement":
         """Raises: IllegalTransition."""
-        return replace(self, status=next_settlement_status(self.status, status), **changes)
+        return replace(self, status=next_settlement_status(self.status, status))
 
     def close(self, sums: Sums, *, at: datetime) -> "Settlement":
         """With its lines fixed. Less than nothing is carried over; nothing at all is paid."""
         full = replace(self, sums=sums)
         if full.net.minor < 0:
-            return full.become(_S.CARRIED, closed_at=at)
-        closed = full.become(_S.CLOSED, closed_at=at)
-        return closed if closed.net.minor else closed.become(_S.PAID, paid_at=at)
+            return replace(full.become(_S.CARRIED), closed_at=at)
+        closed = replace(full.become(_S.CLOSED), closed_at=at)
+        return closed if closed.net.minor else replace(closed.become(_S.PAID), paid_at=at)
 
     def pay(self, reference: str, *, at: datetime) -> "Settlement":
         """Its payout has arrived at the bank.
@@ -119,7 +118,7 @@ class Settlement:
                 f"its payout is {self.payout_reference}, not {reference}",
                 reason="payout_reference_differs",
             )
-        return self.become(_S.PAID, payout_reference=reference, paid_at=at)
+        return replace(self.become(_S.PAID), payout_reference=reference, paid_at=at)
 
     def fail(self) -> "Settlement":
         """Its payout did not arrive, or the bank sent it back.
@@ -130,7 +129,7 @@ class Settlement:
             raise IllegalTransition("its net is 0: nothing was paid out that could fail")
         if self.status not in (_S.CLOSED, _S.PAID):
             raise IllegalTransition(f"a settlement that is {self.status} has no payout to fail")
-        return self.become(_S.FAILED, paid_at=None)
+        return replace(self.become(_S.FAILED), paid_at=None)
 
     def payout_entries(self) -> tuple[Entry, ...]:
         """From the provider to the bank; the other way round where the provider takes money in.

@@ -4,11 +4,11 @@ The same moves as a Case makes, on the few figures of a payment that a report ca
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from kassa.domain import ledger
+from kassa.domain.facts import Reported
 from kassa.domain.ledger import Posting, PostingKind
 from kassa.domain.lifecycle import PaymentEvent, PaymentStatus, next_status
 from kassa.domain.matching import Movement, Verdict
@@ -59,7 +59,7 @@ class Step:
     event: PaymentEvent
     from_status: PaymentStatus
     to_status: PaymentStatus
-    evidence: dict[str, Any]
+    fact: Reported
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Effect:
 def apply(
     holding: Holding,
     verdict: Verdict,
-    evidence: dict[str, Any],
+    told: Reported,
     *,
     fee_told: bool,
     account: str,
@@ -87,24 +87,28 @@ def apply(
 ) -> Effect:
     """Count what was reported, put the fee right, and settle what is complete.
 
+    `told`: which line says it; the rest of the fact is found here.
     `fee_told`: whether the line says what the provider kept. `account`: the ledger's, that it kept
     it from.
     """
     reported = 0 if verdict.only_fee else _counted(holding, verdict)
     posting, contradicts = None, ""
-    was_known = holding.fee_known
+    was_known, was_booked = holding.fee_known, holding.fee_minor
     if fee_told:
         posting, contradicts = _put_fee_right(holding, verdict, account, new_id, at)
     holding.settled_minor += reported
     if not reported and posting is None and holding.fee_known == was_known:
         return Effect()
-    told = dict(evidence)
-    if posting is not None or not reported:
-        told["fee"] = str(Money(verdict.fee_minor, holding.currency))
-    event = PaymentEvent.SETTLE if reported and holding.is_complete else PaymentEvent.NOTE
-    if event is PaymentEvent.NOTE:
-        told["note"] = "reported in part" if reported else "the provider's own fee"
-    return Effect(_step(holding, event, told), posting, contradicts)
+    says_fee = posting is not None or not reported
+    fact = replace(
+        told,
+        settles=bool(reported) and holding.is_complete,
+        counted_minor=reported,
+        fee=str(Money(verdict.fee_minor, holding.currency)) if says_fee else "",
+        fee_change_minor=holding.fee_minor - was_booked,
+        fee_known=holding.fee_known,
+    )
+    return Effect(_step(holding, fact), posting, contradicts)
 
 
 def arrival(company_id: str, movement: Movement, *, posting_id: str, at: datetime) -> Posting:
@@ -122,16 +126,16 @@ def arrival(company_id: str, movement: Movement, *, posting_id: str, at: datetim
     )
 
 
-def complete(holding: Holding, evidence: dict[str, Any]) -> Step:
+def complete(holding: Holding) -> Step:
     """The rest of the reservation was let go after all of the claimed had been reported."""
-    return _step(holding, PaymentEvent.SETTLE, evidence)
+    return _step(holding, Reported(settles=True, fee_known=holding.fee_known))
 
 
-def _step(holding: Holding, event: PaymentEvent, evidence: dict[str, Any]) -> Step:
+def _step(holding: Holding, fact: Reported) -> Step:
     before = holding.status
-    holding.status = next_status(before, event)
+    holding.status = next_status(before, fact.move)
     holding.version += 1
-    return Step(holding.id, holding.version, event, before, holding.status, evidence)
+    return Step(holding.id, holding.version, fact.move, before, holding.status, fact)
 
 
 def _counted(holding: Holding, verdict: Verdict) -> int:

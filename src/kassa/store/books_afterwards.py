@@ -1,5 +1,6 @@
 """Questions about what happens to money afterwards: changes, disputes, settlements, wallets."""
 
+from kassa.domain.facts import CaptureUnbooked
 from kassa.domain.lifecycle import (
     CLAIMS,
     NOT_LOST,
@@ -134,7 +135,8 @@ AFTERWARDS_CHECKS = (
         "  and not exists (select from public.payment_event e"
         "   where e.company_id = m.company_id and e.payment_id = m.payment_id"
         # The provider did it all the same; people know of it, and nothing could be booked.
-        "    and e.evidence ->> 'note' = 'captured after it was let go'"
+        f"    and (e.evidence ->> 'kind' = '{CaptureUnbooked.kind}'"
+        "     or e.evidence ->> 'note' = 'captured after it was let go')"
         "    and e.evidence ->> 'modification' = m.id))"
         f" or (g.cause is not null and (m.status <> {_DONE} or g.postings <> 1"
         "  or g.minor <> m.amount_minor or g.payment_id <> m.payment_id"

@@ -1,6 +1,7 @@
 """Questions about what rows say beside the ledger: their times, and their age against history."""
 
-from kassa.domain.replay import NO_END
+from kassa.domain import facts
+from kassa.domain.older_events import NOTES
 from kassa.store.books import Check
 
 _PAYMENT_TIMES = """
@@ -33,14 +34,28 @@ select t.company_id, t.id, format('was last changed %s, but the event of %s name
  where t.updated_at < e.at"""
 
 
-def _but(*notes: str) -> str:
-    named = ", ".join(f"'{note}'" for note in notes)
-    return f"coalesce(x.evidence ->> 'note', '') not in ({named})"
+def _but(*kinds: str) -> str:
+    """Facts of other kinds, in the words of this release or of an older one."""
+    named = ", ".join(f"'{kind}'" for kind in kinds)
+    notes = ", ".join(sorted(_quoted(note) for note, kind in NOTES.items() if kind in kinds))
+    return (
+        f"coalesce(x.evidence ->> 'kind', '') not in ({named})"
+        f" and coalesce(x.evidence ->> 'note', '') not in ({notes})"
+    )
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 # Events that name a row and need not have changed it.
-_ENDS = _but(*sorted(NO_END), "captured after it was let go")
-_MOVES = _but("late news of a dispute", "a dispute that cannot be ours")
+_ENDS = _but(
+    facts.ModificationRequested.kind,
+    facts.ModificationAmountDiffers.kind,
+    facts.RefundUnbooked.kind,
+    facts.CaptureUnbooked.kind,
+)
+_MOVES = _but(facts.DisputeNewsLate.kind, facts.DisputeNotOurs.kind)
 
 ROW_CHECKS = (
     Check(

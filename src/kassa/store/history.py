@@ -7,7 +7,7 @@ from datetime import datetime
 from kassa.domain.ledger import Entry, Posting, PostingKind
 from kassa.domain.lifecycle import FUNDS_SECURED, PaymentEvent, PaymentStatus, SettlementStatus
 from kassa.domain.money import EXPONENT, Money
-from kassa.domain.payments import TimelineEvent
+from kassa.domain.timeline import StoredEvent
 from kassa.store.connection import Connection
 from kassa.store.statuses import any_of
 
@@ -40,9 +40,7 @@ async def payment_named(connection: Connection, company_id: str, name: str) -> s
     return None
 
 
-async def events_of(
-    connection: Connection, company_id: str, payment_id: str
-) -> list[TimelineEvent]:
+async def events_of(connection: Connection, company_id: str, payment_id: str) -> list[StoredEvent]:
     rows = await connection.fetch(
         "select company_id, payment_id, seq, event, from_status, to_status, actor, evidence, at"
         " from payment_event where company_id = $1 and payment_id = $2 order by seq",
@@ -50,7 +48,7 @@ async def events_of(
         payment_id,
     )
     return [
-        TimelineEvent(
+        StoredEvent(
             company_id=row[0],
             payment_id=row[1],
             seq=row[2],

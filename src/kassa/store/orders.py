@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from kassa.domain.facts import PaymentCreated
+from kassa.domain.facts_written import written
 from kassa.domain.lifecycle import AT_PROVIDER, AttemptStatus, OrderStatus
 from kassa.domain.orders import Order
 from kassa.domain.payments import Payment
@@ -86,7 +88,7 @@ def sealed(
 def _created(seals: Seals, order: Order, payment: Payment, actor: str) -> dict[str, Any]:
     """What the payment's first event says that its row does not."""
     company_id, payment_id = payment.company_id, payment.id
-    evidence = {"face": order.face, "order": order.id}
+    evidence = written(PaymentCreated(face=order.face, order=order.id))
     digest = event_digest(
         company_id,
         payment_id,

@@ -10,7 +10,8 @@ from kassa.domain.disputes import Dispute
 from kassa.domain.lifecycle import FUNDS_SECURED, CompanyStatus
 from kassa.domain.modifications import Modification
 from kassa.domain.orders import Order
-from kassa.domain.payments import Attempt, Payment, TimelineEvent
+from kassa.domain.payments import Attempt, Payment
+from kassa.domain.timeline import TimelineEvent
 from kassa.store.canon import event_digest, posting_digest
 from kassa.store.connection import Connection
 from kassa.store.cover import COVERS, with_seals
@@ -306,26 +307,12 @@ async def _update_rows(
 
 
 def _event_rows(seals: Seals, cases: Sequence[Case]) -> list[dict[str, Any]]:
-    return [
-        {
-            "company_id": event.company_id,
-            "payment_id": event.payment_id,
-            "seq": event.seq,
-            "event": event.event,
-            "from_status": event.from_status,
-            "to_status": event.to_status,
-            "actor": event.actor,
-            "evidence": event.evidence,
-            "at": event.at,
-            "seal": as_json(seals.of("payment_event", _digest(event))),
-        }
-        for case in cases
-        for event in case.events
-    ]
+    return [_event_row(seals, event) for case in cases for event in case.events]
 
 
-def _digest(event: TimelineEvent) -> bytes:
-    return event_digest(
+def _event_row(seals: Seals, event: TimelineEvent) -> dict[str, Any]:
+    evidence = event.evidence
+    digest = event_digest(
         event.company_id,
         event.payment_id,
         event.seq,
@@ -333,9 +320,21 @@ def _digest(event: TimelineEvent) -> bytes:
         event.from_status,
         event.to_status,
         event.actor,
-        event.evidence,
+        evidence,
         event.at,
     )
+    return {
+        "company_id": event.company_id,
+        "payment_id": event.payment_id,
+        "seq": event.seq,
+        "event": event.event,
+        "from_status": event.from_status,
+        "to_status": event.to_status,
+        "actor": event.actor,
+        "evidence": evidence,
+        "at": event.at,
+        "seal": as_json(seals.of("payment_event", digest)),
+    }
 
 
 async def insert_postings(connection: Connection, postings: Sequence[Any]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from operator import attrgetter
 
+from kassa.domain.facts_written import written
 from kassa.domain.ledger import Posting, PostingKind
 from kassa.domain.lifecycle import PENDING, UNDECIDED, PaymentStatus
 from kassa.domain.matching import MOVEMENTS, Directory, Known, Movement, Part, ledger_account
@@ -458,7 +459,7 @@ async def save_steps(
             step.from_status,
             step.to_status,
             actor,
-            step.evidence,
+            written(step.fact),
             at,
         )
         for step in steps

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from kassa.domain import facts
 from kassa.domain.case import Case
 from kassa.domain.errors import IllegalTransition, InProgress
 from kassa.domain.lifecycle import (
@@ -11,7 +12,6 @@ from kassa.domain.lifecycle import (
     ModificationKind,
     ModificationStatus,
     OrderStatus,
-    PaymentEvent,
     PaymentStatus,
 )
 from kassa.domain.orders import Order
@@ -65,7 +65,7 @@ async def cancel_payment(core: Core, company_id: str, payment_id: str, *, actor:
 async def _end_at_page(core: Core, payment: Payment, actor: str) -> None:
     """So that nobody pays a payment that is canceled; what was paid before that counts."""
     key = payment.company_id, payment.id
-    if not await close_open_page(core, *key, event=PaymentEvent.CANCEL, actor=actor):
+    if not await close_open_page(core, *key, end=facts.PaymentCanceled, actor=actor):
         await sync_payment(core, *key, actor=actor)
 
 
@@ -80,11 +80,11 @@ def _close(case: Case, actor: str) -> None:
     if payment.status is PaymentStatus.PROCESSING or case.doubt is not None:
         raise _unknown()
     if payment.status in OPEN:
-        case.close(PaymentEvent.CANCEL, actor=actor, evidence={"by": "request"})
+        case.close(facts.PaymentCanceled(), actor=actor, by="request")
         return
     # It failed, and with its order open somebody could try again.
-    case.note("canceled after its end", actor=actor, evidence={"by": "request"})
-    case.close_order()
+    case.record(facts.OrderCanceled(), actor=actor, by="request")
+    case.announce_end()
 
 
 async def _void(core: Core, payment: Payment, actor: str) -> None:

@@ -199,7 +199,7 @@ async def _save(
         change = changes[index]
         if change.news is not None:
             fresh.append((change.news, change.about, case.payment.status))
-            case.name_evidence(0, {"news": change.news.dedupe_key})
+            case.told_by(change.news.dedupe_key)
     await payments.save(connection, list(done.values()), known)
     postings = [posting for case in done.values() for posting in case.postings]
     await mailboxes.mark_applied(connection, fresh)

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from kassa.connectors.base import Closer, Connector, Declined, Known, Outcome, Unknown
+from kassa.domain import facts
 from kassa.domain.case import Case
-from kassa.domain.lifecycle import AttemptStatus, OrderStatus, PaymentEvent, PaymentStatus
+from kassa.domain.lifecycle import AttemptStatus, OrderStatus, PaymentStatus
 from kassa.domain.payments import Attempt, Payment
 from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
@@ -12,6 +13,8 @@ from kassa.usecases.learn import learn
 from kassa.usecases.plain_news import write_outcome
 from kassa.usecases.provider_accounts import refresh
 from kassa.usecases.provider_calls import Task, ask_provider
+
+Ending = type[facts.PaymentCanceled] | type[facts.PaymentExpired]
 
 
 def known(attempt: Attempt) -> Known:
@@ -37,10 +40,10 @@ def waits_at_page(core: Core, case: Case, attempt: Attempt) -> bool:
 
 
 async def close_open_page(
-    core: Core, company_id: str, payment_id: str, *, event: PaymentEvent, actor: str
+    core: Core, company_id: str, payment_id: str, *, end: Ending, actor: str
 ) -> bool:
     """Where the payment waits at a page that can be closed: commit that, close it, commit what
-    came of it; returns whether it does. Closed, the payment takes `event`; found paid, it is
+    came of it; returns whether it does. Closed, the payment takes `end`; found paid, it is
     paid."""
     await refresh(core)
     found: list[Attempt] = []
@@ -53,14 +56,14 @@ async def close_open_page(
     change = Change(company_id=company_id, payment_id=payment_id, decide=decide)
     await change_payment(core, change)
     for one in found:
-        await close_charge(core, one, event=event, actor=actor)
+        await close_charge(core, one, end=end, actor=actor)
     return bool(found)
 
 
-async def close_charge(core: Core, attempt: Attempt, *, event: PaymentEvent, actor: str) -> Payment:
+async def close_charge(core: Core, attempt: Attempt, *, end: Ending, actor: str) -> Payment:
     """Have it closed at the provider, and commit what came of that.
 
-    A payment that waited for it takes `event`, expire or cancel; one that goes another way, or is
+    A payment that waited for it takes `end`, expired or canceled; one that goes another way, or is
     over, is not touched by that.
     """
 
@@ -77,7 +80,7 @@ async def close_charge(core: Core, attempt: Attempt, *, event: PaymentEvent, act
         current = replace(current, query_count=current.query_count + 1)
         case.put_attempt(current)
         if isinstance(outcome, Declined | Unknown) and _waits(case, current):
-            case.close(event, actor=actor, evidence={"attempt": attempt.id, "by": "close"})
+            case.close(end(attempt=attempt.id), actor=actor, by="close")
             if isinstance(outcome, Declined):  # nobody can pay it any more
                 case.put_attempt(replace(case.attempts[attempt.id], next_query_at=None))
         else:

@@ -1,6 +1,7 @@
 """Disputes: what providers say of them, and which ones wait for an answer."""
 
 from kassa.connectors.base import DisputeNews
+from kassa.domain import facts
 from kassa.domain.case import Case
 from kassa.domain.disputes import Dispute
 from kassa.domain.disputing import dispute
@@ -35,8 +36,8 @@ async def take_dispute_news(
                 actor=actor,
             )
         except IllegalTransition as error:
-            told = {"reference": news.reference, "reason": error.message}
-            case.note("a dispute that cannot be ours", actor=actor, evidence=told)
+            strange = facts.DisputeNotOurs(reference=news.reference, reason=error.message)
+            case.record(strange, actor=actor)
 
     change = Change(
         company_id=attempt.company_id,

@@ -4,9 +4,10 @@ import asyncio
 
 import structlog
 
+from kassa.domain import facts
 from kassa.domain.case import Case
 from kassa.domain.errors import IllegalTransition
-from kassa.domain.lifecycle import ENDED, OPEN, OrderStatus, PaymentEvent
+from kassa.domain.lifecycle import ENDED, OPEN, OrderStatus
 from kassa.domain.payments import Payment
 from kassa.store import orders
 from kassa.usecases.change_payment import Change, Purse, change_payment
@@ -65,8 +66,8 @@ def _expire(case: Case) -> None:
         return
     if case.payment.status in OPEN:
         try:
-            case.close(PaymentEvent.EXPIRE, actor=_ACTOR, evidence={"by": "clock"})
+            case.close(facts.PaymentExpired(), actor=_ACTOR, by="clock")
         except IllegalTransition:
             return
-    elif (case.payment.status in ENDED or case.payment.surplus) and not case.order_paid:
-        case.put_order(OrderStatus.EXPIRED)
+    elif case.payment.status in ENDED or case.payment.surplus:
+        case.expire_order()

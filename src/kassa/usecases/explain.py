@@ -10,10 +10,13 @@ from kassa.domain.ledger import PostingKind
 from kassa.domain.lifecycle import BreakStatus, OrderStatus, SettlementStatus
 from kassa.domain.modifications import Modification
 from kassa.domain.money import Money
+from kassa.domain.older_events import Rows, read_events
 from kassa.domain.orders import Order
-from kassa.domain.payments import Attempt, Payment, TimelineEvent
+from kassa.domain.payments import Attempt, Payment
 from kassa.domain.replay import History, as_of, fault_of
+from kassa.domain.timeline import TimelineEvent
 from kassa.store import history, orders, payments
+from kassa.store.connection import Connection
 from kassa.store.history import Discrepancy, ReportedLine, Sent, SettledLine
 from kassa.usecases.core import Core
 
@@ -116,14 +119,7 @@ async def explain(core: Core, company_id: str, name: str, moment: datetime | Non
         key = (company_id, payment_id)
         payment, order = (await orders.by_payment(connection, [key]))[key]
         siblings = await orders.by_order(connection, [(company_id, order.id)])
-        whole = History(
-            payment=payment,
-            events=await history.events_of(connection, *key),
-            attempts=await payments.attempts_of(connection, [key]),
-            modifications=await payments.modifications_of(connection, [key]),
-            disputes=await payments.disputes_of(connection, [key]),
-            postings=await history.postings_of(connection, *key),
-        )
+        whole = await _history(connection, payment)
         posted = [posting.id for posting in whole.postings]
         beside = _Beside(
             await history.settlement_lines_of(connection, *key),
@@ -144,6 +140,28 @@ async def explain(core: Core, company_id: str, name: str, moment: datetime | Non
     seen = [other for other in others if other.created_at <= moment]
     fee = _fee_then(whole, past)
     return _told(past, moment, fee, order, seen, _beside_then(beside, past, moment))
+
+
+async def _history(connection: Connection, payment: Payment) -> History:
+    key = (payment.company_id, payment.id)
+    attempts = await payments.attempts_of(connection, [key])
+    modifications = await payments.modifications_of(connection, [key])
+    disputes = await payments.disputes_of(connection, [key])
+    rows = Rows(
+        payment=payment,
+        attempts={one.id: one for one in attempts},
+        modifications={one.id: one for one in modifications},
+        disputes={one.id: one for one in disputes},
+        postings=await history.postings_of(connection, *key),
+    )
+    return History(
+        payment=payment,
+        events=read_events(await history.events_of(connection, *key), rows),
+        attempts=attempts,
+        modifications=modifications,
+        disputes=disputes,
+        postings=rows.postings,
+    )
 
 
 def _unknown(name: str) -> NotFound:

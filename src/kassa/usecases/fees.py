@@ -1,14 +1,11 @@
 """Fees: a company's schedule, the provider's own figures, and how far the two are apart."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
-from kassa.domain.actual_fees import learn_fee
-from kassa.domain.case import Case
-from kassa.domain.errors import InvalidRequest, KassaError, NotFound
+from kassa.domain.errors import InvalidRequest, NotFound
 from kassa.domain.fees import FeeKind, FeeRule, FeeSchedule, rate_of_percent
 from kassa.domain.money import Money
 from kassa.domain.payments import Method
@@ -141,86 +138,6 @@ async def end_fee_rule(
         await fees.end_rule(connection, company_id, rule_id, until)
     forget_schedules(core)
     return replace(rule, valid_until=until)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActualFee:
-    """`cause`: the attempt, modification or dispute whose fee the provider has named."""
-
-    company_id: str
-    payment_id: str
-    cause: str
-    fee: Money
-    evidence: dict[str, Any] = field(default_factory=dict)
-
-
-async def learn_actual_fees(
-    core: Core, learned: Sequence[ActualFee], *, actor: str
-) -> list[Money | KassaError]:
-    """Book what each adds to the expected fee; one transaction for the whole list.
-
-    One that is refused yields its error in its place and spoils no other.
-    """
-    async with core.db.transaction() as connection:
-        return await book_actual_fees(core, connection, learned, actor=actor)
-
-
-async def learn_actual_fee(core: Core, learned: ActualFee, *, actor: str) -> Money:
-    """Raises: NotFound, InvalidRequest."""
-    [result] = await learn_actual_fees(core, [learned], actor=actor)
-    if isinstance(result, KassaError):
-        raise result
-    return result
-
-
-async def book_actual_fees(
-    core: Core, connection: Connection, learned: Sequence[ActualFee], *, actor: str
-) -> list[Money | KassaError]:
-    """`learn_actual_fees` within a transaction of the caller's; it takes the orders' locks."""
-    if not learned:
-        return []
-    keys = sorted({(one.company_id, one.payment_id) for one in learned})
-    now = await payments.lock(connection, keys)
-    found = await payments.read_locked(connection, keys)
-    attempts = await payments.attempts_of(connection, keys)
-    changes = await payments.modifications_of(connection, keys)
-    disputes = await payments.disputes_of(connection, keys)
-    booked = await fees.booked(
-        connection, [(one.company_id, one.payment_id, one.cause) for one in learned]
-    )
-    cases = {
-        key: Case(payment, order, {}, now, core.new_id, order_paid=order_paid)
-        for key, (payment, order, order_paid, _) in found.items()
-    }
-    for attempt in attempts:
-        cases[attempt.company_id, attempt.payment_id].attempts[attempt.id] = attempt
-    for change in changes:
-        cases[change.company_id, change.payment_id].modifications[change.id] = change
-    for dispute in disputes:
-        cases[dispute.company_id, dispute.payment_id].disputes[dispute.id] = dispute
-    results = [_learned(cases, booked, one, actor) for one in learned]
-    known = {one.id for rows in (attempts, changes, disputes) for one in rows}
-    await payments.save(connection, list(cases.values()), known)
-    return results
-
-
-def _learned(
-    cases: Mapping[tuple[str, str], Case],
-    booked: dict[tuple[str, str, str], int],
-    one: ActualFee,
-    actor: str,
-) -> Money | KassaError:
-    case = cases.get((one.company_id, one.payment_id))
-    if case is None:
-        return NotFound("no such payment")
-    place = (one.company_id, one.payment_id, one.cause)
-    before = Money(booked.get(place, 0), case.payment.amount.currency)
-    try:
-        more = learn_fee(case, one.cause, before, one.fee, actor=actor, evidence=one.evidence)
-    except KassaError as error:
-        return error
-    booked[place] = one.fee.minor
-    return more
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What a provider's answer means for a payment: the one place that reads outcomes."""
 
 from dataclasses import replace
-from typing import Any, assert_never
+from typing import assert_never
 
 from kassa.connectors.base import (
     ActionNeeded,
@@ -16,8 +16,10 @@ from kassa.connectors.base import (
     Pending,
     Unknown,
 )
+from kassa.domain import facts
 from kassa.domain.case import Case
 from kassa.domain.claims import authorize, lapsed
+from kassa.domain.evolution_of_charges import MISMATCH
 from kassa.domain.lifecycle import (
     ATTEMPT_TRANSITIONS,
     UNDECIDED,
@@ -31,7 +33,6 @@ from kassa.domain.payments import Attempt, CaptureMethod
 from kassa.domain.questions import SILENCE
 
 _S = PaymentStatus
-_MISMATCH = "amount_mismatch"
 
 
 def learn(
@@ -41,63 +42,49 @@ def learn(
 
     `how`: charge, query or notification; it becomes part of the evidence.
     """
-    evidence: dict[str, Any] = {"attempt": attempt.id, "by": how}
     match outcome:
         case Captured():
-            _captured(case, attempt, outcome, actor, evidence)
+            _captured(case, attempt, outcome, actor, how)
         case Authorized():
-            _authorized(case, attempt, outcome, actor, evidence)
+            _authorized(case, attempt, outcome, actor, how)
         case ActionNeeded():
-            _action_needed(case, attempt, outcome, actor, evidence)
+            _action_needed(case, attempt, outcome, actor, how)
         case Pending(reference=reference):
-            _accepted(case, attempt, reference, actor, evidence)
+            _accepted(case, attempt, reference, actor, how)
         case Declined():
-            _declined(case, attempt, outcome, actor, evidence)
+            _declined(case, attempt, outcome, actor, how)
         case NotSent(reason=reason):
-            _not_sent(case, attempt, actor, {**evidence, "reason": reason}, how)
+            _not_sent(case, attempt, actor, reason, how)
         case InDoubt(reason=reason):
-            _in_doubt(case, attempt, actor, {**evidence, "reason": reason}, how)
+            _in_doubt(case, attempt, actor, reason, how)
         case Unknown(reason=reason):
-            _unknown(case, attempt, connector, actor, {**evidence, "reason": reason})
+            _unknown(case, attempt, connector, actor, reason, how)
         case _:
             assert_never(outcome)
 
 
-def _captured(
-    case: Case, attempt: Attempt, outcome: Captured, actor: str, evidence: dict[str, Any]
-) -> None:
+def _captured(case: Case, attempt: Attempt, outcome: Captured, actor: str, how: str) -> None:
     if attempt.status is AttemptStatus.SUCCEEDED:
         return
     if outcome.fee is not None and abs(outcome.fee.minor) > LARGEST:
-        told = {**evidence, "reason": "fee beyond belief", "provider_says": f"fee {outcome.fee}"}
-        _other_amount(case, attempt, actor, told)
+        _other_amount(case, attempt, actor, how, "fee beyond belief", f"fee {outcome.fee}")
         return
     if outcome.amount != attempt.amount:
         # Somebody's money is there, but not this amount: shown to people, never booked by guess.
-        told = {**evidence, "reason": "amount mismatch", "provider_says": str(outcome.amount)}
-        _other_amount(case, attempt, actor, told)
+        _other_amount(case, attempt, actor, how, "amount mismatch", str(outcome.amount))
         return
-    case.capture(
-        attempt,
-        reference=outcome.reference,
-        fee=outcome.fee,
-        actor=actor,
-        evidence={**evidence, "reference": outcome.reference},
-    )
+    case.capture(attempt, reference=outcome.reference, fee=outcome.fee, actor=actor, by=how)
 
 
-def _authorized(
-    case: Case, attempt: Attempt, outcome: Authorized, actor: str, evidence: dict[str, Any]
-) -> None:
+def _authorized(case: Case, attempt: Attempt, outcome: Authorized, actor: str, how: str) -> None:
     if attempt.status is AttemptStatus.SUCCEEDED:
         return
     if outcome.amount != attempt.amount:
-        told = {**evidence, "reason": "amount mismatch", "provider_says": str(outcome.amount)}
-        _other_amount(case, attempt, actor, told)
+        _other_amount(case, attempt, actor, how, "amount mismatch", str(outcome.amount))
         return
     if case.payment.capture_method is CaptureMethod.AUTOMATIC:
         # The provider claims it by itself a moment later: until then it has accepted it.
-        _accepted(case, attempt, outcome.reference, actor, evidence)
+        _accepted(case, attempt, outcome.reference, actor, how)
         return
     authorize(
         case,
@@ -105,102 +92,95 @@ def _authorized(
         reference=outcome.reference,
         expires_at=outcome.expires_at,
         actor=actor,
-        evidence={**evidence, "reference": outcome.reference},
+        by=how,
     )
 
 
-def _other_amount(case: Case, attempt: Attempt, actor: str, evidence: dict[str, Any]) -> None:
+def _other_amount(
+    case: Case, attempt: Attempt, actor: str, how: str, reason: str, said: str
+) -> None:
     """It stays in doubt; an attempt that is over already is marked, once."""
     if attempt.status in UNDECIDED:
-        _in_doubt(case, attempt, actor, evidence, "charge")
-    elif attempt.failure_code != _MISMATCH:
-        words = f"the provider says {evidence['provider_says']}"
-        case.put_attempt(replace(attempt, failure_code=_MISMATCH, failure_message=words))
-        case.move(PaymentEvent.NOTE, actor=actor, evidence=evidence)
+        if attempt.status is AttemptStatus.DISPATCHED:
+            doubted = facts.AttemptDoubted(attempt=attempt.id, reason=reason, provider_says=said)
+            case.record(doubted, actor=actor, by=how)
+        else:
+            _ask_again_later(case, attempt)
+    elif attempt.failure_code != MISMATCH:
+        differs = facts.AmountDiffers(attempt=attempt.id, reason=reason, provider_says=said)
+        case.record(differs, actor=actor, by=how)
 
 
 def _action_needed(
-    case: Case, attempt: Attempt, outcome: ActionNeeded, actor: str, evidence: dict[str, Any]
+    case: Case, attempt: Attempt, outcome: ActionNeeded, actor: str, how: str
 ) -> None:
     _ask_again(case, attempt, outcome.reference)
     if case.payment.status is _S.PROCESSING and attempt.status in UNDECIDED:
-        case.move(
-            PaymentEvent.ACTION_NEEDED,
-            actor=actor,
-            evidence=evidence,
-            redirect_url=outcome.url,
-            redirect_expires_at=outcome.expires_at,
+        needed = facts.ActionRequired(
+            attempt=attempt.id, url=outcome.url, expires_at=outcome.expires_at
         )
+        case.record(needed, actor=actor, by=how)
 
 
-def _accepted(
-    case: Case, attempt: Attempt, reference: str, actor: str, evidence: dict[str, Any]
-) -> None:
+def _accepted(case: Case, attempt: Attempt, reference: str, actor: str, how: str) -> None:
     """The provider has it and will decide later: a known wait, which is not a doubt."""
     was_open = attempt.status in UNDECIDED
-    _ask_again(case, attempt, reference)
     news = reference and reference != case.payment.provider_reference
     if was_open and news and case.payment.status is _S.PROCESSING:
-        case.move(
-            PaymentEvent.NOTE,
-            actor=actor,
-            evidence={**evidence, "note": "accepted by the provider"},
-            provider_reference=reference,
-        )
+        accepted = facts.AttemptAccepted(attempt=attempt.id, reference=reference)
+        case.record(accepted, actor=actor, by=how)
+    else:
+        _ask_again(case, attempt, reference)
 
 
 def _ask_again(case: Case, attempt: Attempt, reference: str) -> None:
     """The provider has it and has not decided: known to exist, so no longer in doubt."""
     if attempt.status in UNDECIDED:
         case.put_attempt(
-            attempt.become(
-                AttemptStatus.DISPATCHED,
+            replace(
+                attempt.become(AttemptStatus.DISPATCHED),
                 provider_reference=reference or attempt.provider_reference,
                 next_query_at=attempt.next_query(case.now),
             )
         )
 
 
-def _declined(
-    case: Case, attempt: Attempt, outcome: Declined, actor: str, evidence: dict[str, Any]
-) -> None:
+def _declined(case: Case, attempt: Attempt, outcome: Declined, actor: str, how: str) -> None:
     if attempt.status is AttemptStatus.SUCCEEDED and not attempt.surplus:
-        told = {**evidence, "provider_code": outcome.provider_code}
-        lapsed(case, outcome.code, actor=actor, evidence=told)
+        lapsed(case, outcome.code, actor=actor, by=how, provider_code=outcome.provider_code)
         return
     if AttemptStatus.DECLINED not in ATTEMPT_TRANSITIONS[attempt.status]:
         if attempt.next_query_at is not None:  # it had expired: now no money can come
             case.put_attempt(replace(attempt, next_query_at=None))
         return  # decided already, or the payer had left it: a refusal changes nothing
-    told = {**evidence, "provider_code": outcome.provider_code}
-    case.decline(attempt, code=outcome.code, message=outcome.message, actor=actor, evidence=told)
+    case.decline(
+        attempt,
+        code=outcome.code,
+        message=outcome.message,
+        actor=actor,
+        by=how,
+        provider_code=outcome.provider_code,
+    )
 
 
-def _not_sent(case: Case, attempt: Attempt, actor: str, evidence: dict[str, Any], how: str) -> None:
+def _not_sent(case: Case, attempt: Attempt, actor: str, reason: str, how: str) -> None:
     if how != "charge":
         _ask_again_later(case, attempt)
-        return
-    if attempt.status is not AttemptStatus.DISPATCHED:
-        return
-    case.put_attempt(
-        attempt.become(
-            AttemptStatus.ABANDONED,
-            failure_code="not_sent",
-            failure_message=evidence["reason"],
-            next_query_at=None,
-        )
-    )
-    if can(case.payment.status, PaymentEvent.NOT_SENT):
-        case.move(PaymentEvent.NOT_SENT, actor=actor, evidence=evidence, method=None, connector="")
-    else:  # other money has decided the payment meanwhile
-        case.move(PaymentEvent.NOTE, actor=actor, evidence={**evidence, "note": "not sent"})
+    elif attempt.status is AttemptStatus.DISPATCHED:
+        _never_sent(case, attempt, actor, reason, how)
 
 
-def _in_doubt(case: Case, attempt: Attempt, actor: str, evidence: dict[str, Any], how: str) -> None:
+def _never_sent(case: Case, attempt: Attempt, actor: str, reason: str, how: str) -> None:
+    """Unless other money has decided the payment meanwhile, it can be paid anew."""
+    decisive = can(case.payment.status, PaymentEvent.NOT_SENT)
+    gone = facts.AttemptNotSent(attempt=attempt.id, reason=reason, decisive=decisive)
+    case.record(gone, actor=actor, by=how)
+
+
+def _in_doubt(case: Case, attempt: Attempt, actor: str, reason: str, how: str) -> None:
     if attempt.status is AttemptStatus.DISPATCHED and how == "charge":
-        doubtful = attempt.become(AttemptStatus.IN_DOUBT, undecided_since=case.now)
-        case.put_attempt(replace(doubtful, next_query_at=doubtful.next_query(case.now)))
-        case.move(PaymentEvent.NOTE, actor=actor, evidence={**evidence, "note": "in doubt"})
+        doubted = facts.AttemptDoubted(attempt=attempt.id, reason=reason)
+        case.record(doubted, actor=actor, by=how)
         return
     _ask_again_later(case, attempt)
 
@@ -211,7 +191,7 @@ def _ask_again_later(case: Case, attempt: Attempt) -> None:
 
 
 def _unknown(
-    case: Case, attempt: Attempt, connector: Connector, actor: str, evidence: dict[str, Any]
+    case: Case, attempt: Attempt, connector: Connector, actor: str, reason: str, how: str
 ) -> None:
     """Not there (yet). It ends an attempt only where the provider promises that it is final, or
     where nothing was ever sent: an address that was signed, and that nobody was given."""
@@ -221,8 +201,7 @@ def _unknown(
         and case.payment.status is _S.PROCESSING
         and case.now - attempt.created_at >= SILENCE
     ):
-        told = {**evidence, "reason": "the address was given to nobody"}
-        _not_sent(case, attempt, actor, told, "charge")
+        _never_sent(case, attempt, actor, "the address was given to nobody", how)
         return
     final_after = connector.not_found_final_after
     if (
@@ -232,6 +211,6 @@ def _unknown(
         and case.now - attempt.created_at >= final_after
     ):
         gone = Declined(code="not_received", message="the payment did not reach the provider")
-        _declined(case, attempt, gone, actor, evidence)
+        _declined(case, attempt, gone, actor, how)
         return
     _ask_again_later(case, attempt)

@@ -22,7 +22,7 @@ from kassa.connectors.base import (
     Refunder,
     Unknown,
 )
-from kassa.domain import claims, refunds
+from kassa.domain import claims, facts, refunds
 from kassa.domain.case import Case
 from kassa.domain.errors import (
     IdempotencyMismatch,
@@ -30,6 +30,7 @@ from kassa.domain.errors import (
     NotFound,
     UnsupportedOperation,
 )
+from kassa.domain.evolution_of_charges import MISMATCH
 from kassa.domain.fingerprints import Fingerprint, Of
 from kassa.domain.lifecycle import ModificationKind, ModificationStatus
 from kassa.domain.modifications import Modification
@@ -184,8 +185,8 @@ async def _start(core: Core, wanted: Wanted) -> _Started:
         if _is_ours(modification):
             _do_it_here(case, modification, wanted.actor)
         else:
-            sent = modification.become(_M.PROCESSING, next_query_at=case.now + SILENCE)
-            case.put_modification(sent)
+            sent = modification.become(_M.PROCESSING)
+            case.put_modification(replace(sent, next_query_at=case.now + SILENCE))
         started.append((case.modifications[modification.id], False))
 
     case = await change_payment(
@@ -198,35 +199,27 @@ async def _start(core: Core, wanted: Wanted) -> _Started:
 
 def _ask(core: Core, case: Case, wanted: Wanted) -> Modification:
     """Reserve what is asked for, if the provider can do it at all."""
-    said: dict[str, Any] = {
-        "face": wanted.face or case.payment.face,
-        "request_scope": wanted.request_scope,
-        "request_id": wanted.request_id,
-        "fingerprint": wanted.fingerprint,
-        "extra": wanted.extra,
-    }
+    said = claims.Request(
+        actor=wanted.actor,
+        reason=wanted.reason,
+        face=wanted.face,
+        request_scope=wanted.request_scope,
+        request_id=wanted.request_id,
+        fingerprint=wanted.fingerprint,
+        extra=wanted.extra,
+    )
     if wanted.surplus_of is not None:
         _require(core, case.attempts[wanted.surplus_of], wanted.kind)
-        return refunds.ask_surplus_return(case, wanted.surplus_of, actor=wanted.actor, **said)
+        return refunds.ask_surplus_return(case, wanted.surplus_of, said)
     if case.holder is not None:
         _require(core, case.holder, wanted.kind)
     if wanted.kind is _K.REFUND:
-        return refunds.ask_refund(
-            case, wanted.amount, reason=wanted.reason, actor=wanted.actor, **said
-        )
-    said["reason"] = wanted.reason
+        return refunds.ask_refund(case, wanted.amount, said)
     if wanted.kind is _K.VOID:
-        return claims.ask_void(case, actor=wanted.actor, rest=wanted.rest, **said)
+        return claims.ask_void(case, said, rest=wanted.rest)
     connector = core.connectors.get(case.holder.connector) if case.holder else None
     in_parts = connector.captures_in_parts if isinstance(connector, Capturer) else True
-    return claims.ask_capture(
-        case,
-        wanted.amount,
-        is_last=wanted.is_last,
-        in_parts=in_parts,
-        actor=wanted.actor,
-        **said,
-    )
+    return claims.ask_capture(case, wanted.amount, said, is_last=wanted.is_last, in_parts=in_parts)
 
 
 def _require(core: Core, attempt: Attempt, kind: ModificationKind) -> None:
@@ -328,16 +321,16 @@ def take_outcome(
     """What a provider's answer means: done, refused, or to be asked again."""
     if modification.status is _M.SUCCEEDED:
         return
-    evidence = {"by": how}
     match outcome:
         case Done(amount=amount, fee=fee) if amount != modification.amount or _is_absurd(fee):
-            if modification.failure_code != "amount_mismatch":
-                said = {**evidence, "modification": modification.id, "provider_says": str(amount)}
-                case.put_modification(replace(modification, failure_code="amount_mismatch"))
-                case.note("another amount was moved", actor=actor, evidence=said)
+            if modification.failure_code != MISMATCH:
+                differs = facts.ModificationAmountDiffers(
+                    modification=modification.id, provider_says=str(amount)
+                )
+                case.record(differs, actor=actor, by=how)
             _ask_later(case, case.modifications[modification.id])
         case Done():
-            _done(case, modification, outcome, actor)
+            _done(case, modification, outcome, actor, how)
         case Declined() if modification.is_open:
             refunds.refused(
                 case,
@@ -345,7 +338,8 @@ def take_outcome(
                 code=outcome.code,
                 message=outcome.message,
                 actor=actor,
-                evidence={**evidence, "provider_code": outcome.provider_code},
+                by=how,
+                provider_code=outcome.provider_code,
             )
         case Declined():
             return
@@ -370,16 +364,16 @@ def _is_absurd(fee: Money | None) -> bool:
     return fee is not None and abs(fee.minor) > LARGEST
 
 
-def _done(case: Case, modification: Modification, outcome: Done, actor: str) -> None:
+def _done(case: Case, modification: Modification, outcome: Done, actor: str, by: str) -> None:
     done: dict[ModificationKind, Callable[[], None]] = {
         _K.CAPTURE: lambda: claims.captured(
-            case, modification, reference=outcome.reference, fee=outcome.fee, actor=actor
+            case, modification, reference=outcome.reference, fee=outcome.fee, actor=actor, by=by
         ),
         _K.VOID: lambda: claims.voided(
-            case, modification, reference=outcome.reference, actor=actor
+            case, modification, reference=outcome.reference, actor=actor, by=by
         ),
         _K.REFUND: lambda: refunds.refunded(
-            case, modification, reference=outcome.reference, fee=outcome.fee, actor=actor
+            case, modification, reference=outcome.reference, fee=outcome.fee, actor=actor, by=by
         ),
     }
     done[modification.kind]()
@@ -447,7 +441,8 @@ async def sync_modification(core: Core, modification: Modification, *, actor: st
         status = _M.PROCESSING if send else current.status
         planned = current.next_query(case.now)
         later = max(planned, case.now + SILENCE)
-        case.put_modification(current.become(status, last_query_at=case.now, next_query_at=later))
+        claimed_now = replace(current.become(status), last_query_at=case.now)
+        case.put_modification(replace(claimed_now, next_query_at=later))
         claimed.append((current, case.attempts[current.attempt_id]))
 
     change = Change(

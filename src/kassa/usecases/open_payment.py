@@ -5,10 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 from kassa.connectors.base import ActionNeeded, ChargeRequest
+from kassa.domain import facts
 from kassa.domain.case import Case
 from kassa.domain.errors import IllegalTransition, NotFound
 from kassa.domain.haste import refuse_haste
-from kassa.domain.lifecycle import AttemptStatus, PaymentEvent, PaymentStatus
+from kassa.domain.lifecycle import AttemptStatus, PaymentStatus
 from kassa.domain.orders import Order
 from kassa.domain.ownership import may_open
 from kassa.domain.payments import Attempt, CaptureMethod, Method, Payment
@@ -74,16 +75,14 @@ async def open_payment(
             raise IllegalTransition(
                 f"the order takes no payment: it is {case.payment.status}", reason="order_closed"
             )
-        case.move(
-            PaymentEvent.NOTE,
-            actor=principal.actor,
-            evidence={"note": "opened by the customer"},
-            payer=principal.name,
+        opened = facts.PaymentOpened(
             number=number,
+            payer=principal.name,
             subject=subject,
             description=description,
             extra={_OWN_TRADE: "", **case.payment.extra, _CHANNEL: channel},
         )
+        case.record(opened, actor=principal.actor)
 
     case = await change_payment(
         core, Change(company_id=payment.company_id, payment_id=payment.id, decide=claim)
@@ -204,13 +203,10 @@ async def redirect(
             return
         if again and isinstance(outcome, ActionNeeded):
             if held.status is AttemptStatus.DISPATCHED:
-                case.move(
-                    PaymentEvent.NOTE,
-                    actor=actor,
-                    evidence={"note": "redirect renewed", "attempt": attempt.id},
-                    redirect_url=outcome.url,
-                    redirect_expires_at=outcome.expires_at,
+                renewed = facts.RedirectRenewed(
+                    attempt=attempt.id, url=outcome.url, expires_at=outcome.expires_at
                 )
+                case.record(renewed, actor=actor)
                 case.put_attempt(replace(held, next_query_at=held.next_query(case.now)))
             return
         provider = core.connectors[held.connector]

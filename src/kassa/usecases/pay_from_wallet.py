@@ -8,7 +8,7 @@ from kassa.domain.errors import AmountTooLarge, KassaError, PermissionDenied
 from kassa.domain.ledger import wallet_account
 from kassa.domain.lifecycle import PaymentStatus, WalletUserStatus
 from kassa.domain.money import Money
-from kassa.domain.payments import CaptureMethod, Method, Payment
+from kassa.domain.payments import Attempt, CaptureMethod, Method, Payment
 from kassa.domain.wallet_codes import CodeKind, WalletCode
 from kassa.store import wallets
 from kassa.usecases.change_payment import Change, Purse, change_payment
@@ -16,6 +16,7 @@ from kassa.usecases.core import Core
 from kassa.usecases.wallet_codes import Presented, recognize
 
 _UNDER_WAY = frozenset({PaymentStatus.PROCESSING, PaymentStatus.AUTHORIZED})
+_BY = "ledger"  # our own books are the provider
 WORDS = {
     "user_not_exist": "there is no such wallet user, or the code is not theirs",
     "user_status_abnormal": "the wallet user is frozen or closed",
@@ -80,28 +81,8 @@ async def pay_from_wallet(core: Core, wanted: WalletPay) -> Payment:
         attempt = case.start_attempt(
             Method.WALLET, "wallet", actor=wanted.actor, instrument=code.user_id if code else ""
         )
-        evidence = {"attempt": attempt.id, "by": "ledger", **({"code": code.id} if code else {})}
         _spend(case, purse)
-        if refusal:
-            case.decline(
-                attempt,
-                code=refusal,
-                message=WORDS[refusal],
-                actor=wanted.actor,
-                evidence={**evidence, "reason": refusal},
-            )
-            return
-        if payment.capture_method is CaptureMethod.MANUAL:
-            authorize(
-                case,
-                attempt,
-                reference=attempt.id,
-                expires_at=case.now + core.policy.wallet_authorization_lifetime,
-                actor=wanted.actor,
-                evidence=evidence,
-            )
-            return
-        case.capture(attempt, reference=attempt.id, fee=None, actor=wanted.actor, evidence=evidence)
+        _pay(core, case, attempt, wanted.actor, code, refusal)
 
     change = Change(
         company_id=wanted.company_id,
@@ -111,6 +92,37 @@ async def pay_from_wallet(core: Core, wanted: WalletPay) -> Payment:
         wallet_code=code.code_hash if code and once else None,
     )
     return (await change_payment(core, change)).payment
+
+
+def _pay(
+    core: Core, case: Case, attempt: Attempt, actor: str, code: WalletCode | None, refusal: str
+) -> None:
+    """Refuse, reserve or move the money of an attempt that has begun."""
+    pay_code = code.id if code else ""
+    if refusal:
+        case.decline(
+            attempt,
+            code=refusal,
+            message=WORDS[refusal],
+            actor=actor,
+            by=_BY,
+            reason=refusal,
+            pay_code=pay_code,
+        )
+    elif case.payment.capture_method is CaptureMethod.MANUAL:
+        authorize(
+            case,
+            attempt,
+            reference=attempt.id,
+            expires_at=case.now + core.policy.wallet_authorization_lifetime,
+            actor=actor,
+            by=_BY,
+            pay_code=pay_code,
+        )
+    else:
+        case.capture(
+            attempt, reference=attempt.id, fee=None, actor=actor, by=_BY, pay_code=pay_code
+        )
 
 
 def _is_unspent(case: Case, purse: Purse | None, wanted: WalletPay) -> bool:

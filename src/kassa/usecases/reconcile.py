@@ -254,8 +254,7 @@ async def settle_complete(core: Core, company_id: str, *, limit: int = 1_000) ->
         now = await payments.lock(connection, [(company_id, one) for one in ids])
         held, _ = await store.holdings(connection, company_id, ids)
         ready = [holding for holding in held.values() if holding.is_complete]
-        told = {"why": "all of it was reported, and nothing more is reserved"}
-        steps = [complete(holding, told) for holding in ready]
+        steps = [complete(holding) for holding in ready]
         if steps:
             await store.save_steps(
                 connection, company_id, ready, steps, [], actor="reconciliation", at=now

@@ -1,7 +1,6 @@
 """Record money that came past us: cash or a check at the counter, or a transfer to the bank."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from kassa.domain import transfers
 from kassa.domain.case import Case
@@ -54,13 +53,8 @@ async def record_payment(core: Core, wanted: Recording) -> Payment:
             reference=wanted.reference or attempt.id,
             fee=None,
             actor=wanted.actor,
-            evidence=_evidence(wanted, attempt.id),
+            by="recorded",
         )
 
     change = Change(company_id=wanted.company_id, payment_id=wanted.payment_id, decide=decide)
     return (await change_payment(core, change)).payment
-
-
-def _evidence(wanted: Recording, attempt_id: str) -> dict[str, Any]:
-    evidence = {"attempt": attempt_id, "by": "recorded"}
-    return evidence | ({"reference": wanted.reference} if wanted.reference else {})

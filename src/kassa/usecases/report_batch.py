@@ -6,9 +6,9 @@ Judging only reads and decides, so that a dry run is the same without the last s
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from kassa.domain import ledger
+from kassa.domain.facts import Reported
 from kassa.domain.ledger import Posting
 from kassa.domain.matching import (
     BANK,
@@ -242,12 +242,9 @@ class Batch:
         if verdict.late and not at_the_bank:  # a transfer is on its way for days
             self._open(place, BreakClass.LATE, verdict.late, line, verdict)
         self.completed += [part.place for part in verdict.parts]
-        told = {
-            "report": self.file.name,
-            "file": self.file.id,
-            "line": line.number,
-            "amount": str(line.amount),
-        }
+        told = Reported(
+            report=self.file.name, file=self.file.id, line=line.number, amount=str(line.amount)
+        )
         fee_told = bool(verdict.fee_minor) or (self.tells_fees and not at_the_bank)
         if at_the_bank and not verdict.only_fee:
             self.postings += [
@@ -276,7 +273,7 @@ class Batch:
             fee_told = False  # the line's fee is booked once
 
     def _apply(
-        self, holding: Holding, verdict: Verdict, told: dict[str, Any], *, fee_told: bool
+        self, holding: Holding, verdict: Verdict, told: Reported, *, fee_told: bool
     ) -> Effect:
         effect = apply(
             holding,

@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 
 from kassa.connectors.catalog import maker_of
+from kassa.domain import facts
 from kassa.domain.case import Case
 from kassa.domain.errors import IdempotencyMismatch
 from kassa.domain.fingerprints import Fingerprint, Of
-from kassa.domain.lifecycle import PaymentEvent, PaymentStatus
+from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.money import Money
 from kassa.domain.orders import Module
 from kassa.domain.payments import OFFLINE, CaptureMethod, Method, Payment
@@ -140,7 +141,7 @@ async def _claim(
         verdict.clear()
         served = _served(case.payment)
         if case.is_expired() and case.payment.status is _S.CREATED:
-            case.close(PaymentEvent.EXPIRE, actor=wanted.actor, evidence={"by": "clock"})
+            case.close(facts.PaymentExpired(), actor=wanted.actor, by="clock")
         payment = case.payment
         if content in served:
             verdict.append(_left_lying(payment, content) and not case.is_expired())
@@ -162,13 +163,12 @@ async def _claim(
             "payer_account": wanted.payer_account,
             "payee_account": wanted.payee_account,
         }
-        case.move(
-            PaymentEvent.NOTE,
-            actor=wanted.actor,
-            evidence={"note": "payment requested", "method": wanted.method.value},
-            extra={**payment.extra, **kept},
+        requested = facts.PaymentRequested(
+            method=wanted.method,
             payer=payment.payer or wanted.user_id,
+            extra={**payment.extra, **kept},
         )
+        case.record(requested, actor=wanted.actor)
 
     change = Change(company_id=payment.company_id, payment_id=payment.id, decide=decide)
     case = await change_payment(core, change)

@@ -13,6 +13,7 @@ from kassa.connectors.base import (
     NotSent,
     Outcome,
 )
+from kassa.domain import facts
 from kassa.domain.case import Case
 from kassa.domain.errors import ProviderUnavailable, UnsupportedOperation
 from kassa.domain.haste import refuse_haste
@@ -137,11 +138,14 @@ def _follow(core: Core, wanted: Submission, account: str, after: list[Attempt]) 
             return False
         actor = f"provider:{attempt.connector}"
         if isinstance(outcome, Declined):
-            evidence = {"attempt": attempt.id, "by": "charge", "next": account}
-            evidence["provider_code"] = outcome.provider_code
-            case.reroute(
-                attempt, code=outcome.code, message=outcome.message, actor=actor, evidence=evidence
+            rerouted = facts.AttemptRerouted(
+                attempt=attempt.id,
+                code=outcome.code,
+                message=outcome.message,
+                provider_code=outcome.provider_code,
+                next=account,
             )
+            case.record(rerouted, actor=actor, by="charge")
         else:
             connector = core.connectors[attempt.connector]
             learn(case, attempt, outcome, connector=connector, actor=actor, how="charge")
@@ -150,7 +154,7 @@ def _follow(core: Core, wanted: Submission, account: str, after: list[Attempt]) 
             account,
             actor=wanted.actor,
             instrument=wanted.instrument_shown,
-            because={"because": [f"{attempt.connector} could not take it", *wanted.because]},
+            because=(f"{attempt.connector} could not take it", *wanted.because),
         )
         after.append(started)
         return True
@@ -180,7 +184,7 @@ async def _start(core: Core, wanted: Submission) -> _Started:
             wanted.connector,
             actor=wanted.actor,
             instrument=wanted.instrument_shown,
-            because={"because": list(wanted.because)} if wanted.because else None,
+            because=wanted.because,
         )
         if wanted.extra is not None:
             case.payment = replace(case.payment, extra={**case.payment.extra, **wanted.extra})

@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from kassa.connectors.base import Connector, Outcome
+from kassa.domain import facts
 from kassa.domain.case import Case
-from kassa.domain.lifecycle import UNDECIDED, AttemptStatus, PaymentEvent
+from kassa.domain.lifecycle import UNDECIDED, AttemptStatus
 from kassa.domain.payments import Attempt, Payment
 from kassa.domain.questions import ask_soon
 from kassa.usecases.change_payment import Change, Purse, change_payment
@@ -64,7 +65,7 @@ async def sync_payment(
     )
     for one in claimed:
         if one.close:
-            return await close_charge(core, one.attempt, event=PaymentEvent.EXPIRE, actor=actor)
+            return await close_charge(core, one.attempt, end=facts.PaymentExpired, actor=actor)
         question = _question(one.attempt)
         outcome = await ask_provider(core, one.attempt.connector, Task.QUERY, question)
         payment = await take_news(core, one.attempt, outcome, actor=actor, how="query")
