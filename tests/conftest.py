@@ -1,16 +1,15 @@
-"""A real PostgreSQL for every test that asks: started once, migrated once, cloned for each test.
+"""A real PostgreSQL for every test that asks: started once, migrated once, and put back after each.
 
 "Once" is once in each process of `pytest -n`: none shares a server, a directory or a port.
 """
 
 import asyncio
 import hashlib
-import itertools
 import os
+import random
 import secrets
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -23,6 +22,7 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 from tests import company
 from tests.asgi import Client
+from tests.databases import APP_ROLE, Databases, ExternalPostgres, in_database
 
 from kassa import app
 from kassa import demo as demo_company
@@ -31,45 +31,19 @@ from kassa.store.migrate import migrate
 from kassa.usecases.core import Core
 from kassa_embedded.postgres import EmbeddedPostgres
 
-_APP_ROLE = "kassa_app"
 _ROLE_LOCK = 0x7465737473  # the processes of a run make the role one after the other
 
 
-@dataclass(frozen=True)
-class ExternalPostgres:
-    """The server named by KASSA_TEST_DATABASE_URL; its role may create databases and roles."""
-
-    owner_url: str
-    app_url: str
-
-
-@dataclass(frozen=True)
-class Databases:
-    """Makes and drops databases over one connection that lives as long as the session."""
-
-    server: EmbeddedPostgres | ExternalPostgres
-    loop: asyncio.Runner
-    connection: "asyncpg.Connection[asyncpg.Record]"
-    template: str
-
-    def execute(self, statement: str) -> None:
-        self.loop.run(self.connection.execute(statement))
-
-    def clone(self, name: str) -> None:
-        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{self.template}"')
-        # A template hands on its tables' grants, but not those of the database itself.
-        self.execute(
-            f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC;'
-            f' GRANT CONNECT ON DATABASE "{name}" TO {_APP_ROLE}'
-        )
-
-    def drop(self, name: str) -> None:
-        self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-
-
-def in_database(url: str, name: str) -> str:
-    """The same server and role, another database."""
-    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """KASSA_TEST_SHUFFLE=<seed>: modules, and the tests in each, in an order of that seed. Whole
+    modules, for those that start a server share it. The same seed is the same order again."""
+    seed = os.environ.get("KASSA_TEST_SHUFFLE")
+    if seed:
+        order = random.Random(seed)
+        modules = sorted({item.nodeid.partition("::")[0] for item in items})
+        order.shuffle(modules)
+        order.shuffle(items)
+        items.sort(key=lambda item: modules.index(item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture(scope="session")
@@ -111,44 +85,62 @@ def _let_app_role_in(url: str) -> str:
     async def make() -> None:
         connection = await asyncpg.connect(url)
         await connection.execute("SELECT pg_advisory_lock($1)", _ROLE_LOCK)
-        if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", _APP_ROLE):
-            await connection.execute(f"CREATE ROLE {_APP_ROLE}")
-        await connection.execute(f"ALTER ROLE {_APP_ROLE} LOGIN PASSWORD '{password}'")
+        if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", APP_ROLE):
+            await connection.execute(f"CREATE ROLE {APP_ROLE}")
+        await connection.execute(f"ALTER ROLE {APP_ROLE} LOGIN PASSWORD '{password}'")
         await connection.close()
 
     asyncio.run(make())
     parts = urlsplit(url)
     where = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{_APP_ROLE}:{password}@{where}"))
+    return urlunsplit(parts._replace(netloc=f"{APP_ROLE}:{password}@{where}"))
 
 
 @pytest.fixture(scope="session")
 def databases(postgres: EmbeddedPostgres | ExternalPostgres) -> Iterator[Databases]:
-    """The migrated template, and the means to clone it."""
-    template = f"kassa_template_{os.getpid()}"
-    template_url = in_database(postgres.owner_url, template)
+    """The means to have a database."""
     with asyncio.Runner() as loop:
         connection = loop.run(asyncpg.connect(in_database(postgres.owner_url, "postgres")))
-        made = Databases(postgres, loop, connection, template)
-        made.execute(f'CREATE DATABASE "{template}"')
+        made = Databases(postgres, loop, connection)
         try:
-            loop.run(migrate(template_url))
             yield made
         finally:
-            made.drop(template)
+            made.drop_all()
             loop.run(connection.close())
 
 
-_numbers = itertools.count(1)
+@pytest.fixture(scope="session")
+def migrated(databases: Databases) -> str:
+    """The template of an empty database."""
+    name = databases.new("migrated")
+    databases.loop.run(migrate(in_database(databases.server.owner_url, name)))
+    return name
+
+
+@pytest.fixture(scope="session")
+def with_demo(databases: Databases, migrated: str, installation_dir: Path) -> str:
+    """The template of a database in which the demo company is registered."""
+    name = databases.new("demo", migrated)
+
+    async def make(settings: Settings) -> None:
+        url = in_database(databases.server.app_url, name)
+        async with app.open_core(settings, url) as core:
+            await demo_company.make(core, settings)
+
+    with tempfile.TemporaryDirectory(prefix="kassa-test-") as directory:
+        databases.loop.run(make(_settings(installation_dir, Path(directory))))
+    return name
 
 
 @pytest.fixture
-def fresh_database(databases: Databases) -> Iterator[str]:
-    """The name of a migrated, empty database that lives for one test."""
-    name = f"kassa_test_{os.getpid()}_{next(_numbers)}"
-    databases.clone(name)
-    yield name
-    databases.drop(name)
+def fresh_database(databases: Databases, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The name of a migrated database that is this test's alone; with the demo company in it, if
+    the test asks for that."""
+    wanted = "with_demo" if "demo" in request.fixturenames else "migrated"
+    template: str = request.getfixturevalue(wanted)
+    taken = databases.take(template)
+    yield taken.name
+    databases.give_back(template, taken)
 
 
 @pytest.fixture
@@ -170,13 +162,17 @@ def installation_dir() -> Iterator[Path]:
         yield Path(name)
 
 
+def _settings(installation_dir: Path, directory: Path) -> Settings:
+    for name in ("secrets", "demo"):
+        (installation_dir / name).mkdir(exist_ok=True, mode=0o700)
+        (directory / name).symlink_to(installation_dir / name)
+    return demo_company.prepare(Settings(data_dir=str(directory), demo=True))
+
+
 @pytest.fixture
 def settings(installation_dir: Path, tmp_path: Path) -> Settings:
     """Demo settings over shared keys; what is written while running is the test's own."""
-    for name in ("secrets", "demo"):
-        (installation_dir / name).mkdir(exist_ok=True, mode=0o700)
-        (tmp_path / name).symlink_to(installation_dir / name)
-    return demo_company.prepare(Settings(data_dir=str(tmp_path), demo=True))
+    return _settings(installation_dir, tmp_path)
 
 
 @pytest.fixture
@@ -189,7 +185,6 @@ async def core(settings: Settings, database_url: str) -> AsyncIterator[Core]:
 @pytest.fixture
 async def demo(core: Core, settings: Settings) -> company.DemoCompany:
     """The demo company, registered in the test's database."""
-    await demo_company.make(core, settings)
     return company.read(settings)
 
 

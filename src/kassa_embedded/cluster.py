@@ -28,11 +28,13 @@ CREATE DATABASE {DATABASE} OWNER {OWNER_ROLE};
 REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC;
 GRANT CONNECT ON DATABASE {DATABASE} TO {APP_ROLE};
 """
-# Tests clone databases, and must be able to end a session that a failed one left behind.
+# Tests clone databases, must be able to end a session that a failed one left behind, and put a
+# database back without its triggers.
 _SETUP_FOR_TESTS = f"""\
 ALTER ROLE {OWNER_ROLE} CREATEDB;
 GRANT pg_signal_backend TO {OWNER_ROLE};
 GRANT {APP_ROLE} TO {OWNER_ROLE};
+GRANT SET ON PARAMETER session_replication_role TO {OWNER_ROLE};
 """
 
 _SETTINGS = """\

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import asyncpg
 import pytest
-from tests.conftest import Databases, in_database
+from tests.databases import Databases, in_database
 
 from kassa.store.migrate import migrate
 

@@ -1,6 +1,7 @@
 """RSA keys as people paste them: PEM, or the bare base64 that providers' key tools write."""
 
 import base64
+from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import (
@@ -13,6 +14,8 @@ from cryptography.hazmat.primitives.serialization import (
 _MIN_KEY_BITS = 2048
 
 
+# To prove that a private key is sound takes 30 ms, and the same keys come again and again.
+@lru_cache(maxsize=256)
 def read_private_key(text: str, what: str) -> RSAPrivateKey:
     """`what`: how the key is called where it goes wrong.
 

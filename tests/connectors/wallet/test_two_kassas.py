@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from starlette.types import ASGIApp
 from tests import asgi, company
-from tests.conftest import Databases, in_database
+from tests.databases import Databases, in_database
 
 from kassa import app
 from kassa import demo as demo_company
@@ -151,11 +151,10 @@ class Pair:
 
 
 @pytest.fixture
-def second_database(databases: Databases, fresh_database: str) -> Iterator[str]:
-    name = f"{fresh_database}_b"
-    databases.clone(name)
-    yield in_database(databases.server.app_url, name)
-    databases.drop(name)
+def second_database(databases: Databases, migrated: str) -> Iterator[str]:
+    taken = databases.take(migrated)
+    yield in_database(databases.server.app_url, taken.name)
+    databases.give_back(migrated, taken)
 
 
 @pytest.fixture
