@@ -16,7 +16,9 @@ from kassa.domain.errors import KassaError
 from kassa.domain.money import Money
 from kassa.domain.payments import Method, Payment
 from kassa.domain.principals import Company
-from kassa.store.cover import COVERS
+from kassa.store import records
+from kassa.store.cover import COVERS, digest_sql, key_sql
+from kassa.store.records import Record
 from kassa.store.resealing import seal_unsealed
 from kassa.usecases.companies import NewCompany, add_company, add_wallet_user, balance_of, top_up
 from kassa.usecases.core import Core
@@ -79,6 +81,29 @@ async def reseal(core: Core, owner: Any, home: str) -> None:
     async with core.db.transaction() as connection:
         for part in parts:
             await seal_unsealed(connection, home, part, 10_000)
+        if COVERS[home].recorded:
+            await _record_again(connection, home)
+
+
+async def _record_again(connection: Any, home: str) -> None:
+    rows = await connection.fetch(
+        f"select {COVERS[home].company}, {key_sql(home)},"
+        f" {digest_sql(home, records.last_part(home))}, clock_timestamp() from {home} t"
+    )
+    known = await records.newest(connection, home, [(row[0], row[1]) for row in rows])
+    changed = [
+        Record(
+            home=home,
+            company_id=company_id,
+            key=key,
+            version=known.get((company_id, key), (0,))[0] + 1,
+            digest=digest,
+            at=at,
+        )
+        for company_id, key, digest, at in rows
+        if known.get((company_id, key), (0, b""))[1] != digest
+    ]
+    await records.add(connection, changed)
 
 
 @dataclass
@@ -160,6 +185,16 @@ class Shop:
     async def order_status(self, payment: Payment) -> str:
         view = await get_payment(self.core, payment.company_id, payment.id)
         return view.order.status.value
+
+    async def forget_records(self) -> None:
+        """Chains are empty until there are payments: as in a database from before the records."""
+        for statement in (
+            "alter table row_record disable trigger user",
+            "delete from row_record",
+            "delete from unchained where kind = 'record'",
+            "alter table row_record enable trigger user",
+        ):
+            await self.sql(statement)
 
     async def other_company(self, number: int = 2) -> Company:
         new = NewCompany(

@@ -1,11 +1,12 @@
 """Whoever edits the books behind the program's back is found, and where, whatever they touched."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import pytest
-from tests.usecases import lies, lies_of_rows, lies_of_the_chain
+from tests.usecases import lies, lies_of_records, lies_of_rows, lies_of_the_chain
 from tests.usecases.modifying import CAPTURE, REFUND, Obedient, modify, reserved
 from tests.usecases.shop import Shop
 
@@ -16,10 +17,22 @@ from kassa.domain.money import Money
 from kassa.domain.payees import Payee
 from kassa.domain.payments import Method, Payment
 from kassa.domain.providers import AccountStatus, ProviderAccount
-from kassa.store import fees, mailboxes, payees, provider_accounts, routes
+from kassa.store import (
+    breaks,
+    companies,
+    fees,
+    mailboxes,
+    payees,
+    provider_accounts,
+    reconciliation,
+    routes,
+    wallet_codes,
+    wallets,
+)
 from kassa.store import payments as stored
 from kassa.store.connection import Connection
 from kassa.store.provider_accounts import WrappedKey
+from kassa.store.records import RECORDED
 from kassa.usecases.chain import chain_history
 from kassa.usecases.companies import put_api_key
 from kassa.usecases.disputes import take_dispute_news
@@ -31,7 +44,13 @@ from kassa.usecases.verify_books import Proof, known_of, prove
 
 pytestmark = pytest.mark.anyio
 
-LIES = lies.LIES | lies_of_the_chain.LIES | lies_of_rows.LIES
+FILE = reconciliation.ReportFile(
+    company_id="cmp_shop", id="rf_1", connector="scripted", name="report.csv"
+)
+BREAK = reconciliation.BreakRow(
+    id="rb_1", problem="amount", connector="scripted", details="too little", file_id="rf_1"
+)
+LIES = lies.LIES | lies_of_the_chain.LIES | lies_of_rows.LIES | lies_of_records.LIES
 
 
 async def book(shop: Shop) -> dict[str, Any]:
@@ -64,8 +83,14 @@ async def book(shop: Shop) -> dict[str, Any]:
     await _dispute(shop, paid["disputed"])
     closed = await close_settlements(shop.core)
     [settlement] = [one for one in closed if one.connector == "sandbox"]
+    set_up_names = await set_up(shop)
+    await set_aside(shop)
     await record_payout(shop.core, shop.company.id, settlement.id, "payout 1", None)
-    links = await chain_history(shop.core)
+    set_up_names |= await change_what_was_set_up(shop, user)
+    await chain_history(shop.core)
+    [(links,)] = await shop.sql(
+        "select max(seq) from chain_link where company_id = $1", shop.company.id
+    )
     late = await shop.payment()
     await chain_history(shop.core)
     await seal_old_rows(shop.core)
@@ -84,7 +109,7 @@ async def book(shop: Shop) -> dict[str, Any]:
         [name] = [one for one, payment in paid.items() if payment.id == row["payment_id"]]
         names[f"{name} attempt"] = row["id"]
     names["letter"] = (await shop.sql("select id from announcement"))[0]["id"]
-    names |= await set_up(shop)
+    names |= set_up_names
     names["refunded change"] = changed.modification.id
     names["refunded version"] = (await shop.read(paid["refunded"])).version
     names["disputed dispute"] = (await shop.sql("select id from dispute"))[0]["id"]
@@ -128,6 +153,8 @@ async def set_up(shop: Shop) -> dict[str, str]:
         await provider_accounts.add_key(connection, WrappedKey(company.id, 1, 1, b"wrapped"))
         await provider_accounts.put_account(connection, account, sealed=b"secret", key_version=1)
         await payees.put(connection, payee, b"hash")
+        await reconciliation.add_file(connection, FILE, "0" * 64, "test")
+        await reconciliation.insert_breaks(connection, company.id, [BREAK])
         await routes.add_rules(connection, company.id, [{"use": ["shop_stripe"]}], actor="test")
         await mailboxes.keep_news(
             connection,
@@ -139,6 +166,42 @@ async def set_up(shop: Shop) -> dict[str, str]:
         )
     [row] = await shop.sql("select lookup from credential")
     return {"fee rule": rule.id, "payee": payee.id, "credential": row["lookup"]}
+
+
+async def set_aside(shop: Shop) -> None:
+    """An earlier version of each row, with its seal, for who wants to put it back."""
+    await shop.sql("create schema aside")
+    for home in RECORDED:
+        await shop.sql(f"create table aside.{home} as select * from {home}")
+
+
+async def change_what_was_set_up(shop: Shop, user: str) -> dict[str, str]:
+    """What the rows that changed are called in the records, and how many each has."""
+    company_id = shop.company.id
+    [code] = await shop.sql("select id from wallet_code order by created_at limit 1")
+    [credential] = await shop.sql("select lookup from credential")
+    at = datetime(2026, 6, 1, tzinfo=UTC)
+    async with shop.core.db.transaction() as connection:
+        assert await companies.set_company_status(connection, "cmp_2", "closed")
+        assert await companies.set_credential_status(connection, credential["lookup"], "disabled")
+        assert await provider_accounts.set_status(
+            connection, company_id, "shop_stripe", AccountStatus.DISABLED
+        )
+        await provider_accounts.rewrap_key(connection, WrappedKey(company_id, 1, 2, b"anew"))
+        await fees.end_rule(connection, company_id, "fr_1", at)
+        assert await payees.set_status(connection, company_id, "pe_1", "disabled")
+        assert await wallets.set_user_status(connection, company_id, user, "frozen")
+        assert await wallet_codes.revoke(connection, company_id, code["id"])
+        await reconciliation.save_file(connection, replace(FILE, state="done"))
+        await breaks.assign(connection, company_id, "rb_1", "alice")
+    rows = await shop.sql(
+        "select distinct on (home) home, key, version from row_record"
+        " order by home, version desc, key"
+    )
+    assert {row["home"] for row in rows} == set(RECORDED)
+    assert {row["home"] for row in rows if row["version"] < 2} == {"route_rules"}
+    names = {f"{row['home']} row": row["key"] for row in rows}
+    return names | {f"{row['home']} newest": row["version"] for row in rows}
 
 
 async def _dispute(shop: Shop, payment: Payment) -> None:

@@ -19,6 +19,13 @@ from kassa.usecases.verify_books import accept_heads, verify_books
 
 pytestmark = pytest.mark.anyio
 
+
+@pytest.fixture(autouse=True)
+async def only_payments(shop: Shop) -> None:
+    """Links and blocks are counted here: without those of the company's own row."""
+    await shop.forget_records()
+
+
 _SIGNS = ["a", "B", "0", " ", ",", '"', "\\", "{", "}", "\n", "\t", "\x01", "\x7f", "ü", "語", "😀"]
 _SIGNS += ["null", "\u2028", "\x1f", "\xa0", "/", "\r", "\b", "\f", "\v", "'", "%", ":", "-"]
 
@@ -141,6 +148,7 @@ _NO_CHAIN = ("delete from chain_link", "delete from chain_block", _REQUEUE)
 
 async def test_a_history_that_was_sealed_is_never_sealed_again_from_the_start(shop: Shop) -> None:
     other = await shop.other_company()
+    await shop.forget_records()
     payment = await shop.payment()
     await shop.payment(company=other)
     await chain_all(shop)

@@ -29,6 +29,7 @@ TABLES = (
     "unchained",
     "chain_link",
     "chain_block",
+    "row_record",
 )
 MOST = 100  # counter-examples of one check
 

@@ -58,6 +58,14 @@ _POSTING_AGE = """(select min(a.age) from (
   union all select age(e.xmin) from public.entry e
    where e.company_id = x.company_id and e.posting_id = x.key) a)"""
 
+_RECORDS = """
+select company_id, home || ' ' || key as key, version as number, at,
+    record_digest(company_id, home, key, version, digest, at) as digest
+  from row_record"""
+_RECORD_AGE = """(select age(e.xmin) from public.row_record e
+  where e.home = split_part(x.key, ' ', 1) and e.company_id = x.company_id
+    and e.key = substr(x.key, strpos(x.key, ' ') + 1) and e.version = x.number)"""
+
 CHAIN_CHECKS = (
     Check(
         "the timeline is chained",
@@ -72,10 +80,18 @@ CHAIN_CHECKS = (
         _chained("posting", _POSTINGS, _POSTING_AGE, "x.key"),
         ("posting", "entry", "chain_link", "unchained"),
     ),
+    Check(
+        "the records are chained",
+        "every record of a row is as it was when it was chained, none is gone, and none was"
+        " slipped in",
+        _chained("record", _RECORDS, _RECORD_AGE, "format('%s record %s', x.key, x.number)"),
+        ("row_record", "chain_link", "unchained"),
+    ),
 )
 OURS = (
     "what waits for the chain is ours",
-    "every event and posting that has no link yet carries the seal of the program that wrote it",
+    "every event, posting and record that has no link yet carries the seal of the program that"
+    " wrote it",
 )
 SEALED = (
     "the chain is whole",

@@ -92,3 +92,8 @@ ROWS_SEALED = (
     "attempts, changes, disputes, letters, notifications, accounts, rules, credentials, codes and"
     " all else that money or trust hangs on carry its seal",
 )
+ROWS_RECORDED = (
+    "rows without events are as their newest record has them",
+    "no company, credential, account, key, rule, payee, wallet user or code, settlement, report"
+    " file or break is gone, or was set back to what it was before",
+)

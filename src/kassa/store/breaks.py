@@ -8,7 +8,7 @@ from kassa.domain.lifecycle import AWAITS_PAYOUT, BreakStatus, PaymentStatus
 from kassa.domain.matching import BANK, ledger_account
 from kassa.domain.reports import BreakClass
 from kassa.store.connection import Connection, Row
-from kassa.store.resealing import resealed, seal_again
+from kassa.store.resealing import resealed
 from kassa.store.statuses import any_of, one
 
 _OPEN = one(BreakStatus.OPEN)
@@ -161,24 +161,30 @@ async def resolve_matched(
     By a line of another file, or by the very line (one of `places`) at another look.
     """
     rows = await connection.fetch(
-        f"update report_break set status = {_RESOLVED}, resolution = $5, resolved_by = $6,"
-        f" resolved_at = statement_timestamp() where company_id = $1 and status = {_OPEN}"
-        " and ((class = $7 and payment_id = any($2) and file_id = '')"
+        f"select id from report_break where company_id = $1 and status = {_OPEN}"
+        " and ((class = $5 and payment_id = any($2) and file_id = '')"
         "  or (class = any($4) and cause = any($3) and cause <> ''"
-        "   and (file_id <> $8 or place = any($9)))) returning id",
+        "   and (file_id <> $6 or place = any($7)))) for update",
         company_id,
         list(payment_ids),
         list(causes),
         list(_CURED),
-        resolution,
-        actor,
         BreakClass.MISSING_THEIRS.value,
         file_id,
         list(places),
     )
-    if rows:
+    cured = [row[0] for row in rows]
+    if cured:
         where = "t.company_id = $1 and t.id = any($2)"
-        await seal_again(connection, "report_break", where, company_id, [row[0] for row in rows])
+        async with resealed(connection, "report_break", where, company_id, cured):
+            await connection.execute(
+                f"update report_break set status = {_RESOLVED}, resolution = $3, resolved_by = $4,"
+                " resolved_at = statement_timestamp() where company_id = $1 and id = any($2)",
+                company_id,
+                cured,
+                resolution,
+                actor,
+            )
 
 
 async def has_open(connection: Connection, company_id: str) -> bool:

@@ -102,6 +102,14 @@ def event_digest(
     return sha256(said.encode()).digest()
 
 
+def record_digest(
+    company_id: str, home: str, key: str, version: int, digest: bytes, at: datetime
+) -> bytes:
+    """As the database's function of that name, of a row that is to be written."""
+    said = ["record", company_id, home, key, str(version), digest.hex(), instant(at)]
+    return sha256(array_text(said).encode()).digest()
+
+
 def posting_digest(posting: Posting) -> bytes:
     """As the database's function of that name, with the entries of the posting."""
     entries = [

@@ -1,4 +1,4 @@
-"""The chain over ledger and timeline: links in the order of committing, sealed in blocks."""
+"""The chain over ledger, timeline and records: links in their order, sealed in blocks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,8 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """What waits for its link: an event, or a posting with its entries, as the queue names it.
+    """What waits for its link: an event, a posting with its entries, or the record of a row, as
+    the queue names it.
 
     `digest`: of the row as it is now, None when it is gone. `queued`: the queue's row.
     """
@@ -70,6 +71,11 @@ select t.id, t.company_id, t.kind, k.key, k.number, r.digest, r.seal, r.at
               from entry e where e.company_id = p.company_id and e.posting_id = p.id)), p.seal, p.at
          from posting p where t.kind = 'posting'
           and p.company_id = t.company_id and p.id = k.key
+       union all
+       select record_digest(w.company_id, w.home, w.key, w.version, w.digest, w.at), w.seal, w.at
+         from row_record w where t.kind = 'record'
+          and w.company_id = t.company_id and w.home = split_part(k.key, ' ', 1)
+          and w.key = substr(k.key, strpos(k.key, ' ') + 1) and w.version = k.number
        offset 0) r on true
  order by t.id, k.nth
 """

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from kassa.store.canon import instant, jsonb_text
+from kassa.store.canon import array_text, instant, jsonb_text
 from kassa.store.seals import SIZE, Seals, as_json
 
 _BYTES = frozenset(
@@ -68,7 +68,7 @@ class Cover:
 
     `birth`, `seal`: the first version of each; `joined`: what came later, in its order.
     `appended`: its rows are never written again. `unborn`, `unsealed`: conditions for rows that
-    need no `birth`, or no `seal`.
+    need no `birth`, or no `seal`. `recorded`: it has no events, and a record for each writing.
     """
 
     key: tuple[str, ...]
@@ -82,6 +82,7 @@ class Cover:
     unsealed: str = "false"
     unborn: str = "false"
     appended: bool = False
+    recorded: bool = False
     taken: Mapping[str, _Taken] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -112,6 +113,10 @@ class Cover:
 
     def _joined(self, part: str) -> list[Joined]:
         return [one for one in self.joined if one.part == part]
+
+    def exempt(self, part: str) -> str:
+        """The condition for a row that needs no seal of that part."""
+        return self.unborn if part == "birth" else self.unsealed
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -226,17 +231,20 @@ COVERS: dict[str, Cover] = {
         open={"created_at": _DEFAULT},
         appended=True,
         unborn=_BEFORE.format("t.created_at"),
+        recorded=True,
     ),
     # What operators set up: read back after each change, and sealed in the same transaction.
     "company": Cover(
         key=("id",),
         seal=_words("public_id number name currency business_id status mode sandbox created_at"),
         company="t.id",
+        recorded=True,
     ),
     "credential": Cover(
         key=("lookup",),
         seal=_words("company_id business_id kind name secret_hash public_keys status created_at"),
         called="t.lookup",
+        recorded=True,
     ),
     "provider_account": Cover(
         key=("company_id", "name"),
@@ -246,17 +254,20 @@ COVERS: dict[str, Cover] = {
         ),
         open={"active_mode": "made by the database of `status` and `mode`"},
         called="t.name",
+        recorded=True,
     ),
     "company_key": Cover(
         key=("company_id", "version"),
         seal=_words("wrapped_by wrapped created_at"),
         called="'key ' || t.version",
+        recorded=True,
     ),
     "fee_rule": Cover(
         key=("company_id", "id"),
         seal=_words(
             "kind connector method currency rate_ppm fixed_minor valid_from valid_until created_at"
         ),
+        recorded=True,
     ),
     "payee": Cover(
         key=("company_id", "id"),
@@ -264,8 +275,9 @@ COVERS: dict[str, Cover] = {
             "account_type account_hash account_shown account_name bank_name provider_account"
             " status created_at"
         ),
+        recorded=True,
     ),
-    "wallet_user": Cover(key=("company_id", "id"), seal=_words("status created_at")),
+    "wallet_user": Cover(key=("company_id", "id"), seal=_words("status created_at"), recorded=True),
     "wallet_code": Cover(
         key=("company_id", "code_hash"),
         birth=_words("id user_id kind client_id limit_minor limit_currency expires_at created_at"),
@@ -274,6 +286,7 @@ COVERS: dict[str, Cover] = {
             ("used_at", "used_for"), "of a code that runs out within a minute; it names its payment"
         ),
         called="t.user_id",
+        recorded=True,
     ),
     "settlement": Cover(
         key=("company_id", "id"),
@@ -283,6 +296,7 @@ COVERS: dict[str, Cover] = {
             " closed_at paid_at"
         ),
         since="t.opened_at",
+        recorded=True,
     ),
     "report_file": Cover(
         key=("company_id", "id"),
@@ -291,6 +305,7 @@ COVERS: dict[str, Cover] = {
             " started_at finished_at"
         ),
         since="t.started_at",
+        recorded=True,
     ),
     "report_break": Cover(
         key=("company_id", "id"),
@@ -299,6 +314,7 @@ COVERS: dict[str, Cover] = {
             " details owner status opened_at resolution resolved_by resolved_at posting_id"
         ),
         since="t.opened_at",
+        recorded=True,
     ),
 }
 
@@ -310,6 +326,7 @@ UNCOVERED: dict[str, Mapping[str, str]] = {
     "payment_event": {"*": _CHAINED, "seal": "asked for until the row has its link"},
     "posting": {"*": _CHAINED, "seal": "asked for until the row has its link"},
     "entry": {"*": _CHAINED},
+    "row_record": {"*": "'the records are chained'", "seal": "asked for until it has its link"},
     "chain_link": {"*": _CHAIN},
     "chain_block": {"*": _CHAIN},
     "unchained": {"*": "'what waits for the chain is ours'; a row without link or place is found"},
@@ -395,6 +412,16 @@ def _column_sql(name: str) -> str:
     if name in _BYTES:
         return f"encode(t.{name}, 'hex')"
     return f"t.{name}::text"
+
+
+def key_sql(home: str) -> str:
+    """What a row `t` is called in its records."""
+    return f"array[{', '.join(_column_sql(name) for name in COVERS[home].key)}]::text"
+
+
+def key_of(home: str, row: Mapping[str, Any]) -> str:
+    """As `key_sql`, of a row that is to be written."""
+    return array_text([_text(row[name]) for name in COVERS[home].key])
 
 
 def seal_for(seals: Seals, home: str, part: str, said: bytes) -> bytes:

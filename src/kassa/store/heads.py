@@ -60,8 +60,24 @@ class HeadFile:
         private_files.write(self._mark, b"")
 
     @property
+    def rows_recorded(self) -> bool:
+        """Whether the rows of this database from before the records have got theirs."""
+        return self._recorded.exists()
+
+    def note_rows_recorded(self) -> None:
+        private_files.write(self._recorded, b"")
+
+    def forget_rows_recorded(self) -> None:
+        """The database may be another one than before."""
+        self._recorded.unlink(missing_ok=True)
+
+    @property
     def _mark(self) -> Path:
         return self.path.with_name("rows_sealed")
+
+    @property
+    def _recorded(self) -> Path:
+        return self.path.with_name("rows_recorded")
 
     def announce(self, coming: Mapping[str, Place]) -> None:
         """These blocks are about to be committed; until then the older heads stand, too."""

@@ -1,13 +1,22 @@
 """Seals of rows that are read back: after a statement that knows a part of them only."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from kassa.store import records
 from kassa.store.connection import Connection
-from kassa.store.cover import COVERS, digest_sql, is_genuine, seal_for, sealed_digest_sql
+from kassa.store.cover import (
+    COVERS,
+    digest_sql,
+    is_genuine,
+    key_sql,
+    seal_for,
+    sealed_digest_sql,
+)
+from kassa.store.records import Name, Record
 from kassa.store.seals import Seals, seals_of
 
 
@@ -17,39 +26,81 @@ async def resealed(
 ) -> AsyncIterator[None]:
     """Seal these rows of `home`, called `t`, anew after the block has changed or added some.
 
-    In the caller's transaction, with the newest version of the seal. A row whose seal was not
-    genuine before gets none that is; neither does one that had none, which is either falsified or
-    from before the seals, and then waits for `seal_unsealed`.
+    In the caller's transaction, with the newest version of the seal, and with a record where the
+    table has some. A row that was not genuine before, or was not as its newest record had it, gets
+    neither; nor does one that is made anew although a record says that it was there. One that had
+    no seal is falsified, or from before the seals, and then waits for `seal_unsealed`.
     """
-    cover = COVERS[home]
-    seals = seals_of(connection)
-    name = ", ".join(f"t.{one}" for one in cover.key)
-    before = await connection.fetch(
-        f"select row({name})::text as name, {sealed_digest_sql(home, 'seal')} as digest, t.seal"
-        f" from {home} t where {where} for update",
-        *values,
-    )
-    broken = {
-        row["name"]
-        for row in before
-        if not is_genuine(seals, home, "seal", row["digest"], row["seal"])
-    }
+    genuine = await _genuine(connection, home, where, values)
     yield
-    await seal_again(connection, home, where, *values, broken=broken)
+    await _seal_again(connection, home, where, values, genuine)
 
 
-async def seal_again(
-    connection: Connection, home: str, where: str, *values: Any, broken: Collection[str] = ()
-) -> None:
-    """Seal these rows of `home`, called `t`, as they are now; not the `broken` ones."""
-    name = ", ".join(f"t.{one}" for one in COVERS[home].key)
+async def _genuine(
+    connection: Connection, home: str, where: str, values: Sequence[Any]
+) -> dict[Name, bool]:
+    """Whether each of these rows is as this program left it. They are locked; not against whoever
+    only refers to them."""
+    seals = seals_of(connection)
     rows = await connection.fetch(
-        f"select t.ctid, row({name})::text as name, {digest_sql(home, 'seal')} as digest"
-        f" from {home} t where {where}",
+        f"select {COVERS[home].company}, {key_sql(home)}, {sealed_digest_sql(home, 'seal')}, t.seal"
+        f" from {home} t where {where} for no key update",
         *values,
     )
-    good = [(row["ctid"], row["digest"]) for row in rows if row["name"] not in broken]
-    await _write(connection, home, "seal", good)
+    known = await _known(connection, home, [(row[0], row[1]) for row in rows])
+    return {
+        (company_id, key): is_genuine(seals, home, "seal", said, seal)
+        and known.get((company_id, key), (0, said))[1] == said
+        for company_id, key, said, seal in rows
+    }
+
+
+async def _known(
+    connection: Connection, home: str, names: Sequence[Name]
+) -> dict[Name, tuple[int, bytes]]:
+    if not names or not COVERS[home].recorded:
+        return {}
+    return await records.newest(connection, home, names)
+
+
+async def _seal_again(
+    connection: Connection,
+    home: str,
+    where: str,
+    values: Sequence[Any],
+    genuine: Mapping[Name, bool],
+) -> None:
+    cover = COVERS[home]
+    # Of a row that came while the block waited for it, and that the block then changed, xmax says
+    # so; then the record of its making is another's, and no sign that it was there and is gone.
+    rows = await connection.fetch(
+        f"select t.ctid, {cover.company}, {key_sql(home)}, {digest_sql(home, 'seal')},"
+        f" t.seal is null, t.xmax::text <> '0', clock_timestamp() from {home} t where {where}",
+        *values,
+    )
+    known = await _known(connection, home, [(row[1], row[2]) for row in rows])
+    sealed, recorded = [], []
+    for ctid, company_id, key, said, is_bare, was_updated, at in rows:
+        name = company_id, key
+        version, last = known.get(name, (0, None))
+        if not genuine.get(name, last in (None, said) or was_updated):
+            continue
+        if last != said:
+            recorded.append(
+                Record(
+                    home=home,
+                    company_id=company_id,
+                    key=key,
+                    version=version + 1,
+                    digest=said,
+                    at=at,
+                )
+            )
+        if last != said or is_bare:
+            sealed.append((ctid, said))
+    await _write(connection, home, "seal", sealed)
+    if cover.recorded:
+        await records.add(connection, recorded)
 
 
 async def _write(
@@ -68,11 +119,9 @@ async def _write(
 
 async def seal_unsealed(connection: Connection, home: str, part: str, limit: int) -> int:
     """Seal up to so many rows that are from before the seals, as they are found."""
-    cover = COVERS[home]
-    exempt = cover.unborn if part == "birth" else cover.unsealed
     rows = await connection.fetch(
         f"select t.ctid, {digest_sql(home, part)} as digest from {home} t"
-        f" where t.{part} is null and not ({exempt}) limit $1 for update",
+        f" where t.{part} is null and not ({COVERS[home].exempt(part)}) limit $1 for update",
         limit,
     )
     await _write(connection, home, part, [(row["ctid"], row["digest"]) for row in rows])
@@ -123,11 +172,10 @@ async def _wrong(
     all_sealed: bool,
 ) -> list[Any]:
     cover = COVERS[home]
-    exempt = cover.unborn if part == "birth" else cover.unsealed
     wrong: list[Any] = []
     cursor = await connection.cursor(
-        f"select t.ctid, {sealed_digest_sql(home, part)}, t.{part}, {exempt} from {home} t"
-        f" where ($1::text is null or {cover.company} = $1)",
+        f"select t.ctid, {sealed_digest_sql(home, part)}, t.{part}, {cover.exempt(part)}"
+        f" from {home} t where ($1::text is null or {cover.company} = $1)",
         company_id,
     )
     while rows := await cursor.fetch(_PAGE):

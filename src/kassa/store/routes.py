@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from kassa.store import records
 from kassa.store.connection import Connection
 from kassa.store.cover import seal_of
-from kassa.store.queries import Command, Queries, Rows, Value
+from kassa.store.queries import Command, Queries, Rows
 from kassa.store.seals import seals_of
 
 _NEWEST = 2_000  # attempts that are counted at most
@@ -32,10 +33,15 @@ class _Lately(NamedTuple):
     tried: int
 
 
+class _Next(NamedTuple):
+    version: int
+    at: datetime
+
+
 class Sql(Queries):
     newest_rules: Rows[_Rules]
     hold_rules: Command
-    next_version: Value[int]
+    next_version: Rows[_Next]
     add_rules: Command
     all_rules: Rows[Version]
     lately: Rows[_Lately]
@@ -51,10 +57,14 @@ async def add_rules(
 ) -> int:
     """Store the next version; returns its number."""
     await Sql.hold_rules.run(connection, company_id)
-    version = await Sql.next_version.one(connection, company_id)
+    version, at = await Sql.next_version.one(connection, company_id)
     row = {"company_id": company_id, "version": version, "rules": rules, "actor": actor}
-    birth = seal_of(seals_of(connection), "route_rules", "birth", row)
-    await Sql.add_rules.run(connection, company_id, version, rules, actor, birth)
+    await Sql.add_rules.run(
+        connection,
+        *row.values(),
+        seal_of(seals_of(connection), "route_rules", "birth", row),
+        *records.first(connection, "route_rules", row, company_id, at),
+    )
     return version
 
 

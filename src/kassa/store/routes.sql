@@ -7,12 +7,18 @@ select version, rules from route_rules where company_id = $1 order by version de
 select from company where id = $1 for no key update
 
 -- name: next_version
--- The number of the version that comes next.
-select coalesce(max(version), 0) + 1 from route_rules where company_id = $1
+-- The number of the version that comes next, and the hour.
+select coalesce(max(version), 0) + 1 as version, clock_timestamp() as at
+from route_rules
+where company_id = $1
 
 -- name: add_rules
--- One more version; none is ever changed.
-insert into route_rules (company_id, version, rules, actor, birth) values ($1, $2, $3, $4, $5)
+-- One more version, with its record; none is ever changed.
+with w as (
+  insert into route_rules (company_id, version, rules, actor, birth) values ($1, $2, $3, $4, $5))
+insert into row_record (home, company_id, key, version, digest, at, seal)
+values ($6, $7, $8, $9, $10, $11, $12)
+on conflict do nothing
 
 -- name: all_rules
 -- Every version, the newest first.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from kassa.domain.wallet_codes import WalletCode
+from kassa.store import records
 from kassa.store.connection import Connection, Row
 from kassa.store.cover import seal_of
 from kassa.store.mapping import reader
@@ -78,6 +79,7 @@ async def add(connection: Connection, code: WalletCode) -> bool:
         *row.values(),
         seal_of(seals, "wallet_code", "birth", row),
         seal_of(seals, "wallet_code", "seal", unrevoked),
+        *records.first(connection, "wallet_code", unrevoked, code.company_id, code.created_at),
     )
     return bool(done)
 

@@ -32,12 +32,18 @@ from unnest($1::text[], $2::bytea[], $3::timestamptz[], $4::text[]) as w(c, h, t
 where c.company_id = any($1) and c.company_id = w.c and c.code_hash = w.h
 
 -- name: add
--- A new code; nothing where the company has one like it.
-insert into wallet_code (company_id, code_hash, id, user_id, kind, created_at, client_id,
-  limit_minor, limit_currency, expires_at, birth, seal)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-on conflict (company_id, code_hash) do nothing
-returning true
+-- A new code with its record; nothing where the company has one like it.
+with c as (
+  insert into wallet_code (company_id, code_hash, id, user_id, kind, created_at, client_id,
+    limit_minor, limit_currency, expires_at, birth, seal)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+  on conflict (company_id, code_hash) do nothing
+  returning true as done),
+r as (
+  insert into row_record (home, company_id, key, version, digest, at, seal)
+  select $13, $14, $15, $16::bigint, $17::bytea, $18::timestamptz, $19::bytea from c
+  on conflict do nothing)
+select done from c
 
 -- name: of_user
 -- The user's codes, newest first; of the pay codes only those that can still pay.

@@ -25,7 +25,7 @@ _PAGE = 1_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MEMORY = "chain: what was told"
 _AGAIN_SECONDS = 60.0  # seconds, not money: the same trouble is told once in this time
-_HOMES = {"event": "payment_event", "posting": "posting"}
+_HOMES = {"event": "payment_event", "posting": "posting", "record": "row_record"}
 
 BESIDE_US = timedelta(minutes=10)
 """So long another machine may have been sealing before this one's file must know of it."""

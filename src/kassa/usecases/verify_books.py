@@ -13,12 +13,13 @@ from kassa.store.books_afterwards import AFTERWARDS_CHECKS
 from kassa.store.books_chain import CHAIN_CHECKS, OURS, SEALED
 from kassa.store.books_dates import DATE_CHECKS
 from kassa.store.books_ledger import LEDGER_CHECKS
-from kassa.store.books_rows import PAYMENTS_SEALED, ROW_CHECKS, ROWS_SEALED
+from kassa.store.books_rows import PAYMENTS_SEALED, ROW_CHECKS, ROWS_RECORDED, ROWS_SEALED
 from kassa.store.chain import Block
 from kassa.store.connection import Connection
 from kassa.store.cover import COVERS
 from kassa.store.heads import Noted
 from kassa.store.payments import clock
+from kassa.store.records import RECORDED, unlike_their_records
 from kassa.store.resealing import falsified
 from kassa.store.seals import Seals
 from kassa.usecases.chain import (
@@ -32,7 +33,7 @@ from kassa.usecases.chain import (
 from kassa.usecases.core import Core
 
 CHECKS = (*LEDGER_CHECKS, *AFTERWARDS_CHECKS, *DATE_CHECKS, *ROW_CHECKS, *CHAIN_CHECKS)
-_BY_KEY = (PAYMENTS_SEALED, ROWS_SEALED, OURS, SEALED)
+_BY_KEY = (PAYMENTS_SEALED, ROWS_SEALED, ROWS_RECORDED, OURS, SEALED)
 _HOMES = ("orders", "payment")
 _WHOLE_QUEUE = 1_000_000_000
 _LANES = 2  # connections that ask at the same time, of one and the same moment
@@ -71,12 +72,14 @@ class Known:
     """What no database holds: the keys, and the newest blocks as this machine's file has them
     (None: there is no file).
 
-    `rows_sealed`: whether rows from before the seals have got theirs, and none may be without."""
+    `rows_sealed`, `rows_recorded`: whether rows from before the seals, or the records, have got
+    theirs, and none may be without."""
 
     key: bytes
     seals: Seals
     noted: Mapping[str, Noted] | None
     rows_sealed: bool
+    rows_recorded: bool
 
 
 def known_of(core: Core) -> Known:
@@ -86,6 +89,7 @@ def known_of(core: Core) -> Known:
         seals=seals_of(core.secrets),
         noted=core.heads.read(),
         rows_sealed=core.heads.rows_sealed,
+        rows_recorded=core.heads.rows_recorded,
     )
 
 
@@ -142,6 +146,8 @@ async def accept_heads(core: Core) -> Sequence[Head]:
     heads = {one.company_id: (one.seq, one.hash) for one in seal.heads}
     await asyncio.to_thread(core.heads.replace, heads)
     await asyncio.to_thread(core.heads.note_rows_sealed)
+    # What an older database has no records of gets them; the chain says if some were taken away.
+    await asyncio.to_thread(core.heads.forget_rows_recorded)
     return seal.heads
 
 
@@ -164,6 +170,7 @@ async def prove(
     some = [home for home in COVERS if home not in _HOMES]
     for (name, _), homes in ((PAYMENTS_SEALED, _HOMES), (ROWS_SEALED, some)):
         work.append((name, tuple(homes), _sealed(known, company_id, name, homes)))
+    work.append((ROWS_RECORDED[0], ("row_record", *RECORDED), _recorded(known, company_id)))
     work.append((OURS[0], ("unchained",), _waiting(known, company_id)))
     weights = {name: sum(counts.get(table, 0) for table in reads) for name, reads, _ in work}
     # The longest first, so that no lane stands idle while another works through a long one.
@@ -219,6 +226,21 @@ def _sealed(
     return ask
 
 
+def _recorded(
+    known: Known, company_id: str | None
+) -> Callable[[Connection], Awaitable[list[Violation]]]:
+    async def ask(lane: Connection) -> list[Violation]:
+        found: list[Violation] = []
+        for home in RECORDED:
+            rows = await unlike_their_records(
+                lane, home, company_id, books.MOST, all_recorded=known.rows_recorded
+            )
+            found += [Violation(ROWS_RECORDED[0], *row) for row in rows]
+        return found[: books.MOST]
+
+    return ask
+
+
 def _waiting(
     known: Known, company_id: str | None
 ) -> Callable[[Connection], Awaitable[list[Violation]]]:
@@ -232,7 +254,7 @@ def _waiting(
             Violation(
                 OURS[0],
                 one.company_id,
-                f"{one.key} event {one.number}" if one.kind == "event" else one.key,
+                one.key if one.kind == "posting" else f"{one.key} {one.kind} {one.number}",
                 "was not written by this program: it carries no seal of its key",
                 one.at,
             )
