@@ -28,6 +28,9 @@ _MEANING = """\
   waits for its payer at the cashier: no money moves yet.
 - **(c) reads**: GetPayment of one among 500 payments, and ListPayments of the newest 20, over REST
   and over gRPC, each with 64 callers. gRPC has a process of its own.
+- **(e) seals**: processor time for all digests and MACs of what a create writes (order, payment
+  and event), measured alone in a process without HTTP, over what the HTTP process spent on a
+  created order in part (a).
 
 ## Once more
 
@@ -44,6 +47,7 @@ class Results(msgspec.Struct, kw_only=True):
     """`create_ratio`: created orders per second over the limit, medians of alternating rounds.
 
     `limit_one_statement_per_s`: what pgbench reaches when one statement writes and commits all.
+    `sealing_share`: of the processor time that the HTTP process spends on a created order.
     `memory_kib`: proportional set size by moment and process.
     """
 
@@ -52,6 +56,8 @@ class Results(msgspec.Struct, kw_only=True):
     create_ratio: float
     limit_one_statement_per_s: float
     create_ratio_one_statement: float
+    sealing_us_per_create: float  # time, not money
+    sealing_share: float
     measured_on: str
     seconds_per_part: float
     machine: Machine
@@ -93,6 +99,7 @@ def _prose(results: Results) -> str:
 | **(a) / (d)** | **{results.create_ratio:.2f}** |
 | the same with each transaction in one statement | {results.limit_one_statement_per_s:,.0f} |
 | (a) / that | {results.create_ratio_one_statement:.2f} |
+| (e) seals: share of a create's processor time (goal: below 10 %) | {results.sealing_share:.1%} |
 
 Measured on {results.measured_on}, {results.seconds_per_part:g} s a part, with durable commits
 (`fsync`, `synchronous_commit` and `full_page_writes` on), the load generator on the same machine:
@@ -121,8 +128,8 @@ Proportional set size (`Pss` of `smaps_rollup`) in MiB: shared pages are split a
 
 {_memory(results.memory_kib)}
 
-`kassa verify` after all of it: {results.books}. Ctrl-C stopped everything in
-{results.stopped_after_ms} ms.
+`kassa verify` of the company that was served, after all of it: {results.books}.
+Ctrl-C stopped everything in {results.stopped_after_ms} ms.
 
 {_MEANING}"""
 

@@ -10,8 +10,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import msgspec
+
 from bench import machine
-from kassa import app, demo
+from kassa import app, demo, observe
 from kassa.domain.money import Money
 from kassa.settings import Settings
 from kassa.store import orders
@@ -33,7 +35,29 @@ async def _create(core: Core, wanted: NewOrder, many: int) -> list[CreatedOrder]
     return made
 
 
-async def _measure(settings: Settings, server: EmbeddedPostgres, many: int) -> None:
+class Sealing(msgspec.Struct, kw_only=True):
+    """Microseconds for each order created, in one process and without HTTP.
+
+    `sealing_us`: processor time of its seals; `create_us`: of all of it; `passed_us`: by the clock.
+    """
+
+    sealing_us: float  # time, not money
+    create_us: float
+    passed_us: float
+
+
+def measure(creates: int) -> Sealing:
+    """On a database of its own, which writes nothing through to the disk."""
+    observe.configure_logs("bench", "warning")
+    with tempfile.TemporaryDirectory(prefix="kassa-bench-") as name:
+        place = Path(name)
+        place.chmod(0o711)
+        settings = demo.prepare(Settings(data_dir=str(place / "home"), demo=True))
+        with EmbeddedPostgres(place / "data", log=lambda _: None, durable=False) as server:
+            return asyncio.run(_measure(settings, server, creates))
+
+
+async def _measure(settings: Settings, server: EmbeddedPostgres, many: int) -> Sealing:
     await migrate(server.owner_url)
     async with app.open_core(settings, server.app_url) as core:
         new = NewCompany(id="cmp_bench", business_id="biz_bench", name="Bench", currency="CNY")
@@ -59,9 +83,10 @@ async def _measure(settings: Settings, server: EmbeddedPostgres, many: int) -> N
         cpu = time.process_time()
         _ = [(order_row(order), payment_row(payment)) for order, payment, _ in rows]
         sealing = (sealing - (time.process_time() - cpu)) / len(made)  # seconds, not money
-    print(
-        f"sealing what a create writes: {sealing * 1e6:.1f} µs of {busy * 1e6:.0f} µs of"
-        f" processor time ({sealing / busy:.1%}), of {each * 1e6:.0f} µs in all"
+    return Sealing(
+        sealing_us=round(sealing * 1e6, 1),
+        create_us=round(busy * 1e6, 1),
+        passed_us=round(each * 1e6, 1),
     )
 
 
@@ -71,12 +96,12 @@ def main() -> int:
     asked = parser.parse_args()
     described = machine.describe()
     print(f"on {described.cpu}, load {described.load_before}", file=sys.stderr)
-    with tempfile.TemporaryDirectory(prefix="kassa-bench-") as name:
-        place = Path(name)
-        place.chmod(0o711)
-        settings = demo.prepare(Settings(data_dir=str(place / "home"), demo=True))
-        with EmbeddedPostgres(place / "data", log=lambda _: None, durable=False) as server:
-            asyncio.run(_measure(settings, server, asked.creates))
+    found = measure(asked.creates)
+    print(
+        f"sealing what a create writes: {found.sealing_us:.1f} µs of {found.create_us:.0f} µs of"
+        f" processor time ({found.sealing_us / found.create_us:.1%}), of {found.passed_us:.0f} µs"
+        " in all"
+    )
     return 0
 
 
