@@ -3,3 +3,5 @@
 from tests.cli.prompt import kassa
 
 __all__ = ["kassa"]
+
+collect_ignore = ["acme"]  # a provider's files, for a copy of the tree

@@ -1,0 +1,23 @@
+"""Acme, as the contract suite drives it."""
+
+from tests.connectors.contract.plug import Modes, Plug, Way
+
+from kassa.domain.money import Money
+
+CREDENTIALS = {"api_key": "acme-key-of-the-contract", "webhook_secret": "acme-secret-of-it"}
+
+PLUG = Plug(
+    name="acme",
+    amount=Money(1099, "USD"),
+    part=Money(400, "USD"),
+    ways=(Way(name="page"),),
+    credentials=CREDENTIALS,
+    settings=CREDENTIALS,
+    foreign={"api_key": "acme-key-of-another", "webhook_secret": "acme-secret-of-another"},
+    base_path="/acme/v2",
+    judges_age=False,
+    modes=Modes(
+        test_host="https://sandbox.acme.example",
+        live_host="https://api.acme.example",
+    ),
+)
