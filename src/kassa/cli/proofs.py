@@ -11,13 +11,17 @@ from kassa.cli import operations
 from kassa.domain.errors import InvalidRequest
 from kassa.domain.principals import Company, Mode
 from kassa.settings import Settings
+from kassa.store.books import Violation
 from kassa.usecases.companies import find_side
 from kassa.usecases.core import Core
 from kassa.usecases.verify_books import Head, Progress, Proof, accept_heads, verify_books
 
 Modes = Mapping[str, Mode]
 _WIDTH = 24  # of the bar
-_NOBODYS = "of no company"  # that there still is: a deleted one is a finding, too
+_NOBODYS = "there is no such company"  # any more: a deleted one is a finding, too
+_VERBS = frozenset(
+    "are begins carries could differs follow follows has holds is sums waits was".split()
+)
 _OF_CHAIN = ("links", "blocks")
 
 
@@ -100,18 +104,25 @@ def _as_text(proof: Proof, modes: Modes) -> str:
     for name, promise in proof.checks:
         lines.append(f"  {'BROKEN' if name in broken else 'ok    '}  {name}: {promise}")
     for found in proof.violations:
-        mode = modes.get(found.company_id, _NOBODYS)
-        where = f"{found.company_id} ({mode}) {found.object_id}"
-        since = f" (since {found.since.isoformat()})" if found.since else ""
-        lines.append(f"  counter-example of {found.check!r}: {where}: {found.found}{since}")
+        lines.append(f"  counter-example of {found.check!r}: {_sentence(found, modes)}")
     chain = " in ".join(f"{proof.counts[name]} {name}" for name in _OF_CHAIN)
     lines.append(f"  chain   {chain}")
     lines += [
         f"  head    {one.company_id}:{one.seq}:{one.hash}  ({modes.get(one.company_id, _NOBODYS)})"
         for one in proof.heads
     ]
+    lines += [f"  next    {todo}" for todo in dict.fromkeys(one.todo for one in proof.violations)]
     lines.append("the books are NOT sound" if broken else "the books are sound")
     return "\n".join(lines)
+
+
+def _sentence(found: Violation, modes: Modes) -> str:
+    whose = ""
+    if found.company_id:
+        whose = f" of {found.company_id} ({modes.get(found.company_id, _NOBODYS)})"
+    joint = " " if found.found.partition(" ")[0] in _VERBS else ": "
+    since = f" (since {found.since.isoformat()})" if found.since else ""
+    return f"{found.object_id}{whose}{joint}{found.found}{since}"
 
 
 def _as_json(proof: Proof, side: Company | None, modes: Modes) -> str:

@@ -49,13 +49,16 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One counter-example. `since`: the time of the row or event in which it shows."""
+    """One counter-example: `object_id` and `found` are one sentence. `company_id`: "" for what is
+    the whole installation's. `since`: the time of the row or event in which it shows. `todo`: what
+    whoever reads it does next."""
 
     check: str
     company_id: str
     object_id: str
     found: str
     since: datetime | None = None
+    todo: str = ""
 
 
 async def hold_still(connection: Connection, snapshot: str | None = None) -> None:

@@ -34,6 +34,20 @@ from kassa.usecases.core import Core
 
 CHECKS = (*LEDGER_CHECKS, *AFTERWARDS_CHECKS, *DATE_CHECKS, *ROW_CHECKS, *CHAIN_CHECKS)
 _BY_KEY = (PAYMENTS_SEALED, ROWS_SEALED, ROWS_RECORDED, OURS, SEALED)
+_TAMPERED = frozenset((*(name for name, _ in _BY_KEY), *(one.name for one in CHAIN_CHECKS)))
+_UNDATED = frozenset(one.name for one in DATE_CHECKS)
+COMPARE = (
+    "something other than Kassa wrote to the database: keep a copy of it as it is, find out who"
+    " could write, and compare these rows with a backup from before"
+)
+UNDATED = (
+    "see that workers run (kassa work, or kassa serve): what is due comes up by itself; kassa"
+    " explain tells what a payment waits for"
+)
+EXPLAIN = (
+    "see what happened to the payment (kassa explain PAYMENT), and correct nothing in the database"
+    " by hand: a correction is a posting (kassa breaks)"
+)
 _HOMES = ("orders", "payment")
 _WHOLE_QUEUE = 1_000_000_000
 _LANES = 2  # connections that ask at the same time, of one and the same moment
@@ -190,8 +204,16 @@ async def prove(
         for lane in lanes:
             group.create_task(walk(lane))
     checks = (*((check.name, check.promise) for check in CHECKS), *_BY_KEY)
-    violations = tuple(one for name, _ in checks for one in found[name])
+    violations = tuple(_with_next_step(one) for name, _ in checks for one in found[name])
     return Proof(_told(counts), checks, violations, tuple(seal.heads))
+
+
+def _with_next_step(one: Violation) -> Violation:
+    if one.todo:
+        return one
+    if one.check in _TAMPERED:
+        return replace(one, todo=COMPARE)
+    return replace(one, todo=UNDATED if one.check in _UNDATED else EXPLAIN)
 
 
 def _asking(
@@ -317,20 +339,20 @@ class _Seal:
     async def _compare_with_file(self, lane: Connection) -> None:
         if self._noted is None:
             if self.heads and await chain.not_begun_since_the_upgrade(lane) is None:
-                words = f"is missing: nobody can say that no end was cut off; {WHAT_TO_DO}"
-                self._say(self._company_id or "", "the head file", words, None)
+                words = "is missing: nobody can say that no end of a chain was cut off"
+                self._say("", "the head file", words, None, WHAT_TO_DO)
             return
         for company_id, noted in sorted(self._noted.items()):
             if noted.sealed is None or self._company_id not in (None, company_id):
                 continue
             if company_id not in self._met:
-                words = f"was the newest block, and is gone; {WHAT_TO_DO}"
-                self._say(company_id, f"block {noted.sealed[0]}", words, None)
+                words = "was the newest block, and is gone"
+                self._say(company_id, f"block {noted.sealed[0]}", words, None, WHAT_TO_DO)
         until = await clock(lane) - BESIDE_US
         for company_id, at in sorted(self._newer.items()):
             if at < until:
-                words = f"is older than the chain, which went on at {at}; {WHAT_TO_DO}"
-                self._say(company_id, "the head file", words, at)
+                words = f"is older than the chain, which went on at {at.isoformat()}"
+                self._say(company_id, "the head file", words, at, WHAT_TO_DO)
 
     def _look_up(self, block: Block) -> None:
         """Whether it is the head that the file knows, or one that came later."""
@@ -356,7 +378,7 @@ class _Seal:
         if links != expected:
             say(f"holds {links} links instead of {expected}")
         elif root != block.root:
-            say("its links were edited or changed their order")
+            say("holds links that were edited or changed their order")
         before = last.hash if last else b""
         if block_hash(self._key, before, block) != block.hash and block.seq == seq:
             say("was edited, or the block before it")
@@ -372,5 +394,7 @@ class _Seal:
             name = f"links {block.last_link + 1} to {over}"
             self._say(block.company_id, name, "follow the last block: it is gone", block.at)
 
-    def _say(self, company_id: str, what: str, words: str, since: datetime | None) -> None:
-        self._found.append(Violation(SEALED[0], company_id, what, words, since))
+    def _say(
+        self, company_id: str, what: str, words: str, since: datetime | None, todo: str = ""
+    ) -> None:
+        self._found.append(Violation(SEALED[0], company_id, what, words, since, todo))
