@@ -13,13 +13,18 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from starlette.types import Receive, Scope, Send
 from tests.e2e.server import free_ports
 
+from kassa import app
 from kassa.app import limits_of
-from kassa.cli.connections import HEAD_BYTES, Connections, Share, listen
+from kassa.cli import connections as listening_module
+from kassa.cli import places
+from kassa.cli.connections import HEAD_BYTES, Connections, listen
+from kassa.cli.places import Share
 from kassa.domain.errors import KassaError
 from kassa.faces import grpc_door, grpc_health, peer
 from kassa.faces.intake import GIVEN_UP, Intake
 from kassa.settings import Settings
 from kassa.usecases.admission import Admission
+from moego.business.payment.v1 import payment_pb2
 
 pytestmark = pytest.mark.anyio
 
@@ -155,6 +160,164 @@ async def test_an_address_keeps_its_share_of_idle_connections_and_all_that_are_s
         assert connections.close_surplus() == 0
     stop.set()
     await asyncio.wait_for(serving, 10)
+
+
+def kept_by(
+    stack: ExitStack, listening: socket.socket, count: int, source: str = "127.0.0.1"
+) -> list[socket.socket]:
+    """Clients' ends of connections that the process under test has accepted."""
+    port = listening.getsockname()[1]
+    found = []
+    for _ in range(count):
+        found.append(stack.enter_context(connected(source, port)))
+        stack.enter_context(listening.accept()[0])
+    return found
+
+
+def serve(share: places.Share, one: socket.socket) -> None:
+    share.busy[one.getsockname()] += 1
+    peer.leave(share.busy, one.getsockname())
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What the time is for the share; a test sets it."""
+    told = [1000.0]
+    monkeypatch.setattr(places.time, "monotonic", lambda: told[0])
+    return told
+
+
+def minding(stack: ExitStack, room: int) -> tuple[places.Share, socket.socket]:
+    listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+    return places.Share(listening.getsockname()[1], places=room), listening
+
+
+async def test_while_places_are_plenty_who_is_silent_has_all_the_time_there_is(
+    clock: list[float],
+) -> None:
+    with ExitStack() as stack:
+        share, listening = minding(stack, 40)
+        silent = kept_by(stack, listening, 30)
+        share.close_surplus()
+        clock[0] += 3600
+
+        assert share.close_surplus() == 0  # the server's own deadline closes them
+        assert open_among(silent) == 30
+
+
+async def test_when_places_are_few_who_has_sent_no_whole_request_for_longest_goes_first(
+    clock: list[float],
+) -> None:
+    with ExitStack() as stack:
+        share, listening = minding(stack, 40)
+        old, called, busy = (kept_by(stack, listening, 10) for _ in range(3))
+        for one in called:
+            serve(share, one)
+        for one in busy:
+            share.busy[one.getsockname()] += 1
+        share.close_surplus()
+        clock[0] += 15
+        new = kept_by(stack, listening, 8)
+
+        closed = share.close_surplus()
+
+        assert closed == 10  # 38 of 40 are taken: a fifth of the usual time is left
+        assert [open_among(each) for each in (old, called, busy, new)] == [0, 10, 10, 8]
+
+
+async def test_the_fewer_places_are_left_the_sooner_a_head_has_to_be_there(
+    clock: list[float],
+) -> None:
+    lasted = {}
+    for taken in (31, 34, 37, 40):
+        with ExitStack() as stack:
+            share, listening = minding(stack, 40)
+            silent = kept_by(stack, listening, taken)
+            share.close_surplus()
+            began = clock[0]
+            while open_among(silent) == taken and clock[0] < began + 60:
+                clock[0] += 0.25
+                share.close_surplus()
+            lasted[taken] = clock[0] - began
+
+    assert lasted == {31: 18.0, 34: 12.0, 37: 6.0, 40: 0.5}
+
+
+async def test_between_two_requests_there_is_time_until_nearly_all_is_taken(
+    clock: list[float],
+) -> None:
+    with ExitStack() as stack:
+        share, listening = minding(stack, 40)
+        called = kept_by(stack, listening, 40)
+        for one in called:
+            serve(share, one)
+        clock[0] += 0.25
+
+        assert share.close_surplus() == 0
+        clock[0] += 0.5
+        assert share.close_surplus() == 40
+
+
+async def test_a_full_house_of_half_sent_heads_keeps_nobody_out_who_sends_a_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Forty addresses of sixteen connections each: none is beyond its share."""
+    [port] = free_ports(1)
+    stop, room = asyncio.Event(), 64
+    monkeypatch.setattr(listening_module, "allowed_files", lambda: room)
+    connections = Connections(echo, port)
+    serving = asyncio.create_task(listen(connections, "127.0.0.1", port, stop))
+    await asyncio.sleep(0.3)
+    connections.start()
+    with ExitStack() as stack:
+        for number in range(room):
+            held = stack.enter_context(connected(f"127.0.1.{number % 40 + 1}", port))
+            held.sendall(HEAD % b"")
+        await asyncio.sleep(0.2)
+
+        began = time.monotonic()
+        answer, _ = await until_closed(port, HEAD % b"" + b"connection: close\r\n\r\n")
+        took = time.monotonic() - began
+
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert took < 5  # and not the twenty seconds that a head has otherwise
+    await connections.stop()
+    stop.set()
+    await asyncio.wait_for(serving, 10)
+
+
+async def test_a_full_house_of_silent_http2_connections_keeps_no_grpc_call_out(
+    core: Any, settings: Any, demo: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = 24
+    options = [one for one in grpc_door.OPTIONS if "incoming_connections" not in one[0]]
+    options.append(("grpc.max_allowed_incoming_connections", room))
+    monkeypatch.setattr(grpc_door, "OPTIONS", options)
+    [port] = free_ports(1)
+    share = Share(port, places=room)
+    settings_frame = b"\0\0\0\x04\0\0\0\0\0"
+    with ExitStack() as stack:
+        async with app.grpc_server(core, settings, share.busy) as server:
+            server.add_insecure_port(f"127.0.0.1:{port}")
+            await server.start()
+            for _ in range(room):
+                silent = stack.enter_context(connected("127.0.0.1", port))
+                silent.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings_frame)
+            await asyncio.sleep(0.3)
+            share.start()
+
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+                method = "/moego.business.payment.v1.PaymentService/GetPayment"
+                with pytest.raises(grpc.aio.AioRpcError) as told:
+                    await channel.unary_unary(method)(
+                        payment_pb2.GetPaymentRequest(id="py_none").SerializeToString(),
+                        metadata=(("authorization", f"Bearer {demo.api_key}"),),
+                        wait_for_ready=True,
+                        timeout=15,
+                    )
+            await share.stop()
+
+    assert told.value.code() is grpc.StatusCode.NOT_FOUND  # it came in, and was answered
 
 
 async def test_a_trusted_proxy_may_hold_as_many_as_it_likes() -> None:

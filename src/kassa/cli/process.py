@@ -14,9 +14,10 @@ from starlette.types import ASGIApp
 
 from kassa import app, demo, demo_providers, observe
 from kassa.cli import children
-from kassa.cli.connections import OF_ONE_IN_GRPC, Connections, Share, is_taken, listen
+from kassa.cli.connections import Connections, is_taken, listen
+from kassa.cli.places import OF_ONE_IN_GRPC, Share
 from kassa.domain.errors import KassaError, ProviderUnavailable
-from kassa.faces import peer
+from kassa.faces import grpc_door, peer
 from kassa.settings import Settings
 from kassa.workers.rounds import make_rounds
 
@@ -60,6 +61,7 @@ async def serve_grpc(
             settings.grpc_port,
             spared=peer.networks_of(settings.trusted_proxies),
             most=OF_ONE_IN_GRPC,
+            places=grpc_door.CONNECTIONS,
         )
         async with app.grpc_server(core, settings, share.busy) as server:
             server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")

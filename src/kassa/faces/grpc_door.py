@@ -30,7 +30,7 @@ Work = Callable[[Any, Context], Awaitable[Any]]
 LONGEST_CALL = 30.0  # seconds, not money: for callers who name no deadline, or a later one
 REQUEST_ID = "x-request-id"
 _METADATA_LIMIT = 8 * 1024
-_CONNECTIONS = 2000  # far more than one address may hold, which is counted elsewhere
+CONNECTIONS = 2000  # far more than one address may hold, which is counted elsewhere
 _STREAMS = 100  # at once: of health's watchers, and of reflection
 _STREAMS_OF_ONE = 16  # address
 _STREAM_FREE_SECONDS = 10  # a watcher goes when it likes
@@ -51,7 +51,7 @@ OPTIONS: Sequence[tuple[str, Any]] = (
     ("grpc.max_metadata_size", _METADATA_LIMIT),
     ("grpc.absolute_max_metadata_size", 2 * _METADATA_LIMIT),
     ("grpc.max_concurrent_streams", 100),  # of one connection
-    ("grpc.max_allowed_incoming_connections", _CONNECTIONS),
+    ("grpc.max_allowed_incoming_connections", CONNECTIONS),
     ("grpc.server_handshake_timeout_ms", 10_000),
     # A client that is gone without a word holds its connection for a minute and a half at most,
     ("grpc.keepalive_time_ms", 60_000),
