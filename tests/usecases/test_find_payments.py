@@ -1,12 +1,18 @@
 """Somebody else's and no such thing are one answer; pages neither skip nor repeat."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import replace
 
+import asyncpg
 import pytest
 from tests.usecases.shop import Shop
 
+from kassa import app
 from kassa.domain.errors import NotFound
+from kassa.settings import Settings
+from kassa.store.making import in_the_making
+from kassa.usecases import create_order, find_payments
 from kassa.usecases.cashier_session import open_session
 from kassa.usecases.find_payments import (
     find_by_number,
@@ -15,6 +21,7 @@ from kassa.usecases.find_payments import (
     list_payments,
     payments_of_order,
 )
+from kassa.usecases.ids import lowest_id, millisecond
 
 pytestmark = pytest.mark.anyio
 
@@ -75,6 +82,94 @@ async def test_pages_show_everything_once_newest_first_while_more_is_made(shop: 
         before = page.next
 
     assert seen == sorted(made, reverse=True)
+
+
+@pytest.fixture
+async def beside(shop: Shop, settings: Settings, database_url: str) -> AsyncIterator[Shop]:
+    """The same shop as another process serves it."""
+    async with app.open_core(settings, database_url) as core:
+        yield replace(shop, core=core)
+
+
+@pytest.fixture
+async def slow_order(owner_url: str) -> AsyncIterator[str]:
+    """The id of an order whose payment takes most of a second to be stored."""
+    owner = await asyncpg.connect(owner_url)
+    await owner.execute(
+        "create or replace function take_your_time() returns trigger language plpgsql as $$ begin"
+        " if new.order_id = 'slow' then perform pg_sleep(0.8); end if; return new; end $$;"
+        " create trigger slowly before insert on payment for each row"
+        " execute function take_your_time()"
+    )
+    try:
+        yield "slow"
+    finally:
+        await owner.execute("drop trigger slowly on payment; drop function take_your_time")
+        await owner.close()
+
+
+async def begun(shop: Shop, order_id: str) -> "asyncio.Task[object]":
+    """The creation of that order, its payment being made by now."""
+    creating = asyncio.create_task(shop.create(order_id=order_id))
+    async with asyncio.timeout(5), shop.core.db.connection() as connection:
+        while not (await in_the_making(connection, shop.company.id)).under_way:
+            await asyncio.sleep(0.01)
+    return creating
+
+
+async def listed(shop: Shop) -> list[str]:
+    page = await list_payments(shop.core, shop.company.id, limit=10)
+    return [view.order.id for view in page.views]
+
+
+async def test_nothing_appears_later_below_what_a_list_had(
+    shop: Shop, beside: Shop, slow_order: str
+) -> None:
+    creating = await begun(shop, slow_order)
+    await beside.create(order_id="fast")
+
+    assert await listed(beside) == ["fast", slow_order]
+    await creating
+
+
+async def test_what_is_being_made_for_too_long_and_what_is_newer_is_left_for_later(
+    shop: Shop, beside: Shop, slow_order: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(find_payments, "_PATIENCE", 0.1)
+    await shop.create(order_id="old")
+    await asyncio.sleep(0.1)
+    creating = await begun(shop, slow_order)
+    await beside.create(order_id="fast")
+
+    assert await listed(beside) == ["old"]
+    await creating
+    assert await listed(beside) == ["fast", slow_order, "old"]
+
+
+async def test_an_id_that_is_late_for_its_statement_is_made_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [f"py_{lowest_id('', millisecond() - 1000)[1:]}{n:016}" for n in (1, 2)]
+    made = iter(ids)
+    core = replace(shop.core, new_id=lambda prefix: next(made) if prefix == "py" else "order_1")
+    monkeypatch.setattr(create_order, "millisecond", lambda: millisecond() - 1000)
+
+    created = await replace(shop, core=core).create()
+
+    assert created.payment.id == ids[1]
+    assert await listed(shop) == [created.order.id]
+
+
+async def test_other_companies_are_not_waited_for(
+    shop: Shop, beside: Shop, slow_order: str
+) -> None:
+    other = replace(beside, company=await beside.other_company())
+    await other.create(order_id="theirs")
+    creating = await begun(shop, slow_order)
+
+    assert await asyncio.wait_for(listed(other), 0.5) == ["theirs"]
+    assert not creating.done()
+    await creating
 
 
 async def test_a_page_of_chosen_orders_holds_only_those(shop: Shop) -> None:

@@ -173,18 +173,20 @@ class Database:
 
     @asynccontextmanager
     async def transaction(
-        self, *, long: bool = False, hot: bool = False
+        self, *, long: bool = False, hot: bool = False, telling: str = ""
     ) -> AsyncIterator[Connection]:
         """A read-committed transaction; it commits when the block ends without an exception.
 
         `hot`: others wait behind it, so it waits for no lock longer than half a second. The
         commit runs to its end even when the caller is canceled, or is tired of waiting: a
-        canceled COMMIT would leave nobody knowing whether it happened.
+        canceled COMMIT would leave nobody knowing whether it happened. `telling`: a statement that
+        goes out with `begin`.
         Raises: ProviderUnavailable (nothing happened), AmbiguousCommit (re-read by key first).
         """
         async with self._using(long=long) as taken:
-            await taken.begin("begin" if hot or long else _PATIENT)
+            begin = "begin" if hot or long else _PATIENT
             try:
+                await taken.begin(f"{begin}; {telling}" if telling else begin)
                 yield taken
             except Exception as error:
                 await _roll_back(taken, error)

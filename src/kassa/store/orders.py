@@ -8,6 +8,7 @@ from kassa.domain.facts_written import written
 from kassa.domain.lifecycle import AT_PROVIDER, AttemptStatus, OrderStatus
 from kassa.domain.orders import Order
 from kassa.domain.payments import Payment
+from kassa.store import making
 from kassa.store.canon import event_digest
 from kassa.store.companies import of_served_side
 from kassa.store.connection import Connection, Row
@@ -43,9 +44,14 @@ with wanted_order as materialized (
      wanted_payment as materialized (
        select * from json_populate_recordset(null::payment, $2::json)),
      briefly as materialized (select set_config('lock_timeout', '100ms', true)),
+     told as materialized (
+       select count(pg_advisory_xact_lock_shared({making.LOCK}, key)) from unnest($4::int[]) key),
+     fresh as materialized (
+       select extract(epoch from clock_timestamp()) * 1000 < $5::bigint + {making.WINDOW} as yes
+         from told),
      made_order as (
        insert into orders as o ({_WRITTEN_ORDER}) select {_WRITTEN_ORDER}
-         from wanted_order, briefly
+         from wanted_order, briefly, fresh where fresh.yes
        on conflict do nothing returning o.company_id, o.id),
      made_payment as (
        insert into payment as p ({", ".join(_WRITTEN_PAYMENT)})
@@ -60,18 +66,30 @@ with wanted_order as materialized (
          from made_payment m join json_to_recordset($3::json)
              as a(company_id text, id text, actor text, evidence jsonb, seal bytea)
            on a.company_id = m.company_id and a.id = m.id)
-select company_id, id from made_order
+select company_id, id from made_order union all select null, null from fresh where not yes
 """
+_ALWAYS = 2**62  # a millisecond that nothing is late for
 
 
 async def insert(
-    connection: Connection, rows: Sequence[tuple[Order, Payment, str]]
-) -> set[tuple[str, str]]:
-    """Store (order, payment, actor) triples; returns the (company, order id)s that were new."""
+    connection: Connection,
+    rows: Sequence[tuple[Order, Payment, str]],
+    *,
+    since: int | None = None,
+) -> set[tuple[str, str]] | None:
+    """Store (order, payment, actor) triples; returns the (company, order id)s that were new.
+
+    `since`: the millisecond before the first id was made; None where that was announced. None and
+    nothing stored: it was so long ago that lists may have gone past these ids.
+    """
     made = await connection.fetch(
-        _INSERT, *(json_rows(part) for part in sealed(seals_of(connection), rows))
+        _INSERT,
+        *(json_rows(part) for part in sealed(seals_of(connection), rows)),
+        making.keys(order.company_id for order, _, _ in rows),
+        _ALWAYS if since is None else since,
     )
-    return {(row[0], row[1]) for row in made}
+    found = {(row[0], row[1]) for row in made}
+    return None if (None, None) in found else found
 
 
 def sealed(

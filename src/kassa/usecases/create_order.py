@@ -19,10 +19,11 @@ from kassa.domain.orders import Customer, Module, Order, OrderTerms, terms_of
 from kassa.domain.payments import CaptureMethod, Payment
 from kassa.domain.principals import Company
 from kassa.store import orders
+from kassa.store.making import announced
 from kassa.usecases.batch import batched
 from kassa.usecases.bounds import within
 from kassa.usecases.core import Core
-from kassa.usecases.ids import new_session_token, stable_id, stable_number
+from kassa.usecases.ids import millisecond, new_session_token, stable_id, stable_number
 
 _log = structlog.get_logger("kassa.payments")
 # A browser is sent there: nothing but the web, and nothing that could break out of a header.
@@ -64,8 +65,7 @@ class CreatedOrder:
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     order: Order
-    payment: Payment
-    actor: str
+    wanted: NewOrder
 
 
 async def create_orders(core: Core, wanted: Sequence[_Prepared]) -> list[CreatedOrder | KassaError]:
@@ -73,16 +73,13 @@ async def create_orders(core: Core, wanted: Sequence[_Prepared]) -> list[Created
 
     One statement for the whole list; what it did not insert had been made before, and is read.
     """
-    first = _first_of_each(wanted)
-    async with core.db.connection(writes=True) as connection:
-        made = await orders.insert(
-            connection, [(item.order, item.payment, item.actor) for item in first]
-        )
-        fresh = {id(item) for item in first if (item.order.company_id, item.order.id) in made}
-        losers = [item.order for item in wanted if id(item) not in fresh]
-        by_request: _Found = {}
-        by_id: _FoundById = {}
-        if losers:
+    new, made = await _insert(core, _first_of_each(wanted))
+    fresh = {key for key, (order, _, _) in new.items() if (order.company_id, order.id) in made}
+    losers = [item.order for item in wanted if id(item) not in fresh]
+    by_request: _Found = {}
+    by_id: _FoundById = {}
+    if losers:
+        async with core.db.connection() as connection:
             by_request = await orders.by_request(
                 connection,
                 [
@@ -95,11 +92,36 @@ async def create_orders(core: Core, wanted: Sequence[_Prepared]) -> list[Created
                 connection, [(order.company_id, order.id) for order in losers]
             )
     return [
-        CreatedOrder(item.order, item.payment, False)
+        CreatedOrder(item.order, new[id(item)][1], False)
         if id(item) in fresh
         else _judge(item, by_request, by_id)
         for item in wanted
     ]
+
+
+_New = dict[int, tuple[Order, Payment, str]]
+
+
+async def _insert(core: Core, first: Sequence[_Prepared]) -> tuple[_New, set[tuple[str, str]]]:
+    """What was wanted, each under the identity of its item, with payments whose ids are made now;
+    and which of it is stored."""
+
+    def made() -> _New:
+        return {
+            id(item): (item.order, _first_payment(core, item), item.wanted.actor) for item in first
+        }
+
+    if not first:
+        return {}, set()
+    async with core.db.connection(writes=True) as connection:
+        since, new = millisecond(), made()
+        stored = await orders.insert(connection, list(new.values()), since=since)
+    if stored is None:  # the machine is so busy that it has to be announced beforehand
+        telling = announced(item.order.company_id for item in first)
+        async with core.db.transaction(hot=True, telling=telling) as taken:
+            new = made()
+            stored = await orders.insert(taken, list(new.values()))
+    return new, stored or set()
 
 
 def _first_of_each(wanted: Sequence[_Prepared]) -> list[_Prepared]:
@@ -237,14 +259,15 @@ def _prepare(core: Core, wanted: NewOrder) -> _Prepared:
         updated_at=now,
         expires_at=expires_at,
     )
-    return _Prepared(order, _first_payment(core, order, wanted), wanted.actor)
+    return _Prepared(order, wanted)
 
 
 def _lifetime(core: Core, face: str) -> timedelta:
     return core.policy.wallet_order_lifetime if face == "wallet" else core.policy.order_lifetime
 
 
-def _first_payment(core: Core, order: Order, wanted: NewOrder) -> Payment:
+def _first_payment(core: Core, item: _Prepared) -> Payment:
+    order, wanted = item.order, item.wanted
     nothing = Money(0, order.amount.currency)
     return Payment(
         company_id=order.company_id,

@@ -1,5 +1,7 @@
 """Find payments and orders; somebody else's and no such thing are one answer."""
 
+import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,8 +9,14 @@ from kassa.domain.errors import KassaError, NotFound
 from kassa.domain.orders import Order
 from kassa.domain.payments import Payment
 from kassa.store import orders
+from kassa.store.making import WINDOW, Making, in_the_making
 from kassa.usecases.batch import batched
 from kassa.usecases.core import Core
+from kassa.usecases.ids import lowest_id, moment_of
+
+# seconds, not money
+_GLANCE = 0.005
+_PATIENCE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +100,48 @@ async def list_payments(
     before: str | None = None,
     limit: int,
 ) -> Page:
-    """The company's payments, newest first; of `order_ids` only, when any are given."""
+    """The company's payments, newest first; of `order_ids` only, when any are given.
+
+    Nothing appears later below what a list had: whoever looks for what is new reads until there is
+    what they had seen before.
+    """
     if any("\x00" in order_id for order_id in order_ids) or "\x00" in (before or ""):
         return Page([], None)
+    if before is None and not order_ids:
+        before = await _whole_until(core, company_id)
     async with core.db.connection() as connection:
         rows = await orders.page(connection, company_id, order_ids, before=before, limit=limit + 1)
     views = [View(*row) for row in rows[:limit]]
     return Page(views, views[-1].payment.id if len(rows) > limit else None)
+
+
+async def _whole_until(core: Core, company_id: str) -> str:
+    """The id below which all payments are there to be seen: just above the newest there was.
+
+    What is being made is waited for; but not for long, and then it and what is newer is left for a
+    later list.
+    """
+    until = time.monotonic() + _PATIENCE
+    found = await _in_the_making(core, company_id)
+    newest = found.newest
+    begun_by = moment_of(newest) + WINDOW  # whatever has an id below the newest
+    while found.now <= begun_by and time.monotonic() < until:
+        await asyncio.sleep(min((begun_by - found.now + 1) / 1000, _PATIENCE))
+        found = await _in_the_making(core, company_id)
+    waited_for = found.under_way
+    while waited_for and time.monotonic() < until:
+        await asyncio.sleep(_GLANCE)
+        now = (await _in_the_making(core, company_id)).under_way
+        waited_for = {name: now[name] for name in waited_for if name in now}
+    if waited_for or found.now <= begun_by:
+        oldest = min([found.now, *waited_for.values()])
+        return min(lowest_id("py", oldest - WINDOW), newest)
+    return f"{newest}z" if newest else ""
+
+
+async def _in_the_making(core: Core, company_id: str) -> Making:
+    async with core.db.connection() as connection:
+        return await in_the_making(connection, company_id)
 
 
 def _refuse_unprintable(text: str, what: str) -> None:

@@ -54,6 +54,25 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{_source.time()}{_source.random(16)}"
 
 
+def millisecond() -> int:
+    """Now, as ids tell it."""
+    return time.time_ns() // 1_000_000
+
+
+def lowest_id(prefix: str, moment: int) -> str:
+    """What sorts below every id of that prefix made at that millisecond or later, and above all
+    that were made before."""
+    return f"{prefix}_{_base32(moment, 10)}"
+
+
+def moment_of(name: str) -> int:
+    """The millisecond at which an id was made; 0 where it is none of ours."""
+    moment = 0
+    for character in name.partition("_")[2][:10]:
+        moment = moment * 32 + _ALPHABET.find(character)
+    return max(moment, 0)
+
+
 def new_session_token(company_number: int) -> str:
     """What opens the cashier: names the company, then 160 random bits behind the time."""
     return f"sess_{company_number:x}z{_source.time()}{_source.random(32)}"
