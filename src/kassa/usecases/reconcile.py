@@ -7,25 +7,25 @@ that was cut off goes on where it stopped, and one content is done once.
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
 from typing import BinaryIO
 
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.matching import LATE_AFTER, LineState
+from kassa.domain.errors import InProgress, InvalidRequest
+from kassa.domain.matching import LATE_AFTER, Known, LineState
 from kassa.domain.reports import BreakClass, ReportLine, Unreadable
 from kassa.domain.settling import complete
-from kassa.store import breaks, payments
+from kassa.store import breaks, held_lines
 from kassa.store import reconciliation as store
 from kassa.store.modifications import by_id as modification_by_id
 from kassa.store.reconciliation import BreakRow, ReportFile
 from kassa.usecases.bounds import readable
 from kassa.usecases.core import Core
 from kassa.usecases.modify_payment import sync_modification
-from kassa.usecases.report_batch import Numbered
-from kassa.usecases.report_pipeline import Run, import_batches, one_batch
+from kassa.usecases.report_batch import Numbered, Turn
+from kassa.usecases.report_pipeline import Run, import_batches, one_batch, take_held
 from kassa.usecases.sync_payment import sync_payment
 
 LINES_PER_BATCH = 2_000
@@ -150,6 +150,7 @@ async def _finish(run: Run) -> None:
             count = run.planned.get(BreakClass.AMOUNT, 0) + len(parts)
             run.planned[BreakClass.AMOUNT] = count
         return
+    await take_held(run)
     await _ask(run)
     while await _end_of_waiting(run):
         pass
@@ -173,15 +174,21 @@ async def _ask(run: Run) -> None:
     for one in known.by_id.values():
         if not one.is_open or one.connector not in core.connectors:
             continue
-        if one.kind == "attempt":
-            await sync_payment(core, company_id, one.payment_id, actor=run.actor)
-            continue
-        async with core.db.connection(long=True) as connection:
-            modification = await modification_by_id(connection, company_id, one.id)
-        if modification is not None:
-            await sync_modification(core, modification, actor=run.actor)
+        with suppress(InProgress):  # who keeps it will bring it on
+            await _ask_about(run, one)
     if items:
-        await one_batch(run, [(row.place, row.as_line()) for row in items], again=True)
+        await one_batch(run, [(row.place, row.as_line()) for row in items], Turn.BREAKS)
+
+
+async def _ask_about(run: Run, one: Known) -> None:
+    company_id, core = run.file.company_id, run.core
+    if one.kind == "attempt":
+        await sync_payment(core, company_id, one.payment_id, actor=run.actor)
+        return
+    async with core.db.connection(long=True) as connection:
+        modification = await modification_by_id(connection, company_id, one.id)
+    if modification is not None:
+        await sync_modification(core, modification, actor=run.actor)
 
 
 async def _end_of_waiting(run: Run) -> bool:
@@ -251,7 +258,8 @@ async def settle_complete(core: Core, company_id: str, *, limit: int = 1_000) ->
         ids = await breaks.to_settle(connection, company_id, limit)
         if not ids:
             return 0
-        now = await payments.lock(connection, [(company_id, one) for one in ids])
+        now, kept = await held_lines.lock_free(connection, company_id, ids)
+        ids = [one for one in ids if one not in kept]  # those come another time
         held, _ = await store.holdings(connection, company_id, ids)
         ready = [holding for holding in held.values() if holding.is_complete]
         steps = [complete(holding) for holding in ready]

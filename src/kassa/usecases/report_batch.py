@@ -3,9 +3,10 @@
 Judging only reads and decides, so that a dry run is the same without the last step.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import Enum
 
 from kassa.domain import ledger
 from kassa.domain.facts import Reported
@@ -24,7 +25,7 @@ from kassa.domain.money import Money
 from kassa.domain.reports import BreakClass, LineKind, ReportLine, Unreadable
 from kassa.domain.settling import Effect, Holding, Step, apply, arrival
 from kassa.domain.transfers import MAY_BE_TRANSFERS, names_in
-from kassa.store import breaks, companies, payments
+from kassa.store import breaks, companies, held_lines, payments
 from kassa.store import reconciliation as store
 from kassa.store.connection import Connection
 from kassa.store.reconciliation import BreakRow, LineRow, ReportFile
@@ -33,6 +34,17 @@ from kassa.usecases import report_payouts
 from kassa.usecases.core import Core
 
 Numbered = tuple[int, ReportLine | Unreadable]
+Ended = Callable[[], Awaitable[None]]
+
+
+class Turn(Enum):
+    """Why lines are judged: they come for the first time; they were breaks, and only what matches
+    now is of interest; or they waited for a lock."""
+
+    FIRST = "first"
+    BREAKS = "breaks"
+    HELD = "held"
+
 
 _MATCHED_KINDS = frozenset(
     {LineKind.PAYMENT, LineKind.REFUND, LineKind.DISPUTE, LineKind.DISPUTE_REVERSAL}
@@ -44,7 +56,8 @@ _LONGEST = 200  # of a reference; ours and providers' are far shorter
 class Batch:
     """What is gathered on the way. `file`: its counts and totals grow with the lines.
 
-    `reported`, `waiting`: of a dry run, what earlier batches would have written.
+    `reported`, `waiting`: of a dry run, what earlier batches would have written. `held`: payments
+    that somebody else is changing, and those with lines before that wait for that.
     """
 
     core: Core
@@ -54,6 +67,7 @@ class Batch:
     dry_run: bool
     reported: set[int] = field(default_factory=set)
     waiting: dict[str, list[Part]] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)
     now: datetime = field(init=False)
     holdings: dict[str, Holding] = field(default_factory=dict)
     rows: list[LineRow] = field(default_factory=list)
@@ -69,8 +83,13 @@ class Batch:
     directory: Directory = field(default_factory=Directory)
     booked: dict[str, list[Movement]] = field(default_factory=dict)
 
-    async def look(self, connection: Connection, numbered: Sequence[Numbered]) -> None:
-        """Find what the lines name, lock it, and read what is booked for it."""
+    async def look(
+        self, connection: Connection, numbered: Sequence[Numbered], before: Ended | None = None
+    ) -> None:
+        """Find what the lines name, lock what nobody else has, and read what is booked for it.
+
+        `before`: waits for the batch before, which may be what has it.
+        """
         company_id, account = self.file.company_id, self.file.connector
         references = [
             (_clean(item.our_reference)[:_LONGEST], _clean(item.provider_reference)[:_LONGEST])
@@ -89,34 +108,61 @@ class Batch:
         if self.dry_run:
             self.now = await payments.clock(connection)
         else:
-            self.now = await payments.lock(connection, [(company_id, one) for one in ids])
+            self.now, held = await held_lines.lock_free(connection, company_id, ids)
+            if held and before is not None:
+                await before()
+                self.now, held = await held_lines.lock_free(connection, company_id, ids)
+            self.held |= held
         self.holdings, beside = await store.holdings(connection, company_id, ids)
         if beside:
             await store.look_beside(connection, company_id, directory, beside)
         causes = list(directory.by_id)
         self.booked = await store.movements(connection, company_id, account, causes)
 
-    async def judge(
-        self, connection: Connection, numbered: Sequence[Numbered], *, again: bool
-    ) -> None:
-        """Decide on these lines, after a look, in their order. `again`: they were breaks, and
-        only what matches now is of interest."""
+    async def judge(self, connection: Connection, numbered: Sequence[Numbered], turn: Turn) -> None:
+        """Decide on these lines, after a look, in their order."""
         desk = await self._lay_out(connection)
         for place, found in numbered:
             if isinstance(found, Unreadable):
                 self._put_aside(place, found)
                 continue
             item = self._as_transfer(found) if self.file.connector == BANK else found
+            if self.held and self._is_held(found, item):
+                if turn is Turn.FIRST:
+                    self._set_aside(place, item)
+                continue
             verdict = await self._verdict(connection, desk, place, item)
-            if again:
+            if turn is Turn.BREAKS:
                 if verdict.state is LineState.MATCHED:
                     self.completed.append(place)
                     self._bump(LineState.MATCHED)
                     self._bump(LineState.BREAK, -1)
                     self._take(place, item, verdict)
                 continue
+            if turn is Turn.FIRST:
+                self._total(item)
+            else:
+                self._bump(LineState.WAITING, -1)
             self._count(item, verdict)
             self._take(place, item, verdict)
+
+    def _is_held(self, *as_read: ReportLine) -> bool:
+        """Whether the line, as it is or as a transfer of ours, is about what somebody else is
+        changing. `as_read`: both."""
+        return any(
+            known.payment_id in self.held
+            for line in as_read
+            for known in (
+                *self.directory.named_by(line),
+                *(one for name, _ in names_in(line) for one in self.directory.called(name)),
+            )
+        )
+
+    def _set_aside(self, place: int, line: ReportLine) -> None:
+        """It waits for a lock, and holds up nobody; its turn comes at the end."""
+        self.rows.append(_row(place, line, Verdict(state=LineState.WAITING)))
+        self._total(line)
+        self._bump(LineState.WAITING)
 
     async def _lay_out(self, connection: Connection) -> Desk:
         """With what the lines before have left to be completed."""
@@ -329,16 +375,20 @@ class Batch:
         self.file.counts[str(what)] = self.file.counts.get(what, 0) + by
 
     def _count(self, line: ReportLine, verdict: Verdict) -> None:
-        """Control totals, and what the file covers."""
+        """What became of it, for the control totals."""
         self._bump(verdict.state)
-        minor, currency = line.amount.minor, line.amount.currency
-        sums = self.file.totals.setdefault(currency, {"gross": 0, "fees": 0, "matched": 0})
-        sums["gross"] += minor
-        sums["fees"] += line.fee.minor
         if verdict.state is LineState.MATCHED:
-            sums["matched"] += minor + sum(part.minor for part in verdict.parts)
+            minor = line.amount.minor + sum(part.minor for part in verdict.parts)
+            self.file.totals[line.amount.currency]["matched"] += minor
             self._bump(LineState.MATCHED, len(verdict.parts))
             self._bump(LineState.WAITING, -len(verdict.parts))
+
+    def _total(self, line: ReportLine) -> None:
+        """Control totals, and what the file covers."""
+        none = {"gross": 0, "fees": 0, "matched": 0}
+        sums = self.file.totals.setdefault(line.amount.currency, none)
+        sums["gross"] += line.amount.minor
+        sums["fees"] += line.fee.minor
         at = line.occurred_at
         if at is not None and (line.kind in _MATCHED_KINDS or self.file.connector == BANK):
             file = self.file
@@ -404,12 +454,14 @@ async def book(connection: Connection, batch: Batch) -> None:
         )
 
 
-async def write(connection: Connection, batch: Batch, *, again: bool) -> None:
+async def write(connection: Connection, batch: Batch, turn: Turn) -> None:
     """Everything else that the batch has gathered, in the same transaction and under the file's
     lock."""
     file, company_id = batch.file, batch.file.company_id
-    if not again:
+    if turn is Turn.FIRST:
         await store.insert_lines(connection, company_id, file.id, batch.rows)
+    elif turn is Turn.HELD and batch.rows:
+        await held_lines.decide(connection, company_id, file.id, batch.rows)
     if batch.completed:
         await store.mark_lines(connection, company_id, file.id, batch.completed, LineState.MATCHED)
     if batch.opened:

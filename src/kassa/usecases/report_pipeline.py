@@ -4,26 +4,37 @@ A batch and all its effects are one transaction, which also moves the file's pos
 are under way at most: the later one looks its lines up, locks their payments, decides and books;
 only then, when the one before is committed, it takes the file and writes the rest. So commits
 keep the file's order, and what was cut off is cut off between two batches. Where two batches are
-about the same payment, the lock on it keeps the later one waiting before it decides.
+about the same payment, the later one waits for the earlier to end before it decides.
+
+Nobody else is waited for. Lines about a payment that somebody else is changing are set aside, as
+lines of the file that wait, and have their turn at the end; so one payment that is kept costs the
+others nothing.
 
 Locks are taken in one order everywhere: payments (their orders), then the file, then settlements.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import partial
 
 from kassa.domain.errors import InProgress
 from kassa.domain.matching import BANK, Part
+from kassa.store import held_lines
 from kassa.store import reconciliation as store
 from kassa.store.connection import Connection
 from kassa.store.reconciliation import ReportFile
 from kassa.usecases.core import Core
-from kassa.usecases.report_batch import Batch, Numbered, book, reads_settlements, write
+from kassa.usecases.report_batch import Batch, Numbered, Turn, book, reads_settlements, write
 
 _TRIES = 5  # of a batch whose rows somebody else keeps locked
+_PAGE = 2_000
+# seconds, not money
+_PATIENCE = 5.0  # with who keeps a payment to the end
+_SOON, _LATER = 0.05, 0.5  # pauses between tries, which double
 
 Writing = asyncio.Task[None]
 
@@ -42,13 +53,15 @@ class Run:
     tells_fees: bool
     dry_run: bool
     progress: Callable[[int], None] = lambda _: None
+    held: set[str] = field(default_factory=set)
     reported: set[int] = field(default_factory=set)
     waiting: dict[str, list[Part]] = field(default_factory=dict)
     planned: dict[str, int] = field(default_factory=dict)
 
-    def batch(self) -> Batch:
+    def batch(self, turn: Turn = Turn.FIRST) -> Batch:
         batch = Batch(self.core, self.file, self.actor, self.tells_fees, self.dry_run)
         batch.reported, batch.waiting = self.reported, self.waiting
+        batch.held = self.held if turn is Turn.FIRST else set()
         return batch
 
 
@@ -112,12 +125,12 @@ async def _prepare(run: Run, numbered: list[Numbered], before: Writing | None) -
     async with AsyncExitStack() as stack:
         connection = await stack.enter_async_context(run.core.db.transaction(long=True))
         batch = run.batch()
-        await batch.look(connection, numbered)
+        await batch.look(connection, numbered, partial(_done, before) if before else None)
         if before is not None and reads_settlements(numbered):
             await _done(before)
         # Its own: should it come to nothing, the figures are those of the batch before.
         batch.file = deepcopy(run.file)
-        await batch.judge(connection, numbered, again=False)
+        await batch.judge(connection, numbered, Turn.FIRST)
         batch.file.position = numbered[-1][0]
         await book(connection, batch)
         if before is not None:
@@ -134,20 +147,17 @@ async def _commit(
         found = await store.lock_file(connection, batch.file.company_id, batch.file.id)
         if found.position != start:
             raise InProgress("somebody else imports the same file; send it again")
-        await write(connection, batch, again=False)
+        await write(connection, batch, Turn.FIRST)
         await store.save_file(connection, batch.file)
     run.progress(batch.file.position)
 
 
-async def one_batch(run: Run, numbered: list[Numbered], *, again: bool = False) -> None:
-    """Judge these lines and commit what follows; sent again where a lock was in the way.
-
-    `again`: they were breaks, and only what matches now is of interest.
-    """
+async def one_batch(run: Run, numbered: list[Numbered], turn: Turn = Turn.FIRST) -> None:
+    """Judge these lines and commit what follows; sent again where a lock was in the way."""
     for left in reversed(range(_TRIES)):
         try:
             async with run.core.db.transaction(long=True) as connection:
-                await _work(run, connection, numbered, again=again)
+                await _work(run, connection, numbered, turn)
         except InProgress:
             if not left:
                 raise
@@ -156,24 +166,62 @@ async def one_batch(run: Run, numbered: list[Numbered], *, again: bool = False) 
             return
 
 
-async def _work(run: Run, connection: Connection, numbered: list[Numbered], *, again: bool) -> None:
-    batch = run.batch()
+async def _work(run: Run, connection: Connection, numbered: list[Numbered], turn: Turn) -> None:
+    batch = run.batch(turn)
     await batch.look(connection, numbered)
     if not run.dry_run:
         # Whoever else imports the same file waits here, and then finds these lines done.
         run.file = await store.lock_file(connection, run.file.company_id, run.file.id)
         batch.file = run.file
-    if not again:
+    if turn is Turn.FIRST:
         numbered = [item for item in numbered if item[0] > run.file.position]
+    elif turn is Turn.HELD:
+        places = [place for place, _ in numbered]
+        left = await held_lines.still(connection, run.file.company_id, run.file.id, places)
+        numbered = [item for item in numbered if item[0] in left]
     if not numbered:
         return
-    await batch.judge(connection, numbered, again=again)
-    if not again:
+    await batch.judge(connection, numbered, turn)
+    if turn is Turn.FIRST:
         run.file.position = numbered[-1][0]
     if run.dry_run:
         for one in batch.opened:
             run.planned[one.problem] = run.planned.get(one.problem, 0) + 1
         return
     await book(connection, batch)
-    await write(connection, batch, again=again)
+    await write(connection, batch, turn)
     await store.save_file(connection, run.file)
+
+
+async def take_held(run: Run) -> None:
+    """The turn of the lines that were set aside, again and again for a while.
+
+    Raises: InProgress when some still wait; all others are imported, and the import, sent again,
+    goes on with those.
+    """
+    until, pause = time.monotonic() + _PATIENCE, _SOON
+    while left := await _pass_over_held(run):
+        if time.monotonic() > until:
+            raise InProgress(
+                f"{left} lines wait for payments that somebody else keeps locked; all others are"
+                " imported: send the report again"
+            )
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, _LATER)
+
+
+async def _pass_over_held(run: Run) -> int:
+    """How many are left of them."""
+    company_id, file_id, core, place = run.file.company_id, run.file.id, run.core, 0
+    while True:
+        async with core.db.connection(long=True) as connection:
+            places = await held_lines.after(connection, company_id, file_id, place, _PAGE)
+            rows = await store.lines_at(connection, company_id, file_id, places) if places else []
+        if not rows:
+            break
+        place = rows[-1].place
+        await one_batch(run, [(row.place, row.as_line()) for row in rows], Turn.HELD)
+    if not place:
+        return 0
+    async with core.db.connection(long=True) as connection:
+        return await held_lines.count(connection, company_id, file_id)
