@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tests.sown import guards, limits, money, proof, sides, strangers, waiting, wallet
+from tests.sown import guards, limits, money, proof, records, sides, strangers, waiting, wallet
 from tests.sown.sowing import Mutation
 
 LISTS: Mapping[str, tuple[Mutation, ...]] = {
@@ -14,4 +14,5 @@ LISTS: Mapping[str, tuple[Mutation, ...]] = {
     "sides": sides.MUTATIONS,
     "wallet": wallet.MUTATIONS,
     "proof": proof.MUTATIONS,
+    "records": records.MUTATIONS,
 }

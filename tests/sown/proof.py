@@ -213,9 +213,8 @@ _ROWS = (
         f"{OLD}::test_a_row_that_was_falsified_gets_no_genuine_seal_by_its_next_change",
         (
             "store/resealing.py",
-            "    await seal_again(connection, home, where, *values, broken=broken)\n",
-            "    await seal_again(connection, home, where, *values)\n"
-            "    assert broken is not None\n",
+            "        if not genuine.get(name, last in (None, said) or was_updated):\n",
+            "        if genuine is None or was_updated is None:\n",
         ),
     ),
     one(
@@ -223,8 +222,8 @@ _ROWS = (
         f"{OLD}::test_rows_without_a_seal_get_one_once_and_never_without_the_head_file",
         (
             "usecases/old_rows.py",
-            "    if await asyncio.to_thread(lambda: core.heads.rows_sealed):\n",
-            "    if False:\n",
+            "    if sealed and recorded:\n        return 0\n",
+            "    sealed = recorded = False\n",
         ),
     ),
     one(
