@@ -183,7 +183,11 @@ _AMOUNTS = (
     one(
         "sums of money in doubt are cast to 64 bits",
         f"{ISOLATION}::test_sums_beyond_64_bits_are_counted_to_the_digit",
-        ("store/doubts.py", "sum(amount_minor),", "sum(amount_minor)::bigint,"),
+        (
+            "store/doubts.sql",
+            "sum(x.amount_minor) as minor,",
+            "sum(x.amount_minor)::bigint as minor,",
+        ),
     ),
     one(
         "a gauge that fails spoils the others",

@@ -36,7 +36,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     one(
         "more may be refunded than is left",
         f"{MODIFY}::test_refunds_add_up_to_what_was_captured_and_not_further",
-        ("domain/refunds.py", "if wanted.minor > left.minor:", "if False:"),
+        ("domain/refunds.py", "if asked.minor > left.minor:", "if False:"),
     ),
     one(
         "a negative refund is let through",
@@ -57,7 +57,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     one(
         "more may be captured than is held",
         f"{MODIFY}::test_what_cannot_be_claimed_is_refused_in_words",
-        ("domain/claims.py", "    if wanted.minor > held.minor:", "    if False:"),
+        ("domain/claims.py", "    if claimed.minor > held.minor:", "    if False:"),
     ),
     one(
         "a last capture keeps the rest",
@@ -76,7 +76,7 @@ MUTATIONS: tuple[Mutation, ...] = (
             "        case InDoubt():\n            _ask_later(case, modification)",
             "        case InDoubt():\n            refunds.refused(\n"
             '                case, modification, code="silence", message="", actor=actor,'
-            " evidence=evidence\n            )",
+            " by=how\n            )",
         ),
     ),
     one(
@@ -87,17 +87,16 @@ MUTATIONS: tuple[Mutation, ...] = (
             "        case NotSent() | Unknown():\n",
             "        case Unknown():\n            refunds.refused(\n"
             '                case, modification, code="unknown", message="", actor=actor,'
-            " evidence=evidence\n            )\n        case NotSent():\n",
+            " by=how\n            )\n        case NotSent():\n",
         ),
     ),
     one(
         "a refused refund keeps its reservation",
         f"{MODIFY}::test_a_refused_refund_frees_what_it_had_reserved",
         (
-            "domain/refunds.py",
-            "        refund_reserved=payment.refund_reserved - amount,\n    )\n"
-            "    case.payment = case.payment.recounted()",
-            "    )\n    case.payment = case.payment.recounted()",
+            "domain/evolution_of_changes.py",
+            "        payment = _reserved(payment, -old.amount, surplus=fact.surplus).recounted()\n",
+            "        payment = payment.recounted()\n",
         ),
     ),
     one(
@@ -132,9 +131,9 @@ MUTATIONS: tuple[Mutation, ...] = (
         "what is let go does not return to the wallet",
         f"{MODIFY}::test_a_wallet_holds_claims_lets_go_and_refunds",
         (
-            "domain/claims.py",
-            "ledger.move(account, _reserve_account(case, attempt), held)",
-            "ledger.move(account, ledger.reserved_account(attempt.connector), held)",
+            "domain/movements.py",
+            "ledger.move(held, reserve_account(attempt), fact.released)",
+            "ledger.move(held, ledger.reserved_account(attempt.connector), fact.released)",
         ),
     ),
     one(
@@ -175,8 +174,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         f"{BACK}::test_a_refund_that_was_not_sent_is_called_off_by_a_chargeback",
         (
             "domain/disputing.py",
-            "if unsent and item.status is ModificationStatus.REQUESTED:",
-            "if False:",
+            "        and item.status is ModificationStatus.REQUESTED\n",
+            "        and False\n",
         ),
     ),
     one(
@@ -188,9 +187,9 @@ MUTATIONS: tuple[Mutation, ...] = (
         "a reservation that comes too late is kept",
         f"{BACK}::test_a_reservation_that_comes_too_late_is_let_go",
         (
-            "domain/claims.py",
-            "        _ask_to_let_go(case, case.attempts[attempt.id], actor)\n",
-            "",
+            "domain/evolution_of_changes.py",
+            "    return replace(changed, modifications=put(state.modifications, void))\n",
+            "    return changed\n",
         ),
     ),
     one(
@@ -226,10 +225,9 @@ MUTATIONS: tuple[Mutation, ...] = (
         f"{SUBMIT}::test_in_doubt_nothing_else_is_sent_until_the_truth_is_known",
         (
             "usecases/learn.py",
-            '            _in_doubt(case, attempt, actor, {**evidence, "reason": reason}, how)\n'
-            "        case Unknown",
+            "            _in_doubt(case, attempt, actor, reason, how)\n        case Unknown",
             '            gone = Declined(code="timeout", message=reason)\n'
-            "            _declined(case, attempt, gone, actor, evidence)\n        case Unknown",
+            "            _declined(case, attempt, gone, actor, how)\n        case Unknown",
         ),
     ),
     one(
@@ -261,9 +259,9 @@ MUTATIONS: tuple[Mutation, ...] = (
         "who dies before the call is never asked for",
         f"{SUBMIT}::test_dying_between_commit_and_call_leaves_what_the_poller_resolves",
         (
-            "domain/case.py",
-            "            next_query_at=self.now + SILENCE,",
-            "            next_query_at=self.now + 400 * SILENCE,",
+            "domain/evolution_of_charges.py",
+            "        next_query_at=event.at + SILENCE,",
+            "        next_query_at=event.at + 400 * SILENCE,",
         ),
     ),
     one(
@@ -287,8 +285,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         (
             "domain/case.py",
             "        if attempt.status is AttemptStatus.SUCCEEDED:\n            return\n"
-            "        self._succeed(attempt, reference, surplus=True)",
-            "        self._succeed(attempt, reference, surplus=True)",
+            "        again = facts.PaidTwice(",
+            "        again = facts.PaidTwice(",
         ),
     ),
     one(
@@ -311,8 +309,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
         (
             "usecases/expire_orders.py",
-            "OrderStatus, PaymentEvent\n",
-            "OrderStatus, PaymentEvent, PaymentStatus\n",
+            "import ENDED, OPEN, OrderStatus\n",
+            "import ENDED, OPEN, OrderStatus, PaymentStatus\n",
         ),
         (
             "store/orders.py",
@@ -321,8 +319,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
         (
             "domain/case.py",
-            "        self._refuse_in_doubt()\n        self.move(event, actor=actor",
-            "        self.move(event, actor=actor",
+            "        self._refuse_in_doubt()\n        self.record(end, actor=actor",
+            "        self.record(end, actor=actor",
         ),
         (
             "domain/lifecycle.py",

@@ -315,8 +315,8 @@ _DATED = (
         "an attempt is begun without a date for its first question",
         f"{DATES}::test_an_address_that_nobody_was_given_leaves_the_payment_payable",
         (
-            "domain/case.py",
-            "            next_query_at=self.now + SILENCE,  # should whoever makes it die"
+            "domain/evolution_of_charges.py",
+            "        next_query_at=event.at + SILENCE,  # should whoever makes it die"
             " before the answer\n",
             "",
         ),
