@@ -93,6 +93,17 @@ def test_an_account_of_the_installation_is_told_to_its_children_as_it_is(tmp_pat
     assert told.accounts["alipay"]["app_id"] == "1"
 
 
+@pytest.mark.anyio
+async def test_an_account_whose_keys_are_none_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    settings = load({"data_dir": str(tmp_path)}, an_account(tmp_path))
+
+    with pytest.raises(InvalidRequest) as refused:
+        async with app.open_core(settings, "postgresql://127.0.0.1:1/none"):
+            raise AssertionError("it must not begin")
+    assert refused.value.message.startswith("alipay: ")
+    assert "a key" not in refused.value.message
+
+
 @pytest.mark.parametrize("gateway", ["https://openapi.alipay.com/gateway.do"])
 def test_an_account_where_real_money_moves_needs_live(tmp_path: Path, gateway: str) -> None:
     said = {**an_account(tmp_path), "KASSA_ALIPAY_GATEWAY": gateway}

@@ -49,8 +49,12 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(copy)
 
 
-def run(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": f"{checkout / 'src'}{os.pathsep}{checkout}"}
+def run(
+    checkout: Path, *arguments: str, beside: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """`beside`: where another package is installed."""
+    paths = [checkout / "src", checkout, *([beside] if beside else [])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
     return subprocess.run(
         [sys.executable, "-m", *arguments],
         cwd=checkout,
@@ -131,6 +135,55 @@ def test_who_fills_the_blanks_is_done_when_the_suite_passes_and_touches_nothing_
     assert {path for path in before if after.get(path) != before[path]} == set()
     folders = {str(path.parent) for path in set(after) - set(before)}
     assert folders == set(BLANKS.values())
+
+
+KIND_OF_A_PACKAGE = """
+from kassa.connectors.kind import Kind
+from kassa.domain.payments import Method
+
+KIND = Kind(
+    name="elsewhere",
+    title="Elsewhere",
+    connector="pay_elsewhere:Connector",
+    fields=(),
+    methods=frozenset({Method.CREDIT_CARD}),
+    currencies=frozenset({"USD"}),
+    takes=frozenset({"redirect"}),
+)
+
+
+class Connector:
+    async def charge(self, request): ...
+
+
+class Played:
+    name = "elsewhere"
+
+
+PROTOCOL = Played()
+"""
+
+
+def test_a_connector_of_an_installed_package_is_listed_and_played(
+    checkout: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "pay_elsewhere.py").write_text(KIND_OF_A_PACKAGE)
+    about = tmp_path / "pay_elsewhere-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: pay-elsewhere\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(
+        "[kassa.connectors]\nelsewhere = pay_elsewhere:KIND\nbroken = pay_nowhere:KIND\n"
+        "[kassa.simulator]\nelsewhere = pay_elsewhere:PROTOCOL\n"
+    )
+    listed = run(checkout, "kassa.cli", "connectors", "list", beside=tmp_path)
+    asked = "from kassa_simulator.protocols import protocols; print(*protocols())"
+    played = run(checkout, "timeit", "-n1", "-r1", asked, beside=tmp_path)
+
+    assert listed.returncode == 0, listed.stderr
+    assert "elsewhere: Elsewhere\n  can: charge, query\n" in listed.stdout
+    assert "stripe: Stripe\n" in listed.stdout
+    assert "pay_nowhere:KIND" in listed.stdout + listed.stderr
+    assert "elsewhere" in played.stdout.split()
 
 
 def contents(checkout: Path) -> dict[Path, bytes]:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import aiohttp
 import pytest
 from tests.simulator.conftest import KEY, SECRET, Heard, Shop
 
+import kassa_simulator
+from kassa_simulator.protocols import protocols
 from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio
@@ -205,3 +208,17 @@ def test_the_command_says_where_it_is_and_stops_when_told(tmp_path: Path) -> Non
         command.send_signal(signal.SIGTERM)
         assert command.wait(timeout=20) == 0
     assert (tmp_path / ".kassa" / "simulator" / "simulator.sqlite").stat().st_mode & 0o77 == 0
+
+
+def test_the_readmes_table_says_what_an_account_of_each_provider_needs() -> None:
+    readme = Path(kassa_simulator.__path__[0], "README.md").read_text()
+    table = re.findall(r"^\| (\w+) \| `(/[^`]+)`[^|]* \| ([^|]+) \|$", readme, re.MULTILINE)
+    known = {name: list(one.credentials) for name, one in protocols().items()}
+
+    said = {name: re.sub(r" \([^)]*\)", "", needs).split(", ") for name, _, needs in table}
+
+    assert len(said) >= 5
+    assert {name: sorted(needs) for name, needs in said.items()} == {
+        name: sorted(known[name]) for name in said
+    }
+    assert [where for name, where, _ in table if not where.startswith(f"/{name}")] == []
