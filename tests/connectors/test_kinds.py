@@ -2,6 +2,7 @@
 installed package has them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -10,7 +11,8 @@ from tests.connectors.contract.plug import Plug, plugs
 
 from kassa.connectors import catalog
 from kassa.connectors.catalog import kind_of, kinds
-from kassa.connectors.kind import Kind
+from kassa.connectors.declared import InstallationAccount, InstallationSetting
+from kassa.connectors.kind import Field, Kind
 from kassa.domain.errors import InvalidRequest
 from kassa.domain.payments import Method
 
@@ -52,6 +54,29 @@ TAKEN = Kind(
     takes=frozenset({"redirect"}),
 )
 NO_KIND = "something else"
+
+
+@pytest.mark.parametrize(
+    ("setting", "complaint"),
+    [
+        (InstallationSetting(name="key", field="key", help=""), "must name the secret's file"),
+        (InstallationSetting(name="key", field="other", help=""), "has no setting 'other'"),
+    ],
+)
+def test_an_account_of_the_installation_has_no_secret_among_the_settings(
+    setting: InstallationSetting, complaint: str
+) -> None:
+    """They are shown in a repr, and handed to child processes."""
+    account = InstallationAccount(settings=(setting,))
+
+    with pytest.raises(ValueError, match=complaint):
+        replace(OUTSIDE, fields=(Field("key", "a secret", secret=True),), installation=account)
+    right = replace(setting, field="key", is_path=True)
+    replace(
+        OUTSIDE,
+        fields=(Field("key", "a secret", secret=True),),
+        installation=InstallationAccount(settings=(right,)),
+    )
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import shutil
 import sys
 from pathlib import Path
 
-from kassa.connectors.catalog import kinds
 from kassa.settings import Settings
 
 _FACES = ("orders", "business", "checkout", "wallet", "gateway")
@@ -36,6 +35,8 @@ def show(settings: Settings) -> None:
 
 
 def _played() -> str:
+    from kassa.connectors.catalog import kinds  # noqa: PLC0415 - the supervisor needs none of it
+
     return ", ".join(kind.title for kind in kinds().values() if kind.demo)
 
 

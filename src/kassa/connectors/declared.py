@@ -22,7 +22,8 @@ class ReportFormat:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstallationSetting:
     """One setting of an installation's own account. `field`: of the KIND, which it stands for.
-    `is_path`: it names the file in which the value is. `default` None: it is needed."""
+    `is_path`: it names the file in which the value is, as it does of every secret. `default` None:
+    it is needed."""
 
     name: str
     field: str

@@ -109,6 +109,16 @@ class Kind:
     installation: InstallationAccount | None = None
     demo: DemoAccount | None = None
 
+    def __post_init__(self) -> None:
+        """Raises: ValueError for an account of the installation that is not one of this kind, or
+        would have a secret in the settings, which are shown and handed on."""
+        fields = {one.name: one for one in self.fields}
+        for said in self.installation.settings if self.installation else ():
+            if said.field not in fields:
+                raise ValueError(f"{self.name} has no setting {said.field!r}")
+            if fields[said.field].secret and not said.is_path:
+                raise ValueError(f"{self.name} {said.name} must name the secret's file")
+
     def takes_currency(self, method: Method, currency: str) -> bool:
         taken = self.only_in.get(method, self.currencies)
         return taken is None or currency in taken
