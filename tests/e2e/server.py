@@ -113,7 +113,8 @@ def command_of(pid: int) -> list[str]:
 class Server:
     """One data directory, its ports, and the processes that serve them while it runs."""
 
-    def __init__(self, directory: Path, *, workers: int = 1):
+    def __init__(self, directory: Path, *, workers: int = 1, demo: bool = True):
+        self.is_demo = demo
         self.data_dir = directory / "data"
         self.log_path = directory / "serve.log"
         self.workers = workers
@@ -149,13 +150,13 @@ class Server:
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *(KASSA, "serve", "--demo"),
+                    *(KASSA, "serve", *(["--demo"] if self.is_demo else [])),
                     *("--port", str(self.port), "--grpc-port", str(self.grpc_port)),
                     *("--data-dir", str(self.data_dir), "--workers", str(self.workers)),
                 ],
                 env=environment(
                     {
-                        "KASSA_SIMULATOR_PORT": str(self.simulator_port),
+                        "KASSA_SIMULATOR_PORT": str(self.simulator_port) if self.is_demo else "0",
                         "KASSA_OPS_PORT": str(self.ops_port),
                     }
                 ),
@@ -181,13 +182,13 @@ class Server:
 
     def _is_open(self) -> bool:
         """gRPC listens and the demo company is known, which is other processes' work."""
-        if not (self.data_dir / "demo" / "demo.json").exists():
+        if self.is_demo and not (self.data_dir / "demo" / "demo.json").exists():
             return False
         try:
             socket.create_connection(("127.0.0.1", self.grpc_port), 1).close()
         except OSError:
             return False
-        return self.ask(self.faces().list_payments()).status == 200
+        return not self.is_demo or self.ask(self.faces().list_payments()).status == 200
 
     def ask(self, call: Call, seconds: float = 30) -> Reply:
         """One exchange on a connection of its own."""
@@ -284,11 +285,11 @@ class Server:
 
 
 @contextmanager
-def a_server(*, workers: int = 1) -> Iterator[Server]:
+def a_server(*, workers: int = 1, demo: bool = True) -> Iterator[Server]:
     """A started server in a directory of its own; nothing of it is left afterwards."""
     with tempfile.TemporaryDirectory(prefix="kassa-e2e-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o711)  # PostgreSQL's own user passes through, when we are root
-        server = Server(Path(name), workers=workers)
+        server = Server(Path(name), workers=workers, demo=demo)
         try:
             server.start()
             yield server
