@@ -109,7 +109,7 @@ _VERSIONS = (
     ),
     one(
         "seals are of the first version for ever",
-        f"{VERSIONS}::test_a_row_of_the_new_version_is_sealed_in_the_new_column",
+        f"{VERSIONS}::test_old_rows_stay_sound_and_get_the_new_version_when_they_are_written",
         (
             "store/cover.py",
             "            newest = self.newest(part)\n",
