@@ -39,21 +39,6 @@ _CHAIN = (
         ("usecases/chain.py", "        await chain.refuse(connection, refused)\n", ""),
     ),
     one(
-        "what was refused holds up the queue",
-        f"{SEALS}::test_what_the_role_of_the_program_slips_in_without_its_key_gets_no_link",
-        (
-            "usecases/chain.py",
-            "    await chain.take_out(connection, sorted({one.queued for one in additions}))\n",
-            "    gone = {one.queued for one in additions} - {one.queued for one in refused}\n"
-            "    await chain.take_out(connection, sorted(gone))\n",
-        ),
-        (
-            "usecases/chain.py",
-            "            if unsealed_before is None:  # else",
-            "            if not blocks or unsealed_before is None:  # else",
-        ),
-    ),
-    one(
         "the proof does not look at what waits for its link",
         f"{SEALS}::test_what_the_role_of_the_program_slips_in_without_its_key_gets_no_link",
         (

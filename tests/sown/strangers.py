@@ -143,15 +143,19 @@ _ON_THE_WIRE = (
     one(
         "a connection that was given up and not closed is left alone",
         f"{CONNECTIONS}::test_what_was_given_up_and_is_still_open_is_closed_all_the_same",
-        ("cli/connections.py", "            if who in given_up\n", "            if False\n"),
+        (
+            "cli/places.py",
+            "        doomed = self._given_up_by(now) & held.keys()\n",
+            "        doomed = self._given_up_by(now) - held.keys()\n",
+        ),
     ),
     one(
         "one address may hold all connections",
         f"{CONNECTIONS}::test_an_address_keeps_its_share_of_idle_connections_and_all_that"
         "_are_served",
         (
-            "cli/connections.py",
-            "            closed += sum(_close(who, number) for who, number in idle[:surplus])\n",
+            "cli/places.py",
+            "        doomed |= self._beyond_their_share(held)\n",
             "",
         ),
     ),
@@ -160,10 +164,17 @@ _ON_THE_WIRE = (
         f"{CONNECTIONS}::test_an_address_keeps_its_share_of_idle_connections_and_all_that"
         "_are_served",
         (
-            "cli/connections.py",
-            "[each for each in connections if each[0] not in busy]",
-            "connections[::-1]",
+            "cli/places.py",
+            "                idle = [who for who in all_of_them if who not in self.busy]\n",
+            "                idle = all_of_them[::-1]\n",
         ),
+        ("cli/places.py", "for who in doomed if who not in self.busy)", "for who in doomed)"),
+    ),
+    one(
+        "silent connections take all places of a process",
+        f"{CONNECTIONS}::test_when_places_are_few_who_has_sent_no_whole_request_for_longest_goes"
+        "_first",
+        ("cli/places.py", "        doomed |= self._waiting_too_long(held, now)\n", ""),
     ),
     one(
         "a head is waited for without an end",

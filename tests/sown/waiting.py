@@ -141,7 +141,7 @@ _DATABASE = (
     ),
     one(
         "idle connections that went silent are kept",
-        f"{SILENCE}::test_after_a_failover_connections_that_went_silent_are_thrown_away",
+        f"{SILENCE}::test_idle_connections_that_went_silent_are_thrown_away",
         ("store/pulse.py", "            pool.discard_idle()\n", "            pass\n"),
     ),
     one(
@@ -299,9 +299,9 @@ _DATABASE = (
         "somewhere in the source a call waits without a deadline",
         f"{DEADLINES}::test_whatever_waits_says_how_long",
         (
-            "store/pool.py",
-            "        await wire.close(timeout=_CLOSE_SECONDS)\n",
-            "        await wire.close()\n",
+            "store/pulse.py",
+            "                await asyncio.wait({task}, timeout=_EVERY)\n",
+            "                await asyncio.wait({task})\n",
         ),
     ),
     one(

@@ -3,8 +3,8 @@
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
@@ -49,10 +49,11 @@ async def db(proxy: Proxy) -> AsyncIterator[Database]:
     await opened.close()
 
 
-@contextmanager
-def quickly() -> Iterator[None]:
+@asynccontextmanager
+async def quickly() -> AsyncIterator[None]:
     began = time.monotonic()
-    yield
+    async with asyncio.timeout(4 * _QUICKLY):  # what has no end shall fail, too
+        yield
     assert time.monotonic() - began < _QUICKLY
 
 
@@ -83,7 +84,7 @@ async def test_a_statement_to_a_silent_server_ends_by_its_deadline(
     await one(db)
     proxy.freeze()
 
-    with quickly():
+    async with quickly():
         for end in await asyncio.gather(*(one(db) for _ in range(6)), return_exceptions=True):
             assert isinstance(end, ProviderUnavailable)
     proxy.thaw()
@@ -94,15 +95,17 @@ async def test_a_statement_to_a_silent_server_ends_by_its_deadline(
 async def test_a_connection_to_a_silent_server_is_not_waited_for(proxy: Proxy) -> None:
     proxy.freeze()
 
-    with quickly(), pytest.raises(ProviderUnavailable):
-        await Database(proxy.url, size=2).open()
+    async with quickly():
+        with pytest.raises(ProviderUnavailable):
+            await Database(proxy.url, size=2).open()
 
 
 async def test_a_free_connection_is_not_waited_for_without_an_end(db: Database) -> None:
     holding = [await db._quick.take(1) for _ in range(2)]
 
-    with quickly(), pytest.raises(ProviderUnavailable):
-        await one(db)
+    async with quickly():
+        with pytest.raises(ProviderUnavailable):
+            await one(db)
 
     for taken in holding:
         db._quick.give(taken)
@@ -114,8 +117,9 @@ async def test_a_transaction_of_a_silent_server_ends_by_its_deadline(
 ) -> None:
     proxy.freeze()
 
-    with quickly(), pytest.raises(ProviderUnavailable):
-        await write(db, 1)
+    async with quickly():
+        with pytest.raises(ProviderUnavailable):
+            await write(db, 1)
     proxy.thaw()
     await until_it_works(db)
 
@@ -136,9 +140,24 @@ async def test_after_a_failover_connections_that_went_silent_are_thrown_away(
     proxy.fail_over()
     lost = asyncio.create_task(one(db))
 
-    with quickly():
+    async with quickly():
         await asyncio.gather(waiting, lost, return_exceptions=True)
         assert await until_it_works(db) < _QUICKLY
+
+
+async def test_idle_connections_that_went_silent_are_thrown_away(
+    db: Database, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulse, "_SILENT", 0.3)
+    monkeypatch.setattr(db_module, "QUICK", Limits(30, 0.3))  # nobody's own deadline helps
+    await asyncio.sleep(0.5)  # it has a pulse
+    for taken in [await db._quick.take(1), await db._quick.take(1)]:
+        db._quick.give(taken)
+    proxy.fail_over()
+    await asyncio.sleep(1.5)
+
+    async with quickly():
+        await until_it_works(db)
 
 
 async def test_the_kernel_notices_a_server_that_is_gone(db: Database) -> None:
@@ -161,13 +180,14 @@ async def test_who_commits_to_a_silent_server_is_told_that_it_is_unknown(
 ) -> None:
     proxy.silence_at_commit()
 
-    with quickly(), pytest.raises(AmbiguousCommit):
-        await write(db, 1)
+    async with quickly():
+        with pytest.raises(AmbiguousCommit):
+            await write(db, 1)
 
     connection = await asyncpg.connect(owner_url)
     assert await connection.fetchval("select count(*) from t") == 1
     await connection.close()
-    with quickly():
+    async with quickly():
         await write(db, 2)
 
 
@@ -181,8 +201,9 @@ async def test_what_is_lost_while_it_writes_by_itself_is_unknown(
     await one(db)
     proxy.freeze()
 
-    with quickly(), pytest.raises(AmbiguousCommit):
-        await write_alone()
+    async with quickly():
+        with pytest.raises(AmbiguousCommit):
+            await write_alone()
 
 
 async def test_whoever_leaves_in_the_middle_of_a_statement_leaves_its_connection_usable(
@@ -198,7 +219,7 @@ async def test_whoever_leaves_in_the_middle_of_a_statement_leaves_its_connection
         leaving = asyncio.create_task(sleep())
         await asyncio.sleep(0.05)
         leaving.cancel()
-        with quickly():
+        async with quickly():
             assert await one(db) == 1
 
     await db.close()
@@ -218,8 +239,9 @@ async def test_readiness_is_told_at_once_whatever_the_server_does(
             assert time.monotonic() - began < 1
             await asyncio.sleep(0.05)
 
-    with quickly(), pytest.raises(ProviderUnavailable):
-        await ask()
+    async with quickly():
+        with pytest.raises(ProviderUnavailable):
+            await ask()
 
 
 async def test_readiness_notices_that_nothing_can_be_written(owner_url: str) -> None:

@@ -212,12 +212,12 @@ async def test_codes_are_random_long_enough_and_kept_as_keyed_hashes_only(shop: 
 
 
 async def test_whose_a_code_is_cannot_be_changed_and_it_is_spent_once(shop: Shop) -> None:
-    user = await shop.user(100_000)
+    user, thief = await shop.user(100_000), await shop.user(0)
     made = await a_pay_code(shop, user)
     await paid_by(shop, made.text)
 
     for edit in (
-        "user_id = 'wu_thief'",
+        f"user_id = '{thief}'",
         "code_hash = 'x'",
         "kind = 'agreement'",
         "expires_at = now()",
