@@ -35,7 +35,8 @@ async def ask(shop: Shop, number: str, order_id: str = "order-1", **changes: Any
         "payee_account": {},
         "payee_number": number,
     }
-    return await request_payment(shop.core, RequestedPayment(**{**members, **changes}))
+    asked = RequestedPayment(**{**members, **changes})
+    return (await request_payment(shop.core, asked)).payment
 
 
 async def register(shop: Shop, number: str = _NUMBER, **changes: Any) -> str:

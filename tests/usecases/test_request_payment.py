@@ -34,7 +34,8 @@ async def ask(shop: Shop, **changes: Any) -> Payment:
         "payee_account": {},
         "fingerprint_of": {"account": SECRET},
     }
-    return await request_payment(shop.core, RequestedPayment(**{**members, **changes}))
+    asked = RequestedPayment(**{**members, **changes})
+    return (await request_payment(shop.core, asked)).payment
 
 
 async def test_fifty_identical_requests_at_once_charge_once(shop: Shop) -> None:

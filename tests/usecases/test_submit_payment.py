@@ -220,12 +220,10 @@ async def test_a_declined_payment_may_be_tried_again_only_where_that_is_allowed(
     assert await shop.faults() == []
 
 
-async def test_a_payment_further_along_than_the_caller_thinks_comes_back_as_it_is(
-    shop: Shop,
-) -> None:
+async def test_what_is_not_claimed_under_the_lock_is_not_sent(shop: Shop) -> None:
     failed = await shop.submit(await shop.payment(), "declined")
 
-    same = await shop.submit(failed, only_from=frozenset({CREATED}))
+    same = await shop.submit(failed, claim=lambda case: case.payment.status is CREATED)
 
     assert same == failed
 

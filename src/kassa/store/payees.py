@@ -40,10 +40,9 @@ async def find(
     connection: Connection, company_id: str, account_hash: bytes
 ) -> tuple[Payee | None, bool]:
     """The payee of that account number, and whether the company has registered any at all."""
-    payee = await Sql.find.first(connection, company_id, account_hash)
-    if payee is not None:
-        return payee, True
-    return None, await Sql.has_some.one(connection, company_id)
+    if not await Sql.has_some.one(connection, company_id):
+        return None, False
+    return await Sql.find.first(connection, company_id, account_hash), True
 
 
 async def listed(connection: Connection, company_id: str) -> list[Payee]:

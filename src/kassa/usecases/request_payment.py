@@ -1,6 +1,7 @@
 """Request a payment in one call: the order, the payment and its first attempt."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ from kassa.domain.principals import Company
 from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
 from kassa.usecases.create_order import NewOrder, create_order
-from kassa.usecases.find_payments import payments_of_order
+from kassa.usecases.find_payments import View, payments_of_order
 from kassa.usecases.pay_from_wallet import WalletPay, pay_from_wallet
 from kassa.usecases.payees import account_for_payee
 from kassa.usecases.record_payment import Recording, record_payment
@@ -83,7 +84,7 @@ _FINGERPRINT = Fingerprint(
 )
 
 
-async def request_payment(core: Core, wanted: RequestedPayment) -> Payment:
+async def request_payment(core: Core, wanted: RequestedPayment) -> View:
     """Pay the order `order_id`, making it when nobody has yet.
 
     One live request per order: content that was served before is the same payment and sends
@@ -92,11 +93,24 @@ async def request_payment(core: Core, wanted: RequestedPayment) -> Payment:
     """
     account = await account_for_payee(core, wanted.company.id, wanted.payee_number)
     content = _fingerprint(core, wanted)
-    payment = await _payment_for(core, wanted)
-    payment, go_on = await _claim(core, wanted, payment, content, account)
-    if not go_on:
-        return payment
-    return await _pay(core, wanted, payment, account)
+    view = await _payment_for(core, wanted)
+    payment = view.payment
+    if content in _served(payment) and not _left_lying(payment, content):
+        return view
+    _refuse_other(wanted, payment, content)
+    claim = _claiming(wanted, content, account)
+    if wanted.instrument and wanted.method not in OFFLINE and wanted.method is not Method.WALLET:
+        return View(await _send(core, wanted, payment, account, claim), view.order)
+    claimed: list[bool] = []
+
+    def decide(case: Case, _: Purse | None) -> None:
+        claimed[:] = [claim(case)]
+
+    change = Change(company_id=payment.company_id, payment_id=payment.id, decide=decide)
+    payment = (await change_payment(core, change)).payment
+    if claimed[0]:
+        payment = await _pay_here(core, wanted, payment)
+    return View(payment, view.order)
 
 
 def _fingerprint(core: Core, wanted: RequestedPayment) -> str:
@@ -105,7 +119,7 @@ def _fingerprint(core: Core, wanted: RequestedPayment) -> str:
     return hashlib.blake2b(text, key=core.secrets.pepper[:64], digest_size=32).hexdigest()
 
 
-async def _payment_for(core: Core, wanted: RequestedPayment) -> Payment:
+async def _payment_for(core: Core, wanted: RequestedPayment) -> View:
     """The order's payment: of the order made now, or of one that another face made."""
     new = NewOrder(
         company=wanted.company,
@@ -118,7 +132,8 @@ async def _payment_for(core: Core, wanted: RequestedPayment) -> Payment:
         module=wanted.module,
     )
     try:
-        return (await create_order(core, new)).payment
+        created = await create_order(core, new)
+        return View(created.payment, created.order)
     except IdempotencyMismatch:
         views = await payments_of_order(core, wanted.company.id, wanted.order_id)
     view = views[-1]
@@ -126,35 +141,21 @@ async def _payment_for(core: Core, wanted: RequestedPayment) -> Payment:
         raise IdempotencyMismatch(
             f"order {wanted.order_id!r} asks for another amount", reason="order_id_taken"
         )
-    return view.payment
+    return view
 
 
-async def _claim(
-    core: Core, wanted: RequestedPayment, payment: Payment, content: str, account: str
-) -> tuple[Payment, bool]:
-    """Write down whose request the payment serves; says whether an attempt is to be made."""
-    if content in _served(payment) and not _left_lying(payment, content):
-        return payment, False
-    verdict: list[bool] = []
+def _claiming(wanted: RequestedPayment, content: str, account: str) -> Callable[[Case], bool]:
+    """Writes down whose request the payment serves; says whether an attempt is to be made."""
 
-    def decide(case: Case, _: Purse | None) -> None:
-        verdict.clear()
-        served = _served(case.payment)
+    def claim(case: Case) -> bool:
         if case.is_expired() and case.payment.status is _S.CREATED:
             case.close(facts.PaymentExpired(), actor=wanted.actor, by="clock")
-        payment = case.payment
+        payment, served = case.payment, _served(case.payment)
         if content in served:
-            verdict.append(_left_lying(payment, content) and not case.is_expired())
-            return
-        if served and not (payment.status is _S.FAILED and payment.retry_allowed):
-            raise IdempotencyMismatch(
-                f"order {wanted.order_id!r} has a payment request with other content"
-            )
-        if payment.is_paid:
-            raise IdempotencyMismatch(f"order {wanted.order_id!r} is paid already")
-        verdict.append(payment.is_open and not case.is_expired())
-        if not verdict[0]:
-            return  # unclaimed, so that a repeat is answered alike
+            return _left_lying(payment, content) and not case.is_expired()
+        _refuse_other(wanted, payment, content)
+        if not payment.is_open or case.is_expired():
+            return False  # unclaimed, so that a repeat is answered alike
         kept = {
             ACCOUNT: account,
             _SERVED: [*served, content][-_MOST_SERVED:],
@@ -169,10 +170,22 @@ async def _claim(
             extra={**payment.extra, **kept},
         )
         case.record(requested, actor=wanted.actor)
+        return True
 
-    change = Change(company_id=payment.company_id, payment_id=payment.id, decide=decide)
-    case = await change_payment(core, change)
-    return case.payment, verdict[0]
+    return claim
+
+
+def _refuse_other(wanted: RequestedPayment, payment: Payment, content: str) -> None:
+    """Raises: IdempotencyMismatch for content other than the payment's own while that lives."""
+    served = _served(payment)
+    if content in served:
+        return
+    if served and not (payment.status is _S.FAILED and payment.retry_allowed):
+        raise IdempotencyMismatch(
+            f"order {wanted.order_id!r} has a payment request with other content"
+        )
+    if payment.is_paid:
+        raise IdempotencyMismatch(f"order {wanted.order_id!r} is paid already")
 
 
 def _served(payment: Payment) -> list[str]:
@@ -187,7 +200,8 @@ def _left_lying(payment: Payment, content: str) -> bool:
     return payment.status is _S.CREATED or payment.extra.get(_CLAIMED) == payment.version
 
 
-async def _pay(core: Core, wanted: RequestedPayment, payment: Payment, account: str) -> Payment:
+async def _pay_here(core: Core, wanted: RequestedPayment, payment: Payment) -> Payment:
+    """At the counter, from our own wallet, or not yet."""
     company_id, payment_id = payment.company_id, payment.id
     if wanted.method in OFFLINE:
         recording = Recording(
@@ -204,12 +218,21 @@ async def _pay(core: Core, wanted: RequestedPayment, payment: Payment, account: 
             address=wanted.address,
         )
         return await pay_from_wallet(core, pay)
-    if not wanted.instrument:
-        return payment  # the payer goes to the cashier, which sends them to the provider
+    return payment  # the payer goes to the cashier, which sends them to the provider
+
+
+async def _send(
+    core: Core,
+    wanted: RequestedPayment,
+    payment: Payment,
+    account: str,
+    claim: Callable[[Case], bool],
+) -> Payment:
+    """To a provider: claimed and begun in one commit."""
     route = await choose(core, _question(wanted, payment, account))
     submission = Submission(
-        company_id=company_id,
-        payment_id=payment_id,
+        company_id=payment.company_id,
+        payment_id=payment.id,
         method=wanted.method,
         connector=route.accounts[0],
         fallbacks=route.accounts[1:],
@@ -218,8 +241,7 @@ async def _pay(core: Core, wanted: RequestedPayment, payment: Payment, account: 
         instrument_shown=wanted.instrument_shown,
         actor=wanted.actor,
         return_url=core.policy.base_url,
-        only_from=frozenset({payment.status}),
-        only_version=payment.version,
+        claim=claim,
     )
     return await submit_payment(core, submission)
 

@@ -41,8 +41,7 @@ class Submission:
     """`instrument`: what the payer gave; a secret that goes to the provider and nowhere else.
     `connector`: the provider account. `fallbacks`: the accounts that follow, in this order, when
     nothing was sent or the refusal was soft; `because`: why these. `instrument_shown`: its masked
-    form, which is kept. `only_from`: statuses it may start from; `only_version`: the one version
-    it may start from.
+    form, which is kept. `claim`: decides, under the same lock, whether it is sent at all.
     """
 
     company_id: str
@@ -53,8 +52,7 @@ class Submission:
     instrument_shown: str
     actor: str
     return_url: str
-    only_from: frozenset[PaymentStatus] | None = None
-    only_version: int | None = None
+    claim: Callable[[Case], bool] | None = None
     extra: dict[str, Any] | None = None
     fallbacks: tuple[str, ...] = ()
     because: tuple[str, ...] = ()
@@ -167,13 +165,11 @@ async def _start(core: Core, wanted: Submission) -> _Started:
 
     def decide(case: Case, _: Purse | None) -> None:
         started.clear()
+        if wanted.claim is not None and not wanted.claim(case):
+            return
         status = case.payment.status
         if case.payment.is_paid or status in (PaymentStatus.PROCESSING, PaymentStatus.AUTHORIZED):
             return
-        if wanted.only_from is not None and status not in wanted.only_from:
-            return
-        if wanted.only_version is not None and case.payment.version != wanted.only_version:
-            return  # somebody has tried since: what came of that is the answer
         if status is PaymentStatus.FAILED and not case.payment.retry_allowed:
             return
         require_reserving(core, case.payment, wanted.connector)

@@ -33,8 +33,7 @@ async def create(request: Request) -> Response:
     core, principal = edge.core_of(request), await principal_of(request)
     wanted = contract.check_texts(await edge.read_json(request, contract.PaymentRequest))
     asked = replace(_requested(wanted, principal), address=address_of(request.scope))
-    payment = await request_payment(core, asked)
-    view = await get_payment(core, principal.company.id, payment.id)
+    view = await request_payment(core, asked)
     return contract.write_created(view.payment, _cashier(request, view))
 
 

@@ -1,0 +1,42 @@
+"""How many statements and commits a card payment through the gateway costs the database."""
+
+from typing import Any
+
+import pytest
+from tests.faces.gateway.test_handlers import create
+
+from kassa.store.wire import Wire
+
+pytestmark = pytest.mark.anyio
+
+MOST = 21
+
+
+class Counted:
+    """Every text that was sent, in order."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.sent: list[str] = []
+        for name in ("fetch", "fetchrow", "fetchval", "execute", "executemany"):
+            monkeypatch.setattr(Wire, name, self._counting(getattr(Wire, name)))
+
+    def _counting(self, method: Any) -> Any:
+        async def counted(wire: Wire, statement: str, *values: Any, **named: Any) -> Any:
+            self.sent.append(" ".join(statement.split()))
+            return await method(wire, statement, *values, **named)
+
+        return counted
+
+
+async def test_a_card_payment_takes_few_statements_and_three_commits(
+    core: Any, client: Any, demo: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await create(client, demo, orderId="warm")
+    counted = Counted(monkeypatch)
+
+    answer = await create(client, demo, orderId="counted")
+
+    assert answer.json()["paymentResult"] is True
+    commits = [one for one in counted.sent if one == "commit"]
+    assert len(commits) == 2, "and one: the order, whose statement commits by itself"
+    assert len(counted.sent) <= MOST, "\n".join(counted.sent)
