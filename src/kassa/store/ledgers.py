@@ -1,13 +1,15 @@
 """Whole ledgers read in pages: balances, the journal, settlement statements."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from kassa.domain.lifecycle import SettlementStatus
 from kassa.store.connection import Connection
 from kassa.store.history import legs_of
-from kassa.store.rows import whole
+from kassa.store.mapping import reader
+from kassa.store.queries import Queries, Rows, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,39 +31,6 @@ class Balance:
     credits: int
 
 
-_BALANCES = """
-select e.account, e.currency,
-  coalesce(sum(e.amount_minor) filter (where g.at < $2), 0),
-  coalesce(sum(e.amount_minor) filter
-    (where e.amount_minor > 0 and ($2 is null or g.at >= $2)), 0),
-  coalesce(-sum(e.amount_minor) filter
-    (where e.amount_minor < 0 and ($2 is null or g.at >= $2)), 0)
-from entry e join posting g on g.company_id = e.company_id and g.id = e.posting_id
-where e.company_id = $1 and g.company_id = $1
-  and ($3::timestamptz is null or g.at < $3)
-group by e.account, e.currency order by e.currency, e.account
-"""
-
-
-async def balances(
-    connection: Connection, company_id: str, span: Span, size: int
-) -> AsyncIterator[list[Balance]]:
-    """Every account that has entries before the span's end, `size` at a time."""
-    statement = _BALANCES.replace("$2", "$2::timestamptz")
-    cursor = await connection.cursor(statement, company_id, span.start, span.end)
-    while rows := await cursor.fetch(size):
-        yield [
-            Balance(
-                account=row[0],
-                currency=row[1],
-                opening=whole(row[2]),
-                debits=whole(row[3]),
-                credits=whole(row[4]),
-            )
-            for row in rows
-        ]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booked:
     """A posting of the journal with the order that its payment is for."""
@@ -74,61 +43,6 @@ class Booked:
     cause: str
     currency: str
     legs: Sequence[tuple[str, int]]
-
-
-_IN_SPAN = (
-    "company_id = $1 and ($2::timestamptz is null or at >= $2)"
-    " and ($3::timestamptz is null or at < $3)"
-)
-
-
-async def count_postings(connection: Connection, company_id: str, span: Span) -> int:
-    statement = f"select count(*) from posting where {_IN_SPAN}"
-    count: int = await connection.fetchval(statement, company_id, span.start, span.end)
-    return count
-
-
-async def journal(
-    connection: Connection, company_id: str, span: Span, size: int
-) -> AsyncIterator[list[Booked]]:
-    """The postings of the span in the order of their ids, which grow with time."""
-    after = ""
-    while rows := await connection.fetch(
-        f"select id, at, kind, payment_id, cause, currency from posting where {_IN_SPAN}"
-        " and id > $4 order by id limit $5",
-        company_id,
-        span.start,
-        span.end,
-        after,
-        size,
-    ):
-        after = rows[-1][0]
-        legs = await legs_of(connection, company_id, [row[0] for row in rows])
-        orders = await _orders(connection, company_id, sorted({row[3] for row in rows} - {""}))
-        yield [
-            Booked(
-                id=row[0],
-                at=row[1],
-                kind=row[2],
-                payment_id=row[3],
-                order_id=orders.get(row[3], ""),
-                cause=row[4],
-                currency=row[5],
-                legs=legs[row[0]],
-            )
-            for row in rows
-        ]
-
-
-async def _orders(
-    connection: Connection, company_id: str, payment_ids: Sequence[str]
-) -> dict[str, str]:
-    rows = await connection.fetch(
-        "select id, order_id from payment where company_id = $1 and id = any($2)",
-        company_id,
-        payment_ids,
-    )
-    return {row[0]: row[1] for row in rows}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,25 +67,6 @@ class SettlementHead:
     paid_at: datetime | None
 
 
-async def settlement_named(
-    connection: Connection, company_id: str, name: str
-) -> SettlementHead | None:
-    """By its id, its number or the provider's reference of its payout."""
-    row = await connection.fetchrow(
-        "select id, number, connector, currency, status, payments_minor, refunds_minor,"
-        " disputes_minor, fees_minor, other_minor, carried_over_minor, net_minor,"
-        " payout_reference, opened_at, closed_at, paid_at from settlement where company_id = $1"
-        " and (id = $2 or number::text = $2 or payout_reference = $2)"
-        " order by id = $2 desc, number::text = $2 desc, number desc limit 1",
-        company_id,
-        name,
-    )
-    if row is None:
-        return None
-    named = dict(row)
-    return SettlementHead(**{**named, "status": SettlementStatus(named["status"])})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementLine:
     posting_id: str
@@ -182,13 +77,91 @@ class StatementLine:
     amount_minor: int
 
 
+class _Posting(NamedTuple):
+    id: str
+    at: datetime
+    kind: str
+    payment_id: str
+    cause: str
+    currency: str
+
+
+class _OrderOf(NamedTuple):
+    id: str
+    order_id: str
+
+
+class _Line(NamedTuple):
+    posting_id: str
+    leg: int
+    at: datetime
+    kind: str
+    payment_id: str
+    amount_minor: int
+
+
+class Sql(Queries, readers=[reader(Balance, sums=["opening", "debits", "credits"])]):
+    balances: Rows[Balance]
+    count_postings: Value[int]
+    postings: Rows[_Posting]
+    orders_of: Rows[_OrderOf]
+    settlement_named: Rows[SettlementHead]
+    count_lines: Value[int]
+    lines: Rows[_Line]
+
+
+async def balances(
+    connection: Connection, company_id: str, span: Span, size: int
+) -> AsyncIterator[list[Balance]]:
+    """Every account that has entries before the span's end, `size` at a time."""
+    async for page in Sql.balances.pages(connection, size, company_id, span.start, span.end):
+        yield page
+
+
+async def count_postings(connection: Connection, company_id: str, span: Span) -> int:
+    return await Sql.count_postings.one(connection, company_id, span.start, span.end)
+
+
+async def journal(
+    connection: Connection, company_id: str, span: Span, size: int
+) -> AsyncIterator[list[Booked]]:
+    """The postings of the span in the order of their ids, which grow with time."""
+    after = ""
+    while rows := await Sql.postings.all(connection, company_id, span.start, span.end, after, size):
+        after = rows[-1].id
+        legs = await legs_of(connection, company_id, [row.id for row in rows])
+        orders = await _orders(connection, company_id, {row.payment_id for row in rows})
+        yield [
+            Booked(
+                id=row.id,
+                at=row.at,
+                kind=row.kind,
+                payment_id=row.payment_id,
+                order_id=orders.get(row.payment_id, ""),
+                cause=row.cause,
+                currency=row.currency,
+                legs=legs[row.id],
+            )
+            for row in rows
+        ]
+
+
+async def _orders(
+    connection: Connection, company_id: str, payment_ids: Collection[str]
+) -> dict[str, str]:
+    found = await Sql.orders_of.all(connection, company_id, sorted({*payment_ids} - {""}))
+    return {one.id: one.order_id for one in found}
+
+
+async def settlement_named(
+    connection: Connection, company_id: str, name: str
+) -> SettlementHead | None:
+    """By its id, its number or the provider's reference of its payout."""
+    return await Sql.settlement_named.first(connection, company_id, name)
+
+
 async def count_lines(connection: Connection, company_id: str, settlement_id: str) -> int:
-    count: int = await connection.fetchval(
-        "select count(*) from settlement_line where company_id = $1 and settlement_id = $2",
-        company_id,
-        settlement_id,
-    )
-    return count
+    return await Sql.count_lines.one(connection, company_id, settlement_id)
 
 
 async def statement_lines(
@@ -196,25 +169,17 @@ async def statement_lines(
 ) -> AsyncIterator[list[StatementLine]]:
     """The settlement's lines in the order of their postings' ids."""
     after = ("", 0)
-    while rows := await connection.fetch(
-        "select posting_id, leg, at, kind, payment_id, amount_minor from settlement_line"
-        " where settlement_id = $2 and company_id = $1 and (posting_id, leg) > ($3, $4)"
-        " order by posting_id, leg limit $5",
-        company_id,
-        settlement_id,
-        *after,
-        size,
-    ):
-        after = (rows[-1][0], rows[-1][1])
-        orders = await _orders(connection, company_id, sorted({row[4] for row in rows} - {""}))
+    while rows := await Sql.lines.all(connection, company_id, settlement_id, *after, size):
+        after = (rows[-1].posting_id, rows[-1].leg)
+        orders = await _orders(connection, company_id, {row.payment_id for row in rows})
         yield [
             StatementLine(
-                posting_id=row[0],
-                at=row[2],
-                kind=row[3],
-                payment_id=row[4],
-                order_id=orders.get(row[4], ""),
-                amount_minor=row[5],
+                posting_id=row.posting_id,
+                at=row.at,
+                kind=row.kind,
+                payment_id=row.payment_id,
+                order_id=orders.get(row.payment_id, ""),
+                amount_minor=row.amount_minor,
             )
             for row in rows
         ]

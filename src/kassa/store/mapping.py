@@ -4,7 +4,8 @@ A field is the column of its name. What is made of more than one column:
 
 - `amount: Money` is `amount_minor` with `currency` (or `amount_currency`, where it says so);
 - an enumeration is the member of that value; where it may be None, nothing is None;
-- a dataclass in a dataclass is its own fields, each called `field_its_field`.
+- a dataclass in a dataclass is its own fields, each called `field_its_field`; where it may be None,
+  it is where its first column is.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -104,7 +105,12 @@ class _Making:
             made = f"{self._named(kind.__name__, _Members(kind))}[{column}]"
             return f"{made} if {column} else None" if optional else made
         if is_dataclass(kind):
-            return self.call(kind, self._prefixes.get(name, f"{name}_"))
+            prefix = self._prefixes.get(name, f"{name}_")
+            made = self.call(kind, prefix)
+            if not optional:
+                return made
+            first = prefix + next(_fields_of(kind))
+            return f"None if row[{self._called.get(first, first)!r}] is None else {made}"
         return self._number(name) if name in self._sums else self._column(name, hint)
 
     def _number(self, name: str) -> str:

@@ -293,7 +293,7 @@ class Statement:
     """A settlement with what was booked for its payouts: (posting id, kind, time) each."""
 
     settlement: Settlement
-    payouts: list[tuple[str, str, datetime]]
+    payouts: Sequence[tuple[str, str, datetime]]
 
 
 async def get_settlement(core: Core, company_id: str, name: str) -> Statement:

@@ -1,0 +1,129 @@
+-- part: break
+b.company_id, b.id, b.class as problem, b.connector, b.file_id, coalesce(f.name, '') as file_name,
+  l.number as line, b.payment_id, b.cause, b.currency, b.expected_minor, b.found_minor, b.details,
+  b.owner, b.status, b.opened_at,
+  coalesce(b.resolved_at, statement_timestamp()) - b.opened_at as age, b.resolution, b.resolved_by,
+  b.resolved_at, b.posting_id
+
+-- part: breaks
+report_break b
+left join report_file f on f.company_id = b.company_id and f.id = b.file_id
+left join report_line l
+  on l.company_id = b.company_id and l.file_id = b.file_id and l.place = b.place
+
+-- name: listed
+-- The oldest first.
+select {break}
+from {breaks}
+where b.company_id = $1 and ($2 or b.status = {break.open})
+  and ($3::text is null or b.class = $3) and ($4::text is null or b.owner = $4)
+order by b.opened_at, b.file_id, b.place, b.id
+limit $5
+
+-- name: by_id
+-- One break.
+select {break} from {breaks} where b.company_id = $1 and b.id = $2
+
+-- name: lock
+-- Nobody else decides about it until this transaction ends.
+select 1 from report_break where company_id = $1 and id = $2 for update
+
+-- name: assign
+-- Somebody looks after it.
+update report_break set owner = $3 where company_id = $1 and id = $2
+
+-- name: resolve
+-- A person has put it right.
+update report_break
+set status = {break.resolved}, resolution = $3, resolved_by = $4,
+  resolved_at = statement_timestamp(), posting_id = $5
+where company_id = $1 and id = $2 and status = {break.open}
+
+-- name: lock_cured
+-- What a line has cured: it was reported after all ($5), or as it should be (of $4), by a line of
+-- another file than $6, or by the very line (one of $7) at another look.
+select id from report_break
+where company_id = $1 and status = {break.open}
+  and ((class = $5 and payment_id = any($2) and file_id = '')
+    or (class = any($4) and cause = any($3) and cause <> ''
+      and (file_id <> $6 or place = any($7))))
+for update
+
+-- name: resolve_cured
+-- Close these.
+update report_break
+set status = {break.resolved}, resolution = $3, resolved_by = $4,
+  resolved_at = statement_timestamp()
+where company_id = $1 and id = any($2)
+
+-- name: has_open
+-- Whether the company has any that is open.
+select exists (select from report_break where company_id = $1 and status = {break.open})
+
+-- name: open_of_file
+-- How many of each class are still open.
+select class as problem, count(*) as many
+from report_break
+where company_id = $1 and file_id = $2 and file_id <> '' and status = {break.open}
+group by class
+order by class
+
+-- name: places_of
+-- Lines of the file that are open breaks of that class, and what each is about.
+select place, cause
+from report_break
+where company_id = $1 and file_id = $2 and file_id <> '' and status = {break.open} and class = $3
+order by place limit $4
+
+-- name: unreported
+-- Captured payments of which no report has told all, within what the account's finished reports
+-- cover, the oldest first; none known yet. What was recorded by mistake, at the bank $8, was taken
+-- back by a refund, and never comes.
+select p.id as payment_id, p.currency, p.captured_minor, p.settled_minor, p.captured_at
+from payment p
+where p.company_id = $1 and p.connector = $2 and p.status = {payment.captured}
+  and p.settled_minor < p.captured_minor
+  and ($2 <> $8 or p.refunded_minor < p.captured_minor)
+  and p.captured_at < statement_timestamp() - $3::interval
+  and exists (select from report_file f
+    where f.company_id = $1 and f.connector = $2 and f.state = 'done'
+      and p.captured_at between f.covers_from - $4::interval and f.covers_until)
+  and exists (select from posting g
+    join entry e on e.company_id = g.company_id and e.posting_id = g.id
+    where g.company_id = $1 and g.payment_id = p.id and g.payment_id <> '' and e.account = $7)
+  and not exists (select from report_break b
+    where b.company_id = $1 and b.payment_id = p.id and b.class = $6 and b.file_id = '')
+order by p.captured_at, p.id
+limit $5
+
+-- name: to_settle
+-- Payments completely reported whose reservation was let go after that.
+select id from payment
+where company_id = $1 and status = {payment.captured} and settled_minor = captured_minor
+  and authorized_minor = captured_minor + released_minor
+order by id limit $2
+
+-- name: companies_to_settle
+-- Companies with such payments; the index payment_to_settle holds no others.
+select distinct company_id from payment
+where status = {payment.captured} and settled_minor = captured_minor
+  and authorized_minor = captured_minor + released_minor
+order by 1
+
+-- name: accounts_reported
+-- Accounts of which a report was imported.
+select distinct company_id, connector from report_file where state = 'done' order by 1, 2
+
+-- name: payouts_of_net
+-- Settlements that are to be paid out, and come to exactly that; two say enough.
+select id from settlement
+where company_id = $1 and currency = $2 and net_minor = $3 and status in {settlement.awaits_payout}
+order by id limit 2
+
+-- name: payout_postings
+-- The postings of a settlement's payouts, oldest first, and whether a line told of each.
+select p.id, exists (select from report_match r
+  where r.company_id = p.company_id and r.posting_id = p.id) as is_reported
+from posting p
+where p.company_id = $1 and p.cause = $2 and p.cause <> '' and p.kind = 'payout'
+order by p.id
