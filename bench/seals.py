@@ -18,7 +18,7 @@ from kassa.domain.money import Money
 from kassa.settings import Settings
 from kassa.store import orders
 from kassa.store.migrate import migrate
-from kassa.store.rows import order_row, payment_row
+from kassa.store.rows import ORDER, PAYMENT
 from kassa.usecases.chain import seals_of
 from kassa.usecases.companies import NewCompany, add_company
 from kassa.usecases.core import Core
@@ -81,7 +81,7 @@ async def _measure(settings: Settings, server: EmbeddedPostgres, many: int) -> S
         orders.sealed(seals, rows)
         sealing = time.process_time() - cpu
         cpu = time.process_time()
-        _ = [(order_row(order), payment_row(payment)) for order, payment, _ in rows]
+        _ = [(ORDER.row(order), PAYMENT.row(payment)) for order, payment, _ in rows]
         sealing = (sealing - (time.process_time() - cpu)) / len(made)  # seconds, not money
     return Sealing(
         sealing_us=round(sealing * 1e6, 1),

@@ -12,7 +12,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     one(
         "orders are not locked",
         f"{MODIFY}::test_fifty_refunds_at_once_on_two_processes_stay_within_bounds",
-        ("store/payments.py", "   order by o.company_id, o.id for update of o skip locked)", ")"),
+        ("store/payments.sql", "order by o.company_id, o.id for update of o skip locked)", ")"),
     ),
     one(
         "the row's bounds on refunds are gone",
@@ -181,7 +181,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     one(
         "deadlines are acted upon when they are over",
         f"{BACK}::test_deadlines_are_met_before_they_pass",
-        ("store/modifications.py", "<= now() + $1::interval", "<= now() + 0 * $1::interval"),
+        ("store/modifications.sql", "<= now() + $1::interval", "<= now() + 0 * $1::interval"),
     ),
     one(
         "a reservation that comes too late is kept",
@@ -313,9 +313,9 @@ MUTATIONS: tuple[Mutation, ...] = (
             "import ENDED, OPEN, OrderStatus, PaymentStatus\n",
         ),
         (
-            "store/orders.py",
-            "(p.status in {_AT_PROVIDER} or exists",
-            "(false and exists",
+            "store/orders.sql",
+            "(p.status in {payment.at_provider}\n        or exists",
+            "(false\n        and exists",
         ),
         (
             "domain/case.py",

@@ -12,7 +12,7 @@ _OTHERS = (
     one(
         "who wants a locked order waits for it in the batch",
         f"{CONTENTION}::test_no_backend_waits_for_an_order_or_a_balance_that_somebody_holds",
-        ("store/payments.py", "for update of o skip locked)", "for update of o)"),
+        ("store/payments.sql", "for update of o skip locked)", "for update of o)"),
     ),
     one(
         "who wants a locked balance waits for it in the batch",

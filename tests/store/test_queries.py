@@ -20,7 +20,7 @@ import kassa.store
 from kassa.domain.errors import InvalidRequest
 from kassa.domain.money import Money
 from kassa.store.connection import Row
-from kassa.store.mapping import reader
+from kassa.store.mapping import reader, table
 from kassa.store.queries import Command, Queries, Rows, Statement, Value, affected, parsed
 
 pytestmark = pytest.mark.anyio
@@ -349,3 +349,33 @@ async def test_an_answer_comes_as_its_type_says(database_url: str) -> None:
         await command.run_each(connection, [(1,), (2,)])
     finally:
         await connection.close()
+
+
+# Whole nouns
+
+
+@dataclass(frozen=True)
+class Sold:
+    id: str
+    amount: Money
+    fee: Money
+    tip: Money
+    inner: Inner
+
+
+def test_a_noun_is_written_by_all_columns_that_it_is_read_from() -> None:
+    sold = Sold("a", Money(5, "EUR"), Money(0, "EUR"), Money(1, "EUR"), Inner("b", Colour.RED))
+    made = table(Sold)
+
+    row = made.row(sold)
+
+    assert set(row) == set(made.columns) == set(made.reader.columns)
+    assert made.reader.read(row) == sold
+    assert made.listed("s").startswith("s.id, s.amount_minor, s.currency, s.fee_minor")
+    with pytest.raises(TypeError, match="minor must be int"):
+        made.reader.read({**row, "fee_minor": None})
+
+
+def test_an_amount_that_may_be_none_is_not_written_by_guesswork() -> None:
+    with pytest.raises(TypeError, match="limit"):
+        table(Outer)

@@ -145,8 +145,8 @@ def _lock_order(item: _Prepared) -> tuple[str, str, str]:
     return order.company_id, order.request_scope, order.request_id or order.id
 
 
-_Found = dict[tuple[str, str, str], tuple[Payment, Order]]
-_FoundById = dict[tuple[str, str], list[tuple[Payment, Order]]]
+_Found = Mapping[tuple[str, str, str], tuple[Payment, Order]]
+_FoundById = Mapping[tuple[str, str], Sequence[tuple[Payment, Order]]]
 
 
 def _judge(item: _Prepared, by_request: _Found, by_id: _FoundById) -> CreatedOrder | KassaError:

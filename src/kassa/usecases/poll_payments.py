@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from kassa.store import payments
 from kassa.store.connection import Connection
+from kassa.store.payments import ToQuery
 from kassa.usecases.core import Core
 from kassa.usecases.sync_payment import sync_payment
 from kassa.usecases.turns import Asking, Errand, ask_all
-
-_Due = tuple[str, str, str]  # company, payment, account
 
 
 async def poll_payments(core: Core, limit: int = 200) -> int:
@@ -16,14 +15,14 @@ async def poll_payments(core: Core, limit: int = 200) -> int:
     return await ask_all(core, poller(limit), limit)
 
 
-def poller(limit: int = 200) -> "Asking[_Due]":
+def poller(limit: int = 200) -> "Asking[ToQuery]":
     """What keeps asking about payments."""
     return Asking(
         Errand(
             name="poll",
             find=_find,
-            account=lambda due: due[2],
-            key=lambda due: due[1],
+            account=lambda due: due.connector,
+            key=lambda due: due.payment_id,
             ask=_ask,
         ),
         limit,
@@ -32,10 +31,10 @@ def poller(limit: int = 200) -> "Asking[_Due]":
 
 async def _find(
     connection: Connection, room: Mapping[str, int], limit: int, busy: Sequence[str]
-) -> list[_Due]:
+) -> list[ToQuery]:
     return await payments.to_query(connection, room, limit, busy=busy)
 
 
-async def _ask(core: Core, due: _Due) -> None:
-    company_id, payment_id, _ = due
+async def _ask(core: Core, due: ToQuery) -> None:
+    company_id, payment_id = due.company_id, due.payment_id
     await sync_payment(core, company_id, payment_id, actor="worker:poller", only_due=True)

@@ -1,0 +1,185 @@
+-- name: lock
+-- Lock the orders of these payments, in one order everywhere. An order's lock guards all of its
+-- payments.
+with held as materialized (
+  select distinct p.company_id, p.order_id from payment p
+  join unnest($1::text[], $2::text[]) as k(c, id) on k.c = p.company_id and k.id = p.id
+  where p.company_id = any($1) and p.id = any($2))
+select 1 from held h join orders o on o.company_id = h.company_id and o.id = h.order_id
+order by o.company_id, o.id for update of o
+
+-- name: try_lock
+-- The same, but waits for nobody: gives the orders that were to be had, and the time after the
+-- locks; that comes also where none was to be had.
+with wanted as materialized (
+  select distinct p.company_id, p.order_id from payment p
+  join unnest($1::text[], $2::text[]) as k(c, id) on k.c = p.company_id and k.id = p.id
+  where p.company_id = any($1) and p.id = any($2)),
+held as materialized (
+  select o.company_id, o.id from wanted w
+  join orders o on o.company_id = w.company_id and o.id = w.order_id
+  order by o.company_id, o.id for update of o skip locked)
+select clock_timestamp() as now, h.company_id, h.id as order_id
+from (select) one left join held h on true
+
+-- name: clock
+-- The time of this statement.
+select statement_timestamp()
+
+-- name: read_locked
+-- These payments with their orders, whether another payment of the order holds its money, and
+-- whether the company is closed.
+select {view},
+  exists (select from payment x
+    where x.company_id = p.company_id and x.order_id = p.order_id and x.id <> p.id
+      and not x.surplus and x.status in {payment.funds_secured}) as elsewhere,
+  (select c.status = {company.closed} from company c where c.id = p.company_id) as closed
+from {payments}
+join unnest($1::text[], $2::text[]) as k(c, id) on k.c = p.company_id and k.id = p.id
+where p.company_id = any($1) and p.id = any($2)
+
+-- name: attempts_of
+-- All attempts of these payments, oldest first.
+select {attempt_a} from attempt a
+join unnest($1::text[], $2::text[]) as k(c, id) on k.c = a.company_id and k.id = a.payment_id
+where a.company_id = any($1) and a.payment_id = any($2)
+order by a.company_id, a.payment_id, a.number
+
+-- name: modifications_of
+-- All captures, voids and refunds of these payments, oldest first.
+select {modification_m} from modification m
+join unnest($1::text[], $2::text[]) as k(c, id) on k.c = m.company_id and k.id = m.payment_id
+where m.company_id = any($1) and m.payment_id = any($2)
+order by m.company_id, m.payment_id, m.number
+
+-- name: disputes_of
+-- All disputes of these payments, oldest first.
+select {dispute_d} from dispute d
+join unnest($1::text[], $2::text[]) as k(c, id) on k.c = d.company_id and k.id = d.payment_id
+where d.company_id = any($1) and d.payment_id = any($2)
+order by d.company_id, d.payment_id, d.number
+
+-- name: find_attempt
+-- One attempt.
+select {attempt_a} from attempt a where a.company_id = $1 and a.id = $2
+
+-- part: matched
+-- The ids stand beside the companies, so that the planner looks them up instead of reading all of a
+-- company.
+t.company_id = any($2) and t.id = any($3) and t.company_id = w.company_id and t.id = w.id
+
+-- name: update_payments
+-- All that may change of them: what their first seal is over is never written again.
+update payment as t set {payment_changes}
+from json_populate_recordset(null::payment, $1::json) as w
+where {matched}
+
+-- name: update_orders
+-- Their status.
+update orders as t set status = w.status, updated_at = w.updated_at
+from json_populate_recordset(null::orders, $1::json) as w
+where {matched}
+
+-- name: update_attempts
+-- All that may change of them.
+update attempt as t set {attempt_changes}
+from json_populate_recordset(null::attempt, $1::json) as w
+where {matched}
+
+-- name: update_modifications
+-- All that may change of them.
+update modification as t set {modification_changes}
+from json_populate_recordset(null::modification, $1::json) as w
+where {matched}
+
+-- name: update_disputes
+-- All that may change of them.
+update dispute as t set {dispute_changes}
+from json_populate_recordset(null::dispute, $1::json) as w
+where {matched}
+
+-- name: insert_attempts
+-- New ones.
+insert into attempt as t ({attempt_columns}, seal)
+select {attempt_columns}, seal from json_populate_recordset(null::attempt, $1::json)
+
+-- name: insert_modifications
+-- New ones.
+insert into modification as t ({modification_columns}, seal)
+select {modification_columns}, seal from json_populate_recordset(null::modification, $1::json)
+
+-- name: insert_disputes
+-- New ones.
+insert into dispute as t ({dispute_columns}, seal)
+select {dispute_columns}, seal from json_populate_recordset(null::dispute, $1::json)
+
+-- part: event
+company_id, payment_id, seq, event, from_status, to_status, actor, evidence, at, seal
+
+-- name: insert_events
+-- What happened to payments; it is never touched again.
+insert into payment_event as t ({event})
+select {event} from json_populate_recordset(null::payment_event, $1::json)
+
+-- part: answer
+company_id, id, payment_id, about, account, outcome, at, birth
+
+-- name: insert_answers
+-- What providers said that decided something.
+insert into provider_answer as t ({answer})
+select {answer} from json_populate_recordset(null::provider_answer, $1::json)
+
+-- part: posting
+company_id, id, kind, currency, payment_id, cause, at, seal
+
+-- name: insert_postings
+-- Into the ledger.
+insert into posting as t ({posting})
+select {posting} from json_populate_recordset(null::posting, $1::json)
+
+-- part: entry
+company_id, posting_id, leg, account, currency, amount_minor
+
+-- name: insert_entries
+-- The legs of postings.
+insert into entry as t ({entry})
+select {entry} from json_populate_recordset(null::entry, $1::json)
+
+-- name: insert_announcements
+-- News that merchants are to hear; due at once.
+insert into announcement as t
+  (company_id, id, payment_id, version, kind, url, event_type, next_at, created_at, birth)
+select company_id, id, payment_id, version, kind, url, event_type, created_at, created_at, birth
+from json_populate_recordset(null::announcement, $1::json)
+
+-- name: to_query
+-- Payments with an attempt that should be asked about now: of each account ($1) as many as it has
+-- room for ($2). The accounts take turns, and so do the companies of an account that serves
+-- several; each with what is longest due.
+select d.company_id, d.payment_id, d.connector
+from unnest($1::text[], $2::int[]) as r(account, room)
+cross join lateral (
+  select t.*, row_number() over (order by t.turn, t.next_query_at) as place
+  from (select o.*, row_number() over (partition by o.company_id order by o.next_query_at) as turn
+    from (select a.company_id, a.payment_id, a.connector, a.next_query_at
+      from attempt a
+      where a.connector = r.account and a.next_query_at <= now() and a.payment_id <> all($3)
+      order by a.next_query_at limit $5) o) t
+  order by t.turn, t.next_query_at limit r.room) d
+order by d.place, d.next_query_at
+limit $4
+
+-- name: attempt_of_reference
+-- The newest attempt that the account's provider knows by its own reference; of every company where
+-- $1 is empty.
+select {attempt_a} from attempt a
+where a.provider_reference = $3 and a.connector = $2 and a.provider_reference <> ''
+  and ($1 = '' or a.company_id = $1)
+order by a.created_at desc, a.id desc limit 1
+
+-- name: last_numbers
+-- Hand out so many small integers to each company; gives the last of each one's.
+insert into counter as t (company_id, name, value)
+select c, $3, n from unnest($1::text[], $2::bigint[]) as w(c, n) order by c
+on conflict (company_id, name) do update set value = t.value + excluded.value
+returning t.company_id, t.value
