@@ -192,7 +192,7 @@ _AMOUNTS = (
     one(
         "a gauge that fails spoils the others",
         f"{ISOLATION}::test_a_gauge_that_fails_fails_alone",
-        ("store/backlogs.py", "            row = [None] * len(names)\n", "            raise\n"),
+        ("store/backlogs.py", "            found[name] = None\n", "            raise\n"),
     ),
     one(
         "money that nobody can reckon with spoils the others' gauges",

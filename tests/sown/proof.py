@@ -265,9 +265,9 @@ _ROWS = (
         "a column that is sealed for good is written again",
         f"{COVER}::test_no_statement_changes_what_is_sealed_for_good",
         (
-            "store/mailboxes.py",
-            "update announcement set state = $4, next_at",
-            "update announcement set state = $4, url = url, next_at",
+            "store/mailboxes.sql",
+            "update announcement\nset state = $4, next_at",
+            "update announcement\nset state = $4, url = url, next_at",
         ),
     ),
     one(

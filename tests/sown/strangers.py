@@ -366,18 +366,18 @@ _AT_THE_PROVIDER = (
         "letters go out by age alone",
         f"{LETTERS}::test_ten_thousand_letters_of_one_company_delay_no_letter_of_another",
         (
-            "store/mailboxes.py",
+            "store/mailboxes.sql",
             "row_number() over (order by turn, next_at) as place",
             "row_number() over (order by next_at) as place",
         ),
         (
-            "store/mailboxes.py",
+            "store/mailboxes.sql",
             "c.place <= $1 and (c.turn = 1 or c.place <= $1 - $11)",
             "c.place <= $1",
         ),
-        ("store/mailboxes.py", "    from turns where turn <= $7),", "    from turns),"),
+        ("store/mailboxes.sql", "    from turns where turn <= $7),", "    from turns),"),
         (
-            "store/mailboxes.py",
+            "store/mailboxes.sql",
             "       order by a.next_at limit $6) d\n",
             "       order by a.next_at limit 10 * $6) d\n",
         ),
@@ -385,12 +385,12 @@ _AT_THE_PROVIDER = (
     one(
         "one company may have all letters that are under way",
         f"{LETTERS}::test_ten_thousand_letters_of_one_company_delay_no_letter_of_another",
-        ("store/mailboxes.py", "    from turns where turn <= $7),", "    from turns),"),
+        ("store/mailboxes.sql", "    from turns where turn <= $7),", "    from turns),"),
     ),
     one(
         "one address may have all letters of its company that are under way",
         f"{LETTERS}::test_companies_take_turns_and_addresses_keep_to_their_places",
-        ("store/mailboxes.py", "    from spread where at_address <= $10),", "    from spread),"),
+        ("store/mailboxes.sql", "    from spread where at_address <= $10),", "    from spread),"),
     ),
     one(
         "no places are kept for companies that have no letter under way",

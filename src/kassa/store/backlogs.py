@@ -1,34 +1,36 @@
 """How much work waits: each figure a statement of its own, so that one that fails fails alone."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import asyncpg
 
-from kassa.store.connection import Connection, sole_row
+from kassa.store.connection import Connection
+from kassa.store.queries import Queries, Value
 
-_SECONDS = "coalesce(extract(epoch from now() - min(created_at))::bigint, 0)"
-# fmt: off
-_STATEMENTS: Mapping[tuple[str, ...], str] = {
-    ("announcements_waiting",):
-        "select count(*) from announcement where state = 'waiting'",
-    ("attempts_undecided",):
-        "select count(*) from attempt where next_query_at is not null",
-    ("oldest_undecided_seconds",):
-        f"select {_SECONDS} from attempt where next_query_at is not null",
-    ("modifications_undecided",):
-        "select count(*) from modification where next_query_at is not null",
-    ("oldest_modification_seconds",):
-        f"select {_SECONDS} from modification where next_query_at is not null",
-    ("payments_with_surplus",):
-        "select count(*) from payment"
-        " where surplus_minor > surplus_returned_minor + surplus_reserved_minor",
-    ("disputes_open",):
-        "select count(*) from dispute where closed_at is null",
-    ("provider_news_waiting", "provider_news_lost"):
-        "select count(*), count(*) filter (where next_at is null)"
-        " from provider_news where applied_at is null",
+
+class Sql(Queries):
+    announcements_waiting: Value[int]
+    attempts_undecided: Value[int]
+    oldest_undecided_seconds: Value[int]
+    modifications_undecided: Value[int]
+    oldest_modification_seconds: Value[int]
+    payments_with_surplus: Value[int]
+    disputes_open: Value[int]
+    provider_news_waiting: Value[int]
+    provider_news_lost: Value[int]
+
+
+_FIGURES: Mapping[str, Value[int]] = {
+    "announcements_waiting": Sql.announcements_waiting,
+    "attempts_undecided": Sql.attempts_undecided,
+    "oldest_undecided_seconds": Sql.oldest_undecided_seconds,
+    "modifications_undecided": Sql.modifications_undecided,
+    "oldest_modification_seconds": Sql.oldest_modification_seconds,
+    "payments_with_surplus": Sql.payments_with_surplus,
+    "disputes_open": Sql.disputes_open,
+    "provider_news_waiting": Sql.provider_news_waiting,
+    "provider_news_lost": Sql.provider_news_lost,
 }
-# fmt: on
 Gauges = dict[str, int | None]
 """None: it could not be counted."""
 
@@ -36,13 +38,12 @@ Gauges = dict[str, int | None]
 async def count(connection: Connection) -> Gauges:
     """Every figure by its name. What is wrong with one row spoils no more than its figure."""
     found: Gauges = {}
-    for names, statement in _STATEMENTS.items():
+    for name, figure in _FIGURES.items():
         try:
-            row: Iterable[int | None] = await sole_row(connection, statement)
+            found[name] = await figure.one(connection)
         except (
             asyncpg.DataError,
             asyncpg.FeatureNotSupportedError,
         ):  # a date or a number that nobody can reckon with
-            row = [None] * len(names)
-        found |= zip(names, row, strict=True)
+            found[name] = None
     return found

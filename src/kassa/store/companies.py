@@ -54,15 +54,6 @@ class Sql(Queries, readers=[reader(Listed, prefixes={"company": ""})]):
     set_credential_status: Value[bool]
 
 
-def of_served_side(company_id: str, live: str) -> str:
-    """The condition that a row is of a side that this installation serves. `company_id`: the
-    column; `live`: the parameter that says whether it may take real money."""
-    return (
-        f"({live} or not exists (select from company served"
-        f" where served.id = {company_id} and served.mode = 'live'))"
-    )
-
-
 async def find_credential(connection: Connection, lookup: str) -> Credential | None:
     return await Sql.find_credential.first(connection, lookup)
 
