@@ -16,7 +16,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install protos run test check bench faults soak clean
+.PHONY: help install protos run test check types tidy bench faults soak clean
 
 help: ## Show these lines
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1:\2/p' Makefile | sed 's/:/\t/'
@@ -28,13 +28,18 @@ run: install ## Start Kassa with a demo company; flags: make run ARGS="--port 90
 
 # Two processes, each with a PostgreSQL of its own; ARGS="-n 0" runs in this one, for -s or --pdb.
 test: install ## Run the tests, on a PostgreSQL of their own; flags: make test ARGS="-k wallet"
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: install ## Check format, lint, types, import layers and tidiness
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy src
 	$(BIN)/lint-imports --no-logo
+	@$(MAKE) --no-print-directory -j2 types tidy
+
+types: install
+	$(BIN)/mypy src
+
+tidy: install
 	$(BIN)/python -m pytest -q tests/test_tidy.py tests/test_deadlines.py
 
 bench: install ## Measure, and write bench/RESULTS.md and bench/results.json

@@ -34,16 +34,26 @@ from kassa_embedded.postgres import EmbeddedPostgres
 _ROLE_LOCK = 0x7465737473  # the processes of a run make the role one after the other
 
 
+# The modules that take longest begin first, lest one process wait for them at the end.
+_FIRST = ("tests/e2e/", "tests/money/", "tests/cashier/test_browser", "tests/cli/", "tests/store/")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """KASSA_TEST_SHUFFLE=<seed>: modules, and the tests in each, in an order of that seed. Whole
-    modules, for those that start a server share it. The same seed is the same order again."""
+    modules, for those that start a server share it."""
     seed = os.environ.get("KASSA_TEST_SHUFFLE")
     if seed:
         order = random.Random(seed)
-        modules = sorted({item.nodeid.partition("::")[0] for item in items})
+        modules = sorted({_module(item) for item in items})
         order.shuffle(modules)
         order.shuffle(items)
-        items.sort(key=lambda item: modules.index(item.nodeid.partition("::")[0]))
+        items.sort(key=lambda item: modules.index(_module(item)))
+    else:
+        items.sort(key=lambda item: not _module(item).startswith(_FIRST))
+
+
+def _module(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
 
 
 @pytest.fixture(scope="session")
