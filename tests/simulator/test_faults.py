@@ -40,7 +40,8 @@ def charge_request(simulator: Simulator, attempt: str = "att_1") -> bytes:
 
 
 async def on_the_wire(simulator: Simulator, *, wait: float = 0.3) -> bytes:
-    """All bytes that come back, until the connection ends or is silent for `wait` seconds.
+    """All bytes that come back, until the connection ends or is silent for `wait` seconds; the
+    first may take longer on a busy machine.
 
     Raises: ConnectionResetError.
     """
@@ -49,7 +50,7 @@ async def on_the_wire(simulator: Simulator, *, wait: float = 0.3) -> bytes:
     writer.write(charge_request(simulator))
     found = b""
     try:
-        while part := await asyncio.wait_for(reader.read(65536), wait):
+        while part := await asyncio.wait_for(reader.read(65536), wait if found else 10):
             found += part
     except TimeoutError:
         pass
