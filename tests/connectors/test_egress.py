@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -248,6 +249,24 @@ async def test_a_server_that_drips_runs_into_the_deadline() -> None:
 
     await egress.close()
     assert answer == NoAnswer(reason="timed out", timed_out=True)
+
+
+async def test_a_server_that_says_wait_for_ever_keeps_nobody_else_from_their_turn(
+    egress: Egress,
+) -> None:
+    async def waiting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            for _ in range(200):
+                writer.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+                await writer.drain()
+
+    server = await asyncio.start_server(waiting, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+        answer = await egress.post(url, headers={}, body=b"", allow_loopback=True)
+
+    assert answer == NoAnswer(reason="the exchange broke off: ClientPayloadError")
 
 
 def resolving_to(*answers: list[str]) -> tuple[Any, list[str]]:

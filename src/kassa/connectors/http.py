@@ -5,14 +5,17 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
+from aiohttp.connector import Connection
 from yarl import URL
 
 from kassa.connectors.base import InDoubt, NotSent
 
 _MAX_CONNECTIONS = 200  # to all providers together; who waits longer than to connect is not sent
 _MAX_BODY_BYTES = 1 << 20
+_MOST_INTERIM = 20  # answers of 1xx before the one that counts
 _DEFAULT_HEADERS = {
     "User-Agent": "Kassa",
     # Bytes as they are: signatures cover them, and nothing small unpacks into something huge.
@@ -49,6 +52,28 @@ Answer = Answered | NotSent | NoAnswer
 """What one try came to. `reason` names no address, no header and nothing of a body."""
 
 
+class _Response(aiohttp.ClientResponse):
+    """One that gives up on a server that says "wait" for ever: what it has sent is all there at
+    once, so that nothing else would have a turn while it is gone through."""
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        protocol: Any = connection.protocol
+        read, left = protocol.read, _MOST_INTERIM
+
+        async def read_few() -> Any:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise aiohttp.ClientPayloadError("too many interim answers")
+            return await read()
+
+        protocol.read = read_few
+        try:
+            return await super().start(connection)
+        finally:
+            protocol.read = read
+
+
 class _Sent:
     """Set by the tracer the moment a request is given a connection."""
 
@@ -79,6 +104,7 @@ def open_session(
         auto_decompress=False,
         trust_env=False,
         trace_configs=[tracer],
+        response_class=_Response,
     )
 
 
