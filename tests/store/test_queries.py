@@ -168,6 +168,39 @@ def test_each_statement_is_asked_and_with_as_many_values_as_it_takes() -> None:
     assert wrong == []
 
 
+# Modules that put statements together, at the start or for a table that they are told: what makes
+# the schema, seals and records of any table, and the proofs.
+MAKE_TEXT = {
+    "books",
+    "connection",
+    "migrate",
+    "queries",
+    "records",
+    "resealing",
+    "server",
+    "wire",
+}
+ASKING = {"execute", "executemany", "fetch", "fetchrow", "fetchval", "cursor"}
+
+
+def asks_by_text(called: ast.expr) -> bool:
+    if isinstance(called, ast.Attribute):  # `connection.fetch`, and not `Sql.name.all`
+        return called.attr in ASKING and not isinstance(called.value, ast.Attribute)
+    return isinstance(called, ast.Name) and called.id == "sole_row"
+
+
+def test_all_other_modules_ask_by_name() -> None:
+    found = {
+        path.stem
+        for path in STORE.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and asks_by_text(node.func)
+    }
+
+    assert found - MAKE_TEXT == set(), "put the statement into the .sql file beside the module"
+    assert MAKE_TEXT - found == set(), "asks by name now: strike it out"
+
+
 # What is wrong with a file is said when its module is imported.
 
 

@@ -3,11 +3,14 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import asyncpg
 
 from kassa.store.chain import Block
 from kassa.store.connection import Connection, sole_row
+from kassa.store.mapping import reader
+from kassa.store.queries import Command, Queries, Rows, Value
 
 TABLES = (
     "orders",
@@ -61,12 +64,33 @@ class Violation:
     todo: str = ""
 
 
+class _Read(NamedTuple):
+    """A block, with how many links it really has, and what their root really is."""
+
+    block: Block
+    links: int
+    real_root: bytes
+
+
+class _Last(NamedTuple):
+    company_id: str
+    seq: int
+
+
+class Sql(Queries, readers=[reader(_Read, prefixes={"block": ""})]):
+    hold_still: Command
+    prepare: Command
+    snapshot_of: Value[str]
+    blocks: Rows[_Read]
+    last_links: Rows[_Last]
+
+
 async def hold_still(connection: Connection, snapshot: str | None = None) -> None:
     """Let this transaction, just begun, see one moment only, and change nothing.
 
     `snapshot`: the moment that another connection sees (`snapshot_of`).
     """
-    await connection.execute("set transaction isolation level repeatable read, read only")
+    await Sql.hold_still.run(connection)
     if snapshot is not None:
         # Made by the database itself: digits, capitals and dashes.
         await connection.execute(f"set transaction snapshot '{snapshot}'")
@@ -74,15 +98,11 @@ async def hold_still(connection: Connection, snapshot: str | None = None) -> Non
 
 async def prepare(connection: Connection) -> None:
     """Room and plans for whole tables, until the end of this transaction."""
-    await connection.execute(
-        "set local work_mem = '192MB'; set local jit = off; set local enable_nestloop = off;"
-        " set local idle_in_transaction_session_timeout = 0; set local statement_timeout = 0"
-    )
+    await Sql.prepare.run(connection)
 
 
 async def snapshot_of(connection: Connection) -> str:
-    name: str = await connection.fetchval("select pg_export_snapshot()")
-    return name
+    return await Sql.snapshot_of.one(connection)
 
 
 def _scope(company_id: str | None, tables: Sequence[str]) -> tuple[str, list[str]]:
@@ -129,42 +149,17 @@ async def counts(connection: Connection, company_id: str | None = None) -> dict[
     return dict(row)
 
 
-_BLOCKS = """
-select b.company_id, b.seq, b.first_link, b.last_link, b.at, b.root, b.hash, r.links, r.root
-  from chain_block b cross join lateral (
-       select count(*) as links, sha256(string_agg(l.digest, ''::bytea order by l.seq)) as root
-         from chain_link l where l.company_id = b.company_id
-          and l.seq between b.first_link and b.last_link offset 0) r
- where (b.company_id, b.seq) > ($1, $2) and ($3::text is null or b.company_id = $3)
- order by b.company_id, b.seq limit $4
-"""
-
-
 async def blocks(
     connection: Connection, company_id: str | None = None, page: int = 2_000
 ) -> AsyncIterator[tuple[Block, int, bytes]]:
     """Every block in order, with how many links it really has and what their root really is."""
     company, seq = "", 0
-    while rows := await connection.fetch(_BLOCKS, company, seq, company_id, page):
+    while rows := await Sql.blocks.all(connection, company, seq, company_id, page):
         for row in rows:
-            company, seq = row[0], row[1]
-            block = Block(
-                company_id=company,
-                seq=seq,
-                first_link=row[2],
-                last_link=row[3],
-                at=row[4],
-                root=row[5],
-                hash=row[6],
-            )
-            yield block, row[7], row[8]
+            yield row
+        company, seq = rows[-1].block.company_id, rows[-1].block.seq
 
 
 async def last_links(connection: Connection, company_id: str | None = None) -> dict[str, int]:
     """Each company's highest link."""
-    rows = await connection.fetch(
-        "select company_id, max(seq) from chain_link"
-        " where $1::text is null or company_id = $1 group by company_id",
-        company_id,
-    )
-    return {row[0]: row[1] for row in rows}
+    return dict(await Sql.last_links.all(connection, company_id))

@@ -8,9 +8,11 @@ whose id is older than a moment; a list looks for such locks when that moment is
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 from zlib import crc32
 
 from kassa.store.connection import Connection
+from kassa.store.queries import Queries, Rows
 
 LOCK = 7041  # the first key of these locks
 WINDOW = 50  # milliseconds from an id to its statement, by the database's clock
@@ -41,20 +43,22 @@ class Making:
     under_way: Mapping[str, int]
 
 
+class _Maker(NamedTuple):
+    """`transaction`: None where there is none."""
+
+    now: int
+    newest: str | None
+    transaction: str | None
+    since: int
+
+
+class Sql(Queries):
+    in_the_making: Rows[_Maker]
+
+
 async def in_the_making(connection: Connection, company_id: str) -> Making:
     """How it stands with the company. The clock is that of the statement's beginning: what has
     begun by then is under way, or there to be seen."""
-    rows = await connection.fetch(
-        "select (extract(epoch from statement_timestamp()) * 1000)::bigint,"
-        " (select max(id) from payment where company_id = $1), l.virtualtransaction,"
-        " (extract(epoch from coalesce(a.xact_start, now())) * 1000)::bigint"
-        " from (select) one left join (pg_locks l left join pg_stat_activity a on a.pid = l.pid)"
-        " on l.locktype = 'advisory' and l.objsubid = 2 and l.classid = $2::bigint::oid"
-        " and l.objid = $3::bigint::oid"
-        " and l.database = (select oid from pg_database where datname = current_database())",
-        company_id,
-        LOCK,
-        keys([company_id])[0] % 2**32,
-    )
-    under_way = {row[2]: row[3] for row in rows if row[2] is not None}
-    return Making(rows[0][0], rows[0][1] or "", under_way)
+    rows = await Sql.in_the_making.all(connection, company_id, LOCK, keys([company_id])[0] % 2**32)
+    under_way = {row.transaction: row.since for row in rows if row.transaction is not None}
+    return Making(rows[0].now, rows[0].newest or "", under_way)
