@@ -31,7 +31,7 @@ _SIDES = (
     ),
     one(
         "an account takes payments of other companies",
-        f"{SIDES}::test_no_account_of_one_mode_takes_a_payment_of_the_other",
+        "tests/usecases/test_provider_accounts.py::test_no_company_is_routed_to_anothers_account",
         (
             "domain/providers.py",
             "            return self.company_id == company.id\n",

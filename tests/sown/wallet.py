@@ -199,12 +199,13 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
     ),
     one(
-        "the cashier does not count who guesses codes",
+        "the cashier counts guesses for nobody",
         f"{PAGES}::test_a_payer_who_guesses_wallet_codes_has_to_wait_and_may_pay_otherwise",
         (
             "usecases/wallet_codes.py",
-            "    found = [(shown.company_id, shown.by)] if shown.by else []\n",
-            "    found: list[Subject] = []\n",
+            "        await _count(core, connection, _blamed(shown, code, subjects))\n",
+            "        if not shown.user_id:\n"
+            "            await _count(core, connection, _blamed(shown, code, subjects))\n",
         ),
     ),
 )

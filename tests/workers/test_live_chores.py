@@ -87,6 +87,9 @@ async def test_the_worker_of_an_installation_without_real_money_leaves_it_alone(
     mine, real = [await side.payment() for side in (shop, live)]
     await shop.expire(mine)
     await live.expire(real)
+    for side in (shop, live):
+        told = await side.payment(notify_url="https://127.0.0.1/hook")
+        await side.wallet(told, await side.user(10_000))
     shop.core.policy = replace(shop.core.policy, live=False)
 
     for chore in standard_chores():
@@ -96,3 +99,5 @@ async def test_the_worker_of_an_installation_without_real_money_leaves_it_alone(
 
     assert await shop.order_status(mine) == "expired"
     assert await shop.order_status(real) == "active"
+    letters_tried = await shop.sql("select company_id from announcement where tries > 0")
+    assert {row["company_id"] for row in letters_tried} == {"cmp_shop"}
