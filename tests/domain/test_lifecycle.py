@@ -9,6 +9,7 @@ import pytest
 
 from kassa.domain.errors import IllegalTransition
 from kassa.domain.lifecycle import (
+    AT_PROVIDER,
     ENDED,
     FUNDS_MOVED,
     OPEN,
@@ -194,7 +195,10 @@ def test_every_state_can_be_reached_from_the_first() -> None:
     assert reached == set(PaymentStatus)
 
 
-def test_open_ended_and_moved_share_no_state() -> None:
-    assert not OPEN & ENDED
-    assert not OPEN & FUNDS_MOVED
-    assert not ENDED & FUNDS_MOVED
+def test_every_status_is_of_one_kind() -> None:
+    """It waits for its payer, is at its provider, has its money, or has ended without."""
+    kinds = [OPEN, AT_PROVIDER, FUNDS_MOVED, ENDED]
+
+    assert {
+        status: sum(status in kind for kind in kinds) for status in PaymentStatus
+    } == dict.fromkeys(PaymentStatus, 1)

@@ -240,7 +240,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
         (
             "usecases/submit_payment.py",
-            "status in (PaymentStatus.PROCESSING, PaymentStatus.AUTHORIZED):",
+            "status in AT_PROVIDER:",
             "status is PaymentStatus.AUTHORIZED:",
         ),
         (

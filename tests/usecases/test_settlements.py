@@ -17,10 +17,9 @@ from kassa.domain.money import Money
 from kassa.domain.payments import Payment
 from kassa.domain.settlements import Settlement, Sums
 from kassa.store import payments
-from kassa.store.settlements import PutIntoPayout, find_by_payout
+from kassa.store.settlements import PutIntoPayout, find_by_payout, put_into_payout
 from kassa.usecases.ids import new_id
 from kassa.usecases.settlements import (
-    attach_to_payout,
     close_settlements,
     fail_payout,
     get_settlement,
@@ -110,14 +109,8 @@ async def wrong(shop: Shop) -> list[Any]:
 
 async def attach(shop: Shop, reference: str, postings: list[str]) -> PutIntoPayout:
     async with shop.core.db.transaction() as connection:
-        return await attach_to_payout(
-            shop.core,
-            connection,
-            shop.company.id,
-            "acme",
-            "CNY",
-            payout_reference=reference,
-            posting_ids=postings,
+        return await put_into_payout(
+            connection, shop.company.id, "acme", "CNY", reference, postings, new_id=new_id
         )
 
 

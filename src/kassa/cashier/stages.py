@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from kassa.domain.lifecycle import OrderStatus, PaymentStatus
+from kassa.domain.lifecycle import AT_PROVIDER, OrderStatus, PaymentStatus
 from kassa.domain.orders import Order
 from kassa.domain.payments import Payment
 
@@ -41,29 +41,38 @@ PAYABLE = frozenset({Stage.UNPAID, Stage.WAITING, Stage.DECLINED})
 """The payer may choose a way to pay; everything else has a result to show."""
 
 
+_OF_STATUS: Mapping[PaymentStatus, Stage] = {
+    PaymentStatus.CREATED: Stage.UNPAID,
+    PaymentStatus.REQUIRES_ACTION: Stage.WAITING,
+    PaymentStatus.PROCESSING: Stage.PROCESSING,
+    PaymentStatus.AUTHORIZED: Stage.RESERVED,
+    PaymentStatus.CAPTURED: Stage.PAID,
+    PaymentStatus.SETTLED: Stage.PAID,
+    PaymentStatus.CANCELED: Stage.CANCELED,
+    PaymentStatus.FAILED: Stage.DECLINED,
+    PaymentStatus.EXPIRED: Stage.EXPIRED,
+}
+"""What each status looks like, where nothing else decides."""
+
+
 def stage_of(order: Order, payment: Payment, *, expired: bool, closed: bool = False) -> Stage:
     """`expired` is judged by the database's clock, also before the payment's row says so."""
+    own = _OF_STATUS[payment.status]
     if payment.is_paid:
-        return Stage.SURPLUS if payment.surplus else Stage.PAID
-    if payment.status is PaymentStatus.AUTHORIZED:
-        return Stage.RESERVED
-    if payment.status is PaymentStatus.PROCESSING:
-        return Stage.PROCESSING
+        return Stage.SURPLUS if payment.surplus else own
+    if payment.status in AT_PROVIDER:
+        return own
     if order.status is OrderStatus.PAID:
         return Stage.PAID_BEFORE
     if closed:
         return Stage.CLOSED
     if payment.status is PaymentStatus.FAILED and not payment.is_open:
         return Stage.REFUSED
-    if payment.status is PaymentStatus.CANCELED or order.status is OrderStatus.CANCELED:
+    if own is Stage.CANCELED or order.status is OrderStatus.CANCELED:
         return Stage.CANCELED
-    if expired or payment.status is PaymentStatus.EXPIRED or order.status is OrderStatus.EXPIRED:
+    if expired or order.status is OrderStatus.EXPIRED:
         return Stage.EXPIRED
-    if payment.status is PaymentStatus.FAILED:
-        return Stage.DECLINED
-    if payment.status is PaymentStatus.REQUIRES_ACTION:
-        return Stage.WAITING
-    return Stage.UNPAID
+    return own
 
 
 _WHY: Mapping[str, tuple[str, str]] = {

@@ -85,6 +85,8 @@ UNDER_WAY = frozenset(_S) - FUNDS_MOVED - ENDED
 """May still come to something by itself."""
 AT_PROVIDER = frozenset({_S.PROCESSING, _S.AUTHORIZED})
 """A provider decides how it ends, and no clock of ours."""
+AWAITED = frozenset({_S.REQUIRES_ACTION, _S.PROCESSING})
+"""Begun, and its provider, or its payer there, has yet to say how it went: worth a question."""
 CLOSED = ENDED - {_S.FAILED}
 """Ended, and no other attempt may follow."""
 
@@ -165,7 +167,6 @@ class ModificationStatus(StrEnum):
 _M = ModificationStatus
 PENDING = frozenset({_M.REQUESTED, _M.PROCESSING})
 """Its outcome is not known yet, so what it reserves stays reserved."""
-COMPLETED = frozenset(_M) - PENDING
 
 MODIFICATION_TRANSITIONS: Mapping[ModificationStatus, frozenset[ModificationStatus]] = {
     _M.REQUESTED: frozenset({_M.PROCESSING, _M.SUCCEEDED, _M.FAILED}),

@@ -22,16 +22,6 @@ class Row(Protocol):
     def keys(self) -> Iterable[str]: ...
 
 
-class Cells(Protocol):
-    """A row, or a part of one: each value by its place."""
-
-    @overload
-    def __getitem__(self, key: int, /) -> Any: ...
-    @overload
-    def __getitem__(self, key: slice, /) -> tuple[Any, ...]: ...
-    def __iter__(self) -> Iterator[Any]: ...
-
-
 class Cursor(Protocol):
     """An answer that is read in parts, while its transaction lasts."""
 

@@ -6,7 +6,7 @@ from kassa.domain.case import Case
 from kassa.domain.claims import authorize
 from kassa.domain.errors import AmountTooLarge, KassaError, PermissionDenied
 from kassa.domain.ledger import wallet_account
-from kassa.domain.lifecycle import PaymentStatus, WalletUserStatus
+from kassa.domain.lifecycle import AT_PROVIDER, PaymentStatus, WalletUserStatus
 from kassa.domain.money import Money
 from kassa.domain.payments import Attempt, CaptureMethod, Method, Payment
 from kassa.domain.wallet_codes import CodeKind, WalletCode
@@ -15,7 +15,6 @@ from kassa.usecases.change_payment import Change, Purse, change_payment
 from kassa.usecases.core import Core
 from kassa.usecases.wallet_codes import Presented, recognize
 
-_UNDER_WAY = frozenset({PaymentStatus.PROCESSING, PaymentStatus.AUTHORIZED})
 _BY = "ledger"  # our own books are the provider
 WORDS = {
     "user_not_exist": "there is no such wallet user, or the code is not theirs",
@@ -68,7 +67,7 @@ async def pay_from_wallet(core: Core, wanted: WalletPay) -> Payment:
 
     def decide(case: Case, purse: Purse | None) -> None:
         payment = case.payment
-        if payment.is_paid or payment.status in _UNDER_WAY:
+        if payment.is_paid or payment.status in AT_PROVIDER:
             return
         if payment.status is PaymentStatus.FAILED and not payment.retry_allowed:
             return

@@ -1,6 +1,6 @@
 """Settlements: gather what moved at each provider account, and follow its payout to the bank."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 
@@ -28,7 +28,6 @@ from kassa.domain.settlements import (
 from kassa.store import companies, payments
 from kassa.store import settlements as store
 from kassa.store.connection import Connection
-from kassa.store.settlements import PutIntoPayout
 from kassa.usecases.core import Core
 
 _log = structlog.get_logger("kassa.settlements")
@@ -348,30 +347,3 @@ async def settlement_of_payments(
         for (payment_id, settlement_id), its in lines.items()
     ]
     return sorted(shares, key=lambda share: (share.payment_id, share.settlement.number))
-
-
-async def attach_to_payout(
-    core: Core,
-    connection: Connection,
-    company_id: str,
-    connector: str,
-    currency: str,
-    *,
-    payout_reference: str,
-    posting_ids: Sequence[str],
-) -> PutIntoPayout:
-    """A provider's report names the payout that brought these movements; see the store's words.
-
-    Raises: InvalidRequest.
-    """
-    check_reference(payout_reference)
-    new_id: Callable[[str], str] = core.new_id
-    return await store.put_into_payout(
-        connection,
-        company_id,
-        connector,
-        currency,
-        payout_reference,
-        posting_ids,
-        new_id=new_id,
-    )

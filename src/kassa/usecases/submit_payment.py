@@ -17,7 +17,7 @@ from kassa.domain import facts
 from kassa.domain.case import Case
 from kassa.domain.errors import ProviderUnavailable, UnsupportedOperation
 from kassa.domain.haste import refuse_haste
-from kassa.domain.lifecycle import UNDECIDED, PaymentStatus
+from kassa.domain.lifecycle import AT_PROVIDER, UNDECIDED, PaymentStatus
 from kassa.domain.orders import Order
 from kassa.domain.payments import Attempt, CaptureMethod, Method, Payment
 from kassa.domain.questions import ask_soon
@@ -168,7 +168,7 @@ async def _start(core: Core, wanted: Submission) -> _Started:
         if wanted.claim is not None and not wanted.claim(case):
             return
         status = case.payment.status
-        if case.payment.is_paid or status in (PaymentStatus.PROCESSING, PaymentStatus.AUTHORIZED):
+        if case.payment.is_paid or status in AT_PROVIDER:
             return
         if status is PaymentStatus.FAILED and not case.payment.retry_allowed:
             return

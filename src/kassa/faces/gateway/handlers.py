@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from kassa.domain.errors import NotFound, UnsupportedOperation
-from kassa.domain.lifecycle import ModificationKind, PaymentStatus
+from kassa.domain.lifecycle import AWAITED, ModificationKind
 from kassa.domain.money import Money, payable
 from kassa.domain.orders import Module
 from kassa.domain.payments import Method
@@ -26,7 +26,6 @@ from kassa.usecases.request_payment import RequestedPayment, request_payment
 from kassa.usecases.sync_payment import sync_payment
 
 REFUND_SCOPE = "gateway.refunds"
-_UNDECIDED = frozenset({PaymentStatus.REQUIRES_ACTION, PaymentStatus.PROCESSING})
 
 
 async def create(request: Request) -> Response:
@@ -42,7 +41,7 @@ async def show(request: Request) -> Response:
     payment_id = contract.read_request_id(request.path_params["payment_request_id"])
     view = await get_payment(core, principal.company.id, payment_id)
     payment = view.payment
-    if payment.status in _UNDECIDED:  # its provider may know more by now
+    if payment.status in AWAITED:  # its provider may know more by now
         payment = await sync_payment(core, payment.company_id, payment.id, actor=principal.actor)
     return contract.write_result(payment, _cashier(request, view))
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from kassa.domain.errors import IdempotencyMismatch, KassaError, NotFound
-from kassa.domain.lifecycle import ModificationKind, PaymentStatus
+from kassa.domain.lifecycle import AWAITED, ModificationKind
 from kassa.domain.orders import Order
 from kassa.domain.payments import Payment
 from kassa.domain.principals import Principal
@@ -31,9 +31,6 @@ from kassa.usecases.modify_payment import (
 from kassa.usecases.settlements import settlement_of_payments
 from kassa.usecases.sync_payment import sync_payment
 
-UNDECIDED = frozenset({PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_ACTION})
-"""Where only the provider knows whether the payer has paid by now."""
-
 
 async def judge(core: Core, principal: Principal, order_id: str) -> contract.Verdict:
     """Whether an order is paid; a provider that has not decided is asked first.
@@ -42,7 +39,7 @@ async def judge(core: Core, principal: Principal, order_id: str) -> contract.Ver
     """
     company_id = principal.company.id
     order, payments = await find_order(core, company_id, order_id)
-    undecided = [payment for payment in payments if payment.status in UNDECIDED]
+    undecided = [payment for payment in payments if payment.status in AWAITED]
     for payment in undecided:
         await sync_payment(core, company_id, payment.id, actor=principal.actor)
     if undecided:

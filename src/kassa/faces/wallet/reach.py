@@ -1,15 +1,13 @@
 """Which payments a wallet client reaches, and under which scopes its own ids are kept."""
 
 from kassa.domain.errors import NotFound
-from kassa.domain.lifecycle import PaymentStatus
+from kassa.domain.lifecycle import AWAITED
 from kassa.domain.payments import Payment
 from kassa.domain.principals import WalletClient
 from kassa.faces.wallet.contract import FACE
 from kassa.usecases.core import Core
 from kassa.usecases.find_payments import View, find_by_request, get_payment
 from kassa.usecases.sync_payment import sync_payment
-
-_UNDECIDED = frozenset({PaymentStatus.REQUIRES_ACTION, PaymentStatus.PROCESSING})
 
 
 def scope(client: WalletClient, verb: str = "pay") -> str:
@@ -45,6 +43,6 @@ def _visible(client: WalletClient, view: View) -> Payment:
 
 async def synced(core: Core, client: WalletClient, payment: Payment) -> Payment:
     """As it is now: where a provider may know more, it is asked."""
-    if payment.status in _UNDECIDED:
+    if payment.status in AWAITED:
         return await sync_payment(core, payment.company_id, payment.id, actor=client.actor)
     return payment
