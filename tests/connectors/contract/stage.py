@@ -23,8 +23,8 @@ from kassa_simulator.protocols import protocols
 from kassa_simulator.running import Simulator, running
 
 SHOP = "contract"
-PATIENT, HASTY = 20.0, 0.2
-"""How long a connector waits for an answer: where all goes well, and where a fault plays."""
+PATIENT, HASTY = 20.0, 0.1
+"""How long a connector waits for an answer, and where it is made to wait in vain."""
 
 _numbers = itertools.count(1)
 
