@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from kassa.domain.case import Case
 from kassa.domain.disputes import Dispute
+from kassa.domain.ledger import Posting
 from kassa.domain.modifications import Modification
 from kassa.domain.payments import Attempt
 from kassa.domain.timeline import TimelineEvent
@@ -28,6 +29,7 @@ from kassa.store.rows import (
 from kassa.store.seals import Seals, as_json, seals_of
 
 Keys = Sequence[tuple[str, str]]
+_Row = dict[str, Any]
 
 
 class _Locked(NamedTuple):
@@ -79,18 +81,14 @@ class Sql(
     modifications_of: Rows[Modification]
     disputes_of: Rows[Dispute]
     find_attempt: Rows[Attempt]
-    update_payments: Command
-    update_orders: Command
     update_attempts: Command
     update_modifications: Command
     update_disputes: Command
-    insert_attempts: Command
     insert_modifications: Command
     insert_disputes: Command
-    insert_events: Command
+    write: Command
     insert_answers: Command
     insert_postings: Command
-    insert_entries: Command
     insert_announcements: Command
     to_query: Rows[ToQuery]
     attempt_of_reference: Rows[Attempt]
@@ -160,23 +158,12 @@ async def save(connection: Connection, cases: Sequence[Case], known: set[str]) -
     seals = seals_of(connection)
     attempts = [attempt for case in changed for attempt in case.touched.values()]
     old, new = _sealed_rows(seals, "attempt", attempts, ATTEMPT.row, known)
-    if old:  # before the new ones: at most one attempt of a payment may be open
+    if old and (new or not any(case.events for case in changed)):
+        # Before the new ones: at most one attempt of a payment may be open.
         await _update_rows(connection, Sql.update_attempts, old)
-    if new:
-        await Sql.insert_attempts.run(connection, json_rows(new))
-    moved = [PAYMENT.row(case.payment) for case in changed if case.events]
-    if moved:
-        await _update_rows(
-            connection, Sql.update_payments, with_seals(seals, "payment", moved, "seal")
-        )
-        await Sql.insert_events.run(
-            connection, json_rows(_event_rows(seals_of(connection), changed))
-        )
+        old = []
+    await _write(connection, changed, old, new)
     await _save_modifications(connection, changed, known)
-    orders = [ORDER.row(case.order) for case in changed if case.order_changed]
-    if orders:
-        await _update_rows(connection, Sql.update_orders, orders)
-    await insert_postings(connection, [posting for case in changed for posting in case.postings])
     news = [item for case in changed for item in case.announcements]
     answers = [asdict(item) for case in changed for item in case.answers]
     if answers:
@@ -198,6 +185,32 @@ async def save(connection: Connection, cases: Sequence[Case], known: set[str]) -
             for item in news
         ]
         await add_announcements(connection, rows)
+
+
+async def _write(
+    connection: Connection, cases: Sequence[Case], old: list[_Row], new: list[_Row]
+) -> None:
+    """Payments, what happened to them, their attempts and orders, and what was booked."""
+    seals = seals_of(connection)
+    moved = [PAYMENT.row(case.payment) for case in cases if case.events]
+    orders = [ORDER.row(case.order) for case in cases if case.order_changed]
+    if not moved and not new and not orders:
+        return
+    heads, legs = _posting_rows(seals, [one for case in cases for one in case.postings])
+    await Sql.write.run(
+        connection,
+        json_rows(with_seals(seals, "payment", moved, "seal")),
+        sorted({case.payment.company_id for case in cases}),
+        [row["id"] for row in moved],
+        json_rows(_event_rows(seals, cases)),
+        json_rows(old),
+        [row["id"] for row in old],
+        json_rows(new),
+        json_rows(orders),
+        [row["id"] for row in orders],
+        json_rows(heads),
+        json_rows(legs),
+    )
 
 
 async def add_announcements(connection: Connection, rows: list[dict[str, Any]]) -> None:
@@ -279,11 +292,15 @@ def _event_row(seals: Seals, event: TimelineEvent) -> dict[str, Any]:
     }
 
 
-async def insert_postings(connection: Connection, postings: Sequence[Any]) -> None:
+async def insert_postings(connection: Connection, postings: Sequence[Posting]) -> None:
     """Write ledger postings with their entries; they are never touched again."""
-    if not postings:
-        return
-    seals = seals_of(connection)
+    if postings:
+        heads, legs = _posting_rows(seals_of(connection), postings)
+        await Sql.insert_postings.run(connection, json_rows(heads), json_rows(legs))
+
+
+def _posting_rows(seals: Seals, postings: Sequence[Posting]) -> tuple[list[_Row], list[_Row]]:
+    """The postings, and their legs."""
     heads = [
         {
             "company_id": posting.company_id,
@@ -309,8 +326,7 @@ async def insert_postings(connection: Connection, postings: Sequence[Any]) -> No
         for posting in postings
         for leg, entry in enumerate(posting.entries, 1)
     ]
-    await Sql.insert_postings.run(connection, json_rows(heads))
-    await Sql.insert_entries.run(connection, json_rows(legs))
+    return heads, legs
 
 
 LOOKED_AT = 20_000

@@ -68,18 +68,6 @@ select {attempt_a} from attempt a where a.company_id = $1 and a.id = $2
 -- company.
 t.company_id = any($2) and t.id = any($3) and t.company_id = w.company_id and t.id = w.id
 
--- name: update_payments
--- All that may change of them: what their first seal is over is never written again.
-update payment as t set {payment_changes}
-from json_populate_recordset(null::payment, $1::json) as w
-where {matched}
-
--- name: update_orders
--- Their status.
-update orders as t set status = w.status, updated_at = w.updated_at
-from json_populate_recordset(null::orders, $1::json) as w
-where {matched}
-
 -- name: update_attempts
 -- All that may change of them.
 update attempt as t set {attempt_changes}
@@ -98,11 +86,6 @@ update dispute as t set {dispute_changes}
 from json_populate_recordset(null::dispute, $1::json) as w
 where {matched}
 
--- name: insert_attempts
--- New ones.
-insert into attempt as t ({attempt_columns}, seal)
-select {attempt_columns}, seal from json_populate_recordset(null::attempt, $1::json)
-
 -- name: insert_modifications
 -- New ones.
 insert into modification as t ({modification_columns}, seal)
@@ -113,14 +96,6 @@ select {modification_columns}, seal from json_populate_recordset(null::modificat
 insert into dispute as t ({dispute_columns}, seal)
 select {dispute_columns}, seal from json_populate_recordset(null::dispute, $1::json)
 
--- part: event
-company_id, payment_id, seq, event, from_status, to_status, actor, evidence, at, seal
-
--- name: insert_events
--- What happened to payments; it is never touched again.
-insert into payment_event as t ({event})
-select {event} from json_populate_recordset(null::payment_event, $1::json)
-
 -- part: answer
 company_id, id, payment_id, about, account, outcome, at, birth
 
@@ -129,21 +104,53 @@ company_id, id, payment_id, about, account, outcome, at, birth
 insert into provider_answer as t ({answer})
 select {answer} from json_populate_recordset(null::provider_answer, $1::json)
 
+-- part: event
+company_id, payment_id, seq, event, from_status, to_status, actor, evidence, at, seal
+
 -- part: posting
 company_id, id, kind, currency, payment_id, cause, at, seal
-
--- name: insert_postings
--- Into the ledger.
-insert into posting as t ({posting})
-select {posting} from json_populate_recordset(null::posting, $1::json)
 
 -- part: entry
 company_id, posting_id, leg, account, currency, amount_minor
 
--- name: insert_entries
--- The legs of postings.
+-- name: insert_postings
+-- Into the ledger ($1), with their legs ($2); they are never touched again.
+with posted as (
+  insert into posting as t ({posting})
+  select {posting} from json_populate_recordset(null::posting, $1::json))
 insert into entry as t ({entry})
-select {entry} from json_populate_recordset(null::entry, $1::json)
+select {entry} from json_populate_recordset(null::entry, $2::json)
+
+-- name: write
+-- All that became of payments ($1; of these companies, $2, with these ids, $3), in one go: what
+-- happened to them ($4), what became of their attempts ($5, with ids $6), which are new ($7), their
+-- orders ($8, with ids $9), what was booked ($10), and its legs ($11). What the first seal of a
+-- payment is over is never written again. The only statement that changes a payment.
+with moved as (
+  update payment as t set {payment_changes}
+  from json_populate_recordset(null::payment, $1::json) as w
+  where {matched}),
+told as (
+  insert into payment_event as t ({event})
+  select {event} from json_populate_recordset(null::payment_event, $4::json)),
+tried as (
+  update attempt as t set {attempt_changes}
+  from json_populate_recordset(null::attempt, $5::json) as w
+  where t.company_id = any($2) and t.id = any($6)
+    and t.company_id = w.company_id and t.id = w.id),
+begun as (
+  insert into attempt as t ({attempt_columns}, seal)
+  select {attempt_columns}, seal from json_populate_recordset(null::attempt, $7::json)),
+ended as (
+  update orders as t set status = w.status, updated_at = w.updated_at
+  from json_populate_recordset(null::orders, $8::json) as w
+  where t.company_id = any($2) and t.id = any($9)
+    and t.company_id = w.company_id and t.id = w.id),
+posted as (
+  insert into posting as t ({posting})
+  select {posting} from json_populate_recordset(null::posting, $10::json))
+insert into entry as t ({entry})
+select {entry} from json_populate_recordset(null::entry, $11::json)
 
 -- name: insert_announcements
 -- News that merchants are to hear; due at once.

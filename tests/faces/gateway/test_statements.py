@@ -9,7 +9,7 @@ from kassa.store.wire import Wire
 
 pytestmark = pytest.mark.anyio
 
-MOST = 21
+MOST = 14
 
 
 class Counted:
