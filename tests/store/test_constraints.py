@@ -11,7 +11,6 @@ from tests.usecases.shop import Scripted, Shop
 
 from kassa.connectors.base import InDoubt
 from kassa.domain.payments import Payment
-from kassa.store.connection import Connection
 
 pytestmark = pytest.mark.anyio
 HISTORY = ("posting", "entry", "payment_event")
@@ -25,7 +24,9 @@ async def by_hand(database_url: str) -> AsyncIterator[Any]:
     await connection.close()
 
 
-async def refusal(connection: Connection, statement: str, *values: Any) -> str:
+async def refusal(
+    connection: "asyncpg.Connection[asyncpg.Record]", statement: str, *values: Any
+) -> str:
     """The name of the constraint that refused it, or of the error."""
 
     async def attempt() -> None:
@@ -110,7 +111,9 @@ ENTRY = (
 )
 
 
-async def post(connection: Connection, name: str, legs: list[tuple[str, int]]) -> None:
+async def post(
+    connection: "asyncpg.Connection[asyncpg.Record]", name: str, legs: list[tuple[str, int]]
+) -> None:
     async with connection.transaction():
         await connection.execute(POSTING, name)
         for leg, (currency, minor) in enumerate(legs, 1):
@@ -195,7 +198,7 @@ async def test_no_payment_takes_or_gives_back_more_than_its_bounds(
 
 
 async def copy_payment(
-    connection: Connection, payment: Payment, new_id: str, **changes: Any
+    connection: "asyncpg.Connection[asyncpg.Record]", payment: Payment, new_id: str, **changes: Any
 ) -> None:
     """Another payment of the same order, by hand."""
     row = dict(await connection.fetchrow("select * from payment where id = $1", payment.id))

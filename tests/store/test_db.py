@@ -11,8 +11,8 @@ import pytest
 
 from kassa.domain.errors import AmbiguousCommit, InProgress, ProviderUnavailable
 from kassa.store import migrate
-from kassa.store.connection import Connection
 from kassa.store.db import Database
+from kassa.store.wire import Wire
 
 pytestmark = pytest.mark.anyio
 
@@ -126,7 +126,7 @@ async def kill(db: Database, pid: int) -> None:
 async def test_a_connection_lost_before_the_commit_is_told_as_nothing_happened(
     db: Database,
 ) -> None:
-    async def die(connection: Connection) -> None:
+    async def die(connection: Wire) -> None:
         await kill(db, connection.get_server_pid())
         await connection.execute("select 1")
 
@@ -139,7 +139,7 @@ async def test_a_connection_lost_before_the_commit_is_told_as_nothing_happened(
 async def test_a_connection_found_lost_before_the_commit_is_told_as_nothing_happened(
     db: Database,
 ) -> None:
-    async def die(connection: Connection) -> None:
+    async def die(connection: Wire) -> None:
         await kill(db, connection.get_server_pid())
 
     with pytest.raises(ProviderUnavailable):

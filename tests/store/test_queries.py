@@ -95,8 +95,10 @@ def complaints(one: Statement, prepared: Any) -> Iterator[str]:
     columns = {column.name: column.type for column in prepared.get_attributes()}
     if len(columns) < len(prepared.get_attributes()):
         yield "two columns have the same name"
-    if isinstance(one, Value) and len(columns) != 1:
-        yield f"a value is one column, not {len(columns)}"
+    if isinstance(one, Value):
+        kinds = [column.name for column in columns.values()]
+        if len(kinds) != 1 or not may_be(kinds[0], one.kind):
+            yield f"a value is one {one.kind}, not {kinds}"
     if not isinstance(one, Rows) or one.reader.noun is Row:
         return
     wanted = one.reader.columns
@@ -356,7 +358,7 @@ def test_fields_may_have_columns_of_other_names() -> None:
 
 async def test_an_answer_comes_as_its_type_says(database_url: str) -> None:
     connection: Any = await asyncpg.connect(database_url)
-    number: Value[int] = Value("t.number", "select x from generate_series($1::int, 3) x", "")
+    number: Value[int] = Value("t.number", "select x from generate_series($1::int, 3) x", "", int)
     pairs: Rows[Pair] = Rows(
         "t.pairs",
         "select 'a' || x as name, 'b' as inner_id, 'red' as inner_colour"

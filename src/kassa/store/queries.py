@@ -63,9 +63,13 @@ class Command(Statement):
 
 
 class Value(Statement, Generic[Noun]):
-    """A statement whose rows have one column."""
+    """A statement whose rows have one column, of type `kind`."""
 
-    __slots__ = ()
+    __slots__ = ("kind",)
+
+    def __init__(self, name: str, text: str, about: str, kind: Any) -> None:
+        super().__init__(name, text, about)
+        self.kind = kind
 
     async def one(self, connection: Connection, *values: Any) -> Noun:
         """Of the row that there always is. Raises: LookupError."""
@@ -157,9 +161,10 @@ def _made(
                 raise TypeError(f"{name}: a row is a dataclass or a NamedTuple, not {noun}")
             readers[noun] = reader(noun)
         return Rows(name, text, about, readers[noun])
-    if sort in (Command, Value):
-        made: Statement = sort(name, text, about)
-        return made
+    if sort is Value:
+        return Value(name, text, about, *get_args(kind))
+    if sort is Command:
+        return Command(name, text, about)
     raise TypeError(f"{name}: {kind} says nothing of an answer")
 
 
