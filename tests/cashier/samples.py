@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from kassa.cashier.screens import Visit
+from kassa.cashier.screens import CashierVisit
 from kassa.cashier.speech import choose_speech
 from kassa.cashier.stages import stage_of
 from kassa.domain.lifecycle import OrderStatus, PaymentStatus
@@ -83,9 +83,9 @@ def a_visit(
     accept_language: str = "en-US",
     expired: bool = False,
     **changes: Any,
-) -> Visit:
+) -> CashierVisit:
     """A visit to that payment, with `changes` to the visit."""
-    visit = Visit(
+    visit = CashierVisit(
         company=company,
         order=order,
         payment=payment,

@@ -42,7 +42,7 @@ def asked_of_orders(body: Body) -> str:
 
 
 def asked_of_pg(body: Body) -> str:
-    wanted = edge.convert(edge.parse_json(json.dumps(body).encode()), pg.CreateOrder)
+    wanted = edge.convert(edge.parse_json(json.dumps(body).encode()), pg.PgCreateOrder)
     turn = Turn("r", NOW)
     return fingerprint(pg.read_create(wanted, PRINCIPAL, turn, allow_loopback=False))
 
@@ -122,7 +122,7 @@ GATEWAY: Mapping[str, tuple[Any, Any]] = {
 
 DOORS: list[tuple[type, Mapping[str, tuple[Any, Any]], set[str], Callable[[Body], str]]] = [
     (orders.CreateOrder, ORDERS, SAID_TWICE, asked_of_orders),
-    (pg.CreateOrder, PG, NEVER_SPLIT, asked_of_pg),
+    (pg.PgCreateOrder, PG, NEVER_SPLIT, asked_of_pg),
     (gateway.PaymentRequest, GATEWAY, set(), asked_of_gateway),
 ]
 

@@ -6,7 +6,8 @@ from tests.usecases.shop import Scripted, Shop
 
 from kassa import app
 from kassa.connectors.base import ActionNeeded
-from kassa.domain.lifecycle import ModificationStatus, PaymentEvent
+from kassa.domain import facts
+from kassa.domain.lifecycle import ModificationStatus
 from kassa.domain.payments import CaptureMethod, Payment
 from kassa.settings import Settings
 from kassa.usecases.close_page import close_open_page
@@ -63,7 +64,7 @@ async def test_its_first_request_may_be_a_question_or_an_end(
 
     async with app.open_core(settings, database_url) as restarted:
         of = (restarted, payment.company_id, payment.id)
-        assert await close_open_page(*of, event=PaymentEvent.CANCEL, actor="test")
+        assert await close_open_page(*of, end=facts.PaymentCanceled, actor="test")
     await shop.sql("update attempt set last_query_at = null")
     async with app.open_core(settings, database_url) as restarted:
         await sync_payment(restarted, payment.company_id, payment.id, actor="test")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.usecases.shop import Scripted, Shop, outcome_of, paid
 
-from kassa.cashier.screens import Visit, pay_screen, result_screen
+from kassa.cashier.screens import CashierVisit, pay_screen, result_screen
 from kassa.cashier.speech import choose_speech
 from kassa.cashier.stages import stage_of
 from kassa.connectors.base import Captured, ChargeRequest
@@ -255,7 +255,7 @@ async def test_what_is_another_customers_costs_as_many_statements_as_what_is_not
 
 def screens_of(session: Session, token: str) -> str:
     """What the cashier shows to whoever holds the session."""
-    visit = Visit(
+    visit = CashierVisit(
         company=session.company,
         order=session.order,
         payment=session.payment,

@@ -11,7 +11,7 @@ import pytest
 from tests.usecases.shop import Scripted, Shop
 
 from kassa import app, installation
-from kassa.connectors.alipay.rsa2 import Signer, notification_texts
+from kassa.connectors.alipay.rsa2 import AlipaySigner, notification_texts
 from kassa.connectors.base import ActionNeeded, Captured, News
 from kassa.connectors.sandbox import signing
 from kassa.connectors.sandbox.books import Notification
@@ -184,8 +184,8 @@ async def test_genuine_news_that_names_no_company_of_ours_is_refused(
 
 
 @cache
-def signer(pem: str) -> Signer:
-    return Signer(pem)
+def signer(pem: str) -> AlipaySigner:
+    return AlipaySigner(pem)
 
 
 async def alipay_news(

@@ -14,7 +14,7 @@ from kassa.cashier import answers, form, screens
 from kassa.cashier.assets import BY_NAME, PREFIX
 from kassa.cashier.dead_ends import dead_end, is_ours
 from kassa.cashier.form import Filled, Problem
-from kassa.cashier.screens import TrialCard, Visit
+from kassa.cashier.screens import CashierVisit, TrialCard
 from kassa.cashier.speech import Speech
 from kassa.cashier.stages import PAYABLE, Stage, why_declined, why_refused
 from kassa.cashier.visits import address_of, core_of, open_visit, unknown
@@ -106,7 +106,7 @@ async def nowhere(request: Request) -> Response:
     raise unknown(request)
 
 
-async def _look(request: Request) -> tuple[Visit, Session]:
+async def _look(request: Request) -> tuple[CashierVisit, Session]:
     """The payment as it is now: where the provider may know more than we do, it is asked first.
 
     So nobody who paid on the provider's page is offered to pay again here.
@@ -189,7 +189,7 @@ def _field_of(reason: str, filled: Filled | None = None) -> str:
     return ""
 
 
-def _leave(request: Request, visit: Visit, url: str) -> Response:
+def _leave(request: Request, visit: CashierVisit, url: str) -> Response:
     """Send the payer on. A form's redirect may not leave the site (CSP form-action), a link may."""
     url = screens.web_address(url)
     there = urlsplit(url)
@@ -205,7 +205,7 @@ def _leave(request: Request, visit: Visit, url: str) -> Response:
 
 def _pay_page(
     request: Request,
-    visit: Visit,
+    visit: CashierVisit,
     *,
     status: int = 200,
     filled: Filled | None = None,
@@ -223,7 +223,7 @@ def _pay_page(
     return answers.html(visit.speech, page, status)
 
 
-def _to_result(visit: Visit) -> Response:
+def _to_result(visit: CashierVisit) -> Response:
     return answers.redirect(f"{visit.place}/result{visit.speech.query}")
 
 

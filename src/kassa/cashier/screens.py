@@ -43,7 +43,7 @@ class TrialCard(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Visit:
+class CashierVisit:
     """One look at one payment. `sandbox`: sandbox cards can be typed in. `place`: the page's own
     path, without a query."""
 
@@ -98,7 +98,7 @@ def return_address(order: Order) -> str:
 
 
 def pay_screen(
-    visit: Visit,
+    visit: CashierVisit,
     *,
     form_token: str,
     filled: Filled | None = None,
@@ -151,7 +151,7 @@ def _first(methods: Sequence[str]) -> str:
     return methods[0] if methods else ""
 
 
-def _anchor(problem: Problem, visit: Visit) -> str:
+def _anchor(problem: Problem, visit: CashierVisit) -> str:
     """A choice is made at its first radio button; every other field has its own name as id."""
     return f"method-{_first(visit.methods)}" if problem.field == "method" else problem.field
 
@@ -160,7 +160,7 @@ def _story(card: TrialCard, speech: Speech) -> str:
     return card.what_chinese or card.what if speech.language == "zh-CN" else card.what
 
 
-def _note(visit: Visit) -> str:
+def _note(visit: CashierVisit) -> str:
     text = visit.speech.text
     if visit.stage is Stage.WAITING:
         return text("waiting_note")
@@ -169,14 +169,14 @@ def _note(visit: Visit) -> str:
     return ""
 
 
-def _unfinished(visit: Visit) -> str:
+def _unfinished(visit: CashierVisit) -> str:
     """The provider's page the payer left, while it is still good."""
     payment = visit.payment
     over = payment.redirect_expires_at is not None and payment.redirect_expires_at <= visit.now
     return "" if over or visit.stage is not Stage.WAITING else web_address(payment.redirect_url)
 
 
-def result_screen(visit: Visit, *, looks: int = 0) -> str:
+def result_screen(visit: CashierVisit, *, looks: int = 0) -> str:
     """What became of the payment. `looks`: how often this page has refreshed itself."""
     speech, stage = visit.speech, visit.stage
     until = speech.moment(visit.payment.expires_at)
@@ -199,7 +199,7 @@ def result_screen(visit: Visit, *, looks: int = 0) -> str:
     )
 
 
-def _receipt(visit: Visit) -> list[_Line]:
+def _receipt(visit: CashierVisit) -> list[_Line]:
     speech, payment = visit.speech, visit.payment
     lines = [_Line(speech.text("amount"), speech.amount(payment.captured))]
     if payment.method:
@@ -215,7 +215,7 @@ def _receipt(visit: Visit) -> list[_Line]:
     return lines
 
 
-def _steps(visit: Visit) -> list[_Step]:
+def _steps(visit: CashierVisit) -> list[_Step]:
     text, query = visit.speech.text, visit.speech.query
     pay = f"{visit.place}{query}"
     match visit.stage:
@@ -235,7 +235,7 @@ def _steps(visit: Visit) -> list[_Step]:
             return []
 
 
-def _refresh(visit: Visit, looks: int) -> _Refresh:
+def _refresh(visit: CashierVisit, looks: int) -> _Refresh:
     """Soon at first; a page left open all night asks less and less."""
     count = min(looks + 1, 99)
     seconds = 2 if looks < 10 else 5 if looks < 30 else 15
@@ -285,7 +285,7 @@ def _message(
     return _render("message.html", speech, title=title, about=said, mood=mood, **values)
 
 
-def _bill(visit: Visit) -> dict[str, str]:
+def _bill(visit: CashierVisit) -> dict[str, str]:
     speech, order, payment = visit.speech, visit.order, visit.payment
     return {
         "merchant": visit.company.name,

@@ -5,7 +5,7 @@ import re
 from starlette.requests import Request
 
 from kassa.cashier.guard import MissGuard, network_of
-from kassa.cashier.screens import Visit
+from kassa.cashier.screens import CashierVisit
 from kassa.cashier.speech import Speech, choose_speech
 from kassa.cashier.stages import stage_of
 from kassa.domain.errors import KassaError, NotFound, RateLimited
@@ -15,7 +15,7 @@ from kassa.usecases.core import Core
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{8,128}")
 
 
-async def open_visit(request: Request) -> tuple[Visit, Session]:
+async def open_visit(request: Request) -> tuple[CashierVisit, Session]:
     """The payment behind the address.
 
     Raises: NotFound, RateLimited.
@@ -27,7 +27,7 @@ async def open_visit(request: Request) -> tuple[Visit, Session]:
         session = await open_session(core_of(request), token)
     except NotFound:
         raise unknown(request) from None
-    visit = Visit(
+    visit = CashierVisit(
         company=session.company,
         order=session.order,
         payment=session.payment,

@@ -57,7 +57,7 @@ def route(
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import ways  # noqa: PLC0415 - help needs none of it
 
-    asked = ways.Asked(
+    asked = ways.AskedWays(
         method=method,
         amount=amount,
         currency=currency,

@@ -29,7 +29,7 @@ _NO_RULES = "no rules: a payment takes the first account that can take it (kassa
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class AskedWays:
     """A payment as the command line describes it."""
 
     method: str
@@ -104,7 +104,7 @@ def _told(version: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def explain(settings: Settings, company: str, asked: Asked, *, as_json: bool) -> str:
+def explain(settings: Settings, company: str, asked: AskedWays, *, as_json: bool) -> str:
     async def work(core: Core, side: Company) -> str:
         question = _question(side, asked)
         looks = await look_at_all(core, question)
@@ -119,7 +119,7 @@ def explain(settings: Settings, company: str, asked: Asked, *, as_json: bool) ->
     return with_side(settings, company, work)
 
 
-def _question(side: Company, asked: Asked) -> Question:
+def _question(side: Company, asked: AskedWays) -> Question:
     methods = [method.value for method in Method]
     if asked.method not in methods:
         raise InvalidRequest(f"--method must be one of {', '.join(methods)}")

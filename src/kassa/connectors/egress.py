@@ -13,7 +13,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from kassa.connectors.addresses import Network, may_call
 from kassa.connectors.base import NotSent
 from kassa.connectors.http import Answer, exchange, open_session
-from kassa.connectors.resolver import Lookup, NameServers, Turns, owner
+from kassa.connectors.resolver import Lookup, LookupTurns, NameServers, owner
 from kassa.domain.errors import InvalidRequest
 
 _MAX_URL_CHARACTERS = 1024
@@ -172,7 +172,7 @@ class Egress:
         self._total_seconds = total_seconds
         self._also_blocked = tuple(map(ip_network, also_blocked))
         self._name_servers = NameServers(name_servers)
-        self._turns = Turns(lookup or self._name_servers.look_up, connect_seconds)
+        self._turns = LookupTurns(lookup or self._name_servers.look_up, connect_seconds)
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self._closed = False
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from kassa.connectors.alipay.connector import AlipayConnector
-from kassa.connectors.alipay.rsa2 import Signer, Verifier, request_text
+from kassa.connectors.alipay.rsa2 import AlipaySigner, AlipayVerifier, request_text
 from kassa.connectors.http import ProviderHttp
 
 VECTORS = Path(__file__).parent / "vectors"
@@ -27,12 +27,12 @@ class KeyPair:
     public_pem: str
 
     @property
-    def signer(self) -> Signer:
-        return Signer(self.private_pem)
+    def signer(self) -> AlipaySigner:
+        return AlipaySigner(self.private_pem)
 
     @property
-    def verifier(self) -> Verifier:
-        return Verifier(self.public_pem)
+    def verifier(self) -> AlipayVerifier:
+        return AlipayVerifier(self.public_pem)
 
 
 def key_pair() -> KeyPair:
@@ -61,9 +61,9 @@ def alipays() -> KeyPair:
 
 
 @pytest.fixture(scope="session")
-def merchant_verifier() -> Verifier:
+def merchant_verifier() -> AlipayVerifier:
     """Proves what the vectors' merchant signed."""
-    return Verifier((VECTORS / "merchant_public.pem").read_text())
+    return AlipayVerifier((VECTORS / "merchant_public.pem").read_text())
 
 
 @pytest.fixture(scope="session")

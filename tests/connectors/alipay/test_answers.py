@@ -7,7 +7,7 @@ import pytest
 from tests.connectors.alipay.conftest import VECTORS, KeyPair
 
 from kassa.connectors.alipay.answers import Unverified, Verified, read_answer
-from kassa.connectors.alipay.rsa2 import Verifier
+from kassa.connectors.alipay.rsa2 import AlipayVerifier
 
 NODE = "alipay_trade_query_response"
 
@@ -22,7 +22,7 @@ def read(text: str, by: KeyPair) -> Verified | Unverified:
 
 def test_the_answer_in_the_vectors_is_verified(alipay_public_pem: str) -> None:
     answer = read_answer(
-        (VECTORS / "query_answer.json").read_bytes(), NODE, Verifier(alipay_public_pem)
+        (VECTORS / "query_answer.json").read_bytes(), NODE, AlipayVerifier(alipay_public_pem)
     )
 
     assert isinstance(answer, Verified)
@@ -46,7 +46,7 @@ def test_a_changed_answer_is_not_verified(
 ) -> None:
     body = (VECTORS / "query_answer.json").read_bytes().replace(*change)
 
-    assert isinstance(read_answer(body, NODE, Verifier(alipay_public_pem)), Unverified)
+    assert isinstance(read_answer(body, NODE, AlipayVerifier(alipay_public_pem)), Unverified)
 
 
 @pytest.mark.parametrize(

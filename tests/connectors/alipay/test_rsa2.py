@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from tests.connectors.alipay.conftest import VECTORS, KeyPair
 
 from kassa.connectors.alipay.rsa2 import (
-    Signer,
-    Verifier,
+    AlipaySigner,
+    AlipayVerifier,
     notification_texts,
     request_text,
     signed_query,
@@ -26,7 +26,7 @@ def vector(name: str) -> str:
 
 @pytest.mark.parametrize("name", ["page_pay", "wap_pay"])
 def test_an_order_is_signed_and_written_as_in_the_vectors(
-    name: str, merchant_verifier: Verifier
+    name: str, merchant_verifier: AlipayVerifier
 ) -> None:
     query = vector(f"{name}.query")
     parameters = dict(parse_qsl(query))
@@ -46,7 +46,7 @@ def test_a_notification_is_verified_as_in_the_vectors(alipay_public_pem: str) ->
 
     assert texts[0] == vector("notification.signed_text")
     assert fields["sign"] == vector("notification.sign")
-    assert Verifier(alipay_public_pem).accepts(fields["sign"], *texts)
+    assert AlipayVerifier(alipay_public_pem).accepts(fields["sign"], *texts)
 
 
 def test_requests_cover_sign_type_and_notifications_do_not() -> None:
@@ -115,7 +115,7 @@ def test_bare_base64_keys_are_read_too(ours: KeyPair) -> None:
     bare_private = "".join(ours.private_pem.splitlines()[1:-1])
     bare_public = "\n".join(ours.public_pem.splitlines()[1:-1])
 
-    assert Verifier(bare_public).accepts(Signer(bare_private).sign("a=1"), "a=1")
+    assert AlipayVerifier(bare_public).accepts(AlipaySigner(bare_private).sign("a=1"), "a=1")
 
 
 def test_the_older_private_key_format_is_read_too(ours: KeyPair) -> None:
@@ -126,8 +126,8 @@ def test_the_older_private_key_format_is_read_too(ours: KeyPair) -> None:
         serialization.NoEncryption(),
     ).decode()
 
-    assert Signer(older).sign("a=1") == ours.signer.sign("a=1")
-    assert Signer("".join(older.splitlines()[1:-1])).sign("a=1") == ours.signer.sign("a=1")
+    assert AlipaySigner(older).sign("a=1") == ours.signer.sign("a=1")
+    assert AlipaySigner("".join(older.splitlines()[1:-1])).sign("a=1") == ours.signer.sign("a=1")
 
 
 def pems(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> tuple[str, str]:
@@ -146,14 +146,14 @@ def test_weak_and_foreign_keys_are_refused() -> None:
     for key in (rsa.generate_private_key(65537, 1024), ec.generate_private_key(ec.SECP256R1())):
         private, public = pems(key)
         with pytest.raises(ValueError, match="must be RSA of 2048 bits"):
-            Signer(private)
+            AlipaySigner(private)
         with pytest.raises(ValueError, match="must be RSA of 2048 bits"):
-            Verifier(public)
+            AlipayVerifier(public)
 
 
 @pytest.mark.parametrize("key", ["", "hidden words", "-----BEGIN PRIVATE KEY-----\nhidden", "é"])
 def test_an_unreadable_key_is_refused_without_being_quoted(key: str) -> None:
-    for kind in (Signer, Verifier):
+    for kind in (AlipaySigner, AlipayVerifier):
         with pytest.raises(ValueError, match="cannot be read") as refusal:
             kind(key)
         assert "hidden" not in str(refusal.value)

@@ -21,7 +21,7 @@ from kassa.connectors.base import (
 from kassa.connectors.sandbox.books import ChangeAsk, KeyReused, SandboxBooks
 from kassa.connectors.sandbox.cards import MESSAGES
 from kassa.connectors.sandbox.connector import SandboxConnector
-from kassa.connectors.sandbox.records import Kind
+from kassa.connectors.sandbox.records import ChangeKind
 from kassa.domain.money import Money
 
 pytestmark = pytest.mark.anyio
@@ -250,7 +250,7 @@ async def test_books_that_do_not_answer_leave_us_in_doubt(
         assert isinstance(await verb(changing("mo_1")), InDoubt)
 
 
-def _asked(key: str, minor: int, kind: Kind) -> ChangeAsk:
+def _asked(key: str, minor: int, kind: ChangeKind) -> ChangeAsk:
     return ChangeAsk(
         kind=kind,
         key=key,
@@ -263,11 +263,11 @@ def _asked(key: str, minor: int, kind: Kind) -> ChangeAsk:
     )
 
 
-@pytest.mark.parametrize("kind", [Kind.CAPTURE, Kind.REFUND])
+@pytest.mark.parametrize("kind", [ChangeKind.CAPTURE, ChangeKind.REFUND])
 async def test_many_at_once_move_no_more_than_there_is_and_each_key_once(
-    connector: SandboxConnector, path: Path, clock: Clock, request_for: Request, kind: Kind
+    connector: SandboxConnector, path: Path, clock: Clock, request_for: Request, kind: ChangeKind
 ) -> None:
-    await connector.charge(request_for("pm_sandbox_paid", capture=kind is Kind.REFUND))
+    await connector.charge(request_for("pm_sandbox_paid", capture=kind is ChangeKind.REFUND))
 
     def race(number: int) -> None:
         books = SandboxBooks(path)
@@ -281,7 +281,7 @@ async def test_many_at_once_move_no_more_than_there_is_and_each_key_once(
     books = SandboxBooks(path)
     moves = [
         books.charges_of(f"mo_{number}")
-        if kind is Kind.CAPTURE
+        if kind is ChangeKind.CAPTURE
         else books.refunds_of(f"mo_{number}")
         for number in range(20)
     ]
@@ -290,7 +290,7 @@ async def test_many_at_once_move_no_more_than_there_is_and_each_key_once(
     assert 29999 - 1720 < moved <= 29999
     charge = books.find("at_1", now=clock.now)
     assert charge is not None
-    assert (charge.captured if kind is Kind.CAPTURE else charge.refunded).units == moved
+    assert (charge.captured if kind is ChangeKind.CAPTURE else charge.refunded).units == moved
     books.close()
 
 
@@ -301,7 +301,7 @@ async def test_a_capture_and_a_void_at_once_have_one_winner(
     for number in range(10):
         await connector.charge(request_for("pm_sandbox_paid", key=f"at_{number}", capture=False))
 
-        def race(kind: Kind, number: int = number) -> bool:
+        def race(kind: ChangeKind, number: int = number) -> bool:
             own = SandboxBooks(path)
             asked = ChangeAsk(
                 kind=kind, key=f"{kind}_{number}", charge_key=f"at_{number}", reference="",
@@ -312,10 +312,12 @@ async def test_a_capture_and_a_void_at_once_have_one_winner(
             return change is not None and change.state == "done"
 
         with ThreadPoolExecutor(2) as pool:
-            won = dict(zip(Kind, pool.map(race, (Kind.CAPTURE, Kind.VOID)), strict=False))
+            won = dict(
+                zip(ChangeKind, pool.map(race, (ChangeKind.CAPTURE, ChangeKind.VOID)), strict=False)
+            )
 
         assert sorted(won.values()) == [False, True]
-        assert len(books.charges_of(f"at_{number}")) == (1 if won[Kind.CAPTURE] else 0)
+        assert len(books.charges_of(f"at_{number}")) == (1 if won[ChangeKind.CAPTURE] else 0)
 
 
 @pytest.mark.parametrize(
@@ -355,7 +357,7 @@ async def test_movements_are_only_ever_added(
 
 
 def test_a_change_under_a_used_key_raises(books: SandboxBooks, clock: Clock) -> None:
-    books.change(_asked("mo_1", 100, Kind.REFUND), now=clock.now)
+    books.change(_asked("mo_1", 100, ChangeKind.REFUND), now=clock.now)
 
     with pytest.raises(KeyReused, match=r"refund of 1\.00 CNY of at_1"):
-        books.change(_asked("mo_1", 101, Kind.REFUND), now=clock.now)
+        books.change(_asked("mo_1", 101, ChangeKind.REFUND), now=clock.now)

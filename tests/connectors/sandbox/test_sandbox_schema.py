@@ -10,7 +10,7 @@ from tests.connectors.sandbox.clock import START, Clock
 
 from kassa.connectors.sandbox.books import ChangeAsk, SandboxBooks
 from kassa.connectors.sandbox.cards import State
-from kassa.connectors.sandbox.records import ChangeState, Kind
+from kassa.connectors.sandbox.records import ChangeKind, ChangeState
 
 DUMP = Path(__file__).with_name("books_1.dump")
 
@@ -64,7 +64,7 @@ def test_what_was_paid_in_old_books_can_be_refunded(
     old: Path, books: SandboxBooks, clock: Clock
 ) -> None:
     ask = ChangeAsk(
-        kind=Kind.REFUND, key="mo_1", charge_key="at_1", reference="", amount="299.99",
+        kind=ChangeKind.REFUND, key="mo_1", charge_key="at_1", reference="", amount="299.99",
         currency="CNY", notify_url="",
     )  # fmt: skip
 

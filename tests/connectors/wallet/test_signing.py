@@ -13,14 +13,14 @@ from cryptography.hazmat.primitives.serialization import (
 from tests.connectors.wallet.conftest import Keys
 from tests.faces.wallet.vectors import KEYS, REQUEST, VECTORS, Vector
 
-from kassa.connectors.wallet.signing import Signer, Verifier, signed_text
+from kassa.connectors.wallet.signing import WalletSigner, WalletVerifier, signed_text
 from kassa.faces.wallet import signature
 from kassa.faces.wallet.signature import Signed
 
 POSTED = [vector for vector in VECTORS if vector.signed.method == "POST"]
 VALUE = REQUEST.header.rpartition("=")[2]
 BASE64 = unquote(VALUE)
-MERCHANT = Verifier(KEYS["merchant"])
+MERCHANT = WalletVerifier(KEYS["merchant"])
 
 
 def text_of(signed: Signed) -> bytes:
@@ -29,7 +29,7 @@ def text_of(signed: Signed) -> bytes:
 
 @pytest.mark.parametrize("vector", POSTED, ids=lambda vector: vector.name)
 def test_signatures_made_by_others_are_accepted(vector: Vector) -> None:
-    verifier = Verifier(KEYS[vector.key])
+    verifier = WalletVerifier(KEYS[vector.key])
 
     assert verifier.accepts(vector.header, vector.signed.time, text_of(vector.signed))
 
@@ -87,7 +87,7 @@ def test_another_text_is_refused(text: bytes) -> None:
 def test_another_key_and_a_missing_time_are_refused() -> None:
     text = text_of(REQUEST.signed)
 
-    assert not Verifier(KEYS["wallet"]).accepts(REQUEST.header, REQUEST.signed.time, text)
+    assert not WalletVerifier(KEYS["wallet"]).accepts(REQUEST.header, REQUEST.signed.time, text)
     assert not MERCHANT.accepts(REQUEST.header, "", text)
 
 
@@ -95,7 +95,7 @@ def test_a_wallet_can_verify_what_we_sign(ours: Keys) -> None:
     body = '{"orderDescription":"Té ☕ 测试"}'.encode()
     signed = Signed("POST", "/api/v1/payments/pay?x=%2F", "5X", "2026-11-22T02:00:00+00:00", body)
 
-    header = Signer(ours.private_pem, "3").header(text_of(signed))
+    header = WalletSigner(ours.private_pem, "3").header(text_of(signed))
 
     assert header.startswith("algorithm=RSA256,keyVersion=3,signature=")
     assert header.count("=") == 3
@@ -106,9 +106,9 @@ def test_keys_may_be_bare_base64(ours: Keys) -> None:
     private = "".join(ours.private_pem.splitlines()[1:-1])
     public = "\n".join(ours.public_pem.splitlines()[1:-1])
 
-    header = Signer(private, "1").header(b"text")
+    header = WalletSigner(private, "1").header(b"text")
 
-    assert Verifier(public).accepts(header, "now", b"text")
+    assert WalletVerifier(public).accepts(header, "now", b"text")
 
 
 def _private(key: "rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey") -> str:
@@ -128,7 +128,7 @@ def _private(key: "rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey") -> str:
 )
 def test_a_private_key_that_cannot_be_used_is_refused_and_never_shown(key: str) -> None:
     with pytest.raises(ValueError, match="private_key") as refused:
-        Signer(key, "1")
+        WalletSigner(key, "1")
     assert not key or key not in str(refused.value)
 
 
@@ -138,9 +138,9 @@ def test_a_public_key_that_cannot_be_used_is_refused() -> None:
 
     for key in ("", "no key", pem):
         with pytest.raises(ValueError, match="wallet_public_key"):
-            Verifier(key)
+            WalletVerifier(key)
 
 
 def test_a_key_version_cannot_smuggle_a_member_in(ours: Keys) -> None:
     with pytest.raises(ValueError, match="key_version"):
-        Signer(ours.private_pem, "1,signature=x")
+        WalletSigner(ours.private_pem, "1,signature=x")

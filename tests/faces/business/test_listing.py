@@ -22,12 +22,12 @@ SEED = {
 }
 
 
-def wanted(**members) -> listing.Wanted:
+def wanted(**members) -> listing.ListQuery:
     return listing.read_json({"pagination": {}, "companyId": "cmp_001"} | members)
 
 
 def test_the_example_of_the_contract_reads_as_meant():
-    assert listing.read_json(SEED) == listing.Wanted(
+    assert listing.read_json(SEED) == listing.ListQuery(
         company_id="cmp_001", order_ids=("ord_001", "ord_002"), page_size=20, page_token=""
     )
 

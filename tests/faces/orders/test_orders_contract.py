@@ -286,7 +286,9 @@ def test_an_order_reads_as_its_deciding_payment(order_status, statuses, word):
 def test_a_failure_is_told_with_its_reason():
     verdict = contract.write_verdict(an_order(), [a_failed_payment()])
 
-    assert verdict == contract.Verdict("Payment failed: The card was declined", "402", "failed")
+    assert verdict == contract.PaymentVerdict(
+        "Payment failed: The card was declined", "402", "failed"
+    )
 
 
 def test_money_that_came_too_late_is_shown_and_said_to_go_back():

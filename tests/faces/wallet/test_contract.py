@@ -52,7 +52,7 @@ def pay(payment_status: PaymentStatus, **given: Any) -> dict[str, Any]:
 def test_each_printed_code_has_its_printed_status_and_message(line: str) -> None:
     status, code, message = line.split(" ", 2)
 
-    assert contract.Result(code, request_id="xxx", detail="more").write() == {
+    assert contract.WalletResult(code, request_id="xxx", detail="more").write() == {
         "resultCode": code,
         "resultStatus": status,
         "resultMessage": message,
@@ -216,7 +216,7 @@ def test_a_partial_capture_and_a_refund_are_told_beside_the_amount() -> None:
 def test_what_nobody_knows_yet_is_unknown() -> None:
     answer = pay(PaymentStatus.PROCESSING, replayed=True)
 
-    assert answer["result"] == contract.Result("UNKNOWN_EXCEPTION").write()
+    assert answer["result"] == contract.WalletResult("UNKNOWN_EXCEPTION").write()
 
 
 @pytest.mark.parametrize("status", sorted(OPEN))

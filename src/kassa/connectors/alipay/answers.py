@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from kassa.connectors.alipay.rsa2 import Verifier
+from kassa.connectors.alipay.rsa2 import AlipayVerifier
 from kassa.connectors.jsontext import refuse_constant, unrepeated
 
 _ERROR_NODE = "error_response"  # instead of the method's own node when the gateway refuses
@@ -39,7 +39,7 @@ class Unverified:
     reason: str
 
 
-def read_answer(body: bytes, node: str, verifier: Verifier) -> Verified | Unverified:
+def read_answer(body: bytes, node: str, verifier: AlipayVerifier) -> Verified | Unverified:
     """The object under `node` when its signature is right; the media type does not matter:
     Alipay calls its JSON text/html.
     """

@@ -37,7 +37,7 @@ from kassa.connectors.alipay.refunds import (
     refund_content,
     refund_told,
 )
-from kassa.connectors.alipay.rsa2 import Signer, Verifier, request_text, signed_query
+from kassa.connectors.alipay.rsa2 import AlipaySigner, AlipayVerifier, request_text, signed_query
 from kassa.connectors.alipay.trades import CLOSE, QUERY, close_told, query_told, trade_content
 from kassa.connectors.base import (
     NOTHING_KNOWN,
@@ -100,8 +100,8 @@ class AlipayConnector:
     ):
         """Raises: ValueError when a key cannot be used."""
         self._app_id = app_id
-        self._signer = Signer(private_key_pem)
-        self._verifier = Verifier(alipay_public_key_pem)
+        self._signer = AlipaySigner(private_key_pem)
+        self._verifier = AlipayVerifier(alipay_public_key_pem)
         self._gateway = gateway
         self._seller_id = seller_id
         self._http = http

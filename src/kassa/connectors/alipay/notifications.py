@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
-from kassa.connectors.alipay.rsa2 import Verifier, notification_texts
+from kassa.connectors.alipay.rsa2 import AlipayVerifier, notification_texts
 from kassa.connectors.alipay.trades import trade_told
 from kassa.connectors.base import ModificationNews, News, Pending, Refused
 from kassa.domain.claims import PREFIX
@@ -21,7 +21,7 @@ _OUR_REFUND = re.compile(
 
 
 def read_notification(
-    body: bytes, verifier: Verifier, *, app_id: str, seller_id: str
+    body: bytes, verifier: AlipayVerifier, *, app_id: str, seller_id: str
 ) -> News | ModificationNews | Refused:
     """The news in it when Alipay signed it for us. `seller_id`: "" for any.
 

@@ -19,7 +19,7 @@ from datetime import timedelta, timezone
 from typing import BinaryIO
 
 from kassa.connectors.reports.declaration import Declaration, Lines
-from kassa.connectors.reports.table import Rows, Table
+from kassa.connectors.reports.table import ReportRows, ReportTable
 from kassa.connectors.reports.words import amount_of, check_direction, moment_of, shown
 from kassa.domain.errors import InvalidRequest
 from kassa.domain.money import Money
@@ -74,7 +74,9 @@ def read_alipay(file: BinaryIO, declaration: Declaration) -> Lines:
     """
     encoding = "" if declaration.encoding == "utf-8" else declaration.encoding
     remarks = _Remarks()
-    table = Table(Rows(file, encoding=encoding, remark=remarks.take), expected=_EXPECTED)
+    table = ReportTable(
+        ReportRows(file, encoding=encoding, remark=remarks.take), expected=_EXPECTED
+    )
     table.header = [name.translate(_NARROW) for name in table.header]
     if "账务流水号" in table.header:
         return _checked(table, _movements(table), remarks, ("收入", "支出"))
@@ -97,7 +99,7 @@ class _Remarks:
             self.totals[total[1]] = int(total[2]), total[3]
 
 
-def _trades(table: Table) -> ReadLine:
+def _trades(table: ReportTable) -> ReadLine:
     trade_at, order_at, type_at, amount_at = table.places(_TRADE_COLUMNS)
     fee_at, request_at = table.place("服务费(元)"), table.place("退款批次号/请求号")
     done_at, made_at = table.place("完成时间"), table.place("创建时间")
@@ -123,7 +125,7 @@ def _trades(table: Table) -> ReadLine:
     return line
 
 
-def _movements(table: Table) -> ReadLine:
+def _movements(table: ReportTable) -> ReadLine:
     flow_at, business_at, order_at, time_at, in_at, out_at, type_at = table.places(
         _MOVEMENT_COLUMNS
     )
@@ -173,7 +175,9 @@ def _unpadded(raw: Mapping[str, str]) -> dict[str, str]:
     return {name: cell.strip() for name, cell in raw.items()}
 
 
-def _checked(table: Table, read: ReadLine, remarks: _Remarks, names: tuple[str, str]) -> Lines:
+def _checked(
+    table: ReportTable, read: ReadLine, remarks: _Remarks, names: tuple[str, str]
+) -> Lines:
     """The lines, and then what the bill's own end says against them.
 
     `names`: the totals' names, of what came in and of what went out.

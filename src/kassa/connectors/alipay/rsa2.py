@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from kassa.connectors.rsa_keys import read_private_key, read_public_key
 
 
-class Signer:
+class AlipaySigner:
     """Our application's private key: PEM, or the bare base64 that Alipay's key tool writes."""
 
     def __init__(self, private_key: str):
@@ -24,7 +24,7 @@ class Signer:
         return base64.b64encode(self._key.sign(text.encode(), PKCS1v15(), SHA256())).decode()
 
 
-class Verifier:
+class AlipayVerifier:
     """Alipay's public key (not the application's own), as PEM or bare base64."""
 
     def __init__(self, public_key: str):

@@ -32,7 +32,7 @@ _DEFINITE = frozenset({400, 403, 404, 409})
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class CashfreeAnswer:
     """A whole answer of status 200: an object or an array."""
 
     value: Any
@@ -44,7 +44,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class CashfreeRefusal:
     """Cashfree refused before it did anything. `code`: such as order_not_found."""
 
     status: int
@@ -55,10 +55,10 @@ class Refusal:
         return self.status == 404
 
 
-Reply = Said | Refusal | NotSent | InDoubt
+Reply = CashfreeAnswer | CashfreeRefusal | NotSent | InDoubt
 
 
-class Api:
+class CashfreeApi:
     """`base_url`: such as https://api.cashfree.com/pg."""
 
     def __init__(
@@ -120,7 +120,11 @@ def _read(answer: Answer) -> Reply:
     except ValueError:
         value = None
     if answer.status == 200:
-        return InDoubt(reason="Cashfree's answer is no JSON") if value is None else Said(value)
+        return (
+            InDoubt(reason="Cashfree's answer is no JSON")
+            if value is None
+            else CashfreeAnswer(value)
+        )
     return _refused(answer, value)
 
 
@@ -129,7 +133,7 @@ def _refused(answer: Answered, value: Any) -> Reply:
     if answer.status == 401:
         return NotSent(reason="Cashfree refused client_id and client_secret")
     if answer.status in _DEFINITE and _CODE.fullmatch(code):
-        return Refusal(status=answer.status, code=code)
+        return CashfreeRefusal(status=answer.status, code=code)
     return InDoubt(reason=f"Cashfree answered with HTTP status {answer.status}")
 
 

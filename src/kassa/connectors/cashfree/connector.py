@@ -30,10 +30,10 @@ from kassa.connectors.base import (
 )
 from kassa.connectors.cashfree import links, refunds
 from kassa.connectors.cashfree.api import (
-    Api,
+    CashfreeAnswer,
+    CashfreeApi,
+    CashfreeRefusal,
     Entity,
-    Refusal,
-    Said,
     entity,
     money,
     number_word,
@@ -65,7 +65,7 @@ class CashfreeConnector:
 
     def __init__(self, settings: Mapping[str, str], tools: Tools):
         """Raises: ValueError for settings that cannot be used."""
-        self._api = Api(
+        self._api = CashfreeApi(
             tools.http,
             base_url=settings["base_url"],
             client_id=settings["client_id"],
@@ -96,9 +96,9 @@ class CashfreeConnector:
     async def _link(self, request: ChargeRequest) -> Outcome:
         content = links.link_content(request, **self._ways)
         reply = await self._api.post("links", content=content, key=request.key)
-        if isinstance(reply, Refusal):
+        if isinstance(reply, CashfreeRefusal):
             return await self._refused(reply, request)
-        if not isinstance(reply, Said):
+        if not isinstance(reply, CashfreeAnswer):
             return reply
         if word(reply.fields, "link_id") != request.key:
             return InDoubt(reason="Cashfree answered about another link")
@@ -109,9 +109,9 @@ class CashfreeConnector:
         the second call, nobody can pay before they have the address."""
         content = links.order_content(request, **self._ways)
         reply = await self._api.post("orders", content=content, key=request.key)
-        if isinstance(reply, Refusal):
+        if isinstance(reply, CashfreeRefusal):
             return await self._refused(reply, request)
-        if not isinstance(reply, Said):
+        if not isinstance(reply, CashfreeAnswer):
             return reply
         order = reply.fields
         asked = money(order, "order_amount", "order_currency")
@@ -123,21 +123,21 @@ class CashfreeConnector:
             content=links.session_content(word(order, "payment_session_id"), request),
             key=f"{request.key}:session",
         )
-        if isinstance(begun, Refusal) and begun.not_found:
+        if isinstance(begun, CashfreeRefusal) and begun.not_found:
             return InDoubt(reason="Cashfree made the order and does not find it")
-        if isinstance(begun, Refusal):
+        if isinstance(begun, CashfreeRefusal):
             return Declined(
                 code="reserving_not_supported",
                 message="Cashfree does not reserve money for this account.",
                 provider_code=begun.code,
                 soft=True,
             )
-        if not isinstance(begun, Said):
+        if not isinstance(begun, CashfreeAnswer):
             reason = begun.reason
             return InDoubt(reason=f"Cashfree made the order and not its session: {reason}")
         return _session_address(begun.fields, order)
 
-    async def _refused(self, refusal: Refusal, request: ChargeRequest) -> Outcome:
+    async def _refused(self, refusal: CashfreeRefusal, request: ChargeRequest) -> Outcome:
         """Refused before it was made, unless it is there already: then how it stands."""
         if refusal.status == _EXISTS:
             there = await self.query(request.key, Known(amount=request.amount))
@@ -159,11 +159,11 @@ class CashfreeConnector:
     async def query(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
         """By our key alone, which is a link's id or an order's."""
         reply = await self._api.get("links", key)
-        if isinstance(reply, Refusal) and reply.not_found:
+        if isinstance(reply, CashfreeRefusal) and reply.not_found:
             return await self._by_order(key, known)
-        if isinstance(reply, Refusal):
+        if isinstance(reply, CashfreeRefusal):
             return InDoubt(reason=f"Cashfree refused the question: {reply.code}")
-        if not isinstance(reply, Said):
+        if not isinstance(reply, CashfreeAnswer):
             return reply
         link = reply.fields
         if word(link, "link_id") != key:
@@ -200,11 +200,11 @@ class CashfreeConnector:
 
     async def _orders_of_link(self, key: str) -> list[Entity] | NotSent | InDoubt:
         reply = await self._api.get("links", key, "orders", status="ALL")
-        if isinstance(reply, Refusal):
+        if isinstance(reply, CashfreeRefusal):
             if reply.not_found:
                 return []
             return InDoubt(reason=f"Cashfree refused the question: {reply.code}")
-        if not isinstance(reply, Said):
+        if not isinstance(reply, CashfreeAnswer):
             return reply
         found = objects(reply.value)
         if found is None or not all(word(order, "order_id") for order in found):
@@ -213,11 +213,11 @@ class CashfreeConnector:
 
     async def _payments(self, order_id: str) -> list[Entity] | NotSent | InDoubt | Unknown:
         reply = await self._api.get("orders", order_id, "payments")
-        if isinstance(reply, Refusal):
+        if isinstance(reply, CashfreeRefusal):
             if reply.not_found:
                 return Unknown(reason="Cashfree knows no such order")
             return InDoubt(reason=f"Cashfree refused the question: {reply.code}")
-        if not isinstance(reply, Said):
+        if not isinstance(reply, CashfreeAnswer):
             return reply
         found = objects(reply.value)
         if found is None or any(word(payment, "order_id") != order_id for payment in found):
@@ -226,11 +226,11 @@ class CashfreeConnector:
 
     async def _by_order(self, key: str, known: Known) -> Outcome:
         reply = await self._api.get("orders", key)
-        if isinstance(reply, Refusal):
+        if isinstance(reply, CashfreeRefusal):
             if reply.not_found:
                 return Unknown(reason="Cashfree has no link and no order under this key")
             return InDoubt(reason=f"Cashfree refused the question: {reply.code}")
-        if not isinstance(reply, Said):
+        if not isinstance(reply, CashfreeAnswer):
             return reply
         order = reply.fields
         asked = money(order, "order_amount", "order_currency")
@@ -246,7 +246,7 @@ class CashfreeConnector:
     async def close_charge(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
         """Cancel the link, or terminate the order."""
         reply = await self._api.post("links", key, "cancel", content={})
-        if isinstance(reply, Refusal) and reply.not_found:
+        if isinstance(reply, CashfreeRefusal) and reply.not_found:
             reply = await self._api.patch("orders", key, content={"order_status": "TERMINATED"})
         if isinstance(reply, NotSent | InDoubt):
             return reply
@@ -268,14 +268,14 @@ class CashfreeConnector:
             "orders", request.charge_key, "authorization", content=content, key=request.key
         )
         captures = content["action"] == "CAPTURE"
-        if isinstance(reply, Said):
+        if isinstance(reply, CashfreeAnswer):
             if word(reply.fields, "order_id") != request.charge_key:
                 return InDoubt(reason="Cashfree answered about another order")
             told = _claim_told([reply.fields], request, captures=captures)
             if isinstance(told, Unknown):
                 return InDoubt(reason="Cashfree accepted it and has not done it")
             return told
-        if not isinstance(reply, Refusal):
+        if not isinstance(reply, CashfreeRefusal):
             return reply
         told = await self._claim(request, captures=captures)
         if isinstance(told, NotSent):
@@ -303,9 +303,9 @@ class CashfreeConnector:
         reply = await self._api.post(
             "orders", order_id, "refunds", content=content, key=request.key
         )
-        if isinstance(reply, Said):
+        if isinstance(reply, CashfreeAnswer):
             return refunds.answer_told(reply.fields, request, order_id)
-        if not isinstance(reply, Refusal):
+        if not isinstance(reply, CashfreeRefusal):
             return reply
         made = await self._refund_of(request, order_id)
         if isinstance(made, Unknown) and reply.not_found:
@@ -328,9 +328,9 @@ class CashfreeConnector:
 
     async def _refund_of(self, request: ModificationRequest, order_id: str) -> ModificationOutcome:
         reply = await self._api.get("orders", order_id, "refunds", request.key)
-        if isinstance(reply, Said):
+        if isinstance(reply, CashfreeAnswer):
             return refunds.answer_told(reply.fields, request, order_id)
-        if not isinstance(reply, Refusal):
+        if not isinstance(reply, CashfreeRefusal):
             return reply
         if reply.not_found and reply.code.startswith("refund"):
             return Unknown(reason="Cashfree has no refund under this key")
@@ -352,9 +352,9 @@ class CashfreeConnector:
         cursor: str | None = None
         for _ in range(_MOST_PAGES):
             reply = await self._api.post("settlement", "recon", content=question(day, cursor))
-            if isinstance(reply, Refusal):
+            if isinstance(reply, CashfreeRefusal):
                 return InDoubt(reason=f"Cashfree refused the report: {reply.code}")
-            if not isinstance(reply, Said):
+            if not isinstance(reply, CashfreeAnswer):
                 return reply
             events = objects(reply.fields.get("data"))
             if events is None:
@@ -375,9 +375,9 @@ class CashfreeConnector:
         """Ask for an order that nobody has: who is not known hears something else."""
         reply = await self._api.get("orders", _NOBODYS_ORDER)
         match reply:
-            case Said():
+            case CashfreeAnswer():
                 return ""
-            case Refusal(status=status, code=code):
+            case CashfreeRefusal(status=status, code=code):
                 return "" if status == 404 else f"Cashfree refused the question: {code}"
             case NotSent(reason=reason) | InDoubt(reason=reason):
                 return reason

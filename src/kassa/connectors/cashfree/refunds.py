@@ -13,7 +13,7 @@ from kassa.connectors.base import (
     ModificationRequest,
     Pending,
 )
-from kassa.connectors.cashfree.api import Entity, Refusal, money, number_word, word
+from kassa.connectors.cashfree.api import CashfreeRefusal, Entity, money, number_word, word
 
 _SHORT, _LONG = 3, 100  # characters of a note
 
@@ -70,7 +70,7 @@ def answer_told(refund: Entity, request: ModificationRequest, order_id: str) -> 
     return told
 
 
-def refused(refusal: Refusal) -> Declined:
+def refused(refusal: CashfreeRefusal) -> Declined:
     """Only when no refund under our key is there after all."""
     return Declined(
         code=_REFUSALS.get(refusal.code, "refund_refused"),

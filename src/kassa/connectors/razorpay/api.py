@@ -29,14 +29,14 @@ _CREDENTIALS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class RazorpayAnswer:
     """A whole answer of status 200."""
 
     fields: Entity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class RazorpayRefusal:
     """Razorpay refused before it did anything. `description`: its words, for a person."""
 
     description: str
@@ -53,10 +53,10 @@ class Refusal:
         return self.description if _WORD.fullmatch(self.description) else self.reason or _REFUSED
 
 
-Reply = Said | Refusal | NotSent | InDoubt
+Reply = RazorpayAnswer | RazorpayRefusal | NotSent | InDoubt
 
 
-class Api:
+class RazorpayApi:
     """`base_url`: such as https://api.razorpay.com/v1."""
 
     def __init__(self, http: ProviderHttp, *, base_url: str, key_id: str, key_secret: str):
@@ -99,7 +99,11 @@ def _read(answer: Answer) -> Reply:
     except ValueError:
         fields = None
     if answer.status == 200:
-        return InDoubt(reason="Razorpay's answer is no JSON") if fields is None else Said(fields)
+        return (
+            InDoubt(reason="Razorpay's answer is no JSON")
+            if fields is None
+            else RazorpayAnswer(fields)
+        )
     return _refused(answer, fields)
 
 
@@ -111,7 +115,7 @@ def _refused(answer: Answered, fields: Entity | None) -> Reply:
     if answer.status == 401 or (answer.status == 400 and credentials):
         return NotSent(reason="Razorpay refused key_id and key_secret")
     if answer.status in (400, 404) and word(told, "code") == _REFUSED:
-        return Refusal(
+        return RazorpayRefusal(
             description=description, field=word(told, "field"), reason=word(told, "reason")
         )
     return InDoubt(reason=f"Razorpay answered with HTTP status {answer.status}")

@@ -31,7 +31,15 @@ from kassa.connectors.base import (
 from kassa.connectors.forms import Charge, Form
 from kassa.connectors.kind import Tools
 from kassa.connectors.razorpay import links, orders, refunds
-from kassa.connectors.razorpay.api import Api, Entity, Refusal, Said, items, money, word
+from kassa.connectors.razorpay.api import (
+    Entity,
+    RazorpayAnswer,
+    RazorpayApi,
+    RazorpayRefusal,
+    items,
+    money,
+    word,
+)
 from kassa.connectors.razorpay.news import read_news
 from kassa.connectors.razorpay.payments import Told, payment_told, tries_told
 from kassa.connectors.razorpay.recon import line_of
@@ -58,7 +66,7 @@ class RazorpayConnector:
 
     def __init__(self, settings: Mapping[str, str], tools: Tools):
         """Raises: ValueError for credentials that cannot be used."""
-        self._api = Api(
+        self._api = RazorpayApi(
             tools.http,
             base_url=settings["base_url"],
             key_id=settings["key_id"],
@@ -86,11 +94,11 @@ class RazorpayConnector:
 
     async def _link(self, request: ChargeRequest) -> Outcome:
         reply = await self._api.post("payment_links", content=links.link_content(request))
-        if isinstance(reply, Refusal):
+        if isinstance(reply, RazorpayRefusal):
             if "reference id already" not in reply.description.lower():
                 return _refused(reply)
             return _in_doubt_if_unknown(await self.query(request.key, Known(amount=request.amount)))
-        if not isinstance(reply, Said):
+        if not isinstance(reply, RazorpayAnswer):
             return reply
         if not links.is_ours(reply.fields, request.key):
             return InDoubt(reason="Razorpay answered about another link")
@@ -109,9 +117,9 @@ class RazorpayConnector:
         if not isinstance(there, Unknown):
             return there
         reply = await self._api.post("orders", content=orders.order_content(request))
-        if isinstance(reply, Refusal):
+        if isinstance(reply, RazorpayRefusal):
             return _refused(reply)
-        if not isinstance(reply, Said):
+        if not isinstance(reply, RazorpayAnswer):
             return reply
         if not orders.is_ours(reply.fields, request.key):
             return InDoubt(reason="Razorpay answered about another order")
@@ -153,7 +161,7 @@ class RazorpayConnector:
             reply = await self._api.get("payments", word(paid, "payment_id"))
             if isinstance(reply, NotSent | InDoubt):
                 return reply
-            if isinstance(reply, Refusal) or word(reply.fields, "id") != paid["payment_id"]:
+            if isinstance(reply, RazorpayRefusal) or word(reply.fields, "id") != paid["payment_id"]:
                 return InDoubt(reason="Razorpay does not show a link's payment")
             payments.append(reply.fields)
         return tries_told(payments)
@@ -188,11 +196,11 @@ class RazorpayConnector:
         if not isinstance(there, ActionNeeded) or not there.reference.startswith("plink_"):
             return there
         reply = await self._api.post("payment_links", there.reference, "cancel", content={})
-        if isinstance(reply, Said):
+        if isinstance(reply, RazorpayAnswer):
             if not links.is_ours(reply.fields, key):
                 return InDoubt(reason="Razorpay answered about another link")
             return await self._link_told(reply.fields, known)
-        if isinstance(reply, Refusal):  # it was paid or over a moment before
+        if isinstance(reply, RazorpayRefusal):  # it was paid or over a moment before
             return await self.query(key, known)
         return reply
 
@@ -208,10 +216,10 @@ class RazorpayConnector:
             return payment_id
         content = {"amount": request.amount.minor, "currency": request.amount.currency}
         reply = await self._api.post("payments", payment_id, "capture", content=content)
-        if isinstance(reply, Said):
+        if isinstance(reply, RazorpayAnswer):
             told = _claim_told(reply.fields, payment_id)
             return InDoubt(reason="Razorpay has not captured") if _is_open(told) else told
-        if not isinstance(reply, Refusal):
+        if not isinstance(reply, RazorpayRefusal):
             return reply
         told = await self._claim(payment_id)
         if not _is_open(told):
@@ -242,9 +250,9 @@ class RazorpayConnector:
     async def _claim(self, payment_id: str) -> ModificationOutcome:
         """Whether a reserved payment was claimed. Unknown: it is still only reserved."""
         reply = await self._api.get("payments", payment_id)
-        if isinstance(reply, Refusal):
+        if isinstance(reply, RazorpayRefusal):
             return InDoubt(reason="Razorpay does not show the payment")
-        return _claim_told(reply.fields, payment_id) if isinstance(reply, Said) else reply
+        return _claim_told(reply.fields, payment_id) if isinstance(reply, RazorpayAnswer) else reply
 
     async def refund(self, request: ModificationRequest) -> ModificationOutcome:
         """Give back `request.amount`. A refusal is final and sets money free here, so then
@@ -262,9 +270,9 @@ class RazorpayConnector:
             content=refunds.refund_content(request),
             headers={refunds.HEADER: request.key},
         )
-        if isinstance(reply, Said):
+        if isinstance(reply, RazorpayAnswer):
             return refunds.answer_told(reply.fields, request, payment_id)
-        if not isinstance(reply, Refusal):
+        if not isinstance(reply, RazorpayRefusal):
             return reply
         made = await self._refund_of(request, payment_id)
         if isinstance(made, Unknown) and reply.not_found:
@@ -344,9 +352,9 @@ class RazorpayConnector:
                 count=_REPORT_PAGE,
                 skip=page * _REPORT_PAGE,
             )
-            if isinstance(reply, Refusal):
+            if isinstance(reply, RazorpayRefusal):
                 return InDoubt(reason=f"Razorpay refused the report: {reply.shown}")
-            if not isinstance(reply, Said):
+            if not isinstance(reply, RazorpayAnswer):
                 return reply
             found = items(reply.fields)
             if found is None:
@@ -360,9 +368,9 @@ class RazorpayConnector:
         """Ask for one payment, which needs both halves of the key."""
         reply = await self._api.get("payments", count=1)
         match reply:
-            case Said():
+            case RazorpayAnswer():
                 return ""
-            case Refusal():
+            case RazorpayRefusal():
                 return f"Razorpay refused the question: {reply.shown}"
             case NotSent(reason=reason) | InDoubt(reason=reason):
                 return reason
@@ -383,7 +391,7 @@ class RazorpayConnector:
         await self._api.close()
 
 
-def _refused(refusal: Refusal) -> Declined | InDoubt:
+def _refused(refusal: RazorpayRefusal) -> Declined | InDoubt:
     """A charge that Razorpay refused before it was made: another provider may well take it."""
     if refusal.not_found:  # no answer to a request to make something
         return InDoubt(reason="Razorpay misses what it was asked to make")
@@ -410,11 +418,11 @@ def _found(
     reply: Any, members: str, name: str, value: str
 ) -> list[Entity] | NotSent | InDoubt | Unknown:
     """The objects of a list, every one of which must be of what was asked about."""
-    if isinstance(reply, Refusal):
+    if isinstance(reply, RazorpayRefusal):
         if reply.not_found:
             return Unknown(reason="Razorpay knows no such object")
         return InDoubt(reason=f"Razorpay refused the question: {reply.shown}")
-    if not isinstance(reply, Said):
+    if not isinstance(reply, RazorpayAnswer):
         assert isinstance(reply, NotSent | InDoubt)
         return reply
     found: Sequence[Entity] | None = items(reply.fields, members)

@@ -15,7 +15,7 @@ from kassa.connectors.base import (
     ModificationRequest,
     Pending,
 )
-from kassa.connectors.razorpay.api import Entity, Refusal, entity, money, word
+from kassa.connectors.razorpay.api import Entity, RazorpayRefusal, entity, money, word
 from kassa.connectors.razorpay.links import NOTE
 
 HEADER = "X-Refund-Idempotency"
@@ -95,7 +95,7 @@ def answer_told(
     return told
 
 
-def refused(refusal: Refusal) -> Declined:
+def refused(refusal: RazorpayRefusal) -> Declined:
     """Only when no refund under our key is there after all."""
     said = refusal.description.lower()
     code = next((code for words, code in _REFUSALS if words in said), "refund_refused")

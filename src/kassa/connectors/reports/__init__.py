@@ -2,7 +2,7 @@
 
 from kassa.connectors.reports.base import (
     Declaration,
-    Format,
+    FileFormat,
     Lines,
     NotThatFormat,
     Reader,
@@ -10,4 +10,12 @@ from kassa.connectors.reports.base import (
     read_report,
 )
 
-__all__ = ["Declaration", "Format", "Lines", "NotThatFormat", "Reader", "formats", "read_report"]
+__all__ = [
+    "Declaration",
+    "FileFormat",
+    "Lines",
+    "NotThatFormat",
+    "Reader",
+    "formats",
+    "read_report",
+]

@@ -18,11 +18,19 @@ from kassa.connectors.reports.fetched import FETCHED, read_fetched
 from kassa.connectors.reports.generic import read_csv
 from kassa.domain.matching import BANK
 
-__all__ = ["Declaration", "Format", "Lines", "NotThatFormat", "Reader", "formats", "read_report"]
+__all__ = [
+    "Declaration",
+    "FileFormat",
+    "Lines",
+    "NotThatFormat",
+    "Reader",
+    "formats",
+    "read_report",
+]
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class FileFormat:
     """`account`: whose report it is when nobody says it, "" where that cannot be known.
     `tells_fees`: a line's fee is all that was kept of it.
     `reader`: itself, or "module:function" of one that is loaded when it is first needed.
@@ -40,18 +48,18 @@ class Format:
 
 
 @cache
-def formats() -> Mapping[str, Format]:
+def formats() -> Mapping[str, FileFormat]:
     """Those that are nobody's own, and those that connectors declare."""
     of_providers = {
-        name: Format(declared.reader, account=kind.name, tells_fees=declared.tells_fees)
+        name: FileFormat(declared.reader, account=kind.name, tells_fees=declared.tells_fees)
         for kind in kinds().values()
         for name, declared in kind.reports.items()
     }
     return {
         **of_providers,
-        "camt.053": Format(read_camt, account=BANK),
-        "csv": Format(read_csv),
-        FETCHED: Format(read_fetched, tells_fees=True),
+        "camt.053": FileFormat(read_camt, account=BANK),
+        "csv": FileFormat(read_csv),
+        FETCHED: FileFormat(read_fetched, tells_fees=True),
     }
 
 

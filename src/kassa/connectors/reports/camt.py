@@ -23,7 +23,7 @@ from lxml import etree
 from lxml.etree import _Element
 
 from kassa.connectors.reports.declaration import Declaration, Lines, NotThatFormat
-from kassa.connectors.reports.statement import Entry, Statement, Words, charges_of, words_of
+from kassa.connectors.reports.statement import BankStatement, Entry, Words, charges_of, words_of
 from kassa.connectors.reports.words import shown, zone_of
 from kassa.domain.errors import InvalidRequest
 from kassa.domain.reports import Unreadable
@@ -40,7 +40,7 @@ def read_camt(file: BinaryIO, declaration: Declaration) -> Lines:
     """Raises: NotThatFormat, before any line."""
     zone = zone_of(declaration.time_zone)
     opening, namespace = _open(file)
-    return _Reading(_Source(opening, file), f"{{{namespace}}}", Statement(zone)).lines()
+    return _Reading(_Source(opening, file), f"{{{namespace}}}", BankStatement(zone)).lines()
 
 
 def _open(file: BinaryIO) -> tuple[bytes, str]:
@@ -109,7 +109,7 @@ class _Source:
 class _Reading:
     """One way through the document; each part is forgotten when it has been read."""
 
-    def __init__(self, source: _Source, prefix: str, statement: Statement):
+    def __init__(self, source: _Source, prefix: str, statement: BankStatement):
         self._source = source
         self._prefix = prefix
         self._statement = statement

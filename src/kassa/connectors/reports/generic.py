@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
 from kassa.connectors.reports.declaration import Declaration, Lines, NotThatFormat
-from kassa.connectors.reports.table import Rows, Table
+from kassa.connectors.reports.table import ReportRows, ReportTable
 from kassa.connectors.reports.words import (
     DIRECTION,
     amounts_with,
@@ -61,8 +61,8 @@ def read_declared(
     zone = zone_of(declaration.time_zone)
     kinds = _KINDS | {word: _kind(word) for word in declaration.kinds.values()}
     kinds |= {word: kinds[ours] for word, ours in declaration.kinds.items()}
-    rows = Rows(file, encoding=declaration.encoding, delimiter=declaration.delimiter)
-    table = Table(rows, expected=expected)
+    rows = ReportRows(file, encoding=declaration.encoding, delimiter=declaration.delimiter)
+    table = ReportTable(rows, expected=expected)
     table.places([header for header in columns.values() if not header.startswith("=")])
     cells = {member: _cell(table, columns.get(member, "=")) for member in MEMBERS}
     kind_of, gross_of, currency_of = cells["kind"], cells["amount"], cells["currency"]
@@ -114,7 +114,7 @@ def _declared(declaration: Declaration) -> Mapping[str, str]:
     return {member: header for member, header in columns.items() if header}
 
 
-def _cell(table: Table, header: str) -> Cell:
+def _cell(table: ReportTable, header: str) -> Cell:
     if header.startswith("="):
         constant = header[1:]
         return lambda row: constant

@@ -78,7 +78,7 @@ def charges_of(element: _Element, prefix: str) -> list[Words]:
     return found
 
 
-class Statement:
+class BankStatement:
     """The statement that is being read: its entries one by one, and their running sum."""
 
     def __init__(self, zone: tzinfo):

@@ -29,7 +29,7 @@ _PACKED = {b"PK\x03\x04": "a zip archive or a spreadsheet", b"\x1f\x8b": "a gzip
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-class Row(NamedTuple):
+class ReportRow(NamedTuple):
     """`number`: of its first line in the file, from 1. `trouble`: why it cannot be read, if so.
 
     `text`: its first line, for a person. `cut`: the file ends inside of it, or seems to.
@@ -51,7 +51,7 @@ class _Line(NamedTuple):
     cut: bool
 
 
-class Rows:
+class ReportRows:
     """The rows of a file; blank lines are left out.
 
     `remark`: given every line that begins with "#" outside of quotes, if there is such a taker.
@@ -78,7 +78,7 @@ class Rows:
         if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0':
             raise NotThatFormat(f"a delimiter is one character such as a comma, got {delimiter!r}")
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[ReportRow]:
         reader = csv.reader(self._feed(), delimiter=self._delimiter, strict=True)
         while True:
             self._record, self._size, self._trouble = [], 0, ""
@@ -92,14 +92,14 @@ class Rows:
                 # The feed has ended or was interrupted, and a generator does not go on.
                 reader = csv.reader(self._feed(), delimiter=self._delimiter, strict=True)
                 trouble = first.trouble or _quoting(error)
-                yield Row(first.number, [], trouble, first.text, False)
+                yield ReportRow(first.number, [], trouble, first.text, False)
                 continue
             if not cells and not self._trouble:
                 continue
             if self._size > MAX_CELL and not self._trouble:
                 self._trouble = _oversize(cells)
             first = self._record[0]
-            yield Row(first.number, cells, self._trouble, first.text, self._record[-1].cut)
+            yield ReportRow(first.number, cells, self._trouble, first.text, self._record[-1].cut)
 
     def _feed(self) -> Iterator[str]:
         """What csv reads, and what it has taken of the record so far."""
@@ -194,13 +194,13 @@ def _oversize(cells: Sequence[str]) -> str:
     return f"a cell of {longest} characters: {MAX_CELL} are allowed" if longest > MAX_CELL else ""
 
 
-class Table:
+class ReportTable:
     """A file whose first row names its columns.
 
     `expected`: what the file should have been, for the refusal.
     """
 
-    def __init__(self, rows: Rows, *, expected: str):
+    def __init__(self, rows: ReportRows, *, expected: str):
         """Raises: NotThatFormat."""
         self._rows = iter(rows)
         self._expected = expected
@@ -262,13 +262,13 @@ class Table:
                     trouble = error.message
             yield line or Unreadable(number=row.number, reason=trouble, raw=self._for_a_person(row))
 
-    def _shape(self, row: Row, last_may_be_cut: bool) -> str:
+    def _shape(self, row: ReportRow, last_may_be_cut: bool) -> str:
         width, found = len(self.header), len(row.cells)
         if row.cut and (found != width or not last_may_be_cut):
             return "the file ends inside this line: it was cut off"
         return f"{found} cells where the header has {width}" if found != width else ""
 
-    def _for_a_person(self, row: Row) -> dict[str, str]:
+    def _for_a_person(self, row: ReportRow) -> dict[str, str]:
         if not row.cells:
             return {"line": shown(row.text.strip())}
         extra = (f"column {number}" for number in range(len(self._keys) + 1, _MAX_COLUMNS))

@@ -25,7 +25,7 @@ def digits_of(currency: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Amount:
+class SandboxAmount:
     """`units`: whole smallest units; `exponent`: how many of their digits follow the point."""
 
     units: int
@@ -40,12 +40,12 @@ class Amount:
         whole, rest = divmod(abs(self.units), 10**self.exponent)
         return f"{sign}{whole}.{rest:0{self.exponent}d}"
 
-    def of(self, units: int) -> "Amount":
+    def of(self, units: int) -> "SandboxAmount":
         """Another number of units of the same currency."""
-        return Amount(units, self.currency, self.exponent)
+        return SandboxAmount(units, self.currency, self.exponent)
 
 
-def read_amount(text: str, currency: str) -> Amount:
+def read_amount(text: str, currency: str) -> SandboxAmount:
     """Read "299.99" with exactly the currency's digits; it must be more than zero.
 
     Raises: BadAmount.
@@ -62,15 +62,15 @@ def read_amount(text: str, currency: str) -> Amount:
     units = int(whole + rest)
     if not 0 < units <= _MOST_UNITS:
         raise BadAmount(f"out of range: {text}")
-    return Amount(units, currency, exponent)
+    return SandboxAmount(units, currency, exponent)
 
 
-def fee_on(amount: Amount) -> Amount:
+def fee_on(amount: SandboxAmount) -> SandboxAmount:
     """2.9 % (halves up) and 30 smallest units, but never more than was taken."""
     units = (amount.units * 29 + 500) // 1000 + 30
     return amount.of(min(units, amount.units))
 
 
-def dispute_fee(amount: Amount) -> Amount:
+def dispute_fee(amount: SandboxAmount) -> SandboxAmount:
     """15 major units of its currency, whatever was disputed."""
     return amount.of(15 * 10**amount.exponent)

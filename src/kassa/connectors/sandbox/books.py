@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kassa.connectors.sandbox import report
 from kassa.connectors.sandbox.agenda import catch_up
-from kassa.connectors.sandbox.amounts import Amount, BadAmount, digits_of, read_amount
+from kassa.connectors.sandbox.amounts import BadAmount, SandboxAmount, digits_of, read_amount
 from kassa.connectors.sandbox.cards import REFUSED_BY_PAYER, State
 from kassa.connectors.sandbox.changes import book_change, change_row, is_lost
 from kassa.connectors.sandbox.charging import book, charge_row, turn
@@ -18,11 +18,11 @@ from kassa.connectors.sandbox.entries import keyed
 from kassa.connectors.sandbox.records import (
     Ask,
     BadRequest,
-    Change,
     ChangeAsk,
     Charge,
     KeyReused,
     Notification,
+    SandboxChange,
     Totals,
     amount_in,
     change_in,
@@ -36,12 +36,12 @@ __all__ = [
     "RETRY_PAUSES",
     "Ask",
     "BadRequest",
-    "Change",
     "ChangeAsk",
     "Charge",
     "KeyReused",
     "Notification",
     "SandboxBooks",
+    "SandboxChange",
     "Totals",
 ]
 
@@ -84,7 +84,7 @@ class SandboxBooks:
             raise KeyReused(f"{ask.key} was asked for {charge.amount} {charge.amount.currency}")
         return charge
 
-    def change(self, ask: ChangeAsk, *, now: datetime) -> Change | None:
+    def change(self, ask: ChangeAsk, *, now: datetime) -> SandboxChange | None:
         """Book a capture, void or refund, or answer with the one already there under the key.
 
         None: the request was lost on its way, and nothing is known of it here.
@@ -107,7 +107,7 @@ class SandboxBooks:
             )
         return change
 
-    def find_change(self, key: str, *, now: datetime) -> Change | None:
+    def find_change(self, key: str, *, now: datetime) -> SandboxChange | None:
         """The capture, void or refund under the caller's key; a lost one is not known here."""
         with self._writing(now) as books:
             row = change_row(books, key)
@@ -184,31 +184,31 @@ class SandboxBooks:
                 (again, notification.id, tries),
             )
 
-    def charges_of(self, key: str) -> tuple[Amount, ...]:
+    def charges_of(self, key: str) -> tuple[SandboxAmount, ...]:
         """Every time money was taken under `key`, of a charge or of a capture.
 
         A sound caller finds one or none, or one for each capture of a charge.
         """
         return self._moved("takings", "key = :key OR claim = :key", key)
 
-    def refunds_of(self, key: str) -> tuple[Amount, ...]:
+    def refunds_of(self, key: str) -> tuple[SandboxAmount, ...]:
         """Every time money was given back under `key`, of a charge or of a refund."""
         return self._moved("givings", "key = :key OR refund = :key", key)
 
-    def withdrawals_of(self, key: str) -> tuple[Amount, ...]:
+    def withdrawals_of(self, key: str) -> tuple[SandboxAmount, ...]:
         """Every time a dispute of the charge `key` took money away; less than 0: returned it."""
         return self._moved("withdrawals", "key = :key", key)
 
-    def total_captured(self, currency: str, keys: str = "") -> Amount:
+    def total_captured(self, currency: str, keys: str = "") -> SandboxAmount:
         """All money ever taken in `currency`, added up taking by taking. `keys`: of charges whose
         key begins so."""
         return self._total("takings", currency, keys)
 
-    def total_refunded(self, currency: str, keys: str = "") -> Amount:
+    def total_refunded(self, currency: str, keys: str = "") -> SandboxAmount:
         """All money ever given back in `currency`, giving by giving."""
         return self._total("givings", currency, keys)
 
-    def total_disputed(self, currency: str, keys: str = "") -> Amount:
+    def total_disputed(self, currency: str, keys: str = "") -> SandboxAmount:
         """All that disputes took away in `currency` and did not return."""
         return self._total("withdrawals", currency, keys)
 
@@ -267,21 +267,21 @@ class SandboxBooks:
                 self._connection.close()
                 self._connection = None
 
-    def _moved(self, table: str, which: str, key: str) -> tuple[Amount, ...]:
+    def _moved(self, table: str, which: str, key: str) -> tuple[SandboxAmount, ...]:
         with self._using() as books:
             rows = books.execute(
                 f"SELECT * FROM {table} WHERE {which} ORDER BY number", {"key": key}
             )
             return tuple(amount_in(row) for row in rows)
 
-    def _total(self, table: str, currency: str, keys: str) -> Amount:
+    def _total(self, table: str, currency: str, keys: str) -> SandboxAmount:
         with self._using() as books:
             rows = books.execute(
                 f"SELECT units FROM {table} WHERE currency = :currency AND {report.OF_KEYS}",
                 {"currency": currency, "keys": keys},
             )
             # Added here because SQLite's own sum fails beyond 64 bits.
-            return Amount(sum(units for (units,) in rows), currency, digits_of(currency))
+            return SandboxAmount(sum(units for (units,) in rows), currency, digits_of(currency))
 
     @contextmanager
     def _using(self) -> Iterator[sqlite3.Connection]:
@@ -305,7 +305,7 @@ class SandboxBooks:
                 raise
 
 
-def _amount_of(ask: Ask | ChangeAsk, *addresses: str) -> Amount:
+def _amount_of(ask: Ask | ChangeAsk, *addresses: str) -> SandboxAmount:
     """Raises: BadRequest when the amount or an address cannot be read."""
     if not all(_WEB_ADDRESS.fullmatch(address) for address in addresses if address):
         raise BadRequest("an address is not a web address")

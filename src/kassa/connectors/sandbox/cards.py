@@ -20,7 +20,7 @@ class State(StrEnum):
     LOST = "lost"  # the request never arrived; the books deny the charge until they close it
 
 
-class Answer(StrEnum):
+class CardAnswer(StrEnum):
     """What the caller gets to hear of the call itself."""
 
     PROMPT = "prompt"
@@ -46,7 +46,7 @@ class Manner:
     `refusal`: why it is refused, if it is. `after`: how long it stays pending; then it tells.
     """
 
-    answer: Answer = Answer.PROMPT
+    answer: CardAnswer = CardAnswer.PROMPT
     arrives: bool = True
     refusal: str = ""
     after: timedelta = timedelta(0)
@@ -71,7 +71,7 @@ class Scenario:
     happens_zh: str
     state: State
     reason: str = ""
-    answer: Answer = Answer.PROMPT
+    answer: CardAnswer = CardAnswer.PROMPT
     turns_to: State | None = None
     turns_after: timedelta = timedelta(0)
     tells: bool = True
@@ -169,7 +169,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         happens="Charged, but the answer is lost and no notification comes: only a query tells",
         happens_zh="已扣款，但应答丢失且没有通知：只能查询得知",
         state=State.CAPTURED,
-        answer=Answer.NEVER,
+        answer=CardAnswer.NEVER,
     ),
     Scenario(
         name="lost",
@@ -178,7 +178,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         happens_zh="没有应答也未扣款：5 秒内查无此单，之后查询显示被拒绝",
         state=State.LOST,
         reason="never_arrived",
-        answer=Answer.NEVER,
+        answer=CardAnswer.NEVER,
         turns_to=State.DECLINED,
         turns_after=timedelta(seconds=5),
         tells=False,
@@ -189,7 +189,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         happens="Paid, but the answer takes 3 seconds",
         happens_zh="支付成功，但应答需要 3 秒",
         state=State.CAPTURED,
-        answer=Answer.SLOW,
+        answer=CardAnswer.SLOW,
     ),
     Scenario(
         name="refund_slow",
@@ -197,7 +197,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         happens="Paid; a refund is done, but its answer takes 3 seconds",
         happens_zh="支付成功；退款成功，但应答需要 3 秒",
         state=State.CAPTURED,
-        refunds=Manner(answer=Answer.SLOW),
+        refunds=Manner(answer=CardAnswer.SLOW),
     ),
     Scenario(
         name="refund_lost_answer",
@@ -205,7 +205,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         happens="Paid; a refund is done, but its answer is lost: only a query tells",
         happens_zh="支付成功；退款成功，但应答丢失：只能查询得知",
         state=State.CAPTURED,
-        refunds=Manner(answer=Answer.NEVER),
+        refunds=Manner(answer=CardAnswer.NEVER),
     ),
     Scenario(
         name="refund_never_arrived",
@@ -245,7 +245,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         happens="Paid; a capture or void is done, but its answer is lost: only a query tells",
         happens_zh="支付成功；请款或撤销成功，但应答丢失：只能查询得知",
         state=State.CAPTURED,
-        claims=Manner(answer=Answer.NEVER),
+        claims=Manner(answer=CardAnswer.NEVER),
     ),
     Scenario(
         name="capture_never_arrived",

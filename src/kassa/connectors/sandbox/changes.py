@@ -4,11 +4,18 @@ import sqlite3
 from datetime import timedelta
 from typing import Any
 
-from kassa.connectors.sandbox.amounts import Amount
-from kassa.connectors.sandbox.cards import AS_ASKED, MESSAGES, Answer, Manner, State, story_named
+from kassa.connectors.sandbox.amounts import SandboxAmount
+from kassa.connectors.sandbox.cards import (
+    AS_ASKED,
+    MESSAGES,
+    CardAnswer,
+    Manner,
+    State,
+    story_named,
+)
 from kassa.connectors.sandbox.charging import charge_row, let_go, reserved_units, take
 from kassa.connectors.sandbox.entries import insert, keyed, post
-from kassa.connectors.sandbox.records import ChangeAsk, ChangeState, Kind, amount_in
+from kassa.connectors.sandbox.records import ChangeAsk, ChangeKind, ChangeState, amount_in
 
 _MILLISECOND = timedelta(milliseconds=1)
 _VOIDED = "voided"
@@ -31,7 +38,7 @@ def is_lost(books: sqlite3.Connection, ask: ChangeAsk, at: int) -> bool:
     return lost.rowcount == 1
 
 
-def book_change(books: sqlite3.Connection, ask: ChangeAsk, amount: Amount, at: int) -> None:
+def book_change(books: sqlite3.Connection, ask: ChangeAsk, amount: SandboxAmount, at: int) -> None:
     """Write down what was asked under a new key, and do it, refuse it, or leave it pending."""
     charge = charge_row(books, ask.charge_key)
     reason = _fault(charge, ask, amount)
@@ -52,7 +59,7 @@ def book_change(books: sqlite3.Connection, ask: ChangeAsk, amount: Amount, at: i
         "fee_units": 0,
         "currency": amount.currency,
         "exponent": amount.exponent,
-        "answer": manner.answer if charge is not None else Answer.PROMPT,
+        "answer": manner.answer if charge is not None else CardAnswer.PROMPT,
         "state": state,
         "reason": reason or manner.refusal,
         "notify_url": ask.notify_url,
@@ -81,15 +88,15 @@ def decide_change(books: sqlite3.Connection, key: str, at: int) -> None:
     _tell(books, key, at)
 
 
-def _manner(charge: sqlite3.Row, kind: Kind) -> Manner:
+def _manner(charge: sqlite3.Row, kind: ChangeKind) -> Manner:
     """How the card that paid takes it. A bank that refuses a capture still lets go."""
     story = story_named(charge["scenario"])
-    if kind is Kind.REFUND:
+    if kind is ChangeKind.REFUND:
         return story.refunds
-    return AS_ASKED if kind is Kind.VOID and story.claims.refusal else story.claims
+    return AS_ASKED if kind is ChangeKind.VOID and story.claims.refusal else story.claims
 
 
-def _fault(charge: sqlite3.Row | None, ask: ChangeAsk, amount: Amount) -> str:
+def _fault(charge: sqlite3.Row | None, ask: ChangeAsk, amount: SandboxAmount) -> str:
     """Why these books cannot do what is asked; empty when they can."""
     if charge is None or charge["state"] == State.LOST:
         return "no_such_charge"
@@ -97,17 +104,17 @@ def _fault(charge: sqlite3.Row | None, ask: ChangeAsk, amount: Amount) -> str:
         return "no_such_charge"
     if charge["currency"] != amount.currency:
         return "currency_mismatch"
-    return (_refund_fault if ask.kind is Kind.REFUND else _claim_fault)(charge, ask, amount)
+    return (_refund_fault if ask.kind is ChangeKind.REFUND else _claim_fault)(charge, ask, amount)
 
 
-def _refund_fault(charge: sqlite3.Row, _: ChangeAsk, amount: Amount) -> str:
+def _refund_fault(charge: sqlite3.Row, _: ChangeAsk, amount: SandboxAmount) -> str:
     if charge["captured_units"] == 0:
         return "not_captured"
     gone = charge["refunded_units"] + charge["refunding_units"]
     return "refund_too_large" if amount.units > charge["captured_units"] - gone else ""
 
 
-def _claim_fault(charge: sqlite3.Row, ask: ChangeAsk, amount: Amount) -> str:
+def _claim_fault(charge: sqlite3.Row, ask: ChangeAsk, amount: SandboxAmount) -> str:
     left = reserved_units(charge)
     if charge["state"] == State.VOIDED:
         return "already_voided" if charge["reason"] == _VOIDED else str(charge["reason"])
@@ -115,7 +122,7 @@ def _claim_fault(charge: sqlite3.Row, ask: ChangeAsk, amount: Amount) -> str:
         return "not_authorized"
     if not left:
         return "already_captured"
-    return "capture_too_large" if ask.kind is Kind.CAPTURE and amount.units > left else ""
+    return "capture_too_large" if ask.kind is ChangeKind.CAPTURE and amount.units > left else ""
 
 
 def _put_aside(books: sqlite3.Connection, charge_key: str, units: int) -> None:
@@ -128,16 +135,16 @@ def _put_aside(books: sqlite3.Connection, charge_key: str, units: int) -> None:
 
 def _do(books: sqlite3.Connection, row: sqlite3.Row, at: int, *, is_last: bool) -> None:
     charge, units, fee = charge_row(books, row["charge_key"]), row["units"], 0
-    match Kind(row["kind"]):
-        case Kind.CAPTURE:
+    match ChangeKind(row["kind"]):
+        case ChangeKind.CAPTURE:
             fee = take(
                 books, charge, units, claim=row["key"], reference=row["reference"], at=at
             ).units
             if is_last or reserved_units(charge) == units:
                 let_go(books, charge["key"], reason="", at=at)
-        case Kind.VOID:
+        case ChangeKind.VOID:
             units = let_go(books, charge["key"], reason=_VOIDED, at=at)
-        case Kind.REFUND:
+        case ChangeKind.REFUND:
             _give_back(books, row, at)
     books.execute(
         "UPDATE changes SET moved_units = ?, fee_units = ? WHERE key = ?", (units, fee, row["key"])

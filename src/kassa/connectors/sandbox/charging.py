@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from kassa.connectors.sandbox import disputes
-from kassa.connectors.sandbox.amounts import Amount, fee_on
+from kassa.connectors.sandbox.amounts import SandboxAmount, fee_on
 from kassa.connectors.sandbox.cards import MESSAGES, State, mask, scenario_for
 from kassa.connectors.sandbox.entries import insert, keyed, post
 from kassa.connectors.sandbox.records import Ask, amount_in, millis, stamp
@@ -28,7 +28,7 @@ def reserved_units(row: sqlite3.Row) -> int:
     return left
 
 
-def book(books: sqlite3.Connection, ask: Ask, amount: Amount, at: int) -> None:
+def book(books: sqlite3.Connection, ask: Ask, amount: SandboxAmount, at: int) -> None:
     """Write down a charge that was not known before, and let its card's story begin."""
     story = scenario_for(ask.card)
     paid = story.state is State.CAPTURED
@@ -92,7 +92,7 @@ def _pay(books: sqlite3.Connection, row: sqlite3.Row, at: int) -> None:
 
 def take(
     books: sqlite3.Connection, row: sqlite3.Row, units: int, *, claim: str, reference: str, at: int
-) -> Amount:
+) -> SandboxAmount:
     """Take `units` of a charge; the fee for it comes back. The table refuses too much."""
     amount = amount_in(row).of(units)
     fee = fee_on(amount)

@@ -32,8 +32,8 @@ from kassa.connectors.sandbox.books import (
     KeyReused,
     SandboxBooks,
 )
-from kassa.connectors.sandbox.cards import SLOW_ANSWER, Answer, State
-from kassa.connectors.sandbox.records import Kind
+from kassa.connectors.sandbox.cards import SLOW_ANSWER, CardAnswer, State
+from kassa.connectors.sandbox.records import ChangeKind
 from kassa.connectors.sandbox.translation import captured, change_told, declined, money, read_news
 
 _LARGEST_NOTIFICATION = 65_536
@@ -105,15 +105,15 @@ class SandboxConnector:
 
     async def capture(self, request: ModificationRequest) -> ModificationOutcome:
         """Claim `request.amount` of what is reserved."""
-        return await self._change(Kind.CAPTURE, request)
+        return await self._change(ChangeKind.CAPTURE, request)
 
     async def void(self, request: ModificationRequest) -> ModificationOutcome:
         """Let go of all that is reserved and not claimed."""
-        return await self._change(Kind.VOID, request)
+        return await self._change(ChangeKind.VOID, request)
 
     async def refund(self, request: ModificationRequest) -> ModificationOutcome:
         """Give back `request.amount`."""
-        return await self._change(Kind.REFUND, request)
+        return await self._change(ChangeKind.REFUND, request)
 
     async def query_modification(self, request: ModificationRequest) -> ModificationOutcome:
         """What became of the modification sent under `request.key`? Moves nothing."""
@@ -127,7 +127,7 @@ class SandboxConnector:
             return InDoubt(reason="the sandbox did something else under this reference")
         return change_told(change)
 
-    async def _change(self, kind: Kind, request: ModificationRequest) -> ModificationOutcome:
+    async def _change(self, kind: ChangeKind, request: ModificationRequest) -> ModificationOutcome:
         ask = ChangeAsk(
             kind=kind,
             key=request.key,
@@ -192,11 +192,11 @@ class SandboxConnector:
         except sqlite3.Error as error:
             return InDoubt(reason=f"the sandbox books did not answer: {error}")
 
-    async def _heard(self, answer: Answer) -> InDoubt | None:
+    async def _heard(self, answer: CardAnswer) -> InDoubt | None:
         """None once the answer has arrived."""
-        if answer is Answer.NEVER:
+        if answer is CardAnswer.NEVER:
             return _SILENCE
-        if answer is Answer.SLOW:
+        if answer is CardAnswer.SLOW:
             await self._sleep(SLOW_ANSWER.total_seconds())
         return None
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from kassa.connectors.sandbox.amounts import Amount
-from kassa.connectors.sandbox.cards import MESSAGES, Answer, State
+from kassa.connectors.sandbox.amounts import SandboxAmount
+from kassa.connectors.sandbox.cards import MESSAGES, CardAnswer, State
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -19,7 +19,7 @@ class KeyReused(Exception):
     """Something else was asked for under this key before; that first request stands."""
 
 
-class Kind(StrEnum):
+class ChangeKind(StrEnum):
     """What can be asked of a charge after it was made."""
 
     CAPTURE = "capture"  # take what is reserved, or a part of it
@@ -62,7 +62,7 @@ class ChangeAsk:
     `is_last`: after this capture, the rest is let go.
     """
 
-    kind: Kind
+    kind: ChangeKind
     key: str
     charge_key: str
     reference: str
@@ -84,15 +84,15 @@ class Charge:
     reference: str
     order_id: str
     subject: str
-    amount: Amount
-    captured: Amount
-    reserved: Amount
-    refunded: Amount
-    disputed: Amount
-    fee: Amount | None
+    amount: SandboxAmount
+    captured: SandboxAmount
+    reserved: SandboxAmount
+    refunded: SandboxAmount
+    disputed: SandboxAmount
+    fee: SandboxAmount | None
     card: str
     scenario: str
-    answer: Answer
+    answer: CardAnswer
     state: State
     reason: str
     return_url: str
@@ -107,17 +107,17 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class SandboxChange:
     """A capture, void or refund. `amount`: as asked; `moved`: as done, and nothing until then."""
 
     key: str
     reference: str
-    kind: Kind
+    kind: ChangeKind
     charge_key: str
-    amount: Amount
-    moved: Amount
-    fee: Amount
-    answer: Answer
+    amount: SandboxAmount
+    moved: SandboxAmount
+    fee: SandboxAmount
+    answer: CardAnswer
     state: ChangeState
     reason: str
 
@@ -141,9 +141,9 @@ class Notification:
 class Totals:
     """All that ever moved in one currency. `disputed`: withdrawn and not returned."""
 
-    captured: Amount
-    refunded: Amount
-    disputed: Amount
+    captured: SandboxAmount
+    refunded: SandboxAmount
+    disputed: SandboxAmount
 
 
 def charge_in(row: sqlite3.Row) -> Charge:
@@ -163,7 +163,7 @@ def charge_in(row: sqlite3.Row) -> Charge:
         fee=None if fee is None else amount.of(fee),
         card=row["card"],
         scenario=row["scenario"],
-        answer=Answer(row["answer"]),
+        answer=CardAnswer(row["answer"]),
         state=State(row["state"]),
         reason=row["reason"] if row["turns_at"] is None else "",
         return_url=row["return_url"],
@@ -173,26 +173,26 @@ def charge_in(row: sqlite3.Row) -> Charge:
     )
 
 
-def change_in(row: sqlite3.Row) -> Change:
+def change_in(row: sqlite3.Row) -> SandboxChange:
     """The capture, void or refund that `row` keeps."""
     amount = amount_in(row)
-    return Change(
+    return SandboxChange(
         key=row["key"],
         reference=row["reference"],
-        kind=Kind(row["kind"]),
+        kind=ChangeKind(row["kind"]),
         charge_key=row["charge_key"],
         amount=amount,
         moved=amount.of(row["moved_units"]),
         fee=amount.of(row["fee_units"]),
-        answer=Answer(row["answer"]),
+        answer=CardAnswer(row["answer"]),
         state=ChangeState(row["state"]),
         reason=row["reason"] if row["turns_at"] is None else "",
     )
 
 
-def amount_in(row: sqlite3.Row) -> Amount:
+def amount_in(row: sqlite3.Row) -> SandboxAmount:
     """The amount that `row` keeps."""
-    return Amount(row["units"], row["currency"], row["exponent"])
+    return SandboxAmount(row["units"], row["currency"], row["exponent"])
 
 
 def millis(at: datetime) -> int:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from kassa.connectors.sandbox.amounts import Amount
+from kassa.connectors.sandbox.amounts import SandboxAmount
 from kassa.connectors.sandbox.records import millis, moment, stamp
 
 COLUMNS = (
@@ -48,7 +48,7 @@ def lines(
     asked = {"since": millis(since), "until": millis(until), "keys": keys}
     moved = books.execute(_MOVEMENTS, asked)
     for number, row in enumerate(moved, start=1):
-        gross = Amount(row["units"], row["currency"], row["exponent"])
+        gross = SandboxAmount(row["units"], row["currency"], row["exponent"])
         yield {
             "line": str(number),
             "type": row["type"],

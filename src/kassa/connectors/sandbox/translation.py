@@ -20,9 +20,9 @@ from kassa.connectors.base import (
     Pending,
     Refused,
 )
-from kassa.connectors.sandbox.amounts import Amount
+from kassa.connectors.sandbox.amounts import SandboxAmount
 from kassa.connectors.sandbox.cards import State
-from kassa.connectors.sandbox.records import Change, ChangeState, Kind
+from kassa.connectors.sandbox.records import ChangeKind, ChangeState, SandboxChange
 from kassa.domain.errors import InvalidRequest
 from kassa.domain.lifecycle import DisputeStage, DisputeStatus
 from kassa.domain.money import Money
@@ -190,11 +190,11 @@ _READERS: Mapping[str, Callable[[bytes], AnyNews]] = {
 }
 
 
-def change_told(change: Change) -> ModificationOutcome:
+def change_told(change: SandboxChange) -> ModificationOutcome:
     """What the books say of a capture, void or refund."""
     match change.state:
         case ChangeState.DONE:
-            fee = "" if change.kind is Kind.VOID else str(change.fee)
+            fee = "" if change.kind is ChangeKind.VOID else str(change.fee)
             return done(change.reference, str(change.moved), fee, change.amount.currency)
         case ChangeState.PENDING:
             return Pending(reference=change.reference)
@@ -230,7 +230,7 @@ def declined(reference: str, reason: str, message: str) -> Declined:
     )
 
 
-def money(amount: Amount) -> Money:
+def money(amount: SandboxAmount) -> Money:
     """The provider's amount, read from its text as it would be from a real provider's."""
     return Money.from_major(str(amount), amount.currency)
 

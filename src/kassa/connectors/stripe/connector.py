@@ -49,7 +49,7 @@ from kassa.connectors.stripe.intents import (
 from kassa.connectors.stripe.notifications import is_genuine, read_event
 from kassa.connectors.stripe.objects import CAPTURE_KEY, KEY, Garbled, Thing
 from kassa.connectors.stripe.reporting import payouts_of
-from kassa.connectors.stripe.transport import Refusal, Said, ask, open_client
+from kassa.connectors.stripe.transport import Said, StripeRefusal, ask, open_client
 from kassa.connectors.stripe.words import (
     change_refused,
     charge_refused,
@@ -117,7 +117,7 @@ class StripeConnector:
         match said:
             case Thing():
                 return told_intent(said, request.key, request.amount)
-            case Refusal():
+            case StripeRefusal():
                 return _charge_refused(said, request)
             case _:
                 return said
@@ -132,7 +132,7 @@ class StripeConnector:
         match said:
             case Thing():
                 return told_session(said, request.key, request.amount)
-            case Refusal():
+            case StripeRefusal():
                 return _charge_refused(said, request)
             case _:
                 return said
@@ -168,7 +168,7 @@ class StripeConnector:
                 return outcome
             case Thing():
                 return await self._told(said, key, known)
-            case Refusal():  # it has moved on since we looked
+            case StripeRefusal():  # it has moved on since we looked
                 return await self.query(key, Known(reference=found.word("id"), amount=known.amount))
             case _:
                 return said
@@ -256,11 +256,11 @@ class StripeConnector:
         return NotSent(reason="Stripe could not say which charge this is about")
 
     async def _after_refusal(
-        self, said: Refusal | NotSent | InDoubt, request: ModificationRequest
+        self, said: StripeRefusal | NotSent | InDoubt, request: ModificationRequest
     ) -> ModificationOutcome:
         """A refusal sets money free here, so Stripe is asked first whether it was done all the
         same: an earlier request may have done it, after which a repeat is refused."""
-        if not isinstance(said, Refusal):
+        if not isinstance(said, StripeRefusal):
             return said
         if said.is_missing:
             return InDoubt(reason=said.reason)
@@ -329,14 +329,14 @@ class StripeConnector:
             case Thing():
                 good = said.fields.get("object") == "account"
                 return "" if good else "what answered there is not Stripe"
-            case Refusal() | NotSent() | InDoubt():
+            case StripeRefusal() | NotSent() | InDoubt():
                 return said.reason
 
     async def close(self) -> None:
         await self._http.close()
 
 
-def _charge_refused(said: Refusal, request: ChargeRequest) -> Outcome:
+def _charge_refused(said: StripeRefusal, request: ChargeRequest) -> Outcome:
     """A card's refusal is told by the intent that it left behind, anything else by its words."""
     if said.intent is not None:
         outcome = told_intent(said.intent, request.key, request.amount)
@@ -357,8 +357,8 @@ def _settled(outcome: ModificationOutcome) -> ModificationOutcome:
     return InDoubt(reason=outcome.reason) if isinstance(outcome, Unknown) else outcome
 
 
-def _unanswered(said: Refusal | NotSent | InDoubt) -> NotSent | InDoubt | Unknown:
-    if isinstance(said, Refusal):
+def _unanswered(said: StripeRefusal | NotSent | InDoubt) -> NotSent | InDoubt | Unknown:
+    if isinstance(said, StripeRefusal):
         missing = Unknown(reason="Stripe knows no such charge")
         return missing if said.is_missing else InDoubt(reason=said.reason)
     return said

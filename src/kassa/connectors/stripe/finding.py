@@ -14,7 +14,7 @@ import stripe
 from kassa.connectors.base import InDoubt, Known, NotSent, Unknown
 from kassa.connectors.stripe.intents import EXPANDED, SESSION_EXPANDED
 from kassa.connectors.stripe.objects import KEY, Garbled, Thing
-from kassa.connectors.stripe.transport import Refusal, Said, ask
+from kassa.connectors.stripe.transport import Said, StripeRefusal, ask
 
 _BEFORE = timedelta(minutes=1)  # its clock may be behind ours
 _LONGEST = timedelta(hours=25)  # a checkout session lives for a day
@@ -41,7 +41,7 @@ async def _found(
 ) -> Found:
     if known.reference:
         found = await _by_id(client, known.reference)
-        if not isinstance(found, Refusal):
+        if not isinstance(found, StripeRefusal):
             return found
         if not found.is_missing:
             return InDoubt(reason=found.reason)
@@ -78,7 +78,7 @@ async def session_of(client: stripe.StripeClient, intent: str) -> Found:
 
 
 def _answered(said: Said) -> Found:
-    return InDoubt(reason=said.reason) if isinstance(said, Refusal) else said
+    return InDoubt(reason=said.reason) if isinstance(said, StripeRefusal) else said
 
 
 async def _by_id(client: stripe.StripeClient, reference: str) -> Said:
@@ -97,7 +97,7 @@ async def _searched(client: stripe.StripeClient, key: str) -> Thing | NotSent | 
             {"query": f"metadata['{KEY}']:'{quoted}'", "limit": _PAGE_SIZE}
         )
     )
-    if isinstance(said, Refusal):
+    if isinstance(said, StripeRefusal):
         return None
     if not isinstance(said, Thing):
         return said
@@ -154,7 +154,7 @@ async def _look_through(page: _Page, key: str) -> tuple[Thing | NotSent | InDoub
     after = ""
     for _ in range(_MOST_PAGES):
         said = await ask(page(after))
-        if isinstance(said, Refusal):
+        if isinstance(said, StripeRefusal):
             return InDoubt(reason=said.reason), False
         if not isinstance(said, Thing):
             return said, False

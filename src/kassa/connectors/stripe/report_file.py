@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import BinaryIO
 
 from kassa.connectors.reports.declaration import Declaration, Lines
-from kassa.connectors.reports.table import Rows, Table
+from kassa.connectors.reports.table import ReportRows, ReportTable
 from kassa.connectors.reports.words import (
     amounts_with,
     check_direction,
@@ -81,8 +81,8 @@ def read_stripe(file: BinaryIO, declaration: Declaration) -> Lines:
     """Raises: NotThatFormat, before any line."""
     amount_of = amounts_with(declaration.decimal)
     zones = (zone_of("UTC"), zone_of(declaration.time_zone))
-    rows = Rows(file, encoding=declaration.encoding, delimiter=declaration.delimiter)
-    table = Table(rows, expected=_EXPECTED)
+    rows = ReportRows(file, encoding=declaration.encoding, delimiter=declaration.delimiter)
+    table = ReportTable(rows, expected=_EXPECTED)
     _, category_at, currency_at, gross_at, fee_at, net_at = table.places(_NEEDED)
     ours = {
         kind: _present(
@@ -124,7 +124,7 @@ def read_stripe(file: BinaryIO, declaration: Declaration) -> Lines:
     return table.lines(line, last_may_be_cut=not is_money)
 
 
-def _present(table: Table, names: tuple[str, ...]) -> tuple[int, ...]:
+def _present(table: ReportTable, names: tuple[str, ...]) -> tuple[int, ...]:
     places = (table.place(name) for name in names)
     return tuple(place for place in places if place is not None)
 

@@ -17,7 +17,7 @@ import stripe
 
 from kassa.connectors.base import InDoubt, NotSent, Report, Unknown
 from kassa.connectors.stripe.objects import KEY, ORDER, Garbled, Thing
-from kassa.connectors.stripe.transport import Refusal, ask
+from kassa.connectors.stripe.transport import StripeRefusal, ask
 
 _PAGE_SIZE = 50  # with what each movement came from inside, a page stays well below a megabyte
 _MOST_PAGES = 2000
@@ -91,7 +91,7 @@ async def _own(client: stripe.StripeClient, payout: Thing) -> list[Thing] | _Fai
     match said:
         case Thing():
             return [said]
-        case Refusal():
+        case StripeRefusal():
             return InDoubt(reason=said.reason)
         case _:
             return said
@@ -123,7 +123,7 @@ async def _all(page: _Page) -> list[Thing] | _Failure:
                 things.extend(found)
                 if not said.flag("has_more") or not found:
                     return things
-            case Refusal():
+            case StripeRefusal():
                 return InDoubt(reason=said.reason)
             case _:
                 return said

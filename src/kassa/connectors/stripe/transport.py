@@ -38,7 +38,7 @@ class _Unanswered(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class StripeRefusal:
     """Stripe read the request and did not do it. `reason`: why, in its words, for our log.
 
     `code`, `decline_code`, `param`: as in its error object, "" where it says none.
@@ -61,7 +61,7 @@ class Refusal:
         return self.status == 404
 
 
-Said = Thing | Refusal | NotSent | InDoubt
+Said = Thing | StripeRefusal | NotSent | InDoubt
 
 
 class Transport(stripe.HTTPClient):
@@ -164,7 +164,7 @@ async def ask(call: Awaitable[stripe.StripeObject]) -> Said:
         return InDoubt(reason="Stripe's answer cannot be read")
 
 
-def _failed(error: stripe.StripeError) -> Refusal | NotSent | InDoubt:
+def _failed(error: stripe.StripeError) -> StripeRefusal | NotSent | InDoubt:
     status = error.http_status or 0
     if isinstance(error, stripe.RateLimitError):
         status = 429  # Stripe once said this with another status
@@ -174,7 +174,7 @@ def _failed(error: stripe.StripeError) -> Refusal | NotSent | InDoubt:
     said = Thing(body).thing("error")
     try:
         if said is not None and status in (400, 402, 404) and said.word("type") in _REFUSALS:
-            return Refusal(
+            return StripeRefusal(
                 status=status,
                 code=said.word("code"),
                 decline_code=said.word("decline_code"),

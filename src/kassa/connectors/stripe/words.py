@@ -6,7 +6,7 @@ Source: https://docs.stripe.com/declines/codes and https://docs.stripe.com/error
 from collections.abc import Mapping
 
 from kassa.connectors.base import Declined
-from kassa.connectors.stripe.transport import Refusal
+from kassa.connectors.stripe.transport import StripeRefusal
 
 _MESSAGES: Mapping[str, str] = {
     "card_declined": "The card was declined. Its bank can say why.",
@@ -161,14 +161,14 @@ def declined_for(reason: str, *, reference: str = "") -> Declined:
     return declined(REASONS.get(reason, "card_declined"), reference=reference, provider_code=reason)
 
 
-def charge_refused(refusal: Refusal) -> Declined:
+def charge_refused(refusal: StripeRefusal) -> Declined:
     """What a refusal means that is not about a card: the same request can never be taken."""
     said = refusal.code or refusal.param
     known = _REFUSED_CHARGES.get(refusal.code) or _REFUSED_CHARGES.get(refusal.param)
     return declined(known or "request_refused", provider_code=said, soft=True)
 
 
-def change_refused(refusal: Refusal) -> Declined:
+def change_refused(refusal: StripeRefusal) -> Declined:
     """What a refusal of a capture, void or refund means."""
     said = refusal.code or refusal.param
     known = _REFUSED_CHANGES.get(refusal.code) or _REFUSED_CHANGES.get(refusal.param)

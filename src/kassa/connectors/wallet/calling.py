@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 
 from kassa.connectors.base import InDoubt, NotSent
 from kassa.connectors.http import Answered, NoAnswer, ProviderHttp
-from kassa.connectors.wallet.said import Said, read_said
-from kassa.connectors.wallet.signing import Signer, Verifier, signed_text
+from kassa.connectors.wallet.said import WalletAnswer, read_said
+from kassa.connectors.wallet.signing import WalletSigner, WalletVerifier, signed_text
 
 _MODE = "kassa-mode"
 _CONTENT_TYPE = "application/json; charset=UTF-8"
 
 
-class Line:
+class WalletLine:
     """The merchant's line to the wallet. `base_url`: what stands before /v1/payments/. `live`:
     whether real money moves; a wallet that is a Kassa says in a header of what mode it is."""
 
@@ -25,8 +25,8 @@ class Line:
         *,
         base_url: str,
         client_id: str,
-        signer: Signer,
-        verifier: Verifier,
+        signer: WalletSigner,
+        verifier: WalletVerifier,
         http: ProviderHttp,
         clock: Callable[[], datetime],
         live: bool = False,
@@ -46,7 +46,7 @@ class Line:
         self._clock = clock
         self._other_mode = "test" if live else "live"
 
-    async def ask(self, api: str, content: Mapping[str, Any]) -> Said | NotSent | InDoubt:
+    async def ask(self, api: str, content: Mapping[str, Any]) -> WalletAnswer | NotSent | InDoubt:
         """POST `content` to /v1/payments/`api`.
 
         The family answers everything with HTTP status 200 and a signature; what has not both came
@@ -73,11 +73,11 @@ class Line:
             case Answered(status=status):
                 return InDoubt(reason=f"the wallet answered with HTTP status {status}")
 
-    def _believed(self, answer: Answered, target: str) -> Said | InDoubt:
+    def _believed(self, answer: Answered, target: str) -> WalletAnswer | InDoubt:
         headers = answer.headers
         said = self.proven(headers, headers.get("response-time", ""), target, answer.body)
         if said is None:
-            unproven = read_said(answer.body) or Said({})
+            unproven = read_said(answer.body) or WalletAnswer({})
             why = f"no signature of the wallet: {unproven.codes}"
             if headers.get(_MODE) == self._other_mode:
                 why = f"the mode {self._other_mode}, and the account has not"
@@ -86,7 +86,7 @@ class Line:
 
     def proven(
         self, headers: Mapping[str, str], time: str, target: str, body: bytes
-    ) -> Said | None:
+    ) -> WalletAnswer | None:
         """What `body` says, where the wallet signed it for us and it is of our mode. `time`: as
         its header has it."""
         text = signed_text(target, self._client_id, time, body)

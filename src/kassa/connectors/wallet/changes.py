@@ -14,7 +14,7 @@ from kassa.connectors.base import (
     Unknown,
 )
 from kassa.connectors.wallet.payments import named, write_amount
-from kassa.connectors.wallet.said import F, S, Said
+from kassa.connectors.wallet.said import F, S, WalletAnswer
 from kassa.connectors.wallet.words import ACCEPTED, IN_PROCESS, NO_REFUND, change_refused
 
 _MAX_REASON = 256
@@ -22,7 +22,7 @@ _MAX_ID = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class WalletChange:
     """One kind of change in the family's words: its interfaces, and its members' names."""
 
     apis: tuple[str, ...]
@@ -31,9 +31,9 @@ class Change:
     amount: str
 
 
-CAPTURE = Change(("capture",), "captureRequestId", "captureId", "captureAmount")
-VOID = Change(("void",), "voidRequestId", "voidId", "")
-REFUND = Change(("refund", "refundApply"), "refundRequestId", "refundId", "refundAmount")
+CAPTURE = WalletChange(("capture",), "captureRequestId", "captureId", "captureAmount")
+VOID = WalletChange(("void",), "voidRequestId", "voidId", "")
+REFUND = WalletChange(("refund", "refundApply"), "refundRequestId", "refundId", "refundAmount")
 """The wallets of the family have one of the two names; a request under the other does nothing."""
 
 
@@ -43,7 +43,7 @@ def check_key(request: ModificationRequest) -> None:
         raise ValueError(f"a key for the wallet is 1 to {_MAX_ID} printable characters")
 
 
-def content(change: Change, request: ModificationRequest) -> dict[str, Any]:
+def content(change: WalletChange, request: ModificationRequest) -> dict[str, Any]:
     """What the wallet is asked; a repeat is the same to the letter."""
     asked: dict[str, Any] = {change.request_id: request.key, **_payment(request)}
     if change.amount:
@@ -62,7 +62,9 @@ def _payment(request: ModificationRequest) -> Mapping[str, str]:
     return named(request.charge_key)
 
 
-def told(change: Change, said: Said, request: ModificationRequest) -> ModificationOutcome:
+def told(
+    change: WalletChange, said: WalletAnswer, request: ModificationRequest
+) -> ModificationOutcome:
     """What the answer means for the change under `request.key`.
 
     Declined is not the last word: see `WalletConnector.refund`.
@@ -77,7 +79,9 @@ def told(change: Change, said: Said, request: ModificationRequest) -> Modificati
     return _done(said, change.amount, reference, request)
 
 
-def _done(said: Said, name: str, reference: str, request: ModificationRequest) -> Done | InDoubt:
+def _done(
+    said: WalletAnswer, name: str, reference: str, request: ModificationRequest
+) -> Done | InDoubt:
     """Done with the amount that the wallet names, or ours where it names none."""
     if not name or name not in said.members:
         return Done(reference=reference, amount=request.amount)
@@ -87,7 +91,7 @@ def _done(said: Said, name: str, reference: str, request: ModificationRequest) -
     return Done(reference=reference, amount=amount)
 
 
-def refund_inquiry_told(said: Said, request: ModificationRequest) -> ModificationOutcome:
+def refund_inquiry_told(said: WalletAnswer, request: ModificationRequest) -> ModificationOutcome:
     """What the answer to inquiryRefund means for the refund under `request.key`."""
     if said.status == F and said.code == NO_REFUND:
         return Unknown(reason="the wallet knows no refund under this key")
@@ -107,7 +111,7 @@ def refund_inquiry_told(said: Said, request: ModificationRequest) -> Modificatio
     )
 
 
-def transaction_told(said: Said, request: ModificationRequest) -> ModificationOutcome:
+def transaction_told(said: WalletAnswer, request: ModificationRequest) -> ModificationOutcome:
     """What a payment's own list says of the change under `request.key`.
 
     Unknown where it is not in it, or where this wallet has no such list: a repeat under the same
@@ -130,7 +134,7 @@ def transaction_told(said: Said, request: ModificationRequest) -> ModificationOu
 
 
 def status_told(
-    said: Said, status: str, reference: str, request: ModificationRequest, *, amount: str
+    said: WalletAnswer, status: str, reference: str, request: ModificationRequest, *, amount: str
 ) -> ModificationOutcome:
     """What PROCESSING, SUCCESS and FAIL mean."""
     if status == "SUCCESS" and reference:

@@ -22,12 +22,12 @@ from kassa.connectors.base import (
     Unknown,
 )
 from kassa.connectors.kind import Tools
-from kassa.connectors.wallet.calling import Line
+from kassa.connectors.wallet.calling import WalletLine
 from kassa.connectors.wallet.changes import (
     CAPTURE,
     REFUND,
     VOID,
-    Change,
+    WalletChange,
     check_key,
     content,
     refund_inquiry_told,
@@ -44,8 +44,8 @@ from kassa.connectors.wallet.payments import (
     pay_told,
     refusal,
 )
-from kassa.connectors.wallet.said import F, Said
-from kassa.connectors.wallet.signing import Signer, Verifier
+from kassa.connectors.wallet.said import F, WalletAnswer
+from kassa.connectors.wallet.signing import WalletSigner, WalletVerifier
 from kassa.connectors.wallet.words import CREDENTIALS, NO_API
 from kassa.domain.claims import PREFIX
 from kassa.domain.lifecycle import ModificationKind
@@ -65,18 +65,18 @@ class WalletConnector:
     not_found_final_after: ClassVar[timedelta | None] = timedelta(minutes=10)
     captures_in_parts: ClassVar[bool] = False
 
-    def __init__(self, line: Line, products: Products):
+    def __init__(self, line: WalletLine, products: Products):
         self._line = line
         self._products = products
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, str], tools: Tools) -> "WalletConnector":
         """Raises: ValueError when a key or the address cannot be used."""
-        line = Line(
+        line = WalletLine(
             base_url=settings["base_url"],
             client_id=settings["client_id"],
-            signer=Signer(settings["private_key"], settings["key_version"]),
-            verifier=Verifier(settings["wallet_public_key"]),
+            signer=WalletSigner(settings["private_key"], settings["key_version"]),
+            verifier=WalletVerifier(settings["wallet_public_key"]),
             http=tools.http,
             clock=tools.clock,
             live=tools.live,
@@ -99,7 +99,7 @@ class WalletConnector:
         if declined is not None:
             return declined
         said = await self._line.ask("pay", pay_content(request, self._products))
-        if not isinstance(said, Said):
+        if not isinstance(said, WalletAnswer):
             return said
         outcome = pay_told(said, request)
         if outcome is not None:
@@ -111,7 +111,7 @@ class WalletConnector:
     async def query(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
         """What the wallet says of `key`."""
         said = await self._line.ask("inquiryPayment", named(key))
-        return inquiry_told(said, key, known) if isinstance(said, Said) else said
+        return inquiry_told(said, key, known) if isinstance(said, WalletAnswer) else said
 
     async def close_charge(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
         """Cancel the order, unless it is paid: what a cancel does to paid money, and to reserved,
@@ -120,7 +120,7 @@ class WalletConnector:
         if not isinstance(found, Pending):
             return found
         said = await self._line.ask("cancel", named(key))
-        if not isinstance(said, Said):
+        if not isinstance(said, WalletAnswer):
             return said
         outcome = cancel_told(said, key)
         return await self.query(key, known) if outcome is None else outcome
@@ -137,19 +137,21 @@ class WalletConnector:
         """Give back `request.amount`."""
         return await self._change(REFUND, request)
 
-    async def _change(self, change: Change, request: ModificationRequest) -> ModificationOutcome:
+    async def _change(
+        self, change: WalletChange, request: ModificationRequest
+    ) -> ModificationOutcome:
         """A refusal is final and sets money free here. So when the wallet refuses, it is asked
         whether it has done the same request before."""
         check_key(request)
         asked = content(change, request)
-        said: Said | NotSent | InDoubt = InDoubt(reason="nothing was asked")
+        said: WalletAnswer | NotSent | InDoubt = InDoubt(reason="nothing was asked")
         for api in change.apis:
             said = await self._line.ask(api, asked)
-            if not isinstance(said, Said):
+            if not isinstance(said, WalletAnswer):
                 return said
             if said.status != F or said.code not in NO_API:
                 break
-        assert isinstance(said, Said)
+        assert isinstance(said, WalletAnswer)
         outcome = told(change, said, request)
         if not isinstance(outcome, Declined):
             return outcome
@@ -181,20 +183,20 @@ class WalletConnector:
     async def _found(self, request: ModificationRequest) -> ModificationOutcome:
         """What the wallet has under `request.key`."""
         said = await self._line.ask("inquiryRefund", {"refundRequestId": request.key})
-        if not isinstance(said, Said):
+        if not isinstance(said, WalletAnswer):
             return said
         outcome = refund_inquiry_told(said, request)
         if not isinstance(outcome, Unknown):
             return outcome
         said = await self._line.ask("inquiryPayment", named(request.charge_key))
-        return transaction_told(said, request) if isinstance(said, Said) else said
+        return transaction_told(said, request) if isinstance(said, WalletAnswer) else said
 
     async def probe(self) -> str:
         """Inquire about a payment that cannot exist: only who holds both keys gets a signed no."""
         said = await self._line.ask("inquiryPayment", named(_NOBODYS_KEY))
         if isinstance(said, NotSent):
             return f"the wallet cannot be reached at base_url: {said.reason}"
-        if isinstance(said, Said):
+        if isinstance(said, WalletAnswer):
             if isinstance(inquiry_told(said, _NOBODYS_KEY, NOTHING_KNOWN), Unknown):
                 return ""
             return CREDENTIALS.get(said.code, f"the wallet answered {said.codes}")

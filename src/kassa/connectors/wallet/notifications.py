@@ -15,13 +15,13 @@ from kassa.connectors.base import (
     Refused,
 )
 from kassa.connectors.wallet.payments import state_told
-from kassa.connectors.wallet.said import F, S, Said
+from kassa.connectors.wallet.said import F, S, WalletAnswer
 from kassa.connectors.wallet.words import ACCEPTED, CHANGE_DECLINES, pay_refused
 
 _ENDED = ("FAIL", "CANCELLED")
 
 
-def read_news(said: Said, body: bytes) -> News | ModificationNews | Refused:
+def read_news(said: WalletAnswer, body: bytes) -> News | ModificationNews | Refused:
     """The news in a body that the wallet signed. It has no id, and what is sent again is the
     same to the byte: so it is known by its content."""
     dedupe_key = hashlib.sha256(body).hexdigest()
@@ -35,9 +35,9 @@ def read_news(said: Said, body: bytes) -> News | ModificationNews | Refused:
     return News(dedupe_key=dedupe_key, key=key, outcome=_payment(said), charge_reference=reference)
 
 
-def _payment(said: Said) -> Outcome:
+def _payment(said: WalletAnswer) -> Outcome:
     """By paymentStatus, or by paymentResult alone; where they contradict each other, in doubt."""
-    result = Said({"result": said.members.get("paymentResult")})
+    result = WalletAnswer({"result": said.members.get("paymentResult")})
     has_result = bool(said.part("paymentResult").members)
     word = said.word("paymentStatus")
     if not word and not has_result:
@@ -52,7 +52,7 @@ def _payment(said: Said) -> Outcome:
     return _by_result(said, result)
 
 
-def _by_result(said: Said, result: Said) -> Outcome:
+def _by_result(said: WalletAnswer, result: WalletAnswer) -> Outcome:
     reference = said.id("paymentId")
     if result.status == F:
         refused = pay_refused(result)
@@ -67,7 +67,7 @@ def _by_result(said: Said, result: Said) -> Outcome:
     return Captured(reference=reference, amount=amount)
 
 
-def _refund(said: Said) -> ModificationOutcome:
+def _refund(said: WalletAnswer) -> ModificationOutcome:
     """What the news of a refund means. Where it names no amount, an inquiry must."""
     status, reference = said.word("refundStatus"), said.id("refundId")
     amount = said.amount("refundAmount")

@@ -20,7 +20,7 @@ from kassa.connectors.base import (
     Unknown,
 )
 from kassa.connectors.wallet.calling import write_time
-from kassa.connectors.wallet.said import A, F, S, Said
+from kassa.connectors.wallet.said import A, F, S, WalletAnswer
 from kassa.connectors.wallet.words import ACCEPTED, DECLINES, NO_ORDER, pay_refused
 from kassa.domain.money import Money
 
@@ -109,7 +109,7 @@ def _line(text: str) -> str:
     return " ".join("".join(mark if mark.isprintable() else " " for mark in text).split())
 
 
-def pay_told(said: Said, request: ChargeRequest) -> Outcome | None:
+def pay_told(said: WalletAnswer, request: ChargeRequest) -> Outcome | None:
     """What the answer to pay means; None: accepted, and an inquiry must tell whether it is paid.
 
     Of a payment in the cashier S says no more than that the order exists, and the answer names no
@@ -130,7 +130,7 @@ def pay_told(said: Said, request: ChargeRequest) -> Outcome | None:
     return None
 
 
-def _action(form: Said, reference: str, expires_at: datetime) -> ActionNeeded | InDoubt:
+def _action(form: WalletAnswer, reference: str, expires_at: datetime) -> ActionNeeded | InDoubt:
     """Where the payer goes. The form's method does not matter: wallets serve the same address to
     GET, unless they want `parameters` posted to it, which a redirect cannot do."""
     url = form.word("redirectionUrl") or form.word("redirectUrl")
@@ -150,7 +150,7 @@ def _is_address(url: str) -> bool:
     return good and len(url) <= _MAX_CASHIER and url.isprintable() and " " not in url
 
 
-def inquiry_told(said: Said, key: str, known: Known) -> Outcome:
+def inquiry_told(said: WalletAnswer, key: str, known: Known) -> Outcome:
     """What the answer to an inquiry means for the payment under `key`.
 
     Its S says that the inquiry worked; paymentStatus tells of the payment.
@@ -166,7 +166,7 @@ def inquiry_told(said: Said, key: str, known: Known) -> Outcome:
     return state_told(said)
 
 
-def state_told(said: Said) -> Outcome:
+def state_told(said: WalletAnswer) -> Outcome:
     """What `paymentStatus` means, in an inquiry or a notification."""
     word, reference = said.word("paymentStatus"), said.id("paymentId")
     if not reference:
@@ -185,7 +185,7 @@ def state_told(said: Said) -> Outcome:
     return Authorized(reference=reference, amount=amount, expires_at=said.moment("authExpiryTime"))
 
 
-def _captured(said: Said, reference: str, amount: Money) -> Captured | InDoubt:
+def _captured(said: WalletAnswer, reference: str, amount: Money) -> Captured | InDoubt:
     """Where less was captured than the payment is of, the wallet says so."""
     if "capturedAmount" not in said.members:
         return Captured(reference=reference, amount=amount)
@@ -205,7 +205,7 @@ def _ended(word: str, why: str, reference: str) -> Declined:
     return Declined(code=ours, message=message, reference=reference, provider_code=told)
 
 
-def cancel_told(said: Said, key: str) -> Declined | Unknown | NotSent | InDoubt | None:
+def cancel_told(said: WalletAnswer, key: str) -> Declined | Unknown | NotSent | InDoubt | None:
     """What the answer to cancel means; None: an inquiry must tell."""
     if said.status == F and said.code == NO_ORDER:
         return Unknown(reason="the wallet knows no payment under this key")

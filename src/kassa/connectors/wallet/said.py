@@ -20,7 +20,7 @@ _MAX_ID = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class WalletAnswer:
     """The members of an answer or a notification that the wallet signed."""
 
     members: Mapping[str, Any]
@@ -35,15 +35,19 @@ class Said:
         value = self.word(name)
         return value if len(value) <= _MAX_ID and value.isprintable() else ""
 
-    def part(self, name: str) -> "Said":
+    def part(self, name: str) -> "WalletAnswer":
         """A member that is an object; an empty one where it is not."""
         value = self.members.get(name)
-        return Said(value) if isinstance(value, dict) else Said({})
+        return WalletAnswer(value) if isinstance(value, dict) else WalletAnswer({})
 
-    def parts(self, name: str) -> Sequence["Said"]:
+    def parts(self, name: str) -> Sequence["WalletAnswer"]:
         """A member that is a list of objects."""
         value = self.members.get(name)
-        return [Said(one) for one in value if isinstance(one, dict)] if type(value) is list else []
+        return (
+            [WalletAnswer(one) for one in value if isinstance(one, dict)]
+            if type(value) is list
+            else []
+        )
 
     def amount(self, name: str) -> Money | None:
         """None where it is absent or cannot be read to the digit."""
@@ -83,9 +87,9 @@ class Said:
         return f"{self.status} {self.code or 'without a code'}"
 
 
-def read_said(body: bytes) -> Said | None:
+def read_said(body: bytes) -> WalletAnswer | None:
     """The JSON object in `body`, None when it is not one or has a member twice."""
     try:
-        return Said(read_object(body))
+        return WalletAnswer(read_object(body))
     except ValueError:
         return None

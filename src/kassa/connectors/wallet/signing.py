@@ -27,7 +27,7 @@ def signed_text(target: str, client_id: str, time: str, body: bytes) -> bytes:
     return f"POST {target}\n{client_id}.{time}.".encode("latin-1", "replace") + body
 
 
-class Signer:
+class WalletSigner:
     """The merchant's private key: PEM, or bare base64."""
 
     def __init__(self, private_key: str, key_version: str):
@@ -43,7 +43,7 @@ class Signer:
         return f"algorithm=RSA256,keyVersion={self._version},signature={quote(value, safe='')}"
 
 
-class Verifier:
+class WalletVerifier:
     """The wallet's public key: PEM, or bare base64."""
 
     def __init__(self, public_key: str):

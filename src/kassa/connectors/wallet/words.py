@@ -6,7 +6,7 @@ A word that is in no table leaves us in doubt.
 from collections.abc import Mapping
 
 from kassa.connectors.base import Declined, InDoubt, NotSent
-from kassa.connectors.wallet.said import F, Said
+from kassa.connectors.wallet.said import F, WalletAnswer
 
 ACCEPTED = frozenset({"SUCCESS", "REPEAT_REQUEST", "ACCEPT"})
 """Codes of S and A: a repeat of an open order is as good as its first acceptance."""
@@ -99,7 +99,7 @@ IN_PROCESS = frozenset({"REFUND_IN_PROCESS", "CAPTURE_IN_PROCESS"})
 """Codes of U that say more: the wallet has it and will decide later."""
 
 
-def pay_refused(said: Said) -> Declined | NotSent | InDoubt:
+def pay_refused(said: WalletAnswer) -> Declined | NotSent | InDoubt:
     """What F means for a payment."""
     if said.code in CREDENTIALS:
         return NotSent(reason=f"{CREDENTIALS[said.code]} ({said.code})")
@@ -116,7 +116,7 @@ def pay_refused(said: Said) -> Declined | NotSent | InDoubt:
     return InDoubt(reason=f"the wallet answered {said.codes}")
 
 
-def change_refused(said: Said) -> Declined | InDoubt:
+def change_refused(said: WalletAnswer) -> Declined | InDoubt:
     """What F means for a capture, void or refund."""
     if said.status != F or said.code not in CHANGE_DECLINES:
         return InDoubt(reason=f"the wallet answered {said.codes}")

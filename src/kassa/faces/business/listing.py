@@ -46,7 +46,7 @@ _NAMES = _REQUEST | _PAGINATION | _FILTER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class ListQuery:
     """`page_token` is "" for the first page. No `order_ids`: payments of all orders."""
 
     company_id: str
@@ -55,7 +55,7 @@ class Wanted:
     page_token: str
 
 
-def read_message(request: payment_pb2.ListPaymentsRequest) -> Wanted:
+def read_message(request: payment_pb2.ListPaymentsRequest) -> ListQuery:
     """Raises: InvalidRequest."""
     if not request.HasField("pagination"):
         raise _wrong("pagination", "is required")
@@ -81,7 +81,7 @@ def parse_json(body: bytes) -> Any:
         raise _wrong(field, "holds NUL or half a character") from None
 
 
-def read_json(value: Any) -> Wanted:
+def read_json(value: Any) -> ListQuery:
     """The same from JSON by protobuf's rules, except that a member may stand in one form only.
 
     Raises: InvalidRequest.
@@ -106,7 +106,7 @@ def read_json(value: Any) -> Wanted:
 
 def _checked(
     *, company_id: str, order_ids: Sequence[str], page_size: int, page_token: str
-) -> Wanted:
+) -> ListQuery:
     if not company_id:
         raise _wrong("company_id", "is required")
     contract.read_id(company_id, "company_id")
@@ -120,7 +120,7 @@ def _checked(
         raise _wrong("filter.order_ids", f"takes at most {ORDER_IDS_MAX} ids, got {len(order_ids)}")
     for index, order_id in enumerate(order_ids):
         contract.read_id(order_id, f"filter.order_ids[{index}]")
-    return Wanted(
+    return ListQuery(
         company_id=company_id,
         order_ids=tuple(sorted(set(order_ids))),
         page_size=page_size or PAGE_SIZE_DEFAULT,
@@ -161,7 +161,7 @@ def _wrong(field: str, text: str) -> InvalidRequest:
     return InvalidRequest(f"{field or 'the body'} {text}", field=field or None, reason="schema")
 
 
-async def page_of(core: Core, principal: Principal, wanted: Wanted) -> tuple[list[View], str]:
+async def page_of(core: Core, principal: Principal, wanted: ListQuery) -> tuple[list[View], str]:
     """The payments of one page, newest first, and the token of the next ("" after the last).
 
     Raises: PermissionDenied for any company but the principal's own, whether it exists or not;
@@ -180,7 +180,7 @@ async def page_of(core: Core, principal: Principal, wanted: Wanted) -> tuple[lis
     return page.views, next_token(key, wanted, page.next) if page.next else ""
 
 
-def next_token(key: bytes, wanted: Wanted, payment_id: str) -> str:
+def next_token(key: bytes, wanted: ListQuery, payment_id: str) -> str:
     """Where the next page starts, sealed: good for the same company and filter only.
 
     Url-safe, at most 64 characters, as the published contract bounds it.
@@ -192,7 +192,7 @@ def next_token(key: bytes, wanted: Wanted, payment_id: str) -> str:
     return base64.urlsafe_b64encode(payment_id.encode() + seal).decode().rstrip("=")
 
 
-def position(key: bytes, wanted: Wanted) -> str | None:
+def position(key: bytes, wanted: ListQuery) -> str | None:
     """The payment id that the token hides; None for the first page."""
     if not wanted.page_token:
         return None

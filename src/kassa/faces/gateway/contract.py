@@ -89,7 +89,7 @@ class RefundRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     reason: Text | None = None
 
 
-class Created(msgspec.Struct, frozen=True):
+class PaymentRequestCreated(msgspec.Struct, frozen=True):
     """The seed's three outputs of creating."""
 
     paymentRequestId: str | None  # noqa: N815
@@ -97,7 +97,7 @@ class Created(msgspec.Struct, frozen=True):
     error: str | None
 
 
-class Result(msgspec.Struct, frozen=True):
+class PaymentRequestResult(msgspec.Struct, frozen=True):
     """The seed's two outputs of asking."""
 
     paymentResult: bool  # noqa: N815
@@ -122,13 +122,13 @@ def read_request_id(text: str) -> str:
     raise NotFound(NOT_YOURS)
 
 
-def result_of(payment: Payment, cashier_url: str) -> Result:
+def result_of(payment: Payment, cashier_url: str) -> PaymentRequestResult:
     """Whether the money is certain, and if not, what is known: `KIND: …`, or
     `FAILED: code: …`. Each part ends at the first `": "` that follows.
     """
     match RESULT[payment.status]:
         case None if not payment.surplus:
-            return Result(paymentResult=True, error=None)
+            return PaymentRequestResult(paymentResult=True, error=None)
         case None:
             said = (
                 f"{FAILED}: surplus: the money came when it was no longer owed;"
@@ -145,7 +145,7 @@ def result_of(payment: Payment, cashier_url: str) -> Result:
             )
         case _:
             said = f"{PENDING}: {_what_is_missing(payment, cashier_url)}"
-    return Result(paymentResult=False, error=said)
+    return PaymentRequestResult(paymentResult=False, error=said)
 
 
 def _surplus_goes(payment: Payment) -> str:
@@ -200,7 +200,9 @@ def write_refund(refund: Modification) -> Response:
 
 def write_created(payment: Payment, cashier_url: str) -> Response:
     result = result_of(payment, cashier_url)
-    created = Created(payment.id, paymentResult=result.paymentResult, error=result.error)
+    created = PaymentRequestCreated(
+        payment.id, paymentResult=result.paymentResult, error=result.error
+    )
     return edge.answer(created, headers=_NO_STORE)
 
 
@@ -222,11 +224,13 @@ def write_error(request: Request, error: KassaError) -> Response:
     pause = pause_of(error)
     if pause is not None:
         headers["Retry-After"] = str(pause)
-    body: Created | Refunded | Result = Result(paymentResult=False, error=text)
+    body: PaymentRequestCreated | Refunded | PaymentRequestResult = PaymentRequestResult(
+        paymentResult=False, error=text
+    )
     if of_refund:
         body = Refunded(None, refundResult=False, error=text)
     elif request.method == "POST":
-        body = Created(None, paymentResult=False, error=text)
+        body = PaymentRequestCreated(None, paymentResult=False, error=text)
     return edge.answer(body, status, headers)
 
 

@@ -25,7 +25,7 @@ EARLIEST_EXPIRY = datetime(2026, 1, 1, tzinfo=UTC)  # older than any request wor
 REPLAYED = {"idempotent-replayed": "true"}
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class PaymentVerdict(msgspec.Struct, frozen=True):
     """VerifyPaymentResponse. `code` is an HTTP number as text; the seed prints it so."""
 
     message: str
@@ -33,13 +33,13 @@ class Verdict(msgspec.Struct, frozen=True):
     status: str
 
 
-VERDICT: Mapping[str, Verdict] = {
-    "created": Verdict("Payment pending", "202", "pending"),
-    "pending": Verdict("Payment is being processed", "202", "pending"),
-    "paid": Verdict("Payment successful", "200", "success"),
-    "failed": Verdict("Payment failed", "402", "failed"),
-    "expired": Verdict("Order expired", "410", "failed"),
-    "canceled": Verdict("Order canceled", "410", "failed"),
+VERDICT: Mapping[str, PaymentVerdict] = {
+    "created": PaymentVerdict("Payment pending", "202", "pending"),
+    "pending": PaymentVerdict("Payment is being processed", "202", "pending"),
+    "paid": PaymentVerdict("Payment successful", "200", "success"),
+    "failed": PaymentVerdict("Payment failed", "402", "failed"),
+    "expired": PaymentVerdict("Order expired", "410", "failed"),
+    "canceled": PaymentVerdict("Order canceled", "410", "failed"),
 }
 """By order_status; a failure adds its reason to the message."""
 
@@ -265,7 +265,7 @@ def wrong(field: str, why: str) -> InvalidRequest:
     return InvalidRequest(f"{field}: {why}", field=field, reason="value")
 
 
-class Created(msgspec.Struct, frozen=True):
+class OrderCreated(msgspec.Struct, frozen=True):
     """CreateOrderResponse."""
 
     payment_session_id: str
@@ -273,19 +273,19 @@ class Created(msgspec.Struct, frozen=True):
     order_id: str
 
 
-def write_created(created: CreatedOrder, base_url: str) -> Created:
+def write_created(created: CreatedOrder, base_url: str) -> OrderCreated:
     """Without an address of the merchant's own, `return_url` is the order's page at the cashier."""
     order = created.order
     page = order.return_url or f"{base_url}/pay/{order.session_token}"
-    return Created(order.session_token, page, order.id)
+    return OrderCreated(order.session_token, page, order.id)
 
 
-def write_verdict(order: Order, payments: Sequence[Payment]) -> Verdict:
+def write_verdict(order: Order, payments: Sequence[Payment]) -> PaymentVerdict:
     """What VerifyPayment says of an order."""
     word = order_word(order, payments)
     verdict = VERDICT[word]
     deciding = deciding_payment(payments)
     if word == "failed" and deciding is not None and deciding.failure_message:
         message = f"{verdict.message}: {deciding.failure_message}"
-        return Verdict(message, verdict.code, verdict.status)
+        return PaymentVerdict(message, verdict.code, verdict.status)
     return verdict

@@ -32,7 +32,7 @@ from kassa.usecases.settlements import settlement_of_payments
 from kassa.usecases.sync_payment import sync_payment
 
 
-async def judge(core: Core, principal: Principal, order_id: str) -> contract.Verdict:
+async def judge(core: Core, principal: Principal, order_id: str) -> contract.PaymentVerdict:
     """Whether an order is paid; a provider that has not decided is asked first.
 
     Raises: NotFound.

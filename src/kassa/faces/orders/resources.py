@@ -56,7 +56,7 @@ CLOSED_ORDER_WORD: Mapping[OrderStatus, str] = {
 """order_status of an order that waits no more; an active one reads as its payment does."""
 
 
-class CustomerDetails(msgspec.Struct, frozen=True):
+class ShownCustomer(msgspec.Struct, frozen=True):
     customer_id: int
     org_id: int
     customer_name: str
@@ -64,13 +64,13 @@ class CustomerDetails(msgspec.Struct, frozen=True):
     customer_phone: str
 
 
-class OrderMeta(msgspec.Struct, frozen=True):
+class ShownMeta(msgspec.Struct, frozen=True):
     return_url: str
     notify_url: str
     payment_methods: str
 
 
-class OrderTags(msgspec.Struct, frozen=True):
+class ShownTags(msgspec.Struct, frozen=True):
     name: str
     age: str
 
@@ -86,12 +86,12 @@ class OrderBody(msgspec.Struct, frozen=True, kw_only=True):
     order_id: str
     order_amount: Decimal
     order_currency: str
-    customer_details: CustomerDetails
-    order_meta: OrderMeta
+    customer_details: ShownCustomer
+    order_meta: ShownMeta
     order_expiry_time: str
     order_note: str
     order_status: str
-    order_tags: OrderTags
+    order_tags: ShownTags
     order_created: str
     payment_session_id: str
     payments: Link
@@ -149,14 +149,14 @@ def write_order(order: Order, payments: Sequence[Payment], base_url: str) -> Ord
         order_id=order.id,
         order_amount=order.amount.major,
         order_currency=order.amount.currency,
-        customer_details=CustomerDetails(
+        customer_details=ShownCustomer(
             customer.number, order.org_number, customer.name, customer.email, customer.phone
         ),
-        order_meta=OrderMeta(order.return_url, order.notify_url, order.payment_methods),
+        order_meta=ShownMeta(order.return_url, order.notify_url, order.payment_methods),
         order_expiry_time=utc_text(order.expires_at),
         order_note=order.note,
         order_status=order_word(order, payments),
-        order_tags=OrderTags(order.tags.get("name", ""), order.tags.get("age", "")),
+        order_tags=ShownTags(order.tags.get("name", ""), order.tags.get("age", "")),
         order_created=utc_text(order.created_at),
         payment_session_id=order.session_token,
         payments=Link(f"{page}/payments"),

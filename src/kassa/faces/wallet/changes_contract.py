@@ -10,7 +10,7 @@ from kassa.faces.wallet.contract import (
     FACE,
     MAX_MESSAGE,
     Answer,
-    Result,
+    WalletResult,
     write_amount,
     write_result,
     write_time,
@@ -68,13 +68,13 @@ STATUS: Mapping[ModificationStatus, str] = {
 """refundStatus, and transactionStatus of all three."""
 
 
-def change_result(change: Modification) -> Result:
+def change_result(change: Modification) -> WalletResult:
     """What a capture, void or refund came to, as far as it is known."""
     if change.is_open:
-        return Result(IN_PROCESS[change.kind])
+        return WalletResult(IN_PROCESS[change.kind])
     if change.status is _M.FAILED:
-        return Result("PROCESS_FAIL", detail=_why(change))
-    return Result("SUCCESS")
+        return WalletResult("PROCESS_FAIL", detail=_why(change))
+    return WalletResult("SUCCESS")
 
 
 def _why(change: Modification) -> str:
@@ -117,7 +117,7 @@ def _done_at(change: Modification, name: str) -> Answer:
 
 def write_refund_inquiry(refund: Modification, own_scope: str) -> Answer:
     """Its S says that the inquiry worked. `own_scope`: where the asking client's ids are kept."""
-    written = write_result(Result("SUCCESS")) | {"refundId": refund.id}
+    written = write_result(WalletResult("SUCCESS")) | {"refundId": refund.id}
     if refund.request_id and refund.request_scope == own_scope:
         written["refundRequestId"] = refund.request_id
     written |= {
@@ -133,7 +133,7 @@ def write_refund_inquiry(refund: Modification, own_scope: str) -> Answer:
 
 
 def write_cancel(payment: Payment, at: datetime) -> Answer:
-    written = write_result(Result("SUCCESS")) | {"paymentId": payment.id}
+    written = write_result(WalletResult("SUCCESS")) | {"paymentId": payment.id}
     if payment.face == FACE and payment.request_id:
         written["paymentRequestId"] = payment.request_id
     return written | {"cancelTime": write_time(at)}

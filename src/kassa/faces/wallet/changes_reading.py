@@ -10,10 +10,10 @@ from kassa.domain.money import Money
 from kassa.faces import edge
 from kassa.faces.wallet.reading import (
     NOT_THIS_API,
-    Amount,
     Id,
     Shape,
     Url,
+    WalletAmount,
     read_amount,
     read_id,
     require,
@@ -24,7 +24,7 @@ from kassa.faces.wallet.reading import (
 class CaptureRequest(Shape):
     capture_request_id: Id
     payment_id: Id
-    capture_amount: Amount | UnsetType = UNSET
+    capture_amount: WalletAmount | UnsetType = UNSET
     is_last_capture: bool = True
 
 
@@ -33,11 +33,11 @@ class VoidRequest(Shape):
     payment_id: Id
 
 
-class RefundRequest(Shape):
+class WalletRefund(Shape):
     """`refund_notify_url` is accepted and not called (README)."""
 
     refund_request_id: Id
-    refund_amount: Amount
+    refund_amount: WalletAmount
     payment_id: Id | UnsetType = UNSET
     payment_request_id: Id | UnsetType = UNSET
     refund_reason: Annotated[str, Meta(max_length=256)] = ""
@@ -109,7 +109,7 @@ def read_refund(members: dict[str, Any]) -> Refund:
     """Raises: InvalidRequest, with reason NOT_THIS_API when the shape is not one of refund."""
     require(members, ("refundRequestId", "refundAmount"))
     require_amount(members, "refundAmount")
-    sent = edge.convert(members, RefundRequest)
+    sent = edge.convert(members, WalletRefund)
     if sent.payment_id is UNSET and sent.payment_request_id is UNSET:
         raise InvalidRequest("paymentId or paymentRequestId is required", reason=NOT_THIS_API)
     return Refund(

@@ -133,7 +133,7 @@ Answer = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class WalletResult:
     """A result object; `detail` says more for people where the message is a printed one."""
 
     code: str
@@ -159,7 +159,7 @@ class Result:
         }
 
 
-def write_result(result: Result) -> Answer:
+def write_result(result: WalletResult) -> Answer:
     """Printed messages stay as printed, so what else is to say goes into extendInfo, which in
     this family is always a text that holds JSON."""
     written: Answer = {"result": result.write()}
@@ -173,23 +173,23 @@ def write_result(result: Result) -> Answer:
 def write_error(error: KassaError, own: Mapping[str, str] = NO_REASONS) -> Answer:
     """`own`: an API's codes by reason, which win."""
     code = own.get(error.reason) or REASON_RESULT.get(error.reason) or ERROR_RESULT[error.code]
-    return write_result(Result(code, detail=error.message))
+    return write_result(WalletResult(code, detail=error.message))
 
 
-def pay_result(payment: Payment) -> Result:
+def pay_result(payment: Payment) -> WalletResult:
     """What the pay request came to, as far as it is known.
 
     Surplus reads as the closed order it came after: this API's F is for ever, and a merchant who
     read a late S would deliver for money that goes back to the payer.
     """
     if payment.surplus:
-        return Result(
+        return WalletResult(
             "ORDER_IS_CLOSED",
             detail="The order was closed when its money arrived; the money goes back to the payer.",
         )
     if payment.status is PaymentStatus.FAILED:
-        return Result(FAILURE_RESULT.get(payment.failure_code, PAY_RESULT[payment.status]))
-    return Result(PAY_RESULT[payment.status])
+        return WalletResult(FAILURE_RESULT.get(payment.failure_code, PAY_RESULT[payment.status]))
+    return WalletResult(PAY_RESULT[payment.status])
 
 
 def write_pay(
@@ -199,9 +199,9 @@ def write_pay(
     result = pay_result(payment)
     is_waiting = payment.status in OPEN
     if is_waiting and at_once:
-        result = Result("UNKNOWN_EXCEPTION")
+        result = WalletResult("UNKNOWN_EXCEPTION")
     elif is_waiting and replayed:
-        result = Result("REPEAT_REQUEST", request_id)
+        result = WalletResult("REPEAT_REQUEST", request_id)
     written = write_result(result) | {"paymentId": payment.id}
     if payment.is_paid and result.status == S:
         written["paymentTime"] = _paid_at(payment)
@@ -217,12 +217,12 @@ def write_pay(
 
 def write_evaluation(failure_code: str) -> Answer:
     """What pay would come to, by the core's failure code. It names no payment: there is none."""
-    return write_result(Result(FAILURE_RESULT[failure_code] if failure_code else "SUCCESS"))
+    return write_result(WalletResult(FAILURE_RESULT[failure_code] if failure_code else "SUCCESS"))
 
 
 def write_inquiry(payment: Payment, transactions: Sequence[Answer] = ()) -> Answer:
     """The answer to inquiryPayment: its S says that the inquiry worked, not that money moved."""
-    written = write_result(Result("SUCCESS")) | write_state(payment)
+    written = write_result(WalletResult("SUCCESS")) | write_state(payment)
     if transactions:
         written["transactions"] = list(transactions)
     return written

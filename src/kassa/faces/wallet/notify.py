@@ -74,5 +74,5 @@ def write_notification(payment: Payment) -> contract.Answer:
     state = contract.write_state(payment)
     result = contract.pay_result(payment)
     if result.status == contract.S and state["paymentStatus"] not in ("SUCCESS", "AUTH_SUCCESS"):
-        result = contract.Result("UNKNOWN_EXCEPTION")
+        result = contract.WalletResult("UNKNOWN_EXCEPTION")
     return state | {"paymentResult": result.write()}

@@ -38,7 +38,7 @@ class Shape(msgspec.Struct, rename="camel", kw_only=True):
     """Wire names are camelCase; unknown members are accepted and ignored (README)."""
 
 
-class Amount(Shape):
+class WalletAmount(Shape):
     currency: str
     value: str | int
 
@@ -46,7 +46,7 @@ class Amount(Shape):
 class PayRequest(Shape):
     product_code: Annotated[str, Meta(max_length=32)]
     payment_request_id: Id
-    payment_amount: Amount
+    payment_amount: WalletAmount
     order: ShownOrder
     payment_expiry_time: str | UnsetType = UNSET
     payment_notify_url: Url = ""
@@ -199,7 +199,7 @@ def read_id(text: str, field: str) -> str:
     return text
 
 
-def read_amount(sent: Amount, field: str) -> Money:
+def read_amount(sent: WalletAmount, field: str) -> Money:
     value = str(sent.value)
     if _HUGE.fullmatch(value) and sent.currency in EXPONENT:
         raise TooLarge(sent.currency)

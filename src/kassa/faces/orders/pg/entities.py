@@ -20,7 +20,7 @@ from kassa.faces.orders import refunds, resources
 from kassa.faces.orders.authorization import ended_at, last_claim
 from kassa.faces.orders.changes import asked_speed
 from kassa.faces.orders.pg import states
-from kassa.faces.orders.pg.versions import Version, number_of
+from kassa.faces.orders.pg.versions import ApiVersion, number_of
 
 _IST = timezone(timedelta(hours=5, minutes=30))
 _PHONE_DIGITS = 10
@@ -38,7 +38,7 @@ BANK_MEMBERS = (
 def write_order(
     order: Order,
     payments: Sequence[Payment],
-    version: Version,
+    version: ApiVersion,
     *,
     base_url: str,
     closing: bool = False,
@@ -74,7 +74,7 @@ def write_order(
     return said
 
 
-def _customer(order: Order, version: Version) -> dict[str, Any] | None:
+def _customer(order: Order, version: ApiVersion) -> dict[str, Any] | None:
     customer, digits = order.customer, _NOT_DIGITS.sub("", order.customer.phone)
     said = {
         "customer_id": _of_length(customer.id, 50),
@@ -96,7 +96,7 @@ def write_payment(
     order: Order,
     payment: Payment,
     modifications: Sequence[Modification],
-    version: Version,
+    version: ApiVersion,
     *,
     about: Modification | None = None,
 ) -> dict[str, Any]:
@@ -209,7 +209,7 @@ def _gateway(payment: Payment) -> dict[str, Any] | None:
     }
 
 
-def write_refund(order: Order, refund: Modification, version: Version) -> dict[str, Any]:
+def write_refund(order: Order, refund: Modification, version: ApiVersion) -> dict[str, Any]:
     """RefundEntity."""
     currency = refund.amount.currency
     done = refund.status is ModificationStatus.SUCCEEDED
@@ -253,7 +253,7 @@ def is_settled(share: PaymentShare) -> bool:
 
 
 def write_settlement(
-    order: Order, payment: Payment, share: PaymentShare, version: Version
+    order: Order, payment: Payment, share: PaymentShare, version: ApiVersion
 ) -> dict[str, Any]:
     """SettlementEntity."""
     settlement = share.settlement

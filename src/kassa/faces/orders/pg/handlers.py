@@ -22,7 +22,7 @@ from kassa.faces import edge
 from kassa.faces.orders import changes, contract, refunds
 from kassa.faces.orders.pg import entities, orders, sessions
 from kassa.faces.orders.pg.replies import reply, reply_once
-from kassa.faces.orders.pg.versions import Version, read_version
+from kassa.faces.orders.pg.versions import ApiVersion, read_version
 from kassa.faces.orders.reach import authenticate, changes_of, find_order
 from kassa.usecases.answer_once import Turn
 from kassa.usecases.cashier_session import Session, open_session
@@ -37,11 +37,11 @@ from kassa.usecases.terminate_order import is_terminating, terminate_order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class PgCall:
     """A request whose version and sender are known."""
 
     core: Core
-    version: Version
+    version: ApiVersion
     principal: Principal
     request: Request
 
@@ -71,12 +71,12 @@ class Call:
         )
 
 
-async def called(request: Request) -> Call:
+async def called(request: Request) -> PgCall:
     """Raises: InvalidRequest for its version, Unauthenticated."""
     version = read_version(request.headers)
     core = edge.core_of(request)
     principal = await authenticate(core, contract.read_headers(request.headers))
-    return Call(core=core, version=version, principal=principal, request=request)
+    return PgCall(core=core, version=version, principal=principal, request=request)
 
 
 async def create(request: Request) -> Response:
@@ -84,7 +84,7 @@ async def create(request: Request) -> Response:
     body = await edge.read_bytes(request)
 
     async def work(turn: Turn) -> dict[str, Any]:
-        wanted = edge.convert(edge.parse_json(body), orders.CreateOrder)
+        wanted = edge.convert(edge.parse_json(body), orders.PgCreateOrder)
         loopback = call.core.policy.allow_loopback
         new = orders.read_create(wanted, call.principal, turn, allow_loopback=loopback)
         try:
@@ -103,7 +103,7 @@ async def show_order(request: Request) -> Response:
     return reply(request, await _order(call, *await call.find()))
 
 
-async def _order(call: Call, order: Order, payments: list[Payment]) -> dict[str, Any]:
+async def _order(call: PgCall, order: Order, payments: list[Payment]) -> dict[str, Any]:
     closing = order.status is OrderStatus.ACTIVE and await is_terminating(call.core, order)
     base_url = call.core.policy.base_url
     return entities.write_order(order, payments, call.version, base_url=base_url, closing=closing)
@@ -211,7 +211,7 @@ def _refused(why: str) -> KassaError:
     return IllegalTransition(why or "the provider refused", reason="provider_refused")
 
 
-class CreateRefund(msgspec.Struct, kw_only=True):
+class PgCreateRefund(msgspec.Struct, kw_only=True):
     """OrderCreateRefundRequest."""
 
     refund_amount: edge.Number
@@ -226,7 +226,7 @@ async def create_refund(request: Request) -> Response:
     body = await edge.read_bytes(request)
 
     async def work(turn: Turn) -> dict[str, Any]:
-        said = edge.convert(edge.parse_json(body), CreateRefund)
+        said = edge.convert(edge.parse_json(body), PgCreateRefund)
         if said.refund_splits:
             raise contract.wrong("refund_splits", "nothing is split among vendors here")
         order, payments = await call.find()

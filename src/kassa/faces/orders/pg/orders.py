@@ -46,7 +46,7 @@ Note = Annotated[str, msgspec.Meta(min_length=3, max_length=200)]
 Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
-class CustomerDetails(msgspec.Struct, kw_only=True):
+class PgCustomerDetails(msgspec.Struct, kw_only=True):
     customer_id: str
     customer_phone: str
     customer_email: Name | None = None
@@ -57,21 +57,21 @@ class CustomerDetails(msgspec.Struct, kw_only=True):
     customer_uid: Annotated[str, msgspec.Meta(max_length=100)] | None = None
 
 
-class OrderMeta(msgspec.Struct, kw_only=True):
+class PgOrderMeta(msgspec.Struct, kw_only=True):
     return_url: Url | None = None
     notify_url: Url | None = None
     payment_methods: Tag | None = None
 
 
-class CreateOrder(msgspec.Struct, kw_only=True):
+class PgCreateOrder(msgspec.Struct, kw_only=True):
     """CreateOrderRequest. What it does not name is not looked at, as the API does; a member that
     is null is absent."""
 
     order_amount: edge.Number
     order_currency: str
-    customer_details: CustomerDetails
+    customer_details: PgCustomerDetails
     order_id: str | None = None
-    order_meta: OrderMeta | None = None
+    order_meta: PgOrderMeta | None = None
     order_expiry_time: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     order_note: Note | None = None
     order_tags: dict[str, Tag] | None = None
@@ -83,11 +83,11 @@ class TerminateOrder(msgspec.Struct):
     order_status: str
 
 
-_NO_META = OrderMeta()
+_NO_META = PgOrderMeta()
 
 
 def read_create(
-    wanted: CreateOrder, principal: Principal, turn: Turn, *, allow_loopback: bool
+    wanted: PgCreateOrder, principal: Principal, turn: Turn, *, allow_loopback: bool
 ) -> NewOrder:
     """The order that is asked for, checked as far as no database is needed.
 
@@ -129,7 +129,7 @@ def _amount(said: edge.Number, currency: str) -> Money:
     return payable(Money.from_major(said, currency))
 
 
-def _check_customer(customer: CustomerDetails) -> None:
+def _check_customer(customer: PgCustomerDetails) -> None:
     if not _CUSTOMER_ID.fullmatch(customer.customer_id):
         raise wrong("customer_details.customer_id", "3 to 50 letters, digits, _ and - are needed")
     if not _PHONE.fullmatch(customer.customer_phone):
@@ -146,7 +146,7 @@ def _check_customer(customer: CustomerDetails) -> None:
         _refuse_unreadable(f"customer_details.{field}", getattr(customer, field))
 
 
-def _check_order(wanted: CreateOrder, tags: dict[str, str]) -> None:
+def _check_order(wanted: PgCreateOrder, tags: dict[str, str]) -> None:
     if wanted.order_id is not None and not ORDER_ID.fullmatch(wanted.order_id):
         raise wrong("order_id", "3 to 45 of letters, digits, _ and - are needed")
     _refuse_unreadable("order_note", wanted.order_note)
@@ -160,7 +160,7 @@ def _check_order(wanted: CreateOrder, tags: dict[str, str]) -> None:
         raise wrong("order_splits", "this gateway does not split an order among vendors")
 
 
-def _check_meta(meta: OrderMeta, *, allow_loopback: bool) -> None:
+def _check_meta(meta: PgOrderMeta, *, allow_loopback: bool) -> None:
     if meta.return_url and not is_address(meta.return_url):
         raise wrong("order_meta.return_url", "an absolute address without spaces is needed")
     if meta.payment_methods and not METHOD_WORDS.fullmatch(meta.payment_methods):
@@ -188,7 +188,7 @@ def _expiry(said: datetime | None, asked_at: datetime) -> datetime | None:
     return said.astimezone(UTC)
 
 
-def _capture_method(wanted: CreateOrder, tags: dict[str, str]) -> CaptureMethod:
+def _capture_method(wanted: PgCreateOrder, tags: dict[str, str]) -> CaptureMethod:
     found = CaptureMethod.AUTOMATIC
     said = {"capture_method": wanted.capture_method, "order_tags": tags.get(CAPTURE_TAG)}
     given = {field: word.lower() for field, word in said.items() if word is not None}
@@ -202,7 +202,7 @@ def _capture_method(wanted: CreateOrder, tags: dict[str, str]) -> CaptureMethod:
     return found
 
 
-def _kept(customer: CustomerDetails) -> dict[str, Any]:
+def _kept(customer: PgCustomerDetails) -> dict[str, Any]:
     """What of the customer's bank is shown again; no account number is kept whole."""
     account, code = customer.customer_bank_account_number, customer.customer_bank_code
     kept: dict[str, Any] = {

@@ -11,7 +11,7 @@ from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.orders import Order
 from kassa.domain.payments import CaptureMethod, Method, Payment
 from kassa.faces.orders.contract import wrong
-from kassa.faces.orders.pg.versions import Version
+from kassa.faces.orders.pg.versions import ApiVersion
 from kassa.usecases.pay_session import SessionPay
 from kassa.usecases.routing import NUMBER, REDIRECT, TOKEN
 
@@ -146,7 +146,7 @@ def no_account(takes: str) -> InvalidRequest:
 
 
 def write_pay(
-    wanted: PayOrder, order: Order, payment: Payment, version: Version, *, url: str
+    wanted: PayOrder, order: Order, payment: Payment, version: ApiVersion, *, url: str
 ) -> dict[str, Any]:
     """PayOrderEntity. Always a link: the page behind it knows how the payment stands."""
     key = next(iter(wanted.payment_method))
@@ -184,7 +184,7 @@ ACTIONS: Mapping[str, Callable[[Authenticate], bool]] = {
 
 
 def write_authenticated(
-    wanted: Authenticate, cf_payment_id: str, version: Version
+    wanted: Authenticate, cf_payment_id: str, version: ApiVersion
 ) -> dict[str, Any]:
     """Nobody here asks for one-time passwords: every pay request is answered with a link.
 

@@ -11,7 +11,7 @@ from kassa.domain.lifecycle import (
 )
 from kassa.domain.orders import Order
 from kassa.domain.payments import Method, Payment
-from kassa.faces.orders.pg.versions import Version
+from kassa.faces.orders.pg.versions import ApiVersion
 from kassa.usecases.terminate_order import has_money
 
 _O, _S, _M = OrderStatus, PaymentStatus, ModificationStatus
@@ -98,7 +98,7 @@ METHOD_KEY: Mapping[Method, str | None] = {
 
 
 def order_status(
-    order: Order, payments: Sequence[Payment], version: Version, *, closing: bool = False
+    order: Order, payments: Sequence[Payment], version: ApiVersion, *, closing: bool = False
 ) -> str:
     """`closing`: its end was asked for and has not come."""
     standing = Standing.CLOSING if closing else Standing.NOTHING

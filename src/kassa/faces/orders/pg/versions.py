@@ -14,7 +14,7 @@ _NUMBER = re.compile(r"[0-9]{1,16}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
+class ApiVersion:
     """`integer_ids`: ids of our own making are numbers. `links`: an order shows where its parts
     are. `words`: order statuses that this version has no word of its own for. `details`: a payment
     shows the order's currency and the provider. `whole_customer`: its clients refuse a customer who
@@ -45,10 +45,10 @@ class Version:
         return asked in (own, str(number_of(own)))
 
 
-VERSIONS: Mapping[str, Version] = {
+VERSIONS: Mapping[str, ApiVersion] = {
     version.name: version
     for version in (
-        Version(
+        ApiVersion(
             name="2022-09-01",
             integer_ids=True,
             links=True,
@@ -56,9 +56,9 @@ VERSIONS: Mapping[str, Version] = {
             details=False,
             whole_customer=True,
         ),
-        Version(name="2023-08-01", details=False),
-        Version(name="2025-01-01"),
-        Version(name="2026-01-01"),
+        ApiVersion(name="2023-08-01", details=False),
+        ApiVersion(name="2025-01-01"),
+        ApiVersion(name="2026-01-01"),
     )
 }
 """2026-01-01 is what the newest official clients send; it reads as 2025-01-01."""
@@ -69,7 +69,7 @@ def number_of(own: str) -> int:
     return int.from_bytes(hashlib.sha256(own.encode()).digest()[:7], "big") >> 3
 
 
-def read_version(headers: Headers) -> Version:
+def read_version(headers: Headers) -> ApiVersion:
     """The version that is asked for.
 
     Raises: InvalidRequest.
