@@ -31,7 +31,6 @@ USED_ELSEWHERE = {
     "keep_alive": "aiohttp reads it",
     "_top_xact": "asyncpg reads it",
     "table_name": "an argument of asyncpg's",
-    "trace": "an argument of __exit__",
     "frame": "an argument of a signal's handler",
     # By a name in a text.
     "PaymentIntentCreateParams": "a type that is named in quotes",

@@ -227,8 +227,8 @@ _ON_THE_WIRE = (
         f"{DOOR}::test_a_caller_who_sends_no_message_is_not_waited_for",
         (
             "faces/grpc_door.py",
-            "async with asyncio.timeout(_READING_SECONDS) as limit:",
-            "async with asyncio.timeout(60) as limit:",
+            "_Wait(_DOOR.get(), _READING_SECONDS)",
+            "_Wait(_DOOR.get(), 60)",
         ),
     ),
     one(
@@ -236,8 +236,8 @@ _ON_THE_WIRE = (
         f"{DOOR}::test_a_call_without_a_deadline_has_one_all_the_same",
         (
             "faces/grpc_door.py",
-            "async with asyncio.timeout(LONGEST_CALL):",
-            "async with asyncio.timeout(60):",
+            "Limit(self._door.glances, LONGEST_CALL):",
+            "Limit(self._door.glances, 60):",
         ),
     ),
     one(

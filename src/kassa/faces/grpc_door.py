@@ -6,7 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
-from typing import Any
+from functools import cached_property
+from typing import Any, cast
 
 import grpc
 import grpc.aio
@@ -17,6 +18,7 @@ from kassa import observe
 from kassa.domain.brakes import Quota
 from kassa.domain.errors import InvalidRequest, RateLimited, Unauthenticated
 from kassa.faces import edge
+from kassa.faces.glances import Glances, Limit
 from kassa.faces.grpc_status import told, trailing
 from kassa.faces.peer import Network, Who, address_of_call, connection_of_call, leave
 from kassa.usecases.admission import VISIT, Admission, Visit
@@ -29,6 +31,7 @@ Work = Callable[[Any, Context], Awaitable[Any]]
 
 LONGEST_CALL = 30.0  # seconds, not money: for callers who name no deadline, or a later one
 REQUEST_ID = "x-request-id"
+_FORWARDED = "x-forwarded-for"
 _METADATA_LIMIT = 8 * 1024
 CONNECTIONS = 2000  # far more than one address may hold, which is counted elsewhere
 _STREAMS = 100  # at once: of health's watchers, and of reflection
@@ -117,9 +120,14 @@ class Door(grpc.aio.ServerInterceptor):
         self.trusted = trusted
         self.busy = busy
         self.late = Few(_LATE_AT_ONCE, _LATE_OF_ONE)
-        self.log = structlog.get_logger("kassa.grpc")
+        self.glances = Glances()
         self._faces = faces
         self._streams = Few(_STREAMS, _STREAMS_OF_ONE)
+        self._handlers: dict[str, Any] = {}  # of methods that there are
+
+    @cached_property
+    def log(self) -> Any:
+        return structlog.get_logger("kassa.grpc").bind()
 
     async def intercept_service(
         self,
@@ -127,18 +135,26 @@ class Door(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
         method = handler_call_details.method
+        known = self._handlers.get(method)
+        if known is not None:
+            return known
         handler = await continuation(handler_call_details)
         if handler is None:
-            handler = grpc.stream_unary_rpc_method_handler(_nowhere)
+            return self._made(method, grpc.stream_unary_rpc_method_handler(_nowhere))
+        made = self._handlers[method] = self._made(method, handler)
+        return made
+
+    def _made(self, method: str, handler: Any) -> Any:
+        """What serves every call of a method."""
         face = self._faces.get(method.rpartition("/")[0].lstrip("/"), "ops")
         work = _work_of(handler)
 
         async def stream(requests: Any, context: Context) -> None:
-            async with _Watched(self, context, method, face):
+            with _Watched(self, context, method, face):
                 await self._streamed(work, requests, context)
 
         async def call(requests: Any, context: Context) -> Any:
-            async with _Watched(self, context, method, face) as watched:
+            with _Watched(self, context, method, face) as watched:
                 return await watched.within(work(requests, context))
 
         if handler.response_streaming:
@@ -162,12 +178,15 @@ class Door(grpc.aio.ServerInterceptor):
 def _work_of(handler: Any) -> Work:
     """What a handler does, as of a call that sends a stream and whose answers are written."""
     asked = "stream" if handler.request_streaming else "unary"
-    work = getattr(handler, f"{asked}_{'stream' if handler.response_streaming else 'unary'}")
+    work: Any = getattr(handler, f"{asked}_{'stream' if handler.response_streaming else 'unary'}")
+    generates = inspect.isasyncgenfunction(work)
+    if handler.request_streaming and not generates:
+        return cast(Work, work)
 
     async def done(requests: Any, context: Context) -> Any:
         if not handler.request_streaming:
             requests = await _only(handler.request_deserializer, context)
-        if not inspect.isasyncgenfunction(work):
+        if not generates:
             return await work(requests, context)
         async for answer in work(requests, context):
             await context.write(answer)
@@ -192,17 +211,14 @@ async def read_message(context: Context) -> bytes:
     Raises: InvalidRequest when there is none; RateLimited when too many are waited for; gRPC itself
     has ended a call whose is too large.
     """
-    wait = _Wait()
+    wait = _Wait(_DOOR.get(), _READING_SECONDS)
     try:
-        async with asyncio.timeout(_READING_SECONDS) as limit:
-            wait.begin(limit)
+        with wait:
             data = await context.read()
     except TimeoutError:
         raise wait.refusal or InvalidRequest(
             f"the message did not arrive within {_READING_SECONDS:.0f} s", reason="body_incomplete"
         ) from None
-    finally:
-        wait.end()
     if isinstance(data, bytes):
         return data
     raise InvalidRequest(
@@ -247,37 +263,44 @@ class Few:
         self._inside = +self._inside  # without those at zero
 
 
-_LATE: ContextVar[Few | None] = ContextVar("late", default=None)
+_DOOR: ContextVar[Door] = ContextVar("door")
 
 
-class _Wait:
+class _Wait(Limit):
     """One call's wait for its message. Whoever sends none holds one of the places that all calls
     share: so of those that are late only a few are waited for, and whoever has not said who they
     are counts as late from the beginning."""
 
-    def __init__(self) -> None:
+    __slots__ = ("_address", "_is_counted", "_is_known", "_late", "refusal")
+
+    def __init__(self, door: Door, seconds: float) -> None:  # seconds, not money
+        super().__init__(door.glances, seconds)
         self.refusal: RateLimited | None = None
         visit = VISIT.get()
-        self._late = _LATE.get()
+        self._late = door.late
         self._address = visit.address if visit is not None else ""
         self._is_known = visit is not None and bool(visit.company)
-        self._counted = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._limit: asyncio.Timeout | None = None
+        self._is_counted = False
 
-    def begin(self, limit: asyncio.Timeout) -> None:
-        self._limit = limit
-        if self._is_known:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(_SLOW_SECONDS, self._count)
-        else:
+    def __enter__(self) -> "_Wait":
+        super().__enter__()
+        if not self._is_known:
             self._count()
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if self._is_counted:
+            self._late.leave(self._address)
+        super().__exit__(kind, error, trace)
+
+    def look(self, now: float) -> None:  # seconds, not money
+        if not self._is_counted and self.refusal is None and now - self.began >= _SLOW_SECONDS:
+            self._count()
+        super().look(now)
 
     def _count(self) -> None:
-        if self._late is None or self._limit is None:
-            return
-        self._counted = self._late.enter(self._address)
-        if not self._counted:
+        self._is_counted = self._late.enter(self._address)
+        if not self._is_counted:
             own = self._late.has_all(self._address)
             self.refusal = RateLimited(
                 "too many calls wait for their message; send this one again with its message",
@@ -285,13 +308,7 @@ class _Wait:
                 quota=Quota("unfinished-calls", _LATE_OF_ONE, at_once=True) if own else None,
                 many=not own,
             )
-            self._limit.reschedule(asyncio.get_running_loop().time())
-
-    def end(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._counted and self._late is not None:
-            self._late.leave(self._address)
+            asyncio.get_running_loop().call_soon(self.cut)
 
 
 async def _nowhere(_: Any, context: Context) -> None:
@@ -307,28 +324,27 @@ class _Watched:
         self._method = method
         self._face = face
         self._quiet = method.startswith(_HEALTH)
-        self._who = connection_of_call(context.peer())
+        self._peer = context.peer()
+        self._who = connection_of_call(self._peer)
         self._visit: Visit | None = None
         self._began = 0.0  # seconds, not money
 
-    async def __aenter__(self) -> "_Watched":
+    def __enter__(self) -> "_Watched":
         self._began = time.perf_counter()
+        door, context = self._door, self._context
         if self._who is not None:
-            self._door.busy[self._who] += 1
-        _LATE.set(self._door.late)
-        asked = [
-            value.encode() if isinstance(value, str) else value
-            for name, value in self._context.invocation_metadata() or ()
-            if name == REQUEST_ID
-        ]
-        request_id = observe.request_id(asked)
-        edge.REQUEST_ID.set(request_id)
+            door.busy[self._who] += 1
+        _DOOR.set(door)
+        asked, said = [], []
+        for name, value in context.invocation_metadata() or ():
+            if name == REQUEST_ID:
+                asked.append(value.encode() if isinstance(value, str) else value)
+            elif name == _FORWARDED:
+                said.append(str(value))
+        edge.REQUEST_ID.set(observe.request_id(asked))
         MODE.set("")
-        headers = self._context.invocation_metadata() or ()
-        said = [str(value) for name, value in headers if name == "x-forwarded-for"]
-        peer = address_of_call(self._context.peer(), said, self._door.trusted)
-        self._visit = self._door.admission.arrive(peer)
-        self._context.set_trailing_metadata(trailing())
+        self._visit = door.admission.arrive(address_of_call(self._peer, said, door.trusted))
+        context.set_trailing_metadata(trailing())
         return self
 
     async def within(self, work: Awaitable[Any]) -> Any:
@@ -337,7 +353,7 @@ class _Watched:
         seconds = LONGEST_CALL if left is None else min(left, LONGEST_CALL)
         deadline.set(time.monotonic() + seconds)
         try:
-            async with asyncio.timeout(LONGEST_CALL):
+            with Limit(self._door.glances, LONGEST_CALL):
                 return await work
         except TimeoutError:
             await self._context.abort(
@@ -346,7 +362,7 @@ class _Watched:
                 trailing(),
             )
 
-    async def __aexit__(self, kind: Any, error: Any, trace: Any) -> bool:
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if self._visit is not None:
             self._door.admission.leave(self._visit)
         if self._who is not None:
@@ -362,7 +378,6 @@ class _Watched:
                 milliseconds=int(took * 1_000_000) / 1000,
                 **({"mode": mode} if (mode := MODE.get()) else {}),
             )
-        return False
 
     def _status(self, error: BaseException | None) -> str:
         if isinstance(error, asyncio.CancelledError):

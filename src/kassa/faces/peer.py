@@ -37,12 +37,17 @@ def address_of_call(
 ) -> str:
     """The same of a gRPC call: `peer` as `context.peer()` says it ("ipv4:192.0.2.1:50000"),
     `forwarded` the values of its `x-forwarded-for` metadata."""
+    host = _host_of(peer)
+    return _grouped(_origin(host, forwarded, trusted)) if host else ""
+
+
+@lru_cache(_REMEMBERED)
+def _host_of(peer: str) -> str:
     kind, _, rest = peer.partition(":")
-    if kind not in ("ipv4", "ipv6"):
-        return ""
-    return _grouped(_origin(_without_port(unquote(rest)), forwarded, trusted))
+    return _without_port(unquote(rest)) if kind in ("ipv4", "ipv6") else ""
 
 
+@lru_cache(_REMEMBERED)
 def connection_of_call(peer: str) -> Who | None:
     """The connection of a gRPC call; None where it has no port, as on a Unix socket."""
     kind, _, rest = peer.partition(":")
@@ -59,6 +64,7 @@ def leave(inside: "Counter[Who]", who: Who) -> None:
         del inside[who]
 
 
+@lru_cache(_REMEMBERED)
 def plain(host: str) -> str:
     """An address as it is written most plainly, an IPv4 address within IPv6 as that alone."""
     address = _read(host)
