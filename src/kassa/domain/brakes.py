@@ -87,6 +87,7 @@ class Buckets:
         self.rate = rate
         self._pause = 1 / rate.per_second
         self._depth = rate.burst * self._pause
+        self._window = rate.window
         self._full_at: Recent[float] = Recent(most)
 
     def __len__(self) -> int:
@@ -94,18 +95,21 @@ class Buckets:
 
     def take(self, key: str, now: float) -> Level:
         """Take a token, if there is one."""
-        level = self.look(key, now)
         full_at = max(self._full_at.get(key) or now, now)
+        level = self._level(full_at - now)
         if level.wait:
             self._full_at.put(key, full_at)  # who is refused is not the first to be forgotten
             return level
         full_at += self._pause
         self._full_at.put(key, full_at)
-        return Level(level.wait, level.left - 1, full_at - now)
+        return Level(0, level.left - 1, full_at - now)
 
     def look(self, key: str, now: float) -> Level:
         """As it is, without taking."""
-        missing = max((self._full_at.get(key) or now) - now, 0)  # what is not in it, in seconds
+        return self._level(max((self._full_at.get(key) or now) - now, 0))
+
+    def _level(self, missing: float) -> Level:  # seconds, not money
+        """`missing`: what is not in it, in seconds."""
         # A billionth of a second: what was added up of fractions is not exact.
         wait = max(missing + self._pause - self._depth, 0)
         wait = wait if wait * 1_000_000_000 > 1 else 0
@@ -114,8 +118,7 @@ class Buckets:
 
     def told(self, level: Level, name: str) -> Quota:
         """What is said of a bucket of this kind that stands so."""
-        rate = self.rate
-        return Quota(name, rate.burst, level.left, level.full_in, window=rate.window)
+        return Quota(name, self.rate.burst, level.left, level.full_in, self._window)
 
 
 class Pauses:
@@ -144,9 +147,11 @@ class Pauses:
 
     def wait(self, key: str, now: float) -> float:
         """Seconds until it may try again; 0 for at once."""
-        over = ceil(self._count(key, now) - self._free)
         kept = self._failures.get(key)
-        if kept is None or over < 0 or kept[0] < self._free:
+        if kept is None or kept[0] < self._free:
+            return 0
+        over = ceil(self._count(key, now) - self._free)
+        if over < 0:
             return 0
         return max(kept[1] + min(1 << min(over, 30), self._longest) - now, 0)
 

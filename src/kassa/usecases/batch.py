@@ -71,7 +71,8 @@ class _Gatherer(Generic[Item, Result]):
     tries: "set[asyncio.Task[None]]" = field(default_factory=set)
 
     def take(self, item: Item) -> "asyncio.Future[Result]":
-        call = _Call[Item, Result](item, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        call: _Call[Item, Result] = _Call(item, loop.create_future())
         if self.stuck and self._is_stuck(item):
             self._step_aside(call, Contended(), alone=True)
             return call.future
