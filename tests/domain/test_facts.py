@@ -17,7 +17,8 @@ from kassa.domain.facts import KINDS, Fact, Remark
 from kassa.domain.facts_written import read, written
 from kassa.domain.lifecycle import AttemptStatus, PaymentEvent, PaymentStatus
 from kassa.domain.money import Money
-from kassa.domain.older_events import NOTES, Rows, read_events
+from kassa.domain.older_events import NOTES, read_events
+from kassa.domain.older_rows import Rows
 from kassa.domain.payments import Method
 from kassa.domain.state import State
 from kassa.domain.timeline import PROVENANCE, StoredEvent, TimelineEvent

@@ -14,6 +14,7 @@ from kassa.domain.modifications import Modification
 from kassa.domain.money import Money
 from kassa.domain.narration import words
 from kassa.domain.payments import Attempt, Payment
+from kassa.domain.timeline import TimelineEvent
 from kassa.store.history import Discrepancy, ReportedLine, Sent, SettledLine
 from kassa.usecases.explain import Booking, FeeStory, Step, Story
 
@@ -37,7 +38,7 @@ _BY = {
     "recorded": "recorded by hand",
     "clock": "the clock",
 }
-_ALREADY_TOLD = frozenset({"kind", "v", "text"})  # of a fact, in its first line
+_ALREADY_TOLD = frozenset({"kind", "v", "text", "note"})  # of a fact, in its first line
 _HIDDEN = frozenset({"redirect_url"})  # a payer's own address at a provider
 _ADDRESSES = frozenset({"url", "notify_url"})  # of a merchant, and maybe with a key in it
 
@@ -56,6 +57,8 @@ def _plain(value: Any, name: str = "") -> Any:
             "minor": value.minor,
             "currency": value.currency,
         }
+    if isinstance(value, TimelineEvent):
+        return _plain_event(value)
     if is_dataclass(value):
         return {
             item.name: _plain(getattr(value, item.name), item.name)
@@ -67,6 +70,17 @@ def _plain(value: Any, name: str = "") -> Any:
     if isinstance(value, datetime):
         return _exact(value)
     return _host(value) if name in _ADDRESSES and value else value
+
+
+def _plain_event(event: TimelineEvent) -> dict[str, Any]:
+    """`evidence` as the database has it, whichever release wrote it; `fact`: how it is read."""
+    members = [item.name for item in fields(event) if item.name not in ("fact", "kept")]
+    return {
+        **{name: _plain(getattr(event, name), name) for name in members},
+        "event": event.event,
+        "evidence": event.evidence,
+        "fact": {"kind": event.fact.kind, **_plain(event.fact)},
+    }
 
 
 def as_text(story: Story) -> str:
@@ -183,7 +197,8 @@ def _step(step: Step) -> list[str]:
     else:
         state = f"  {event.from_status} → {event.to_status}"
     lines = [f"{_time(event.at)}{word}{state}, by {_actor(event.actor)}"]
-    if evidence := _evidence(event.evidence):
+    # What an older release kept has members that no fact has: they are told beside it.
+    if evidence := _evidence({**event.told, **event.evidence}):
         lines.append(f"{'':{_WIDTH}}{evidence}")
     if step.fault:
         lines.append(f"{'':{_WIDTH}}THIS CANNOT BE: {step.fault}; kassa verify tells more")

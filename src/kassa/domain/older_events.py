@@ -4,28 +4,26 @@ They told what had happened by a note in words, and left out what their rows and
 are frozen now, and so is this table. Nothing else reads them.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from kassa.domain import facts, facts_written
-from kassa.domain.disputes import Dispute, DisputeEffect
+from kassa.domain.disputes import DisputeEffect
 from kassa.domain.errors import KassaError
 from kassa.domain.facts import Fact
-from kassa.domain.ledger import Posting, PostingKind, account_class
+from kassa.domain.ledger import PostingKind
 from kassa.domain.lifecycle import (
     DisputeStage,
     DisputeStatus,
     ModificationKind,
     PaymentEvent,
 )
-from kassa.domain.modifications import Modification
-from kassa.domain.money import Money
-from kassa.domain.payments import Attempt, Method, Payment
+from kassa.domain.older_rows import Rows, fee_changes
+from kassa.domain.payments import Attempt, Method
 from kassa.domain.timeline import PROVENANCE, StoredEvent, TimelineEvent
 
 _E, _K = PaymentEvent, PostingKind
-_FEES = (_K.FEE, _K.FEE_ADJUSTMENT)
 
 NOTES = {
     "captured after it was let go": facts.CaptureUnbooked.kind,
@@ -41,43 +39,10 @@ NOTES = {
 """The notes that checks in SQL look for, and the kinds that stand for them now."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
-    """What belongs to the payment now, by its id; an old event says only which it speaks of."""
-
-    payment: Payment
-    attempts: Mapping[str, Attempt]
-    modifications: Mapping[str, Modification]
-    disputes: Mapping[str, Dispute]
-    postings: Sequence[Posting]
-
-    def money(self, minor: int) -> Money:
-        return Money(minor, self.payment.amount.currency)
-
-    def fee(self, cause: str, event: StoredEvent) -> Money:
-        """What had been charged for one thing by then: whoever bears it is debited."""
-        return self.money(
-            sum(
-                _borne(posting)
-                for posting in self.postings
-                if posting.cause == cause and posting.kind in _FEES and posting.at <= event.at
-            )
-        )
-
-    def is_surplus(self, cause: str) -> bool:
-        return any(one.kind is _K.SURPLUS and one.cause == cause for one in self.postings)
-
-
-def _borne(posting: Posting) -> int:
-    return sum(
-        entry.minor
-        for entry in posting.entries
-        if account_class(entry.account) in ("merchant", "fee_expense")
-    )
-
-
 def read_events(events: Iterable[StoredEvent], rows: Rows) -> list[TimelineEvent]:
     """A history as facts, whichever release wrote it."""
+    events = list(events)
+    rows = replace(rows, fee_changes=fee_changes(events, rows))
     return [
         TimelineEvent(
             company_id=event.company_id,
@@ -88,6 +53,7 @@ def read_events(events: Iterable[StoredEvent], rows: Rows) -> list[TimelineEvent
             actor=event.actor,
             at=event.at,
             fact=_fact(event, rows),
+            kept=event.evidence,
             **{name: str(event.evidence.get(name, "")) for name in PROVENANCE},
         )
         for event in events
@@ -186,10 +152,10 @@ def _declined(event: StoredEvent, rows: Rows) -> Fact:
 
 
 def _accepted(event: StoredEvent, rows: Rows) -> Fact:
-    attempt = rows.attempts.get(_text(event.evidence, "attempt"))
+    about = _text(event.evidence, "attempt")
+    attempt = rows.attempts.get(about)
     return facts.AttemptAccepted(
-        attempt=_text(event.evidence, "attempt"),
-        reference=attempt.provider_reference if attempt else "",
+        attempt=about, reference=attempt.provider_reference if attempt else ""
     )
 
 
@@ -251,11 +217,9 @@ def _part_captured(event: StoredEvent, rows: Rows) -> Fact:
     reference = _text(event.evidence, "reference")
     if rows.is_surplus(item.id):
         return facts.CaptureUnowed(modification=item.id, amount=item.amount, reference=reference)
+    fee = rows.fee(item.id, event)
     return facts.CaptureCompleted(
-        modification=item.id,
-        amount=item.amount,
-        reference=reference,
-        fee=rows.fee(item.id, event),
+        modification=item.id, amount=item.amount, reference=reference, fee=fee
     )
 
 
@@ -293,19 +257,19 @@ def _ended(event: StoredEvent, rows: Rows) -> Fact:
 
 def _reported(event: StoredEvent, rows: Rows) -> Fact:
     said = event.evidence
-    change = sum(
-        _borne(posting)
-        for posting in rows.postings
-        if posting.kind is _K.FEE_ADJUSTMENT and posting.at == event.at
-    )
+    # A line confirmed all of its amount, or nothing of it.
+    counts = event.event is _E.SETTLE or said.get("note") == "reported in part"
     return facts.Reported(
         report=_text(said, "report"),
         file=_text(said, "file"),
         line=said["line"] if isinstance(said.get("line"), int) else 0,
         amount=_text(said, "amount"),
         settles=event.event is _E.SETTLE,
+        counted_minor=facts_written.money(said["amount"]).minor
+        if counts and "amount" in said
+        else 0,
         fee=_text(said, "fee"),
-        fee_change_minor=change,
+        fee_change_minor=rows.fee_changes.get(event.seq, 0),
     )
 
 
@@ -354,9 +318,7 @@ def _refunded(event: StoredEvent, rows: Rows) -> Fact:
 def _returned(event: StoredEvent, rows: Rows) -> Fact:
     item = rows.modifications[_text(event.evidence, "modification")]
     return facts.SurplusReturned(
-        modification=item.id,
-        amount=item.amount,
-        reference=_text(event.evidence, "reference"),
+        modification=item.id, amount=item.amount, reference=_text(event.evidence, "reference")
     )
 
 
@@ -368,16 +330,16 @@ def _refund_unbooked(event: StoredEvent, rows: Rows) -> Fact:
 
 
 def _capture_unbooked(event: StoredEvent, rows: Rows) -> Fact:
+    said = event.evidence
     return facts.CaptureUnbooked(
-        modification=_text(event.evidence, "modification"),
-        reference=_text(event.evidence, "reference"),
+        modification=_text(said, "modification"), reference=_text(said, "reference")
     )
 
 
 def _late_released(event: StoredEvent, rows: Rows) -> Fact:
+    said = event.evidence
     return facts.LateReservationReleased(
-        modification=_text(event.evidence, "modification"),
-        reference=_text(event.evidence, "reference"),
+        modification=_text(said, "modification"), reference=_text(said, "reference")
     )
 
 

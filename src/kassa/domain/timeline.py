@@ -30,7 +30,8 @@ class TimelineEvent:
     """`seq` is the version of the payment that it made.
 
     `by`: how it became known: charge, query, notification, ledger, clock, … `answer`: the kept
-    answer of a provider that decided it. `news`: the notification that told of it.
+    answer of a provider that decided it. `news`: the notification that told of it. `kept`: its
+    evidence as the database has it, which the chain covers; None until it has been written.
     """
 
     company_id: str
@@ -44,6 +45,7 @@ class TimelineEvent:
     by: str = ""
     answer: str = ""
     news: str = ""
+    kept: Mapping[str, Any] | None = None
 
     @property
     def event(self) -> PaymentEvent:
@@ -53,6 +55,11 @@ class TimelineEvent:
     @property
     def evidence(self) -> dict[str, Any]:
         """The fact with what it rests on, as it is kept."""
+        return self.told if self.kept is None else dict(self.kept)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The same as this release writes it, whichever release has written it."""
         said = written(self.fact)
         for name in PROVENANCE:
             if value := getattr(self, name):

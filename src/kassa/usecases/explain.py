@@ -10,7 +10,8 @@ from kassa.domain.ledger import PostingKind
 from kassa.domain.lifecycle import BreakStatus, OrderStatus, SettlementStatus
 from kassa.domain.modifications import Modification
 from kassa.domain.money import Money
-from kassa.domain.older_events import Rows, read_events
+from kassa.domain.older_events import read_events
+from kassa.domain.older_rows import Rows
 from kassa.domain.orders import Order
 from kassa.domain.payments import Attempt, Payment
 from kassa.domain.replay import History, as_of, fault_of
