@@ -275,9 +275,8 @@ _ROWS = (
         f"{COVER}::test_a_row_is_digested_here_as_the_database_digests_it",
         (
             "store/canon.py",
-            '    return f"{(at - _SINCE) // _MICROSECOND & 0xFFFF_FFFF_FFFF_FFFF:016x}"',
-            '    return f"{(at - _SINCE) // _MICROSECOND // 1000 * 1000 &'
-            ' 0xFFFF_FFFF_FFFF_FFFF:016x}"',
+            "* 1_000_000 + since.microseconds\n",
+            "* 1_000_000 + since.microseconds // 1000 * 1000\n",
         ),
     ),
     _uncovered("where an order's letters go", " return_url notify_url", " return_url"),

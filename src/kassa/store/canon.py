@@ -6,7 +6,7 @@ writes it. Not a word of it may change without a new chain.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from hashlib import sha256
 from json.encoder import encode_basestring
@@ -18,7 +18,6 @@ from kassa.domain.ledger import Posting
 
 _QUOTED = re.compile(r'[ \t\n\r\v\f"\\{},]')
 _SINCE = datetime(2000, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def array_text(items: Sequence[str | None]) -> str:
@@ -36,7 +35,9 @@ def _element(item: str | None) -> str:
 
 def instant(at: datetime) -> str:
     """As `encode(timestamptz_send(at), 'hex')`."""
-    return f"{(at - _SINCE) // _MICROSECOND & 0xFFFF_FFFF_FFFF_FFFF:016x}"
+    since = at - _SINCE
+    micros = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return f"{micros & 0xFFFF_FFFF_FFFF_FFFF:016x}"
 
 
 def jsonb_text(value: Any) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from operator import itemgetter
+from types import NoneType
 from typing import Any
 
 import msgspec
@@ -346,23 +347,22 @@ UNCOVERED: dict[str, Mapping[str, str]] = {
 """Tables, or columns of them, without seals, and why. `*`: all that are not named."""
 
 
+def _json(value: Any) -> str:
+    return jsonb_text(value) if value else _EMPTY[type(value)]
+
+
+_EMPTY: Mapping[type, str] = {dict: "{}", list: "[]", tuple: "[]"}
+_TEXTS: Mapping[type, Callable[[Any], str | None]] = {
+    NoneType: lambda _: None,
+    bool: lambda value: "true" if value else "false",
+    bytes: bytes.hex,
+    datetime: instant,
+    **dict.fromkeys(_EMPTY, _json),
+}
+
+
 def _text(value: Any) -> str | None:
-    if value is None:
-        return None
-    kind = type(value)
-    if kind is int:
-        return str(value)
-    if kind is bool:
-        return "true" if value else "false"
-    if kind is datetime:
-        return instant(value)
-    if kind is dict and not value:
-        return "{}"
-    if kind is bytes:
-        return str(value.hex())
-    if kind in (dict, list, tuple):
-        return jsonb_text(value)
-    return str(value)
+    return _TEXTS.get(type(value), str)(value)
 
 
 def digest(home: str, part: str, row: Mapping[str, Any]) -> bytes:
@@ -448,7 +448,7 @@ def with_seals(
     seals: Seals, home: str, rows: Sequence[dict[str, Any]], *parts: str
 ) -> list[dict[str, Any]]:
     """These rows, to be written by way of JSON, with their seals: of these parts, or all."""
-    for row in rows:
-        for part in parts or COVERS[home].parts:
+    for part in parts or COVERS[home].parts:
+        for row in rows:
             row[part] = as_json(seal_of(seals, home, part, row))
     return list(rows)
