@@ -243,7 +243,8 @@ def http_app(core: Core, settings: Settings) -> ASGIApp:
     )
     received = Reception(intake.Intake(app), core)
     watched = observe.Watch(received, https=settings.url.startswith("https://"))
-    return peer.Forwarded(watched, peer.networks_of(settings.trusted_proxies))
+    trusted = peer.networks_of(settings.trusted_proxies)
+    return peer.Forwarded(watched, trusted) if trusted else watched
 
 
 def _guarded(core: Core, route: Route) -> Route:

@@ -278,7 +278,7 @@ _SMALLER = (
             "    context.set_trailing_metadata(trailing())\n    return Call",
             "    return Call",
         ),
-        ("faces/grpc_door.py", "        self._context.set_trailing_metadata(trailing())\n", ""),
+        ("faces/grpc_door.py", "        context.set_trailing_metadata(trailing())\n", ""),
     ),
     one(
         "gRPC health says SERVING while readiness says 503",

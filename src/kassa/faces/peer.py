@@ -89,7 +89,7 @@ class Forwarded:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         client: Any = scope.get("client")
-        if scope["type"] == "http" and client and self._trusted:
+        if scope["type"] == "http" and client:
             said = [
                 value.decode("latin-1")
                 for name, value in scope["headers"]
