@@ -16,7 +16,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install protos run test coverage check types tidy bench faults soak clean
+.PHONY: help install protos run test coverage check types tidy bench faults soak mutants clean
 
 help: ## Show these lines
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1:\2/p' Makefile | sed 's/:/\t/'
@@ -55,13 +55,17 @@ faults: install ## What accidents and attackers come to, into bench/FAULTS.md; f
 soak: install ## Random money verbs against a model for as long as asked: make soak SECONDS=600
 	@KASSA_TEST_SOAK=$(or $(SECONDS),600) $(BIN)/python -m pytest -q -s -x tests/money/test_machine.py -k soak $(ARGS)
 
+# In a copy of the tree, with an environment of its own; a module takes minutes, all of domain a day.
+mutants: install ## Change domain place by place and show what no test of it notices: make mutants MODULE=lifecycle
+	@tests/mutants/run $(MODULE)
+
 protos: ## Build the protobuf stubs anew
 	@rm -f $(STUBS)
 	@$(MAKE) --no-print-directory $(STUBS)
 
 clean: ## Remove what make install made; .kassa, the data, stays
 	rm -rf .venv src/moego src/kassa_protos .mypy_cache .pytest_cache .ruff_cache \
-		.import_linter_cache
+		.import_linter_cache .mutants
 
 # pip keeps downloads under HOME; where there is none to write to, it shall not try.
 $(INSTALLED): requirements.lock pyproject.toml

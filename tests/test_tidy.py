@@ -28,6 +28,7 @@ NOT_OURS = {
     ".kassa",
     "__pycache__",
     ".hypothesis",
+    ".mutants",
     "moego",
     "kassa_protos",
     "build",

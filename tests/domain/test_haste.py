@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kassa.domain.errors import RateLimited
-from kassa.domain.haste import AT_ONCE, IN_ALL, WINDOW, refuse_haste
+from kassa.domain.haste import AT_ONCE, FOR_GOOD, IN_ALL, WINDOW, refuse_haste
 from kassa.domain.lifecycle import AttemptStatus
 from kassa.domain.money import Money
 from kassa.domain.payments import Attempt, Method
@@ -31,7 +31,14 @@ def begun(*ago: timedelta) -> list[Attempt]:
     ]
 
 
+def test_the_numbers_are_those_that_are_promised() -> None:
+    assert AT_ONCE == 10
+    assert IN_ALL == 100
+    assert timedelta(minutes=10) == WINDOW
+
+
 def test_a_few_tries_are_let_through() -> None:
+    refuse_haste([], NOW)
     refuse_haste(begun(*[timedelta(0)] * (AT_ONCE - 1)), NOW)
 
 
@@ -43,7 +50,16 @@ def test_then_each_waits_until_an_old_one_is_long_ago() -> None:
     refuse_haste(tries, NOW + timedelta(minutes=6))
 
 
+def test_of_more_tries_than_at_once_the_oldest_of_the_newest_counts() -> None:
+    old = [timedelta(minutes=9)] * 3
+    with pytest.raises(RateLimited) as refused:
+        refuse_haste(begun(*old, *[timedelta(minutes=2)] * AT_ONCE), NOW)
+    assert refused.value.retry_after_seconds == 8 * 60
+
+
 def test_a_payment_has_only_so_many_tries_in_all() -> None:
-    with pytest.raises(RateLimited):
-        refuse_haste(begun(*[WINDOW * 2] * IN_ALL), NOW)
+    for number in (IN_ALL, IN_ALL + 1):
+        with pytest.raises(RateLimited) as refused:
+            refuse_haste(begun(*[WINDOW * 2] * number), NOW)
+        assert (refused.value.reason, refused.value.retry_after_seconds) == (FOR_GOOD, 24 * 3600)
     refuse_haste(begun(*[WINDOW * 2] * (IN_ALL - 1)), NOW)

@@ -7,13 +7,26 @@ from typing import Any
 
 import pytest
 
+from kassa.domain import lifecycle
 from kassa.domain.errors import IllegalTransition
 from kassa.domain.lifecycle import (
     AT_PROVIDER,
+    AWAITED,
+    AWAITS_PAYOUT,
+    CLAIMS,
+    CLOSED,
+    DECIDED,
     ENDED,
     FUNDS_MOVED,
+    FUNDS_SECURED,
+    NOT_LOST,
     OPEN,
+    PENDING,
+    RATED,
     TRANSITIONS,
+    UNDECIDED,
+    UNDER_WAY,
+    UNPAID_FOR_GOOD,
     AttemptStatus,
     DisputeStatus,
     ModificationStatus,
@@ -88,6 +101,26 @@ paid     -      .    -       -
 expired  -      -    .       -
 canceled -      -    -       .
 """
+
+# What each named set of statuses has.
+SETS: dict[str, tuple[frozenset[Any], str]] = {
+    "OPEN": (OPEN, "created requires_action"),
+    "AT_PROVIDER": (AT_PROVIDER, "processing authorized"),
+    "AWAITED": (AWAITED, "requires_action processing"),
+    "UNDER_WAY": (UNDER_WAY, "created requires_action processing authorized"),
+    "FUNDS_MOVED": (FUNDS_MOVED, "captured settled"),
+    "FUNDS_SECURED": (FUNDS_SECURED, "authorized captured settled"),
+    "ENDED": (ENDED, "canceled failed expired"),
+    "CLOSED": (CLOSED, "canceled expired"),
+    "UNDECIDED": (UNDECIDED, "dispatched in_doubt"),
+    "RATED": (RATED, "succeeded declined in_doubt"),
+    "PENDING": (PENDING, "requested processing"),
+    "CLAIMS": (CLAIMS, "capture void"),
+    "DECIDED": (DECIDED, "won lost closed"),
+    "NOT_LOST": (NOT_LOST, "won closed"),
+    "AWAITS_PAYOUT": (AWAITS_PAYOUT, "closed failed"),
+    "UNPAID_FOR_GOOD": (UNPAID_FOR_GOOD, "expired canceled"),
+}
 
 OTHERS: list[tuple[str, Any, Any]] = [
     (MODIFICATION_TABLE, ModificationStatus, next_modification_status),
@@ -193,6 +226,19 @@ def test_every_state_can_be_reached_from_the_first() -> None:
         reached |= {after for (before, _), after in TRANSITIONS.items() if before in reached}
 
     assert reached == set(PaymentStatus)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_set_of_statuses_has_these(name: str) -> None:
+    words, said = SETS[name]
+
+    assert sorted(words) == sorted(said.split())
+
+
+def test_every_set_of_statuses_is_written_out_here() -> None:
+    assert SETS.keys() == {
+        name for name, words in vars(lifecycle).items() if isinstance(words, frozenset)
+    }
 
 
 def test_every_status_is_of_one_kind() -> None:
