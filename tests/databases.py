@@ -10,7 +10,6 @@ import io
 import itertools
 import os
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -71,7 +70,7 @@ class Kept:
 
     name: str
 
-    def __init__(self, name: str, connection: Any):
+    def __init__(self, name: str, connection: "asyncpg.Connection[asyncpg.Record]"):
         self.name = name
         self._connection = connection
         self._tests = 0
@@ -161,7 +160,7 @@ class Databases:
 
     server: EmbeddedPostgres | ExternalPostgres
     loop: asyncio.Runner
-    connection: Any
+    connection: "asyncpg.Connection[asyncpg.Record]"
     _idle: dict[str, list[Kept]] = field(default_factory=dict)
     _made: list[str] = field(default_factory=list)
 

@@ -209,9 +209,9 @@ def _duration_lines(lines: list[str]) -> set[int]:
 
 def test_a_connection_is_typed_wherever_it_goes() -> None:
     wrong = [
-        at(module.path, argument.lineno)
-        for module in modules()
-        for function in _functions(module)
+        at(path, argument.lineno)
+        for path, tree in trees().items()
+        for function in _functions(tree)
         for argument in _arguments(function)
         if argument.arg in ("connection", "lane")
         and (argument.annotation is None or _is_untyped(argument.annotation))
@@ -225,7 +225,7 @@ def test_no_rule_takes_a_name_that_no_checker_knows() -> None:
         f"{module.path.relative_to(SOURCE)} {function.name}"
         for module in modules()
         if any(module.path.is_relative_to(SOURCE / floor) for floor in TYPED)
-        for function in _functions(module)
+        for function in _functions(module.tree)
         if function.args.kwarg is not None
         and (function.args.kwarg.annotation is None or _is_untyped(function.args.kwarg.annotation))
     }
@@ -234,8 +234,8 @@ def test_no_rule_takes_a_name_that_no_checker_knows() -> None:
     assert not TAKE_ANY_NAME - found, f"gone, so strike it out:{listed(TAKE_ANY_NAME - found)}"
 
 
-def _functions(module: Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(module.tree):
+def _functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 

@@ -85,7 +85,7 @@ async def reseal(core: Core, owner: Any, home: str) -> None:
             await _record_again(connection, home)
 
 
-async def _record_again(connection: Any, home: str) -> None:
+async def _record_again(connection: "asyncpg.Connection[asyncpg.Record]", home: str) -> None:
     rows = await connection.fetch(
         f"select {COVERS[home].company}, {key_sql(home)},"
         f" {digest_sql(home, records.last_part(home))}, clock_timestamp() from {home} t"

@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import suppress
-from typing import Any
 
 import asyncpg
 import pytest
@@ -23,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 async def as_the_owner(shop: Shop, *statements: str) -> None:
     """Who owns the tables minds no triggers."""
-    connection: Any = await asyncpg.connect(shop.owner_url)
+    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(shop.owner_url)
     try:
         async with connection.transaction():
             guarded = ("row_record", "wallet_user")

@@ -52,7 +52,7 @@ class Older:
         finally:
             await connection.close()
 
-    async def _make_schema(self, connection: Any) -> None:
+    async def _make_schema(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         await connection.execute(
             "create table schema_migration (number integer primary key, name text not null,"
             " checksum text not null, applied_at timestamptz not null default now())"
