@@ -5,11 +5,12 @@ a fact for state and money stands in `evolution`. The store writes what a Case h
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from kassa.domain import facts
+from kassa.domain.copying import replace
 from kassa.domain.disputes import Dispute
 from kassa.domain.errors import IllegalTransition
 from kassa.domain.evolution import evolve, postings

@@ -1,12 +1,13 @@
 """Reserved funds: held for the merchant, claimed in one or more parts, or let go."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from kassa.domain import facts
 from kassa.domain.case import Case
+from kassa.domain.copying import replace
 from kassa.domain.errors import AmountTooLarge, IllegalTransition, UnsupportedOperation
 from kassa.domain.fees import FeeKind
 from kassa.domain.lifecycle import (

@@ -1,10 +1,10 @@
 """What facts about captures, voids, refunds, disputes and reports make of a payment."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from kassa.domain import facts
+from kassa.domain.copying import replace
 from kassa.domain.disputes import Dispute, DisputeEffect
 from kassa.domain.evolution_of_charges import MISMATCH
 from kassa.domain.lifecycle import (

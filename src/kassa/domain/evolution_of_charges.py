@@ -1,10 +1,10 @@
 """What facts about a payment and its attempts make of them."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from kassa.domain import facts
+from kassa.domain.copying import replace
 from kassa.domain.lifecycle import AttemptStatus, OrderStatus
 from kassa.domain.money import Money
 from kassa.domain.payments import Attempt

@@ -1,9 +1,10 @@
 """What is done to a charge after it was made: captures, voids and refunds, one life for all."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from kassa.domain.copying import replace
 from kassa.domain.lifecycle import (
     PENDING,
     ModificationKind,

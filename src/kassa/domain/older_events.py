@@ -378,12 +378,6 @@ def _dispute_moved(event: StoredEvent, rows: Rows) -> Fact:
     )
 
 
-def _dispute_late(event: StoredEvent, rows: Rows) -> Fact:
-    return facts.DisputeNewsLate(
-        dispute=_text(event.evidence, "dispute"), said=_text(event.evidence, "said")
-    )
-
-
 def _not_ours(event: StoredEvent, rows: Rows) -> Fact:
     return facts.DisputeNotOurs(
         reference=_text(event.evidence, "reference"), reason=_text(event.evidence, "reason")
@@ -448,7 +442,9 @@ _BY_NOTE: Mapping[str, _Read] = {
     "refunded although it had failed, beyond what is left": _refund_unbooked,
     "captured after it was let go": _capture_unbooked,
     "disputed": _dispute_moved,
-    "late news of a dispute": _dispute_late,
+    "late news of a dispute": lambda event, _: facts.DisputeNewsLate(
+        dispute=_text(event.evidence, "dispute"), said=_text(event.evidence, "said")
+    ),
     "a dispute that cannot be ours": _not_ours,
     "reported in part": _reported,
     "the provider's own fee": _reported,

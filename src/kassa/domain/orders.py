@@ -1,11 +1,12 @@
 """The order: what a merchant wants paid, by whom, until when."""
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
 from typing import Any
 
+from kassa.domain.copying import replace
 from kassa.domain.lifecycle import OrderStatus, next_order_status
 from kassa.domain.money import Money
 

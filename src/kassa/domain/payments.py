@@ -1,10 +1,11 @@
 """The payment and its attempts: what one payer owes for one order, and each try to collect it."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from kassa.domain.copying import replace
 from kassa.domain.lifecycle import (
     FUNDS_MOVED,
     OPEN,

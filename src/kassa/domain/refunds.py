@@ -1,10 +1,9 @@
 """Giving money back: reserved before the provider is called, booked when it is done."""
 
-from dataclasses import replace
-
 from kassa.domain import facts
 from kassa.domain.case import Case
 from kassa.domain.claims import Request, lapsed, request
+from kassa.domain.copying import replace
 from kassa.domain.errors import AmountTooLarge, IllegalTransition
 from kassa.domain.facts import Fact
 from kassa.domain.fees import FeeKind

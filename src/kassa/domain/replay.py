@@ -5,9 +5,10 @@ A row that has not changed since that moment is taken as it is.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
+from kassa.domain.copying import replace
 from kassa.domain.disputes import Dispute
 from kassa.domain.errors import IllegalTransition
 from kassa.domain.evolution import evolve

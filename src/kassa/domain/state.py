@@ -4,11 +4,12 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import singledispatch
 from typing import Protocol, TypeVar
 
+from kassa.domain.copying import replace
 from kassa.domain.disputes import Dispute
 from kassa.domain.facts import Fact
 from kassa.domain.lifecycle import AttemptStatus, OrderStatus, PaymentStatus
