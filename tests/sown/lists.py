@@ -2,7 +2,18 @@
 
 from collections.abc import Mapping
 
-from tests.sown import guards, limits, money, proof, records, sides, strangers, waiting, wallet
+from tests.sown import (
+    guards,
+    limits,
+    money,
+    proof,
+    records,
+    sides,
+    strangers,
+    upgrade,
+    waiting,
+    wallet,
+)
 from tests.sown.sowing import Mutation
 
 LISTS: Mapping[str, tuple[Mutation, ...]] = {
@@ -14,5 +25,5 @@ LISTS: Mapping[str, tuple[Mutation, ...]] = {
     "sides": sides.MUTATIONS,
     "wallet": wallet.MUTATIONS,
     "proof": proof.MUTATIONS,
-    "records": records.MUTATIONS,
+    "records": (*records.MUTATIONS, *upgrade.MUTATIONS),
 }

@@ -12,7 +12,6 @@ from kassa.domain.copying import replace
 from kassa.domain.disputes import Dispute
 from kassa.domain.errors import IllegalTransition
 from kassa.domain.evolution import evolve
-from kassa.domain.facts import Reported
 from kassa.domain.ledger import Posting
 from kassa.domain.lifecycle import (
     AttemptStatus,
@@ -57,11 +56,7 @@ def as_of(now: History, at: datetime) -> History:
     )
     if now.payment.updated_at <= at and len(events) == len(now.events):
         return past
-    payment = state.payment
-    if not any(isinstance(event.fact, Reported) for event in now.events[len(events) :]):
-        # An older release did not say how much a report had confirmed.
-        payment = replace(payment, settled_minor=now.payment.settled_minor)
-    return replace(past, payment=payment)
+    return replace(past, payment=state.payment)
 
 
 def told(payment: Payment, events: Sequence[TimelineEvent]) -> State:

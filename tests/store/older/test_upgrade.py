@@ -19,13 +19,14 @@ from tests.usecases.test_seals import chain_all
 from kassa import app
 from kassa import demo as demo_company
 from kassa.cli.telling import as_json, as_text
-from kassa.connectors.base import Captured, DisputeNews, Done
+from kassa.connectors.base import Captured, DisputeNews, Done, InDoubt
 from kassa.domain import facts
 from kassa.domain.lifecycle import DisputeStage, DisputeStatus, PaymentStatus
 from kassa.domain.money import Money
 from kassa.domain.payments import Attempt, Payment
 from kassa.settings import Settings
 from kassa.store.migrate import migrate
+from kassa.usecases.breaks import list_breaks
 from kassa.usecases.companies import get_company
 from kassa.usecases.core import Core
 from kassa.usecases.disputes import take_dispute_news
@@ -34,8 +35,10 @@ from kassa.usecases.explain import Story, explain
 from kassa.usecases.find_payments import get_payment
 from kassa.usecases.modify_payment import take_modification_news
 from kassa.usecases.old_rows import seal_old_rows
+from kassa.usecases.settlements import close_settlements
 from kassa.usecases.submit_payment import take_news
 from kassa.usecases.verify_books import verify_books
+from kassa.workers.rounds import standard_chores
 
 pytestmark = pytest.mark.anyio
 COMPANY = "cmp_shop"
@@ -291,3 +294,25 @@ async def test_life_goes_on_and_is_told_across_the_upgrade(shop: Shop, older: Ol
         assert then.payment.settled_minor == was["payment"]["settled_minor"] == 0
         last = await told(shop, payment_id, now.steps[-1].event.at.isoformat())
         assert figures(last)["payment"] == figures(now)["payment"], life
+
+
+async def test_every_chore_takes_up_what_was_left(shop: Shop, older: Older) -> None:
+    provider: Any = shop.core.connectors["scripted"]
+    provider.answers_to_queries = [InDoubt(reason="silence")] * 100
+    provider.says_to_queries = [InDoubt(reason="silence")] * 100
+    breaks = [one.id for one in await list_breaks(shop.core, COMPANY)]
+
+    for chore in standard_chores():
+        if chore.name != "deliver":  # nobody on the network is to hear of this
+            await chore.run(shop.core)
+            if chore.finish is not None:
+                await chore.finish()
+    closed = await close_settlements(shop.core, COMPANY)
+
+    assert closed
+    # Nothing old is taken for something that people have to look at.
+    assert [one.id for one in await list_breaks(shop.core, COMPANY)] == breaks
+    await chain_all(shop)
+    assert await shop.faults() == []
+    for life in ("paid", "disputed and lost", "open: being refunded"):
+        assert not [one.fault for one in (await told(shop, older.lives[life])).steps if one.fault]
