@@ -152,7 +152,7 @@ def _money(amount: edge.Number, payment: Payment, field: str) -> Money:
     try:
         return payable(Money.from_major(amount, payment.amount.currency))
     except TooLarge as error:
-        error.field = field
+        error.field, error.reason = field, "value"  # told by the member's name, as by `wrong`
         raise
     except InvalidRequest as error:
         raise wrong(field, error.message) from None
