@@ -28,9 +28,9 @@ _GLANCE_SECONDS = 0.5  # seconds, not money
 
 
 def _accounts() -> Iterator[tuple[Kind, DemoAccount]]:
-    for kind in kinds().values():
-        if kind.demo is not None:
-            yield kind, kind.demo
+    """In the order in which they are registered."""
+    declared = [(kind, kind.demo) for kind in kinds().values() if kind.demo is not None]
+    yield from sorted(declared, key=lambda one: one[1].turn)
 
 
 def number_of_accounts() -> int:

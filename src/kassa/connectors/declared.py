@@ -127,8 +127,9 @@ class DemoAccount:
     `account`: its name. `base_path`: what stands behind the simulator's address in `base_url`.
     `invent`: texts that both sides know, made up once and kept; `keys`: names of RSA key pairs,
     likewise. `settings`: of the account here, without `base_url`; `credentials`: of the one there.
-    `is_installations`: it is the installation's, in the words of its InstallationAccount, and not
-    the demo company's.
+    `turn`: the lower, the earlier it is registered; of accounts that can do the same the oldest is
+    asked first. `is_installations`: it is the installation's, in the words of its
+    InstallationAccount, and not the demo company's.
     """
 
     account: str
@@ -138,3 +139,4 @@ class DemoAccount:
     settings: Callable[[Shared], Mapping[str, str]] = _texts
     credentials: Callable[[Shared], Mapping[str, str]] = _texts
     is_installations: bool = False
+    turn: int = 100

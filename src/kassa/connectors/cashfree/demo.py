@@ -13,4 +13,4 @@ def _invent() -> Mapping[str, str]:
     }
 
 
-DEMO = DemoAccount(account="cashfree", base_path="/cashfree/pg", invent=_invent)
+DEMO = DemoAccount(account="cashfree", base_path="/cashfree/pg", invent=_invent, turn=3)

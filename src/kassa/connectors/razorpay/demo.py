@@ -14,4 +14,4 @@ def _invent() -> Mapping[str, str]:
     }
 
 
-DEMO = DemoAccount(account="razorpay", base_path="/razorpay/v1", invent=_invent)
+DEMO = DemoAccount(account="razorpay", base_path="/razorpay/v1", invent=_invent, turn=2)

@@ -13,4 +13,4 @@ def _invent() -> Mapping[str, str]:
     }
 
 
-DEMO = DemoAccount(account="stripe", base_path="/stripe", invent=_invent)
+DEMO = DemoAccount(account="stripe", base_path="/stripe", invent=_invent, turn=1)
