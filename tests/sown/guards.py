@@ -234,6 +234,11 @@ _SMALLER = (
         "an address of a closed company's order is signed",
         f"{CLOSED}::test_nobody_begins_to_pay_a_company_that_is_closed",
         ("usecases/open_payment.py", "        case.refuse_closed()\n", ""),
+        (
+            "domain/case.py",
+            "        self.refuse_closed()\n        if self.is_expired()",
+            "        if self.is_expired()",
+        ),
     ),
     one(
         "of two credentials over gRPC one is taken",

@@ -179,7 +179,7 @@ _SIDES = (
     ),
     one(
         "the sandbox's books are open to everybody",
-        f"{SANDBOX}::test_the_books_are_closed_to_whoever_is_no_merchant",
+        "tests/faces/test_limits.py::test_who_shows_no_credential_is_counted_by_address",
         (
             "app.py",
             "        edge.core_of(request).admission.unproved()\n        return None\n",
@@ -217,8 +217,9 @@ _OWNERS = (
         f"{OWNER}::test_an_order_made_for_no_id_is_opened_by_whoever_shows_its_session",
         (
             "usecases/open_payment.py",
-            "    if payment.number is not None:\n        return payment.payer == principal.name\n",
-            "",
+            "    if payment.number is not None:\n        return payment.payer == principal.name\n"
+            "    if payment.payer:",
+            "    if payment.number is None and payment.payer:",
         ),
     ),
     one(
