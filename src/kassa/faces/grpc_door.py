@@ -263,7 +263,7 @@ class Few:
         self._inside = +self._inside  # without those at zero
 
 
-_DOOR: ContextVar[Door] = ContextVar("door")
+_DOOR: ContextVar[Door | None] = ContextVar("door", default=None)
 
 
 class _Wait(Limit):
@@ -273,11 +273,11 @@ class _Wait(Limit):
 
     __slots__ = ("_address", "_is_counted", "_is_known", "_late", "refusal")
 
-    def __init__(self, door: Door, seconds: float) -> None:  # seconds, not money
-        super().__init__(door.glances, seconds)
+    def __init__(self, door: Door | None, seconds: float) -> None:  # seconds, not money
+        super().__init__(Glances() if door is None else door.glances, seconds)
         self.refusal: RateLimited | None = None
         visit = VISIT.get()
-        self._late = door.late
+        self._late = None if door is None else door.late
         self._address = visit.address if visit is not None else ""
         self._is_known = visit is not None and bool(visit.company)
         self._is_counted = False
@@ -289,7 +289,7 @@ class _Wait(Limit):
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if self._is_counted:
+        if self._is_counted and self._late is not None:
             self._late.leave(self._address)
         super().__exit__(kind, error, trace)
 
@@ -299,6 +299,8 @@ class _Wait(Limit):
         super().look(now)
 
     def _count(self) -> None:
+        if self._late is None:
+            return
         self._is_counted = self._late.enter(self._address)
         if not self._is_counted:
             own = self._late.has_all(self._address)
