@@ -17,10 +17,11 @@ from kassa.domain.facts import KINDS, Fact, Remark
 from kassa.domain.facts_written import read, written
 from kassa.domain.lifecycle import AttemptStatus, PaymentEvent, PaymentStatus
 from kassa.domain.money import Money
+from kassa.domain.movements import booked
 from kassa.domain.older_events import NOTES, read_events
 from kassa.domain.older_rows import Rows
 from kassa.domain.payments import Method
-from kassa.domain.state import State
+from kassa.domain.state import State, after
 from kassa.domain.timeline import PROVENANCE, StoredEvent, TimelineEvent
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -92,6 +93,28 @@ def test_any_fact_may_come_upon_any_state(kind: type[Fact]) -> None:
     after = evolve(nothing_yet(), event)
 
     assert (after.payment.version, after.payment.status) == (2, event.to_status)
+
+
+MOVE_NO_MONEY = {
+    "payment_created",
+    "attempt_started",
+    "attempt_rerouted",
+    "action_required",
+    "payment_canceled",
+    "payment_expired",
+}
+"""Kinds that change a payment's status and book nothing."""
+
+
+@each_kind
+def test_a_fact_that_changes_the_status_says_what_follows(kind: type[Fact]) -> None:
+    """What no function is registered for changes nothing: a status without its money."""
+    if kind.transition is PaymentEvent.NOTE or kind is facts.PaymentCreated:
+        return
+
+    assert after.dispatch(kind) is not after.dispatch(Fact), "say it in evolution_of_…"
+    books = booked.dispatch(kind) is not booked.dispatch(Fact)
+    assert books is (kind.kind not in MOVE_NO_MONEY), "say it in movements, or list it here"
 
 
 def nothing_yet() -> State:

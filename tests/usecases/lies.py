@@ -308,6 +308,38 @@ LIES: dict[str, tuple[str, str, str]] = {
         "wallet:{user}",
         "update wallet_day set spent_minor = 0",
     ),
+    # What stands between the tables and who reads them.
+    "a policy hides rows from the proof": (
+        "nothing stands between the tables and who reads them",
+        "orders_answer",
+        "create policy eve on orders_answer using (true)",
+    ),
+    "a rule eats what is written": (
+        "nothing stands between the tables and who reads them",
+        "provider_answer",
+        "create rule eve as on insert to provider_answer do instead nothing",
+    ),
+    "a view stands beside the tables": (
+        "nothing stands between the tables and who reads them",
+        "eve",
+        "create view eve as select 1 as one",
+    ),
+    "the order of a failed payment has expired": (
+        "orders end when history says so",
+        "{declined order}",
+        "update orders set status = 'expired' where id = '{declined order}'",
+    ),
+    "the order of a failed payment was canceled": (
+        "orders end when history says so",
+        "{declined order}",
+        "update orders set status = 'canceled' where id = '{declined order}'",
+    ),
+    "an event rests on an answer that nobody gave": (
+        "what decided is still there",
+        "{card}",
+        'update payment_event set evidence = evidence || \'{{"answer": "an_nobody"}}\''
+        " where payment_id = '{card}' and seq = 2",
+    ),
     # The chain itself.
     "a link was edited": (
         "the chain is whole",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.usecases.shop import Scripted, Shop
 
-from kassa.connectors.base import ActionNeeded, InDoubt
+from kassa.connectors.base import ActionNeeded, Captured, InDoubt
 from kassa.domain.money import Money
 from kassa.domain.payments import Method, Payment
 from kassa.usecases.expire_orders import expire_orders
@@ -106,3 +106,36 @@ async def test_verifying_changes_nothing(shop: Shop) -> None:
     await verify_books(shop.core)
 
     assert await everything() == before
+
+
+async def test_an_answer_that_decided_must_be_there_as_it_was_given(shop: Shop) -> None:
+    payment = await shop.payment()
+    doubt = InDoubt(reason="cut off")
+    paid = Captured(reference="late 1", amount=payment.amount)
+    await shop.play(payment, Scripted(doubt, queries=(paid,)))
+    await shop.age(payment, "1 hour")
+    await shop.sync(payment)
+    assert (await verify_books(shop.core)).violations == ()
+
+    for statement, said in (
+        ("update provider_answer set at = '2020-01-01', birth = null", "was given 2020-01-01"),
+        ("delete from provider_answer", "is gone"),
+    ):
+        await shop.sql("alter table provider_answer disable trigger user")
+        await shop.sql(statement)
+        found = [
+            one
+            for one in (await verify_books(shop.core)).violations
+            if one.check == "what decided is still there"
+        ]
+        assert [one.object_id for one in found] == [payment.id]
+        assert said in found[0].found
+
+
+async def test_a_table_that_is_none_any_more_is_a_finding_and_no_crash(shop: Shop) -> None:
+    await shop.sql("alter table fee_rule rename to fee_rule_gone")
+    await shop.sql("create view fee_rule as select * from fee_rule_gone")
+
+    found = {(one.check, one.object_id) for one in (await verify_books(shop.core)).violations}
+
+    assert ("nothing stands between the tables and who reads them", "fee_rule") in found

@@ -109,6 +109,8 @@ def _scope(company_id: str | None, tables: Sequence[str]) -> tuple[str, list[str
     """The tables under their own names, with one company's rows only."""
     if company_id is None:
         return "", []
+    if not tables:
+        return "", []
     views = (f"{t} as not materialized (select * from {t} where company_id = $1)" for t in tables)
     return ", ".join(views) + ", ", [company_id]
 
@@ -134,6 +136,10 @@ async def asked(
     await lane.execute("savepoint a_check")
     try:
         return await ask(lane)
+    except asyncpg.SyntaxOrAccessError as error:
+        await lane.execute("rollback to savepoint a_check")
+        words = f"could not be made, the tables are not as this program made them: {error}"
+        return [Violation(name, "", "the check", words)]
     except asyncpg.DataError as error:
         await lane.execute("rollback to savepoint a_check")
         words = f"could not be made, a value is beyond all bounds: {error}"

@@ -336,7 +336,7 @@ UNCOVERED: dict[str, Mapping[str, str]] = {
     "wallet_day": {"*": _COPY + "'wallet days equal the ledger'"},
     "settlement_line": {"*": _COPY + "'settlement lines equal the ledger'"},
     "report_match": {"*": _COPY + "'payments equal their reports'"},
-    "report_line": {"*": "what the file says; its sha256 is sealed with the file"},
+    "report_line": {"*": "what the file says, to be compared with it: its sha256 is sealed"},
     "counter": {"*": "the next number: a number given twice is refused by a unique index"},
     "orders_answer": {"*": "what was answered, for a caller who asks again; no rule reads it"},
     "orders_termination": {"*": _WORK},

@@ -12,6 +12,7 @@ from kassa.store.books import Violation
 from kassa.store.books_afterwards import AFTERWARDS_CHECKS
 from kassa.store.books_chain import CHAIN_CHECKS, OURS, SEALED
 from kassa.store.books_dates import DATE_CHECKS
+from kassa.store.books_house import HOUSE_CHECKS
 from kassa.store.books_ledger import LEDGER_CHECKS
 from kassa.store.books_rows import PAYMENTS_SEALED, ROW_CHECKS, ROWS_RECORDED, ROWS_SEALED
 from kassa.store.chain import Block
@@ -32,9 +33,18 @@ from kassa.usecases.chain import (
 )
 from kassa.usecases.core import Core
 
-CHECKS = (*LEDGER_CHECKS, *AFTERWARDS_CHECKS, *DATE_CHECKS, *ROW_CHECKS, *CHAIN_CHECKS)
+CHECKS = (
+    *LEDGER_CHECKS,
+    *AFTERWARDS_CHECKS,
+    *DATE_CHECKS,
+    *ROW_CHECKS,
+    *CHAIN_CHECKS,
+    *HOUSE_CHECKS,
+)
 _BY_KEY = (PAYMENTS_SEALED, ROWS_SEALED, ROWS_RECORDED, OURS, SEALED)
-_TAMPERED = frozenset((*(name for name, _ in _BY_KEY), *(one.name for one in CHAIN_CHECKS)))
+_TAMPERED = frozenset(
+    (*(name for name, _ in _BY_KEY), *(one.name for one in (*CHAIN_CHECKS, *HOUSE_CHECKS)))
+)
 _UNDATED = frozenset(one.name for one in DATE_CHECKS)
 COMPARE = (
     "something other than Kassa wrote to the database: keep a copy of it as it is, find out who"
