@@ -9,6 +9,8 @@ from tests.usecases.shop import Scripted, Shop
 from kassa.connectors.base import ActionNeeded, Captured, InDoubt
 from kassa.domain.money import Money
 from kassa.domain.payments import Method, Payment
+from kassa.store.books import Check, prepare
+from kassa.store.books_house import HOUSE_CHECKS
 from kassa.usecases.expire_orders import expire_orders
 from kassa.usecases.record_payment import Recording, record_payment
 from kassa.usecases.verify_books import Progress, verify_books
@@ -139,3 +141,26 @@ async def test_a_table_that_is_none_any_more_is_a_finding_and_no_crash(shop: Sho
     found = {(one.check, one.object_id) for one in (await verify_books(shop.core)).violations}
 
     assert ("nothing stands between the tables and who reads them", "fee_rule") in found
+
+
+async def test_what_an_extension_brought_is_nobodys_lie(shop: Shop) -> None:
+    await shop.sql("create extension citext")
+    await shop.sql("create view its_statistics as select 1 as calls")
+    await shop.sql("alter extension citext add view its_statistics")
+
+    assert (await verify_books(shop.core)).violations == ()
+
+
+@pytest.mark.parametrize("check", HOUSE_CHECKS, ids=lambda check: check.name)
+async def test_what_is_asked_of_all_rows_is_not_asked_of_each(shop: Shop, check: Check) -> None:
+    """With nested loops off, as in a proof, a question for each row reads all tables again."""
+    async with shop.core.db.transaction(long=True) as connection:
+        await prepare(connection)
+        plan = await connection.fetch(
+            "explain with orders as not materialized"
+            " (select * from orders where company_id = 'c'), payment_event as not materialized"
+            " (select * from payment_event where company_id = 'c')"
+            f" {check.sql}"
+        )
+
+    assert not [line for (line,) in plan if "SubPlan" in line]
