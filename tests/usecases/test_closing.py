@@ -9,6 +9,7 @@ from tests.usecases.telling import TAKEN, Telling
 
 from kassa.connectors.base import (
     ActionNeeded,
+    Authorized,
     Captured,
     ChargeRequest,
     Declined,
@@ -21,12 +22,14 @@ from kassa.connectors.base import (
 from kassa.domain.errors import IllegalTransition, ProviderUnavailable
 from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.money import Money
-from kassa.domain.payments import Payment
+from kassa.domain.payments import CaptureMethod, Payment
+from kassa.store import payments
 from kassa.usecases.cancel_payment import cancel_payment
 from kassa.usecases.expire_orders import expire_orders
 from kassa.usecases.poll_payments import poll_payments
 from kassa.usecases.return_surplus import return_surplus
 from kassa.usecases.stuck_money import report_stuck_money
+from kassa.usecases.submit_payment import take_news
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("sound_in_the_end")]
 CLOSED = Declined(code="closed", message="It was closed.")
@@ -269,3 +272,57 @@ async def test_a_client_who_asks_hears_of_the_way_that_was_chosen_last(shop: Sho
     await shop.age(payment, "4 seconds")
     await poll_payments(shop.core)
     assert len(page.asked_to_close) == 1
+
+
+async def hear(shop: Shop, attempt_id: str, said: Outcome) -> None:
+    async with shop.core.db.connection() as connection:
+        attempt = await payments.find_attempt(connection, shop.company.id, attempt_id)
+    assert attempt is not None
+    await take_news(shop.core, attempt, said, actor="test", how="notification")
+
+
+@pytest.mark.parametrize("pages", [2, 3])
+@pytest.mark.parametrize("reserved", [False, True])
+async def test_paid_at_an_older_page_every_other_page_is_closed(
+    shop: Shop, pages: int, reserved: bool
+) -> None:
+    said = Authorized(reference="r", amount=TAKEN.amount) if reserved else TAKEN
+    opened = [Closing(CLOSED) for _ in range(pages)]
+    method = CaptureMethod.MANUAL if reserved else CaptureMethod.AUTOMATIC
+    payment = await shop.payment(capture_method=method)
+    for number, page in enumerate(opened):
+        shop.core.connectors[f"page{number}"] = page
+        await shop.submit(payment, connector=f"page{number}")
+    oldest, *newer = [one["id"] for one in await shop.attempts(payment)]
+    await hear(shop, oldest, said)
+
+    for _ in range(pages):
+        await shop.age(payment, "1 minute")
+        await poll_payments(shop.core)
+
+    paid = await shop.read(payment)
+    assert paid.status is (PaymentStatus.AUTHORIZED if reserved else PaymentStatus.CAPTURED)
+    assert [page.asked_to_close for page in opened] == [[], *([one] for one in newer)]
+    assert [one["next_query_at"] for one in await shop.attempts(payment)] == [None] * pages
+
+
+async def test_a_page_that_is_made_while_another_is_paid_is_closed_too(shop: Shop) -> None:
+    older, newer = Closing(), Closing(CLOSED)
+    payment = await at_the_page(shop, older)
+    left, *_ = await shop.attempts(payment)
+
+    async def charge(request: ChargeRequest) -> Outcome:
+        await hear(shop, left["id"], TAKEN)
+        return ActionNeeded(reference="late", url="https://provider.example/late")
+
+    newer.charge = charge  # type: ignore[method-assign]
+    shop.core.connectors["newer"] = newer
+    await shop.submit(payment, connector="newer")
+    assert (await shop.read(payment)).is_paid
+
+    await shop.age(payment, "1 minute")
+    await poll_payments(shop.core)
+
+    made = (await shop.attempts(payment))[1]
+    assert newer.asked_to_close == [made["id"]]
+    assert (made["status"], made["provider_reference"]) == ("abandoned", "late")

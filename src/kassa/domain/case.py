@@ -297,6 +297,7 @@ class Case:
         if self.payment.is_paid or self.payment.status is PaymentStatus.AUTHORIZED:
             self._capture_again(attempt, reference=reference, fee=fee, actor=actor, by=by)
             return
+        waited = self.payment.status is PaymentStatus.REQUIRES_ACTION
         surplus = (
             self.payment.status in ENDED
             or self.order_paid
@@ -320,6 +321,18 @@ class Case:
             by=by,
         )
         self.announce("payment.surplus" if surplus else "payment.paid")
+        if waited:
+            self.leave_pages(actor=actor, by=by)
+
+    def leave_pages(self, *, actor: str, by: str) -> None:
+        """The payment has its money: what else its payer could still pay is closed soon.
+
+        Only for a payment that waited at a page, or of attempts that are known to wait at one:
+        what was sent a moment ago may be in doubt yet.
+        """
+        for one in list(self.attempts.values()):
+            if one.status is AttemptStatus.DISPATCHED:
+                self.record(facts.AttemptLeft(attempt=one.id), actor=actor, by=by)
 
     def _capture_again(
         self, attempt: Attempt, *, reference: str, fee: Money | None, actor: str, by: str

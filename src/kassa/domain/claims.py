@@ -76,6 +76,7 @@ def authorize(
         )
         case.record(late, actor=actor, by=by)
         return
+    waited = case.payment.status is PaymentStatus.REQUIRES_ACTION
     case.record(
         facts.PaymentAuthorized(
             attempt=attempt.id,
@@ -88,6 +89,8 @@ def authorize(
         by=by,
     )
     case.announce("payment.authorized")
+    if waited:
+        case.leave_pages(actor=actor, by=by)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,9 +79,20 @@ def _all_left(attempts: Mapping[str, Attempt], at: datetime) -> Mapping[str, Att
     """What stands open at its provider is closed there, or asked about, for a while longer."""
     for old in attempts.values():
         if old.status is _A.DISPATCHED:
-            left = replace(old, status=_A.ABANDONED, undecided_since=at, updated_at=at)
-            attempts = put(attempts, replace(left, next_query_at=left.next_query(at)))
+            attempts = put(attempts, _left(old, at))
     return attempts
+
+
+def _left(old: Attempt, at: datetime) -> Attempt:
+    left = replace(old, status=_A.ABANDONED, undecided_since=at, updated_at=at)
+    return replace(left, next_query_at=left.next_query(at))
+
+
+@after.register
+def _(fact: facts.AttemptLeft, state: State, event: TimelineEvent) -> State:
+    old = state.attempts.get(fact.attempt)
+    attempts = put(state.attempts, _left(old, event.at)) if old else state.attempts
+    return replace(state, payment=moved(state.payment, event), attempts=attempts)
 
 
 def _refused(

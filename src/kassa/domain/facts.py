@@ -170,6 +170,14 @@ class AttemptDoubted(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptLeft(Fact):
+    """Other money has decided the payment: what its payer could still pay is closed soon."""
+
+    kind: ClassVar[str] = "attempt_left"
+    attempt: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AmountDiffers(Fact):
     """Of an attempt that is over, the provider says another amount: people look at it."""
 

@@ -17,6 +17,7 @@ _WORDS: Mapping[type[Fact], str] = {
     facts.RedirectRenewed: "redirect renewed",
     facts.AttemptAccepted: "accepted by the provider",
     facts.AttemptDoubted: "in doubt",
+    facts.AttemptLeft: "left, because it is paid otherwise",
     facts.AmountDiffers: "the provider says another amount",
     facts.PaymentAuthorized: "authorize",
     facts.AuthorizedTooLate: "reserved too late",

@@ -22,6 +22,8 @@ from kassa.domain.claims import authorize, lapsed
 from kassa.domain.evolution_of_charges import MISMATCH
 from kassa.domain.lifecycle import (
     ATTEMPT_TRANSITIONS,
+    CLOSED,
+    FUNDS_SECURED,
     UNDECIDED,
     AttemptStatus,
     PaymentEvent,
@@ -114,7 +116,7 @@ def _other_amount(
 def _action_needed(
     case: Case, attempt: Attempt, outcome: ActionNeeded, actor: str, how: str
 ) -> None:
-    _ask_again(case, attempt, outcome.reference)
+    _ask_again(case, attempt, outcome.reference, actor, how)
     if case.payment.status is _S.PROCESSING and attempt.status in UNDECIDED:
         needed = facts.ActionRequired(
             attempt=attempt.id, url=outcome.url, expires_at=outcome.expires_at
@@ -130,11 +132,12 @@ def _accepted(case: Case, attempt: Attempt, reference: str, actor: str, how: str
         accepted = facts.AttemptAccepted(attempt=attempt.id, reference=reference)
         case.record(accepted, actor=actor, by=how)
     else:
-        _ask_again(case, attempt, reference)
+        _ask_again(case, attempt, reference, actor, how)
 
 
-def _ask_again(case: Case, attempt: Attempt, reference: str) -> None:
-    """The provider has it and has not decided: known to exist, so no longer in doubt."""
+def _ask_again(case: Case, attempt: Attempt, reference: str, actor: str, how: str) -> None:
+    """The provider has it and has not decided: known to exist, so no longer in doubt. Where other
+    money has decided the payment meanwhile, it is closed soon."""
     if attempt.status in UNDECIDED:
         case.put_attempt(
             replace(
@@ -143,6 +146,10 @@ def _ask_again(case: Case, attempt: Attempt, reference: str) -> None:
                 next_query_at=attempt.next_query(case.now),
             )
         )
+        if case.payment.status in FUNDS_SECURED | CLOSED:
+            case.record(facts.AttemptLeft(attempt=attempt.id), actor=actor, by=how)
+    elif reference and not attempt.provider_reference:  # left while it was being sent
+        case.put_attempt(replace(attempt, provider_reference=reference))
 
 
 def _declined(case: Case, attempt: Attempt, outcome: Declined, actor: str, how: str) -> None:
