@@ -103,6 +103,15 @@ def test_a_report_is_tried_imported_and_imported_again(kassa: Type, report: Path
     assert (clean.status, clean.out.splitlines()[-1]) == (0, "everything agrees")
 
 
+def test_amounts_may_have_a_decimal_comma(kassa: Type, report: Path) -> None:
+    report.write_text(report.read_text().replace(".", ","))
+
+    done = kassa("reconcile", str(report), *CSV, "--decimal", ",", "--json")
+
+    assert json.loads(done.out)["totals_minor"]["CNY"]["gross"] == 19_999
+    assert json.loads(done.out)["breaks"] == {"amount": 1}
+
+
 def test_what_cannot_be_is_refused_in_a_sentence(kassa: Type, report: Path) -> None:
     for arguments, words in (
         (("reconcile", str(report), "--format", "excel"), "no format is called 'excel'"),
@@ -110,6 +119,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(kassa: Type, report: Path) -> N
         (("reconcile", str(report), "--format", "csv"), "--account"),
         (("reconcile", str(report), *CSV, "--column", "amount"), "NAME=VALUE"),
         (("reconcile", str(report), *CSV, "--column", "tip=Amount"), "no column is called tip"),
+        (("reconcile", str(report), *CSV, "--decimal", ";"), "the decimal mark is"),
         (("breaks", "--class", "odd"), "no class of breaks"),
         (("breaks", "assign", "br_none", "ann"), "no such break"),
         (("breaks", "resolve", "br_none", "--because", "x", "--debit", "bank"), "all three"),

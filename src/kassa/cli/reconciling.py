@@ -11,6 +11,17 @@ _breaks = typer.Typer(
     invoke_without_command=True, help="What does not agree: list, assign, resolve."
 )
 
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="OURS=HEADER",
+        help="Of csv: which column holds what; OURS==WORD is that word on every line.",
+    ),
+]
+Words = Annotated[
+    list[str] | None,
+    typer.Option(metavar="WORD=KIND", help="Of csv: what a word in the kind column means."),
+]
 Id = Annotated[str, typer.Argument(help="The break's id, br_…")]
 
 
@@ -33,19 +44,11 @@ def reconcile(
         str,
         typer.Option(help="The provider account that reports; bank.  [default: as the format]"),
     ] = "",
-    column: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="OURS=HEADER",
-            help="Of csv: which column holds what; OURS==WORD is that word on every line.",
-        ),
-    ] = None,
-    word: Annotated[
-        list[str] | None,
-        typer.Option(metavar="WORD=KIND", help="Of csv: what a word in the kind column means."),
-    ] = None,
+    column: Columns = None,
+    word: Words = None,
     currency: Annotated[str, typer.Option(help="Where the file names none.")] = "",
     delimiter: Annotated[str, typer.Option(help="Of csv.")] = ",",
+    decimal: Annotated[str, typer.Option(help="The mark before the cents, . or ,")] = ".",
     encoding: Annotated[str, typer.Option(help="Of csv.")] = "utf-8",
     time_zone: Annotated[str, typer.Option(help="Of times that name none.")] = "UTC",
     dry_run: Annotated[
@@ -68,6 +71,8 @@ def reconcile(
                kassa reconcile bill.csv --format alipay --time-zone Asia/Shanghai
                kassa reconcile acme.csv --format csv --account acme --currency CNY
                  --column kind==payment --column amount=Amount --column our_reference="Order no"
+               kassa reconcile umsatz.csv --format csv --account acme --currency EUR
+                 --delimiter ";" --decimal , --column kind==payment --column amount=Betrag
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import reporting  # noqa: PLC0415 - help needs none of it
@@ -77,6 +82,7 @@ def reconcile(
         column or [],
         word or [],
         currency=currency,
+        decimal=decimal,
         delimiter=delimiter,
         encoding=encoding,
         time_zone=time_zone,

@@ -35,7 +35,7 @@ from kassa.connectors.cashfree.api import INDIA
 from kassa.connectors.cashfree.connector import CashfreeConnector
 from kassa.connectors.reports import Declaration, read_report
 from kassa.domain.money import Money
-from kassa.domain.reports import LineKind, ReportLine
+from kassa.domain.reports import LineKind, ReportLine, Unreadable
 from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio
@@ -411,10 +411,25 @@ async def test_a_report_of_several_pages_tells_its_kinds_apart(
     ]
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [{"data": "none"}, {}, {"data": [settled(event_amount="1")]}, {"data": [settled(sale_type=1)]}],
-)
+async def test_a_line_that_cannot_be_read_is_put_aside_alone(
+    scripted: CashfreeConnector, script: Scripted
+) -> None:
+    odd = [settled(event_amount="1", customer_phone="9999999999"), settled(sale_type=1), "odd"]
+    events = [settled(), *odd, settled(event_id="43595")]
+    script.says["POST /pg/settlement/recon"] = (200, {"cursor": None, "data": events})
+    report = await scripted.report(date(2026, 11, 2))
+    assert isinstance(report, Report)
+    read = list(read_report(io.BytesIO(report.content), Declaration(format=report.format)))
+    assert [one.reason for one in read if isinstance(one, Unreadable)] == [
+        "event_amount is no number",
+        "neither credit nor debit",
+        "not an object",
+    ]
+    assert [one.number for one in read if isinstance(one, ReportLine)] == [2, 6]
+    assert b"9999999999" not in report.content
+
+
+@pytest.mark.parametrize("answer", [{"data": "none"}, {}])
 async def test_a_report_that_cannot_be_read_is_no_report(
     scripted: CashfreeConnector, script: Scripted, answer: Any
 ) -> None:

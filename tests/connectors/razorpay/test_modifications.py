@@ -23,7 +23,7 @@ from kassa.connectors.razorpay.connector import RazorpayConnector
 from kassa.connectors.razorpay.recon import INDIA
 from kassa.connectors.reports import Declaration, read_report
 from kassa.domain.money import Money
-from kassa.domain.reports import LineKind, ReportLine
+from kassa.domain.reports import LineKind, ReportLine, Unreadable
 from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio
@@ -256,7 +256,27 @@ async def test_disputes_transfers_and_unknown_types_are_told_apart(
     }
 
 
-@pytest.mark.parametrize("answer", [{"items": [settled(credit=None)]}, {"items": "none"}, {}])
+async def test_a_line_that_cannot_be_read_is_put_aside_alone(
+    scripted: RazorpayConnector, script: Scripted
+) -> None:
+    odd = [settled(credit=None, contact="+919999999999"), settled(currency="XYZ"), None]
+    odd.append(settled(amount=10**30, debit=10**30))
+    lines = [settled(), *odd, settled(debit=0, credit=500)]
+    script.says["GET /v1/settlements/recon/combined"] = (200, {"items": lines})
+    report = await scripted.report(INDIA_DAY)
+    assert isinstance(report, Report)
+    read = list(read_report(io.BytesIO(report.content), Declaration(format=report.format)))
+    assert [one.reason for one in read if isinstance(one, Unreadable)] == [
+        "credit is no whole number",
+        "no currency of ours: 'XYZ'",
+        "not an object",
+        "an amount that no line can be of",
+    ]
+    assert [one.number for one in read if isinstance(one, ReportLine)] == [2, 7]
+    assert b"+919999999999" not in report.content
+
+
+@pytest.mark.parametrize("answer", [{"items": "none"}, {}])
 async def test_a_report_that_cannot_be_read_is_no_report(
     scripted: RazorpayConnector, script: Scripted, answer: Any
 ) -> None:

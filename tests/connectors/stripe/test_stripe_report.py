@@ -10,7 +10,7 @@ from tests.connectors.stripe.conftest import Api, charge_request, modification, 
 from kassa.connectors.base import Captured, InDoubt, NotSent, Report, Unknown
 from kassa.connectors.reports import Declaration, read_report
 from kassa.connectors.stripe.connector import StripeConnector
-from kassa.domain.reports import ReportLine
+from kassa.domain.reports import ReportLine, Unreadable
 from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio
@@ -148,22 +148,72 @@ async def test_a_payout_by_hand_is_a_line_of_its_own(api: Api, told: StripeConne
             },
             Unknown,
         ),
-        ({PAYOUTS: page(payout(status="lost"))}, InDoubt),
-        ({PAYOUTS: page(payout(reconciliation_status="new"))}, InDoubt),
         ({PAYOUTS: (429, refused())}, NotSent),
         ({PAYOUTS: (500, refused())}, InDoubt),
         ({PAYOUTS: (400, refused())}, InDoubt),
         ({PAYOUTS: page(payout()), ENTRIES: (500, refused())}, InDoubt),
-        ({PAYOUTS: page(payout()), ENTRIES: page(entry("t", "charge", 1, net="x"))}, InDoubt),
         ({PAYOUTS: page(payout()), ENTRIES: b"<html>"}, InDoubt),
     ],
 )
-async def test_a_report_is_whole_or_there_is_none(
+async def test_what_stripe_does_not_answer_is_no_report(
     api: Api, told: StripeConnector, answers: dict[str, Any], word: type
 ) -> None:
     api.answers |= answers
 
     assert isinstance(await told.report(DAY), word)
+
+
+async def test_a_movement_that_cannot_be_read_is_a_line_alone(
+    api: Api, told: StripeConnector
+) -> None:
+    api.answers |= {
+        PAYOUTS: page(payout()),
+        ENTRIES: page(
+            entry("txn_1", "charge", 10_000, 320, source=CHARGE),
+            entry("txn_2", "charge", 1, net="x", source={**CHARGE, "email": "ann@example.com"}),
+            entry("txn_3", "charge", 1, currency="xyz"),
+            entry("txn_4", "refund", -543, source=REFUND),
+        ),
+    }
+
+    report = await told.report(DAY)
+
+    assert isinstance(report, Report)
+    found = list(read_report(io.BytesIO(report.content), Declaration(format="stripe")))
+    assert [isinstance(one, ReportLine) for one in found] == [True, False, False, True]
+    first, second = (one for one in found if isinstance(one, Unreadable))
+    assert (first.number, first.reason) == (3, "net is not a whole number")
+    assert first.raw["balance_transaction_id"] == "txn_2"
+    assert '"net": "x"' in first.raw["kassa_said"]
+    assert b"ann@example.com" not in report.content
+    assert second.reason == "amount cannot be money of ours"
+
+
+@pytest.mark.parametrize(
+    ("odd", "reason"),
+    [
+        ({"status": "lost"}, "a payout has a status that we do not know"),
+        ({"reconciliation_status": "new"}, "a payout does not say whether it can be taken apart"),
+        (
+            {"reconciliation_status": "in_progress"},
+            "Stripe has not finished a payout of that day: fetch the report again later",
+        ),
+    ],
+)
+async def test_a_payout_that_cannot_be_taken_apart_is_a_line_alone(
+    api: Api, told: StripeConnector, odd: dict[str, Any], reason: str
+) -> None:
+    api.answers |= {
+        PAYOUTS: page(payout(id="po_2", currency="jpy", **odd), payout()),
+        ENTRIES: page(entry("txn_1", "charge", 10_000, 320, source=CHARGE)),
+    }
+
+    report = await told.report(DAY)
+
+    assert isinstance(report, Report)
+    found = list(read_report(io.BytesIO(report.content), Declaration(format="stripe")))
+    assert [one.reason for one in found if isinstance(one, Unreadable)] == [reason]
+    assert [one.our_reference for one in found if isinstance(one, ReportLine)] == ["at1_key"]
 
 
 async def test_what_the_simulator_paid_out_is_read(

@@ -37,7 +37,7 @@ DISPUTE = {
     "source_id": "dp_1",
     "dispute_id": "dp_1",
 }
-PAYOUT = {"reporting_category": "payout", "gross": "-18.25", "fee": "0.00", "net": "-18.25"}
+PAYOUT = {"reporting_category": "payout", "gross": "21.75", "fee": "0.00", "net": "21.75"}
 
 
 def test_charges_refunds_disputes_and_payouts() -> None:
@@ -49,12 +49,26 @@ def test_charges_refunds_disputes_and_payouts() -> None:
         ("payment", 10000, 175, "at_1"),
         ("refund", -4000, 0, "rf_1"),
         ("dispute", -6000, 2000, "at_1"),
-        ("payout", -1825, 0, ""),
+        ("payout", 2175, 0, ""),
     ]
     assert [line.provider_reference for line in lines] == ["pi_1", "re_1", "dp_1", "po_1Qk"]
     assert {line.payout_reference for line in lines} == {"po_1Qk"}
     assert lines[0].occurred_at == datetime(2026, 10, 3, 9, 0, 1, tzinfo=UTC)
     assert lines[0].amount.currency == "EUR"
+
+
+def test_a_payout_that_is_not_what_its_lines_come_to_is_told_at_the_end() -> None:
+    other = {**PAYOUT, "automatic_payout_id": "po_2", "gross": "-5.00", "net": "-5.00"}
+    short = {**PAYOUT, "gross": "21.74", "net": "21.74", "source_id": "po_1Qk"}
+    unknown = {"reporting_category": "novelty"}
+
+    found = read(stripe(CHARGE, REFUND, DISPUTE, unknown, short, other), "stripe")
+
+    assert aside(found) == {
+        5: "unknown reporting_category 'novelty'",
+        0: "payout po_1Qk is -21.74 EUR, and its lines come to -21.75 EUR;"
+        " 1 unreadable lines are not counted",
+    }
 
 
 def test_the_operation_is_named_before_the_order_and_the_payment_by_what_there_is() -> None:

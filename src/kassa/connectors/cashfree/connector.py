@@ -44,7 +44,7 @@ from kassa.connectors.cashfree.news import read_news
 from kassa.connectors.cashfree.payments import Told, tries_told
 from kassa.connectors.cashfree.recon import lines_of, question
 from kassa.connectors.kind import Tools
-from kassa.connectors.reports.fetched import FETCHED, FetchedLine, write_fetched
+from kassa.connectors.reports.fetched import FETCHED, FetchedLine, Odd, write_fetched
 from kassa.domain.claims import PREFIX
 from kassa.domain.lifecycle import ModificationKind
 
@@ -348,7 +348,7 @@ class CashfreeConnector:
 
     async def report(self, day: date) -> Report | NotSent | InDoubt | Unknown:
         """What was settled on that day in India."""
-        lines: list[FetchedLine] = []
+        lines: list[FetchedLine | Odd] = []
         cursor: str | None = None
         for _ in range(_MOST_PAGES):
             reply = await self._api.post("settlement", "recon", content=question(day, cursor))
@@ -356,13 +356,12 @@ class CashfreeConnector:
                 return InDoubt(reason=f"Cashfree refused the report: {reply.code}")
             if not isinstance(reply, CashfreeAnswer):
                 return reply
-            events = objects(reply.fields.get("data"))
-            if events is None:
+            events = reply.fields.get("data")
+            if not isinstance(events, list):
                 return InDoubt(reason="Cashfree's report cannot be read")
-            try:
-                lines += [line for event in events for line in lines_of(event)]
-            except ValueError:
-                return InDoubt(reason="Cashfree's report has a line without amounts")
+            for event in events:
+                readable = isinstance(event, dict)
+                lines += lines_of(event) if readable else [Odd("not an object", {"line": event})]
             cursor = word(reply.fields, "cursor")
             if not cursor or not events:
                 break

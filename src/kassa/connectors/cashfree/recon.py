@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from kassa.connectors.cashfree.api import INDIA, Entity, moment, number_word, word
-from kassa.connectors.reports.fetched import FetchedLine
+from kassa.connectors.reports.fetched import FetchedLine, Odd
 from kassa.domain.reports import LineKind
 
 LINES_AT_ONCE = 1000
@@ -42,11 +42,16 @@ def question(day: date, cursor: str | None) -> dict[str, Any]:
     }
 
 
-def lines_of(event: Entity) -> Iterator[FetchedLine]:
-    """One event's lines: a settlement that cost something has two.
+def lines_of(event: Entity) -> list[FetchedLine | Odd]:
+    """One event's lines: a settlement that cost something has two."""
+    try:
+        return list(_lines_of(event))
+    except ValueError as error:
+        return [Odd(str(error), event)]
 
-    Raises: ValueError for one that has no amounts that can be read.
-    """
+
+def _lines_of(event: Entity) -> Iterator[FetchedLine]:
+    """Raises: ValueError for one that has no amounts that can be read."""
     flat = _flat(event)
     said = word(flat, "event_type")
     if said == "SETTLEMENT":

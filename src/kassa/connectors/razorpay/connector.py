@@ -37,14 +37,13 @@ from kassa.connectors.razorpay.api import (
     RazorpayApi,
     RazorpayRefusal,
     items,
-    money,
     word,
 )
 from kassa.connectors.razorpay.news import read_news
 from kassa.connectors.razorpay.payments import Told, payment_told, tries_told
 from kassa.connectors.razorpay.recon import line_of
 from kassa.connectors.razorpay.signatures import checkout_is_genuine
-from kassa.connectors.reports.fetched import FETCHED, write_fetched
+from kassa.connectors.reports.fetched import FETCHED, Odd, write_fetched
 from kassa.domain.claims import PREFIX
 from kassa.domain.lifecycle import ModificationKind
 from kassa.domain.money import Money
@@ -340,7 +339,7 @@ class RazorpayConnector:
 
     async def report(self, day: date) -> Report | NotSent | InDoubt | Unknown:
         """What was settled on that day in India."""
-        lines: list[Entity] = []
+        lines: list[object] = []
         for page in range(_MOST_PAGES):
             reply = await self._api.get(
                 "settlements",
@@ -356,8 +355,8 @@ class RazorpayConnector:
                 return InDoubt(reason=f"Razorpay refused the report: {reply.shown}")
             if not isinstance(reply, RazorpayAnswer):
                 return reply
-            found = items(reply.fields)
-            if found is None:
+            found = reply.fields.get("items")
+            if not isinstance(found, list):
                 return InDoubt(reason="Razorpay's report cannot be read")
             lines += found
             if len(found) < _REPORT_PAGE:
@@ -458,13 +457,11 @@ def _is_open(outcome: ModificationOutcome) -> bool:
     return isinstance(outcome, Unknown)
 
 
-def _report(settled: Sequence[Entity], day: date) -> Report | InDoubt | Unknown:
+def _report(settled: Sequence[object], day: date) -> Report | Unknown:
     if not settled:
         return Unknown(reason="Razorpay settled nothing on that day")
-    lines = [line_of(item) for item in settled]
-    readable = [line for line in lines if line is not None]
-    if len(readable) != len(lines) or any(money(item) is None for item in settled):
-        return InDoubt(reason="Razorpay's report has a line without amounts")
-    return Report(
-        format=FETCHED, name=f"razorpay-{day.isoformat()}.csv", content=write_fetched(readable)
+    content = write_fetched(
+        line_of(item) if isinstance(item, dict) else Odd("not an object", {"line": item})
+        for item in settled
     )
+    return Report(format=FETCHED, name=f"razorpay-{day.isoformat()}.csv", content=content)

@@ -9,10 +9,11 @@ from decimal import Decimal
 
 from kassa.connectors.razorpay.api import Entity, entity, moment, whole, word
 from kassa.connectors.razorpay.links import NOTE
-from kassa.connectors.reports.fetched import FetchedLine
+from kassa.connectors.reports.fetched import FetchedLine, Odd
+from kassa.connectors.reports.words import shown
 from kassa.domain.claims import PREFIX
 from kassa.domain.lifecycle import ModificationKind
-from kassa.domain.money import EXPONENT
+from kassa.domain.money import EXPONENT, LARGEST_SUM
 from kassa.domain.reports import LineKind
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
@@ -28,14 +29,18 @@ _KINDS = {
 """Razorpay's types. Any other is written as it is, and put aside by the reader."""
 
 
-def line_of(item: Entity) -> FetchedLine | None:
-    """One line; None of one that has no amounts that can be read."""
+def line_of(item: Entity) -> FetchedLine | Odd:
+    """One line, or why it is none."""
     amount, credit, debit = (whole(item, name) for name in ("amount", "credit", "debit"))
     fee, currency = whole(item, "fee"), word(item, "currency")
-    if None in (amount, credit, debit) or amount is None or credit is None or debit is None:
-        return None
+    if amount is None or credit is None or debit is None:
+        names = ("amount", "credit", "debit")
+        missing = next(name for name in names if whole(item, name) is None)
+        return Odd(f"{missing} is no whole number", item)
     if currency not in EXPONENT:
-        return None
+        return Odd(f"no currency of ours: {shown(currency, 20)!r}", item)
+    if max(abs(amount), credit, debit) > LARGEST_SUM or min(credit, debit) < 0:
+        return Odd("an amount that no line can be of", item)
     net = credit - debit
     kind = _kind(item, net)
     gross = net + (fee or 0) if kind == LineKind.ADJUSTMENT else amount if net >= 0 else -amount

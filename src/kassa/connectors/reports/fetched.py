@@ -2,23 +2,29 @@
 
 Whatever a provider calls its lines and its members, the connector writes them under COLUMNS,
 with the kinds of `LineKind`. A word that it does not know stays as it is, and makes that line an
-`Unreadable` for a person to look at.
+`Unreadable` for a person to look at; so does a whole line that it cannot make sense of (`Odd`).
 """
 
 import csv
 import io
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from kassa.connectors.reports.declaration import Declaration, Lines
-from kassa.connectors.reports.generic import MEMBERS, read_csv
+from kassa.connectors.reports.generic import MEMBERS, read_declared
+from kassa.connectors.reports.words import shown
 
 FETCHED = "fetched"
-COLUMNS = (*MEMBERS, "provider_kind")
+TROUBLE, SAID = "kassa_trouble", "kassa_said"
+"""Columns of a file of ours: why a line cannot be read, and what the provider said in it."""
+COLUMNS = (*MEMBERS, "provider_kind", TROUBLE, SAID)
 
+_PERSONAL = ("customer", "cutomer", "name", "email", "phone", "contact", "card", "vpa", "note")
+_MOST_SAID = 4_000  # characters of an odd line that are kept for a person
 _DECLARED = Declaration(format="csv", columns={member: member for member in MEMBERS})
 
 
@@ -38,12 +44,38 @@ class FetchedLine:
     provider_kind: str
 
 
-def write_fetched(lines: Iterable[FetchedLine]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """One line that cannot be understood: it is put aside alone. `said`: its own words, of which
+    nothing is kept that may tell of a payer."""
+
+    reason: str
+    said: Mapping[str, Any]
+
+    def cells(self) -> dict[str, str]:
+        """What stands under TROUBLE and SAID."""
+        text = json.dumps(_impersonal(self.said), ensure_ascii=False, default=str)
+        return {TROUBLE: self.reason, SAID: shown(text, _MOST_SAID)}
+
+
+def _impersonal(said: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _impersonal(value) if isinstance(value, dict) else value
+        for name, value in said.items()
+        if not any(word in name.lower() for word in _PERSONAL)
+    }
+
+
+def write_fetched(lines: Iterable[FetchedLine | Odd]) -> bytes:
     """The file that `read_fetched` reads."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for line in lines:
+        if isinstance(line, Odd):
+            cells = line.cells()
+            writer.writerow([cells.get(column, "") for column in COLUMNS])
+            continue
         at = line.occurred_at
         writer.writerow(
             (
@@ -57,6 +89,8 @@ def write_fetched(lines: Iterable[FetchedLine]) -> bytes:
                 line.payout_reference,
                 at.isoformat() if isinstance(at, datetime) else at or "",
                 line.provider_kind,
+                "",
+                "",
             )
         )
     return text.getvalue().encode()
@@ -65,4 +99,6 @@ def write_fetched(lines: Iterable[FetchedLine]) -> bytes:
 def read_fetched(file: BinaryIO, declaration: Declaration) -> Lines:
     """Raises: NotThatFormat, before any line."""
     del declaration
-    return read_csv(file, _DECLARED)
+    return read_declared(
+        file, _DECLARED, expected="a CSV file", last_may_be_cut=True, trouble=TROUBLE
+    )

@@ -49,10 +49,16 @@ def read_csv(file: BinaryIO, declaration: Declaration) -> Lines:
 
 
 def read_declared(
-    file: BinaryIO, declaration: Declaration, *, expected: str, last_may_be_cut: bool
+    file: BinaryIO,
+    declaration: Declaration,
+    *,
+    expected: str,
+    last_may_be_cut: bool,
+    trouble: str = "",
 ) -> Lines:
     """A CSV of a known shape. `expected`: what it is called where it is none. `last_may_be_cut`:
-    a last line without an end may be whole.
+    a last line without an end may be whole. `trouble`: a column in which stands why the line
+    cannot be read, where there is one.
 
     Raises: NotThatFormat, before any line.
     """
@@ -68,8 +74,11 @@ def read_declared(
     kind_of, gross_of, currency_of = cells["kind"], cells["amount"], cells["currency"]
     fee_of, net_of, time_of = cells["fee"], cells["net"], cells["occurred_at"]
     ours, theirs, payout = (cells[name] for name in MEMBERS[5:8])
+    trouble_at = table.place(trouble) if trouble else None
 
     def line(number: int, row: list[str], raw: Mapping[str, str]) -> ReportLine:
+        if trouble_at is not None and row[trouble_at]:
+            raise InvalidRequest(row[trouble_at])
         word = kind_of(row)
         kind = kinds.get(word)
         if kind is None:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import BinaryIO
 
 from kassa.connectors.reports.declaration import Declaration, Lines
+from kassa.connectors.reports.fetched import TROUBLE
 from kassa.connectors.reports.table import ReportRows, ReportTable
 from kassa.connectors.reports.words import (
     amounts_with,
@@ -25,7 +26,8 @@ from kassa.connectors.reports.words import (
     zone_of,
 )
 from kassa.domain.errors import InvalidRequest
-from kassa.domain.reports import LineKind, ReportLine
+from kassa.domain.money import Money
+from kassa.domain.reports import LineKind, ReportLine, Unreadable
 
 _EXPECTED = "Stripe's itemized payout reconciliation"
 _NEEDED = ("balance_transaction_id", "reporting_category", "currency", "gross", "fee", "net")
@@ -75,6 +77,7 @@ _PAYOUT_IDS = ("automatic_payout_id", "payout_id")
 # Those that end in _utc are; the others are in the zone that the report was asked for in.
 _TIMES_UTC = ("created_utc",)
 _TIMES = ("created",)
+_MOST_WRONG = 10
 
 
 def read_stripe(file: BinaryIO, declaration: Declaration) -> Lines:
@@ -93,8 +96,11 @@ def read_stripe(file: BinaryIO, declaration: Declaration) -> Lines:
     theirs = {kind: _present(table, _THEIR_IDS.get(kind, _OTHER_IDS)) for kind in LineKind}
     payouts = _present(table, _PAYOUT_IDS)
     times = _present(table, _TIMES_UTC), _present(table, _TIMES)
+    troubles = _present(table, (TROUBLE,))
 
     def line(number: int, row: list[str], raw: Mapping[str, str]) -> ReportLine:
+        if trouble := _first(row, troubles):
+            raise InvalidRequest(trouble)
         category = row[category_at].strip()
         known = CATEGORIES.get(category)
         if known is None:
@@ -121,7 +127,53 @@ def read_stripe(file: BinaryIO, declaration: Declaration) -> Lines:
         )
 
     is_money = table.header[-1] in ("gross", "fee", "net")
-    return table.lines(line, last_may_be_cut=not is_money)
+    automatic = table.place("automatic_payout_id")
+    return _checked(
+        table.lines(line, last_may_be_cut=not is_money),
+        "" if automatic is None else "automatic_payout_id",
+    )
+
+
+class _Payout:
+    """Sums of one automatic payout, in minor units; None where no line tells of them."""
+
+    __slots__ = ("made_of", "paid")
+
+    def __init__(self) -> None:
+        self.made_of: int | None = None
+        self.paid: int | None = None
+
+
+def _checked(lines: Lines, automatic: str) -> Lines:
+    """The lines, and then which payouts are not what their lines come to.
+
+    Only of those that are in the file with what they are made of: Stripe's own file leaves the
+    payouts themselves out.
+    """
+    payouts: dict[tuple[str, str], _Payout] = {}
+    unreadable = 0
+    for line in lines:
+        yield line
+        if isinstance(line, Unreadable):
+            unreadable += 1
+        elif automatic and (name := line.raw[automatic].strip()):
+            payout = payouts.setdefault((name, line.amount.currency), _Payout())
+            net = line.amount.minor - line.fee.minor
+            if line.kind is LineKind.PAYOUT:
+                payout.paid = (payout.paid or 0) - net
+            else:
+                payout.made_of = (payout.made_of or 0) + net
+    wrong = [
+        f"payout {name} is {Money(payout.paid, currency)}, and its lines come to"
+        f" {Money(payout.made_of, currency)}"
+        for (name, currency), payout in payouts.items()
+        if payout.paid is not None and payout.made_of is not None
+        if payout.paid != payout.made_of
+    ]
+    if wrong:
+        more = [f"and {len(wrong) - _MOST_WRONG} more"] if len(wrong) > _MOST_WRONG else []
+        aside = [f"{unreadable} unreadable lines are not counted"] if unreadable else []
+        yield Unreadable(number=0, reason="; ".join((*wrong[:_MOST_WRONG], *more, *aside)))
 
 
 def _present(table: ReportTable, names: tuple[str, ...]) -> tuple[int, ...]:

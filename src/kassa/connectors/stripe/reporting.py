@@ -2,7 +2,8 @@
 
 Stripe lists what each automatic payout is made of, and writes the same as the itemized payout
 reconciliation, which can only be had from its Dashboard or after a wait. The file has that
-report's columns, so that one reader reads both.
+report's columns, so that one reader reads both. A movement, or a whole payout, that cannot be
+understood is a line that says so; the others are as they are.
 Source: https://docs.stripe.com/payouts/reconciliation and
 https://docs.stripe.com/reports/report-types/payout-reconciliation
 """
@@ -16,11 +17,17 @@ from typing import Any
 import stripe
 
 from kassa.connectors.base import InDoubt, NotSent, Report, Unknown
+from kassa.connectors.reports.fetched import SAID, TROUBLE, Odd
 from kassa.connectors.stripe.objects import KEY, ORDER, Garbled, Thing
 from kassa.connectors.stripe.transport import StripeRefusal, ask
 
 _PAGE_SIZE = 50  # with what each movement came from inside, a page stays well below a megabyte
 _MOST_PAGES = 2000
+_TOLD = frozenset(
+    "id object status amount currency fee net type created reporting_category exchange_rate"
+    " reconciliation_status".split()
+)
+"""What is kept of an object that cannot be understood: nothing of a payer's."""
 _MADE = frozenset({"pending", "in_transit", "paid", "failed", "canceled"})
 
 COLUMNS = (
@@ -41,6 +48,8 @@ COLUMNS = (
     f"payment_metadata[{KEY}]",
     f"refund_metadata[{KEY}]",
     f"payment_metadata[{ORDER}]",
+    TROUBLE,
+    SAID,
 )
 
 _Page = Callable[[str], Awaitable[stripe.StripeObject]]
@@ -53,34 +62,74 @@ async def payouts_of(
     """The report of everything that was paid out on `day`, which is one of UTC."""
     try:
         payouts = await _all(lambda after: client.v1.payouts.list_async(_on(day, after)))
-        if not isinstance(payouts, list):
-            return payouts
-        if not payouts:
-            return Unknown(reason="Stripe made no payout on that day")
-        rows: list[Mapping[str, str]] = []
-        for payout in payouts:
-            entries = await _entries(client, payout)
-            if not isinstance(entries, list):
-                return entries
-            rows.extend(_row(entry, payout) for entry in entries)
     except Garbled as error:
         return InDoubt(reason=f"Stripe's payouts cannot be read: {error}")
+    if not isinstance(payouts, list):
+        return payouts
+    if not payouts:
+        return Unknown(reason="Stripe made no payout on that day")
+    rows: list[Mapping[str, str]] = []
+    unfinished: Unknown | None = None
+    for payout in payouts:
+        try:
+            entries = await _entries(client, payout)
+        except Garbled as error:
+            rows.append(_odd(payout, payout, str(error)))
+            continue
+        if isinstance(entries, list):
+            rows.extend(_readable(entry, payout) for entry in entries)
+        elif isinstance(entries, Unknown):
+            unfinished = entries
+            rows.append(_odd(payout, payout, f"{entries.reason}: fetch the report again later"))
+        else:
+            return entries
+    if unfinished is not None and all(row.get(TROUBLE) for row in rows):
+        return unfinished
     return Report(format="stripe", name=f"stripe-{day:%Y-%m-%d}.csv", content=_written(rows))
 
 
 async def _entries(client: stripe.StripeClient, payout: Thing) -> list[Thing] | _Failure | Unknown:
-    """What a payout is made of; one that was made by hand is made of nothing but itself."""
+    """What a payout is made of; one that was made by hand is made of nothing but itself.
+
+    Raises: Garbled.
+    """
     name = payout.word("id")
     if payout.word("status") not in _MADE:
-        return InDoubt(reason="a payout has a status that we do not know")
+        raise Garbled("a payout has a status that we do not know")
     state = payout.word("reconciliation_status")
     if state == "in_progress":
         return Unknown(reason="Stripe has not finished a payout of that day")
     if state not in ("completed", "not_applicable"):
-        return InDoubt(reason="a payout does not say whether it can be taken apart")
+        raise Garbled("a payout does not say whether it can be taken apart")
     if state == "completed":
         return await _all(lambda after: client.v1.balance_transactions.list_async(_in(name, after)))
     return await _own(client, payout)
+
+
+def _readable(entry: Thing, payout: Thing) -> Mapping[str, str]:
+    try:
+        return _row(entry, payout)
+    except Garbled as error:
+        return _odd(entry, payout, str(error))
+
+
+def _odd(thing: Thing, payout: Thing, reason: str) -> Mapping[str, str]:
+    """A line that is put aside: of an object that cannot be understood."""
+    names = {
+        column: value
+        for column, value in (
+            ("payout_id", payout.fields.get("id")),
+            ("balance_transaction_id", _entry_id(thing)),
+            ("reporting_category", thing.fields.get("reporting_category")),
+        )
+        if isinstance(value, str)
+    }
+    told = {name: value for name, value in thing.fields.items() if name in _TOLD}
+    return names | Odd(reason, told).cells()
+
+
+def _entry_id(thing: Thing) -> object:
+    return thing.fields.get("id") if thing.fields.get("object") != "payout" else ""
 
 
 async def _own(client: stripe.StripeClient, payout: Thing) -> list[Thing] | _Failure | Unknown:
