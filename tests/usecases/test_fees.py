@@ -22,7 +22,7 @@ from kassa.usecases.fees import (
 )
 from kassa.usecases.reconcile import Outcome
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("told_truly")]
 NOW = datetime.now(UTC)
 
 # What merchants bear by the ledger, against what their payments show.

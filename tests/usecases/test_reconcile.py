@@ -17,7 +17,7 @@ from kassa.usecases.modify_payment import Wanted, modify_payment
 from kassa.usecases.reconcile import find_missing
 from kassa.usecases.watch_reports import watch_reports
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("told_truly")]
 NOTIFY = "http://127.0.0.1:8999/notify"
 
 

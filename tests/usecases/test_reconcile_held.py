@@ -19,7 +19,7 @@ from kassa.domain.reports import LineKind
 from kassa.usecases import report_pipeline as module
 from kassa.usecases.modify_payment import Wanted, modify_payment
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("told_truly")]
 
 
 @pytest.fixture

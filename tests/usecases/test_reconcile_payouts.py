@@ -11,7 +11,7 @@ from kassa.domain.reports import LineKind, ReportLine
 from kassa.store.settlements import put_into_payout
 from kassa.usecases.settlements import close_settlements
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("told_truly")]
 
 
 async def _paid_out(shop: Shop, *references: str) -> Reporter:

@@ -157,6 +157,16 @@ class Payment:
         return Money(self.surplus_amount.minor - gone, self.amount.currency)
 
     @property
+    def earned(self) -> Money:
+        """What was captured for the merchant: not what nobody owed."""
+        return Money(0 if self.surplus else self.captured.minor, self.amount.currency)
+
+    @property
+    def handed_back(self) -> Money:
+        """All that the payer has back: refunds, and whatever of the surplus went back."""
+        return Money(self.refunded.minor + self.surplus_returned_minor, self.amount.currency)
+
+    @property
     def returned(self) -> Money:
         """What the payer has back of this payment: by refund, or because nobody owed it."""
         back = self.surplus_returned_minor if self.surplus else 0

@@ -3,13 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import NamedTuple
 
 from kassa.domain.disputes import Dispute
 from kassa.domain.fees import FeeRule
+from kassa.domain.ledger import FEE_EXPENSE_ACCOUNT
 from kassa.domain.modifications import Modification
 from kassa.domain.payments import OFFLINE
 from kassa.store.connection import Connection
+from kassa.store.mapping import whole
 from kassa.store.payments import LOOKED_AT
 from kassa.store.queries import Queries, Rows
 from kassa.store.rows import DISPUTE, MODIFICATION, WORDS
@@ -36,10 +39,21 @@ class Key(NamedTuple):
     id: str
 
 
-class Sql(Queries, readers=[MODIFICATION.reader, DISPUTE.reader], words=WORDS):
+class _Kept(NamedTuple):
+    payment_id: str
+    minor: Decimal
+
+
+class Sql(
+    Queries,
+    readers=[MODIFICATION.reader, DISPUTE.reader],
+    words={**WORDS, "fee_expense": repr(FEE_EXPENSE_ACCOUNT)},
+):
     by_id: Rows[Modification]
     by_request: Rows[Modification]
     of_payments: Rows[Modification]
+    refunds_done: Rows[Modification]
+    surplus_fees: Rows[_Kept]
     due: Rows[Modification]
     to_release: Rows[Key]
     with_surplus: Rows[Key]
@@ -65,6 +79,25 @@ async def of_payments(
     connection: Connection, company_id: str, payment_ids: Sequence[str]
 ) -> list[Modification]:
     return await Sql.of_payments.all(connection, company_id, list(payment_ids))
+
+
+async def refunds_done(
+    connection: Connection, company_id: str, payment_ids: Sequence[str]
+) -> list[Modification]:
+    """All money that went back to the payers of these payments, oldest first."""
+    if not payment_ids:
+        return []
+    return await Sql.refunds_done.all(connection, company_id, list(payment_ids))
+
+
+async def surplus_fees(
+    connection: Connection, company_id: str, payment_ids: Sequence[str]
+) -> dict[str, int]:
+    """What providers kept of these payments' money that nobody owed, in minor units."""
+    if not payment_ids:
+        return {}
+    rows = await Sql.surplus_fees.all(connection, company_id, list(payment_ids))
+    return {row.payment_id: whole(row.minor) for row in rows}
 
 
 async def due(

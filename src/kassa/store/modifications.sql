@@ -13,6 +13,20 @@ select {modification_m} from modification m
 where m.company_id = $1 and m.payment_id = any($2)
 order by m.id
 
+-- name: refunds_done
+-- What went back to the payers of these payments, oldest first.
+select {modification_m} from modification m
+where m.company_id = $1 and m.payment_id = any($2) and m.kind = 'refund'
+  and m.status = {modification.succeeded}
+order by m.id
+
+-- name: surplus_fees
+-- What providers kept of these payments' money that nobody owed.
+select g.payment_id, sum(e.amount_minor) as minor
+from posting g join entry e on e.company_id = g.company_id and e.posting_id = g.id
+where g.company_id = $1 and g.payment_id = any($2) and e.account = {fee_expense}
+group by g.payment_id
+
 -- name: due
 -- What should be sent, or asked about, now: of each account ($1) as many as it has room for ($2).
 -- The accounts take turns, and the companies of each.

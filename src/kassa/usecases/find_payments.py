@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kassa.domain.errors import KassaError, NotFound
+from kassa.domain.modifications import Modification
+from kassa.domain.money import Money
 from kassa.domain.orders import Order
 from kassa.domain.payments import Payment
-from kassa.store import orders
+from kassa.store import modifications, orders
 from kassa.store.making import WINDOW, Making, in_the_making
 from kassa.usecases.batch import batched
 from kassa.usecases.core import Core
@@ -21,10 +23,25 @@ _PATIENCE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A payment with the order it is for."""
+    """A payment with the order it is for.
+
+    From `with_money_afterwards` only: `refunds` that are done, oldest first, and
+    `surplus_fee_minor`, what the provider kept of money that nobody owed.
+    """
 
     payment: Payment
     order: Order
+    refunds: Sequence[Modification] = ()
+    surplus_fee_minor: int = 0
+
+    @property
+    def net(self) -> Money:
+        """What the payment comes to in its settlements; below zero where more left than came."""
+        payment = self.payment
+        came = payment.earned.minor + payment.surplus_amount.minor
+        went = payment.handed_back.minor + payment.disputed_minor
+        fees = payment.fee.minor + self.surplus_fee_minor
+        return Money(came - went - fees, payment.amount.currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +130,32 @@ async def list_payments(
         rows = await orders.page(connection, company_id, order_ids, before=before, limit=limit + 1)
     views = [View(*row) for row in rows[:limit]]
     return Page(views, views[-1].payment.id if len(rows) > limit else None)
+
+
+async def with_money_afterwards(core: Core, views: Sequence[View]) -> list[View]:
+    """The same views, of one company, with what went back and what that and the surplus cost.
+
+    Only where there is something to be read; most pages have nothing.
+    """
+    changed = [view.payment for view in views if view.payment.modifications]
+    unowed = [view.payment.id for view in views if view.payment.surplus_amount.minor]
+    if not changed and not unowed:
+        return list(views)
+    company_id = views[0].payment.company_id
+    async with core.db.connection() as connection:
+        returns = await modifications.refunds_done(connection, company_id, [p.id for p in changed])
+        kept = await modifications.surplus_fees(connection, company_id, unowed)
+    refunds: dict[str, list[Modification]] = {}
+    for refund in returns:
+        refunds.setdefault(refund.payment_id, []).append(refund)
+    return [
+        replace(
+            view,
+            refunds=refunds.get(view.payment.id, ()),
+            surplus_fee_minor=kept.get(view.payment.id, 0),
+        )
+        for view in views
+    ]
 
 
 async def _whole_until(core: Core, company_id: str) -> str:

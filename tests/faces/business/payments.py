@@ -4,7 +4,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from kassa.domain.lifecycle import OrderStatus, PaymentStatus
+from kassa.domain.lifecycle import (
+    ModificationKind,
+    ModificationStatus,
+    OrderStatus,
+    PaymentStatus,
+)
+from kassa.domain.modifications import Modification
 from kassa.domain.money import Money
 from kassa.domain.orders import Customer, Module, Order
 from kassa.domain.payments import Method, Payment
@@ -55,3 +61,23 @@ def a_view(*, customer: Customer | None = None, **changes: Any) -> View:
         expires_at=CHANGED,
     )
     return View(replace(payment, **changes), order)
+
+
+def a_refund(**changes: Any) -> Modification:
+    """A refund of 1.00 CNY that is done, with `changes`."""
+    members: dict[str, Any] = {
+        "company_id": "cmp_001",
+        "id": "rf_001",
+        "payment_id": PAYMENT_ID,
+        "attempt_id": "at_001",
+        "number": 1,
+        "kind": ModificationKind.REFUND,
+        "status": ModificationStatus.SUCCEEDED,
+        "amount": Money(100, "CNY"),
+        "connector": "sandbox",
+        "actor": "test",
+        "created_at": CREATED,
+        "updated_at": CHANGED,
+        "completed_at": CHANGED,
+    }
+    return Modification(**{**members, **changes})

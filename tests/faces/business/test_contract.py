@@ -1,6 +1,7 @@
 """The business face's words, without a server."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -9,10 +10,11 @@ from google.protobuf import json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.faces.business import golden
-from tests.faces.business.payments import a_view
+from tests.faces.business.payments import a_refund, a_view
 
 from kassa.domain.errors import ERRORS, InvalidRequest, NotFound
 from kassa.domain.lifecycle import FUNDS_MOVED, PaymentStatus
+from kassa.domain.modifications import Modification
 from kassa.domain.money import EXPONENT, MAX_MINOR, Money
 from kassa.domain.orders import Customer, Module
 from kassa.domain.payments import Method
@@ -54,8 +56,11 @@ def test_money_is_split_exactly_with_one_sign(minor, currency, units, nanos):
     assert contract.to_money_parts(Money(minor, currency)) == (units, nanos)
 
 
-def monies(currency: str) -> st.SearchStrategy[Money]:
-    return st.integers(0, MAX_MINOR).map(lambda minor: Money(minor, currency))
+def monies(currency: str, most: int = MAX_MINOR) -> st.SearchStrategy[Money]:
+    return st.integers(0, most).map(lambda minor: Money(minor, currency))
+
+
+SHARE = MAX_MINOR // 8  # so that the sum of all parts is on the wire what it is inside
 
 
 def moments() -> st.SearchStrategy[datetime]:
@@ -75,10 +80,23 @@ def texts() -> st.SearchStrategy[str]:
     return st.text(st.characters(codec="utf-8"), max_size=40)
 
 
+def refunds(currency: str) -> st.SearchStrategy[Modification]:
+    return st.builds(
+        lambda amount, reason, at, actor, surplus: a_refund(
+            amount=amount, reason=reason, completed_at=at, actor=actor, surplus=surplus
+        ),
+        monies(currency),
+        texts(),
+        moments(),
+        st.sampled_from(["operator:cli", "api_key:k1", "worker"]),
+        st.booleans(),
+    )
+
+
 @st.composite
 def views(draw: st.DrawFn) -> View:
     currency = draw(st.sampled_from(sorted(EXPONENT)))
-    return a_view(
+    view = a_view(
         customer=Customer(id=draw(texts()), number=1, name=draw(texts())),
         id=draw(texts()),
         business_id=draw(texts()),
@@ -87,12 +105,20 @@ def views(draw: st.DrawFn) -> View:
         status=draw(st.sampled_from(PaymentStatus)),
         module=draw(st.sampled_from(Module)),
         amount=draw(monies(currency)),
-        fee=draw(monies(currency)),
-        refunded=Money(draw(st.integers(0, MAX_MINOR // 2)), currency),
+        fee=draw(monies(currency, SHARE)),
+        refunded=draw(monies(currency, SHARE)),
         surplus=draw(st.booleans()),
-        surplus_returned_minor=draw(st.integers(0, MAX_MINOR // 2)),
+        captured=draw(monies(currency, SHARE)),
+        surplus_amount=draw(monies(currency, SHARE)),
+        surplus_returned_minor=draw(st.integers(0, SHARE)),
+        disputed_minor=draw(st.integers(0, SHARE)),
         created_at=draw(moments()),
         updated_at=draw(moments()),
+    )
+    return replace(
+        view,
+        refunds=draw(st.lists(refunds(currency), max_size=2)),
+        surplus_fee_minor=draw(st.integers(0, SHARE)),
     )
 
 
@@ -118,6 +144,23 @@ def test_money_on_this_wire_adds_up_to_the_amount_inside(view: View):
     assert money.currency_code == view.payment.amount.currency
 
 
+def test_the_net_is_what_the_parts_come_to_and_may_be_below_zero():
+    view = a_view(refunded=Money(200, "CNY"), disputed_minor=1234)
+
+    written = contract.to_json(view)
+
+    assert written["netAmount"] == {"currencyCode": "CNY", "units": "-2", "nanos": -650_000_000}
+
+
+def test_who_of_the_staff_refunded_is_named_and_no_program():
+    by = [
+        contract.to_message(replace(a_view(), refunds=[a_refund(actor=actor)])).refunds[0]
+        for actor in ("operator:ana", "api_key:sk_1", "kassa:surplus")
+    ]
+
+    assert [one.staff_id for one in by] == ["ana", "", ""]
+
+
 @settings(deadline=None)
 @given(found=st.lists(views(), max_size=3), token=texts())
 def test_a_list_is_what_protobuf_makes_of_the_message(found: list[View], token: str):
@@ -138,6 +181,7 @@ def test_the_golden_payment_is_written_as_printed():
     view = a_view(
         customer=Customer(id="cus_001", number=1, name="R. Lane"),
         amount=amount,
+        captured=amount,
         fee=nothing,
         method=Method.CASH,
         module=Module.GROOMING,

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from kassa.domain.errors import InvalidRequest, KassaError, NotFound
 from kassa.domain.lifecycle import PaymentStatus
+from kassa.domain.modifications import Modification
 from kassa.domain.money import EXPONENT, Money
 from kassa.domain.orders import Module
 from kassa.faces import grpc_status
@@ -38,6 +39,12 @@ MODULE: Mapping[Module, str] = {
     Module.MEMBERSHIP: "MEMBERSHIP",
 }
 
+OVERPAID = "overpaid"
+"""The reason of a return that nobody asked for."""
+
+STAFF = "operator:"
+"""How actors begin that are people of the merchant's."""
+
 ID_LIMIT = 64
 _SCALE = {currency: (10**exponent, 10 ** (9 - exponent)) for currency, exponent in EXPONENT.items()}
 """Per currency: minor units in a unit, and nano-units in a minor unit."""
@@ -53,6 +60,7 @@ def to_money_parts(money: Money) -> tuple[int, int]:
 
 def to_message(view: View) -> payment_pb2.Payment:
     payment, customer = view.payment, view.order.customer
+    currency = payment.amount.currency
     return payment_pb2.Payment(
         id=payment.id,
         business_id=payment.business_id,
@@ -67,7 +75,37 @@ def to_message(view: View) -> payment_pb2.Payment:
         refund_amount=_money_message(payment.returned),
         created_time=payment.created_at,
         last_updated_time=payment.updated_at,
+        refunds=[_refund_message(refund) for refund in view.refunds],
+        captured_amount=_money_message(payment.earned),
+        disputed_amount=_money_message(Money(payment.disputed_minor, currency)),
+        overpaid_amount=_money_message(payment.surplus_amount),
+        returned_amount=_money_message(payment.handed_back),
+        overpaid_fee=_money_message(Money(view.surplus_fee_minor, currency)),
+        net_amount=_money_message(view.net),
     )
+
+
+def _refund_message(refund: Modification) -> payment_pb2.Refund:
+    return payment_pb2.Refund(
+        id=refund.id,
+        amount=_money_message(refund.amount),
+        reason=_reason(refund),
+        processed_time=_processed(refund),
+        staff_id=_staff(refund),
+        payment_id=refund.payment_id,
+    )
+
+
+def _reason(refund: Modification) -> str:
+    return OVERPAID if refund.surplus else refund.reason
+
+
+def _processed(refund: Modification) -> datetime:
+    return refund.completed_at or refund.updated_at
+
+
+def _staff(refund: Modification) -> str:
+    return refund.actor.removeprefix(STAFF) if refund.actor.startswith(STAFF) else ""
 
 
 def _money_message(money: Money) -> money_pb2.Money:
@@ -81,6 +119,7 @@ def to_json(view: View) -> dict[str, Any]:
     The general mapping is too slow for lists; a test holds the two together.
     """
     payment, customer = view.payment, view.order.customer
+    currency = payment.amount.currency
     return {
         "id": payment.id,
         "businessId": payment.business_id,
@@ -95,10 +134,40 @@ def to_json(view: View) -> dict[str, Any]:
         "refundAmount": _money_json(payment.returned),
         "createdTime": _timestamp(payment.created_at),
         "lastUpdatedTime": _timestamp(payment.updated_at),
+        "refunds": [_refund_json(refund) for refund in view.refunds],
+        "capturedAmount": _money_json(payment.earned),
+        "disputedAmount": _minor_json(payment.disputed_minor, currency),
+        "overpaidAmount": _money_json(payment.surplus_amount),
+        "returnedAmount": _money_json(payment.handed_back),
+        "overpaidFee": _minor_json(view.surplus_fee_minor, currency),
+        "netAmount": _money_json(view.net),
     }
 
 
+def _refund_json(refund: Modification) -> dict[str, Any]:
+    return {
+        "id": refund.id,
+        "amount": _money_json(refund.amount),
+        "reason": _reason(refund),
+        "processedTime": _timestamp(_processed(refund)),
+        "staffId": _staff(refund),
+        "paymentId": refund.payment_id,
+    }
+
+
+_NOTHING: Mapping[str, dict[str, Any]] = {
+    currency: {"currencyCode": currency, "units": "0", "nanos": 0} for currency in EXPONENT
+}
+"""Most amounts of a list are none, so none is made once."""
+
+
+def _minor_json(minor: int, currency: str) -> dict[str, Any]:
+    return _money_json(Money(minor, currency)) if minor else _NOTHING[currency]
+
+
 def _money_json(money: Money) -> dict[str, Any]:
+    if not money.minor:
+        return _NOTHING[money.currency]
     units, nanos = to_money_parts(money)
     return {"currencyCode": money.currency, "units": str(units), "nanos": nanos}
 

@@ -7,7 +7,6 @@ from kassa.faces.api_keys import secret_in
 from kassa.faces.business import contract, listing
 from kassa.faces.grpc_door import Headers
 from kassa.faces.grpc_service import Call, Face, serve
-from kassa.usecases import find_payments
 from kassa.usecases.authenticate import authenticate_api_key
 from kassa.usecases.core import Core
 from moego.business.payment.v1 import payment_pb2
@@ -23,7 +22,7 @@ def add_to(server: grpc.aio.Server, core: Core) -> None:
         request: payment_pb2.GetPaymentRequest, call: Call
     ) -> payment_pb2.Payment:
         payment_id = contract.read_id(request.id, "id")
-        view = await find_payments.get_payment(core, call.principal.company.id, payment_id)
+        view = await listing.view_of(core, call.principal, payment_id)
         return contract.to_message(view)
 
     async def list_payments(

@@ -6,13 +6,12 @@ from starlette.responses import Response
 from kassa.faces import edge, grpc_status
 from kassa.faces.api_keys import principal_of
 from kassa.faces.business import contract, listing
-from kassa.usecases import find_payments
 
 
 async def get_payment(request: Request) -> Response:
     principal = await principal_of(request)
     payment_id = contract.read_id(request.path_params["id"], "id")
-    view = await find_payments.get_payment(edge.core_of(request), principal.company.id, payment_id)
+    view = await listing.view_of(edge.core_of(request), principal, payment_id)
     return edge.answer(contract.to_json(view))
 
 

@@ -161,6 +161,13 @@ def _wrong(field: str, text: str) -> InvalidRequest:
     return InvalidRequest(f"{field or 'the body'} {text}", field=field or None, reason="schema")
 
 
+async def view_of(core: Core, principal: Principal, payment_id: str) -> View:
+    """One payment with all that happened to its money. Raises: NotFound."""
+    view = await find_payments.get_payment(core, principal.company.id, payment_id)
+    [whole] = await find_payments.with_money_afterwards(core, [view])
+    return whole
+
+
 async def page_of(core: Core, principal: Principal, wanted: ListQuery) -> tuple[list[View], str]:
     """The payments of one page, newest first, and the token of the next ("" after the last).
 
@@ -177,7 +184,8 @@ async def page_of(core: Core, principal: Principal, wanted: ListQuery) -> tuple[
         before=position(key, wanted),
         limit=wanted.page_size,
     )
-    return page.views, next_token(key, wanted, page.next) if page.next else ""
+    views = await find_payments.with_money_afterwards(core, page.views)
+    return views, next_token(key, wanted, page.next) if page.next else ""
 
 
 def next_token(key: bytes, wanted: ListQuery, payment_id: str) -> str:
