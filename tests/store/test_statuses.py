@@ -84,6 +84,8 @@ EXPECTED: Mapping[str, Said] = {
     "attempt_one_open": {"status": of.UNDECIDED},
     "attempt_in_doubt": {"status": {AttemptStatus.IN_DOUBT}},
     "attempt_long_open": {"status": of.UNDECIDED},
+    "attempt_amount_differs": {"status": {AttemptStatus.SUCCEEDED}},
+    "modification_amount_differs": {"status": of.PENDING},
     "attempt_lately": {"status": of.RATED},
     "modification_one_claim": {"kind": of.CLAIMS, "status": of.PENDING},
     "modification_in_doubt": {"status": {ModificationStatus.PROCESSING}},

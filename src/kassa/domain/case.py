@@ -19,6 +19,7 @@ from kassa.domain.fees import FeeKind, FeeSchedule
 from kassa.domain.ledger import Posting
 from kassa.domain.lifecycle import (
     ENDED,
+    FUNDS_SECURED,
     AttemptStatus,
     OrderStatus,
     PaymentEvent,
@@ -35,6 +36,7 @@ from kassa.domain.orders import Order
 from kassa.domain.payments import Attempt, Method, Payment
 from kassa.domain.state import State
 from kassa.domain.timeline import TimelineEvent
+from kassa.domain.work_items import WorkItem, work_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,7 @@ class Case:
     postings: list[Posting] = field(default_factory=list)
     announcements: list[Announcement] = field(default_factory=list)
     answers: list[ProviderAnswer] = field(default_factory=list)
+    work: list[WorkItem] = field(default_factory=list)
     touched: dict[str, Attempt] = field(default_factory=dict)
     touched_modifications: dict[str, Modification] = field(default_factory=dict)
     touched_disputes: dict[str, Dispute] = field(default_factory=dict)
@@ -135,6 +138,8 @@ class Case:
         if after.order_status is not order.status:
             order = order.become(after.order_status, at=self.now)
         self._book(state, event)
+        if (asked := work_of(fact, state)) is not None:
+            self.work.append(asked)
         self.payment = after.payment
         self.events.append(event)
         for one in touched:
@@ -269,6 +274,15 @@ class Case:
         self.record(started, actor=actor)
         return self.attempts[started.attempt]
 
+    @property
+    def is_owed(self) -> bool:
+        """Whether money that comes now is the merchant's."""
+        return (
+            self.payment.status not in FUNDS_SECURED | ENDED
+            and not self.order_paid
+            and self.order.status is OrderStatus.ACTIVE
+        )
+
     def can_reroute(self, attempt: Attempt) -> bool:
         """Whether another account may be tried after this attempt came to nothing."""
         return (
@@ -288,28 +302,27 @@ class Case:
         actor: str,
         by: str,
         pay_code: str = "",
+        amount: Money | None = None,
     ) -> None:
         """The attempt's money is ours: book it, close the order, tell the merchant.
 
         Money for a payment that had ended, or for an order that is paid or expired, is surplus:
         it is shown and booked as such, and never hidden. `fee`: the provider's own figure.
+        `amount`: what came, where that is not what was asked for; only of what nobody owes.
         """
+        came = attempt.amount if amount is None else amount
         if self.payment.is_paid or self.payment.status is PaymentStatus.AUTHORIZED:
-            self._capture_again(attempt, reference=reference, fee=fee, actor=actor, by=by)
+            self._capture_again(attempt, came, reference=reference, fee=fee, actor=actor, by=by)
             return
         waited = self.payment.status is PaymentStatus.REQUIRES_ACTION
-        surplus = (
-            self.payment.status in ENDED
-            or self.order_paid
-            or self.order.status is not OrderStatus.ACTIVE
-        )
+        surplus = not self.is_owed
         charge = Charge(fee, 0, fee is not None)
         if not surplus:
-            charge = self.fee_of(FeeKind.PAYMENT, attempt, attempt.amount, fee)
+            charge = self.fee_of(FeeKind.PAYMENT, attempt, came, fee)
         self.record(
             facts.PaymentCaptured(
                 attempt=attempt.id,
-                amount=attempt.amount,
+                amount=came,
                 reference=reference,
                 fee=charge.fee,
                 expected_fee_minor=charge.expected_minor,
@@ -335,14 +348,19 @@ class Case:
                 self.record(facts.AttemptLeft(attempt=one.id), actor=actor, by=by)
 
     def _capture_again(
-        self, attempt: Attempt, *, reference: str, fee: Money | None, actor: str, by: str
+        self,
+        attempt: Attempt,
+        came: Money,
+        *,
+        reference: str,
+        fee: Money | None,
+        actor: str,
+        by: str,
     ) -> None:
         """A second attempt of a paid payment turns out to have been paid too."""
         if attempt.status is AttemptStatus.SUCCEEDED:
             return
-        again = facts.PaidTwice(
-            attempt=attempt.id, amount=attempt.amount, reference=reference, fee=fee
-        )
+        again = facts.PaidTwice(attempt=attempt.id, amount=came, reference=reference, fee=fee)
         self.record(again, actor=actor, by=by)
         self.announce("payment.surplus")
 

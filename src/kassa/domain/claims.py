@@ -15,7 +15,6 @@ from kassa.domain.lifecycle import (
     ENDED,
     AttemptStatus,
     ModificationKind,
-    OrderStatus,
     PaymentEvent,
     PaymentStatus,
     can,
@@ -52,26 +51,21 @@ def authorize(
     actor: str,
     by: str,
     pay_code: str = "",
+    amount: Money | None = None,
 ) -> None:
     """The attempt's funds are reserved for the merchant.
 
     A reservation that comes when nothing is owed any more is let go again, at once: a worker sends
-    its void.
+    its void. `amount`: as in `Case.capture`.
     """
     if attempt.status is AttemptStatus.SUCCEEDED:
         return
-    owed = (
-        can(case.payment.status, PaymentEvent.AUTHORIZE)
-        and not case.payment.is_paid
-        and not case.order_paid
-        and case.order.status is OrderStatus.ACTIVE
-    )
-    if not owed:
+    if not case.is_owed or not can(case.payment.status, PaymentEvent.AUTHORIZE):
         late = facts.AuthorizedTooLate(
             attempt=attempt.id,
             void=new_id(case, ModificationKind.VOID),
             number=case.payment.modifications + 1,
-            amount=attempt.amount,
+            amount=attempt.amount if amount is None else amount,
             reference=reference,
         )
         case.record(late, actor=actor, by=by)

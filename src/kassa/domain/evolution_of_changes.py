@@ -25,7 +25,9 @@ _M = ModificationStatus
 
 @after.register
 def _(fact: facts.AuthorizedTooLate, state: State, event: TimelineEvent) -> State:
-    attempts, attempt = succeeded(state, fact.attempt, fact.reference, event.at, surplus=True)
+    attempts, attempt = succeeded(
+        state, fact.attempt, fact.reference, event.at, fact.amount, surplus=True
+    )
     payment = replace(moved(state.payment, event), modifications=fact.number)
     changed = replace(state, payment=payment, attempts=attempts)
     if attempt is None:

@@ -201,7 +201,9 @@ def _(fact: facts.AmountDiffers, state: State, event: TimelineEvent) -> State:
 @after.register
 def _(fact: facts.PaymentAuthorized, state: State, event: TimelineEvent) -> State:
     before = state.payment
-    attempts, attempt = succeeded(state, fact.attempt, fact.reference, event.at, surplus=False)
+    attempts, attempt = succeeded(
+        state, fact.attempt, fact.reference, event.at, fact.amount, surplus=False
+    )
     payment = replace(
         before,
         status=event.to_status,
@@ -225,7 +227,7 @@ def _(fact: facts.PaymentAuthorized, state: State, event: TimelineEvent) -> Stat
 def _(fact: facts.PaymentCaptured, state: State, event: TimelineEvent) -> State:
     before = state.payment
     attempts, attempt = succeeded(
-        state, fact.attempt, fact.reference, event.at, surplus=fact.surplus
+        state, fact.attempt, fact.reference, event.at, fact.amount, surplus=fact.surplus
     )
     currency = before.amount.currency
     fee = fact.fee or Money(0, currency)
@@ -258,7 +260,9 @@ def _(fact: facts.PaymentCaptured, state: State, event: TimelineEvent) -> State:
 
 @after.register
 def _(fact: facts.PaidTwice, state: State, event: TimelineEvent) -> State:
-    attempts, _attempt = succeeded(state, fact.attempt, fact.reference, event.at, surplus=True)
+    attempts, _attempt = succeeded(
+        state, fact.attempt, fact.reference, event.at, fact.amount, surplus=True
+    )
     payment = replace(
         moved(state.payment, event), surplus_amount=plus(state.payment.surplus_amount, fact.amount)
     )

@@ -68,8 +68,9 @@ def closed_order(state: State, status: PaymentStatus) -> OrderStatus:
 
 
 def succeeded(
-    state: State, attempt_id: str, reference: str, at: datetime, *, surplus: bool
+    state: State, attempt_id: str, reference: str, at: datetime, amount: Money, *, surplus: bool
 ) -> tuple[Mapping[str, Attempt], Attempt | None]:
+    """`amount`: what it brought; of what nobody owed that may be another than was asked for."""
     old = state.attempts.get(attempt_id)
     if old is None:
         return state.attempts, None
@@ -79,6 +80,7 @@ def succeeded(
         provider_reference=reference,
         next_query_at=None,
         surplus=surplus,
+        amount=amount,
         updated_at=at,
     )
     return put(state.attempts, done), done

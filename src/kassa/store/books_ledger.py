@@ -267,7 +267,7 @@ LEDGER_CHECKS = (
     Check(
         "attempts equal their payment",
         "a payment taken by a provider has exactly the attempts that brought its money, each in"
-        " its amount, and one at most whose outcome is open",
+        " its amount where it was owed, and one at most whose outcome is open",
         "select p.company_id, p.id, format('%s: authorized %s and surplus %s, but %s in succeeded"
         " attempts of %s to %s %s, and %s open', p.status, p.authorized_minor, p.surplus_minor,"
         " coalesce(x.total, 0), x.least, x.most, x.highest, coalesce(x.going, 0)), p.updated_at"
@@ -275,7 +275,8 @@ LEDGER_CHECKS = (
         f"  coalesce(sum(a.amount_minor) filter (where a.status = {one(AttemptStatus.SUCCEEDED)}"
         "   and v.attempt_id is null), 0) as total,"
         f"  count(*) filter (where a.status in {any_of(UNDECIDED)}) as going,"
-        "  min(a.amount_minor) as least, max(a.amount_minor) as most,"
+        "  min(a.amount_minor) filter (where not a.surplus) as least,"
+        "  max(a.amount_minor) filter (where not a.surplus) as most,"
         "  min(a.currency) as lowest, max(a.currency) as highest"
         "  from attempt a left join (select distinct company_id, attempt_id from modification"
         "   where kind = 'void' and surplus) v"  # a reservation that came too late

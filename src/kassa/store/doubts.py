@@ -24,6 +24,7 @@ class Doubt:
 class Sql(Queries, readers=[reader(Doubt, sums=["minor"])]):
     doubts: Rows[Doubt]
     long_undecided: Rows[Stuck]
+    marked: Rows[Stuck]
 
 
 async def doubts(connection: Connection, call: timedelta) -> list[Doubt] | None:
@@ -43,3 +44,8 @@ async def long_undecided(connection: Connection, for_: timedelta, limit: int) ->
     """What nobody has known for so long; not what waits for its payer, and not what has its break
     already."""
     return await Sql.long_undecided.all(connection, for_, limit)
+
+
+async def marked(connection: Connection, limit: int) -> list[Stuck]:
+    """What a provider says was another amount, and is nobody's work yet."""
+    return await Sql.marked.all(connection, limit)

@@ -41,3 +41,20 @@ where not exists (select from report_break b
   where b.payment_id = x.payment_id and b.class = 'undecided' and b.cause = x.cause
     and b.company_id = x.company_id and b.file_id = '')
 limit $2
+
+-- name: marked
+-- What a provider says was another amount, and is nobody's work yet: marked by an older release.
+select x.company_id, x.payment_id, 'amount' as problem, x.connector, x.currency, x.minor, x.cause
+from (
+  select a.company_id, a.payment_id, a.connector, a.currency, a.amount_minor as minor,
+    a.id as cause
+  from attempt a
+  where a.failure_code = 'amount_mismatch' and a.status <> {attempt.succeeded}
+  union all
+  select m.company_id, m.payment_id, m.connector, m.currency, m.amount_minor, m.id
+  from modification m
+  where m.failure_code = 'amount_mismatch' and m.status in {modification.pending}) x
+where not exists (select from report_break b
+  where b.payment_id = x.payment_id and b.class = 'amount' and b.cause = x.cause
+    and b.company_id = x.company_id and b.file_id = '')
+limit $1

@@ -18,6 +18,7 @@ from kassa.domain.wallet_codes import WalletCode
 from kassa.store import mailboxes, payments, wallet_codes, wallets
 from kassa.store.connection import Connection
 from kassa.store.mailboxes import NewsKey
+from kassa.store.reconciliation import BreakRow, insert_breaks
 from kassa.usecases.batch import Contended, batched
 from kassa.usecases.core import Core
 from kassa.usecases.fees import fee_schedules
@@ -201,10 +202,30 @@ async def _save(
             fresh.append((change.news, change.about, case.payment.status))
             case.told_by(change.news.dedupe_key)
     await payments.save(connection, list(done.values()), known)
+    await _open_breaks(connection, list(done.values()))
     postings = [posting for case in done.values() for posting in case.postings]
     await mailboxes.mark_applied(connection, fresh)
     await wallets.change_balances(connection, balance_changes(postings))
     await wallets.add_spending(connection, wallet_spending(postings))
+
+
+async def _open_breaks(connection: Connection, cases: Sequence[Case]) -> None:
+    """What of this is work for a person becomes theirs in the same commit."""
+    found: dict[str, list[BreakRow]] = {}
+    for case in cases:
+        for item in case.work:
+            row = BreakRow(
+                id=case.new_id("br"),
+                problem=item.problem,
+                connector=item.connector,
+                details=item.words[:500],
+                payment_id=case.payment.id,
+                cause=item.cause,
+                currency=case.payment.amount.currency,
+            )
+            found.setdefault(case.payment.company_id, []).append(row)
+    for company_id, rows in sorted(found.items()):
+        await insert_breaks(connection, company_id, rows)
 
 
 def _told(changes: Sequence[Change], wanted: Sequence[int]) -> list[NewsKey]:

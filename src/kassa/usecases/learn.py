@@ -30,7 +30,7 @@ from kassa.domain.lifecycle import (
     PaymentStatus,
     can,
 )
-from kassa.domain.money import LARGEST
+from kassa.domain.money import LARGEST, Money
 from kassa.domain.payments import Attempt, CaptureMethod
 from kassa.domain.questions import SILENCE
 
@@ -71,17 +71,31 @@ def _captured(case: Case, attempt: Attempt, outcome: Captured, actor: str, how: 
     if outcome.fee is not None and abs(outcome.fee.minor) > LARGEST:
         _other_amount(case, attempt, actor, how, "fee beyond belief", f"fee {outcome.fee}")
         return
-    if outcome.amount != attempt.amount:
+    if outcome.amount != attempt.amount and not _goes_back(case, attempt, outcome.amount):
         # Somebody's money is there, but not this amount: shown to people, never booked by guess.
         _other_amount(case, attempt, actor, how, "amount mismatch", str(outcome.amount))
         return
-    case.capture(attempt, reference=outcome.reference, fee=outcome.fee, actor=actor, by=how)
+    case.capture(
+        attempt,
+        reference=outcome.reference,
+        fee=outcome.fee,
+        actor=actor,
+        by=how,
+        amount=outcome.amount,
+    )
+
+
+def _goes_back(case: Case, attempt: Attempt, came: Money) -> bool:
+    """Whether nobody owes this money, so that all of it goes back, however much it is."""
+    return (
+        not case.is_owed and came.currency == attempt.amount.currency and 0 < came.minor <= LARGEST
+    )
 
 
 def _authorized(case: Case, attempt: Attempt, outcome: Authorized, actor: str, how: str) -> None:
     if attempt.status is AttemptStatus.SUCCEEDED:
         return
-    if outcome.amount != attempt.amount:
+    if outcome.amount != attempt.amount and not _goes_back(case, attempt, outcome.amount):
         _other_amount(case, attempt, actor, how, "amount mismatch", str(outcome.amount))
         return
     if case.payment.capture_method is CaptureMethod.AUTOMATIC:
@@ -95,6 +109,7 @@ def _authorized(case: Case, attempt: Attempt, outcome: Authorized, actor: str, h
         expires_at=outcome.expires_at,
         actor=actor,
         by=how,
+        amount=outcome.amount,
     )
 
 

@@ -16,6 +16,8 @@ _WORDS = {
     " with the refund as evidence",
     BreakClass.UNDECIDED: "the provider has not said for a week what became of it: find out there."
     " It stays unknown until the provider tells",
+    BreakClass.AMOUNT: "the provider says that it was another amount: find out there what was"
+    " moved, and settle it with the payer",
     BreakClass.SURPLUS_STUCK: "nobody owed it, and it cannot be given back by itself: settle it"
     " with the payer",
 }
@@ -30,6 +32,7 @@ async def report_stuck_money(core: Core, limit: int = 1_000) -> int:
     async with core.db.connection(long=True) as connection:
         found = await modifications.stuck(connection, MOST_TRIES, limit)
         found += await doubts.long_undecided(connection, NEEDS_REVIEW, limit)
+        found += await doubts.marked(connection, limit)
     opened = 0
     for company_id in sorted({one.company_id for one in found}):
         rows = [_break(core, one) for one in found if one.company_id == company_id]
