@@ -16,7 +16,7 @@ BEFORE = frozenset(
 """Nothing is done."""
 AFTER = frozenset(
     "decline reset_after timeout_after garbage error_500_after slow duplicate_answer wrong_amount"
-    " wrong_currency".split()
+    " wrong_currency odd_entries".split()
 )
 """The call has its effect; only the answer suffers (or, with `decline`, the payer)."""
 OF_CALLS = BEFORE | AFTER

@@ -271,6 +271,16 @@ class ProviderProtocol(Protocol):
 
 
 @runtime_checkable
+class SignsAnswers(Protocol):
+    """A protocol whose answers are signed."""
+
+    def signed(self, call: Call, content: Any) -> Answer:
+        """The answer to `call` with other content, validly signed. `content`: all of an answer of
+        its own, changed, with the signature that it had."""
+        ...
+
+
+@runtime_checkable
 class SaysBusy(Protocol):
     """A protocol that has words of its own for a request whose like has not ended yet."""
 

@@ -13,6 +13,7 @@ from kassa_simulator.desk import Desk
 from kassa_simulator.faults import BEFORE, Rule, rule_of_call
 from kassa_simulator.frame import Answer, Call, KeepsTime, Operation, ProviderProtocol, SaysBusy
 from kassa_simulator.letters import Letterbox
+from kassa_simulator.oddities import strewn
 from kassa_simulator.post import PostOffice
 from kassa_simulator.protocols import protocols
 
@@ -161,6 +162,8 @@ def _as_sent(
             return wire.error(_SERVER_ERROR)  # not sent: the connection ends before
         case (("wrong_amount" | "wrong_currency"), Answer()):
             return protocol.distort(call, answer, amount=fault == "wrong_amount")
+        case "odd_entries", Answer():
+            return strewn(protocol, call, answer)
         case _, Answer():
             return answer
     raise AssertionError(fault)

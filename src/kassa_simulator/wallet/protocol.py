@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from kassa_simulator import cashier_page
 from kassa_simulator.frame import Answer, Books, Call, Charge, Letter, Merchant, Operation, Told
@@ -87,6 +88,9 @@ class Wallet:
                     currency = "EUR" if currency == "USD" else "USD"
                 part[name] = {"currency": currency, "value": str(value)}
         return sealed(call, merchant, content)
+
+    def signed(self, call: Call, content: Any) -> Answer:
+        return sealed(call, _known(call), content)
 
     def not_found(self, call: Call) -> Answer:
         is_refund = call.path == f"{_PREFIX}inquiryRefund"

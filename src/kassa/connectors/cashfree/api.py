@@ -167,10 +167,10 @@ def entity(fields: Entity, name: str) -> Entity:
 
 
 def objects(value: Any) -> list[Entity] | None:
-    """A list of objects; None when it is anything else."""
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+    """A list, in it an empty object for what is none; None when it is no list."""
+    if not isinstance(value, list):
         return None
-    return value
+    return [one if isinstance(one, dict) else {} for one in value]
 
 
 def money(fields: Entity, amount: str, currency: str) -> Money | None:

@@ -45,6 +45,7 @@ from kassa.connectors.cashfree.payments import Told, tries_told
 from kassa.connectors.cashfree.recon import lines_of, question
 from kassa.connectors.kind import Tools
 from kassa.connectors.reports.fetched import FETCHED, FetchedLine, Odd, write_fetched
+from kassa.connectors.tries import weightiest
 from kassa.domain.claims import PREFIX
 from kassa.domain.lifecycle import ModificationKind
 
@@ -174,11 +175,11 @@ class CashfreeConnector:
         status = word(link, "link_status")
         if status == "ACTIVE":
             return links.link_address(link, known.amount)
-        if status != "PAID" and status not in links.OVER:
-            return InDoubt(reason="Cashfree sent an unknown link status")
         told = await self._tries_of_link(key)
         if isinstance(told, Captured | Authorized | Pending | InDoubt | NotSent):
             return told
+        if status != "PAID" and status not in links.OVER:
+            return InDoubt(reason="Cashfree sent an unknown link status")
         if status == "PAID":
             return InDoubt(reason="Cashfree's link is paid, and its payment is not shown")
         return links.over_told(status, number_word(link, "cf_link_id"))
@@ -188,15 +189,14 @@ class CashfreeConnector:
         orders = await self._orders_of_link(key)
         if not isinstance(orders, list):
             return orders
-        every: list[Entity] = []
-        for order in orders:
-            payments = await self._payments(word(order, "order_id"))
-            if isinstance(payments, Unknown):
-                return InDoubt(reason="Cashfree does not show a link's order")
-            if not isinstance(payments, list):
-                return payments
-            every += payments
-        return tries_told(every)
+        told = [await self._tries_of_order(word(order, "order_id")) for order in orders]
+        return weightiest([one for one in told if one is not None])
+
+    async def _tries_of_order(self, order_id: str) -> Told | NotSent | None:
+        payments = await self._payments(order_id) if order_id else None
+        if payments is None or isinstance(payments, Unknown):
+            return InDoubt(reason="Cashfree does not show a link's order")
+        return tries_told(payments) if isinstance(payments, list) else payments
 
     async def _orders_of_link(self, key: str) -> list[Entity] | NotSent | InDoubt:
         reply = await self._api.get("links", key, "orders", status="ALL")
@@ -207,7 +207,7 @@ class CashfreeConnector:
         if not isinstance(reply, CashfreeAnswer):
             return reply
         found = objects(reply.value)
-        if found is None or not all(word(order, "order_id") for order in found):
+        if found is None:
             return InDoubt(reason="Cashfree's list of orders cannot be read")
         return found
 
@@ -220,9 +220,9 @@ class CashfreeConnector:
         if not isinstance(reply, CashfreeAnswer):
             return reply
         found = objects(reply.value)
-        if found is None or any(word(payment, "order_id") != order_id for payment in found):
+        if found is None:
             return InDoubt(reason="Cashfree's list of payments cannot be read")
-        return found
+        return [one if word(one, "order_id") == order_id else {} for one in found]
 
     async def _by_order(self, key: str, known: Known) -> Outcome:
         reply = await self._api.get("orders", key)
@@ -341,9 +341,12 @@ class CashfreeConnector:
         orders = await self._orders_of_link(request.charge_key)
         if not isinstance(orders, list):
             return orders
-        paid = [word(one, "order_id") for one in orders if word(one, "order_status") == "PAID"]
+        named = [one for one in orders if word(one, "order_id")]
+        paid = [word(one, "order_id") for one in named if word(one, "order_status") == "PAID"]
         if len(paid) > 1:
             return InDoubt(reason="Cashfree's link was paid more than once")
+        if not paid and orders:
+            return InDoubt(reason="Cashfree does not say which order of the link was paid")
         return paid[0] if paid else request.charge_key
 
     async def report(self, day: date) -> Report | NotSent | InDoubt | Unknown:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from kassa.connectors.base import Authorized, Captured, Declined, InDoubt, Pending
 from kassa.connectors.cashfree.api import Entity, entity, moment, money, number_word, word
+from kassa.connectors.tries import weightiest
 
 _HELD_FOR = timedelta(days=7)
 
@@ -21,7 +22,7 @@ _STATUS = (
     "USER_DROPPED",
     "FAILED",
 )
-"""The words for a payment, the weightiest first: one success outweighs ten failures."""
+"""The words for a payment; of two tries that come to the same, the one whose word stands first."""
 
 _OVER: Mapping[str, tuple[str, str]] = {
     "VOID": ("voided", "The reserved money was let go."),
@@ -103,10 +104,9 @@ def _paid(payment: Entity, reference: str) -> Told:
 
 def tries_told(payments: Sequence[Entity]) -> Told | None:
     """What several tries at one order come to; None where no try was made."""
-    if not payments:
-        return None
-    if any(word(payment, "payment_status") not in _STATUS for payment in payments):
-        return InDoubt(reason="Cashfree sent an unknown payment status")
-    return payment_told(
-        min(payments, key=lambda payment: _STATUS.index(word(payment, "payment_status")))
-    )
+    return weightiest(map(payment_told, sorted(payments, key=_weight)))
+
+
+def _weight(payment: Entity) -> int:
+    status = word(payment, "payment_status")
+    return _STATUS.index(status) if status in _STATUS else 0

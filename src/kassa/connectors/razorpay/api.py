@@ -140,11 +140,11 @@ def entity(fields: Entity, name: str) -> Entity:
 
 
 def items(fields: Entity, name: str = "items") -> Sequence[Entity] | None:
-    """A member that is a list of objects; None when it is not."""
+    """A member that is a list, in it an empty object for what is none; None when it is no list."""
     value = fields.get(name)
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+    if not isinstance(value, list):
         return None
-    return value
+    return [one if isinstance(one, dict) else {} for one in value]
 
 
 def money(fields: Entity, name: str = "amount") -> Money | None:

@@ -44,6 +44,7 @@ from kassa.connectors.razorpay.payments import Told, payment_told, tries_told
 from kassa.connectors.razorpay.recon import line_of
 from kassa.connectors.razorpay.signatures import checkout_is_genuine
 from kassa.connectors.reports.fetched import FETCHED, Odd, write_fetched
+from kassa.connectors.tries import weightiest
 from kassa.domain.claims import PREFIX
 from kassa.domain.lifecycle import ModificationKind
 from kassa.domain.money import Money
@@ -51,6 +52,7 @@ from kassa.domain.money import Money
 _PAGE = 100  # refunds or orders in one answer
 _REPORT_PAGE = 1000  # lines of a settlement in one answer
 _MOST_PAGES = 200
+_NO_ORDER = InDoubt(reason="Razorpay's order cannot be read")
 
 
 class RazorpayConnector:
@@ -134,17 +136,20 @@ class RazorpayConnector:
             return found
         if not found:
             return await self._by_orders(key, known)
+        found = [one for one in found if one]
+        if not found:
+            return InDoubt(reason="Razorpay's list cannot be read")
         if len(found) > 1:
             return InDoubt(reason="Razorpay has several links under one reference")
         return await self._link_told(found[0], known)
 
     async def _link_told(self, link: Entity, known: Known) -> Outcome:
         status = word(link, "status")
-        if status not in ("created", "paid", *links.OVER):
-            return InDoubt(reason="Razorpay sent an unknown link status")
         told = await self._tries_of(link)
         if isinstance(told, Captured | Authorized | Pending | InDoubt | NotSent):
             return told
+        if status not in ("created", "paid", *links.OVER):
+            return InDoubt(reason="Razorpay sent an unknown link status")
         if status == "paid":
             return InDoubt(reason="Razorpay's link is paid, and its payment is not shown")
         if status == "created":
@@ -155,15 +160,19 @@ class RazorpayConnector:
         """What payers have done at a link: by its order, else by the payments that it lists."""
         if order_id := word(link, "order_id"):
             return await self._tries_at(order_id)
-        payments: list[Entity] = []
-        for paid in items(link, "payments") or ():
-            reply = await self._api.get("payments", word(paid, "payment_id"))
-            if isinstance(reply, NotSent | InDoubt):
-                return reply
-            if isinstance(reply, RazorpayRefusal) or word(reply.fields, "id") != paid["payment_id"]:
-                return InDoubt(reason="Razorpay does not show a link's payment")
-            payments.append(reply.fields)
-        return tries_told(payments)
+        listed = items(link, "payments") or ()
+        return weightiest([await self._try_of(word(paid, "payment_id")) for paid in listed])
+
+    async def _try_of(self, payment_id: str) -> Told | NotSent:
+        hidden = InDoubt(reason="Razorpay does not show a link's payment")
+        if not payment_id:
+            return hidden
+        reply = await self._api.get("payments", payment_id)
+        if isinstance(reply, NotSent | InDoubt):
+            return reply
+        if isinstance(reply, RazorpayRefusal) or word(reply.fields, "id") != payment_id:
+            return hidden
+        return payment_told(reply.fields)
 
     async def _tries_at(self, order_id: str) -> Told | NotSent | None:
         reply = await self._api.get("orders", order_id, "payments")
@@ -179,15 +188,20 @@ class RazorpayConnector:
             return found
         if not found:
             return Unknown(reason="Razorpay has no link and no order under this reference")
-        waiting: Outcome = InDoubt(reason="Razorpay's order cannot be read")
-        for order in found:
-            told = await self._tries_at(word(order, "id"))
-            if isinstance(told, Captured | Authorized | Pending | InDoubt | NotSent):
-                return told
-            if told is not None and told.code == "authorization_expired":
-                return told
-            waiting = _order_address(order, known.amount)
-        return waiting
+        told = [await self._order_told(order, known) for order in found]
+        lapsed = next((one for one in told if isinstance(one, Declined)), None)
+        decides = weightiest(reversed(told)) or _NO_ORDER
+        # Where money was reserved and went back, the payer had been sent to that one.
+        return lapsed if lapsed is not None and isinstance(decides, ActionNeeded) else decides
+
+    async def _order_told(self, order: Entity, known: Known) -> Outcome:
+        if not order:
+            return _NO_ORDER
+        told = await self._tries_at(word(order, "id"))
+        failed = isinstance(told, Declined) and told.code != "authorization_expired"
+        if told is None or failed:  # the payer may try again
+            return _order_address(order, known.amount)
+        return told
 
     async def close_charge(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
         """Cancel the link. An order cannot be closed: it stays as it is."""
@@ -296,6 +310,7 @@ class RazorpayConnector:
     async def _refund_of(
         self, request: ModificationRequest, payment_id: str
     ) -> ModificationOutcome:
+        unread = False
         for page in range(_MOST_PAGES):
             reply = await self._api.get(
                 "payments", payment_id, "refunds", count=_PAGE, skip=page * _PAGE
@@ -306,6 +321,9 @@ class RazorpayConnector:
             for refund in found:
                 if refunds.key_of(refund) == request.key:
                     return refunds.answer_told(refund, request, payment_id)
+            unread = unread or not all(found)
+            if len(found) < _PAGE and unread:
+                return InDoubt(reason="Razorpay lists a refund that cannot be read")
             if len(found) < _PAGE:
                 return Unknown(reason="Razorpay has no refund under this key")
         return InDoubt(reason="Razorpay lists refunds without end")
@@ -416,7 +434,7 @@ def _in_doubt_if_unknown(outcome: Outcome) -> Outcome:
 def _found(
     reply: Any, members: str, name: str, value: str
 ) -> list[Entity] | NotSent | InDoubt | Unknown:
-    """The objects of a list, every one of which must be of what was asked about."""
+    """The objects of a list, in it an empty one for each that is not of what was asked about."""
     if isinstance(reply, RazorpayRefusal):
         if reply.not_found:
             return Unknown(reason="Razorpay knows no such object")
@@ -427,9 +445,7 @@ def _found(
     found: Sequence[Entity] | None = items(reply.fields, members)
     if found is None:
         return InDoubt(reason="Razorpay's list cannot be read")
-    if any(word(one, name) != value or not word(one, "id") for one in found):
-        return InDoubt(reason="Razorpay answered about something else")
-    return list(found)
+    return [one if word(one, name) == value and word(one, "id") else {} for one in found]
 
 
 def _order_address(order: Entity, amount: Money | None) -> Outcome:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from kassa.connectors.base import Authorized, Captured, Declined, InDoubt, Pending
 from kassa.connectors.razorpay.api import Entity, moment, money, word
+from kassa.connectors.tries import weightiest
 from kassa.domain.money import Money
 
 HELD_FOR = timedelta(days=3)
@@ -16,7 +17,7 @@ HELD_FOR = timedelta(days=3)
 _FEES = "INR"  # what fees are counted in; of a payment in another currency they are not told
 
 _STATUS = ("captured", "authorized", "created", "pending", "refunded", "failed")
-"""The words for a payment, the weightiest first: one captured payment outweighs ten failed."""
+"""The words for a payment; of two tries that come to the same, the one whose word stands first."""
 
 Told = Captured | Authorized | Pending | Declined | InDoubt
 
@@ -56,16 +57,12 @@ def payment_told(payment: Entity) -> Told:
 
 def tries_told(payments: Sequence[Entity]) -> Told | None:
     """What several tries at one link or order come to; None where no try was made."""
-    if not payments:
-        return None
-    if any(word(payment, "status") not in _STATUS for payment in payments):
-        return InDoubt(reason="Razorpay sent an unknown payment status")
-    return payment_told(min(payments, key=_weight))
+    return weightiest(map(payment_told, sorted(payments, key=_weight)))
 
 
 def _weight(payment: Entity) -> int:
-    taken_and_returned = word(payment, "status") == "refunded" and payment.get("captured") is True
-    return 0 if taken_and_returned else _STATUS.index(word(payment, "status"))
+    status = word(payment, "status")
+    return _STATUS.index(status) if status in _STATUS else 0
 
 
 def _fee(payment: Entity) -> Money | None:

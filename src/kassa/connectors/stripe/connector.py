@@ -298,9 +298,12 @@ class StripeConnector:
             )
             if not isinstance(listed, Thing):
                 return _unanswered(listed)
-            mine = [one for one in listed.things("data") if one.noted(KEY) == request.key]
+            refunds = listed.things("data")
+            mine = [one for one in refunds if one.is_under(request.key)]
             if not mine and listed.flag("has_more"):
                 return InDoubt(reason="Stripe has more refunds of this charge than we look at")
+            if not mine and not all(one.is_named for one in refunds):
+                return InDoubt(reason="Stripe lists a refund that cannot be read")
         except Garbled as error:
             return InDoubt(reason=f"Stripe's answer cannot be read: {error}")
         return refund_told(mine[0], request) if mine else told_without_refund(intent, request)

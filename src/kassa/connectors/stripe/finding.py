@@ -19,7 +19,9 @@ from kassa.connectors.stripe.transport import Said, StripeRefusal, ask
 _BEFORE = timedelta(minutes=1)  # its clock may be behind ours
 _LONGEST = timedelta(hours=25)  # a checkout session lives for a day
 _SEARCH_IS_SURE = timedelta(hours=2)  # an hour behind is the worst that Stripe speaks of
+_ODD = InDoubt(reason="Stripe lists something that cannot be read")
 _PAGE_SIZE = 100
+_WITH_MONEY = ("succeeded", "requires_capture")
 _MOST_PAGES = 10
 
 Found = Thing | Unknown | NotSent | InDoubt
@@ -56,11 +58,12 @@ async def _by_key(
     client: stripe.StripeClient, key: str, known: Known, clock: Callable[[], datetime]
 ) -> Found:
     searched = await _searched(client, key)
-    if isinstance(searched, NotSent | InDoubt):
-        return searched
     if isinstance(searched, Thing):
         return _answered(await _by_id(client, searched.word("id")))
-    return await _listed(client, key, known, clock())
+    if isinstance(searched, NotSent | InDoubt) and searched != _ODD:
+        return searched
+    listed = await _listed(client, key, known, clock())
+    return _ODD if searched == _ODD and isinstance(listed, Unknown) else listed
 
 
 async def session_of(client: stripe.StripeClient, intent: str) -> Found:
@@ -69,7 +72,7 @@ async def session_of(client: stripe.StripeClient, intent: str) -> Found:
     if not isinstance(said, Thing):
         return _answered(said)
     try:
-        sessions = said.things("data")
+        sessions = [one for one in said.things("data") if one.is_named]
         if not sessions or sessions[0].id_of("payment_intent") != intent:
             return InDoubt(reason="Stripe does not say which page the payer is at")
         return _answered(await _by_id(client, sessions[0].word("id")))
@@ -101,27 +104,36 @@ async def _searched(client: stripe.StripeClient, key: str) -> Thing | NotSent | 
         return None
     if not isinstance(said, Thing):
         return said
-    return _ours(said.things("data"), key)
+    things = said.things("data")
+    return _ours(things, key) or (None if _is_readable(things) else _ODD)
+
+
+def _is_readable(things: list[Thing]) -> bool:
+    return all(one.is_named for one in things)
 
 
 def _ours(things: list[Thing], key: str) -> Thing | None:
     """The one with our key; of several, one with money before any other."""
-    mine = [thing for thing in things if thing.noted(KEY) == key]
-    with_money = [one for one in mine if one.word("status") in ("succeeded", "requires_capture")]
+    mine = [thing for thing in things if thing.is_named and thing.is_under(key)]
+    with_money = [one for one in mine if one.fields.get("status") in _WITH_MONEY]
     return next(iter(with_money or mine), None)
 
 
 async def _listed(client: stripe.StripeClient, key: str, known: Known, now: datetime) -> Found:
     asked_at = known.asked_at or now - _LONGEST
     since = int((asked_at - _BEFORE).timestamp())
-    complete = True
+    complete = readable = True
     for make in (_intents, _sessions):
         found, whole = await _look_through(make(client, since), key)
-        if found is not None:
+        if found == _ODD:
+            readable = False
+        elif found is not None:
             if isinstance(found, Thing):
                 return _answered(await _by_id(client, found.word("id")))
             return found
         complete = complete and whole
+    if not readable:
+        return _ODD
     if complete or now - asked_at > _SEARCH_IS_SURE:
         return Unknown(reason="Stripe knows nothing under this key")
     return InDoubt(reason="Stripe has too much of that time to look through, and searches late")
@@ -151,7 +163,7 @@ def _window(since: int, after: str) -> Any:
 
 async def _look_through(page: _Page, key: str) -> tuple[Thing | NotSent | InDoubt | None, bool]:
     """The one with our key, if any, and whether the list was read to its end."""
-    after = ""
+    after, readable = "", True
     for _ in range(_MOST_PAGES):
         said = await ask(page(after))
         if isinstance(said, StripeRefusal):
@@ -161,7 +173,9 @@ async def _look_through(page: _Page, key: str) -> tuple[Thing | NotSent | InDoub
         things = said.things("data")
         if (mine := _ours(things, key)) is not None:
             return mine, True
-        if not said.flag("has_more") or not things:
-            return None, True
-        after = things[-1].word("id")
-    return None, False
+        readable = readable and _is_readable(things)
+        named = [one for one in things if one.is_named]
+        if not said.flag("has_more") or not named:
+            return None if readable else _ODD, True
+        after = named[-1].word("id")
+    return None if readable else _ODD, False

@@ -5,6 +5,7 @@ Source: https://docs.stripe.com/payments/paymentintents/lifecycle
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from kassa.connectors.base import (
@@ -19,6 +20,8 @@ from kassa.connectors.base import (
 from kassa.connectors.stripe.objects import KEY, PAGE, Garbled, Thing
 from kassa.connectors.stripe.words import declined, declined_for
 from kassa.domain.money import Money
+
+Read = TypeVar("Read")
 
 EXPANDED = ["latest_charge.balance_transaction"]
 """What an intent must have inside for its fee and its time limit to be known."""
@@ -66,7 +69,7 @@ def _capture_before(intent: Thing) -> datetime | None:
     found: Thing | None = intent
     for name in ("latest_charge", "payment_method_details", "card"):
         found = found.thing(name) if found is not None else None
-    return None if found is None else found.moment("capture_before")
+    return None if found is None else _or_none(found.moment, "capture_before")
 
 
 def _pending(intent: Thing) -> Pending:
@@ -168,12 +171,20 @@ def fee_of(intent: Thing) -> Money | None:
     return None if charge is None else fee_in(charge, intent.word("currency"))
 
 
+def _or_none(read: Callable[[str], Read | None], name: str) -> Read | None:
+    """What a payment can do without: where it cannot be read, the rest stands all the same."""
+    try:
+        return read(name)
+    except Garbled:
+        return None
+
+
 def fee_in(moved: Thing, currency: str) -> Money | None:
     """The same of a charge or a refund that has its balance transaction inside."""
     entry = moved.thing("balance_transaction")
-    if entry is None or entry.word("currency") != currency:
+    if entry is None or entry.fields.get("currency") != currency:
         return None
-    return entry.money("fee")
+    return _or_none(entry.money, "fee")
 
 
 def is_address(url: str) -> bool:

@@ -127,7 +127,7 @@ def _refunded(dedupe_key: str, name: str, charge: Thing) -> ModificationNews | I
     """Older API versions put the refunds in, the newest first; newer ones send events of them."""
     if charge.fields.get("refunds") is None:
         return Irrelevant(event=name)
-    refunds = charge.things("refunds")
+    refunds = [one for one in charge.things("refunds") if one.is_named]
     return _refund(dedupe_key, name, refunds[0]) if refunds else Irrelevant(event=name)
 
 

@@ -62,13 +62,16 @@ class Thing:
         return self.word(name) if inner is None else inner.word("id")
 
     def things(self, name: str) -> "list[Thing]":
-        """The objects of a list, plain or Stripe's own. Raises: Garbled."""
+        """The objects of a list, plain or Stripe's own; an empty one for what is none.
+
+        Raises: Garbled.
+        """
         value = self.fields.get(name)
         if isinstance(value, dict):
             value = value.get("data")
-        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            raise Garbled(f"{name} is not a list of objects")
-        return [Thing(item) for item in value]
+        if not isinstance(value, list):
+            raise Garbled(f"{name} is not a list")
+        return [Thing(item if isinstance(item, dict) else {}) for item in value]
 
     def moment(self, name: str) -> datetime | None:
         """Raises: Garbled."""
@@ -87,6 +90,17 @@ class Thing:
             raise Garbled(f"{name} cannot be money of ours") from None
 
     def noted(self, name: str) -> str:
-        """A word of its metadata, "" for none."""
+        """A word of its metadata, "" for none. Raises: Garbled."""
         metadata = self.thing("metadata")
         return "" if metadata is None else metadata.word(name)
+
+    def is_under(self, key: str) -> bool:
+        """Whether its metadata has our key, of whatever shape the rest of it is."""
+        metadata = self.thing("metadata")
+        return metadata is not None and metadata.fields.get(KEY) == key
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it is an object with an id, and so one that can be told from others."""
+        name = self.fields.get("id")
+        return isinstance(name, str) and bool(name)

@@ -130,6 +130,9 @@ def transaction_told(said: WalletAnswer, request: ModificationRequest) -> Modifi
                 request,
                 amount="transactionAmount",
             )
+    names = ("transactionRequestId", "transactionId")
+    if not all(any(map(one.id, names)) for one in said.parts("transactions")):
+        return InDoubt(reason="the wallet lists a transaction that cannot be read")
     return Unknown(reason="the wallet knows nothing under this key")
 
 

@@ -41,13 +41,10 @@ class WalletAnswer:
         return WalletAnswer(value) if isinstance(value, dict) else WalletAnswer({})
 
     def parts(self, name: str) -> Sequence["WalletAnswer"]:
-        """A member that is a list of objects."""
+        """A member that is a list, in it an empty object for what is none."""
         value = self.members.get(name)
-        return (
-            [WalletAnswer(one) for one in value if isinstance(one, dict)]
-            if type(value) is list
-            else []
-        )
+        listed = value if type(value) is list else []
+        return [WalletAnswer(one if isinstance(one, dict) else {}) for one in listed]
 
     def amount(self, name: str) -> Money | None:
         """None where it is absent or cannot be read to the digit."""
