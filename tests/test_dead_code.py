@@ -91,7 +91,8 @@ def _named_in_texts() -> set[str]:
 
 @cache
 def _members_of_shapes(path: Path) -> set[int]:
-    """The lines of what goes over a wire or is kept as a word: bodies, enumerations, protocols."""
+    """The lines of what goes over a wire or is kept as a word: bodies, enumerations, protocols; and
+    of the checks of a proof."""
     tree = ast.parse(path.read_text())
     classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     shapes: set[str] = {"StrEnum", "IntEnum", "Enum", "Protocol", "NamedTuple"}
@@ -106,6 +107,12 @@ def _members_of_shapes(path: Path) -> set[int]:
                 if isinstance(part, ast.Assign | ast.AnnAssign)
                 for line in range(part.lineno, (part.end_lineno or part.lineno) + 1)
             }
+        lines |= {
+            part.lineno
+            for part in node.body
+            # Asked by `checks_of`: all that a class declares.
+            if isinstance(part, ast.AnnAssign) and _last_name(part.annotation) == "Check"
+        }
     return lines
 
 

@@ -53,7 +53,7 @@ def test_what_to_do_next_is_said_once_for_findings_of_a_kind() -> None:
 
 
 def test_every_check_has_a_next_step() -> None:
-    steps = {one.name: _with_next_step(Violation(one.name, "", "x", "is")).todo for one in CHECKS}
+    steps = {one.title: _with_next_step(Violation(one.title, "", "x", "is")).todo for one in CHECKS}
 
     assert all(steps.values())
     assert steps["the timeline is chained"] == COMPARE

@@ -224,27 +224,27 @@ _ROWS = (
         "a payment may have been paid in days to come",
         _PLANTED,
         (
-            "store/books_rows.py",
-            " where p.created_at <> e.first or p.updated_at <> e.last or e.last >",
-            " where p.created_at <> e.first or e.last >",
+            "store/books_rows.sql",
+            "  where p.created_at <> e.first or p.updated_at <> e.last or e.last >",
+            "  where p.created_at <> e.first or e.last >",
         ),
     ),
     one(
         "an order may have been changed in days to come",
         _PLANTED,
         (
-            "store/books_rows.py",
-            "    or o.updated_at > now() + interval '1 day'\"",
-            '    or false"',
+            "store/books_rows.sql",
+            "    or o.updated_at > now() + interval '1 day')",
+            "    or false)",
         ),
     ),
     one(
         "an older version of a row may be put back",
         _PLANTED,
         (
-            "store/books_rows.py",
-            ' where t.updated_at < e.at"',
-            ' where t.updated_at < e.at and false"',
+            "store/books_rows.sql",
+            "where t.updated_at < t.at",
+            "where t.updated_at < t.at and false",
         ),
     ),
     one(

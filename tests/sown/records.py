@@ -40,9 +40,9 @@ _RECORDS = (
         "records are in no chain",
         LIES,
         (
-            "store/books_chain.py",
-            '        _chained("record", _RECORDS',
-            '        _chained("record", _RECORDS + " where false"',
+            "store/books_chain.sql",
+            "    from row_record) e\n",
+            "    from row_record where false) e\n",
         ),
     ),
     one(

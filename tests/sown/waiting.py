@@ -179,7 +179,7 @@ _DATABASE = (
     one(
         "readiness does not notice a read-only database",
         f"{SILENCE}::test_readiness_notices_that_nothing_can_be_written",
-        ("store/server.py", "current_setting('transaction_read_only') = 'on'", "false"),
+        ("store/server.sql", "current_setting('transaction_read_only') = 'on'", "false"),
     ),
     one(
         "who leaves during a COMMIT cuts it short",
@@ -399,9 +399,9 @@ _DATED = (
         "the proof does not look at dates",
         f"{DATES}::test_verify_finds_what_would_be_asked_about_absurdly_late",
         (
-            "store/books_dates.py",
-            " and (t.{date} is null or t.{date} > {far})",
-            " and t.{date} is null",
+            "store/books_dates.sql",
+            "where t.due is null or t.due > t.latest",
+            "where t.due is null",
         ),
     ),
     one(

@@ -6,8 +6,7 @@ import pytest
 from asyncpg import Record
 from asyncpg.cursor import Cursor as DriversCursor
 
-from kassa.store.connection import Connection, Cursor, Row, sole_row
-from kassa.store.db import Database
+from kassa.store.connection import Connection, Cursor, Row
 from kassa.store.wire import Wire
 
 
@@ -31,15 +30,3 @@ def test_the_driver_has_what_our_types_promise(promised: type, kept: type) -> No
                 assert parameter.name in known, (name, parameter.name)
         assert len(inspect.signature(verb).parameters) <= len(known), name
     assert set(Connection.__annotations__) <= set(Wire.__slots__)
-
-
-@pytest.mark.anyio
-async def test_a_row_that_must_be_there_and_is_not_is_said(database_url: str) -> None:
-    database = await Database(database_url, size=1).open()
-    try:
-        async with database.connection() as connection:
-            assert tuple(await sole_row(connection, "select $1::int as one", 7)) == (7,)
-            with pytest.raises(LookupError, match="gave none"):
-                await sole_row(connection, "select 1 where $1::boolean", False)
-    finally:
-        await database.close()

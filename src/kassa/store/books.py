@@ -1,6 +1,7 @@
 """The questions that prove the books; each answers with counter-examples, so none is good news."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -8,7 +9,7 @@ from typing import NamedTuple
 import asyncpg
 
 from kassa.store.chain import Block
-from kassa.store.connection import Connection, sole_row
+from kassa.store.connection import Connection, Row
 from kassa.store.mapping import reader
 from kassa.store.queries import Command, Queries, Rows, Value
 
@@ -37,17 +38,55 @@ TABLES = (
 MOST = 100  # counter-examples of one check
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One promise. `sql` gives a row per violation: company, object, what was found, since when.
+class Finding(NamedTuple):
+    """A row of a check: `object_id` and `found` are one sentence."""
 
-    `reads`: the tables it walks through, which is what it costs. It may not begin with WITH.
+    company_id: str
+    object_id: str
+    found: str
+    since: datetime | None
+
+
+_FINDINGS = reader(Finding)
+_READ = re.compile(r"\b(?:from|join)\s{1,40}+([a-z_]{1,60}+)(?![\w.(])")
+_OF_ONE = "not materialized (select * from {} where company_id = $1)"
+
+
+def _looking(views: str, text: str) -> str:
+    # Materialized, so that the planner does not hope to be done after the first hundred rows:
+    # there are none, as a rule, and then all of the tables is read.
+    return (
+        f"with {views}findings as materialized (\n{text}\n)"
+        f" select company_id, object_id, found, since from findings limit {MOST}"
+    )
+
+
+class Check(Rows[Finding]):
+    """A promise, called as its statement is and described by it, that gives a row per violation.
+
+    `of_one`: the same, of one company. The statement names its tables as they are called, and
+    those that it calls `public.…` are asked whole. `reads`: the former, which is what it costs.
     """
 
-    name: str
-    promise: str
-    sql: str
-    reads: tuple[str, ...]
+    __slots__ = ("of_one", "promise", "reads", "title")
+
+    def __init__(self, name: str, text: str, about: str) -> None:
+        self.title = name.rpartition(".")[2].replace("_", " ")
+        self.promise = about
+        self.reads = tuple(table for table in TABLES if table in _READ.findall(text))
+        views = "".join(f"{table} as {_OF_ONE.format(table)}, " for table in self.reads)
+        super().__init__(name, _looking("", text), about, _FINDINGS)
+        self.of_one = Rows(f"{name}_of_one", _looking(views, text), about, _FINDINGS)
+
+
+def checks_of(queries: type[Queries]) -> tuple[Check, ...]:
+    """All that this class declares, in the order in which they stand there."""
+    return tuple(one for one in queries.declared.values() if isinstance(one, Check))
+
+
+def listed(words: Iterable[str]) -> str:
+    """`('a', 'b')`: words of the domain, made at the start and never from outside."""
+    return "(" + ", ".join(f"'{word}'" for word in words) + ")"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +116,23 @@ class _Last(NamedTuple):
     seq: int
 
 
-class Sql(Queries, readers=[reader(_Read, prefixes={"block": ""})]):
+_COUNTS = ",\n  ".join(
+    f"(select count(*) from {table} where $1::text is null or company_id = $1) as {table}"
+    for table in TABLES
+)
+
+
+class Sql(
+    Queries, readers=[reader(_Read, prefixes={"block": ""})], words={"tables.counted": _COUNTS}
+):
     hold_still: Command
     prepare: Command
     snapshot_of: Value[str]
     blocks: Rows[_Read]
     last_links: Rows[_Last]
+    counts: Rows[Row]
+    begin_check: Command
+    undo_check: Command
 
 
 async def hold_still(connection: Connection, snapshot: str | None = None) -> None:
@@ -105,53 +155,37 @@ async def snapshot_of(connection: Connection) -> str:
     return await Sql.snapshot_of.one(connection)
 
 
-def _scope(company_id: str | None, tables: Sequence[str]) -> tuple[str, list[str]]:
-    """The tables under their own names, with one company's rows only."""
-    if company_id is None:
-        return "", []
-    if not tables:
-        return "", []
-    views = (f"{t} as not materialized (select * from {t} where company_id = $1)" for t in tables)
-    return ", ".join(views) + ", ", [company_id]
-
-
 async def violations(
     connection: Connection, check: Check, company_id: str | None = None
 ) -> list[Violation]:
-    """Up to 100 counter-examples of one check."""
-    scope, values = _scope(company_id, check.reads)
-    # Materialized, so that the planner does not hope to be done after the first hundred rows:
-    # there are none, as a rule, and then all of the tables is read.
-    rows = await connection.fetch(
-        f"with {scope}found as materialized ({check.sql}) select * from found limit {MOST}",
-        *values,
-    )
-    return [Violation(check.name, row[0], row[1], row[2], row[3]) for row in rows]
+    """Up to 100 counter-examples of one check. What reads no company's tables is asked whole."""
+    if company_id is None or not check.reads:
+        found = await check.all(connection)
+    else:
+        found = await check.of_one.all(connection, company_id)
+    return [Violation(check.title, *one) for one in found]
 
 
 async def asked(
     lane: Connection, name: str, ask: Callable[[Connection], Awaitable[list[Violation]]]
 ) -> list[Violation]:
     """What it found; that it could not be made is a finding, and holds up no other."""
-    await lane.execute("savepoint a_check")
+    await Sql.begin_check.run(lane)
     try:
         return await ask(lane)
     except asyncpg.SyntaxOrAccessError as error:
-        await lane.execute("rollback to savepoint a_check")
+        await Sql.undo_check.run(lane)
         words = f"could not be made, the tables are not as this program made them: {error}"
         return [Violation(name, "", "the check", words)]
     except asyncpg.DataError as error:
-        await lane.execute("rollback to savepoint a_check")
+        await Sql.undo_check.run(lane)
         words = f"could not be made, a value is beyond all bounds: {error}"
         return [Violation(name, "", "the check", words)]
 
 
 async def counts(connection: Connection, company_id: str | None = None) -> dict[str, int]:
     """How many rows each table holds."""
-    scope, values = _scope(company_id, TABLES)
-    columns = ", ".join(f"(select count(*) from {table}) as {table}" for table in TABLES)
-    lead = f"with {scope.removesuffix(', ')} " if scope else ""
-    row = await sole_row(connection, f"{lead}select {columns}", *values)
+    [row] = await Sql.counts.all(connection, company_id)
     return dict(row)
 
 

@@ -32,3 +32,15 @@ order by b.company_id, b.seq limit $4
 select company_id, max(seq) as seq from chain_link
 where $1::text is null or company_id = $1
 group by company_id
+
+-- name: counts
+-- How many rows each table holds.
+select {tables.counted}
+
+-- name: begin_check
+-- What comes next may fail, and holds up no other check.
+savepoint a_check
+
+-- name: undo_check
+-- It failed.
+rollback to savepoint a_check

@@ -1,79 +1,13 @@
 """Whether the tables are what they seem, and whether what history names is still there."""
 
-from kassa.domain.facts import OrderCanceled
-from kassa.domain.lifecycle import OrderStatus, PaymentEvent
-from kassa.store.books import Check
-from kassa.store.statuses import one
+from kassa.store.books import Check, checks_of
+from kassa.store.queries import Queries
 
-_STANDS_BETWEEN = """
-select '', c.relname::text, x.what, null::timestamptz from (
-    select p.polrelid as oid, format('has a policy %I: it may show the server other rows than'
-      ' it shows here', p.polname) as what from pg_policy p
-    union all select k.oid, 'has row security: it may show the server other rows than it shows here'
-      from pg_class k where k.relrowsecurity or k.relforcerowsecurity
-    union all select r.ev_class, format('has a rule %I, which may do something else than is asked',
-      r.rulename) from pg_rewrite r where r.rulename <> '_RETURN'
-    union all select k.oid, 'is a view, and no table of this program' from pg_class k
-      where k.relkind in ('v', 'm')) x
-  join pg_class c on c.oid = x.oid join pg_namespace n on n.oid = c.relnamespace
- where n.nspname = 'public' and not exists (select from pg_depend d
-    where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')"""
-# What an extension brought (pg_stat_statements is two views) is nobody's lie.
 
-_ANSWERS = """
-select e.company_id, e.payment_id, format('event %s was decided by the answer %s, which %s', e.seq,
-    e.evidence ->> 'answer', case when a.id is null then 'is gone'
-      when a.payment_id <> e.payment_id then format('is one about %s', a.payment_id)
-      else format('was given %s', a.at) end), e.at
-  from payment_event e left join public.provider_answer a
-    on a.company_id = e.company_id and a.id = e.evidence ->> 'answer'
- where e.evidence ->> 'answer' <> ''
-   and (a.id is null or a.payment_id <> e.payment_id or a.at <> e.at)"""
+class Sql(Queries):
+    nothing_stands_between_the_tables_and_who_reads_them: Check
+    what_decided_is_still_there: Check
+    orders_end_when_history_says_so: Check
 
-_LETTERS = """
-select e.company_id, e.payment_id, format('event %s was told by the notification %s, which is gone',
-    e.seq, e.evidence ->> 'news'), e.at
-  from payment_event e
- where e.evidence ->> 'news' <> '' and not exists (select from public.provider_news n
-    where n.company_id in (e.company_id, '') and n.dedupe_key = e.evidence ->> 'news')"""
 
-_CANCELED = (
-    f"e.event = '{PaymentEvent.CANCEL}' or e.evidence ->> 'kind' = '{OrderCanceled.kind}'"
-    " or e.evidence ->> 'note' = 'canceled after its end'"
-)
-_EXPIRED = f"e.event = '{PaymentEvent.EXPIRE}'"
-# Joined as a whole, once: a question for each order would read all events again for each.
-_ENDS = f"""
-select o.company_id, o.id, format('is %s, and no event says that it was ended', o.status),
-    o.updated_at
-  from orders o left join (select p.company_id, p.order_id, bool_or({_CANCELED}) as canceled,
-        bool_or({_EXPIRED}) as expired
-      from public.payment p join public.payment_event e
-        on e.company_id = p.company_id and e.payment_id = p.id
-     where {_CANCELED} or {_EXPIRED} group by p.company_id, p.order_id) said
-    on said.company_id = o.company_id and said.order_id = o.id
- where (o.status = {one(OrderStatus.CANCELED)} and said.canceled is not true)
-    or (o.status = {one(OrderStatus.EXPIRED)} and o.updated_at < o.expires_at
-     and said.expired is not true)"""
-
-HOUSE_CHECKS = (
-    Check(
-        "nothing stands between the tables and who reads them",
-        "no policy, rule or view shows one reader other rows than another, or writes others",
-        _STANDS_BETWEEN,
-        (),
-    ),
-    Check(
-        "what decided is still there",
-        "each answer of a provider and each notification that an event names is kept, and was"
-        " given when the event says",
-        f"select * from (({_ANSWERS}) union all ({_LETTERS})) x",
-        ("payment_event",),
-    ),
-    Check(
-        "orders end when history says so",
-        "an order is canceled by an event of its payments, and expired by one or by its time",
-        _ENDS,
-        ("orders",),
-    ),
-)
+HOUSE_CHECKS = checks_of(Sql)

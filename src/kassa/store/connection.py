@@ -49,11 +49,3 @@ class Connection(Protocol):
         records: Iterable[Sequence[Any]],
         columns: Collection[str] | None = None,
     ) -> str: ...
-
-
-async def sole_row(connection: Connection, query: str, *values: Any) -> Row:
-    """The answer of a statement that always has a row. Raises: LookupError."""
-    row = await connection.fetchrow(query, *values)
-    if row is None:
-        raise LookupError("a statement that always gives a row gave none")
-    return row

@@ -163,8 +163,8 @@ def _made(
         return Rows(name, text, about, readers[noun])
     if sort is Value:
         return Value(name, text, about, *get_args(kind))
-    if sort is Command:
-        return Command(name, text, about)
+    if isinstance(sort, type) and issubclass(sort, Statement):
+        return sort(name, text, about)
     raise TypeError(f"{name}: {kind} says nothing of an answer")
 
 

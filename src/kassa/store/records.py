@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from kassa.store.canon import record_digest
 from kassa.store.connection import Connection
@@ -15,16 +15,11 @@ from kassa.store.cover import (
     key_sql,
     sealed_digest_sql,
 )
+from kassa.store.queries import Command, Queries, Rows, Value
 from kassa.store.seals import Seals, seals_of
 
 RECORDED = tuple(home for home, cover in COVERS.items() if cover.recorded)
 """The tables whose rows have records."""
-COLUMNS = "home, company_id, key, version, digest, at, seal"
-_INSERT = (
-    f"insert into row_record ({COLUMNS}) select * from unnest($1::text[], $2::text[], $3::text[],"
-    " $4::bigint[], $5::bytea[], $6::timestamptz[], $7::bytea[])"
-)
-
 Name = tuple[str, str]
 """The company and the key of a row, within its table."""
 
@@ -49,6 +44,20 @@ class Record:
         return self.home, self.company_id, self.key, self.version, self.digest, self.at, seal
 
 
+class _Newest(NamedTuple):
+    company_id: str
+    key: str
+    version: int
+    digest: bytes
+
+
+class Sql(Queries):
+    newest: Rows[_Newest]
+    add: Command
+    add_missing: Command
+    pages_of: Value[int]
+
+
 def last_part(home: str) -> str:
     """The seal whose digest the records keep: what the program changes, if it changes anything."""
     return COVERS[home].parts[-1]
@@ -62,16 +71,10 @@ async def newest(
     To be asked in a statement of its own, after the one that locked the rows: so it sees what was
     committed while that one waited, and the next version is nobody else's.
     """
-    rows = await connection.fetch(
-        "select w.company_id, w.key, r.version, r.digest"
-        " from unnest($2::text[], $3::text[]) as w(company_id, key) cross join lateral"
-        "  (select version, digest from row_record r where r.home = $1"
-        "   and r.company_id = w.company_id and r.key = w.key order by version desc limit 1) r",
-        home,
-        [company_id for company_id, _ in names],
-        [key for _, key in names],
+    rows = await Sql.newest.all(
+        connection, home, [company_id for company_id, _ in names], [key for _, key in names]
     )
-    return {(row[0], row[1]): (row[2], row[3]) for row in rows}
+    return {(row.company_id, row.key): (row.version, row.digest) for row in rows}
 
 
 def first(
@@ -95,18 +98,16 @@ async def add(
     """`unless_there`: one that another process has written meanwhile is as good."""
     if records:
         seals = seals_of(connection)
-        await connection.execute(
-            _INSERT + (" on conflict do nothing" if unless_there else ""),
-            *map(list, zip(*(one.sealed(seals) for one in records), strict=True)),
-        )
+        columns = map(list, zip(*(one.sealed(seals) for one in records), strict=True))
+        if unless_there:
+            await Sql.add_missing.run(connection, *columns)
+        else:
+            await Sql.add.run(connection, *columns)
 
 
 async def pages_of(connection: Connection, home: str) -> int:
     """How many pages of the disk a table has."""
-    count: int = await connection.fetchval(
-        "select pg_relation_size($1::regclass) / current_setting('block_size')::bigint", home
-    )
-    return count
+    return await Sql.pages_of.one(connection, home)
 
 
 async def record_unrecorded(connection: Connection, home: str, page: int, pages: int) -> int:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kassa.store.connection import Connection, sole_row
+from kassa.store.connection import Connection, Row
+from kassa.store.queries import Queries, Rows
 
 _NEEDED: Mapping[str, tuple[str, ...]] = {
     "fsync": ("on",),
@@ -37,15 +38,16 @@ class Demands:
     standbys: str = ""
 
 
-_STATE = (
-    "select pg_is_in_recovery(), current_setting('transaction_read_only') = 'on', "
-    + ", ".join(f"current_setting('{name}')" for name in (*_NEEDED, _STANDBYS))
-)
+_SETTINGS = ",\n  ".join(f"current_setting('{name}') as {name}" for name in CHECKED)
+
+
+class Sql(Queries, words={"settings.checked": _SETTINGS}):
+    state: Rows[Row]
 
 
 async def state(connection: Connection) -> State:
-    row = await sole_row(connection, _STATE)
-    return State(row[0], row[1], dict(zip(CHECKED, row[2:], strict=True)))
+    row = await Sql.state.one(connection)
+    return State(row["standby"], row["read_only"], {name: row[name] for name in CHECKED})
 
 
 def shortcomings(found: State, demands: Demands) -> dict[str, str]:

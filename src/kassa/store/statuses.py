@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 
 from kassa.domain import lifecycle
+from kassa.domain.facts import KINDS
 from kassa.domain.lifecycle import (
     AttemptStatus,
     BreakStatus,
@@ -19,6 +20,7 @@ from kassa.domain.lifecycle import (
     ModificationStatus,
     OrderStatus,
     PayeeStatus,
+    PaymentEvent,
     PaymentStatus,
     SettlementStatus,
     WalletUserStatus,
@@ -55,6 +57,8 @@ def any_of(words: Collection[StrEnum]) -> str:
 def _places() -> dict[str, str]:
     nouns = {kind: noun for noun, kind in NOUNS.items()}
     found = {f"{noun}.{word}": one(word) for noun, kind in NOUNS.items() for word in kind}
+    found |= {f"event.{word}": one(word) for word in PaymentEvent}
+    found |= {f"fact.{fact.kind}": f"'{fact.kind}'" for fact in KINDS}
     for name, words in vars(lifecycle).items():
         if isinstance(words, frozenset) and name.isupper() and not name.startswith("_"):
             found[f"{nouns[type(next(iter(words)))]}.{name.lower()}"] = any_of(words)
@@ -62,4 +66,5 @@ def _places() -> dict[str, str]:
 
 
 PLACES: Mapping[str, str] = _places()
-"""What stands for `{payment.captured}`, or `{attempt.undecided}`, in a statement."""
+"""What stands for `{payment.captured}`, or `{attempt.undecided}`, in a statement, and for
+`{event.cancel}` and `{fact.order_canceled}`, which the timeline has."""

@@ -43,9 +43,9 @@ CHECKS = (
 )
 _BY_KEY = (PAYMENTS_SEALED, ROWS_SEALED, ROWS_RECORDED, OURS, SEALED)
 _TAMPERED = frozenset(
-    (*(name for name, _ in _BY_KEY), *(one.name for one in (*CHAIN_CHECKS, *HOUSE_CHECKS)))
+    (*(name for name, _ in _BY_KEY), *(one.title for one in (*CHAIN_CHECKS, *HOUSE_CHECKS)))
 )
-_UNDATED = frozenset(one.name for one in DATE_CHECKS)
+_UNDATED = frozenset(one.title for one in DATE_CHECKS)
 COMPARE = (
     "something other than Kassa wrote to the database: keep a copy of it as it is, find out who"
     " could write, and compare these rows with a backup from before"
@@ -188,7 +188,7 @@ async def prove(
     counts = await books.counts(lanes[0], company_id)
     seal = _Seal(known, company_id, heads)
     work: list[tuple[str, tuple[str, ...], Callable[[Connection], Awaitable[list[Violation]]]]] = [
-        (check.name, check.reads, _asking(check, company_id)) for check in CHECKS
+        (check.title, check.reads, _asking(check, company_id)) for check in CHECKS
     ]
     work.append((SEALED[0], ("chain_link", "chain_block"), seal.check))
     some = [home for home in COVERS if home not in _HOMES]
@@ -213,7 +213,7 @@ async def prove(
     async with asyncio.TaskGroup() as group:
         for lane in lanes:
             group.create_task(walk(lane))
-    checks = (*((check.name, check.promise) for check in CHECKS), *_BY_KEY)
+    checks = (*((check.title, check.promise) for check in CHECKS), *_BY_KEY)
     violations = tuple(_with_next_step(one) for name, _ in checks for one in found[name])
     return Proof(_told(counts), checks, violations, tuple(seal.heads))
 
