@@ -203,7 +203,8 @@ async def alipay_news(
         "total_amount": "100.00",
         **changes,
     }
-    text = notification_texts(fields)[0]
+    plain = {name: value.encode() for name, value in fields.items()}
+    text = notification_texts(plain)[0].decode()
     return urlencode({**fields, "sign_type": "RSA2", "sign": signer(pem).sign(text)}).encode()
 
 

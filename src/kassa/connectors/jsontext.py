@@ -1,4 +1,7 @@
-"""Providers' JSON: amounts as Decimal or int, nothing twice in an object, and no NaN."""
+"""Providers' JSON: amounts as Decimal or int, nothing twice in an object, and no NaN.
+
+A signature is over bytes, so it is checked before any of this.
+"""
 
 import json
 from collections.abc import Sequence
@@ -8,11 +11,20 @@ from typing import Any, NoReturn
 _LONGEST_NUMBER = 40  # digits; no amount is longer, and int() takes its time with thousands
 
 
+def text_of(body: bytes) -> str:
+    """The characters of a JSON text in UTF-8, -16 or -32, with or without a byte order mark.
+
+    A payer's name in another charset does not hide the amount that stands beside it: what no
+    character is becomes U+FFFD. What JSON is made of stays as it is then: it is ASCII.
+    """
+    return body.decode(json.detect_encoding(body), "replace").removeprefix("\ufeff")
+
+
 def read_json(body: bytes) -> Any:
     """Raises: ValueError for anything that is not one JSON text."""
     try:
         return json.loads(
-            body.decode(),
+            text_of(body),
             parse_int=_integer,
             parse_float=_number,
             parse_constant=refuse_constant,

@@ -93,7 +93,8 @@ class Gateway:
         method = parameters["method"]
         answer = self.answers.get(method, self.answer)
         node = self.node or f"{method.replace('.', '_')}_response"
-        if not self.application.verifier.accepts(parameters["sign"], request_text(parameters)):
+        text = request_text(parameters).encode()
+        if not self.application.verifier.accepts(parameters["sign"], text):
             answer = {"code": "40002", "sub_code": "isv.invalid-signature"}
         raw = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
         tail = f',"sign":"{self.signing.signer.sign(raw)}"' if self.signs else ""

@@ -53,7 +53,8 @@ def played(ours: KeyPair, alipays: KeyPair) -> AlipayConnector:
 
 
 def signed(fields: dict[str, str], by: KeyPair, *, empties: bool = True) -> bytes:
-    text = notification_texts(fields)[0 if empties else 1]
+    plain = {name: value.encode() for name, value in fields.items()}
+    text = notification_texts(plain)[0 if empties else 1].decode()
     return urlencode({**fields, "sign_type": "RSA2", "sign": by.signer.sign(text)}).encode()
 
 

@@ -71,7 +71,7 @@ async def test_a_charge_is_a_signed_address_for_the_payer(
     assert outcome.url.startswith("https://alipay.example/gateway.do?app_id=2021000000000001&")
     assert outcome.reference == ""
     assert outcome.expires_at == IN_15_MINUTES
-    assert ours.verifier.accepts(parameters["sign"], request_text(parameters))
+    assert ours.verifier.accepts(parameters["sign"], request_text(parameters).encode())
     assert request_text(parameters) == (
         "app_id=2021000000000001"
         '&biz_content={"subject":"Test Subject","out_trade_no":"at_01h_key"'
@@ -116,7 +116,7 @@ async def test_an_app_gets_an_order_string_and_no_address(
     content = json.loads(order["biz_content"])
     assert content["product_code"] == "QUICK_MSECURITY_PAY"
     assert content["time_expire"] == "2026-11-22 10:15:00"
-    assert ours.verifier.accepts(order["sign"], request_text(order))
+    assert ours.verifier.accepts(order["sign"], request_text(order).encode())
 
 
 async def test_what_is_empty_is_neither_signed_nor_sent(alipay: AlipayConnector) -> None:
@@ -202,7 +202,7 @@ async def test_the_subject_is_what_alipay_takes(
 
     parameters = parameters_of(outcome)
     assert content_of(outcome)["subject"] == sent
-    assert ours.verifier.accepts(parameters["sign"], request_text(parameters))
+    assert ours.verifier.accepts(parameters["sign"], request_text(parameters).encode())
 
 
 async def test_the_description_is_sent_up_to_its_limit(alipay: AlipayConnector) -> None:

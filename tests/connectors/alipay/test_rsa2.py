@@ -35,25 +35,26 @@ def test_an_order_is_signed_and_written_as_in_the_vectors(
     signature = parameters.pop("sign")
 
     assert text == vector(f"{name}.signed_text")
-    assert merchant_verifier.accepts(signature, text)
+    assert merchant_verifier.accepts(signature, text.encode())
     assert signed_query(parameters, signature) == query
 
 
 def test_a_notification_is_verified_as_in_the_vectors(alipay_public_pem: str) -> None:
     fields = dict(parse_qsl(vector("notification.form")))
 
-    texts = notification_texts(fields)
+    texts = notification_texts({name: value.encode() for name, value in fields.items()})
 
-    assert texts[0] == vector("notification.signed_text")
+    assert texts[0].decode() == vector("notification.signed_text")
     assert fields["sign"] == vector("notification.sign")
     assert AlipayVerifier(alipay_public_pem).accepts(fields["sign"], *texts)
 
 
 def test_requests_cover_sign_type_and_notifications_do_not() -> None:
     fields = {"b": "2", "a": "1", "empty": "", "sign_type": "RSA2", "sign": "x"}
+    posted = {name: value.encode() for name, value in fields.items()}
 
     assert request_text(fields) == "a=1&b=2&sign_type=RSA2"
-    assert notification_texts(fields) == ("a=1&b=2&empty=", "a=1&b=2")
+    assert notification_texts(posted) == (b"a=1&b=2&empty=", b"a=1&b=2")
 
 
 def test_values_are_signed_as_they_are_and_sent_encoded() -> None:
@@ -85,37 +86,33 @@ def test_what_we_sign_is_accepted_and_nothing_else_is(ours: KeyPair, alipays: Ke
     signature = ours.signer.sign("a=1")
 
     assert len(signature) == 344
-    assert ours.verifier.accepts(signature, "a=1")
-    assert ours.verifier.accepts(signature, "a=2", "a=1")
-    assert not ours.verifier.accepts(signature, "a=2")
-    assert not ours.verifier.accepts(signature, "a=1\n")
+    assert ours.verifier.accepts(signature, b"a=1")
+    assert ours.verifier.accepts(signature, b"a=2", b"a=1")
+    assert not ours.verifier.accepts(signature, b"a=2")
+    assert not ours.verifier.accepts(signature, b"a=1\n")
     assert not ours.verifier.accepts(signature)
-    assert not alipays.verifier.accepts(signature, "a=1")
+    assert not alipays.verifier.accepts(signature, b"a=1")
 
 
 @pytest.mark.parametrize(
     "signature", ["", "=", "!!!!", "é", "AAAA", "A" * 344, " " * 344, "\ud800", "A" * 100_000]
 )
 def test_a_hostile_signature_is_refused_quietly(signature: str, ours: KeyPair) -> None:
-    assert not ours.verifier.accepts(signature, "a=1")
+    assert not ours.verifier.accepts(signature, b"a=1")
 
 
 def test_a_signature_with_anything_added_is_refused(ours: KeyPair) -> None:
     signature = ours.signer.sign("a=1")
 
     for spoiled in (f"{signature}\n", f" {signature}", f"{signature}=", signature[:-1]):
-        assert not ours.verifier.accepts(spoiled, "a=1")
-
-
-def test_a_text_that_is_no_unicode_is_refused_quietly(ours: KeyPair) -> None:
-    assert not ours.verifier.accepts(ours.signer.sign("a=1"), "\ud800")
+        assert not ours.verifier.accepts(spoiled, b"a=1")
 
 
 def test_bare_base64_keys_are_read_too(ours: KeyPair) -> None:
     bare_private = "".join(ours.private_pem.splitlines()[1:-1])
     bare_public = "\n".join(ours.public_pem.splitlines()[1:-1])
 
-    assert AlipayVerifier(bare_public).accepts(AlipaySigner(bare_private).sign("a=1"), "a=1")
+    assert AlipayVerifier(bare_public).accepts(AlipaySigner(bare_private).sign("a=1"), b"a=1")
 
 
 def test_the_older_private_key_format_is_read_too(ours: KeyPair) -> None:

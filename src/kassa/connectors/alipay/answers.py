@@ -1,4 +1,4 @@
-"""Alipay's synchronous answers: found as raw text, verified as raw text, and only then read."""
+"""Alipay's synchronous answers: found as they were written, verified so, and only then read."""
 
 import json
 import re
@@ -11,6 +11,7 @@ from kassa.connectors.alipay.rsa2 import AlipayVerifier
 from kassa.connectors.jsontext import refuse_constant, unrepeated
 
 _ERROR_NODE = "error_response"  # instead of the method's own node when the gateway refuses
+_UTF8, _MARK = "utf-8", b"\xef\xbb\xbf"
 _BLANK = re.compile(r"[ \t\r\n]*+")
 _CODE = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
@@ -40,23 +41,50 @@ class Unverified:
 
 
 def read_answer(body: bytes, node: str, verifier: AlipayVerifier) -> Verified | Unverified:
-    """The object under `node` when its signature is right; the media type does not matter:
-    Alipay calls its JSON text/html.
+    """The object under `node` when its signature is right, over the very bytes of it. The media
+    type does not matter: Alipay calls its JSON text/html, and nobody signs what charset it says.
     """
+    text, codec = _read(body.removeprefix(_MARK))
     try:
-        members = _raw_members(body.decode())
+        members = _raw_members(text)
     except (ValueError, RecursionError):
         return Unverified("the answer is not one JSON object")
-    raw, fields = members.get(node) or members.get(_ERROR_NODE) or ("", None)
+    written, fields = members.get(node) or members.get(_ERROR_NODE) or ("", None)
     if not isinstance(fields, dict):
         return Unverified("the answer has no response object")
     _, signature = members.get("sign", ("", None))
     if not isinstance(signature, str) or not signature:
         return Unverified(f"the answer is not signed: {_codes(fields)}")
+    raw = written.encode(codec)
     # PHP's json_encode writes "/" as "\/"; some of Alipay's services sign that and send this.
-    if not verifier.accepts(signature, raw, raw.replace("/", "\\/")):
+    if not verifier.accepts(signature, raw, raw.replace(b"/", b"\\/")):
         return Unverified("the answer's signature is wrong")
+    if codec != _UTF8 and _is_utf8(raw):
+        return Unverified("the answer's object is in another charset than the rest of it")
     return Verified(fields)
+
+
+def _read(body: bytes) -> tuple[str, str]:
+    """The characters, and by which codec they become the same bytes again.
+
+    UTF-8 comes first: where it fits, no ASCII sign can be the second half of a character, so that
+    nobody can make one text of another by cutting it elsewhere.
+    """
+    for codec in (_UTF8, "gb18030", "gbk"):
+        try:
+            text = body.decode(codec)
+            if text.encode(codec) == body:
+                return text, codec
+        except UnicodeError:
+            continue
+    return "", _UTF8
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        return not raw.isascii() and bool(raw.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def _codes(fields: Mapping[str, Any]) -> str:

@@ -31,7 +31,7 @@ class AlipayVerifier:
         """Raises: ValueError."""
         self._key = read_public_key(public_key, "the Alipay public key")
 
-    def accepts(self, signature: str, *texts: str) -> bool:
+    def accepts(self, signature: str, *texts: bytes) -> bool:
         """Whether `signature` (base64) was made over one of `texts`; never raises."""
         try:
             raw = base64.b64decode(signature.encode("ascii"), validate=True)
@@ -39,10 +39,10 @@ class AlipayVerifier:
             return False
         return any(self._made(raw, text) for text in texts)
 
-    def _made(self, signature: bytes, text: str) -> bool:
+    def _made(self, signature: bytes, text: bytes) -> bool:
         try:
-            self._key.verify(signature, text.encode(), PKCS1v15(), SHA256())
-        except (InvalidSignature, UnicodeEncodeError):
+            self._key.verify(signature, text, PKCS1v15(), SHA256())
+        except InvalidSignature:
             return False
         return True
 
@@ -58,12 +58,15 @@ def signed_query(parameters: Mapping[str, str], signature: str) -> str:
     return urlencode({**sent, "sign": signature})
 
 
-def notification_texts(fields: Mapping[str, str]) -> tuple[str, str]:
+def notification_texts(fields: Mapping[str, bytes]) -> tuple[bytes, bytes]:
     """What a notification's signature may cover: without `sign` and, unlike in a request,
     without `sign_type`. Alipay's papers disagree about empty values, so with and without them.
+
+    `fields`: percent-decoded, and in the charset that Alipay signed them in.
     """
-    covered = {name: value for name, value in fields.items() if name not in ("sign", "sign_type")}
-    return _joined(covered), _joined({name: value for name, value in covered.items() if value})
+    covered = [name for name in sorted(fields) if name not in ("sign", "sign_type")]
+    pairs = [(fields[name], name.encode() + b"=" + fields[name]) for name in covered]
+    return b"&".join(pair for _, pair in pairs), b"&".join(pair for value, pair in pairs if value)
 
 
 def _joined(parameters: Mapping[str, str]) -> str:

@@ -20,6 +20,7 @@ from kassa.connectors.base import (
     Pending,
     Refused,
 )
+from kassa.connectors.jsontext import text_of
 from kassa.connectors.sandbox.amounts import SandboxAmount
 from kassa.connectors.sandbox.cards import State
 from kassa.connectors.sandbox.records import ChangeKind, ChangeState, SandboxChange
@@ -119,6 +120,7 @@ _DISPUTE_TYPES: Mapping[str, frozenset[DisputeStatus]] = {
 def read_news(body: bytes) -> AnyNews | Refused:
     """What the provider said, when its signature has been verified already."""
     try:
+        body = text_of(body).encode(errors="replace")
         family = msgspec.json.decode(body, type=_Any).type.partition(".")[0]
         return _READERS.get(family, _charge_news)(body)
     except (msgspec.DecodeError, ValueError, RecursionError, InvalidRequest) as error:

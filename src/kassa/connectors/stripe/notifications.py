@@ -18,6 +18,7 @@ from kassa.connectors.base import (
     News,
     Refused,
 )
+from kassa.connectors.jsontext import text_of
 from kassa.connectors.stripe.changes import refund_outcome
 from kassa.connectors.stripe.intents import is_at_the_page, told_intent, told_session
 from kassa.connectors.stripe.objects import KEY, Garbled, Thing
@@ -76,7 +77,7 @@ def _read_header(header: str) -> tuple[str, list[str]]:
 def read_event(body: bytes, *, live: bool) -> AnyNews | Irrelevant | Refused:
     """What an event says, when its signature has been verified already."""
     try:
-        read = json.loads(body, parse_float=Decimal)
+        read = json.loads(text_of(body), parse_float=Decimal)
         event = Thing(read if isinstance(read, dict) else {})
         dedupe_key, name = event.word("id"), event.word("type")
         data = event.thing("data")

@@ -10,6 +10,7 @@ import stripe
 
 from kassa.connectors.base import InDoubt, NotSent
 from kassa.connectors.http import Answered, NoAnswer, ProviderHttp
+from kassa.connectors.jsontext import text_of
 from kassa.connectors.stripe.objects import Garbled, Thing
 
 API_VERSION = "2026-10-28.endive"
@@ -102,14 +103,15 @@ class Transport(stripe.HTTPClient):
             case NoAnswer():
                 raise _Unanswered(answer.doubt)
             case Answered(status=status, body=body):
-                _check(status, body, live=self._live)
-                return body, status, answer.headers
+                text = text_of(body)
+                _check(status, text, live=self._live)
+                return text.encode(errors="replace"), status, answer.headers
 
     async def close_async(self) -> None:
         await self._http.close()
 
 
-def _check(status: int, body: bytes, *, live: bool) -> None:
+def _check(status: int, body: str, *, live: bool) -> None:
     """The SDK trips over what is not one object, and shows it in its message. And an object of the
     other mode is about no payment of ours.
 
