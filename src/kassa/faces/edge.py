@@ -57,6 +57,22 @@ HTTP_STATUS: Mapping[str, int] = {
 """By an error's code, for faces whose contract names no other."""
 
 
+MISSING = "missing"
+"""The reason where a member that is needed is not there."""
+
+_JSON_WORD = {
+    "str": "string",
+    "int": "integer",
+    "float": "number",
+    "decimal": "number",
+    "bool": "boolean",
+    "datetime": "date-time",
+}
+# "Expected `str | null`": a member's name that an error repeats stands in other sentences.
+_TYPES = re.compile(r"(Expected |, got )`([a-z |]{1,200}+)`")
+_MISSING = re.compile(r"Object missing required field `([^`]{1,200})`")
+
+
 class Number(Decimal):
     """A JSON number, read exactly. Use as a field type where a string must not pass for one."""
 
@@ -219,10 +235,24 @@ def convert(value: Any, shape: type[Struct]) -> Struct:
     try:
         return msgspec.convert(value, shape, strict=True, dec_hook=_read_number)
     except msgspec.ValidationError as error:
-        text, _, path = str(error).partition(" - at `$")
-        field = path.rstrip("`").lstrip(".") or None
-        said = f"{field}: {text[0].lower()}{text[1:]}" if field else text
-        raise InvalidRequest(said, field=field, reason="schema") from None
+        raise _shape_error(str(error)) from None
+
+
+def _shape_error(said: str) -> InvalidRequest:
+    """What msgspec says, in the words of JSON: its own are those of Python."""
+    text, _, path = said.partition(" - at `$")
+    field = path.rstrip("`").lstrip(".") or None
+    if missing := _MISSING.fullmatch(text):
+        field = f"{field}.{missing[1]}" if field else missing[1]
+        return InvalidRequest(f"{field}: it is required", field=field, reason=MISSING)
+    text = text.replace("Invalid RFC3339 encoded datetime", "A date and time of RFC 3339 is needed")
+    text = _TYPES.sub(lambda found: f"{found[1]}`{_json_words(found[2])}`", text)
+    text = f"{field}: {text[0].lower()}{text[1:]}" if field else text
+    return InvalidRequest(text, field=field, reason="schema")
+
+
+def _json_words(types: str) -> str:
+    return " | ".join(_JSON_WORD.get(word, word) for word in types.split(" | "))
 
 
 def _read_number(kind: type, value: Any) -> Any:
@@ -234,8 +264,8 @@ def _read_number(kind: type, value: Any) -> Any:
 
 
 def _json_name(value: Any) -> str:
-    names = {str: "str", bool: "bool", type(None): "null", list: "array", dict: "object"}
-    return names.get(type(value), "other")
+    names = {str: "string", bool: "boolean", type(None): "null", list: "array", dict: "object"}
+    return names.get(type(value), "value")
 
 
 async def read_json(request: Request, shape: type[Struct]) -> Struct:

@@ -28,7 +28,7 @@ CODE: Mapping[str, int] = {
     "unauthenticated": code_pb2.UNAUTHENTICATED,
     "permission_denied": code_pb2.PERMISSION_DENIED,
     "not_found": code_pb2.NOT_FOUND,
-    "idempotency_mismatch": code_pb2.FAILED_PRECONDITION,
+    "idempotency_mismatch": code_pb2.ALREADY_EXISTS,
     "in_progress": code_pb2.ABORTED,
     "illegal_transition": code_pb2.FAILED_PRECONDITION,
     "amount_too_large": code_pb2.FAILED_PRECONDITION,

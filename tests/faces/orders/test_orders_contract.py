@@ -344,3 +344,32 @@ def test_times_that_have_not_come_are_null_and_missing_text_is_empty():
     assert shown.payment_time == edge.utc_text(CREATED)
     assert shown.payment_completion_time is shown.authorization.end_time is None
     assert (shown.entity, shown.payment_method, shown.error_details) == ("", [], [])
+
+
+@pytest.mark.parametrize("beside", [{}, {"order_amount": Decimal("299.990")}])
+def test_the_amount_may_be_decimal_text_in_json_too(beside):
+    said = {key: value for key, value in GOOD.items() if key != "order_amount"}
+
+    found = contract.with_one_amount({**said, **beside, "order_amount_decimal": "299.99"})
+
+    assert found["order_amount"] == Decimal("299.99")
+    assert "order_amount_decimal" not in found
+    assert contract.with_one_amount({**GOOD, "order_amount_decimal": None}) == GOOD
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"order_amount_decimal": 299.99},
+        {"order_amount_decimal": "many"},
+        {"order_amount_decimal": "5", "order_amount": Decimal("5.5")},
+        {"order_amount_decimal": "5.5", "order_amount": 5},
+        {"order_amount_decimal": "5", "order_amount": "5"},
+        {"order_amount_decimal": "1", "order_amount": True},
+    ],
+)
+def test_two_amounts_that_are_not_one_are_refused(said):
+    with pytest.raises(InvalidRequest) as caught:
+        contract.with_one_amount(said)
+
+    assert caught.value.field == "order_amount_decimal"

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import grpc
+import msgspec
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2, status_pb2
@@ -10,6 +11,7 @@ from grpc_status import rpc_status
 
 from kassa.domain.errors import IdempotencyMismatch, InvalidRequest
 from kassa.domain.payments import CaptureMethod, Method
+from kassa.faces.orders import contract
 from kassa.faces.orders import grpc as orders_grpc
 from kassa.usecases.find_payments import payments_of_order
 from kassa.usecases.record_payment import Recording, record_payment
@@ -91,7 +93,7 @@ async def test_the_same_key_replays_and_says_so(stub, metadata):
     assert ("idempotent-replayed", "true") not in tuple(await first.initial_metadata())
     assert ("idempotent-replayed", "true") in tuple(await second.initial_metadata())
     other = stub.CreateOrder(a_request(order_amount=300), metadata=keyed)
-    assert await refusal(other) == (grpc.StatusCode.FAILED_PRECONDITION, "REQUEST_INVALID")
+    assert await refusal(other) == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_INVALID")
 
 
 async def test_an_order_id_with_other_content_is_taken(stub, metadata):
@@ -99,7 +101,7 @@ async def test_an_order_id_with_other_content_is_taken(stub, metadata):
 
     other = stub.CreateOrder(a_request(order_id="grpc_2", order_amount=1), metadata=metadata)
 
-    assert await refusal(other) == (grpc.StatusCode.FAILED_PRECONDITION, "ORDER_ALREADY_EXISTS")
+    assert await refusal(other) == (grpc.StatusCode.ALREADY_EXISTS, "ORDER_ALREADY_EXISTS")
 
 
 async def test_an_order_may_be_created_to_be_captured_later(stub, metadata, core, demo):
@@ -155,6 +157,62 @@ async def test_every_bad_create_is_refused_as_its_json_would_be(stub, metadata):
 
     wanted = [(grpc.StatusCode.INVALID_ARGUMENT, reason) for _, reason in BAD_MEMBERS]
     assert told == wanted
+
+
+@pytest.mark.parametrize(
+    "said, field",
+    [
+        ({"customer_name": ""}, "customer_name"),
+        ({"order_amount_decimal": "0.001"}, "order_amount"),
+        ({"order_amount_decimal": "9" * 30}, "order_amount"),
+        ({"order_currency": "XYZ"}, "order_currency"),
+        ({"order_expiry_time": Timestamp(seconds=1_767_225_601)}, "order_expiry_time"),
+        ({"order_meta": {"return_url": "javascript:x"}}, "order_meta.return_url"),
+        ({"order_meta": {"notify_url": "ftp://shop.example"}}, "order_meta.notify_url"),
+        ({"customer_details": {"org_id": 4294967295}}, "customer_details.org_id"),
+    ],
+)
+async def test_a_field_at_fault_is_named_as_the_request_names_it(stub, metadata, said, field):
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await stub.CreateOrder(a_request(**said), metadata=metadata)
+
+    bad = error_details_pb2.BadRequest()
+    [found] = [
+        one
+        for one in rpc_status.from_call(raised.value).details
+        if one.Is(error_details_pb2.BadRequest.DESCRIPTOR)
+    ]
+    assert found.Unpack(bad)
+    assert [one.field for one in bad.field_violations] == [field]
+
+
+async def test_the_payers_address_is_told_beside_the_merchants_own(stub, metadata):
+    meta = {"return_url": "https://shop.example/thanks"}
+
+    created = await stub.CreateOrder(a_request(order_meta=meta), metadata=metadata)
+
+    assert created.return_url == "https://shop.example/thanks"
+    assert created.payment_link.endswith(f"/pay/{created.payment_session_id}")
+
+
+def test_a_member_has_one_name_in_messages_and_in_json():
+    shapes = {
+        "CreateOrderRequest": contract.CreateOrder,
+        "CustomerDetails": contract.CustomerDetails,
+        "OrderMeta": contract.OrderMeta,
+        "OrderTags": contract.OrderTags,
+        "CreateOrderResponse": contract.OrderCreated,
+        "VerifyPaymentRequest": contract.VerifyPayment,
+        "VerifyPaymentResponse": contract.PaymentVerdict,
+    }
+    messages = orders_pb2.DESCRIPTOR.message_types_by_name
+
+    assert set(shapes) == set(messages)
+    for name, shape in shapes.items():
+        fields = messages[name].fields
+        assert [field.json_name for field in fields] == [field.name for field in fields]
+        said = {field.name for field in fields} - {"order_amount_decimal"}
+        assert said == {field.name for field in msgspec.structs.fields(shape)}
 
 
 async def test_unknown_orders_and_callers_are_told_apart_from_bad_requests(stub, metadata):

@@ -29,7 +29,13 @@ async def test_the_seeds_request_makes_an_order_that_can_be_read_and_paid(ask, c
     [paid_payment] = (await ask(f"/pg/orders/{order_id}/payments")).json()
 
     assert created.status == 200
-    assert list(created.json()) == ["payment_session_id", "return_url", "order_id"]
+    assert list(created.json()) == [
+        "payment_session_id",
+        "return_url",
+        "order_id",
+        "payment_link",
+    ]
+    assert created.json()["payment_link"] == created.json()["return_url"]
     assert created.json()["return_url"].endswith(f"/pay/{created.json()['payment_session_id']}")
     assert (order["order_status"], order["order_amount"]) == ("created", 299.99)
     assert order["customer_details"]["customer_name"] == "Alice"

@@ -208,7 +208,7 @@ def position(key: bytes, wanted: ListQuery) -> str | None:
     expected = next_token(key, wanted, payment_id).encode()
     if not hmac.compare_digest(expected, wanted.page_token.encode("utf-8", "replace")):
         raise InvalidRequest(
-            "pagination.page_token was not given out for this list",
+            "pagination.page_token was not given out for this request",
             field="pagination.page_token",
             reason="page_token_invalid",
         )

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from decimal import Decimal
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -49,6 +50,7 @@ ORDER_ID = re.compile(r"[A-Za-z0-9_-]{3,45}")
 EMAIL = re.compile(r"[^\s@<>,;]{1,64}+@[^\s@<>,;.]{1,255}+(?>(?:\.[^\s@<>,;.]{1,255}+){1,127})")
 _PHONE = re.compile(r"\+?[0-9(][0-9 ().-]{0,99}+")
 METHOD_WORDS = re.compile(r"[A-Za-z0-9_-]{1,99}+(?>(?: {0,9}+, {0,9}+[A-Za-z0-9_-]{1,99}+){0,99})")
+_DECIMAL = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?")
 _URL = re.compile(r"https?://[^/?#@\\\s]{1,300}+(?:[/?#][\x21-\x7e]*+)?", re.IGNORECASE)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -142,6 +144,35 @@ def read_key(headers: Mapping[str, str]) -> str | None:
     if key is not None and not _KEY.fullmatch(key):
         raise wrong("idempotency_key", "1 to 255 visible ASCII characters are needed, once")
     return key
+
+
+def with_one_amount(members: Any) -> Any:
+    """The request with `order_amount` alone, where `order_amount_decimal` says it as text.
+
+    Raises: InvalidRequest where the two differ.
+    """
+    if not isinstance(members, dict) or "order_amount_decimal" not in members:
+        return members
+    rest = dict(members)
+    text = rest.pop("order_amount_decimal")
+    if text is None:
+        return rest
+    if not isinstance(text, str) or not _DECIMAL.fullmatch(text):
+        raise wrong("order_amount_decimal", 'decimal text such as "299.99" is needed')
+    amount, other = Decimal(text), rest.get("order_amount")
+    if other is not None and not _says(other, amount):
+        raise wrong(
+            "order_amount_decimal", f"it says {amount}, and order_amount says {other}; give one"
+        )
+    rest["order_amount"] = amount
+    return rest
+
+
+def _says(number: Any, amount: Decimal) -> bool:
+    """A double says what a client makes of the same text; all others say it exactly."""
+    if type(number) in (int, Decimal):
+        return bool(number == amount)
+    return not isinstance(number, str | bool | list | dict) and type(number)(amount) == number
 
 
 def read_create(
@@ -266,18 +297,19 @@ def wrong(field: str, why: str) -> InvalidRequest:
 
 
 class OrderCreated(msgspec.Struct, frozen=True):
-    """CreateOrderResponse."""
+    """CreateOrderResponse. `payment_link`, where the payer pays, is an addition of ours."""
 
     payment_session_id: str
     return_url: str
     order_id: str
+    payment_link: str
 
 
 def write_created(created: CreatedOrder, base_url: str) -> OrderCreated:
     """Without an address of the merchant's own, `return_url` is the order's page at the cashier."""
     order = created.order
-    page = order.return_url or f"{base_url}/pay/{order.session_token}"
-    return OrderCreated(order.session_token, page, order.id)
+    link = f"{base_url}/pay/{order.session_token}"
+    return OrderCreated(order.session_token, order.return_url or link, order.id, link)
 
 
 def write_verdict(order: Order, payments: Sequence[Payment]) -> PaymentVerdict:

@@ -72,7 +72,24 @@ _CODE_OF_REASON: Mapping[str, str] = {
     "url_refused": "notify_url_invalid",
 }
 
-_MISSING = re.compile(r"(?:[\w.]{1,99}+: )?[Oo]bject missing required field `(\w{1,99}+)`")
+_FIELD_OF_REASON: Mapping[str, str] = {
+    "amount_invalid": "order_amount",
+    "amount_not_positive": "order_amount",
+    "amount_out_of_range": "order_amount",
+    "amount_precision": "order_amount",
+    "currency_unknown": "order_currency",
+    "expiry_invalid": "order_expiry_time",
+    "url_refused": "order_meta.notify_url",
+}
+_OUR_NAME: Mapping[str, str] = {
+    "amount": "order_amount",
+    "currency": "order_currency",
+    "expires_at": "order_expiry_time",
+    "notify_url": "order_meta.notify_url",
+    "return_url": "order_meta.return_url",
+}
+"""What use cases call otherwise than the documents of this interface."""
+
 _INSIDE = re.compile(r"\[[^\[\]]{0,99}+\]")
 _LONGEST_MESSAGE = 500  # an unknown member is named, and its name may be as long as a body
 
@@ -91,16 +108,22 @@ def failure_of(error: KassaError) -> Failure:
     failure = FAILURES[error.code]
     if not isinstance(error, InvalidRequest):
         return failure
-    missing = _MISSING.fullmatch(error.message)
     if error.reason in _CODE_OF_REASON:
         code = _CODE_OF_REASON[error.reason]
-    elif missing:
-        code = f"{missing[1]}_missing"
+    elif error.reason == edge.MISSING and error.field:
+        code = f"{name_of(error.field)}_missing"
     elif error.field:
         code = f"{name_of(error.field)}_invalid"
     else:
         code = failure.code
     return Failure(failure.status, failure.type, code)
+
+
+def field_of(error: KassaError) -> str | None:
+    """The member of our own requests that is at fault, where one is: rules know it by others."""
+    if error.reason in _CODE_OF_REASON and error.field not in _OUR_NAME.values():
+        return _FIELD_OF_REASON[error.reason]
+    return _OUR_NAME.get(error.field or "", error.field)
 
 
 def name_of(field: str) -> str:

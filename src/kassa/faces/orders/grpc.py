@@ -1,6 +1,5 @@
 """The orders interface over gRPC: the same two calls, held to the same rules as their JSON."""
 
-import re
 from copy import copy
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,14 +15,13 @@ from kassa.faces import edge, grpc_status
 from kassa.faces.grpc_door import Headers
 from kassa.faces.grpc_service import Call, Face, serve
 from kassa.faces.orders import contract, handlers
-from kassa.faces.orders.failures import failure_of
+from kassa.faces.orders.failures import failure_of, field_of
 from kassa.faces.orders.reach import authenticate
 from kassa.usecases.core import Core
 from kassa.usecases.create_order import create_order
 from kassa_protos.orders.v1 import orders_pb2
 
 _EXACT_DIGITS = 15  # beyond them one double stands for several decimals: 2^53 + 1 reads as 2^53
-_DECIMAL = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?")
 
 
 def add_to(server: grpc.aio.Server, core: Core) -> None:
@@ -46,6 +44,7 @@ def add_to(server: grpc.aio.Server, core: Core) -> None:
             payment_session_id=said.payment_session_id,
             return_url=said.return_url,
             order_id=said.order_id,
+            payment_link=said.payment_link,
         )
 
     async def verify(
@@ -70,7 +69,7 @@ def add_to(server: grpc.aio.Server, core: Core) -> None:
 def tell(error: KassaError) -> status_pb2.Status:
     """The status, its reason named as `code` is in the JSON body: ORDER_AMOUNT_MISSING."""
     named = copy(error)  # one error may be told to several callers of one batch
-    named.reason = failure_of(error).code
+    named.reason, named.field = failure_of(error).code, field_of(error)
     return grpc_status.status_of(named)
 
 
@@ -80,9 +79,8 @@ def members_of(request: orders_pb2.CreateOrderRequest) -> dict[str, Any]:
     Raises: InvalidRequest for what JSON could not say: a number that is none, a time that is none.
     """
     members = set_fields(request)
-    text = members.pop("order_amount_decimal", None)
-    if text is not None:
-        members["order_amount"] = _agreed(_decimal(text), members.get("order_amount"))
+    if "order_amount_decimal" in members:
+        members = contract.with_one_amount(members)
     elif "order_amount" in members:
         members["order_amount"] = _exactly(members["order_amount"])
     if request.HasField("order_expiry_time"):
@@ -101,25 +99,6 @@ def set_fields(message: Message) -> dict[str, Any]:
         field.name: set_fields(value) if isinstance(value, Message) else value
         for field, value in message.ListFields()
     }
-
-
-def _decimal(text: str) -> Decimal:
-    if not _DECIMAL.fullmatch(text):
-        raise InvalidRequest(
-            'order_amount_decimal: decimal text such as "299.99" is needed',
-            field="order_amount_decimal",
-        )
-    return Decimal(text)
-
-
-def _agreed(amount: Decimal, double: Any) -> Decimal:
-    """`amount`, unless the double says another: it is what a client makes of the same text."""
-    if double is not None and type(double)(amount) != double:
-        raise InvalidRequest(
-            f"order_amount_decimal: it says {amount}, and order_amount says {double!r}; give one",
-            field="order_amount_decimal",
-        )
-    return amount
 
 
 def _exactly(number: Any) -> Decimal:

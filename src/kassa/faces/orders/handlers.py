@@ -52,7 +52,8 @@ async def create(request: Request) -> Response:
     headers = contract.read_headers(request.headers)
     principal = await authenticate(core, headers)
     key = contract.read_key(headers)
-    wanted = await edge.read_json(request, contract.CreateOrder)
+    asked = contract.with_one_amount(edge.parse_json(await edge.read_bytes(request)))
+    wanted = edge.convert(asked, contract.CreateOrder)
     created = await create_order(
         core, contract.read_create(wanted, principal, request_id=key, now=datetime.now(UTC))
     )

@@ -10,6 +10,7 @@ from kassa.domain.errors import InvalidRequest
 from kassa.domain.lifecycle import PaymentStatus
 from kassa.domain.orders import Order
 from kassa.domain.payments import CaptureMethod, Method, Payment
+from kassa.faces import edge
 from kassa.faces.orders.contract import wrong
 from kassa.faces.orders.pg.versions import ApiVersion
 from kassa.usecases.pay_session import SessionPay
@@ -193,7 +194,7 @@ def write_authenticated(
     if wanted.action not in ACTIONS:
         raise wrong("action", "SUBMIT_OTP or RESEND_OTP is needed")
     if not ACTIONS[wanted.action](wanted):
-        raise InvalidRequest("object missing required field `otp`", field="otp", reason="schema")
+        raise InvalidRequest("otp: it is required", field="otp", reason=edge.MISSING)
     return {
         "cf_payment_id": version.echo(cf_payment_id),
         "action": wanted.action,
