@@ -11,8 +11,8 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from bench.gateway import Gateway
+from kassa.base.usecases.ids import new_id
 from kassa.faces.wallet import signature
-from kassa.usecases.ids import new_id
 from moego.business.payment.v1 import payment_pb2
 
 SERVICE = "/moego.business.payment.v1.PaymentService/"

@@ -18,7 +18,7 @@ import asyncpg
 
 from bench.gateway import Gateway
 from bench.load import Timed, summarize
-from kassa.usecases.ids import new_id
+from kassa.base.usecases.ids import new_id
 from kassa_embedded import place
 
 CLIENTS = 16

@@ -18,11 +18,11 @@ from pathlib import Path
 import asyncpg
 
 from kassa import app, demo
+from kassa.base.store.migrate import migrate
 from kassa.connectors.reports import Declaration, read_report
+from kassa.identity.usecases.companies import NewCompany, add_company
+from kassa.reconciliation.usecases.reconcile import digest_of, reconcile
 from kassa.settings import Settings
-from kassa.store.migrate import migrate
-from kassa.usecases.companies import NewCompany, add_company
-from kassa.usecases.reconcile import digest_of, reconcile
 from kassa_embedded.postgres import EmbeddedPostgres
 
 COMPANY = "cmp_bench"

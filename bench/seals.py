@@ -14,15 +14,15 @@ import msgspec
 
 from bench import machine
 from kassa import app, demo, observe
-from kassa.domain.money import Money
+from kassa.base.domain.money import Money
+from kassa.base.store.migrate import migrate
+from kassa.base.usecases.core import Core
+from kassa.identity.usecases.companies import NewCompany, add_company
+from kassa.orders.store import orders
+from kassa.orders.usecases.create_order import CreatedOrder, NewOrder, create_order
+from kassa.payments.store.rows import ORDER, PAYMENT
+from kassa.proof.usecases.chain import seals_of
 from kassa.settings import Settings
-from kassa.store import orders
-from kassa.store.migrate import migrate
-from kassa.store.rows import ORDER, PAYMENT
-from kassa.usecases.chain import seals_of
-from kassa.usecases.companies import NewCompany, add_company
-from kassa.usecases.core import Core
-from kassa.usecases.create_order import CreatedOrder, NewOrder, create_order
 from kassa_embedded.postgres import EmbeddedPostgres
 
 _AT_ONCE = 64

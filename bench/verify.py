@@ -11,13 +11,13 @@ import asyncpg
 
 from bench import machine
 from kassa import app, demo
+from kassa.base.store.migrate import migrate
+from kassa.base.store.seals import Seals
+from kassa.base.usecases.core import Core
+from kassa.proof.usecases.chain import chain_history, seals_of
+from kassa.proof.usecases.old_rows import seal_old_rows
+from kassa.proof.usecases.verify import Progress, Proof, verify_books
 from kassa.settings import Settings
-from kassa.store.migrate import migrate
-from kassa.store.seals import Seals
-from kassa.usecases.chain import chain_history, seals_of
-from kassa.usecases.core import Core
-from kassa.usecases.old_rows import seal_old_rows
-from kassa.usecases.verify_books import Progress, Proof, verify_books
 from kassa_embedded.postgres import EmbeddedPostgres
 
 _TRIGGERED = ("payment", "payment_event", "posting", "entry")

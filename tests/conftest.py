@@ -26,9 +26,9 @@ from tests.databases import APP_ROLE, Databases, ExternalPostgres, in_database
 
 from kassa import app
 from kassa import demo as demo_company
+from kassa.base.store.migrate import migrate
+from kassa.base.usecases.core import Core
 from kassa.settings import Settings
-from kassa.store.migrate import migrate
-from kassa.usecases.core import Core
 from kassa_embedded.postgres import EmbeddedPostgres
 
 _ROLE_LOCK = 0x7465737473  # the processes of a run make the role one after the other

@@ -12,10 +12,10 @@ from functools import cache
 from tests.test_tidy import BESIDE, SOURCE, Module, at, listed, modules, texts
 
 # Where connections to PostgreSQL are opened, each with its deadlines, and who may ask for one.
-WIRE = "store/wire.py"
-MAY_CONNECT = {WIRE, "store/db.py", "store/migrate.py", "cli/serving.py"}
+WIRE = "base/store/wire.py"
+MAY_CONNECT = {WIRE, "base/store/db.py", "base/store/migrate.py", "cli/serving.py"}
 # Begin and commit are theirs: everything else goes through Database.transaction.
-MAY_COMMIT = {WIRE, "store/db.py", "store/migrate.py"}
+MAY_COMMIT = {WIRE, "base/store/db.py", "base/store/migrate.py"}
 
 # "path function: call" and why it may.
 ALLOWED = {
@@ -26,12 +26,12 @@ ALLOWED = {
     "kassa_embedded/supervisor.py wait: self._inbox.recv": "the socket does not block",
     "kassa_simulator/alone.py _serve: stop.wait": "a server serves until it is told to stop",
     "kassa_simulator/post.py send_all: asyncio.wait": "every letter has a deadline",
-    "store/db.py _ended: asyncio.wait": "a COMMIT has no deadline, and nobody waits for this one",
-    "usecases/deliver_announcements.py finish: asyncio.wait": "every letter has a deadline",
-    "usecases/turns.py finish: asyncio.wait": "every question has a deadline",
-    "usecases/reconcile.py _batches: asyncio.wait": "a batch of lines: statements have deadlines",
-    "usecases/report_pipeline.py import_batches: asyncio.wait": "its statements have deadlines",
-    "usecases/report_pipeline.py _done: asyncio.wait": "its statements have deadlines",
+    "base/store/db.py _ended: asyncio.wait": "a COMMIT has no deadline, and nobody waits for this one",
+    "webhooks_out/usecases/deliver.py finish: asyncio.wait": "every letter has a deadline",
+    "providers/usecases/fair_queue.py finish: asyncio.wait": "every question has a deadline",
+    "reconciliation/usecases/reconcile.py _batches: asyncio.wait": "a batch of lines: statements have deadlines",
+    "reconciliation/usecases/report_pipeline.py import_batches: asyncio.wait": "its statements have deadlines",
+    "reconciliation/usecases/report_pipeline.py _done: asyncio.wait": "its statements have deadlines",
 }
 
 

@@ -8,16 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.domain.cases import HUNDRED, a_case, an_attempt, new_id
+from tests.payments.cases import HUNDRED, a_case, an_attempt, new_id
 
 from kassa import diagrams
-from kassa.domain import claims, ledger, refunds
-from kassa.domain.case import Case
-from kassa.domain.disputing import dispute
-from kassa.domain.facts import Reported
-from kassa.domain.fees import FeeKind, FeeRule, FeeSchedule
-from kassa.domain.ledger import ADJUSTABLE, FLOWS, Entry, Posting, PostingKind, strays
-from kassa.domain.lifecycle import (
+from kassa.base.domain.lifecycle import (
     AttemptStatus,
     DisputeStage,
     DisputeStatus,
@@ -25,12 +19,19 @@ from kassa.domain.lifecycle import (
     PaymentStatus,
     SettlementStatus,
 )
-from kassa.domain.matching import LineState, Movement, Verdict
-from kassa.domain.money import Money
-from kassa.domain.payments import Attempt, Method
-from kassa.domain.reports import LineKind
-from kassa.domain.settlements import Settlement, Sums
-from kassa.domain.settling import Holding, apply, arrival
+from kassa.base.domain.money import Money
+from kassa.disputes.domain.disputing import dispute
+from kassa.fees.domain.fees import FeeKind, FeeRule, FeeSchedule
+from kassa.ledger.domain import ledger
+from kassa.ledger.domain.ledger import ADJUSTABLE, FLOWS, Entry, Posting, PostingKind, strays
+from kassa.modifications.domain import captures, refunds
+from kassa.payments.domain.aggregate import PaymentAggregate
+from kassa.payments.domain.facts import Reported
+from kassa.payments.domain.payments import Attempt, Method
+from kassa.reconciliation.domain.matching import LineState, MatchResult, ReportableMovement
+from kassa.reconciliation.domain.reported_payments import ReportedPayment, apply, arrival
+from kassa.reconciliation.domain.reports import LineKind
+from kassa.settlement.domain.settlements import Settlement, Sums
 
 ROOT = Path(__file__).parent.parent
 AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -99,17 +100,19 @@ METHODS = {
     Method.BANK_TRANSFER: {"connector": "bank"},
 }
 SAID: dict[str, Any] = {"actor": "x", "by": "charge"}
-ASKED = claims.Request(actor="x")
+ASKED = captures.Request(actor="x")
 
 
-def started(method: Method, status: PaymentStatus = _S.PROCESSING) -> tuple[Case, Attempt]:
+def started(
+    method: Method, status: PaymentStatus = _S.PROCESSING
+) -> tuple[PaymentAggregate, Attempt]:
     attempt = an_attempt(method=method, **METHODS[method])
     case = a_case(status, attempt)
     case.fees = FEES
     return case, attempt
 
 
-def captured_and_refunded(method: Method) -> Case:
+def captured_and_refunded(method: Method) -> PaymentAggregate:
     case, attempt = started(method)
     case.capture(attempt, reference="r", fee=None, **SAID)
     asked = refunds.ask_refund(case, Money(1_000, "CNY"), ASKED)
@@ -117,31 +120,31 @@ def captured_and_refunded(method: Method) -> Case:
     return case
 
 
-def reserved_claimed_in_part_and_let_go(method: Method) -> Case:
+def reserved_claimed_in_part_and_let_go(method: Method) -> PaymentAggregate:
     case, attempt = started(method)
-    claims.authorize(case, attempt, reference="r", expires_at=None, **SAID)
-    asked = claims.ask_capture(case, Money(6_000, "CNY"), ASKED, is_last=True, in_parts=True)
-    claims.captured(case, asked, reference="r", fee=None, **SAID)
+    captures.authorize(case, attempt, reference="r", expires_at=None, **SAID)
+    asked = captures.ask_capture(case, Money(6_000, "CNY"), ASKED, is_last=True, in_parts=True)
+    captures.captured(case, asked, reference="r", fee=None, **SAID)
     return case
 
 
-def reserved_and_voided(method: Method) -> Case:
+def reserved_and_voided(method: Method) -> PaymentAggregate:
     case, attempt = started(method)
-    claims.authorize(case, attempt, reference="r", expires_at=None, **SAID)
-    claims.voided(case, claims.ask_void(case, ASKED), reference="r", **SAID)
+    captures.authorize(case, attempt, reference="r", expires_at=None, **SAID)
+    captures.voided(case, captures.ask_void(case, ASKED), reference="r", **SAID)
     return case
 
 
-def surplus_given_back(method: Method) -> Case:
+def surplus_given_back(method: Method) -> PaymentAggregate:
     case, attempt = started(method, _S.EXPIRED)
     fee = Money(9, "CNY") if method is Method.CREDIT_CARD else None
     case.capture(attempt, reference="r", fee=fee, **SAID)
-    asked = refunds.ask_surplus_return(case, attempt.id, ASKED)
+    asked = refunds.ask_overpayment_return(case, attempt.id, ASKED)
     refunds.refunded(case, asked, reference="r", fee=fee, **SAID)
     return case
 
 
-def disputed_and_won(method: Method) -> Case:
+def disputed_and_won(method: Method) -> PaymentAggregate:
     case, attempt = started(method)
     case.capture(attempt, reference="r", fee=None, **SAID)
     for status in (DisputeStatus.NEEDS_RESPONSE, DisputeStatus.WON):
@@ -164,7 +167,7 @@ def of_cases() -> list[Posting]:
     """What the pure rules post in every story that moves money."""
     every, by_provider = tuple(METHODS), (Method.CREDIT_CARD,)
     reservable = (Method.CREDIT_CARD, Method.WALLET)
-    stories: list[tuple[Callable[[Method], Case], tuple[Method, ...]]] = [
+    stories: list[tuple[Callable[[Method], PaymentAggregate], tuple[Method, ...]]] = [
         (captured_and_refunded, every),
         (reserved_claimed_in_part_and_let_go, reservable),
         (reserved_and_voided, reservable),
@@ -202,18 +205,20 @@ def of_reports() -> list[Posting]:
     """Transfers that the bank's statement has, either way, and what a bank or a provider kept."""
     found = []
     for minor, surplus in ((500, False), (-500, False), (500, True)):
-        movement = Movement("po_1", "at_1", "py_1", LineKind.PAYMENT, minor, "CNY", AT, surplus)
+        movement = ReportableMovement(
+            "po_1", "at_1", "py_1", LineKind.PAYMENT, minor, "CNY", AT, surplus
+        )
         found.append(arrival("c1", movement, posting_id=new_id("po"), at=AT))
         for fee, account in itertools.product((7, -7), (ledger.BANK_ACCOUNT, "provider:acme")):
-            verdict = Verdict(state=LineState.MATCHED, movements=[movement], fee_minor=fee)
+            verdict = MatchResult(state=LineState.MATCHED, movements=[movement], fee_minor=fee)
             said = {"fee_told": True, "account": account, "new_id": new_id, "at": AT}
             effect = apply(a_holding(surplus=surplus), verdict, Reported(), **said)
             found += [effect.posting] if effect.posting else []
     return found
 
 
-def a_holding(*, surplus: bool) -> Holding:
-    return Holding(
+def a_holding(*, surplus: bool) -> ReportedPayment:
+    return ReportedPayment(
         company_id="c1",
         id="py_1",
         business_id="b1",

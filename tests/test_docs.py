@@ -14,13 +14,7 @@ import pytest
 from starlette.routing import Match
 
 from kassa import cli, provider_table
-from kassa.cashier import pages
-from kassa.connectors.catalog import kinds
-from kassa.connectors.kind import Kind
-from kassa.connectors.sandbox.cards import SCENARIOS
-from kassa.domain import ledger
-from kassa.domain.ledger import PostingKind
-from kassa.domain.lifecycle import (
+from kassa.base.domain.lifecycle import (
     ATTEMPT_TRANSITIONS,
     DISPUTE_TRANSITIONS,
     MODIFICATION_TRANSITIONS,
@@ -35,12 +29,18 @@ from kassa.domain.lifecycle import (
     PaymentStatus,
     SettlementStatus,
 )
+from kassa.cashier import pages
+from kassa.connectors.catalog import kinds
+from kassa.connectors.kind import Kind
+from kassa.connectors.sandbox.cards import SCENARIOS
 from kassa.faces import inbound
 from kassa.faces.business import handlers as business
 from kassa.faces.checkout import handlers as checkout
 from kassa.faces.gateway import handlers as gateway
 from kassa.faces.orders import handlers as orders
 from kassa.faces.wallet import handlers as wallet
+from kassa.ledger.domain import ledger
+from kassa.ledger.domain.ledger import PostingKind
 from kassa.settings import Settings
 
 ROOT = Path(__file__).parent.parent

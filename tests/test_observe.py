@@ -13,9 +13,9 @@ from starlette.types import Message, Receive, Scope, Send
 from tests.asgi import Client
 
 from kassa import app, observe
-from kassa.domain.errors import AmbiguousCommit, ProviderUnavailable
+from kassa.base.domain.errors import AmbiguousCommit, ProviderUnavailable
+from kassa.base.usecases.core import Core
 from kassa.settings import Settings
-from kassa.usecases.core import Core
 
 pytestmark = pytest.mark.anyio
 

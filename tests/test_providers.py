@@ -27,16 +27,16 @@ SEARCHED = (
 PAPERS = {".md"}
 
 ALLOWED = {
-    ("src/kassa/domain/payments.py", "alipay"): "the method that payers know by this name",
+    ("src/kassa/payments/domain/payments.py", "alipay"): "the method that payers know by this name",
     ("src/kassa/cashier", "alipay"): "the same: its tile and its words",
     ("src/kassa/faces/gateway/accounts.py", "alipay"): "the same, as the gateway's document has it",
     ("src/kassa/faces/gateway/examples", "alipay"): "the same",
     ("src/kassa/faces/checkout/examples", "alipay"): "the document's orderString leads there",
     ("src/kassa/faces/wallet/examples", "alipay"): "a merchant's address in the document",
     ("src/kassa/faces/orders/pg/states.py", "alipay"): "the method, in the words of that interface",
-    ("src/kassa/usecases/cashier_session.py", "alipay"): "the method, as a way to pay",
+    ("src/kassa/checkout/usecases/cashier_session.py", "alipay"): "the method, as a way to pay",
     (
-        "src/kassa/usecases/open_payment.py",
+        "src/kassa/checkout/usecases/open_payment.py",
         "alipay",
     ): "the method that checkout opens",
     ("src/kassa/cli/routing.py", "alipay"): "the method, as an example",

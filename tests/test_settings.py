@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from kassa import app, installation
-from kassa.domain.errors import InvalidRequest
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.usecases.core import Policy
 from kassa.settings import Settings, load
-from kassa.usecases.core import Policy
 
 
 def a_file(folder: Path, text: str) -> Path:

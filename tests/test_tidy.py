@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests import patterns
 
-from kassa.store.statuses import NOUNS
+from kassa.base.store.statuses import NOUNS
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "kassa"
@@ -46,8 +46,8 @@ DURATION = "# seconds, not money"
 TYPED = ("domain", "usecases", "store")
 # Functions that still take names which nobody checks. None is added; one that went is struck out.
 TAKE_ANY_NAME = {
-    "domain/copying.py replace",  # for a checker it is that of dataclasses
-    "store/wire.py __init__",  # what the driver hands to a connection it makes
+    "base/domain/copying.py replace",  # for a checker it is that of dataclasses
+    "base/store/wire.py __init__",  # what the driver hands to a connection it makes
 }
 
 # What starts by itself: the command, what its child processes name in their arguments, and what
@@ -218,7 +218,7 @@ def test_a_connection_is_typed_wherever_it_goes() -> None:
         and (argument.annotation is None or _is_untyped(argument.annotation))
     ]
 
-    assert not wrong, f"say Connection, of store/connection.py:{listed(wrong)}"
+    assert not wrong, f"say Connection, of base/store/connection.py:{listed(wrong)}"
 
 
 def test_no_rule_takes_a_name_that_no_checker_knows() -> None:
@@ -317,18 +317,18 @@ def _parents(name: str) -> Iterator[str]:
         yield name
 
 
-# Where nouns change by the tables of domain/lifecycle.py, and where the past is told again. What
-# facts make of them is looked up in the tables by whoever records one: domain/case.py.
+# Where nouns change by the tables of base/domain/lifecycle.py, and where the past is told again. What
+# facts make of them is looked up in the tables by whoever records one: payments/domain/aggregate.py.
 CHANGES_STATUS = {
-    "domain/evolution_of_changes.py",
-    "domain/evolution_of_charges.py",
-    "domain/state.py",
-    "domain/modifications.py",
-    "domain/orders.py",
-    "domain/payments.py",
-    "domain/settlements.py",
-    "domain/replay.py",
-    "usecases/explain.py",
+    "payments/domain/evolution_of_changes.py",
+    "payments/domain/evolution_of_charges.py",
+    "payments/domain/state.py",
+    "payments/domain/modifications.py",
+    "orders/domain/orders.py",
+    "payments/domain/payments.py",
+    "settlement/domain/settlements.py",
+    "payments/domain/replay.py",
+    "payments/usecases/explain.py",
 }
 
 
@@ -376,7 +376,7 @@ def test_no_statement_spells_a_status_itself() -> None:
         for line, word in _statuses_in_sql(path.suffix, text)
     ]
 
-    assert not wrong, f"store/statuses.py has them as text:{listed(wrong)}"
+    assert not wrong, f"base/store/statuses.py has them as text:{listed(wrong)}"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import asyncpg
 
 from bench.faults.traffic import Seen
 from bench.gateway import Gateway
-from kassa.store.connection import Connection
+from kassa.base.store.connection import Connection
 
 _REST_SECONDS = 90.0
 _OPEN = """

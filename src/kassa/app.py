@@ -15,6 +15,19 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from kassa import criticality, installation, observe
+from kassa.base.domain.errors import (
+    InvalidRequest,
+    KassaError,
+    PermissionDenied,
+    RateLimited,
+    Unauthenticated,
+)
+from kassa.base.domain.rate_limits import Rate
+from kassa.base.store.db import Database
+from kassa.base.store.server import Demands
+from kassa.base.usecases.admission import Admission, Limits, pause_of
+from kassa.base.usecases.core import Core, Policy
+from kassa.base.usecases.ids import attempt_prefix, new_id
 from kassa.cashier import handover, pages
 from kassa.connectors.base import Connector
 from kassa.connectors.catalog import kind_of
@@ -26,16 +39,6 @@ from kassa.connectors.sandbox import pages as sandbox_pages
 from kassa.connectors.sandbox.books import SandboxBooks
 from kassa.connectors.sandbox.cards import SCENARIOS
 from kassa.connectors.sandbox.connector import SandboxConnector
-from kassa.domain.brakes import Rate
-from kassa.domain.errors import (
-    InvalidRequest,
-    KassaError,
-    PermissionDenied,
-    RateLimited,
-    Unauthenticated,
-)
-from kassa.domain.principals import Mode
-from kassa.domain.providers import AccountStatus, ProviderAccount
 from kassa.faces import api_keys, edge, grpc_door, grpc_health, inbound, intake, peer
 from kassa.faces.business import grpc as business_grpc
 from kassa.faces.business import handlers as business
@@ -47,15 +50,12 @@ from kassa.faces.orders.notify import StandardWriter
 from kassa.faces.reception import Reception
 from kassa.faces.wallet import handlers as wallet
 from kassa.faces.wallet.notify import WalletNotifications
+from kassa.identity.domain.principals import Mode
+from kassa.operations.usecases.readiness import Readiness, backlogs, readiness
+from kassa.proof.store.heads import HeadFile
+from kassa.proof.usecases.chain import seals_of
+from kassa.providers.domain.providers import AccountStatus, ProviderAccount
 from kassa.settings import Settings
-from kassa.store.db import Database
-from kassa.store.heads import HeadFile
-from kassa.store.server import Demands
-from kassa.usecases.admission import Admission, Limits, pause_of
-from kassa.usecases.chain import seals_of
-from kassa.usecases.core import Core, Policy
-from kassa.usecases.ids import attempt_prefix, new_id
-from kassa.usecases.readiness import Readiness, backlogs, readiness
 from kassa.workers.rounds import Chore, standard_chores
 
 SANDBOX = "sandbox"

@@ -6,7 +6,7 @@ A route that does not stand here cannot be made.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kassa.domain.brakes import Criticality
+from kassa.base.domain.rate_limits import Criticality
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,17 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from kassa import demo_providers, installation, private_files
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.money import Money
-from kassa.domain.ownership import EVERY_ORDER
-from kassa.domain.principals import Company
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.money import Money
+from kassa.base.usecases.core import Core
+from kassa.fees.usecases.fees import NewFeeRule, add_fee_rule, list_fee_rules
+from kassa.identity.domain.principals import Company
+from kassa.identity.usecases import companies
+from kassa.identity.usecases.companies import NewCompany
+from kassa.orders.domain.ownership import EVERY_ORDER
 from kassa.settings import Settings
-from kassa.usecases import companies, wallet_codes
-from kassa.usecases.companies import NewCompany
-from kassa.usecases.core import Core
-from kassa.usecases.fees import NewFeeRule, add_fee_rule, list_fee_rules
-from kassa.usecases.wallet_codes import NewCode
+from kassa.wallet.usecases import wallet_codes
+from kassa.wallet.usecases.wallet_codes import NewCode
 
 _TOKEN_SECONDS = 24 * 3600  # a customer's token is minted anew by each `kassa demo`
 # The first is the shop's own tester: the shop vouches for every order that names nobody else.

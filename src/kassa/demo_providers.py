@@ -11,14 +11,14 @@ import msgspec
 import structlog
 
 from kassa import installation, private_files
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.usecases.core import Core
 from kassa.connectors.catalog import kinds
 from kassa.connectors.declared import DemoAccount, KeyPair, Shared
 from kassa.connectors.http import Answered
 from kassa.connectors.kind import Kind
-from kassa.domain.errors import InvalidRequest
+from kassa.providers.usecases.provider_accounts import NewAccount, put_account, stored_accounts
 from kassa.settings import Settings
-from kassa.usecases.core import Core
-from kassa.usecases.provider_accounts import NewAccount, put_account, stored_accounts
 
 _log = structlog.get_logger("kassa.demo")
 _TEXTS = "provider_keys.json"

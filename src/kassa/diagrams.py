@@ -10,8 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from kassa.domain.ledger import ADJUSTABLE, FLOWS, PostingKind
-from kassa.domain.lifecycle import (
+from kassa.base.domain.lifecycle import (
     ATTEMPT_TRANSITIONS,
     DISPUTE_TRANSITIONS,
     MODIFICATION_TRANSITIONS,
@@ -25,6 +24,7 @@ from kassa.domain.lifecycle import (
     PaymentStatus,
     SettlementStatus,
 )
+from kassa.ledger.domain.ledger import ADJUSTABLE, FLOWS, PostingKind
 
 Status = TypeVar("Status", bound=StrEnum)
 

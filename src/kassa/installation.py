@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from kassa import private_files
-from kassa.domain.errors import InvalidRequest
-from kassa.usecases.core import Secrets
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.usecases.core import Secrets
 
 _KEY_BYTES = 32
 _RSA_BITS = 2048  # what the wallet protocol's clients accept

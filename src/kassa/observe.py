@@ -19,11 +19,11 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kassa.domain.errors import DATABASE_UNAVAILABLE, RETRYABLE, KassaError
-from kassa.domain.principals import Mode
+from kassa.base.domain.errors import DATABASE_UNAVAILABLE, RETRYABLE, KassaError
+from kassa.base.usecases.ids import new_id
 from kassa.faces.edge import REQUEST_ID
-from kassa.usecases.ids import new_id
-from kassa.usecases.sides import MODE, MODE_HEADER
+from kassa.identity.domain.principals import Mode
+from kassa.identity.usecases.sides import MODE, MODE_HEADER
 
 _ASKED_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
 # Callers write what is searched: nothing here may be tried again from the same place. Each shape

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kassa.connectors.catalog import kinds
 from kassa.connectors.kind import Kind, operations
-from kassa.domain.payments import Method
+from kassa.payments.domain.payments import Method
 
 _BEGIN, _END = "<!-- table: providers -->\n", "<!-- end of table -->"
 _OPERATIONS = ("capture", "void", "refund", "close", "report", "test")

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.money import EXPONENT, LARGEST, LARGEST_SUM
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.money import EXPONENT, LARGEST, LARGEST_SUM
 
 _PREFIX = "KASSA_"
 _NOT_OURS = ("KASSA_TEST_", "KASSA_CHILD_")  # the test suite's, and what we tell our own children

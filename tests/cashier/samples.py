@@ -4,14 +4,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from kassa.base.domain.lifecycle import OrderStatus, PaymentStatus
+from kassa.base.domain.money import Money
 from kassa.cashier.screens import CashierVisit
 from kassa.cashier.speech import choose_speech
 from kassa.cashier.stages import stage_of
-from kassa.domain.lifecycle import OrderStatus, PaymentStatus
-from kassa.domain.money import Money
-from kassa.domain.orders import Customer, Module, Order
-from kassa.domain.payments import Method, Payment
-from kassa.domain.principals import Company, Mode
+from kassa.identity.domain.principals import Company, Mode
+from kassa.orders.domain.orders import Customer, Module, Order
+from kassa.payments.domain.payments import Method, Payment
 
 NOW = datetime(2026, 11, 22, 10, 4, tzinfo=UTC)
 PLACE = "/pay/sess_1z0123456789abcdef"

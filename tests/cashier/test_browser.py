@@ -8,8 +8,8 @@ from playwright.async_api import Page, expect
 from tests.cashier.conftest import Screen
 from tests.cashier.shop import a_payer, a_wallet_user
 
-from kassa.domain.money import Money
-from kassa.domain.payments import Method
+from kassa.base.domain.money import Money
+from kassa.payments.domain.payments import Method
 
 pytestmark = pytest.mark.anyio
 

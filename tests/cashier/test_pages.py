@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from tests.cashier.shop import CARD, FORM, PRICE, a_payer, a_wallet_user
 
+from kassa.base.domain.lifecycle import PaymentStatus
+from kassa.base.domain.money import Money
 from kassa.connectors.base import ChargeRequest, NotSent
-from kassa.domain.lifecycle import PaymentStatus
-from kassa.domain.money import Money
-from kassa.domain.payments import Method
-from kassa.usecases.companies import balance_of, close_company, set_wallet_user_status
+from kassa.identity.usecases.companies import balance_of, close_company, set_wallet_user_status
+from kassa.payments.domain.payments import Method
 
 pytestmark = pytest.mark.anyio
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from tests.cashier.samples import COMPANY, NOW, ORDER, PAID, PAYMENT, PLACE, a_visit
 
+from kassa.base.domain.lifecycle import OrderStatus, PaymentStatus
+from kassa.base.domain.money import Money
 from kassa.cashier.assets import BY_NAME, CSS
 from kassa.cashier.form import Filled, Problem
 from kassa.cashier.screens import (
@@ -23,9 +25,7 @@ from kassa.cashier.screens import (
 from kassa.cashier.speech import choose_speech
 from kassa.cashier.stages import PAYABLE, Stage, stage_of, why_declined
 from kassa.cashier.words import CATALOGS
-from kassa.domain.lifecycle import OrderStatus, PaymentStatus
-from kassa.domain.money import Money
-from kassa.domain.payments import Method
+from kassa.payments.domain.payments import Method
 
 VOID = {"meta", "link", "input"}
 CARDS = [TrialCard("4242 4242 4242 4242", "paid", "Paid at once", "立即支付成功")]

@@ -5,9 +5,9 @@ from string import Formatter
 
 import pytest
 
+from kassa.base.domain.money import EXPONENT, Money
 from kassa.cashier.speech import choose_speech
 from kassa.cashier.words import CATALOGS
-from kassa.domain.money import EXPONENT, Money
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

@@ -7,18 +7,18 @@ import pytest
 from starlette.requests import Request
 from tests.cashier.shop import CARD, a_payer
 
-from kassa.cashier import pages
-from kassa.cashier.dead_ends import dead_end
-from kassa.cashier.speech import choose_speech
-from kassa.connectors.base import NotSent
-from kassa.domain import haste
-from kassa.domain.errors import (
+from kassa.base.domain.errors import (
     DATABASE_UNAVAILABLE,
     KassaError,
     Overloaded,
     ProviderUnavailable,
     RateLimited,
 )
+from kassa.cashier import pages
+from kassa.cashier.dead_ends import dead_end
+from kassa.cashier.speech import choose_speech
+from kassa.connectors.base import NotSent
+from kassa.payments.domain import payer_limits
 
 pytestmark = pytest.mark.anyio
 
@@ -47,7 +47,7 @@ def a_page(error: KassaError, language: str) -> str:
     ("error", "leads_back"),
     [
         (RateLimited("", retry_after_seconds=40), False),
-        (RateLimited("", retry_after_seconds=40, reason=haste.TOO_OFTEN), True),
+        (RateLimited("", retry_after_seconds=40, reason=payer_limits.TOO_OFTEN), True),
         (Overloaded("", retry_after_seconds=40), True),
     ],
 )
@@ -62,7 +62,9 @@ def test_a_dead_end_says_when_to_come_again(
 
 @pytest.mark.parametrize("language", WORDS)
 def test_where_no_waiting_helps_nobody_is_told_to_wait(language: str) -> None:
-    page = a_page(RateLimited("", retry_after_seconds=86_400, reason=haste.FOR_GOOD), language)
+    page = a_page(
+        RateLimited("", retry_after_seconds=86_400, reason=payer_limits.FOR_GOOD), language
+    )
 
     assert choose_speech(language, "").wait(86_400) not in page
     assert 'href="/pay/sess_1"' not in page
@@ -74,9 +76,11 @@ async def test_who_has_tried_too_often_reads_how_long_it_takes(
 ) -> None:
     payer, headers = await a_payer(core, client, demo), {"accept-language": language}
     declined = {"method": "credit_card", "card_number": "4000 0000 0000 0002"}
-    tried = [await payer.confirm(**declined, headers=headers) for _ in range(haste.AT_ONCE + 1)]
+    tried = [
+        await payer.confirm(**declined, headers=headers) for _ in range(payer_limits.AT_ONCE + 1)
+    ]
 
-    assert [page.status for page in tried] == [422] * haste.AT_ONCE + [429]
+    assert [page.status for page in tried] == [422] * payer_limits.AT_ONCE + [429]
     seconds = int(tried[-1].headers["retry-after"])
     assert 500 < seconds <= 600
     assert choose_speech(language, "").wait(seconds) in tried[-1].text

@@ -7,9 +7,9 @@ import pytest
 from tests.cli.prompt import Said, Type
 
 from kassa import app
-from kassa.domain.principals import Mode
+from kassa.identity.domain.principals import Mode
+from kassa.identity.usecases.companies import NewCompany, add_company
 from kassa.settings import Settings
-from kassa.usecases.companies import NewCompany, add_company
 
 
 @pytest.fixture

@@ -190,7 +190,7 @@ def test_who_fills_the_blanks_is_done_when_the_suite_passes_and_touches_nothing_
 
 KIND_OF_A_PACKAGE = """
 from kassa.connectors.kind import Kind
-from kassa.domain.payments import Method
+from kassa.payments.domain.payments import Method
 
 KIND = Kind(
     name="elsewhere",

@@ -15,15 +15,15 @@ from tests.e2e.server import free_ports
 
 from kassa import app
 from kassa.app import limits_of
+from kassa.base.domain.errors import KassaError
+from kassa.base.usecases.admission import Admission
 from kassa.cli import connections as listening_module
 from kassa.cli import places
 from kassa.cli.connections import HEAD_BYTES, Connections, listen
 from kassa.cli.places import Share
-from kassa.domain.errors import KassaError
 from kassa.faces import grpc_door, grpc_health, peer
 from kassa.faces.intake import GIVEN_UP, Intake
 from kassa.settings import Settings
-from kassa.usecases.admission import Admission
 from moego.business.payment.v1 import payment_pb2
 
 pytestmark = pytest.mark.anyio

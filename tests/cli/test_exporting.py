@@ -19,15 +19,19 @@ from typer.testing import CliRunner
 
 from kassa import app, cli
 from kassa import demo as demo_company
+from kassa.base.domain.money import Money
+from kassa.base.usecases.core import Core
 from kassa.cli import saving
-from kassa.domain.money import Money
-from kassa.domain.payments import Method, Payment
+from kassa.identity.usecases.companies import get_company
+from kassa.modifications.usecases.modify_payment import (
+    ModificationKind,
+    ModifyPayment,
+    modify_payment,
+)
+from kassa.orders.usecases.create_order import NewOrder, create_order
+from kassa.payments.domain.payments import Method, Payment
+from kassa.payments.usecases.record_payment import Recording, record_payment
 from kassa.settings import Settings
-from kassa.usecases.companies import get_company
-from kassa.usecases.core import Core
-from kassa.usecases.create_order import NewOrder, create_order
-from kassa.usecases.modify_payment import ModificationKind, Wanted, modify_payment
-from kassa.usecases.record_payment import Recording, record_payment
 
 
 @pytest.fixture
@@ -53,7 +57,7 @@ def payment(settings: Settings, database_url: str) -> Payment:
             company_id=company.id, payment_id=made.id, method=Method.CASH, actor="operator:ann"
         )
         await record_payment(core, recording)
-        refund = Wanted(
+        refund = ModifyPayment(
             company_id=company.id,
             payment_id=made.id,
             kind=ModificationKind.REFUND,

@@ -14,19 +14,19 @@ import typer
 from tests.cli.prompt import Said, Type
 
 from kassa import app, cli
+from kassa.base.domain.money import Money
+from kassa.base.usecases.core import Core
+from kassa.base.usecases.ids import new_id
 from kassa.connectors.sandbox.cards import SCENARIOS
-from kassa.domain import ledger
-from kassa.domain.ledger import Posting, PostingKind
-from kassa.domain.money import Money
-from kassa.domain.payments import CaptureMethod, Method, Payment
-from kassa.domain.principals import Company, Mode
+from kassa.identity.domain.principals import Company, Mode
+from kassa.identity.usecases.companies import NewCompany, add_company
+from kassa.ledger.domain import ledger
+from kassa.ledger.domain.ledger import Posting, PostingKind
+from kassa.orders.usecases.create_order import NewOrder, create_order
+from kassa.payments.domain.payments import CaptureMethod, Method, Payment
+from kassa.payments.store import payments
+from kassa.payments.usecases.submit_payment import Submission, submit_payment
 from kassa.settings import Settings
-from kassa.store import payments
-from kassa.usecases.companies import NewCompany, add_company
-from kassa.usecases.core import Core
-from kassa.usecases.create_order import NewOrder, create_order
-from kassa.usecases.ids import new_id
-from kassa.usecases.submit_payment import Submission, submit_payment
 
 ID = "cmp_tea"
 

@@ -17,10 +17,10 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from tests.e2e.server import free_ports
 
 from kassa import app, demo
+from kassa.base.usecases.core import Core
 from kassa.cli import process
 from kassa.cli.children import environment
 from kassa.settings import Settings
-from kassa.usecases.core import Core
 
 pytestmark = pytest.mark.anyio
 

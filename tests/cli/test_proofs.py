@@ -3,10 +3,10 @@
 import pytest
 
 from kassa.cli.proofs import _as_text
-from kassa.domain.principals import Mode
-from kassa.store.books import Violation
-from kassa.usecases.chain import WHAT_TO_DO
-from kassa.usecases.verify_books import CHECKS, COMPARE, EXPLAIN, Proof, _with_next_step
+from kassa.identity.domain.principals import Mode
+from kassa.proof.store.checks import Violation
+from kassa.proof.usecases.chain import WHAT_TO_DO
+from kassa.proof.usecases.verify import CHECKS, COMPARE, EXPLAIN, Proof, _with_next_step
 
 COUNTS = {"orders": 1, "links": 2, "blocks": 1}
 MODES = {"cmp_1": Mode.TEST}

@@ -4,9 +4,9 @@ import io
 
 import pytest
 
+from kassa.base.domain.errors import InvalidRequest
 from kassa.cli.proofs import Bar, read_head
-from kassa.domain.errors import InvalidRequest
-from kassa.usecases.verify_books import Head, Progress
+from kassa.proof.usecases.verify import Head, Progress
 
 HASH = "0123456789abcdef" * 4
 

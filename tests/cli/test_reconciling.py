@@ -9,13 +9,13 @@ from tests.cli.prompt import Type
 
 from kassa import app
 from kassa import demo as demo_company
+from kassa.base.domain.money import Money
 from kassa.connectors.sandbox.cards import SCENARIOS
-from kassa.domain.money import Money
-from kassa.domain.payments import Method
+from kassa.identity.usecases.companies import get_company
+from kassa.orders.usecases.create_order import NewOrder, create_order
+from kassa.payments.domain.payments import Method
+from kassa.payments.usecases.submit_payment import Submission, submit_payment
 from kassa.settings import Settings
-from kassa.usecases.companies import get_company
-from kassa.usecases.create_order import NewOrder, create_order
-from kassa.usecases.submit_payment import Submission, submit_payment
 
 
 @pytest.fixture

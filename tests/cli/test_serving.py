@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from tests.e2e.server import free_ports
 
+from kassa.base.domain.errors import InvalidRequest
 from kassa.cli import serving
 from kassa.cli.serving import Addresses
-from kassa.domain.errors import InvalidRequest
 from kassa.settings import Settings
 
 

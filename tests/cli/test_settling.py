@@ -9,13 +9,13 @@ from tests.cli.prompt import Said, Type
 
 from kassa import app
 from kassa import demo as demo_company
-from kassa.domain import ledger
-from kassa.domain.ledger import Posting, PostingKind
-from kassa.domain.money import Money
+from kassa.base.domain.money import Money
+from kassa.base.usecases.core import Core
+from kassa.base.usecases.ids import new_id
+from kassa.ledger.domain import ledger
+from kassa.ledger.domain.ledger import Posting, PostingKind
+from kassa.payments.store import payments
 from kassa.settings import Settings
-from kassa.store import payments
-from kassa.usecases.core import Core
-from kassa.usecases.ids import new_id
 
 Book = Callable[..., None]
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from tests.connectors.loopback import answering, listening, never_answers
 
+from kassa.base.domain.errors import InvalidRequest
 from kassa.connectors.base import NotSent
 from kassa.connectors.egress import Egress, check_url
 from kassa.connectors.http import Answered, NoAnswer
-from kassa.domain.errors import InvalidRequest
 
 pytestmark = pytest.mark.anyio
 

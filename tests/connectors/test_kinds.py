@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from tests.connectors.contract.plug import Plug, plugs
 
+from kassa.base.domain.errors import InvalidRequest
 from kassa.connectors import catalog
 from kassa.connectors.catalog import kind_of, kinds
 from kassa.connectors.declared import InstallationAccount, InstallationSetting
 from kassa.connectors.kind import Field, Kind
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.payments import Method
+from kassa.payments.domain.payments import Method
 
 ENDINGS = [
     pytest.param(plug, field, id=plug.name)

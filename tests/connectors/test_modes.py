@@ -8,14 +8,14 @@ import pytest
 from tests.connectors.contract.plug import plugs
 
 from kassa import app
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.usecases.core import Core
 from kassa.connectors.catalog import kinds
 from kassa.connectors.kind import Field, Kind
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.principals import Mode
+from kassa.identity.domain.principals import Mode
+from kassa.identity.usecases.companies import NewCompany, add_company
+from kassa.providers.usecases.provider_accounts import NewAccount, put_account, refresh
 from kassa.settings import Settings
-from kassa.usecases.companies import NewCompany, add_company
-from kassa.usecases.core import Core
-from kassa.usecases.provider_accounts import NewAccount, put_account, refresh
 
 _PLUGS = {plug.name: plug for plug in plugs()}
 _ADDABLE = [kind for kind in kinds().values() if kind.name in _PLUGS]

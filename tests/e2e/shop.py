@@ -11,14 +11,14 @@ from tests.asgi import Client
 from tests.cashier.shop import Payer
 from tests.e2e.wire import Call, Faces, Reply, fresh
 
+from kassa.base.domain.lifecycle import PaymentStatus as S
+from kassa.base.usecases.core import Core
 from kassa.connectors.base import Unknown
-from kassa.domain.lifecycle import PaymentStatus as S
-from kassa.domain.reports import LineKind, ReportLine
-from kassa.usecases.cancel_payment import cancel_payment
-from kassa.usecases.core import Core
-from kassa.usecases.expire_orders import expire_orders
-from kassa.usecases.find_payments import get_payment
-from kassa.usecases.reconcile import reconcile
+from kassa.modifications.usecases.cancel_payment import cancel_payment
+from kassa.orders.usecases.expire_orders import expire_orders
+from kassa.payments.usecases.find_payments import get_payment
+from kassa.reconciliation.domain.reports import LineKind, ReportLine
+from kassa.reconciliation.usecases.reconcile import reconcile
 
 PAID_CARD = "4242424242424242"
 DECLINED_CARD = "4000000000000002"

@@ -12,7 +12,7 @@ from tests.e2e.shop import CREATORS, DECLINED_CARD, LOST_CARD, PAID_CARD, Made, 
 from tests.e2e.wire import Faces, fresh
 
 from kassa import app
-from kassa.domain.lifecycle import PaymentStatus as S
+from kassa.base.domain.lifecycle import PaymentStatus as S
 from kassa_protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from moego.business.payment.v1 import payment_pb2, payment_pb2_grpc
 

@@ -15,11 +15,11 @@ from grpc_status import rpc_status
 from tests.asgi import Client
 
 from kassa import app, installation
+from kassa.base.domain.rate_limits import Rate
+from kassa.base.usecases.admission import Admission, Limits
+from kassa.base.usecases.core import Core
 from kassa.connectors.sandbox import signing
-from kassa.domain.brakes import Rate
 from kassa.settings import Settings
-from kassa.usecases.admission import Admission, Limits
-from kassa.usecases.core import Core
 from kassa_protos.orders.v1 import orders_pb2
 from moego.business.payment.v1 import payment_pb2
 

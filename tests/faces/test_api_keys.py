@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from kassa.domain.errors import Unauthenticated
+from kassa.base.domain.errors import Unauthenticated
 from kassa.faces.api_keys import secret_in
 
 KEY = "kassa_test_9f-8.7_6543210"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kassa.domain.errors import InvalidRequest
+from kassa.base.domain.errors import InvalidRequest
 from kassa.faces import edge
 
 

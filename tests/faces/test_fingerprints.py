@@ -9,12 +9,10 @@ from typing import Any, cast, get_args
 
 import msgspec
 import pytest
+from tests.base.test_fingerprints import SHOP, fingerprint
 from tests.faces.orders.samples import PRINCIPAL
-from tests.usecases.test_fingerprints import SHOP, fingerprint
 
-from kassa.domain.money import Money, payable
-from kassa.domain.payments import Method
-from kassa.domain.principals import WalletClient
+from kassa.base.domain.money import Money, payable
 from kassa.faces import edge
 from kassa.faces.gateway import contract as gateway
 from kassa.faces.gateway.handlers import _content
@@ -22,7 +20,9 @@ from kassa.faces.orders import contract as orders
 from kassa.faces.orders.pg import orders as pg
 from kassa.faces.wallet import reading
 from kassa.faces.wallet.handlers import _new_order
-from kassa.usecases.answer_once import Turn
+from kassa.identity.domain.principals import WalletClient
+from kassa.orders.usecases.answer_once import Turn
+from kassa.payments.domain.payments import Method
 
 NOW = datetime(2026, 11, 22, 2, 20, tzinfo=UTC)
 Body = dict[str, Any]

@@ -15,9 +15,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import REGISTRY
 
 from kassa import app, observe
+from kassa.base.usecases.core import Core
 from kassa.faces import grpc_door, grpc_health
 from kassa.settings import Settings
-from kassa.usecases.core import Core
 from moego.business.payment.v1 import payment_pb2
 
 pytestmark = pytest.mark.anyio

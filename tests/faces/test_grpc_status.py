@@ -10,7 +10,7 @@ import pytest
 from google.rpc import code_pb2, error_details_pb2
 from grpc_status import rpc_status
 
-from kassa.domain.errors import ERRORS, InvalidRequest, KassaError, NotFound, RateLimited
+from kassa.base.domain.errors import ERRORS, InvalidRequest, KassaError, NotFound, RateLimited
 from kassa.faces import edge, grpc_status
 
 pytestmark = pytest.mark.anyio

@@ -7,9 +7,9 @@ import pytest
 from tests.asgi import Client
 
 from kassa import app, installation
+from kassa.base.usecases.core import Core
 from kassa.connectors.sandbox import signing
 from kassa.settings import Settings
-from kassa.usecases.core import Core
 
 pytestmark = pytest.mark.anyio
 NAME = "kassa_provider_notifications_total"

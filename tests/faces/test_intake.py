@@ -8,9 +8,9 @@ import pytest
 from starlette.types import ASGIApp, Message
 
 from kassa import app
+from kassa.base.usecases.core import Core
 from kassa.faces import intake
 from kassa.settings import Settings
-from kassa.usecases.core import Core
 
 pytestmark = pytest.mark.anyio
 

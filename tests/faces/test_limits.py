@@ -23,11 +23,11 @@ from tests.faces.limited import (
 from tests.faces.wallet.calls import Merchant
 
 from kassa import app
-from kassa.domain.brakes import Rate
+from kassa.base.domain.rate_limits import Rate
+from kassa.base.usecases.core import Core
 from kassa.faces.wallet import signature
+from kassa.identity.usecases import companies
 from kassa.settings import Settings
-from kassa.usecases import companies
-from kassa.usecases.core import Core
 
 pytestmark = pytest.mark.anyio
 

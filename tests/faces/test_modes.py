@@ -12,20 +12,20 @@ from joserfc.jwk import ECKey
 from tests.faces.wallet.calls import INQUIRY
 
 from kassa import app, installation
+from kassa.base.domain.money import Money
+from kassa.base.usecases.core import Core
 from kassa.connectors.http import Answered
-from kassa.domain.money import Money
-from kassa.domain.payments import Payment
-from kassa.domain.principals import Company, Mode
 from kassa.faces.wallet import signature
 from kassa.faces.wallet.contract import FACE
 from kassa.faces.wallet.notify import KIND
+from kassa.identity.domain.principals import Company, Mode
+from kassa.identity.usecases import companies
+from kassa.identity.usecases.companies import NewCompany
+from kassa.orders.usecases.create_order import NewOrder, create_order
+from kassa.payments.domain.payments import Payment
 from kassa.settings import Settings
-from kassa.usecases import companies
-from kassa.usecases.companies import NewCompany
-from kassa.usecases.core import Core
-from kassa.usecases.create_order import NewOrder, create_order
-from kassa.usecases.deliver_announcements import deliver_announcements
-from kassa.usecases.pay_from_wallet import WalletPay, pay_from_wallet
+from kassa.wallet.usecases.pay_from_wallet import WalletPay, pay_from_wallet
+from kassa.webhooks_out.usecases.deliver import deliver_webhooks
 from kassa_protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from moego.business.payment.v1 import payment_pb2, payment_pb2_grpc
 
@@ -267,7 +267,7 @@ async def test_every_letter_says_its_mode(sides: dict[Mode, Side], kind: str, mo
     )
     kept, side.core.egress = side.core.egress, postman  # type: ignore[assignment]
     try:
-        await deliver_announcements(side.core)
+        await deliver_webhooks(side.core)
     finally:
         side.core.egress = kept
 

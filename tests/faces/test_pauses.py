@@ -24,17 +24,17 @@ from tests.faces.limited import (
 
 import kassa
 from kassa import criticality
+from kassa.base.domain.errors import KassaError, Overloaded, ProviderUnavailable, RateLimited
+from kassa.base.domain.rate_limits import Quota
+from kassa.base.usecases.admission import VISIT, Visit, pause_of
+from kassa.base.usecases.core import Core
 from kassa.cashier import dead_ends
-from kassa.domain.brakes import Quota
-from kassa.domain.errors import KassaError, Overloaded, ProviderUnavailable, RateLimited
 from kassa.faces import grpc_status, inbound
 from kassa.faces.checkout import contract as checkout
 from kassa.faces.gateway import contract as gateway
 from kassa.faces.orders import failures
 from kassa.faces.wallet import codes
 from kassa.settings import Settings
-from kassa.usecases.admission import VISIT, Visit, pause_of
-from kassa.usecases.core import Core
 
 pytestmark = pytest.mark.anyio
 
@@ -212,4 +212,4 @@ def test_one_place_alone_knows_when_to_come_again() -> None:
         if re.search(r"\.retry_after_seconds", path.read_text())
     }
 
-    assert readers == {"domain/errors.py", "usecases/admission.py"}
+    assert readers == {"base/domain/errors.py", "base/usecases/admission.py"}

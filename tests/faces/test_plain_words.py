@@ -14,8 +14,8 @@ import pytest
 
 import kassa
 from kassa import faces
-from kassa.domain import errors
-from kassa.domain.errors import InvalidRequest
+from kassa.base.domain import errors
+from kassa.base.domain.errors import InvalidRequest
 from kassa.faces import edge
 
 PYTHON = re.compile(

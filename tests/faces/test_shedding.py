@@ -24,13 +24,13 @@ from tests.faces.limited import (
 from tests.faces.wallet.calls import Merchant
 
 from kassa import app, criticality
-from kassa.domain.brakes import Criticality
-from kassa.domain.principals import Mode
+from kassa.base.domain.rate_limits import Criticality
+from kassa.base.usecases.admission import Admission
+from kassa.base.usecases.core import Core
 from kassa.faces.wallet import signature
+from kassa.identity.domain.principals import Mode
+from kassa.identity.usecases import companies
 from kassa.settings import Settings
-from kassa.usecases import companies
-from kassa.usecases.admission import Admission
-from kassa.usecases.core import Core
 from kassa_protos.orders.v1 import orders_pb2
 from moego.business.payment.v1 import payment_pb2
 

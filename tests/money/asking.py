@@ -8,10 +8,10 @@ from tests.faces.wallet.calls import CAPTURE, REFUND, VOID
 from tests.money.model import Paying
 from tests.money.world import Tenant, World
 
-from kassa.domain.errors import KassaError
-from kassa.domain.lifecycle import ModificationKind
-from kassa.domain.money import Money
-from kassa.usecases.modify_payment import Wanted, modify_payment
+from kassa.base.domain.errors import KassaError
+from kassa.base.domain.lifecycle import ModificationKind
+from kassa.base.domain.money import Money
+from kassa.modifications.usecases.modify_payment import ModifyPayment, modify_payment
 
 
 class Asking:
@@ -25,7 +25,7 @@ class Asking:
         self, paying: Paying, kind: str, minor: int | None, last: bool, request: str
     ) -> None:
         try:
-            wanted = Wanted(
+            wanted = ModifyPayment(
                 company_id=self.tenant.company.id,
                 payment_id=paying.id,
                 kind=ModificationKind(kind),

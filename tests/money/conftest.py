@@ -1,5 +1,5 @@
 """The shop, for these tests."""
 
-from tests.usecases.shop import shop
+from tests.shop import shop
 
 __all__ = ["shop"]

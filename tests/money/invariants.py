@@ -3,7 +3,7 @@
 Written without the gateway's own proofs, so that a mistake in those would not hide here.
 """
 
-from kassa.store.connection import Connection
+from kassa.base.store.connection import Connection
 
 _LEGS = """
 with legs as materialized (

@@ -15,28 +15,28 @@ from tests.money.asking import Asking
 from tests.money.model import Model, Paying, Purse
 from tests.money.watch import Allowed, Watch
 from tests.money.world import DAILY_LIMIT, WALLET_LIMIT, World
-from tests.usecases.shop import CARDS
+from tests.shop import CARDS
 
-from kassa.connectors.sandbox.cards import State
-from kassa.domain.errors import KassaError
-from kassa.domain.money import Money
-from kassa.domain.payments import CaptureMethod, Method
-from kassa.usecases.cancel_payment import cancel_payment
-from kassa.usecases.chain import chain_history
-from kassa.usecases.companies import add_wallet_user, top_up
-from kassa.usecases.expire_orders import expire_orders
-from kassa.usecases.poll_payments import poll_payments
-from kassa.usecases.pursue_modifications import pursue_modifications
-from kassa.usecases.record_payment import Recording, record_payment
-from kassa.usecases.release_authorizations import release_authorizations
-from kassa.usecases.return_surplus import return_surplus
-from kassa.usecases.settlements import close_settlements
-from kassa.usecases.verify_books import verify_books
+from kassa.base.domain.errors import KassaError
+from kassa.base.domain.money import Money
+from kassa.connectors.sandbox.cards import SandboxState
+from kassa.identity.usecases.companies import add_wallet_user, top_up
+from kassa.modifications.usecases.cancel_payment import cancel_payment
+from kassa.modifications.usecases.pursue_modifications import pursue_modifications
+from kassa.modifications.usecases.release_authorizations import release_authorizations
+from kassa.modifications.usecases.return_overpayments import return_overpayments
+from kassa.orders.usecases.expire_orders import expire_orders
+from kassa.payments.domain.payments import CaptureMethod, Method
+from kassa.payments.usecases.poll_payments import poll_payments
+from kassa.payments.usecases.record_payment import Recording, record_payment
+from kassa.proof.usecases.chain import chain_history
+from kassa.proof.usecases.verify import verify_books
+from kassa.settlement.usecases.settlements import close_settlements
 
 WORKERS: dict[str, Callable[[Any], Any]] = {
     "poll": poll_payments,
     "pursue": pursue_modifications,
-    "surplus": return_surplus,
+    "surplus": return_overpayments,
     "expire": expire_orders,
     "deadlines": release_authorizations,
     "chain": chain_history,
@@ -412,7 +412,7 @@ class MoneyMachine(Asking, RuleBasedStateMachine):
         with self.world.books._using() as books:
             rows = books.execute(
                 "SELECT reference FROM charges WHERE state = ? ORDER BY number",
-                (State.ACTION_NEEDED,),
+                (SandboxState.ACTION_NEEDED,),
             )
             return [reference for (reference,) in rows]
 

@@ -4,17 +4,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from tests.usecases.modifying import CAPTURE, REFUND, modify, soon
-from tests.usecases.shop import Shop
+from tests.modifying import CAPTURE, REFUND, modify, soon
+from tests.shop import Shop
 
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.lifecycle import ModificationStatus, PaymentStatus
 from kassa.connectors.base import Authorized
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.lifecycle import ModificationStatus, PaymentStatus
-from kassa.domain.payments import CaptureMethod
-from kassa.store import payments
-from kassa.usecases.expire_orders import expire_orders
-from kassa.usecases.modify_payment import sync_modification
-from kassa.usecases.submit_payment import take_news
+from kassa.modifications.usecases.modify_payment import sync_modification
+from kassa.orders.usecases.expire_orders import expire_orders
+from kassa.payments.domain.payments import CaptureMethod
+from kassa.payments.store import payments
+from kassa.payments.usecases.submit_payment import take_news
 
 pytestmark = pytest.mark.anyio
 

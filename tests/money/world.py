@@ -18,24 +18,30 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.asgi import Answer, Client
 from tests.faces.wallet.calls import Merchant, public_pem
-from tests.usecases.shop import Shop, reseal
+from tests.shop import Shop, reseal
 
 from kassa import app
-from kassa.connectors.base import Authorized, ChargeRequest, ModificationOutcome, News, Outcome
+from kassa.base.usecases.core import Core
+from kassa.connectors.base import (
+    Authorized,
+    ChargeEvent,
+    ChargeRequest,
+    ModificationOutcome,
+    Outcome,
+)
 from kassa.connectors.base import ModificationRequest as Request
 from kassa.connectors.sandbox import signing
 from kassa.connectors.sandbox.books import SandboxBooks
 from kassa.connectors.sandbox.connector import SandboxConnector
-from kassa.domain.principals import Company
-from kassa.settings import Settings
-from kassa.usecases.companies import (
+from kassa.identity.domain.principals import Company
+from kassa.identity.usecases.companies import (
     NewCompany,
     add_company,
     put_api_key,
     put_orders_client,
     put_wallet_client,
 )
-from kassa.usecases.core import Core
+from kassa.settings import Settings
 
 WALLET_LIMIT, DAILY_LIMIT = 15_000, 60_000
 _SECRET = b"a secret of these tests only"
@@ -87,7 +93,11 @@ class Provider(SandboxConnector):
 
     def parse_notification(self, headers: Any, body: bytes, **about: Any) -> Any:
         news = super().parse_notification(headers, body, **about)
-        return replace(news, outcome=self._back(news.outcome)) if isinstance(news, News) else news
+        return (
+            replace(news, outcome=self._back(news.outcome))
+            if isinstance(news, ChargeEvent)
+            else news
+        )
 
     def _back(self, outcome: Outcome) -> Outcome:
         if isinstance(outcome, Authorized) and outcome.expires_at is not None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kassa.connectors.reports import Declaration, read_report
-from kassa.domain.reports import ReportLine
+from kassa.reconciliation.domain.reports import ReportLine
 from kassa_simulator.books import SqliteBooks
 from kassa_simulator.clock import Clock
 from kassa_simulator.desk import Desk

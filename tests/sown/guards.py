@@ -3,27 +3,35 @@ by piece."""
 
 from tests.sown.sowing import Mutation, one
 
-DURABLE = "tests/store/test_durability.py"
-ISOLATION = "tests/usecases/test_isolation.py"
-BOUNDS = "tests/usecases/test_bounds.py"
-CLOSED = "tests/usecases/test_closed_company.py"
+DURABLE = "tests/base/test_durability.py"
+ISOLATION = "tests/identity/test_isolation.py"
+BOUNDS = "tests/base/test_bounds.py"
+CLOSED = "tests/identity/test_closed_company.py"
 DOOR = "tests/faces/test_grpc_door.py"
 LOG = "tests/test_observe.py"
 PROCESS = "tests/cli/test_process.py"
-BOUNDS_SQL = "store/migrations/0012_amount_bounds.sql"
+BOUNDS_SQL = "base/store/migrations/0012_amount_bounds.sql"
 
 _DURABLE = (
     one(
         "a commit whose wait for the standby was canceled counts as done",
         f"{DURABLE}::test_a_commit_whose_wait_for_the_standby_was_cut_short_is_unknown",
-        ("store/wire.py", 'message.sqlstate in ("01000", "57P01")', 'message.sqlstate == "57P01"'),
+        (
+            "base/store/wire.py",
+            'message.sqlstate in ("01000", "57P01")',
+            'message.sqlstate == "57P01"',
+        ),
     ),
     one(
         "a commit whose wait for the standby was ended with its connection counts as done",
         f"{DURABLE}::test_a_commit_whose_wait_for_the_standby_was_cut_short_is_unknown",
-        ("store/wire.py", 'message.sqlstate in ("01000", "57P01")', 'message.sqlstate == "01000"'),
         (
-            "store/db.py",
+            "base/store/wire.py",
+            'message.sqlstate in ("01000", "57P01")',
+            'message.sqlstate == "01000"',
+        ),
+        (
+            "base/store/db.py",
             "            if writes and trouble.is_lost(error):\n",
             "            if False:\n",
         ),
@@ -31,13 +39,13 @@ _DURABLE = (
     one(
         "no warning about the standby is heeded",
         f"{DURABLE}::test_a_commit_whose_wait_for_the_standby_was_cut_short_is_unknown",
-        ("store/wire.py", "    wire.add_log_listener(_heed)\n", ""),
+        ("base/store/wire.py", "    wire.add_log_listener(_heed)\n", ""),
     ),
     one(
         "real money is taken where a commit may be lost",
         f"{DURABLE}::test_each_setting_that_may_lose_commits_is_named",
         (
-            "store/server.py",
+            "base/store/server.py",
             '    "data_checksums": ("on",),\n',
             '    "data_checksums": ("on", "off"),\n',
         ),
@@ -46,7 +54,7 @@ _DURABLE = (
         "real money is taken where commits are not waited for",
         f"{DURABLE}::test_a_change_of_the_server_stops_it_from_taking_money_within_seconds",
         (
-            "store/server.py",
+            "base/store/server.py",
             '"synchronous_commit": ("on", "remote_apply"),',
             '"synchronous_commit": ("on", "remote_apply", "off"),',
         ),
@@ -54,13 +62,13 @@ _DURABLE = (
     one(
         "real money is taken on a standby",
         f"{DURABLE}::test_a_standby_takes_no_money_and_sound_servers_do",
-        ("store/server.py", "    if found.standby:\n", "    if False:\n"),
+        ("base/store/server.py", "    if found.standby:\n", "    if False:\n"),
     ),
     one(
         "standbys may be others than the settings name",
         f"{DURABLE}::test_standbys_have_to_be_those_that_the_settings_name",
         (
-            "store/server.py",
+            "base/store/server.py",
             "if demands.standbys and _bare(names) != _bare(demands.standbys):",
             "if False:",
         ),
@@ -68,13 +76,13 @@ _DURABLE = (
     one(
         "what is set for a role is not looked at",
         f"{DURABLE}::test_what_is_set_for_a_role_counts",
-        ("store/db.py", "            if refusal:\n", "            if False:\n"),
+        ("base/store/db.py", "            if refusal:\n", "            if False:\n"),
     ),
     one(
         "a change of the server's settings goes unnoticed",
         f"{DURABLE}::test_a_change_of_the_server_stops_it_from_taking_money_within_seconds",
         (
-            "store/pulse.py",
+            "base/store/pulse.py",
             "        self.refusal = server.refusal(state, self._demands) if self._demands"
             ' is not None else ""\n',
             "",
@@ -85,7 +93,7 @@ _DURABLE = (
         "tests/cli/test_serving.py::test_with_real_money_it_does_not_start_on_a_database_th"
         "at_may_lose_commits",
         (
-            "store/server.py",
+            "base/store/server.py",
             "    for name, words in shortcomings(found, demands).items():\n",
             "    for name, words in ():\n",
         ),
@@ -97,7 +105,7 @@ _AMOUNTS = (
         "an order may be of any amount",
         f"{BOUNDS}::test_every_door_of_the_core_says_what_one_amount_may_be_at_most",
         (
-            "usecases/create_order.py",
+            "orders/usecases/create_order.py",
             "payable(within(core, wanted.amount))",
             "payable(wanted.amount)",
         ),
@@ -105,23 +113,27 @@ _AMOUNTS = (
     one(
         "a top-up may be of any amount",
         f"{BOUNDS}::test_every_door_of_the_core_says_what_one_amount_may_be_at_most",
-        ("usecases/companies.py", "payable(within(core, amount))", "payable(amount)"),
+        ("identity/usecases/companies.py", "payable(within(core, amount))", "payable(amount)"),
     ),
     one(
         "a fee may be of any amount",
         f"{BOUNDS}::test_every_door_of_the_core_says_what_one_amount_may_be_at_most",
-        ("usecases/fees.py", '    within(core, fixed, field="fixed")\n', ""),
+        ("fees/usecases/fees.py", '    within(core, fixed, field="fixed")\n', ""),
     ),
     one(
         "an adjustment may be of any amount",
         f"{BOUNDS}::test_every_door_of_the_core_says_what_one_amount_may_be_at_most",
-        ("usecases/breaks.py", "        within(core, adjustment.amount)\n", "        pass\n"),
+        (
+            "reconciliation/usecases/breaks.py",
+            "        within(core, adjustment.amount)\n",
+            "        pass\n",
+        ),
     ),
     one(
         "the limit of an agreement may be of any amount",
         f"{BOUNDS}::test_every_door_of_the_core_says_what_one_amount_may_be_at_most",
         (
-            "usecases/wallet_codes.py",
+            "wallet/usecases/wallet_codes.py",
             "payable(within(core, wanted.limit))",
             "payable(wanted.limit)",
         ),
@@ -130,7 +142,7 @@ _AMOUNTS = (
         "a currency has no bound of its own",
         f"{BOUNDS}::test_a_lower_bound_of_one_currency_leaves_the_others",
         (
-            "usecases/bounds.py",
+            "base/usecases/bounds.py",
             "policy.amount_limits.get(currency, policy.amount_limit_minor)",
             "policy.amount_limit_minor",
         ),
@@ -139,7 +151,7 @@ _AMOUNTS = (
         "a balance may be of any size",
         f"{BOUNDS}::test_a_balance_has_an_end_too",
         (
-            "usecases/companies.py",
+            "identity/usecases/companies.py",
             "        if held + amount.minor > LARGEST_SUM:\n",
             "        if False:\n",
         ),
@@ -148,7 +160,7 @@ _AMOUNTS = (
         "a provider's news is believed whatever it names",
         f"{BOUNDS}::test_news_of_an_absurd_amount_becomes_a_work_item",
         (
-            "usecases/bounds.py",
+            "base/usecases/bounds.py",
             "        if abs(amount.minor) > most(core, amount.currency).minor:\n",
             "        if False:\n",
         ),
@@ -157,7 +169,7 @@ _AMOUNTS = (
         "a line of a report is believed whatever it names",
         f"{BOUNDS}::test_an_absurd_line_of_a_report_is_put_aside_and_the_others_count",
         (
-            "usecases/bounds.py",
+            "base/usecases/bounds.py",
             "if max(abs(item.amount.minor), abs(item.fee.minor)) <= bound:",
             "if True:",
         ),
@@ -184,7 +196,7 @@ _AMOUNTS = (
         "sums of money in doubt are cast to 64 bits",
         f"{ISOLATION}::test_sums_beyond_64_bits_are_counted_to_the_digit",
         (
-            "store/doubts.sql",
+            "reconciliation/store/unknown_outcomes.sql",
             "sum(x.amount_minor) as minor,",
             "sum(x.amount_minor)::bigint as minor,",
         ),
@@ -192,13 +204,13 @@ _AMOUNTS = (
     one(
         "a gauge that fails spoils the others",
         f"{ISOLATION}::test_a_gauge_that_fails_fails_alone",
-        ("store/backlogs.py", "            found[name] = None\n", "            raise\n"),
+        ("operations/store/backlogs.py", "            found[name] = None\n", "            raise\n"),
     ),
     one(
         "money that nobody can reckon with spoils the others' gauges",
         f"{ISOLATION}::test_a_gauge_that_fails_fails_alone",
         (
-            "store/doubts.py",
+            "reconciliation/store/unknown_outcomes.py",
             "    except (asyncpg.DataError, asyncpg.FeatureNotSupportedError):\n"
             "        return None\n",
             "    except ZeroDivisionError:\n        return None\n",
@@ -207,13 +219,17 @@ _AMOUNTS = (
     one(
         "one company's settlement stops those of the others",
         f"{ISOLATION}::test_a_settlement_too_large_is_refused_and_the_others_are_closed",
-        ("usecases/settlements.py", "            failure = error\n", "            raise\n"),
+        (
+            "settlement/usecases/settlements.py",
+            "            failure = error\n",
+            "            raise\n",
+        ),
     ),
     one(
         "one company's breaks stop those of the others",
         f"{ISOLATION}::test_breaks_that_one_company_cannot_have_keep_no_others_from_theirs",
         (
-            "usecases/stuck_money.py",
+            "reconciliation/usecases/stuck_money.py",
             '            _log.exception("breaks could not be opened", company=company_id)\n',
             "            raise\n",
         ),
@@ -225,7 +241,7 @@ _SMALLER = (
         "a closed company's order can be paid",
         f"{CLOSED}::test_nobody_begins_to_pay_a_company_that_is_closed",
         (
-            "domain/case.py",
+            "payments/domain/aggregate.py",
             "        if self.company_closed and not self.payment.is_paid:\n",
             "        if False:\n",
         ),
@@ -233,9 +249,9 @@ _SMALLER = (
     one(
         "an address of a closed company's order is signed",
         f"{CLOSED}::test_nobody_begins_to_pay_a_company_that_is_closed",
-        ("usecases/open_payment.py", "        case.refuse_closed()\n", ""),
+        ("checkout/usecases/open_payment.py", "        case.refuse_closed()\n", ""),
         (
-            "domain/case.py",
+            "payments/domain/aggregate.py",
             "        self.refuse_closed()\n        if self.is_expired()",
             "        if self.is_expired()",
         ),

@@ -4,14 +4,14 @@ from tests.sown.sowing import Mutation, one
 
 LIMITS = "tests/faces/test_limits.py"
 SHEDDING = "tests/faces/test_shedding.py"
-BRAKES = "tests/domain/test_brakes.py"
+BRAKES = "tests/base/test_rate_limits.py"
 
 MUTATIONS: tuple[Mutation, ...] = (
     one(
         "a credential has no rate",
         f"{LIMITS}::test_a_caller_beyond_its_rate_is_told_so_in_the_words_of_the_face",
         (
-            "usecases/admission.py",
+            "base/usecases/admission.py",
             'self._take(visit, self._credentials[test], f"{name} {caller}", "credential_rate")',
             "pass",
         ),
@@ -20,7 +20,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "the rate of a company's credentials is one",
         f"{LIMITS}::test_one_credential_beyond_its_rate_harms_no_other",
         (
-            "usecases/admission.py",
+            "base/usecases/admission.py",
             'f"{name} {caller}", "credential_rate"',
             'company, "credential_rate"',
         ),
@@ -28,18 +28,22 @@ MUTATIONS: tuple[Mutation, ...] = (
     one(
         "who shows no credential has no rate",
         f"{LIMITS}::test_who_shows_no_credential_is_counted_by_address",
-        ("usecases/admission.py", "        if traits.public:\n", "        if False:\n"),
+        ("base/usecases/admission.py", "        if traits.public:\n", "        if False:\n"),
     ),
     one(
         "an answer does not say how much is left",
         f"{LIMITS}::test_a_caller_beyond_its_rate_is_told_so_in_the_words_of_the_face",
-        ("usecases/admission.py", "        if quota is None:\n", "        if quota is quota:\n"),
+        (
+            "base/usecases/admission.py",
+            "        if quota is None:\n",
+            "        if quota is quota:\n",
+        ),
     ),
     one(
         "who is refused is told to come back too soon",
         f"{BRAKES}::test_who_comes_back_when_told_is_let_in",
         (
-            "domain/brakes.py",
+            "base/domain/rate_limits.py",
             "return Level(wait, left, missing)",
             "return Level(wait / 2, left, missing)",
         ),
@@ -48,7 +52,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "wrong credentials bring no pause",
         f"{LIMITS}::test_wrong_keys_in_a_row_bring_growing_pauses",
         (
-            "usecases/admission.py",
+            "base/usecases/admission.py",
             "            self._wrong.failed(visit.address, self._clock())\n",
             "            pass\n",
         ),
@@ -56,13 +60,13 @@ MUTATIONS: tuple[Mutation, ...] = (
     one(
         "pauses do not grow",
         f"{BRAKES}::test_pauses_double_after_what_is_free_and_are_forgiven",
-        ("domain/brakes.py", "min(1 << min(over, 30), self._longest)", "1"),
+        ("base/domain/rate_limits.py", "min(1 << min(over, 30), self._longest)", "1"),
     ),
     one(
         "a guesser makes everybody behind the same address wait",
         f"{LIMITS}::test_a_credential_proved_before_is_not_harmed_by_a_guesser_at_its_address",
         (
-            "usecases/admission.py",
+            "base/usecases/admission.py",
             'if wait and self._proved.get(f"{visit.address} {shown}") is None:',
             "if wait:",
         ),
@@ -70,9 +74,9 @@ MUTATIONS: tuple[Mutation, ...] = (
     one(
         "whoever knows a credential's name may guess its secret",
         f"{LIMITS}::test_another_secret_for_a_name_that_was_proved_is_a_guess_like_any_other",
-        ("usecases/admission.py", "test, caller, shown or name)", "test, caller, name)"),
+        ("base/usecases/admission.py", "test, caller, shown or name)", "test, caller, name)"),
         (
-            "usecases/admission.py",
+            "base/usecases/admission.py",
             "        self._allowing(self._try, shown)",
             '        self._allowing(self._try, shown.partition(" ")[0])',
         ),
@@ -81,7 +85,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "a company may have any number of calls at once",
         f"{SHEDDING}::test_a_company_has_so_many_calls_at_once_and_gets_its_places_back",
         (
-            "usecases/admission.py",
+            "base/usecases/admission.py",
             "if not self._companies.enter(company, visit.came):",
             "if not self._companies.enter(str(id(visit)), visit.came):",
         ),
@@ -90,7 +94,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "the places of a company's calls are not given back",
         f"{SHEDDING}::test_a_company_has_so_many_calls_at_once_and_gets_its_places_back",
         (
-            "usecases/admission.py",
+            "base/usecases/admission.py",
             "            self._companies.leave(visit.company, visit.came, now)\n",
             "",
         ),
@@ -98,13 +102,17 @@ MUTATIONS: tuple[Mutation, ...] = (
     one(
         "nothing is given up when there is too much to do",
         f"{SHEDDING}::test_when_there_is_too_much_to_do_money_and_notifications_get_through",
-        ("domain/brakes.py", "    return busy >= SHED_FROM[criticality]", "    return False"),
+        (
+            "base/domain/rate_limits.py",
+            "    return busy >= SHED_FROM[criticality]",
+            "    return False",
+        ),
     ),
     one(
         "the test side is not given up before the live one",
         f"{SHEDDING}::test_the_test_side_is_given_up_first",
         (
-            "usecases/admission.py",
+            "base/usecases/admission.py",
             "if is_shed(visit.criticality, visit.busy, test=test):",
             "if is_shed(visit.criticality, visit.busy, test=False):",
         ),
@@ -112,18 +120,22 @@ MUTATIONS: tuple[Mutation, ...] = (
     one(
         "notifications are given up like anything else",
         f"{SHEDDING}::test_when_there_is_too_much_to_do_money_and_notifications_get_through",
-        ("domain/brakes.py", "Criticality.NOTIFICATION: 2.00,", "Criticality.NOTIFICATION: 0.95,"),
+        (
+            "base/domain/rate_limits.py",
+            "Criticality.NOTIFICATION: 2.00,",
+            "Criticality.NOTIFICATION: 0.95,",
+        ),
     ),
     one(
         "lists are given up last",
         f"{BRAKES}::test_what_matters_least_is_given_up_first",
-        ("domain/brakes.py", "Criticality.LIST: 0.85,", "Criticality.LIST: 1.85,"),
+        ("base/domain/rate_limits.py", "Criticality.LIST: 0.85,", "Criticality.LIST: 1.85,"),
     ),
     one(
         "a limiter that breaks keeps everybody out",
         f"{SHEDDING}::test_a_limiter_that_breaks_lets_everybody_in",
         (
-            "usecases/admission.py",
+            "base/usecases/admission.py",
             '            _log.exception("unexpected")\n',
             "            raise\n",
         ),
@@ -131,6 +143,10 @@ MUTATIONS: tuple[Mutation, ...] = (
     one(
         "what is remembered of strangers has no bound",
         f"{BRAKES}::test_the_memory_is_bounded_and_keeps_who_is_refused",
-        ("domain/brakes.py", "        if len(self._kept) > self._most:\n", "        if False:\n"),
+        (
+            "base/domain/rate_limits.py",
+            "        if len(self._kept) > self._most:\n",
+            "        if False:\n",
+        ),
     ),
 )

@@ -2,17 +2,24 @@
 
 from tests.sown.sowing import Mutation, one
 
-MODIFY, BACK = "tests/usecases/test_modify_payment.py", "tests/usecases/test_money_comes_back.py"
-WALLET, SUBMIT = "tests/usecases/test_pay_from_wallet.py", "tests/usecases/test_submit_payment.py"
-LEARN, RULES = "tests/usecases/test_learn.py", "tests/store/test_constraints.py"
-CORE_SQL = "store/migrations/0001_the_core.sql"
-MONEY_SQL = "store/migrations/0002_money_afterwards.sql"
+MODIFY, BACK = (
+    "tests/modifications/test_modify_payment.py",
+    "tests/modifications/test_money_comes_back.py",
+)
+WALLET, SUBMIT = "tests/wallet/test_pay_from_wallet.py", "tests/payments/test_submit_payment.py"
+LEARN, RULES = "tests/payments/test_take_outcome.py", "tests/payments/test_constraints.py"
+CORE_SQL = "base/store/migrations/0001_the_core.sql"
+MONEY_SQL = "base/store/migrations/0002_money_afterwards.sql"
 
 MUTATIONS: tuple[Mutation, ...] = (
     one(
         "orders are not locked",
         f"{MODIFY}::test_fifty_refunds_at_once_on_two_processes_stay_within_bounds",
-        ("store/payments.sql", "order by o.company_id, o.id for update of o skip locked)", ")"),
+        (
+            "payments/store/payments.sql",
+            "order by o.company_id, o.id for update of o skip locked)",
+            ")",
+        ),
     ),
     one(
         "the row's bounds on refunds are gone",
@@ -28,7 +35,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "open refunds reserve nothing",
         f"{MODIFY}::test_an_unknown_refund_keeps_its_reservation_until_the_provider_tells",
         (
-            "domain/payments.py",
+            "payments/domain/payments.py",
             "self.refunded.minor + self.refund_reserved.minor + self.disputed_minor",
             "self.refunded.minor + self.disputed_minor",
         ),
@@ -36,34 +43,46 @@ MUTATIONS: tuple[Mutation, ...] = (
     one(
         "more may be refunded than is left",
         f"{MODIFY}::test_refunds_add_up_to_what_was_captured_and_not_further",
-        ("domain/refunds.py", "if asked.minor > left.minor:", "if False:"),
+        ("modifications/domain/refunds.py", "if asked.minor > left.minor:", "if False:"),
     ),
     one(
         "a negative refund is let through",
         "tests/money/test_guards.py::test_what_is_no_amount_is_never_given_back",
-        ("usecases/modify_payment.py", "        payable(wanted.amount)\n", "        pass\n"),
+        (
+            "modifications/usecases/modify_payment.py",
+            "        payable(wanted.amount)\n",
+            "        pass\n",
+        ),
     ),
     one(
         "an open capture or void does not bar the next",
         f"{MODIFY}::test_capture_and_void_at_once_have_one_winner",
-        ("domain/claims.py", "    if open_claim(case) is not None:", "    if False:"),
+        (
+            "modifications/domain/captures.py",
+            "    if open_claim(case) is not None:",
+            "    if False:",
+        ),
     ),
     one(
         "nothing bars a second capture or void, not even the index",
         f"{MODIFY}::test_capture_and_void_at_once_have_one_winner",
-        ("domain/claims.py", "    if open_claim(case) is not None:", "    if False:"),
+        (
+            "modifications/domain/captures.py",
+            "    if open_claim(case) is not None:",
+            "    if False:",
+        ),
         (MONEY_SQL, "create unique index modification_one_claim", "create index no_claim"),
     ),
     one(
         "more may be captured than is held",
         f"{MODIFY}::test_what_cannot_be_claimed_is_refused_in_words",
-        ("domain/claims.py", "    if claimed.minor > held.minor:", "    if False:"),
+        ("modifications/domain/captures.py", "    if claimed.minor > held.minor:", "    if False:"),
     ),
     one(
         "a last capture keeps the rest",
         f"{MODIFY}::test_parts_are_claimed_until_the_last_one_lets_go_of_the_rest",
         (
-            "domain/claims.py",
+            "modifications/domain/captures.py",
             "    if modification.is_last and case.payment.held.minor:",
             "    if False:",
         ),
@@ -72,7 +91,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "silence about a refund is a refusal",
         f"{MODIFY}::test_an_unknown_refund_keeps_its_reservation_until_the_provider_tells",
         (
-            "usecases/modify_payment.py",
+            "modifications/usecases/modify_payment.py",
             "        case InDoubt():\n            _ask_later(case, modification)",
             "        case InDoubt():\n            refunds.refused(\n"
             '                case, modification, code="silence", message="", actor=actor,'
@@ -83,7 +102,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "a refund that the provider does not know has failed",
         "tests/money/test_guards.py::test_a_refund_that_was_lost_on_its_way_keeps_its_reservation",
         (
-            "usecases/modify_payment.py",
+            "modifications/usecases/modify_payment.py",
             "        case NotSent() | Unknown():\n",
             "        case Unknown():\n            refunds.refused(\n"
             '                case, modification, code="unknown", message="", actor=actor,'
@@ -94,7 +113,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "a refused refund keeps its reservation",
         f"{MODIFY}::test_a_refused_refund_frees_what_it_had_reserved",
         (
-            "domain/evolution_of_changes.py",
+            "payments/domain/evolution_of_changes.py",
             "        payment = _reserved(payment, -old.amount, surplus=fact.surplus).recounted()\n",
             "        payment = payment.recounted()\n",
         ),
@@ -103,7 +122,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "another amount than asked for is booked",
         f"{MODIFY}::test_another_amount_than_asked_is_noted_and_never_booked",
         (
-            "usecases/modify_payment.py",
+            "modifications/usecases/modify_payment.py",
             "fee=fee) if amount != modification.amount or _is_absurd(fee):",
             "fee=fee) if _is_absurd(fee):",
         ),
@@ -111,18 +130,22 @@ MUTATIONS: tuple[Mutation, ...] = (
     one(
         "one request id may mean two refunds",
         f"{MODIFY}::test_a_request_id_names_one_refund_for_ever",
-        ("usecases/modify_payment.py", "if old.fingerprint != wanted.fingerprint:", "if False:"),
+        (
+            "modifications/usecases/modify_payment.py",
+            "if old.fingerprint != wanted.fingerprint:",
+            "if False:",
+        ),
     ),
     one(
         "money that may not be there is refunded",
         f"{MODIFY}::test_money_that_may_not_be_there_is_not_given_back",
         (
-            "domain/refunds.py",
+            "modifications/domain/refunds.py",
             "    if attempt is None or not payment.is_paid:",
             "    attempt = attempt or next(iter(case.attempts.values()))\n    if False:",
         ),
         (
-            "domain/payments.py",
+            "payments/domain/payments.py",
             "max(0, self.captured.minor - self.gone_minor)",
             "max(0, self.amount.minor - self.gone_minor)",
         ),
@@ -131,7 +154,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "what is let go does not return to the wallet",
         f"{MODIFY}::test_a_wallet_holds_claims_lets_go_and_refunds",
         (
-            "domain/movements.py",
+            "payments/domain/postings.py",
             "ledger.move(held, reserve_account(attempt), fact.released)",
             "ledger.move(held, ledger.reserved_account(attempt.connector), fact.released)",
         ),
@@ -140,13 +163,17 @@ MUTATIONS: tuple[Mutation, ...] = (
         "surplus goes back under an id of chance, as often as it is seen",
         f"{BACK}::test_late_money_goes_back_once_however_many_workers_see_it",
         (
-            "usecases/return_surplus.py",
+            "modifications/usecases/return_overpayments.py",
             'request_id=attempt.id if number == 1 else f"{attempt.id}#{number}"',
             'request_id=core.new_id("rq")',
         ),
-        ("domain/refunds.py", "if not attempt.surplus or under_way or left == 0:", "if False:"),
         (
-            "domain/refunds.py",
+            "modifications/domain/refunds.py",
+            "if not attempt.surplus or under_way or left == 0:",
+            "if False:",
+        ),
+        (
+            "modifications/domain/refunds.py",
             "left = min(attempt.amount.minor, case.payment.surplus_left.minor)",
             "left = attempt.amount.minor",
         ),
@@ -155,7 +182,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "a dispute does not block refunds",
         f"{BACK}::test_a_chargeback_takes_money_and_fee_and_blocks_refunds",
         (
-            "domain/payments.py",
+            "payments/domain/payments.py",
             "self.refunded.minor + self.refund_reserved.minor + self.disputed_minor",
             "self.refunded.minor + self.refund_reserved.minor",
         ),
@@ -164,7 +191,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "money that left twice is not counted",
         f"{BACK}::test_money_that_left_twice_is_counted_and_not_hidden",
         (
-            "domain/payments.py",
+            "payments/domain/payments.py",
             "return replace(self, double_paid_minor=twice)",
             "return replace(self, double_paid_minor=self.double_paid_minor)",
         ),
@@ -173,7 +200,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "an unsent refund outlives the chargeback",
         f"{BACK}::test_a_refund_that_was_not_sent_is_called_off_by_a_chargeback",
         (
-            "domain/disputing.py",
+            "disputes/domain/disputing.py",
             "        and item.status is ModificationStatus.REQUESTED\n",
             "        and False\n",
         ),
@@ -181,13 +208,17 @@ MUTATIONS: tuple[Mutation, ...] = (
     one(
         "deadlines are acted upon when they are over",
         f"{BACK}::test_deadlines_are_met_before_they_pass",
-        ("store/modifications.sql", "<= now() + $1::interval", "<= now() + 0 * $1::interval"),
+        (
+            "modifications/store/modifications.sql",
+            "<= now() + $1::interval",
+            "<= now() + 0 * $1::interval",
+        ),
     ),
     one(
         "a reservation that comes too late is kept",
         f"{BACK}::test_a_reservation_that_comes_too_late_is_let_go",
         (
-            "domain/evolution_of_changes.py",
+            "payments/domain/evolution_of_changes.py",
             "    return replace(changed, modifications=put(state.modifications, void))\n",
             "    return changed\n",
         ),
@@ -195,21 +226,29 @@ MUTATIONS: tuple[Mutation, ...] = (
     one(
         "a wallet pays what it has not",
         f"{WALLET}::test_each_refusal_is_the_true_one",
-        ("usecases/pay_from_wallet.py", "if purse.balance_minor < amount.minor:", "if False:"),
+        (
+            "wallet/usecases/pay_from_wallet.py",
+            "if purse.balance_minor < amount.minor:",
+            "if False:",
+        ),
     ),
     one(
         "no limit per day",
         "tests/money/test_guards.py::test_a_day_has_a_limit",
         (
-            "usecases/pay_from_wallet.py",
+            "wallet/usecases/pay_from_wallet.py",
             "if purse.spent_today_minor + amount.minor > core.policy.wallet_daily_limit_minor:",
             "if False:",
         ),
     ),
     one(
         "balances are not locked",
-        "tests/usecases/test_wallet_balances.py::test_two_processes_keep_one_daily_limit",
-        ("store/wallets.sql", "order by b.company_id, b.account, b.currency for update\n", ""),
+        "tests/wallet/test_wallet_balances.py::test_two_processes_keep_one_daily_limit",
+        (
+            "wallet/store/wallets.sql",
+            "order by b.company_id, b.account, b.currency for update\n",
+            "",
+        ),
     ),
     one(
         "a balance may fall below nothing",
@@ -224,7 +263,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "silence about a charge is a refusal",
         f"{SUBMIT}::test_in_doubt_nothing_else_is_sent_until_the_truth_is_known",
         (
-            "usecases/learn.py",
+            "payments/usecases/take_outcome.py",
             "            _in_doubt(case, attempt, actor, reason, how)\n        case Unknown",
             '            gone = Declined(code="timeout", message=reason)\n'
             "            _declined(case, attempt, gone, actor, how)\n        case Unknown",
@@ -234,23 +273,23 @@ MUTATIONS: tuple[Mutation, ...] = (
         "in doubt, another charge is sent",
         f"{SUBMIT}::test_in_doubt_nothing_else_is_sent_until_the_truth_is_known",
         (
-            "domain/case.py",
+            "payments/domain/aggregate.py",
             "    def _refuse_in_doubt(self) -> None:\n        if self.doubt is not None:",
             "    def _refuse_in_doubt(self) -> None:\n        if False:",
         ),
         (
-            "usecases/submit_payment.py",
+            "payments/usecases/submit_payment.py",
             "status in AT_PROVIDER:",
             "status is PaymentStatus.AUTHORIZED:",
         ),
         (
-            "domain/lifecycle.py",
+            "base/domain/lifecycle.py",
             "    (_S.CREATED,         _E.SUBMIT):        _S.PROCESSING,\n",
             "    (_S.CREATED,         _E.SUBMIT):        _S.PROCESSING,\n"
             "    (_S.PROCESSING,      _E.SUBMIT):        _S.PROCESSING,\n",
         ),
         (
-            "domain/lifecycle.py",
+            "base/domain/lifecycle.py",
             "OPEN = frozenset({_S.CREATED, _S.REQUIRES_ACTION})",
             "OPEN = frozenset({_S.CREATED, _S.REQUIRES_ACTION, _S.PROCESSING})",
         ),
@@ -259,7 +298,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "who dies before the call is never asked for",
         f"{SUBMIT}::test_dying_between_commit_and_call_leaves_what_the_poller_resolves",
         (
-            "domain/evolution_of_charges.py",
+            "payments/domain/evolution_of_charges.py",
             "        next_query_at=event.at + SILENCE,",
             "        next_query_at=event.at + 400 * SILENCE,",
         ),
@@ -268,7 +307,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "a charge of another amount is booked",
         f"{LEARN}::test_another_amount_is_shown_to_people_and_kept_apart",
         (
-            "usecases/learn.py",
+            "payments/usecases/take_outcome.py",
             "    if outcome.amount != attempt.amount and not"
             " _goes_back(case, attempt, outcome.amount):\n        # Somebody's money",
             "    if False:\n        # Somebody's money",
@@ -278,13 +317,13 @@ MUTATIONS: tuple[Mutation, ...] = (
         "repeated news of a capture is booked again",
         f"{LEARN}::test_any_news_in_any_state_is_taken_lawfully_and_twice_is_once",
         (
-            "usecases/learn.py",
+            "payments/usecases/take_outcome.py",
             "    if attempt.status is AttemptStatus.SUCCEEDED:\n        return\n"
             "    if outcome.fee is not None",
             "    if outcome.fee is not None",
         ),
         (
-            "domain/case.py",
+            "payments/domain/aggregate.py",
             "        if attempt.status is AttemptStatus.SUCCEEDED:\n            return\n"
             "        again = facts.PaidTwice(",
             "        again = facts.PaidTwice(",
@@ -294,7 +333,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "late money passes for owed money",
         f"{LEARN}::test_money_for_an_order_that_takes_none_is_surplus",
         (
-            "domain/case.py",
+            "payments/domain/aggregate.py",
             "            self.payment.status not in FUNDS_SECURED | ENDED\n"
             "            and not self.order_paid\n"
             "            and self.order.status is OrderStatus.ACTIVE\n",
@@ -303,24 +342,24 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     one(
         "what is paid at an older page leaves the newer ones open",
-        "tests/usecases/test_closing.py::test_paid_at_an_older_page_every_other_page_is_closed",
+        "tests/checkout/test_closing.py::test_paid_at_an_older_page_every_other_page_is_closed",
         (
-            "domain/case.py",
+            "payments/domain/aggregate.py",
             "        if waited:\n            self.leave_pages(actor=actor, by=by)\n",
             "",
         ),
         (
-            "domain/claims.py",
+            "modifications/domain/captures.py",
             "    if waited:\n        case.leave_pages(actor=actor, by=by)\n",
             "",
         ),
     ),
     one(
         "what is marked for people is nobody's work",
-        "tests/usecases/test_work_items.py"
+        "tests/reconciliation/test_work_items.py"
         "::test_another_currency_cannot_be_booked_and_is_a_persons_work",
         (
-            "usecases/change_payment.py",
+            "payments/usecases/change_payment.py",
             "    await _open_breaks(connection, list(done.values()))\n",
             "",
         ),
@@ -329,27 +368,27 @@ MUTATIONS: tuple[Mutation, ...] = (
         "an order expires while its money is in doubt",
         "tests/money/test_guards.py::test_an_order_whose_money_is_in_doubt_stays_open",
         (
-            "usecases/expire_orders.py",
+            "orders/usecases/expire_orders.py",
             "    if case.payment.status in OPEN:\n",
             "    if case.payment.status in {*OPEN, PaymentStatus.PROCESSING}:\n",
         ),
         (
-            "usecases/expire_orders.py",
+            "orders/usecases/expire_orders.py",
             "import ENDED, OPEN, OrderStatus\n",
             "import ENDED, OPEN, OrderStatus, PaymentStatus\n",
         ),
         (
-            "store/orders.sql",
+            "orders/store/orders.sql",
             "(p.status in {payment.at_provider}\n        or exists",
             "(false\n        and exists",
         ),
         (
-            "domain/case.py",
+            "payments/domain/aggregate.py",
             "        self._refuse_in_doubt()\n        self.record(end, actor=actor",
             "        self.record(end, actor=actor",
         ),
         (
-            "domain/lifecycle.py",
+            "base/domain/lifecycle.py",
             "    (_S.CREATED,         _E.EXPIRE):        _S.EXPIRED,\n",
             "    (_S.CREATED,         _E.EXPIRE):        _S.EXPIRED,\n"
             "    (_S.PROCESSING,      _E.EXPIRE):        _S.EXPIRED,\n",

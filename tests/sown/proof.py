@@ -3,15 +3,15 @@ by piece."""
 
 from tests.sown.sowing import Mutation, one
 
-SEALS, LIES = "tests/usecases/test_seals.py", "tests/usecases/test_corruption.py"
-COVER, HEADS = "tests/store/test_cover.py", "tests/usecases/test_heads.py"
-OLD = "tests/usecases/test_old_rows.py"
+SEALS, LIES = "tests/proof/test_seals.py", "tests/proof/test_corruption.py"
+COVER, HEADS = "tests/proof/test_cover.py", "tests/proof/test_heads.py"
+OLD = "tests/proof/test_old_rows.py"
 _PLANTED = f"{LIES}::test_every_planted_lie_is_found_and_located"
 
 
 def _uncovered(what: str, words: str, instead: str) -> Mutation:
     """Columns that are in no seal any more; nothing else is missed by who asks for them."""
-    return one(f"nothing covers {what}", _PLANTED, ("store/cover.py", words, instead))
+    return one(f"nothing covers {what}", _PLANTED, ("proof/store/cover.py", words, instead))
 
 
 _CHAIN = (
@@ -19,7 +19,7 @@ _CHAIN = (
         "whatever stands in the queue gets its link",
         f"{SEALS}::test_what_the_role_of_the_program_slips_in_without_its_key_gets_no_link",
         (
-            "usecases/chain.py",
+            "proof/usecases/chain.py",
             "    return one.digest is None or seals.fits(_HOMES[one.kind], one.digest, one.seal)\n",
             "    return bool(_HOMES) or seals is None\n",
         ),
@@ -28,7 +28,7 @@ _CHAIN = (
         "any seal is a good one",
         f"{SEALS}::test_what_the_role_of_the_program_slips_in_without_its_key_gets_no_link",
         (
-            "store/seals.py",
+            "base/store/seals.py",
             "        return seal is not None and self.of(home, digest) == seal\n",
             "        return seal is not None\n",
         ),
@@ -36,13 +36,13 @@ _CHAIN = (
     one(
         "what is refused is put on no list",
         f"{SEALS}::test_what_the_role_of_the_program_slips_in_without_its_key_gets_no_link",
-        ("usecases/chain.py", "        await chain.refuse(connection, refused)\n", ""),
+        ("proof/usecases/chain.py", "        await chain.refuse(connection, refused)\n", ""),
     ),
     one(
         "the proof does not look at what waits for its link",
         f"{SEALS}::test_what_the_role_of_the_program_slips_in_without_its_key_gets_no_link",
         (
-            "usecases/verify_books.py",
+            "proof/usecases/verify.py",
             "        forged = [one for one in found if not is_ours(known.seals, one)]\n",
             '        forged = [one for one in found if one.seal == b""]\n',
         ),
@@ -51,7 +51,7 @@ _CHAIN = (
         "a history without blocks is sealed from the start",
         f"{SEALS}::test_a_history_that_was_sealed_is_never_sealed_again_from_the_start",
         (
-            "usecases/chain.py",
+            "proof/usecases/chain.py",
             '        return "" if ours.sealed is None else f"is gone: it had'
             ' {ours.sealed[0]} blocks"\n',
             '        return ""\n',
@@ -61,7 +61,7 @@ _CHAIN = (
         "a chain without its newest block goes on",
         f"{HEADS}::test_a_chain_whose_end_was_cut_off_does_not_go_on",
         (
-            "usecases/chain.py",
+            "proof/usecases/chain.py",
             '            return f"no longer has the block {ours.sealed[0]} that was its newest"\n',
             "            start, before = head.seq + 1, head.hash\n",
         ),
@@ -70,7 +70,7 @@ _CHAIN = (
         "a block that another key sealed is built upon",
         f"{HEADS}::test_a_block_that_another_key_sealed_is_not_built_upon",
         (
-            "usecases/chain.py",
+            "proof/usecases/chain.py",
             "if block.seq != start or block_hash(key, before, block) != block.hash:",
             "if block.seq != start:",
         ),
@@ -78,13 +78,13 @@ _CHAIN = (
     one(
         "a chain that nobody adds to may be cut off",
         f"{SEALS}::test_an_idle_chain_that_is_cut_off_is_noticed_without_new_history",
-        ("usecases/chain.py", "else sorted({*last, *noted}):", "else sorted(last):"),
+        ("proof/usecases/chain.py", "else sorted({*last, *noted}):", "else sorted(last):"),
     ),
     one(
         "without its head file the chain begins to trust",
         f"{SEALS}::test_a_lost_head_file_stops_the_chain_until_somebody_accepts_it",
         (
-            "usecases/chain.py",
+            "proof/usecases/chain.py",
             "            unsealed_before = await chain.not_begun_since_the_upgrade(connection)\n"
             "            if unsealed_before is None:\n",
             "            if False:\n",
@@ -94,7 +94,7 @@ _CHAIN = (
         "the proof does not miss a head file",
         f"{SEALS}::test_a_lost_head_file_stops_the_chain_until_somebody_accepts_it",
         (
-            "usecases/verify_books.py",
+            "proof/usecases/verify.py",
             "            if self.heads and await chain.not_begun_since_the_upgrade(lane)"
             " is None:\n",
             "            if False:\n",
@@ -104,7 +104,7 @@ _CHAIN = (
         "a head file from a backup is believed",
         f"{SEALS}::test_an_older_head_file_stops_the_chain_until_somebody_accepts_it",
         (
-            "usecases/chain.py",
+            "proof/usecases/chain.py",
             "        if ours.sealed is not None and blocks and blocks[0].at < now - BESIDE_US:\n",
             "        if False:\n",
         ),
@@ -112,13 +112,13 @@ _CHAIN = (
     one(
         "the proof believes a head file from a backup",
         f"{SEALS}::test_an_older_head_file_stops_the_chain_until_somebody_accepts_it",
-        ("usecases/verify_books.py", "            if at < until:\n", "            if False:\n"),
+        ("proof/usecases/verify.py", "            if at < until:\n", "            if False:\n"),
     ),
     one(
         "the proof does not look for the newest block",
         f"{SEALS}::test_a_database_restored_from_a_backup_is_told_and_accepted_on_demand",
         (
-            "usecases/verify_books.py",
+            "proof/usecases/verify.py",
             "            if company_id not in self._met:\n",
             "            if False:\n",
         ),
@@ -127,7 +127,7 @@ _CHAIN = (
         "heads of a broken chain are accepted",
         f"{SEALS}::test_heads_of_a_chain_that_is_broken_are_not_accepted",
         (
-            "usecases/verify_books.py",
+            "proof/usecases/verify.py",
             "    if found:\n        raise InvalidRequest(\n",
             "    if not seal.heads:\n        raise InvalidRequest(\n",
         ),
@@ -136,7 +136,7 @@ _CHAIN = (
         "a block is not announced before it is committed",
         f"{HEADS}::test_a_process_that_dies_between_its_commit_and_its_note_stops_no_chain",
         (
-            "usecases/chain.py",
+            "proof/usecases/chain.py",
             "            await asyncio.to_thread(core.heads.announce, heads)\n",
             "            pass\n",
         ),
@@ -144,7 +144,7 @@ _CHAIN = (
     one(
         "processes that write the head file at once forget each other's",
         f"{SEALS}::test_processes_that_write_the_head_file_at_once_lose_nothing",
-        ("store/heads.py", "            fcntl.flock(handle, fcntl.LOCK_EX)\n", ""),
+        ("proof/store/heads.py", "            fcntl.flock(handle, fcntl.LOCK_EX)\n", ""),
     ),
     one(
         "the head file can be read by others",
@@ -159,7 +159,7 @@ _CHAIN = (
         "whatever has no seal is taken for older than the seals",
         f"{HEADS}::test_what_was_written_since_the_upgrade_is_not_taken_over_without_a_seal",
         (
-            "usecases/chain.py",
+            "proof/usecases/chain.py",
             "one.seal is None and unsealed_before and one.at and one.at < unsealed_before",
             "one.seal is None and unsealed_before",
         ),
@@ -170,7 +170,7 @@ _ROWS = (
         "the proof does not look at rows without a seal",
         _PLANTED,
         (
-            "store/resealing.py",
+            "proof/store/resealing.py",
             "            if seal is None and (is_exempt or not all_sealed):\n",
             "            if seal is None:\n",
         ),
@@ -179,7 +179,7 @@ _ROWS = (
         "the proof does not look at the seals of orders and payments",
         _PLANTED,
         (
-            "usecases/verify_books.py",
+            "proof/usecases/verify.py",
             "((PAYMENTS_SEALED, _HOMES), (ROWS_SEALED, some))",
             "((PAYMENTS_SEALED, ()), (ROWS_SEALED, some))",
         ),
@@ -188,7 +188,7 @@ _ROWS = (
         "the proof does not look at the seals of the other rows",
         _PLANTED,
         (
-            "usecases/verify_books.py",
+            "proof/usecases/verify.py",
             "((PAYMENTS_SEALED, _HOMES), (ROWS_SEALED, some))",
             "((PAYMENTS_SEALED, _HOMES), (ROWS_SEALED, some[:0]))",
         ),
@@ -197,7 +197,7 @@ _ROWS = (
         "a falsified row gets a genuine seal with its next change",
         f"{OLD}::test_a_row_that_was_falsified_gets_no_genuine_seal_by_its_next_change",
         (
-            "store/resealing.py",
+            "proof/store/resealing.py",
             "        if not genuine.get(name, last in (None, said) or was_updated):\n",
             "        if genuine is None or was_updated is None:\n",
         ),
@@ -206,7 +206,7 @@ _ROWS = (
         "rows whose seals were taken away are sealed anew",
         f"{OLD}::test_rows_without_a_seal_get_one_once_and_never_without_the_head_file",
         (
-            "usecases/old_rows.py",
+            "proof/usecases/old_rows.py",
             "    if sealed and recorded:\n        return 0\n",
             "    sealed = recorded = False\n",
         ),
@@ -215,7 +215,7 @@ _ROWS = (
         "without a head file rows without a seal are sealed",
         f"{OLD}::test_rows_without_a_seal_get_one_once_and_never_without_the_head_file",
         (
-            "usecases/old_rows.py",
+            "proof/usecases/old_rows.py",
             "            if await chain.not_begun_since_the_upgrade(connection) is None:\n",
             "            if False:\n",
         ),
@@ -224,7 +224,7 @@ _ROWS = (
         "a payment may have been paid in days to come",
         _PLANTED,
         (
-            "store/books_rows.sql",
+            "proof/store/checks_rows.sql",
             "  where p.created_at <> e.first or p.updated_at <> e.last or e.last >",
             "  where p.created_at <> e.first or e.last >",
         ),
@@ -233,7 +233,7 @@ _ROWS = (
         "an order may have been changed in days to come",
         _PLANTED,
         (
-            "store/books_rows.sql",
+            "proof/store/checks_rows.sql",
             "    or o.updated_at > now() + interval '1 day')",
             "    or false)",
         ),
@@ -242,7 +242,7 @@ _ROWS = (
         "an older version of a row may be put back",
         _PLANTED,
         (
-            "store/books_rows.sql",
+            "proof/store/checks_rows.sql",
             "where t.updated_at < t.at",
             "where t.updated_at < t.at and false",
         ),
@@ -251,7 +251,7 @@ _ROWS = (
         "a value beyond all bounds stops the proof",
         f"{LIES}::test_values_beyond_all_bounds_break_no_proof",
         (
-            "store/books.py",
+            "proof/store/checks.py",
             "    except asyncpg.DataError as error:\n",
             "    except ZeroDivisionError as error:\n",
         ),
@@ -259,13 +259,13 @@ _ROWS = (
     one(
         "a new column is covered by nothing",
         f"{COVER}::test_every_column_is_covered_or_says_why_not",
-        ("store/cover.py", "payout_reference opened_at", "opened_at"),
+        ("proof/store/cover.py", "payout_reference opened_at", "opened_at"),
     ),
     one(
         "a column that is sealed for good is written again",
         f"{COVER}::test_no_statement_changes_what_is_sealed_for_good",
         (
-            "store/mailboxes.sql",
+            "webhooks_in/store/provider_events.sql",
             "update announcement\nset state = $4, next_at",
             "update announcement\nset state = $4, url = url, next_at",
         ),
@@ -274,7 +274,7 @@ _ROWS = (
         "times are digested here in another way than there",
         f"{COVER}::test_a_row_is_digested_here_as_the_database_digests_it",
         (
-            "store/canon.py",
+            "proof/store/canon.py",
             "* 1_000_000 + since.microseconds\n",
             "* 1_000_000 + since.microseconds // 1000 * 1000\n",
         ),

@@ -3,16 +3,16 @@ row was sealed, taken away piece by piece."""
 
 from tests.sown.sowing import Mutation, one
 
-LIES = "tests/usecases/test_corruption.py::test_every_planted_lie_is_found_and_located"
-RECORDS, VERSIONS = "tests/usecases/test_records.py", "tests/usecases/test_seal_versions.py"
-COVER = "tests/store/test_cover.py"
+LIES = "tests/proof/test_corruption.py::test_every_planted_lie_is_found_and_located"
+RECORDS, VERSIONS = "tests/proof/test_records.py", "tests/proof/test_seal_versions.py"
+COVER = "tests/proof/test_cover.py"
 
 _RECORDS = (
     one(
         "a row that is gone is not missed",
         LIES,
         (
-            "store/records.py",
+            "proof/store/records.py",
             "  full join (select company_id, key",
             "  left join (select company_id, key",
         ),
@@ -21,7 +21,7 @@ _RECORDS = (
         "a row that was set back is not missed",
         LIES,
         (
-            "store/records.py",
+            "proof/store/records.py",
             "(r.key is not null and t.digest is distinct from r.digest)",
             "(r.key is not null and t.key is null)",
         ),
@@ -29,18 +29,18 @@ _RECORDS = (
     one(
         "a row without a record is not named",
         LIES,
-        ("store/records.py", "(r.key is null and $3)", "(r.key is null and $3 and false)"),
+        ("proof/store/records.py", "(r.key is null and $3)", "(r.key is null and $3 and false)"),
     ),
     one(
         "a gap between the records of a row is not named",
         LIES,
-        ("store/records.py", "    or r.many <> r.version\n", "    or r.many is null\n"),
+        ("proof/store/records.py", "    or r.many <> r.version\n", "    or r.many is null\n"),
     ),
     one(
         "records are in no chain",
         LIES,
         (
-            "store/books_chain.sql",
+            "proof/store/checks_chain.sql",
             "    from row_record) e\n",
             "    from row_record where false) e\n",
         ),
@@ -49,7 +49,7 @@ _RECORDS = (
         "a forged record gets its link",
         LIES,
         (
-            "usecases/chain.py",
+            "proof/usecases/chain.py",
             "    return one.digest is None or seals",
             '    return one.kind == "record" or one.digest is None or seals',
         ),
@@ -58,7 +58,7 @@ _RECORDS = (
         "a row that was set back is recorded as it is with its next change",
         f"{RECORDS}::test_a_row_that_was_set_back_is_not_made_genuine_by_the_next_change",
         (
-            "store/resealing.py",
+            "proof/store/resealing.py",
             "        and known.get((company_id, key), (0, said))[1] == said\n",
             "        and known is not None and key is not None\n",
         ),
@@ -66,18 +66,18 @@ _RECORDS = (
     one(
         "a row that was deleted and made anew is as good as before",
         f"{RECORDS}::test_a_row_that_was_deleted_is_missed_even_when_the_program_makes_it_again",
-        ("store/resealing.py", "last in (None, said) or was_updated", "True"),
+        ("proof/store/resealing.py", "last in (None, said) or was_updated", "True"),
     ),
     one(
         "who waited for the making of a row takes it for one that was deleted",
         f"{RECORDS}::test_the_same_new_credential_put_by_many_at_once_has_its_records_in_order",
-        ("store/resealing.py", "last in (None, said) or was_updated", "last in (None, said)"),
+        ("proof/store/resealing.py", "last in (None, said) or was_updated", "last in (None, said)"),
     ),
     one(
         "a row that was slipped in is recorded by the first worker",
         f"{RECORDS}::test_rows_from_before_the_records_are_recorded_once_as_they_are",
         (
-            "store/records.py",
+            "proof/store/records.py",
             " or is_genuine(seals, home, part, said, seal)\n",
             " or seals\n",
         ),
@@ -86,7 +86,7 @@ _RECORDS = (
         "after another database was accepted nobody records its rows",
         f"{RECORDS}::test_after_another_database_was_accepted_rows_without_records_get_theirs",
         (
-            "usecases/verify_books.py",
+            "proof/usecases/verify.py",
             "    await asyncio.to_thread(core.heads.forget_rows_recorded)\n",
             "",
         ),
@@ -96,13 +96,13 @@ _VERSIONS = (
     one(
         "a column that came later is whatever somebody wrote into an old row",
         f"{VERSIONS}::test_an_old_row_that_was_falsified_in_the_new_column_is_found_and_not_healed",
-        ("store/cover.py", "{' and '.join(kept) or 'true'}", "true"),
+        ("proof/store/cover.py", "{' and '.join(kept) or 'true'}", "true"),
     ),
     one(
         "all rows are verified by the newest list of columns",
         f"{VERSIONS}::test_old_rows_stay_sound_and_get_the_new_version_when_they_are_written",
         (
-            "store/cover.py",
+            "proof/store/cover.py",
             "    if newest == 1:\n        return digest_sql(home, part)\n",
             "    if newest:\n        return digest_sql(home, part)\n",
         ),
@@ -111,13 +111,13 @@ _VERSIONS = (
         "seals are of the first version for ever",
         f"{VERSIONS}::test_old_rows_stay_sound_and_get_the_new_version_when_they_are_written",
         (
-            "store/cover.py",
+            "proof/store/cover.py",
             "            newest = self.newest(part)\n",
             "            newest = 1\n",
         ),
-        ("store/cover.py", "version or cover.newest(part))", "version or 1)"),
+        ("proof/store/cover.py", "version or cover.newest(part))", "version or 1)"),
         (
-            "store/cover.py",
+            "proof/store/cover.py",
             "in cover.columns(part, version))\n    said",
             "in cover.columns(part, version or 1))\n    said",
         ),
@@ -125,7 +125,11 @@ _VERSIONS = (
     one(
         "a list of columns that has sealed rows is changed",
         f"{COVER}::test_no_list_of_columns_that_sealed_rows_ever_changes",
-        ("store/cover.py", 'seal=_words("status created_at")', 'seal=_words("created_at status")'),
+        (
+            "proof/store/cover.py",
+            'seal=_words("status created_at")',
+            'seal=_words("created_at status")',
+        ),
     ),
 )
 MUTATIONS: tuple[Mutation, ...] = (*_RECORDS, *_VERSIONS)

@@ -3,19 +3,19 @@ piece."""
 
 from tests.sown.sowing import Mutation, one
 
-SIDES = "tests/usecases/test_sides.py"
+SIDES = "tests/identity/test_sides.py"
 KINDS = "tests/connectors/test_modes.py"
 MODES = "tests/faces/test_modes.py"
-OWNER = "tests/usecases/test_order_owner.py"
+OWNER = "tests/orders/test_order_owner.py"
 SANDBOX = "tests/connectors/sandbox/test_sandbox_pages.py"
-SIDES_SQL = "store/migrations/0013_sides.sql"
+SIDES_SQL = "base/store/migrations/0013_sides.sql"
 
 _SIDES = (
     one(
         "the sandbox is there for every test side",
         f"{SIDES}::test_no_road_leads_to_the_sandbox_who_was_not_given_it",
         (
-            "domain/providers.py",
+            "providers/domain/providers.py",
             "        return company.sandbox or not self.only_given\n",
             "        return True\n",
         ),
@@ -24,16 +24,16 @@ _SIDES = (
         "an account takes payments of either mode",
         f"{SIDES}::test_no_account_of_one_mode_takes_a_payment_of_the_other",
         (
-            "domain/providers.py",
+            "providers/domain/providers.py",
             "        if self.mode is not company.mode:\n",
             "        if False:\n",
         ),
     ),
     one(
         "an account takes payments of other companies",
-        "tests/usecases/test_provider_accounts.py::test_no_company_is_routed_to_anothers_account",
+        "tests/providers/test_provider_accounts.py::test_no_company_is_routed_to_anothers_account",
         (
-            "domain/providers.py",
+            "providers/domain/providers.py",
             "            return self.company_id == company.id\n",
             "            return True\n",
         ),
@@ -42,7 +42,7 @@ _SIDES = (
         "a charge is not looked at once more before it is sent",
         f"{SIDES}::test_no_road_leads_a_live_order_to_the_sandbox",
         (
-            "usecases/submit_payment.py",
+            "payments/usecases/submit_payment.py",
             "        await require_serving(core, account, wanted.company_id)\n",
             "        pass\n",
         ),
@@ -51,7 +51,7 @@ _SIDES = (
         "a live side is made where no real money moves",
         f"{SIDES}::test_no_live_side_without_real_money_and_no_sandbox_on_one",
         (
-            "usecases/companies.py",
+            "identity/usecases/companies.py",
             "    if wanted.mode is Mode.LIVE and not core.policy.live:\n",
             "    if False:\n",
         ),
@@ -60,7 +60,7 @@ _SIDES = (
         "a live side is given the sandbox",
         f"{SIDES}::test_no_live_side_without_real_money_and_no_sandbox_on_one",
         (
-            "usecases/companies.py",
+            "identity/usecases/companies.py",
             "    if wanted.mode is Mode.LIVE and wanted.sandbox:\n",
             "    if False:\n",
         ),
@@ -102,14 +102,14 @@ _SIDES = (
     one(
         "a live credential is served where no real money moves",
         f"{MODES}::test_a_live_credential_is_told_that_no_real_money_is_moved_here",
-        ("usecases/sides.py", "    if not is_served(core, company):\n", "    if False:\n"),
+        ("identity/usecases/sides.py", "    if not is_served(core, company):\n", "    if False:\n"),
     ),
     one(
         "letters of live sides go out where no real money moves",
         "tests/workers/test_live_chores.py::test_the_worker_of_an_installation_without_real"
         "_money_leaves_it_alone",
         (
-            "usecases/deliver_announcements.py",
+            "webhooks_out/usecases/deliver.py",
             "            live=core.policy.live,\n",
             "            live=True,\n",
         ),
@@ -123,7 +123,7 @@ _SIDES = (
         "a letter does not say whether money is real",
         f"{MODES}::test_every_letter_says_its_mode",
         (
-            "usecases/deliver_announcements.py",
+            "webhooks_out/usecases/deliver.py",
             "{**letter.headers, MODE_HEADER: company.mode.value}",
             "{**letter.headers}",
         ),
@@ -161,7 +161,7 @@ _SIDES = (
         "what was stored against the rule is used",
         f"{KINDS}::test_what_was_stored_against_the_rule_is_not_loaded",
         (
-            "usecases/provider_accounts.py",
+            "providers/usecases/provider_accounts.py",
             "        kind_of(account.connector).check_mode(settings, live=account.mode is"
             " Mode.LIVE)\n",
             "",
@@ -201,13 +201,13 @@ _OWNERS = (
     one(
         "the first customer who names an order owns it",
         f"{OWNER}::test_who_knows_an_order_id_alone_opens_nothing_and_leaves_no_trace",
-        ("domain/ownership.py", "    return by_session\n", "    return True\n"),
+        ("orders/domain/ownership.py", "    return by_session\n", "    return True\n"),
     ),
     one(
         "whoever has the session opens an order made for another",
         f"{OWNER}::test_an_order_made_for_a_customers_id_is_theirs_alone",
         (
-            "domain/ownership.py",
+            "orders/domain/ownership.py",
             "    if named:\n        return named == (who.customer_id or who.name)\n",
             "    if named and named == (who.customer_id or who.name):\n        return True\n",
         ),
@@ -216,7 +216,7 @@ _OWNERS = (
         "an order that somebody opened can be opened by another",
         f"{OWNER}::test_an_order_made_for_no_id_is_opened_by_whoever_shows_its_session",
         (
-            "usecases/open_payment.py",
+            "checkout/usecases/open_payment.py",
             "    if payment.number is not None:\n        return payment.payer == principal.name\n"
             "    if payment.payer:",
             "    if payment.number is None and payment.payer:",
@@ -227,21 +227,25 @@ _OWNERS = (
         f"{OWNER}::test_of_two_who_show_the_session_at_once_one_gets_the_order_and_one"
         "_leaves_no_trace",
         (
-            "usecases/open_payment.py",
+            "checkout/usecases/open_payment.py",
             "        _require_own(principal, case.payment, case.order, by_session=by_session)\n",
             "",
         ),
     ),
     one(
         "an address that nobody verified proves whose an order is",
-        "tests/usecases/test_authenticate.py::test_a_customers_token_says_which_orders_are_theirs",
-        ("usecases/authenticate.py", ' if claims.get("email_verified") is True else ""', ""),
+        "tests/identity/test_authenticate.py::test_a_customers_token_says_which_orders_are_theirs",
+        (
+            "identity/usecases/authenticate.py",
+            ' if claims.get("email_verified") is True else ""',
+            "",
+        ),
     ),
     one(
         "a customer without an address opens orders without one",
         f"{OWNER}::test_an_order_without_an_address_is_not_opened_by_a_customer_without_one",
         (
-            "domain/ownership.py",
+            "orders/domain/ownership.py",
             "    if who.email and who.email.casefold()",
             "    if who.email.casefold()",
         ),
@@ -250,7 +254,7 @@ _OWNERS = (
         "an id made of the customer's data names the customer",
         f"{OWNER}::test_an_id_made_of_the_persons_data_names_nobody",
         (
-            "usecases/open_payment.py",
+            "checkout/usecases/open_payment.py",
             '    named = "" if customer.id == stable_id("cus", *about) else customer.id\n',
             "    assert about\n    named = customer.id\n",
         ),
@@ -259,7 +263,7 @@ _OWNERS = (
         "another's order is told from none by what it takes to find out",
         f"{OWNER}::test_what_is_another_customers_costs_as_many_statements_as_what_is_not_there",
         (
-            "usecases/open_payment.py",
+            "checkout/usecases/open_payment.py",
             "    payment = view.payment\n    _require_own(",
             "    payment = view.payment\n"
             "    await find_by_number(core, principal.company.id, payment.number or 1)\n"
@@ -280,7 +284,7 @@ _OWNERS = (
         f"{OWNER}::test_alipay_opened_from_the_cashier_has_the_merchants_words_and_a"
         "_trade_of_its_own",
         (
-            "usecases/open_payment.py",
+            "checkout/usecases/open_payment.py",
             "        shown = own or not is_own_trade(case.payment, attempt.id)\n",
             "        shown = True\n",
         ),

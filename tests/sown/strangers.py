@@ -11,9 +11,9 @@ PEER = "tests/faces/test_peer.py"
 CONNECTIONS = "tests/cli/test_connections.py"
 PAGE = "tests/connectors/razorpay/test_page.py"
 STRANGERS = "tests/connectors/razorpay/test_strangers.py"
-LETTERS = "tests/usecases/test_letters_in_turn.py"
+LETTERS = "tests/webhooks_out/test_in_turn.py"
 NAMES = "tests/connectors/test_resolver.py"
-OPENING = "tests/usecases/test_open_payment.py"
+OPENING = "tests/checkout/test_open_payment.py"
 ADDRESSES = "tests/cashier/test_addresses.py"
 
 _ON_THE_WIRE = (
@@ -48,7 +48,7 @@ _ON_THE_WIRE = (
     one(
         "a pattern in the source has a repeat without an end",
         "tests/test_tidy.py::test_no_pattern_can_be_made_to_run_for_long_by_what_it_reads",
-        ("usecases/handover.py", "[A-Za-z0-9_-]{4,64}", "(?:[A-Za-z0-9_-]+)+"),
+        ("checkout/usecases/handover.py", "[A-Za-z0-9_-]{4,64}", "(?:[A-Za-z0-9_-]+)+"),
     ),
     one(
         "names of members are compared each with all",
@@ -261,7 +261,7 @@ _AT_THE_PROVIDER = (
         "the page of a form asks the provider about whatever it is asked for",
         f"{PAGE}::test_strangers_cost_the_provider_nothing",
         (
-            "usecases/handover.py",
+            "checkout/usecases/handover.py",
             "    attempt = await _attempt(core, account, reference)\n    if attempt is None:\n",
             "    attempt = await _attempt(core, account, reference)\n    if attempt is None:\n"
             "        await core.connectors[account].query(reference)\n",
@@ -271,12 +271,12 @@ _AT_THE_PROVIDER = (
         "who opens the page of a form asks the provider each time",
         f"{PAGE}::test_many_who_ask_for_an_open_payment_cost_one_question_in_three_seconds",
         (
-            "usecases/handover.py",
+            "checkout/usecases/handover.py",
             "return asked is not None and datetime.now(UTC) - asked < core.policy.query_interval",
             "return False",
         ),
         (
-            "usecases/sync_payment.py",
+            "payments/usecases/sync_payment.py",
             "if asked and case.now - max(asked) < core.policy.query_interval:",
             "if False:",
         ),
@@ -285,7 +285,7 @@ _AT_THE_PROVIDER = (
         "all who look at an open payment ask the provider each time",
         f"{STRANGERS}::test_all_doors_of_an_open_payment_together_cost_one_question",
         (
-            "usecases/sync_payment.py",
+            "payments/usecases/sync_payment.py",
             "if asked and case.now - max(asked) < core.policy.query_interval:",
             "if False:",
         ),
@@ -294,12 +294,12 @@ _AT_THE_PROVIDER = (
         "one account's page shows another account's charge",
         f"{PAGE}::test_strangers_cost_the_provider_nothing",
         (
-            "usecases/handover.py",
+            "checkout/usecases/handover.py",
             "found is not None and found.connector == account and owner",
             "found is not None and owner",
         ),
         (
-            "usecases/handover.py",
+            "checkout/usecases/handover.py",
             '        raise NotFound("no such payment")\n    attempt = await',
             "        pass\n    attempt = await",
         ),
@@ -329,7 +329,7 @@ _AT_THE_PROVIDER = (
         "a payer may try as often as they like",
         f"{STRANGERS}::test_a_payer_who_tries_again_and_again_is_slowed_down",
         (
-            "usecases/submit_payment.py",
+            "payments/usecases/submit_payment.py",
             "            refuse_haste(case.attempts.values(), case.now)\n",
             "            pass\n",
         ),
@@ -338,7 +338,7 @@ _AT_THE_PROVIDER = (
         "an address of Alipay is signed each time somebody presses the button",
         f"{OPENING}::test_pressing_the_button_again_and_again_signs_one_address_a_second",
         (
-            "usecases/open_payment.py",
+            "checkout/usecases/open_payment.py",
             "        elif _is_fresh(case, channel):\n            return\n",
             "",
         ),
@@ -366,18 +366,22 @@ _AT_THE_PROVIDER = (
         "letters go out by age alone",
         f"{LETTERS}::test_ten_thousand_letters_of_one_company_delay_no_letter_of_another",
         (
-            "store/mailboxes.sql",
+            "webhooks_in/store/provider_events.sql",
             "row_number() over (order by turn, next_at) as place",
             "row_number() over (order by next_at) as place",
         ),
         (
-            "store/mailboxes.sql",
+            "webhooks_in/store/provider_events.sql",
             "c.place <= $1 and (c.turn = 1 or c.place <= $1 - $11)",
             "c.place <= $1",
         ),
-        ("store/mailboxes.sql", "    from turns where turn <= $7),", "    from turns),"),
         (
-            "store/mailboxes.sql",
+            "webhooks_in/store/provider_events.sql",
+            "    from turns where turn <= $7),",
+            "    from turns),",
+        ),
+        (
+            "webhooks_in/store/provider_events.sql",
             "       order by a.next_at limit $6) d\n",
             "       order by a.next_at limit 10 * $6) d\n",
         ),
@@ -385,17 +389,25 @@ _AT_THE_PROVIDER = (
     one(
         "one company may have all letters that are under way",
         f"{LETTERS}::test_ten_thousand_letters_of_one_company_delay_no_letter_of_another",
-        ("store/mailboxes.sql", "    from turns where turn <= $7),", "    from turns),"),
+        (
+            "webhooks_in/store/provider_events.sql",
+            "    from turns where turn <= $7),",
+            "    from turns),",
+        ),
     ),
     one(
         "one address may have all letters of its company that are under way",
         f"{LETTERS}::test_companies_take_turns_and_addresses_keep_to_their_places",
-        ("store/mailboxes.sql", "    from spread where at_address <= $10),", "    from spread),"),
+        (
+            "webhooks_in/store/provider_events.sql",
+            "    from spread where at_address <= $10),",
+            "    from spread),",
+        ),
     ),
     one(
         "no places are kept for companies that have no letter under way",
         f"{LETTERS}::test_many_companies_with_slow_receivers_leave_places_for_one_that_has_none",
-        ("usecases/deliver_announcements.py", "kept=self._at_once // _KEPT,", "kept=0,"),
+        ("webhooks_out/usecases/deliver.py", "kept=self._at_once // _KEPT,", "kept=0,"),
     ),
     one(
         "a receiver that drips is listened to without an end",

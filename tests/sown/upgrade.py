@@ -2,7 +2,7 @@
 
 from tests.sown.sowing import Mutation, one
 
-UPGRADE = "tests/store/older/test_upgrade.py"
+UPGRADE = "tests/upgrade/test_upgrade.py"
 TOLD = f"{UPGRADE}::test_every_moment_is_told_as_the_release_of_before_told_it"
 READ = f"{UPGRADE}::test_nobody_who_reads_a_story_misses_anything"
 
@@ -10,17 +10,17 @@ MUTATIONS: tuple[Mutation, ...] = (
     one(
         "a note of before is not understood any more",
         f"{UPGRADE}::test_every_event_of_before_is_read_as_what_it_was",
-        ("domain/older_events.py", '    "paid twice": _paid_twice,\n', ""),
+        ("payments/domain/older_events.py", '    "paid twice": _paid_twice,\n', ""),
     ),
     one(
         "each line of an old report takes all of its file's corrections",
         TOLD,
-        ("domain/older_rows.py", "] = _borne(own)", "] = sum(map(_borne, here))"),
+        ("payments/domain/older_rows.py", "] = _borne(own)", "] = sum(map(_borne, here))"),
     ),
     one(
         "what an old report confirmed in part is not counted",
         TOLD,
-        ("domain/older_events.py", '== "reported in part"', '== "in part"'),
+        ("payments/domain/older_events.py", '== "reported in part"', '== "in part"'),
     ),
     one(
         "the evidence of before is not shown to machines",

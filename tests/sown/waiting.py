@@ -2,23 +2,23 @@
 
 from tests.sown.sowing import Mutation, one
 
-CONTENTION, BATCH = "tests/usecases/test_contention.py", "tests/usecases/test_batch.py"
-SILENCE, TROUBLE = "tests/store/test_silence.py", "tests/store/test_trouble.py"
-DB, DATES = "tests/store/test_db.py", "tests/usecases/test_next_dates.py"
+CONTENTION, BATCH = "tests/payments/test_contention.py", "tests/base/test_batch.py"
+SILENCE, TROUBLE = "tests/base/test_silence.py", "tests/base/test_trouble.py"
+DB, DATES = "tests/base/test_db.py", "tests/payments/test_next_dates.py"
 LOG, DEADLINES = "tests/test_observe.py", "tests/test_deadlines.py"
-DATES_SQL = "store/migrations/0011_next_dates.sql"
+DATES_SQL = "base/store/migrations/0011_next_dates.sql"
 
 _OTHERS = (
     one(
         "who wants a locked order waits for it in the batch",
         f"{CONTENTION}::test_no_backend_waits_for_an_order_or_a_balance_that_somebody_holds",
-        ("store/payments.sql", "for update of o skip locked)", "for update of o)"),
+        ("payments/store/payments.sql", "for update of o skip locked)", "for update of o)"),
     ),
     one(
         "who wants a locked balance waits for it in the batch",
         f"{CONTENTION}::test_no_backend_waits_for_an_order_or_a_balance_that_somebody_holds",
         (
-            "store/wallets.sql",
+            "wallet/store/wallets.sql",
             "b.account, b.currency for update skip locked)",
             "b.account, b.currency for update)",
         ),
@@ -27,13 +27,13 @@ _OTHERS = (
         "a batch that waits is cut in halves, and each half waits",
         f"{BATCH}::test_a_batch_that_waited_for_an_unknown_lock_is_gone_through_one_by_one",
         (
-            "usecases/batch.py",
+            "base/usecases/batch.py",
             "        except InProgress as error:\n            if len(calls) == 1:\n"
             "                self._stick(calls[0].item)\n",
             "        except ZeroDivisionError as error:\n",
         ),
         (
-            "usecases/batch.py",
+            "base/usecases/batch.py",
             "        except KassaError as error:\n",
             "        except ArithmeticError as error:\n",
         ),
@@ -42,7 +42,7 @@ _OTHERS = (
         "what the database cannot do now is tried again in halves",
         f"{BATCH}::test_what_the_database_cannot_do_now_is_not_tried_in_halves",
         (
-            "usecases/batch.py",
+            "base/usecases/batch.py",
             "        except KassaError as error:\n",
             "        except ArithmeticError as error:\n",
         ),
@@ -51,7 +51,7 @@ _OTHERS = (
         "who waits for a lock is told to come again at once",
         f"{BATCH}::test_a_contended_item_is_tried_again_and_keeps_nobody_in_its_batch",
         (
-            "usecases/batch.py",
+            "base/usecases/batch.py",
             "                if isinstance(result, Contended):\n",
             "                if False:\n",
         ),
@@ -59,13 +59,13 @@ _OTHERS = (
     one(
         "who waits for a lock is never told to come again",
         f"{CONTENTION}::test_who_waits_for_too_long_is_told_to_come_again",
-        ("usecases/batch.py", "        if call.due > call.until:\n", "        if False:\n"),
+        ("base/usecases/batch.py", "        if call.due > call.until:\n", "        if False:\n"),
     ),
     one(
         "what is known to wait is let into the batch again",
         f"{BATCH}::test_an_item_that_is_known_to_wait_is_not_let_into_a_batch",
         (
-            "usecases/batch.py",
+            "base/usecases/batch.py",
             "        if self.stuck and self._is_stuck(item):\n",
             "        if False:\n",
         ),
@@ -73,30 +73,34 @@ _OTHERS = (
     one(
         "those that wait for nobody knows what take all connections",
         f"{BATCH}::test_those_that_wait_for_nobody_knows_what_hold_few_connections",
-        ("usecases/batch.py", "_ALONE_AT_ONCE = 2 ", "_ALONE_AT_ONCE = 100 "),
+        ("base/usecases/batch.py", "_ALONE_AT_ONCE = 2 ", "_ALONE_AT_ONCE = 100 "),
     ),
     one(
         "a caller that goes away cancels the batch",
         f"{BATCH}::test_work_that_must_end_ends_though_nobody_waits_for_it",
-        ("usecases/batch.py", "    return await asyncio.shield(task)", "    return await task"),
+        (
+            "base/usecases/batch.py",
+            "    return await asyncio.shield(task)",
+            "    return await task",
+        ),
     ),
 )
 _DATABASE = (
     one(
         "the server does not end a statement that takes too long",
         f"{TROUBLE}::test_each_connection_has_its_deadlines",
-        ("store/wire.py", '            "statement_timeout": _ms(limits.statement),\n', ""),
+        ("base/store/wire.py", '            "statement_timeout": _ms(limits.statement),\n', ""),
     ),
     one(
         "a statement may wait for a lock as long as it lasts",
         f"{TROUBLE}::test_each_connection_has_its_deadlines",
-        ("store/wire.py", '            "lock_timeout": _ms(limits.lock),\n', ""),
+        ("base/store/wire.py", '            "lock_timeout": _ms(limits.lock),\n', ""),
     ),
     one(
         "a transaction that is left open stays open",
         f"{TROUBLE}::test_each_connection_has_its_deadlines",
         (
-            "store/wire.py",
+            "base/store/wire.py",
             '            "idle_in_transaction_session_timeout": _ms(limits.idle),\n',
             "",
         ),
@@ -104,18 +108,18 @@ _DATABASE = (
     one(
         "a server that says nothing is waited for without an end",
         f"{SILENCE}::test_a_statement_to_a_silent_server_ends_by_its_deadline",
-        ("store/wire.py", "        command_timeout=limits.client,\n", ""),
+        ("base/store/wire.py", "        command_timeout=limits.client,\n", ""),
     ),
     one(
         "a connection that does not come is waited for without an end",
         f"{SILENCE}::test_a_connection_to_a_silent_server_is_not_waited_for",
-        ("store/wire.py", "        timeout=_CONNECT,\n", "        timeout=60,\n"),
+        ("base/store/wire.py", "        timeout=_CONNECT,\n", "        timeout=60,\n"),
     ),
     one(
         "a free connection is waited for without an end",
         f"{SILENCE}::test_a_free_connection_is_not_waited_for_without_an_end",
         (
-            "store/pool.py",
+            "base/store/pool.py",
             "            async with asyncio.timeout(patience):\n",
             "            async with asyncio.timeout(60):\n",
         ),
@@ -123,18 +127,22 @@ _DATABASE = (
     one(
         "the kernel does not notice a server that is gone",
         f"{SILENCE}::test_the_kernel_notices_a_server_that_is_gone",
-        ("store/wire.py", '        ("TCP_USER_TIMEOUT", _USER_TIMEOUT_MS),\n', ""),
+        ("base/store/wire.py", '        ("TCP_USER_TIMEOUT", _USER_TIMEOUT_MS),\n', ""),
     ),
     one(
         "connections have no keepalive",
         f"{SILENCE}::test_the_kernel_notices_a_server_that_is_gone",
-        ("store/wire.py", "    found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)\n", ""),
+        (
+            "base/store/wire.py",
+            "    found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)\n",
+            "",
+        ),
     ),
     one(
         "connections that went silent are kept",
         f"{SILENCE}::test_after_a_failover_connections_that_went_silent_are_thrown_away",
         (
-            "store/pulse.py",
+            "base/store/pulse.py",
             "                await self._replace(began)\n",
             "                pass\n",
         ),
@@ -142,18 +150,18 @@ _DATABASE = (
     one(
         "idle connections that went silent are kept",
         f"{SILENCE}::test_idle_connections_that_went_silent_are_thrown_away",
-        ("store/pulse.py", "            pool.discard_idle()\n", "            pass\n"),
+        ("base/store/pulse.py", "            pool.discard_idle()\n", "            pass\n"),
     ),
     one(
         "connections that went silent while they were used are kept",
         f"{SILENCE}::test_after_a_failover_connections_that_went_silent_are_thrown_away",
-        ("store/pulse.py", "            pool.discard_busy(since)\n", "            pass\n"),
+        ("base/store/pulse.py", "            pool.discard_busy(since)\n", "            pass\n"),
     ),
     one(
         "readiness waits for the database",
         f"{SILENCE}::test_readiness_is_told_at_once_whatever_the_server_does",
         (
-            "store/pulse.py",
+            "base/store/pulse.py",
             "        await asyncio.wait(asked, timeout=patience)\n",
             "        await asyncio.wait(asked, timeout=30)\n",
         ),
@@ -162,16 +170,16 @@ _DATABASE = (
         "readiness tells what it knew before the database went silent",
         f"{SILENCE}::test_readiness_is_told_at_once_whatever_the_server_does",
         (
-            "store/pulse.py",
+            "base/store/pulse.py",
             "            silent, self._wire = self._wire, None\n            self._found = None\n",
             "            silent, self._wire = self._wire, None\n",
         ),
     ),
     one(
         "readiness does not notice that nothing can be written",
-        "tests/store/test_full_disk.py::test_a_full_disk_is_not_now_and_readiness_knows",
+        "tests/base/test_full_disk.py::test_a_full_disk_is_not_now_and_readiness_knows",
         (
-            "store/pulse.py",
+            "base/store/pulse.py",
             '            self._written = f"nothing can be written: {said}"\n',
             "            assert said\n",
         ),
@@ -179,13 +187,13 @@ _DATABASE = (
     one(
         "readiness does not notice a read-only database",
         f"{SILENCE}::test_readiness_notices_that_nothing_can_be_written",
-        ("store/server.sql", "current_setting('transaction_read_only') = 'on'", "false"),
+        ("base/store/server.sql", "current_setting('transaction_read_only') = 'on'", "false"),
     ),
     one(
         "who leaves during a COMMIT cuts it short",
         f"{DB}::test_whoever_leaves_during_the_commit_does_not_cut_it_short",
         (
-            "store/db.py",
+            "base/store/db.py",
             "            await asyncio.wait({commit}, timeout=_COMMIT)\n"
             "        except asyncio.CancelledError:\n",
             "            await asyncio.wait({commit}, timeout=_COMMIT)\n"
@@ -196,7 +204,7 @@ _DATABASE = (
         "who commits to a silent server waits without an end",
         f"{SILENCE}::test_who_commits_to_a_silent_server_is_told_that_it_is_unknown",
         (
-            "store/db.py",
+            "base/store/db.py",
             "            await asyncio.wait({commit}, timeout=_COMMIT)\n"
             "        except asyncio.CancelledError:\n",
             "            await asyncio.wait({commit}, timeout=60)\n"
@@ -207,7 +215,7 @@ _DATABASE = (
         "a COMMIT that was not answered counts as not done",
         f"{SILENCE}::test_who_commits_to_a_silent_server_is_told_that_it_is_unknown",
         (
-            "store/db.py",
+            "base/store/db.py",
             '            raise AmbiguousCommit("the database has not answered the COMMIT")',
             "            raise trouble.unavailable()",
         ),
@@ -216,7 +224,7 @@ _DATABASE = (
         "a connection lost during a COMMIT counts as not done",
         f"{DB}::test_a_connection_lost_in_the_middle_of_the_commit_is_told_as_unknown",
         (
-            "store/db.py",
+            "base/store/db.py",
             '            raise AmbiguousCommit("the connection broke during COMMIT") from error',
             "            raise trouble.unavailable() from error",
         ),
@@ -224,13 +232,13 @@ _DATABASE = (
     one(
         "a COMMIT that rolled back counts as done",
         f"{TROUBLE}::test_an_error_that_nobody_heeded_is_no_commit",
-        ("store/db.py", '        if commit.result() != "COMMIT":\n', "        if False:\n"),
+        ("base/store/db.py", '        if commit.result() != "COMMIT":\n', "        if False:\n"),
     ),
     one(
         "what was lost while it wrote by itself counts as not done",
         f"{SILENCE}::test_what_is_lost_while_it_writes_by_itself_is_unknown",
         (
-            "store/db.py",
+            "base/store/db.py",
             "            if writes and trouble.is_lost(error):\n",
             "            if False:\n",
         ),
@@ -238,13 +246,17 @@ _DATABASE = (
     one(
         "a statement whose caller went away goes on",
         f"{SILENCE}::test_whoever_leaves_in_the_middle_of_a_statement_leaves_its_connection_usable",
-        ("store/db.py", "            self._aside(self._mend(pool, taken))\n", "            pass\n"),
+        (
+            "base/store/db.py",
+            "            self._aside(self._mend(pool, taken))\n",
+            "            pass\n",
+        ),
     ),
     one(
         "a full disk is our bug",
         f"{TROUBLE}::test_trouble_that_passes_is_not_now",
         (
-            "store/trouble.py",
+            "base/store/trouble.py",
             'frozenset({"08", "53", "57", "58"})',
             'frozenset({"08", "57", "58"})',
         ),
@@ -253,7 +265,7 @@ _DATABASE = (
         "a statement that took too long is our bug",
         f"{TROUBLE}::test_a_statement_that_takes_too_long_is_ended_by_the_server",
         (
-            "store/trouble.py",
+            "base/store/trouble.py",
             'frozenset({"08", "53", "57", "58"})',
             'frozenset({"08", "53", "58"})',
         ),
@@ -262,7 +274,7 @@ _DATABASE = (
         "a read-only database is our bug",
         f"{TROUBLE}::test_a_read_only_server_is_not_now",
         (
-            "store/trouble.py",
+            "base/store/trouble.py",
             'frozenset({"25006", "25P03", "25P04"})',
             'frozenset({"25P03", "25P04"})',
         ),
@@ -271,7 +283,7 @@ _DATABASE = (
         "a deadlock is our bug",
         f"{TROUBLE}::test_contention_asks_to_come_again",
         (
-            "store/trouble.py",
+            "base/store/trouble.py",
             'frozenset({"40001", "40P01", "55P03"})',
             'frozenset({"40001", "55P03"})',
         ),
@@ -280,7 +292,7 @@ _DATABASE = (
         "each trouble of the database is a line in the log",
         f"{TROUBLE}::test_a_thousand_troubles_are_a_line_in_the_log",
         (
-            "store/trouble.py",
+            "base/store/trouble.py",
             "        if now - self._said.get(kind, -_QUIET_SECONDS) < _QUIET_SECONDS:\n",
             "        if False:\n",
         ),
@@ -299,7 +311,7 @@ _DATABASE = (
         "somewhere in the source a call waits without a deadline",
         f"{DEADLINES}::test_whatever_waits_says_how_long",
         (
-            "store/pulse.py",
+            "base/store/pulse.py",
             "                await asyncio.wait({task}, timeout=_EVERY)\n",
             "                await asyncio.wait({task})\n",
         ),
@@ -307,7 +319,7 @@ _DATABASE = (
     one(
         "somewhere in the source a connection is opened without deadlines",
         f"{DEADLINES}::test_connections_to_the_database_are_opened_with_their_deadlines",
-        ("store/migrate.py", "wire.connect(url, wire.MIGRATING)", "asyncpg.connect(url)"),
+        ("base/store/migrate.py", "wire.connect(url, wire.MIGRATING)", "asyncpg.connect(url)"),
     ),
 )
 _DATED = (
@@ -315,7 +327,7 @@ _DATED = (
         "an attempt is begun without a date for its first question",
         f"{DATES}::test_an_address_that_nobody_was_given_leaves_the_payment_payable",
         (
-            "domain/evolution_of_charges.py",
+            "payments/domain/evolution_of_charges.py",
             "        next_query_at=event.at + SILENCE,  # should whoever makes it die"
             " before the answer\n",
             "",
@@ -399,7 +411,7 @@ _DATED = (
         "the proof does not look at dates",
         f"{DATES}::test_verify_finds_what_would_be_asked_about_absurdly_late",
         (
-            "store/books_dates.sql",
+            "proof/store/checks_dates.sql",
             "where t.due is null or t.due > t.latest",
             "where t.due is null",
         ),
@@ -408,7 +420,7 @@ _DATED = (
         "questions end after thirty days",
         f"{DATES}::test_after_the_schedule_there_is_a_question_every_week_for_ever",
         (
-            "domain/questions.py",
+            "base/domain/query_schedule.py",
             "    begun = since + SLOTS[-1][0]\n",
             "    return now + 100 * _WEEK\n    begun = since + SLOTS[-1][0]\n",
         ),
@@ -416,12 +428,16 @@ _DATED = (
     one(
         "an address that was only signed counts as sent",
         f"{DATES}::test_an_address_that_nobody_was_given_leaves_the_payment_payable",
-        ("usecases/learn.py", "        isinstance(connector, AddressSigner)\n", "        False\n"),
+        (
+            "payments/usecases/take_outcome.py",
+            "        isinstance(connector, AddressSigner)\n",
+            "        False\n",
+        ),
     ),
     one(
         "an order that fails to end stands first in every round",
         f"{DATES}::test_an_order_that_fails_to_end_holds_up_no_other",
-        ("usecases/expire_orders.py", "        resting.failed(payment.order_id)\n", ""),
+        ("orders/usecases/expire_orders.py", "        resting.failed(payment.order_id)\n", ""),
     ),
 )
 MUTATIONS: tuple[Mutation, ...] = (*_OTHERS, *_DATABASE, *_DATED)

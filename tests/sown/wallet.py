@@ -3,17 +3,17 @@ piece."""
 
 from tests.sown.sowing import Mutation, one
 
-CODES = "tests/usecases/test_wallet_codes.py"
+CODES = "tests/wallet/test_wallet_codes.py"
 AT_API = "tests/faces/wallet/test_pay_codes.py"
 PAGES = "tests/cashier/test_pages.py"
-CODES_SQL = "store/migrations/0014_wallet_codes.sql"
+CODES_SQL = "base/store/migrations/0014_wallet_codes.sql"
 
 MUTATIONS: tuple[Mutation, ...] = (
     one(
         "a pay code pays again and again",
         f"{CODES}::test_a_pay_code_pays_once_and_the_same_payment_again_is_the_same",
         (
-            "domain/wallet_codes.py",
+            "wallet/domain/wallet_codes.py",
             "        if self.kind is CodeKind.PAY_CODE and not self.used_for:\n",
             "        if False:\n",
         ),
@@ -22,7 +22,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "of two payments at once by one code both are made",
         f"{CODES}::test_fifty_payments_at_once_by_one_code_in_two_processes_are_one",
         (
-            "usecases/pay_from_wallet.py",
+            "wallet/usecases/pay_from_wallet.py",
             "        if once and not _is_unspent(case, purse, wanted):\n",
             "        if False:\n",
         ),
@@ -36,13 +36,17 @@ MUTATIONS: tuple[Mutation, ...] = (
     one(
         "a pay code never runs out",
         f"{CODES}::test_every_code_that_does_not_pay_is_refused_in_the_same_way",
-        ("domain/wallet_codes.py", " and (self.expires_at is None or now < self.expires_at)", ""),
+        (
+            "wallet/domain/wallet_codes.py",
+            " and (self.expires_at is None or now < self.expires_at)",
+            "",
+        ),
     ),
     one(
         "a pay code is good for a day",
         f"{CODES}::test_a_pay_code_runs_out_after_a_minute_and_what_lasts_does_not",
         (
-            "usecases/wallet_codes.py",
+            "wallet/usecases/wallet_codes.py",
             "now + core.policy.wallet_code_lifetime if",
             "now + timedelta(days=1) if",
         ),
@@ -51,7 +55,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "a code that was refused is not spent",
         f"{CODES}::test_a_code_is_spent_when_it_was_presented_also_where_it_could_not_pay",
         (
-            "usecases/pay_from_wallet.py",
+            "wallet/usecases/pay_from_wallet.py",
             "            _spend(case, purse)\n            raise _soft(refusal)\n",
             "            raise _soft(refusal)\n",
         ),
@@ -59,23 +63,27 @@ MUTATIONS: tuple[Mutation, ...] = (
     one(
         "what was revoked goes on paying",
         f"{CODES}::test_an_agreement_pays_until_it_is_revoked_and_never_over_its_limit",
-        ("domain/wallet_codes.py", "self.revoked_at is None and ", ""),
+        ("wallet/domain/wallet_codes.py", "self.revoked_at is None and ", ""),
     ),
     one(
         "an agreement has no limit",
         f"{CODES}::test_an_agreement_pays_until_it_is_revoked_and_never_over_its_limit",
-        ("usecases/pay_from_wallet.py", " or not code.covers(amount):", ":"),
+        ("wallet/usecases/pay_from_wallet.py", " or not code.covers(amount):", ":"),
     ),
     one(
         "a code made for one client pays another",
         f"{AT_API}::test_a_code_made_for_one_client_is_nothing_to_another",
-        ("domain/wallet_codes.py", '            and self.client_id in ("", client_id)\n', ""),
+        (
+            "wallet/domain/wallet_codes.py",
+            '            and self.client_id in ("", client_id)\n',
+            "",
+        ),
     ),
     one(
         "a user's secret pays",
         f"{CODES}::test_every_code_that_does_not_pay_is_refused_in_the_same_way",
         (
-            "domain/wallet_codes.py",
+            "wallet/domain/wallet_codes.py",
             "            self.kind is not CodeKind.SECRET\n            and self.is_good(now)\n",
             "            self.is_good(now)\n",
         ),
@@ -84,7 +92,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "another user's code pays for whoever signs in",
         f"{CODES}::test_every_code_that_does_not_pay_is_refused_in_the_same_way",
         (
-            "usecases/wallet_codes.py",
+            "wallet/usecases/wallet_codes.py",
             '    owned = shown.user_id in ("", code.user_id)\n',
             "    owned = True\n",
         ),
@@ -112,7 +120,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "wrong codes are not counted",
         f"{AT_API}::test_sixty_wrong_guesses_are_not_sixty_answers",
         (
-            "usecases/wallet_codes.py",
+            "wallet/usecases/wallet_codes.py",
             "        await _count(core, connection, _blamed(shown, code, subjects))\n",
             "        pass\n",
         ),
@@ -121,7 +129,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "who asks what a code would pay is not counted",
         f"{CODES}::test_asking_what_a_code_would_pay_costs_as_much_as_paying_with_it",
         (
-            "usecases/wallet_codes.py",
+            "wallet/usecases/wallet_codes.py",
             "        await _count(core, connection, _blamed(shown, code, subjects))\n",
             "        if shown.payment_id:\n"
             "            await _count(core, connection, _blamed(shown, code, subjects))\n",
@@ -131,7 +139,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "an address may guess codes",
         f"{CODES}::test_an_address_and_an_order_have_to_wait_likewise",
         (
-            "usecases/wallet_codes.py",
+            "wallet/usecases/wallet_codes.py",
             '    if shown.address:\n        found.append(("", f"address:{shown.address}"))\n',
             "",
         ),
@@ -140,7 +148,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "who guesses for a named user has no fewer tries",
         f"{CODES}::test_who_guesses_for_a_named_user_has_to_wait_sooner_from_wherever",
         (
-            "usecases/wallet_codes.py",
+            "wallet/usecases/wallet_codes.py",
             "    if shown.user_id:\n"
             '        found.append((shown.company_id, f"user:{shown.user_id}"))\n',
             "",
@@ -150,7 +158,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "a right code ends the wait",
         f"{CODES}::test_a_client_that_guesses_has_to_wait_with_right_codes_too",
         (
-            "usecases/wallet_codes.py",
+            "wallet/usecases/wallet_codes.py",
             "        if wait:\n            raise _too_many(core, wait)\n        if right:\n"
             "            return code\n",
             "        if right:\n            return code\n        if wait:\n"
@@ -161,7 +169,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "an agreement waits for what others guessed",
         f"{CODES}::test_a_client_that_guesses_has_to_wait_with_right_codes_too",
         (
-            "usecases/wallet_codes.py",
+            "wallet/usecases/wallet_codes.py",
             "        if right and shown.code.startswith(_AGREEMENT):\n",
             "        if False:\n",
         ),
@@ -170,7 +178,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "pauses after wrong codes do not grow",
         f"{CODES}::test_pauses_double_up_to_an_end_and_are_kept_in_the_database",
         (
-            "store/wallet_codes.sql",
+            "wallet/store/wallet_codes.sql",
             "$5::interval * power(2, ceil({misses} - $3::float8) - 1)",
             "$5::interval",
         ),
@@ -179,7 +187,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "who shows a user's spent code stops the user",
         f"{CODES}::test_a_code_that_was_one_is_no_guess_so_nobody_can_stop_its_user_with_it",
         (
-            "usecases/wallet_codes.py",
+            "wallet/usecases/wallet_codes.py",
             "    return set(subjects) if code is None or shown.user_id else set()\n",
             "    return set(subjects)\n",
         ),
@@ -187,13 +195,17 @@ MUTATIONS: tuple[Mutation, ...] = (
     one(
         "who guesses a user's secret does not wait",
         f"{AT_API}::test_wrong_secrets_are_slowed_by_address",
-        ("usecases/wallet_codes.py", "        if not known and wait:\n", "        if False:\n"),
+        (
+            "wallet/usecases/wallet_codes.py",
+            "        if not known and wait:\n",
+            "        if False:\n",
+        ),
     ),
     one(
         "codes are kept as they are",
         f"{CODES}::test_codes_are_random_long_enough_and_kept_as_keyed_hashes_only",
         (
-            "usecases/wallet_codes.py",
+            "wallet/usecases/wallet_codes.py",
             "        code_hash=hash_secret(core, text),\n",
             "        code_hash=text.encode(),\n",
         ),
@@ -202,7 +214,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "the cashier counts guesses for nobody",
         f"{PAGES}::test_a_payer_who_guesses_wallet_codes_has_to_wait_and_may_pay_otherwise",
         (
-            "usecases/wallet_codes.py",
+            "wallet/usecases/wallet_codes.py",
             "        await _count(core, connection, _blamed(shown, code, subjects))\n",
             "        if not shown.user_id:\n"
             "            await _count(core, connection, _blamed(shown, code, subjects))\n",

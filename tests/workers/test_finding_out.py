@@ -4,15 +4,15 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from tests.usecases.shop import Shop
-from tests.usecases.telling import TAKEN, Silent, Telling, news, waiting
+from tests.shop import Shop
+from tests.telling import TAKEN, Silent, Telling, news, waiting
 
+from kassa.base.domain.lifecycle import PaymentStatus
 from kassa.connectors.base import InDoubt
-from kassa.domain.lifecycle import PaymentStatus
-from kassa.domain.payments import Payment
-from kassa.store import mailboxes
-from kassa.store.mailboxes import NewsKey
-from kassa.usecases.plain_news import write_news
+from kassa.payments.domain.payments import Payment
+from kassa.providers.usecases.event_data import write_news
+from kassa.webhooks_in.store import provider_events
+from kassa.webhooks_in.store.provider_events import ProviderEventKey
 from kassa.workers.rounds import make_rounds, standard_chores
 
 pytestmark = pytest.mark.anyio
@@ -29,9 +29,9 @@ async def test_what_a_killed_process_had_kept_and_what_was_in_doubt_is_found_out
     left, key = await waiting(shop, Telling())
     said = news(key)
     async with shop.core.db.connection() as connection:  # and then the process died
-        await mailboxes.keep_news(
+        await provider_events.keep_news(
             connection,
-            NewsKey(shop.company.id, "scripted", said.dedupe_key),
+            ProviderEventKey(shop.company.id, "scripted", said.dedupe_key),
             headers={},
             body=b"news",
             news=write_news(said),

@@ -5,13 +5,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.usecases.shop import Shop
+from tests.shop import Shop
 
-from kassa.domain.payments import CaptureMethod
-from kassa.domain.principals import Mode
-from kassa.store import mailboxes, modifications, orders, terminations
-from kassa.store.mailboxes import Places
-from kassa.usecases.companies import NewCompany, add_company
+from kassa.identity.domain.principals import Mode
+from kassa.identity.usecases.companies import NewCompany, add_company
+from kassa.modifications.store import modifications
+from kassa.orders.store import orders, terminations
+from kassa.payments.domain.payments import CaptureMethod
+from kassa.webhooks_in.store import provider_events
+from kassa.webhooks_in.store.provider_events import DeliveryPlaces
 from kassa.workers.rounds import standard_chores
 
 pytestmark = pytest.mark.anyio
@@ -24,7 +26,7 @@ async def letters(shop: Shop, live: bool) -> set[str]:
         await shop.payment(notify_url="https://shop.example/hook"), await shop.user(10_000)
     )
     async with shop.core.db.connection() as connection:
-        found = await mailboxes.lease(connection, _NOW, Places(free=50, live=live))
+        found = await provider_events.lease(connection, _NOW, DeliveryPlaces(free=50, live=live))
     return {one.announcement.company_id for one in found}
 
 

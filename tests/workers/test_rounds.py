@@ -7,10 +7,10 @@ from typing import cast
 
 import pytest
 import structlog
-from tests.usecases.shop import Shop
+from tests.shop import Shop
 
-from kassa.domain.lifecycle import PaymentStatus
-from kassa.usecases.core import Core
+from kassa.base.domain.lifecycle import PaymentStatus
+from kassa.base.usecases.core import Core
 from kassa.workers.rounds import Chore, make_rounds, standard_chores
 
 pytestmark = pytest.mark.anyio

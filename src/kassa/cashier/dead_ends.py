@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kassa.base.domain.errors import KassaError
+from kassa.base.usecases.admission import pause_of
 from kassa.cashier import answers, screens
 from kassa.cashier.visits import speech_of
-from kassa.domain.errors import KassaError
-from kassa.domain.haste import FOR_GOOD, TOO_OFTEN
-from kassa.usecases.admission import pause_of
+from kassa.payments.domain.payer_limits import FOR_GOOD, TOO_OFTEN
 
 _BY_CODE: Mapping[str, tuple[int, str]] = {
     "not_found": (404, "not_found"),

@@ -10,8 +10,8 @@ from urllib.parse import parse_qs
 
 from starlette.requests import ClientDisconnect, Request
 
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.payments import Method
+from kassa.base.domain.errors import InvalidRequest
+from kassa.payments.domain.payments import Method
 
 _BODY_LIMIT = 8 * 1024  # the largest honest form is under 1 KB
 _MAX_FIELDS = 20

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil
 
-from kassa.domain.brakes import Buckets, Quota, Rate
+from kassa.base.domain.rate_limits import Buckets, Quota, Rate
 
 MISSES = 10  # unknown tokens an address may try at once
 REFILL_SECONDS = 6.0  # one more try each: ten a minute

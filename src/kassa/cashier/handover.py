@@ -7,11 +7,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kassa import criticality
+from kassa.base.domain.errors import KassaError, NotFound
 from kassa.cashier import answers, screens
 from kassa.cashier.dead_ends import dead_end
 from kassa.cashier.visits import core_of, speech_of, unknown
-from kassa.domain.errors import KassaError, NotFound
-from kassa.usecases.handover import handover, way_back
+from kassa.checkout.usecases.handover import handover, way_back
 
 _MAX_BODY_BYTES = 8 * 1024  # what providers send back is below 1 KB
 _MAX_FIELDS = 20

@@ -10,15 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kassa import criticality
-from kassa.cashier import answers, form, screens
-from kassa.cashier.assets import BY_NAME, PREFIX
-from kassa.cashier.dead_ends import dead_end, is_ours
-from kassa.cashier.form import Filled, Problem
-from kassa.cashier.screens import CashierVisit, TrialCard
-from kassa.cashier.speech import Speech
-from kassa.cashier.stages import PAYABLE, Stage, why_declined, why_refused
-from kassa.cashier.visits import address_of, core_of, open_visit, unknown
-from kassa.domain.errors import (
+from kassa.base.domain.errors import (
     DATABASE_UNAVAILABLE,
     AmbiguousCommit,
     IdempotencyMismatch,
@@ -28,14 +20,22 @@ from kassa.domain.errors import (
     PermissionDenied,
     RateLimited,
 )
-from kassa.domain.lifecycle import PaymentStatus
-from kassa.domain.payments import Method, Payment
-from kassa.usecases.admission import pause_of
-from kassa.usecases.cashier_session import Session, Way, start_page, way_of
-from kassa.usecases.pay_from_wallet import WalletPay, pay_from_wallet
-from kassa.usecases.submit_payment import Submission, submit_payment
-from kassa.usecases.sync_payment import sync_payment
-from kassa.usecases.wallet_codes import TOO_MANY
+from kassa.base.domain.lifecycle import PaymentStatus
+from kassa.base.usecases.admission import pause_of
+from kassa.cashier import answers, form, screens
+from kassa.cashier.assets import BY_NAME, PREFIX
+from kassa.cashier.dead_ends import dead_end, is_ours
+from kassa.cashier.form import Filled, Problem
+from kassa.cashier.screens import CashierVisit, TrialCard
+from kassa.cashier.speech import Speech
+from kassa.cashier.stages import PAYABLE, Stage, why_declined, why_refused
+from kassa.cashier.visits import address_of, core_of, open_visit, unknown
+from kassa.checkout.usecases.cashier_session import PaymentWay, Session, start_page, way_of
+from kassa.payments.domain.payments import Method, Payment
+from kassa.payments.usecases.submit_payment import Submission, submit_payment
+from kassa.payments.usecases.sync_payment import sync_payment
+from kassa.wallet.usecases.pay_from_wallet import WalletPay, pay_from_wallet
+from kassa.wallet.usecases.wallet_codes import TOO_MANY
 
 _log = structlog.get_logger("kassa.cashier")
 _PAYER = "payer"
@@ -124,11 +124,11 @@ async def _pay(request: Request, session: Session, filled: Filled, speech: Speec
     """The payment after the try, or an address the payer has to visit."""
     core = core_of(request)
     company, payment, token = session.company, session.payment, session.order.session_token
-    way = Way(filled.method)
+    way = PaymentWay(filled.method)
     back = f"{core.policy.base_url}/pay/{token}/result{speech.query}"
-    if way is Way.ALIPAY:
+    if way is PaymentWay.ALIPAY:
         return (await start_page(core, session, way, back=back)).redirect_url
-    if way is Way.WALLET:
+    if way is PaymentWay.WALLET:
         wanted = WalletPay(
             company_id=company.id,
             payment_id=payment.id,
@@ -140,7 +140,7 @@ async def _pay(request: Request, session: Session, filled: Filled, speech: Speec
             refuse_softly=True,
         )
         return await pay_from_wallet(core, wanted)
-    if way is not Way.CREDIT_CARD:
+    if way is not PaymentWay.CREDIT_CARD:
         return await start_page(core, session, way, back=back)
     route = await way_of(core, session, way, card_digits=filled.card_digits)
     submission = Submission(

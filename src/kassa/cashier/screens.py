@@ -13,9 +13,9 @@ from kassa.cashier.form import Filled, Problem
 from kassa.cashier.speech import Speech
 from kassa.cashier.stages import Stage, why_declined
 from kassa.cashier.words import CATALOGS
-from kassa.domain.orders import Order
-from kassa.domain.payments import Method, Payment
-from kassa.domain.principals import Company
+from kassa.identity.domain.principals import Company
+from kassa.orders.domain.orders import Order
+from kassa.payments.domain.payments import Method, Payment
 
 _templates = Environment(
     loader=PackageLoader("kassa.cashier"),

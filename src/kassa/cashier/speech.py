@@ -9,8 +9,8 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time, format_timedelta
 from babel.numbers import NumberPattern, parse_pattern
 
+from kassa.base.domain.money import EXPONENT, Money
 from kassa.cashier.words import CATALOGS, CHINESE, ENGLISH, LANGUAGES, language_of, preferred
-from kassa.domain.money import EXPONENT, Money
 
 _ZONES: dict[str, tzinfo] = {
     ENGLISH: timezone(timedelta(0)),

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from kassa.domain.lifecycle import AT_PROVIDER, OrderStatus, PaymentStatus
-from kassa.domain.orders import Order
-from kassa.domain.payments import Payment
+from kassa.base.domain.lifecycle import AT_PROVIDER, OrderStatus, PaymentStatus
+from kassa.orders.domain.orders import Order
+from kassa.payments.domain.payments import Payment
 
 
 @dataclass(frozen=True, slots=True)

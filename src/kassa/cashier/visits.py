@@ -4,13 +4,13 @@ import re
 
 from starlette.requests import Request
 
+from kassa.base.domain.errors import KassaError, NotFound, RateLimited
+from kassa.base.usecases.core import Core
 from kassa.cashier.guard import MissGuard, network_of
 from kassa.cashier.screens import CashierVisit
 from kassa.cashier.speech import Speech, choose_speech
 from kassa.cashier.stages import stage_of
-from kassa.domain.errors import KassaError, NotFound, RateLimited
-from kassa.usecases.cashier_session import Session, open_session
-from kassa.usecases.core import Core
+from kassa.checkout.usecases.cashier_session import Session, open_session
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{8,128}")
 

@@ -5,14 +5,13 @@ import re
 from collections.abc import Sequence
 
 from kassa import installation
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.usecases.core import Core
 from kassa.cli.operations import company_id_of, heading, told, with_core, with_side
 from kassa.connectors.catalog import kind_of
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.principals import Company, Mode
-from kassa.settings import Settings
-from kassa.usecases.companies import find_side
-from kassa.usecases.core import Core
-from kassa.usecases.provider_accounts import (
+from kassa.identity.domain.principals import Company, Mode
+from kassa.identity.usecases.companies import find_side
+from kassa.providers.usecases.provider_accounts import (
     AccountView,
     NewAccount,
     disable_account,
@@ -21,6 +20,7 @@ from kassa.usecases.provider_accounts import (
     put_account,
     rotate_keys,
 )
+from kassa.settings import Settings
 
 _COUNTRY = re.compile(r"([A-Z]{2})?", re.ASCII)
 

@@ -2,16 +2,20 @@
 
 import json
 
+from kassa.base.domain.lifecycle import ModificationKind
+from kassa.base.domain.money import Money
+from kassa.base.usecases.core import Core
 from kassa.cli import operations
-from kassa.domain.disputes import Dispute
-from kassa.domain.lifecycle import ModificationKind
-from kassa.domain.money import Money
-from kassa.domain.principals import Company
+from kassa.disputes.usecases.disputes import list_disputes
+from kassa.identity.domain.principals import Company
+from kassa.modifications.usecases.modify_payment import (
+    ModifiedPayment,
+    ModifyPayment,
+    modify_payment,
+)
+from kassa.payments.domain.disputes import Dispute
+from kassa.payments.usecases.find_payments import get_payment
 from kassa.settings import Settings
-from kassa.usecases.core import Core
-from kassa.usecases.disputes import list_disputes
-from kassa.usecases.find_payments import get_payment
-from kassa.usecases.modify_payment import Modified, Wanted, modify_payment
 
 _ACTOR, _SCOPE = "operator:cli", "operator"
 _MOST = 1_000  # disputes shown at once
@@ -32,7 +36,7 @@ def modify(
         money = None if amount is None else Money.from_major(amount, payment.amount.currency)
         done = await modify_payment(
             core,
-            Wanted(
+            ModifyPayment(
                 company_id=side.id,
                 payment_id=payment_id,
                 kind=ModificationKind(kind),
@@ -49,7 +53,7 @@ def modify(
     return operations.told(settings, company, work)
 
 
-def _told(done: Modified) -> str:
+def _told(done: ModifiedPayment) -> str:
     one, payment = done.modification, done.payment
     said = f"{one.id}: {one.kind} of {one.amount} {one.status}"
     if one.failure_code:

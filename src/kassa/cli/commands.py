@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from kassa.base.domain.errors import KassaError
 from kassa.cli import (
     connecting,
     explaining,
@@ -29,7 +30,6 @@ from kassa.cli.common import (
     guarded,
     load_settings,
 )
-from kassa.domain.errors import KassaError
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -21,7 +21,7 @@ Sandbox = Annotated[
 
 
 def mode_of(*, live: bool) -> Any:
-    from kassa.domain.principals import Mode  # noqa: PLC0415 - `kassa --help` needs none of it
+    from kassa.identity.domain.principals import Mode  # noqa: PLC0415 - `kassa --help` needs none of it
 
     return Mode.LIVE if live else Mode.TEST
 

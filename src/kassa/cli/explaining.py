@@ -37,11 +37,11 @@ def explain(
                kassa explain re1_01k… --json
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.base.usecases.core import Core  # noqa: PLC0415
     from kassa.cli import operations, telling  # noqa: PLC0415 - help needs none of it
-    from kassa.domain.principals import Company as Side  # noqa: PLC0415
-    from kassa.usecases import explain as told  # noqa: PLC0415
-    from kassa.usecases.core import Core  # noqa: PLC0415
-    from kassa.usecases.export_books import read_moment  # noqa: PLC0415
+    from kassa.identity.domain.principals import Company as Side  # noqa: PLC0415
+    from kassa.ledger.usecases.export import read_moment  # noqa: PLC0415
+    from kassa.payments.usecases import explain as told  # noqa: PLC0415
 
     moment = None if as_of is None else read_moment(as_of)
 

@@ -9,9 +9,9 @@ import typer
 from kassa.cli.common import Company, Config, DatabaseUrl, DataDir, guarded, load_settings
 
 if TYPE_CHECKING:
-    from kassa.domain.principals import Company as Side
-    from kassa.usecases.core import Core
-    from kassa.usecases.export_books import Export
+    from kassa.base.usecases.core import Core
+    from kassa.identity.domain.principals import Company as Side
+    from kassa.ledger.usecases.export import Export
 
 _app = typer.Typer(no_args_is_help=True, help="The books for an accountant: CSV or Parquet.")
 
@@ -49,13 +49,13 @@ def trial_balance(
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import saving  # noqa: PLC0415 - help needs none of it
-    from kassa.usecases import export_books  # noqa: PLC0415
+    from kassa.ledger.usecases import export  # noqa: PLC0415
 
     span = saving.span_of(start, until)
     target = saving.Target(kind, output, force=force, bom=bom)
 
     def opened(core: "Core", side: "Side") -> "AbstractAsyncContextManager[Export]":
-        return export_books.export_trial_balance(core, side.id, span)
+        return export.export_trial_balance(core, side.id, span)
 
     sys.exit(guarded(lambda: saving.save(settings, company, opened, target)))
 
@@ -83,13 +83,13 @@ def journal(
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import saving  # noqa: PLC0415
-    from kassa.usecases import export_books  # noqa: PLC0415
+    from kassa.ledger.usecases import export  # noqa: PLC0415
 
     span = saving.span_of(start, until)
     target = saving.Target(kind, output, force=force, bom=bom)
 
     def opened(core: "Core", side: "Side") -> "AbstractAsyncContextManager[Export]":
-        return export_books.export_journal(core, side.id, span)
+        return export.export_journal(core, side.id, span)
 
     sys.exit(guarded(lambda: saving.save(settings, company, opened, target)))
 
@@ -112,11 +112,11 @@ def settlement(
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import saving  # noqa: PLC0415
-    from kassa.usecases import export_books  # noqa: PLC0415
+    from kassa.ledger.usecases import export  # noqa: PLC0415
 
     target = saving.Target(kind, output, force=force, bom=bom)
 
     def opened(core: "Core", side: "Side") -> "AbstractAsyncContextManager[Export]":
-        return export_books.export_settlement(core, side.id, name)
+        return export.export_settlement(core, side.id, name)
 
     sys.exit(guarded(lambda: saving.save(settings, company, opened, target)))

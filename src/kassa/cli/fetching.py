@@ -5,14 +5,14 @@ from pathlib import Path
 
 import typer
 
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.usecases.core import Core
 from kassa.cli import reporting
 from kassa.cli.operations import heading, with_side
 from kassa.connectors.base import Report
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.principals import Company
+from kassa.identity.domain.principals import Company
+from kassa.providers.usecases.provider_accounts import fetch_report
 from kassa.settings import Settings
-from kassa.usecases.core import Core
-from kassa.usecases.provider_accounts import fetch_report
 
 
 def report(

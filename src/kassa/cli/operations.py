@@ -9,20 +9,20 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from kassa import app, demo, installation
+from kassa.base.domain.errors import InvalidRequest, KassaError
+from kassa.base.domain.money import Money
+from kassa.base.store.migrate import migrate
+from kassa.base.usecases.bounds import named
+from kassa.base.usecases.core import Core
+from kassa.base.usecases.ids import new_id
 from kassa.cli.serving import as_served, attach
-from kassa.domain.errors import InvalidRequest, KassaError
-from kassa.domain.money import Money
-from kassa.domain.payments import OFFLINE, Method
-from kassa.domain.principals import Company, Mode
 from kassa.faces.orders import notify
+from kassa.identity.domain.principals import Company, Mode
+from kassa.identity.usecases import companies
+from kassa.payments.domain.payments import OFFLINE, Method
+from kassa.payments.usecases.find_payments import payments_of_order
+from kassa.payments.usecases.record_payment import Recording, record_payment
 from kassa.settings import Settings
-from kassa.store.migrate import migrate
-from kassa.usecases import companies
-from kassa.usecases.bounds import named
-from kassa.usecases.core import Core
-from kassa.usecases.find_payments import payments_of_order
-from kassa.usecases.ids import new_id
-from kassa.usecases.record_payment import Recording, record_payment
 
 Result = TypeVar("Result")
 

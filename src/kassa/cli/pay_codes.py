@@ -31,7 +31,7 @@ def code(
     Example:  kassa wallet code wu_ann
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url)
-    from kassa.usecases.wallet_codes import make_pay_code  # noqa: PLC0415
+    from kassa.wallet.usecases.wallet_codes import make_pay_code  # noqa: PLC0415
 
     made, whose = _for(settings, company, user, make_pay_code, client)
     typer.echo(made.text)
@@ -56,7 +56,7 @@ def agree(
     Example:  kassa wallet agree wu_ann --client 5X00000000000000 --limit 100.00
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url)
-    from kassa.usecases.wallet_codes import make_agreement  # noqa: PLC0415
+    from kassa.wallet.usecases.wallet_codes import make_agreement  # noqa: PLC0415
 
     made, whose = _for(settings, company, user, make_agreement, client, (limit, currency))
     typer.echo(made.text)
@@ -77,7 +77,7 @@ def secret(
     Example:  kassa wallet secret wu_ann
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url)
-    from kassa.usecases.wallet_codes import make_secret  # noqa: PLC0415
+    from kassa.wallet.usecases.wallet_codes import make_secret  # noqa: PLC0415
 
     made, whose = _for(settings, company, user, make_secret)
     typer.echo(made.text)
@@ -96,7 +96,7 @@ def codes(
     Example:  kassa wallet codes wu_ann
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url)
-    from kassa.usecases.wallet_codes import list_codes  # noqa: PLC0415
+    from kassa.wallet.usecases.wallet_codes import list_codes  # noqa: PLC0415
 
     async def listed(core: Any, wanted: Any) -> str:
         found = await list_codes(core, wanted.company_id, wanted.user_id)
@@ -119,7 +119,7 @@ def revoke(
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url)
     from kassa.cli.operations import told  # noqa: PLC0415
-    from kassa.usecases.wallet_codes import revoke_code  # noqa: PLC0415
+    from kassa.wallet.usecases.wallet_codes import revoke_code  # noqa: PLC0415
 
     async def work(core: Any, side: Any) -> str:
         await revoke_code(core, side.id, code_id)
@@ -152,9 +152,9 @@ def _for(
     """What `work` makes for this user, and whose side that is. `limit`: amount and currency as they
     were written."""
     from kassa import demo  # noqa: PLC0415
+    from kassa.base.domain.money import Money  # noqa: PLC0415
     from kassa.cli.operations import heading, with_side  # noqa: PLC0415
-    from kassa.domain.money import Money  # noqa: PLC0415
-    from kassa.usecases.wallet_codes import NewCode  # noqa: PLC0415
+    from kassa.wallet.usecases.wallet_codes import NewCode  # noqa: PLC0415
 
     if company and not user:
         fail("name the wallet user")

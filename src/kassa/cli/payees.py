@@ -8,9 +8,9 @@ import typer
 from kassa.cli.common import Company, Config, DatabaseUrl, DataDir, guarded, load_settings
 
 if TYPE_CHECKING:
-    from kassa.domain.payees import Payee
-    from kassa.domain.principals import Company as Side
-    from kassa.usecases.core import Core
+    from kassa.base.usecases.core import Core
+    from kassa.identity.domain.principals import Company as Side
+    from kassa.providers.domain.payees import Payee
 
 payee_app = typer.Typer(
     no_args_is_help=True, help="Payees: the accounts that payments may be directed to."
@@ -46,7 +46,7 @@ def payee_add(
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli.operations import told  # noqa: PLC0415
-    from kassa.usecases.payees import NewPayee, register_payee  # noqa: PLC0415
+    from kassa.providers.usecases.payees import NewPayee, register_payee  # noqa: PLC0415
 
     async def work(core: "Core", side: "Side") -> str:
         wanted = NewPayee(
@@ -77,7 +77,7 @@ def payee_list(
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli.operations import heading, with_side  # noqa: PLC0415
-    from kassa.usecases.payees import list_payees  # noqa: PLC0415
+    from kassa.providers.usecases.payees import list_payees  # noqa: PLC0415
 
     async def work(core: "Core", side: "Side") -> str:
         found = [_plain(payee) for payee in await list_payees(core, side.id)]
@@ -116,7 +116,7 @@ def payee_disable(
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli.operations import told  # noqa: PLC0415
-    from kassa.usecases.payees import switch_payee  # noqa: PLC0415
+    from kassa.providers.usecases.payees import switch_payee  # noqa: PLC0415
 
     async def work(core: "Core", side: "Side") -> str:
         await switch_payee(core, side.id, payee, active=False)

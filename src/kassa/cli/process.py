@@ -13,10 +13,10 @@ import uvloop
 from starlette.types import ASGIApp
 
 from kassa import app, demo, demo_providers, observe
+from kassa.base.domain.errors import KassaError, ProviderUnavailable
 from kassa.cli import children
 from kassa.cli.connections import Connections, is_taken, listen
 from kassa.cli.places import OF_ONE_IN_GRPC, Share
-from kassa.domain.errors import KassaError, ProviderUnavailable
 from kassa.faces import grpc_door, peer
 from kassa.settings import Settings
 from kassa.workers.rounds import make_rounds

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TextIO
 
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.usecases.core import Core
 from kassa.cli import operations
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.principals import Company, Mode
+from kassa.identity.domain.principals import Company, Mode
+from kassa.identity.usecases.companies import find_side
+from kassa.proof.store.checks import Violation
+from kassa.proof.usecases.verify import Head, Progress, Proof, accept_heads, verify_books
 from kassa.settings import Settings
-from kassa.store.books import Violation
-from kassa.usecases.companies import find_side
-from kassa.usecases.core import Core
-from kassa.usecases.verify_books import Head, Progress, Proof, accept_heads, verify_books
 
 Modes = Mapping[str, Mode]
 _WIDTH = 24  # of the bar

@@ -7,18 +7,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.money import Money
+from kassa.base.usecases.core import Core
 from kassa.cli.operations import heading, told, whoever_asks, with_side
 from kassa.connectors.reports import Declaration, formats, read_report
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.money import Money
-from kassa.domain.principals import Company
+from kassa.identity.domain.principals import Company
+from kassa.reconciliation.store.breaks import Break
+from kassa.reconciliation.usecases import breaks
+from kassa.reconciliation.usecases.breaks import Adjustment
+from kassa.reconciliation.usecases.reconcile import Outcome, digest_of
+from kassa.reconciliation.usecases.reconcile import reconcile as import_report
 from kassa.settings import Settings
-from kassa.store.breaks import Break
-from kassa.usecases import breaks
-from kassa.usecases.breaks import Adjustment
-from kassa.usecases.core import Core
-from kassa.usecases.reconcile import Outcome, digest_of
-from kassa.usecases.reconcile import reconcile as import_report
 
 _BAR = 30  # characters
 

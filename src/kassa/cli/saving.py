@@ -11,14 +11,14 @@ from typing import Any, BinaryIO
 
 import typer
 
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.usecases.core import Core
 from kassa.cli.operations import heading, with_side
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.principals import Company
+from kassa.identity.domain.principals import Company
+from kassa.ledger.store.ledgers import Span
+from kassa.ledger.usecases.export import Export, read_moment
+from kassa.ledger.usecases.export_formats import Format, open_writer
 from kassa.settings import Settings
-from kassa.store.ledgers import Span
-from kassa.usecases.core import Core
-from kassa.usecases.export_books import Export, read_moment
-from kassa.usecases.export_formats import Format, open_writer
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ import asyncpg
 import msgspec
 
 from kassa import private_files
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.store import db, wire
+from kassa.base.store.migrate import migrate
+from kassa.base.store.server import Demands
 from kassa.cli import banner
 from kassa.cli.children import environment
-from kassa.domain.errors import InvalidRequest
 from kassa.settings import Settings
-from kassa.store import db, wire
-from kassa.store.migrate import migrate
-from kassa.store.server import Demands
 from kassa_embedded.place import make_data_dir
 from kassa_embedded.postgres import EmbeddedPostgres
 from kassa_embedded.supervisor import ChildSpec, Supervisor

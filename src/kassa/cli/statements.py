@@ -5,18 +5,19 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.lifecycle import SettlementStatus
+from kassa.base.domain.money import Money
+from kassa.base.usecases.core import Core
 from kassa.cli.operations import heading, told, told_of_many, with_side
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.fees import FeeRule
-from kassa.domain.lifecycle import SettlementStatus
-from kassa.domain.money import Money
-from kassa.domain.principals import Company, Mode
-from kassa.domain.settlements import Line, Part, Settlement
+from kassa.fees.domain.fees import FeeRule
+from kassa.fees.store.fees import Deviation, Variance
+from kassa.fees.usecases import fees
+from kassa.identity.domain.principals import Company, Mode
+from kassa.ledger.usecases.export import read_moment
 from kassa.settings import Settings
-from kassa.store.fees import Deviation, Variance
-from kassa.usecases import fees, settlements
-from kassa.usecases.core import Core
-from kassa.usecases.export_books import read_moment
+from kassa.settlement.domain.settlements import Line, Settlement, SettlementPart
+from kassa.settlement.usecases import settlements
 
 _NOTHING = "-"
 _LINE_WIDTHS = (24, 18, 32, 18)
@@ -79,7 +80,7 @@ def _hint(closed: Sequence[Settlement]) -> str:
 
 
 def _table(found: Sequence[Settlement], modes: Mapping[str, Mode]) -> str:
-    sums = (*(f">{part}" for part in Part), ">carried over", ">net")
+    sums = (*(f">{part}" for part in SettlementPart), ">carried over", ">net")
     heads = (
         "no.",
         "settlement",
@@ -99,7 +100,7 @@ def _table(found: Sequence[Settlement], modes: Mapping[str, Mode]) -> str:
             modes[one.company_id].value,
             one.connector,
             one.status.value,
-            *(_major(_part(one, part)) for part in Part),
+            *(_major(_part(one, part)) for part in SettlementPart),
             _major(Money(one.carried_over_minor, one.currency)),
             _major(one.net),
             one.currency,
@@ -110,7 +111,7 @@ def _table(found: Sequence[Settlement], modes: Mapping[str, Mode]) -> str:
     return table(heads, rows)
 
 
-def _part(one: Settlement, part: Part) -> Money:
+def _part(one: Settlement, part: SettlementPart) -> Money:
     minor: int = getattr(one.sums, part.value)
     return Money(minor, one.currency)
 
@@ -124,7 +125,7 @@ def _members(one: Settlement, mode: Mode) -> dict[str, Any]:
         "connector": one.connector,
         "currency": one.currency,
         "status": one.status.value,
-        **{f"{part}_minor": _part(one, part).minor for part in Part},
+        **{f"{part}_minor": _part(one, part).minor for part in SettlementPart},
         "carried_over_minor": one.carried_over_minor,
         "net_minor": one.net.minor,
         "payout_reference": one.payout_reference or None,
@@ -194,9 +195,9 @@ def _head(one: Settlement) -> str:
     return "\n".join([*told, ""])
 
 
-def _foot(found: settlements.Statement) -> str:
+def _foot(found: settlements.SettlementStatement) -> str:
     one = found.settlement
-    sums = [(part.value, _part(one, part)) for part in Part]
+    sums = [(part.value, _part(one, part)) for part in SettlementPart]
     sums.append(("carried over", Money(one.carried_over_minor, one.currency)))
     lines = ["", *(_fitted("", "", word, _major(money)) for word, money in sums)]
     lines.append(_fitted("", "", f"net {one.currency}", _major(one.net)))
@@ -209,7 +210,7 @@ def _foot(found: settlements.Statement) -> str:
 
 
 async def _say_json(
-    found: settlements.Statement,
+    found: settlements.SettlementStatement,
     mode: Mode,
     lines: AsyncIterator[Line],
     say: Callable[[str], None],

@@ -8,15 +8,15 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from kassa.domain.disputes import Dispute
-from kassa.domain.lifecycle import ModificationKind
-from kassa.domain.modifications import Modification
-from kassa.domain.money import Money
-from kassa.domain.narration import words
-from kassa.domain.payments import Attempt, Payment
-from kassa.domain.timeline import TimelineEvent
-from kassa.store.history import Discrepancy, ReportedLine, Sent, SettledLine
-from kassa.usecases.explain import Booking, FeeStory, Step, Story
+from kassa.base.domain.lifecycle import ModificationKind
+from kassa.base.domain.money import Money
+from kassa.payments.domain.disputes import Dispute
+from kassa.payments.domain.modifications import Modification
+from kassa.payments.domain.narration import words
+from kassa.payments.domain.payments import Attempt, Payment
+from kassa.payments.domain.timeline import TimelineEvent
+from kassa.payments.store.history import Discrepancy, ReportedLine, Sent, SettledLine
+from kassa.payments.usecases.explain import Booking, FeeStory, PaymentHistory, TimelineStep
 
 _WIDTH = 26  # of a time and the pause behind it
 _ACTORS = {
@@ -43,7 +43,7 @@ _HIDDEN = frozenset({"redirect_url"})  # a payer's own address at a provider
 _ADDRESSES = frozenset({"url", "notify_url"})  # of a merchant, and maybe with a key in it
 
 
-def as_json(story: Story, mode: str) -> str:
+def as_json(story: PaymentHistory, mode: str) -> str:
     """Everything, for machines: amounts in the currency's digits and in minor units."""
     shown = {"mode": mode, **_plain(story)}
     shown["fee"]["variance"] = _plain(story.fee.variance)
@@ -83,7 +83,7 @@ def _plain_event(event: TimelineEvent) -> dict[str, Any]:
     }
 
 
-def as_text(story: Story) -> str:
+def as_text(story: PaymentHistory) -> str:
     """The story as a person reads it."""
     lines = [
         *_heading(story),
@@ -115,7 +115,7 @@ def _section(title: str, lines: Sequence[str]) -> Iterator[str]:
             yield f"  {line}"
 
 
-def _heading(story: Story) -> Iterator[str]:
+def _heading(story: PaymentHistory) -> Iterator[str]:
     payment = story.payment
     surplus = ", surplus" if payment.surplus else ""
     yield f"{payment.id}  {payment.amount}  {payment.status}{surplus}"
@@ -172,7 +172,7 @@ def _fee(fee: FeeStory, *, paid: bool) -> Iterator[str]:
     yield words
 
 
-def _timeline(story: Story) -> list[str]:
+def _timeline(story: PaymentHistory) -> list[str]:
     """Steps, and under each what was booked at its time; other bookings in their own place."""
     told: list[tuple[datetime, int, list[str]]] = [
         (step.event.at, step.event.seq, _step(step)) for step in story.steps
@@ -187,7 +187,7 @@ def _timeline(story: Story) -> list[str]:
     return [line for _, _, lines in told for line in lines]
 
 
-def _step(step: Step) -> list[str]:
+def _step(step: TimelineStep) -> list[str]:
     event = step.event
     word = words(event.fact)
     if event.from_status is None:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from kassa import demo, demo_providers
-from kassa.domain.errors import InvalidRequest
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.usecases.ids import new_id
 from kassa.faces.wallet import signature
 from kassa.settings import Settings
-from kassa.usecases.ids import new_id
 
 _TIMEOUT_SECONDS = 20
 _REFUSED = 400  # from this HTTP status on

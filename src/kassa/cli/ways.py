@@ -6,24 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kassa.base.domain.errors import InvalidRequest, UnsupportedOperation
+from kassa.base.domain.money import Money, payable
+from kassa.base.usecases.core import Core
 from kassa.cli.operations import heading, told, with_side
-from kassa.domain.errors import InvalidRequest, UnsupportedOperation
-from kassa.domain.money import Money, payable
-from kassa.domain.payments import Method
-from kassa.domain.principals import Company
-from kassa.settings import Settings
-from kassa.usecases.core import Core
-from kassa.usecases.route_rules import history_of, set_rules
-from kassa.usecases.routing import (
+from kassa.identity.domain.principals import Company
+from kassa.payments.domain.payments import Method
+from kassa.routing.usecases.route_rules import history_of, set_rules
+from kassa.routing.usecases.routing import (
     NUMBER,
     REDIRECT,
     TOKEN,
     Look,
-    Question,
     Route,
+    RoutingRequest,
     choose,
     look_at_all,
 )
+from kassa.settings import Settings
 
 _NO_RULES = "no rules: a payment takes the first account that can take it (kassa route --help)"
 
@@ -119,14 +119,14 @@ def explain(settings: Settings, company: str, asked: AskedWays, *, as_json: bool
     return with_side(settings, company, work)
 
 
-def _question(side: Company, asked: AskedWays) -> Question:
+def _question(side: Company, asked: AskedWays) -> RoutingRequest:
     methods = [method.value for method in Method]
     if asked.method not in methods:
         raise InvalidRequest(f"--method must be one of {', '.join(methods)}")
     takes = asked.takes or (TOKEN if asked.method == Method.CREDIT_CARD else REDIRECT)
     if takes not in (NUMBER, TOKEN, REDIRECT):
         raise InvalidRequest(f"--by must be {TOKEN}, {REDIRECT} or {NUMBER}, got {takes!r}")
-    return Question(
+    return RoutingRequest(
         company_id=side.id,
         method=Method(asked.method),
         amount=payable(Money.from_major(asked.amount, asked.currency or side.currency)),
@@ -153,7 +153,7 @@ def _as_json(side: Company, route: Route, looks: list[Look]) -> str:
     return json.dumps(plain, indent=2)
 
 
-def _as_text(question: Question, route: Route, looks: list[Look]) -> str:
+def _as_text(question: RoutingRequest, route: Route, looks: list[Look]) -> str:
     lines = [f"{question.amount} by {question.method} ({question.takes}):"]
     lines += [
         f"  {look.name} ({look.connector}): {look.why_not or 'can take it'}" for look in looks

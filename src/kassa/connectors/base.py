@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import ClassVar, Protocol, runtime_checkable
 
-from kassa.domain.lifecycle import DisputeStage, DisputeStatus
-from kassa.domain.money import Money
-from kassa.domain.orders import Customer
-from kassa.domain.payments import Method
+from kassa.base.domain.lifecycle import DisputeStage, DisputeStatus
+from kassa.base.domain.money import Money
+from kassa.orders.domain.orders import Customer
+from kassa.payments.domain.payments import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class ChargeRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class KnownCharge:
     """What we know of a charge beside our key, for providers that cannot find it by that alone.
 
     `reference`: the provider's own, "" while we have none. `asked_at`: when we first asked.
@@ -51,7 +51,7 @@ class Known:
     asked_at: datetime | None = None
 
 
-NOTHING_KNOWN = Known()
+NOTHING_KNOWN = KnownCharge()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +169,7 @@ ModificationOutcome = Done | Pending | Declined | NotSent | InDoubt | Unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class News:
+class ChargeEvent:
     """A verified notification of a charge. `dedupe_key` is the same however often it comes.
 
     `key`: our reference, as in ChargeRequest; "" where the provider names only its own,
@@ -183,7 +183,7 @@ class News:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModificationNews:
+class ModificationEvent:
     """A verified notification of a capture, void or refund. `key`: as in ModificationRequest."""
 
     dedupe_key: str
@@ -192,7 +192,7 @@ class ModificationNews:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DisputeNews:
+class DisputeEvent:
     """A verified notification that a dispute was opened or has moved on.
 
     `key`: our reference of the charge, or "" and `charge_reference`, the provider's;
@@ -211,11 +211,11 @@ class DisputeNews:
     charge_reference: str = ""
 
 
-AnyNews = News | ModificationNews | DisputeNews
+AnyNews = ChargeEvent | ModificationEvent | DisputeEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Irrelevant:
+class IrrelevantEvent:
     """A genuine notification that changes nothing here; it is acknowledged. `event`: its name."""
 
     event: str
@@ -244,7 +244,7 @@ class Connector(Protocol):
         """Collect the amount at once, under `request.key`."""
         ...
 
-    async def query(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
+    async def query(self, key: str, known: KnownCharge = NOTHING_KNOWN) -> Outcome:
         """What became of the charge sent under `key`? Moves nothing."""
         ...
 
@@ -255,7 +255,7 @@ class Connector(Protocol):
         *,
         target: str = "",
         received_at: datetime | None = None,
-    ) -> AnyNews | Irrelevant | Refused:
+    ) -> AnyNews | IrrelevantEvent | Refused:
         """Verify over the raw bytes, then translate. `headers` has lower-case names.
 
         `target`: the raw path and query it was posted to. `received_at`: what its own time stamp
@@ -281,7 +281,7 @@ class AddressSigner(Protocol):
 class Closer(Protocol):
     """A provider that can be told to let nobody pay a charge any more."""
 
-    async def close_charge(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
+    async def close_charge(self, key: str, known: KnownCharge = NOTHING_KNOWN) -> Outcome:
         """Close it. Declined: it is closed; Captured, Authorized: it had been paid before;
         Unknown: nothing is there to close; otherwise it stays open, or nobody knows."""
         ...

@@ -10,8 +10,8 @@ from importlib.metadata import EntryPoint, entry_points
 import structlog
 
 import kassa.connectors
+from kassa.base.domain.errors import InvalidRequest
 from kassa.connectors.kind import Kind
-from kassa.domain.errors import InvalidRequest
 
 GROUP = "kassa.connectors"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kassa.domain.errors import InvalidRequest
+from kassa.base.domain.errors import InvalidRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,11 @@ from typing import Any
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from kassa.base.domain.errors import InvalidRequest
 from kassa.connectors.addresses import Network, may_call
 from kassa.connectors.base import NotSent
 from kassa.connectors.http import Answer, exchange, open_session
-from kassa.connectors.resolver import Lookup, LookupTurns, NameServers, owner
-from kassa.domain.errors import InvalidRequest
+from kassa.connectors.resolver import Lookup, LookupQueue, NameServers, owner
 
 _MAX_URL_CHARACTERS = 1024
 _MAX_BODY_BYTES = 64 * 1024
@@ -172,7 +172,7 @@ class Egress:
         self._total_seconds = total_seconds
         self._also_blocked = tuple(map(ip_network, also_blocked))
         self._name_servers = NameServers(name_servers)
-        self._turns = LookupTurns(lookup or self._name_servers.look_up, connect_seconds)
+        self._turns = LookupQueue(lookup or self._name_servers.look_up, connect_seconds)
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self._closed = False
 

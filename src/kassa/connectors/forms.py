@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from kassa.domain.money import Money
+from kassa.base.domain.money import Money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +16,7 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Charge:
+class FormCharge:
     """A charge whose payer goes by form, as it is kept here.
 
     `reference`: the provider's. `returns_to`: our page that takes the browser back from there.
@@ -38,7 +38,7 @@ class FormSource(Protocol):
     still to be paid is found out before, by the question that everybody shares.
     """
 
-    def form(self, charge: Charge) -> Form:
+    def form(self, charge: FormCharge) -> Form:
         """What leads on to the provider's page."""
         ...
 

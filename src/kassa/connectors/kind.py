@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Protocol, cast
 from urllib.parse import urlsplit
 
+from kassa.base.domain.errors import InvalidRequest
 from kassa.connectors.addresses import may_call
 from kassa.connectors.base import Capturer, Closer, Connector, Probe, Refunder, Reporter
 from kassa.connectors.declared import DemoAccount, InstallationAccount, ReportFormat
 from kassa.connectors.http import ProviderHttp
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.payments import Method
+from kassa.payments.domain.payments import Method
 
 _LONGEST = 10_000  # characters of a value; keys are the longest
 

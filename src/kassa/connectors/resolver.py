@@ -67,7 +67,7 @@ def _plain(address: tuple[Any, ...]) -> tuple[Any, ...]:
     return (os.fsdecode(host), *rest)
 
 
-class LookupTurns:
+class LookupQueue:
     """A deadline for each lookup, and places for each company: it waits for its own alone."""
 
     def __init__(self, lookup: Lookup, seconds: float):

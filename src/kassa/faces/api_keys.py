@@ -5,10 +5,10 @@ import binascii
 
 from starlette.requests import Request
 
-from kassa.domain.errors import Unauthenticated
-from kassa.domain.principals import Principal
+from kassa.base.domain.errors import Unauthenticated
 from kassa.faces import edge
-from kassa.usecases.authenticate import authenticate_api_key
+from kassa.identity.domain.principals import Principal
+from kassa.identity.usecases.authenticate import authenticate_api_key
 
 _LIMIT = 512  # characters; no key is that long, and nothing longer is worth decoding
 _WANTED = "an API key is needed: Authorization: Bearer <key>, or Basic <base64 of the key>"

@@ -16,10 +16,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kassa import criticality
-from kassa.domain.errors import InvalidRequest, KassaError, Unauthenticated
-from kassa.usecases.bounds import named
-from kassa.usecases.core import Core
-from kassa.usecases.provider_calls import deadline
+from kassa.base.domain.errors import InvalidRequest, KassaError, Unauthenticated
+from kassa.base.usecases.bounds import named
+from kassa.base.usecases.core import Core
+from kassa.providers.usecases.provider_calls import deadline
 
 BODY_LIMIT = 64 * 1024
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="-")

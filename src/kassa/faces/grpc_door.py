@@ -15,15 +15,15 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from kassa import observe
-from kassa.domain.brakes import Quota
-from kassa.domain.errors import InvalidRequest, RateLimited, Unauthenticated
+from kassa.base.domain.errors import InvalidRequest, RateLimited, Unauthenticated
+from kassa.base.domain.rate_limits import Quota
+from kassa.base.usecases.admission import VISIT, Admission, Visit
 from kassa.faces import edge
 from kassa.faces.glances import Glances, Limit
 from kassa.faces.grpc_status import told, trailing
 from kassa.faces.peer import Network, Who, address_of_call, connection_of_call, leave
-from kassa.usecases.admission import VISIT, Admission, Visit
-from kassa.usecases.provider_calls import deadline
-from kassa.usecases.sides import MODE
+from kassa.identity.usecases.sides import MODE
+from kassa.providers.usecases.provider_calls import deadline
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Headers = Mapping[str, str]

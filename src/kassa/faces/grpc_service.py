@@ -11,12 +11,12 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.rpc import status_pb2
 
 from kassa import criticality
-from kassa.domain.errors import KassaError, Unauthenticated
-from kassa.domain.principals import Principal
+from kassa.base.domain.errors import KassaError, Unauthenticated
+from kassa.base.usecases.bounds import named
+from kassa.base.usecases.core import Core
 from kassa.faces.grpc_door import Context, Headers, headers_of, malformed, read_message
 from kassa.faces.grpc_status import told, trailing
-from kassa.usecases.bounds import named
-from kassa.usecases.core import Core
+from kassa.identity.domain.principals import Principal
 
 Tell = Callable[[KassaError], status_pb2.Status]
 

@@ -14,10 +14,10 @@ from grpc_status import rpc_status
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kassa.domain.errors import InvalidRequest, KassaError, UnsupportedOperation
+from kassa.base.domain.errors import InvalidRequest, KassaError, UnsupportedOperation
+from kassa.base.usecases.admission import VISIT, pause_of
 from kassa.faces import edge
-from kassa.usecases.admission import VISIT, pause_of
-from kassa.usecases.sides import MODE, MODE_HEADER
+from kassa.identity.usecases.sides import MODE, MODE_HEADER
 
 DOMAIN = "kassa"
 """Whose reasons these are: ErrorInfo's reason means something only within its domain."""

@@ -6,10 +6,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kassa import observe
-from kassa.domain.errors import KassaError
+from kassa.base.domain.errors import KassaError
+from kassa.base.usecases.admission import pause_of
 from kassa.faces import edge
-from kassa.usecases.admission import pause_of
-from kassa.usecases.receive_notification import receive_notification
+from kassa.webhooks_in.usecases.receive import receive_notification
 
 _LIMIT = 256 * 1024
 _A_WHILE = 5  # seconds: for what is our own trouble

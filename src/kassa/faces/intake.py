@@ -10,8 +10,8 @@ from collections import Counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kassa.domain.brakes import Quota
-from kassa.domain.errors import InvalidRequest, KassaError, RateLimited
+from kassa.base.domain.errors import InvalidRequest, KassaError, RateLimited
+from kassa.base.domain.rate_limits import Quota
 from kassa.faces.peer import address_of
 
 # seconds, not money

@@ -2,8 +2,8 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kassa.base.usecases.core import Core
 from kassa.faces.peer import address_of
-from kassa.usecases.core import Core
 
 
 class Reception:

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 import structlog
 
-from kassa.usecases.apply_news import apply_news
-from kassa.usecases.chain import chain_history, follow_heads
-from kassa.usecases.core import Core
-from kassa.usecases.deliver_announcements import Courier
-from kassa.usecases.expire_orders import expire_orders
-from kassa.usecases.old_rows import seal_old_rows
-from kassa.usecases.poll_payments import poller
-from kassa.usecases.pursue_modifications import pursuer
-from kassa.usecases.recovery import probe_silent
-from kassa.usecases.release_authorizations import release_authorizations
-from kassa.usecases.return_surplus import return_surplus
-from kassa.usecases.stuck_money import report_stuck_money
-from kassa.usecases.terminate_order import pursue_terminations
-from kassa.usecases.wallet_codes import forget_misses
-from kassa.usecases.watch_reports import watch_reports
+from kassa.base.usecases.core import Core
+from kassa.modifications.usecases.pursue_modifications import pursuer
+from kassa.modifications.usecases.release_authorizations import release_authorizations
+from kassa.modifications.usecases.return_overpayments import return_overpayments
+from kassa.orders.usecases.expire_orders import expire_orders
+from kassa.orders.usecases.terminate_order import pursue_terminations
+from kassa.payments.usecases.poll_payments import poller
+from kassa.proof.usecases.chain import chain_history, follow_heads
+from kassa.proof.usecases.old_rows import seal_old_rows
+from kassa.providers.usecases.recovery import probe_silent
+from kassa.reconciliation.usecases.stuck_money import report_stuck_money
+from kassa.reconciliation.usecases.watch_reports import watch_reports
+from kassa.wallet.usecases.wallet_codes import forget_misses
+from kassa.webhooks_in.usecases.apply import apply_news
+from kassa.webhooks_out.usecases.deliver import WebhookSender
 
 _log = structlog.get_logger("kassa.worker")
 _LAST_WORK_SECONDS = 20.0  # seconds, not money
@@ -44,7 +44,7 @@ class Chore:
 
 def standard_chores() -> list[Chore]:
     """What every installation's worker does. A fresh list: some know what they have under way."""
-    courier, polling, pursuit = Courier(), poller(), pursuer()
+    courier, polling, pursuit = WebhookSender(), poller(), pursuer()
     return [
         Chore("deliver", 0.25, courier.set_out, courier.finish),  # seconds, not money
         Chore("inbox", 0.5, apply_news),  # seconds, not money
@@ -53,7 +53,7 @@ def standard_chores() -> list[Chore]:
         Chore("expire", 1.0, expire_orders),  # seconds, not money
         Chore("pursue", 0.5, pursuit.set_out, pursuit.finish),  # seconds, not money
         Chore("terminate", 1.0, pursue_terminations),  # seconds, not money
-        Chore("surplus", 1.0, return_surplus),  # seconds, not money
+        Chore("surplus", 1.0, return_overpayments),  # seconds, not money
         Chore("chain", 1.0, chain_history),  # seconds, not money
         Chore("old rows", 60.0, seal_old_rows),  # seconds, not money
         Chore("heads", 60.0, follow_heads),  # seconds, not money

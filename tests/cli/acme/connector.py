@@ -12,14 +12,14 @@ from kassa.connectors.acme.words import refund_told, told
 
 from kassa.connectors.base import (
     NOTHING_KNOWN,
+    ChargeEvent,
     ChargeRequest,
     Declined,
     InDoubt,
-    Irrelevant,
-    Known,
+    IrrelevantEvent,
+    KnownCharge,
     ModificationOutcome,
     ModificationRequest,
-    News,
     NotSent,
     Outcome,
     Refused,
@@ -73,7 +73,7 @@ class AcmeConnector:
             return said
         return told(said, request.key, request.amount)
 
-    async def query(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
+    async def query(self, key: str, known: KnownCharge = NOTHING_KNOWN) -> Outcome:
         """By our key alone."""
         said = await self._get(f"charges/{quote(key, safe='')}")
         if isinstance(said, NotSent | InDoubt):
@@ -128,7 +128,7 @@ class AcmeConnector:
         *,
         target: str = "",
         received_at: datetime | None = None,
-    ) -> News | Irrelevant | Refused:
+    ) -> ChargeEvent | IrrelevantEvent | Refused:
         """The signature over the raw body first, then the charge inside."""
         if not self._webhook_secret:
             return Refused(reason="no webhook_secret is configured")
@@ -141,8 +141,8 @@ class AcmeConnector:
             return Refused(reason="signed, and no JSON object")
         key = charge.get("reference")
         if not isinstance(key, str) or not key:
-            return Irrelevant(event="a charge that is not of our making")
-        return News(
+            return IrrelevantEvent(event="a charge that is not of our making")
+        return ChargeEvent(
             dedupe_key=hashlib.sha256(body).hexdigest(), key=key, outcome=told(charge, key, None)
         )
 

@@ -2,7 +2,7 @@
 
 from tests.connectors.contract.plug import Modes, Plug, Way
 
-from kassa.domain.money import Money
+from kassa.base.domain.money import Money
 
 CREDENTIALS = {"api_key": "acme-key-of-the-contract", "webhook_secret": "acme-secret-of-it"}
 

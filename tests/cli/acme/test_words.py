@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from kassa.connectors.acme.words import STATUSES, told
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import Captured, InDoubt
-from kassa.domain.money import Money
 
 KEY, PRICE = "at1_key", Money(1099, "USD")
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.money import Money
 from kassa.connectors.base import ActionNeeded, Captured, Declined, Done, InDoubt, Outcome, Unknown
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.money import Money
 
 OPEN, PAID, REFUSED = "OPEN", "PAID", "REFUSED"
 STATUSES = frozenset({OPEN, PAID, REFUSED})

@@ -2,7 +2,7 @@
 
 from tests.connectors.contract.plug import Modes, Plug, Way, keys
 
-from kassa.domain.money import Money
+from kassa.base.domain.money import Money
 
 OUR_KEY, OUR_PUBLIC_KEY = keys("contract: the application at alipay")
 ALIPAYS_KEY, ALIPAYS_PUBLIC_KEY = keys("contract: alipay")

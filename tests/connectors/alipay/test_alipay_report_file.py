@@ -12,9 +12,9 @@ from tests.connectors.alipay.report_samples import (
 )
 from tests.connectors.reports.samples import aside, good, read
 
+from kassa.base.domain.money import Money
 from kassa.connectors.reports import NotThatFormat
-from kassa.domain.money import Money
-from kassa.domain.reports import LineKind, Unreadable
+from kassa.reconciliation.domain.reports import LineKind, Unreadable
 
 TRADES = (
     trade(1),

@@ -7,6 +7,7 @@ import pytest
 from tests.connectors.alipay.conftest import Gateway, KeyPair, connected
 from tests.connectors.loopback import listening, never_answers
 
+from kassa.base.domain.money import Money
 from kassa.connectors.alipay.connector import AlipayConnector
 from kassa.connectors.base import (
     Captured,
@@ -19,7 +20,6 @@ from kassa.connectors.base import (
     Probe,
     Unknown,
 )
-from kassa.domain.money import Money
 
 pytestmark = pytest.mark.anyio
 

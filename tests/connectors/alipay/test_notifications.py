@@ -5,19 +5,19 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 from tests.connectors.alipay.conftest import VECTORS, KeyPair
 
+from kassa.base.domain.money import Money
 from kassa.connectors.alipay.connector import AlipayConnector
 from kassa.connectors.alipay.rsa2 import notification_texts
 from kassa.connectors.base import (
     Captured,
+    ChargeEvent,
     Declined,
     InDoubt,
-    ModificationNews,
-    News,
+    ModificationEvent,
     Pending,
     Refused,
 )
 from kassa.connectors.http import ProviderHttp
-from kassa.domain.money import Money
 
 GENUINE = (VECTORS / "notification.form").read_bytes()
 FIELDS = dict(parse_qsl(GENUINE.decode()))
@@ -59,7 +59,7 @@ def signed(fields: dict[str, str], by: KeyPair, *, empties: bool = True) -> byte
 
 
 def test_the_notification_in_the_vectors_is_news(genuine: AlipayConnector) -> None:
-    assert genuine.parse_notification({}, GENUINE) == News(
+    assert genuine.parse_notification({}, GENUINE) == ChargeEvent(
         dedupe_key="2026112200222100012073037000000001",
         key="c3beaaf0-ff02-4adf-b37c-ee41dbc20319",
         outcome=Captured(reference=TRADE_NO, amount=Money(100012, "CNY")),
@@ -110,7 +110,7 @@ def test_what_is_no_notification_is_refused(genuine: AlipayConnector, body: byte
 def test_it_may_be_encoded_either_way_and_come_in_any_order(genuine: AlipayConnector) -> None:
     backwards = b"&".join(reversed(GENUINE.replace(b"+", b"%20").split(b"&")))
 
-    assert isinstance(genuine.parse_notification({}, backwards), News)
+    assert isinstance(genuine.parse_notification({}, backwards), ChargeEvent)
 
 
 @pytest.mark.parametrize("empties", [True, False])
@@ -119,7 +119,9 @@ def test_empty_values_may_be_signed_or_left_out(
 ) -> None:
     fields = {**without_signature(), "body": "", "passback_params": ""}
 
-    assert isinstance(played.parse_notification({}, signed(fields, alipays, empties=empties)), News)
+    assert isinstance(
+        played.parse_notification({}, signed(fields, alipays, empties=empties)), ChargeEvent
+    )
 
 
 def without_signature() -> dict[str, str]:
@@ -129,7 +131,7 @@ def without_signature() -> dict[str, str]:
 def test_text_outside_ascii_is_verified(played: AlipayConnector, alipays: KeyPair) -> None:
     fields = {**without_signature(), "subject": "茶 & 点心 = 3/4 +1"}
 
-    assert isinstance(played.parse_notification({}, signed(fields, alipays)), News)
+    assert isinstance(played.parse_notification({}, signed(fields, alipays)), ChargeEvent)
 
 
 def test_news_for_another_application_is_refused(ours: KeyPair, alipay_public_pem: str) -> None:
@@ -149,7 +151,7 @@ def test_without_a_seller_of_ours_any_seller_is_taken(
 ) -> None:
     anybody = connector(ours, alipay_public_pem, seller_id="")
 
-    assert isinstance(anybody.parse_notification({}, GENUINE), News)
+    assert isinstance(anybody.parse_notification({}, GENUINE), ChargeEvent)
 
 
 def test_our_own_key_signs_no_news(played: AlipayConnector, ours: KeyPair) -> None:
@@ -186,7 +188,7 @@ def test_each_status_has_its_meaning(
 ) -> None:
     news = played.parse_notification({}, signed({**without_signature(), **changes}, alipays))
 
-    assert isinstance(news, News)
+    assert isinstance(news, ChargeEvent)
     assert isinstance(news.outcome, kind)
 
 
@@ -199,7 +201,7 @@ def test_news_of_a_refund_of_ours_is_about_the_refund(
 
     news = played.parse_notification({}, signed({**without_signature(), **changes}, alipays))
 
-    assert news == ModificationNews(
+    assert news == ModificationEvent(
         dedupe_key=FIELDS["notify_id"],
         key="re12_01kbrefund",
         outcome=Pending(reference=TRADE_NO),
@@ -222,7 +224,7 @@ def test_what_is_no_refund_of_ours_is_news_of_the_charge(
 ) -> None:
     news = played.parse_notification({}, signed({**without_signature(), **changes}, alipays))
 
-    assert isinstance(news, News)
+    assert isinstance(news, ChargeEvent)
     assert isinstance(news.outcome, Captured)
 
 
@@ -234,5 +236,5 @@ def test_a_resent_notification_has_the_same_dedupe_key(
     first = played.parse_notification({}, signed(without_signature(), alipays))
     second = played.parse_notification({}, signed(again, alipays))
 
-    assert isinstance(first, News)
+    assert isinstance(first, ChargeEvent)
     assert first == second

@@ -9,11 +9,11 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from tests.connectors.alipay.conftest import KeyPair
 
+from kassa.base.domain.money import Money
 from kassa.connectors.alipay.connector import AlipayConnector
 from kassa.connectors.alipay.rsa2 import request_text
 from kassa.connectors.base import ActionNeeded, ChargeRequest, Declined
 from kassa.connectors.http import ProviderHttp
-from kassa.domain.money import Money
 
 pytestmark = pytest.mark.anyio
 

@@ -7,9 +7,9 @@ import pytest
 from tests.connectors.alipay.conftest import Gateway, KeyPair, connected
 from tests.connectors.loopback import answering, listening, never_answers
 
+from kassa.base.domain.money import Money
 from kassa.connectors.alipay.connector import AlipayConnector
 from kassa.connectors.base import Captured, Declined, InDoubt, NotSent, Pending, Unknown
-from kassa.domain.money import Money
 
 pytestmark = pytest.mark.anyio
 

@@ -10,6 +10,7 @@ import pytest
 from tests.connectors.alipay.conftest import Gateway, KeyPair, connected
 from tests.connectors.loopback import answering, listening, never_answers
 
+from kassa.base.domain.money import Money
 from kassa.connectors.alipay.connector import AlipayConnector
 from kassa.connectors.base import (
     Capturer,
@@ -21,7 +22,6 @@ from kassa.connectors.base import (
     Refunder,
     Unknown,
 )
-from kassa.domain.money import Money
 
 pytestmark = pytest.mark.anyio
 

@@ -11,17 +11,18 @@ from tests.connectors.alipay.conftest import KeyPair
 from tests.connectors.reports.samples import good, read
 from tests.simulator.letterbox import letterbox
 
+from kassa.base.domain.money import Money
 from kassa.connectors.alipay.connector import AlipayConnector
 from kassa.connectors.base import (
     ActionNeeded,
     Captured,
+    ChargeEvent,
     ChargeRequest,
     Declined,
     Done,
     InDoubt,
-    ModificationNews,
+    ModificationEvent,
     ModificationRequest,
-    News,
     Pending,
     Refused,
     Report,
@@ -30,7 +31,6 @@ from kassa.connectors.base import (
 from kassa.connectors.catalog import kind_of
 from kassa.connectors.http import ProviderHttp
 from kassa.connectors.kind import Tools
-from kassa.domain.money import Money
 from kassa_simulator.frame import Merchant
 from kassa_simulator.running import Simulator, running
 
@@ -248,8 +248,8 @@ async def test_its_letters_are_news_and_forged_ones_are_not(
         await simulator.post_letters()
         heard = [alipay.parse_notification({}, body) for _, body in box.letters]
 
-    charges = {(one.key, one.outcome) for one in heard if isinstance(one, News)}
+    charges = {(one.key, one.outcome) for one in heard if isinstance(one, ChargeEvent)}
     assert charges == {("at1_key", Captured(reference=trade, amount=PRICE))}
-    refunds = {(one.key, one.outcome) for one in heard if isinstance(one, ModificationNews)}
+    refunds = {(one.key, one.outcome) for one in heard if isinstance(one, ModificationEvent)}
     assert refunds == {("re1_01kbrefund", Pending(reference=trade))}
     assert any(isinstance(one, Refused) for one in heard)

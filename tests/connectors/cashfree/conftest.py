@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from tests.connectors.scripted import Scripted
 from tests.connectors.scripted import scripted as running_script
-from tests.usecases.shop import shop
+from tests.shop import shop
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import ChargeRequest, ModificationRequest
 from kassa.connectors.cashfree import KIND
 from kassa.connectors.cashfree.connector import CashfreeConnector
 from kassa.connectors.http import ProviderHttp
 from kassa.connectors.kind import Tools
-from kassa.domain.money import Money
-from kassa.domain.payments import Method
+from kassa.payments.domain.payments import Method
 from kassa_simulator.frame import Merchant
 from kassa_simulator.running import Simulator, running
 

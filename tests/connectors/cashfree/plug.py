@@ -2,8 +2,8 @@
 
 from tests.connectors.contract.plug import Modes, Plug, Way
 
-from kassa.domain.money import Money
-from kassa.domain.payments import Method
+from kassa.base.domain.money import Money
+from kassa.payments.domain.payments import Method
 
 CREDENTIALS = {"client_id": "cf-contract", "client_secret": "cf-secret-of-the-contract"}
 

@@ -18,6 +18,8 @@ from tests.connectors.cashfree.conftest import (
 )
 from tests.connectors.scripted import Scripted
 
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     ActionNeeded,
     Authorized,
@@ -25,17 +27,15 @@ from kassa.connectors.base import (
     Declined,
     Done,
     InDoubt,
-    Known,
+    KnownCharge,
     NotSent,
     Pending,
     Unknown,
 )
 from kassa.connectors.cashfree.connector import CashfreeConnector
 from kassa.connectors.kind import operations
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.money import Money
-from kassa.domain.orders import Customer
-from kassa.domain.payments import Method
+from kassa.orders.domain.orders import Customer
+from kassa.payments.domain.payments import Method
 from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio
@@ -56,7 +56,7 @@ async def test_a_charge_is_an_address_and_then_the_payers_money(
     assert begun.expires_at is not None
     assert await cashfree.query(KEY) == begun
     payment_id = act(simulator)
-    told = await cashfree.query(KEY, Known(amount=AMOUNT))
+    told = await cashfree.query(KEY, KnownCharge(amount=AMOUNT))
     assert told == Captured(reference=payment_id, amount=AMOUNT)
 
 
@@ -203,7 +203,7 @@ async def test_a_link_for_other_money_is_never_shown_to_a_payer(
     cashfree: CashfreeConnector, simulator: Simulator, fault: str
 ) -> None:
     simulator.set_faults([{"provider": "cashfree", "operation": "*", "fault": fault}])
-    known = Known(amount=AMOUNT)
+    known = KnownCharge(amount=AMOUNT)
     assert isinstance(await cashfree.charge(charge_request()), InDoubt)
     assert isinstance(await cashfree.query(KEY, known), InDoubt)
     act(simulator)
@@ -256,7 +256,7 @@ async def test_money_is_reserved_by_a_mandate_and_claimed_once(
     assert isinstance(await cashfree.query(KEY), Pending)
 
     payment_id = act(simulator)
-    told = await cashfree.query(KEY, Known(amount=AMOUNT))
+    told = await cashfree.query(KEY, KnownCharge(amount=AMOUNT))
     assert isinstance(told, Authorized)
     assert (told.reference, told.amount) == (payment_id, AMOUNT)
     assert told.expires_at is not None

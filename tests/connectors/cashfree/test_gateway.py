@@ -9,12 +9,12 @@ from tests.asgi import Client
 from tests.connectors.cashfree import conftest as cashfree
 from tests.connectors.razorpay import conftest as razorpay
 from tests.connectors.scripted import Scripted
-from tests.usecases.shop import Shop
+from tests.shop import Shop
 
-from kassa.domain.lifecycle import ModificationKind, PaymentStatus
-from kassa.domain.money import Money
-from kassa.domain.payments import CaptureMethod, Method
-from kassa.usecases.modify_payment import Wanted, modify_payment
+from kassa.base.domain.lifecycle import ModificationKind, PaymentStatus
+from kassa.base.domain.money import Money
+from kassa.modifications.usecases.modify_payment import ModifyPayment, modify_payment
+from kassa.payments.domain.payments import CaptureMethod, Method
 from kassa_simulator.frame import Merchant
 from kassa_simulator.running import running
 
@@ -61,7 +61,7 @@ async def test_a_payer_pays_a_webhook_tells_and_the_money_goes_back(
         payment = await told(shop, payment)
         expected = PaymentStatus.AUTHORIZED if reserves else PaymentStatus.CAPTURED
         assert payment.status is expected
-        wanted = Wanted(
+        wanted = ModifyPayment(
             company_id=payment.company_id,
             payment_id=payment.id,
             kind=ModificationKind.CAPTURE,

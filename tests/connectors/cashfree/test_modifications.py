@@ -19,6 +19,7 @@ from tests.connectors.cashfree.conftest import (
 from tests.connectors.cashfree.test_charges import link
 from tests.connectors.scripted import Scripted
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     ActionNeeded,
     Authorized,
@@ -26,7 +27,7 @@ from kassa.connectors.base import (
     Declined,
     Done,
     InDoubt,
-    Known,
+    KnownCharge,
     Pending,
     Report,
     Unknown,
@@ -34,8 +35,7 @@ from kassa.connectors.base import (
 from kassa.connectors.cashfree.api import INDIA
 from kassa.connectors.cashfree.connector import CashfreeConnector
 from kassa.connectors.reports import Declaration, read_report
-from kassa.domain.money import Money
-from kassa.domain.reports import LineKind, ReportLine, Unreadable
+from kassa.reconciliation.domain.reports import LineKind, ReportLine, Unreadable
 from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio
@@ -228,7 +228,7 @@ async def test_what_a_link_and_its_payments_come_to(
     script.says[f"GET /pg/links/{KEY}"] = (200, given)
     script.says[f"GET /pg/links/{KEY}/orders"] = (200, [{"order_id": "CFPay_1"}])
     script.says["GET /pg/orders/CFPay_1/payments"] = (200, payments)
-    told = await scripted.query(KEY, Known(amount=AMOUNT))
+    told = await scripted.query(KEY, KnownCharge(amount=AMOUNT))
     assert isinstance(told, expected) if isinstance(expected, type) else told == expected
 
 
@@ -266,7 +266,7 @@ async def test_what_an_order_and_its_payments_come_to(
     script.says[f"GET /pg/links/{KEY}"] = NO_LINK
     script.says[f"GET /pg/orders/{KEY}"] = (200, given)
     script.says[f"GET /pg/orders/{KEY}/payments"] = (200, payments)
-    assert isinstance(await scripted.query(KEY, Known(amount=AMOUNT)), expected)
+    assert isinstance(await scripted.query(KEY, KnownCharge(amount=AMOUNT)), expected)
 
 
 @pytest.mark.parametrize(

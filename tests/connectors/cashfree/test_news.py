@@ -17,22 +17,22 @@ from tests.connectors.cashfree.conftest import (
 from tests.connectors.cashfree.test_modifications import refund
 from tests.connectors.scripted import Scripted
 
+from kassa.base.domain.lifecycle import DisputeStage, DisputeStatus
+from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     Captured,
+    ChargeEvent,
     Declined,
-    DisputeNews,
+    DisputeEvent,
     Done,
     InDoubt,
-    Irrelevant,
-    ModificationNews,
-    News,
+    IrrelevantEvent,
+    ModificationEvent,
     Pending,
     Refused,
 )
 from kassa.connectors.cashfree.connector import CashfreeConnector
 from kassa.connectors.cashfree.news import signature_of
-from kassa.domain.lifecycle import DisputeStage, DisputeStatus
-from kassa.domain.money import Money
 from kassa_simulator.frame import Merchant
 from kassa_simulator.running import Simulator
 
@@ -100,7 +100,7 @@ async def test_what_is_told_of_a_payment(
     scripted: CashfreeConnector, kind: str, data: Any, expected: type
 ) -> None:
     news = told(scripted, kind, data)
-    assert isinstance(news, News)
+    assert isinstance(news, ChargeEvent)
     assert news.key == KEY
     assert isinstance(news.outcome, expected)
     assert told(scripted, kind, data).dedupe_key == news.dedupe_key
@@ -108,7 +108,7 @@ async def test_what_is_told_of_a_payment(
 
 async def test_an_order_of_ours_is_its_own_key(scripted: CashfreeConnector) -> None:
     news = told(scripted, "PAYMENT_SUCCESS_WEBHOOK", paid({"order_id": KEY, "order_tags": None}))
-    assert isinstance(news, News)
+    assert isinstance(news, ChargeEvent)
     assert (news.key, news.outcome) == (KEY, Captured(reference="975654863", amount=AMOUNT))
 
 
@@ -127,7 +127,7 @@ async def test_what_is_told_of_a_link(
 ) -> None:
     data = {"cf_link_id": 7, "link_id": KEY, "link_status": status, "order": order}
     news = told(scripted, "PAYMENT_LINK_EVENT", data)
-    assert isinstance(news, News)
+    assert isinstance(news, ChargeEvent)
     assert news.key == KEY
     assert isinstance(news.outcome, expected)
 
@@ -144,7 +144,7 @@ async def test_what_is_told_of_a_refund(
     scripted: CashfreeConnector, entity: Any, expected: type
 ) -> None:
     news = told(scripted, "REFUND_STATUS_WEBHOOK", {"refund": entity})
-    assert isinstance(news, ModificationNews)
+    assert isinstance(news, ModificationEvent)
     assert news.key == REFUND
     assert isinstance(news.outcome, expected)
 
@@ -191,7 +191,7 @@ async def test_what_is_told_of_a_dispute(
     expected: DisputeStatus,
 ) -> None:
     news = told(scripted, "DISPUTE_UPDATED", dispute(kind, status))
-    assert isinstance(news, DisputeNews)
+    assert isinstance(news, DisputeEvent)
     assert (news.stage, news.status, news.amount) == (stage, expected, Money(300, "INR"))
     assert (news.key, news.charge_reference, news.reference) == (KEY, "5", "433475258")
     assert news.respond_by is not None
@@ -217,7 +217,7 @@ async def test_a_dispute_in_unknown_words_is_not_acknowledged(
 async def test_what_is_not_ours_changes_nothing(
     scripted: CashfreeConnector, kind: str, data: Any
 ) -> None:
-    assert isinstance(told(scripted, kind, data), Irrelevant)
+    assert isinstance(told(scripted, kind, data), IrrelevantEvent)
 
 
 async def test_only_a_timely_letter_with_the_right_signature_is_believed(
@@ -245,7 +245,7 @@ async def test_only_a_timely_letter_with_the_right_signature_is_believed(
         assert isinstance(news, Refused)
     for fine in (timedelta(days=2), timedelta(minutes=-5)):
         news = scripted.parse_notification(right, body, received_at=SENT + fine)
-        assert isinstance(news, News)
+        assert isinstance(news, ChargeEvent)
 
 
 async def test_every_letter_of_the_simulator_is_understood(
@@ -274,8 +274,8 @@ async def test_every_letter_of_the_simulator_is_understood(
     ]
     genuine = [news for news in heard if not isinstance(news, Refused)]
     assert len(heard) > len(genuine) > 0
-    assert {type(news) for news in genuine} == {News, ModificationNews, DisputeNews}
-    captured = [news for news in genuine if isinstance(news, News)]
+    assert {type(news) for news in genuine} == {ChargeEvent, ModificationEvent, DisputeEvent}
+    captured = [news for news in genuine if isinstance(news, ChargeEvent)]
     assert {(news.key, news.outcome) for news in captured} == {
         (KEY, Captured(reference=reference, amount=AMOUNT))
     }

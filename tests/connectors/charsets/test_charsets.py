@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 from tests.connectors.contract.plug import keys, plugs
 
+from kassa.base.domain.money import Money
 from kassa.connectors.alipay.answers import Unverified, Verified, read_answer
 from kassa.connectors.alipay.rsa2 import AlipayVerifier
-from kassa.connectors.base import Captured, News, Refused
+from kassa.connectors.base import Captured, ChargeEvent, Refused
 from kassa.connectors.catalog import kind_of
 from kassa.connectors.http import ProviderHttp
 from kassa.connectors.jsontext import read_object, text_of
 from kassa.connectors.kind import Tools
 from kassa.connectors.sandbox.books import SandboxBooks
 from kassa.connectors.sandbox.connector import SandboxConnector
-from kassa.domain.money import Money
 
 VECTORS = json.loads((Path(__file__).parent / "vectors.json").read_text())
 LETTERS = [
@@ -65,7 +65,7 @@ def test_there_are_vectors_of_every_connector_that_is_posted_to() -> None:
 def test_a_letter_is_read_whatever_it_is_written_in(vector: Any, tmp_path: Path) -> None:
     news = told(vector, tmp_path / "books", base64.b64decode(vector["body"]))
 
-    assert isinstance(news, News)
+    assert isinstance(news, ChargeEvent)
     assert news.key == vector["key"]
     assert isinstance(news.outcome, Captured)
     assert news.outcome.amount == Money(vector["minor"], vector["currency"])

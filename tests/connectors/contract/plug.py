@@ -9,8 +9,8 @@ from typing import Any
 
 from tests.simulator.letterbox import key_pair
 
+from kassa.base.domain.money import Money
 from kassa.connectors.catalog import kinds
-from kassa.domain.money import Money
 
 _FOLDER = Path(__file__).parent.parent
 

@@ -13,11 +13,11 @@ from aiohttp import web
 from tests.connectors.contract.plug import Plug, Way
 from yarl import URL
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import ActionNeeded, ChargeRequest, ModificationRequest, Outcome
 from kassa.connectors.catalog import kind_of
 from kassa.connectors.http import ProviderHttp
 from kassa.connectors.kind import Tools
-from kassa.domain.money import Money
 from kassa_simulator.frame import Answer, Call, Charge, Merchant
 from kassa_simulator.protocols import protocols
 from kassa_simulator.running import Simulator, running

@@ -30,7 +30,7 @@ from kassa.connectors.base import (
     Unknown,
 )
 from kassa.connectors.catalog import kind_of, kinds
-from kassa.connectors.forms import Charge, FormSource
+from kassa.connectors.forms import FormCharge, FormSource
 from kassa.connectors.http import ProviderHttp
 from kassa.connectors.kind import Tools, operations
 from kassa_simulator.protocols import protocols
@@ -207,7 +207,7 @@ async def test_the_way_to_a_page_by_form_asks_the_provider_for_nothing(
     said = await asked(stage, stage.patient.charge(request))
     assert isinstance(said, ActionNeeded)
     assert said.url == f"{request.notify_url}/pay/{request.key}"
-    charge = Charge(
+    charge = FormCharge(
         reference=said.reference,
         amount=request.amount,
         returns_to=f"{request.notify_url}/paid/{request.key}",

@@ -20,13 +20,13 @@ from kassa.connectors.base import (
     ActionNeeded,
     Authorized,
     Captured,
+    ChargeEvent,
     Declined,
-    DisputeNews,
+    DisputeEvent,
     Done,
     InDoubt,
-    Irrelevant,
-    ModificationNews,
-    News,
+    IrrelevantEvent,
+    ModificationEvent,
     NotSent,
     Pending,
     Refused,
@@ -66,22 +66,22 @@ def judge_news(stage: Stage, charge_key: str, keys: Iterable[str], news: Any) ->
     the moment when it was written: less may have been so then, never more or another thing."""
     now = standing(stage, charge_key)
     match news:
-        case Irrelevant():
+        case IrrelevantEvent():
             return
         case Refused():
             raise Contradiction(f"a genuine letter got {news}")
-        case News(key=key, outcome=outcome):
+        case ChargeEvent(key=key, outcome=outcome):
             if key not in (charge_key, "") or not (key or news.charge_reference):
                 raise Contradiction(f"{news} is about another charge")
             _judge_outcome(stage, outcome, now)
-        case ModificationNews(key=key, outcome=outcome):
+        case ModificationEvent(key=key, outcome=outcome):
             if key not in keys:
                 raise Contradiction(f"{news} is about another change")
             if isinstance(outcome, Done) and outcome.amount.minor not in (*now.given, *now.taken):
                 raise Contradiction(f"{news} and the books have {now}")
             if isinstance(outcome, Declined | Unknown | NotSent):
                 raise Contradiction(f"{news} and the books have {now}")
-        case DisputeNews():
+        case DisputeEvent():
             if not (news.key == charge_key or news.charge_reference):
                 raise Contradiction(f"{news} does not say which charge it is about")
         case _:
@@ -142,7 +142,7 @@ async def test_what_letters_tell_is_so_however_they_come(
         if fault != "never":
             # Where a letter does not say all, it says that there is something to ask about.
             wanted = (Authorized, Pending) if way.reserves else Captured
-            charged = [news for news in genuine if isinstance(news, News)]
+            charged = [news for news in genuine if isinstance(news, ChargeEvent)]
             assert any(isinstance(news.outcome, wanted) for news in charged)
 
 
@@ -150,9 +150,11 @@ def _are_the_same(told: list[Any]) -> None:
     """Every copy of a letter is told the same: as many different ones as there were letters."""
     by_key: dict[str, Any] = {}
     for news in told:
-        if not isinstance(news, Irrelevant):
+        if not isinstance(news, IrrelevantEvent):
             assert by_key.setdefault(news.dedupe_key, news) == news
-    assert len(told) > len({news.dedupe_key for news in told if not isinstance(news, Irrelevant)})
+    assert len(told) > len(
+        {news.dedupe_key for news in told if not isinstance(news, IrrelevantEvent)}
+    )
 
 
 @PARTIES
@@ -264,7 +266,9 @@ async def test_a_letter_of_a_refusal_is_believed_only_when_nobody_can_pay(
     request = await begun(stage, way, **changes)
     stage.act(request.key, "decline")
     told = [await stage.parsed(letter) for letter in await _letters(stage)]
-    declined = [one for one in told if isinstance(one, News) and isinstance(one.outcome, Declined)]
+    declined = [
+        one for one in told if isinstance(one, ChargeEvent) and isinstance(one.outcome, Declined)
+    ]
     assert not any(isinstance(one, Refused) for one in told)
 
     if not way.one_address and stage.act(request.key, "pay"):
@@ -280,7 +284,7 @@ async def test_a_dispute_is_told_with_its_charge_and_its_end(stage: Stage) -> No
         return  # this provider has none, as the simulator plays it
     assert stage.act(charge.key, "lose_dispute")
     told = [await stage.parsed(letter) for letter in await _letters(stage)]
-    disputes = [one for one in told if isinstance(one, DisputeNews)]
+    disputes = [one for one in told if isinstance(one, DisputeEvent)]
 
     assert len({one.status for one in disputes}) > 1
     assert {one.amount for one in disputes} == {charge.amount}

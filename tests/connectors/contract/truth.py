@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.connectors.contract.stage import Stage
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     ActionNeeded,
     Authorized,
@@ -20,7 +21,6 @@ from kassa.connectors.base import (
     Pending,
     Unknown,
 )
-from kassa.domain.money import Money
 from kassa_simulator.protocols import protocols
 
 

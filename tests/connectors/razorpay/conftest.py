@@ -10,12 +10,12 @@ import pytest
 from tests.connectors.scripted import Scripted
 from tests.connectors.scripted import scripted as running_script
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import ChargeRequest, ModificationRequest
 from kassa.connectors.http import ProviderHttp
 from kassa.connectors.kind import Tools
 from kassa.connectors.razorpay import KIND
 from kassa.connectors.razorpay.connector import RazorpayConnector
-from kassa.domain.money import Money
 from kassa_simulator.frame import Merchant
 from kassa_simulator.running import Simulator, running
 

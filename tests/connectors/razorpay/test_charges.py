@@ -14,6 +14,7 @@ from tests.connectors.razorpay.conftest import (
 )
 from tests.connectors.scripted import Scripted
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     ActionNeeded,
     Authorized,
@@ -21,18 +22,17 @@ from kassa.connectors.base import (
     Declined,
     Done,
     InDoubt,
-    Known,
+    KnownCharge,
     NotSent,
     Unknown,
 )
-from kassa.connectors.forms import Charge
+from kassa.connectors.forms import FormCharge
 from kassa.connectors.kind import operations
 from kassa.connectors.razorpay import KIND
 from kassa.connectors.razorpay.connector import RazorpayConnector
 from kassa.connectors.razorpay.signatures import checkout_is_genuine
-from kassa.domain.money import Money
-from kassa.domain.orders import Customer
-from kassa.domain.payments import Method
+from kassa.orders.domain.orders import Customer
+from kassa.payments.domain.payments import Method
 from kassa_simulator.frame import Merchant
 from kassa_simulator.razorpay.pages import signed
 from kassa_simulator.running import Simulator
@@ -57,7 +57,7 @@ async def test_a_charge_is_an_address_and_then_the_payers_money(
     assert await razorpay.query(KEY) == begun
 
     payment_id = act(simulator)
-    told = await razorpay.query(KEY, Known(amount=Money(50_000, "INR")))
+    told = await razorpay.query(KEY, KnownCharge(amount=Money(50_000, "INR")))
     # 2 percent, and the tax on it.
     fee = Money(1_180, "INR")
     assert told == Captured(reference=payment_id, amount=Money(50_000, "INR"), fee=fee)
@@ -164,7 +164,7 @@ async def test_a_link_for_other_money_is_never_shown_to_a_payer(
 ) -> None:
     simulator.set_faults([{"provider": "razorpay", "operation": "*", "fault": fault}])
     assert isinstance(await razorpay.charge(charge_request()), InDoubt)
-    known = Known(amount=Money(50_000, "INR"))
+    known = KnownCharge(amount=Money(50_000, "INR"))
     assert isinstance(await razorpay.query(KEY, known), InDoubt)
     act(simulator)
     told = await razorpay.query(KEY, known)
@@ -274,7 +274,7 @@ async def test_the_hosted_checkout_gets_a_form_and_sends_its_payer_back(
     begun = await razorpay.charge(charge_request(capture=False))
     assert isinstance(begun, ActionNeeded)
     assert begun.url == f"https://pay.example/providers/rzp/pay/{KEY}"
-    charge = Charge(
+    charge = FormCharge(
         reference=begun.reference,
         amount=Money(50_000, "INR"),
         returns_to=f"https://pay.example/providers/rzp/paid/{KEY}",

@@ -8,13 +8,14 @@ import pytest
 from tests.connectors.razorpay.conftest import KEY, REFUND, act, change, charge_request
 from tests.connectors.scripted import Scripted
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     ActionNeeded,
     Captured,
     Declined,
     Done,
     InDoubt,
-    Known,
+    KnownCharge,
     Pending,
     Report,
     Unknown,
@@ -22,8 +23,7 @@ from kassa.connectors.base import (
 from kassa.connectors.razorpay.connector import RazorpayConnector
 from kassa.connectors.razorpay.recon import INDIA
 from kassa.connectors.reports import Declaration, read_report
-from kassa.domain.money import Money
-from kassa.domain.reports import LineKind, ReportLine, Unreadable
+from kassa.reconciliation.domain.reports import LineKind, ReportLine, Unreadable
 from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio
@@ -355,7 +355,7 @@ async def test_what_a_link_and_its_payments_come_to(
 ) -> None:
     script.says["GET /v1/payment_links"] = (200, {"payment_links": links})
     script.says["GET /v1/orders/order_1/payments"] = (200, {"items": payments})
-    told = await scripted.query(KEY, Known(amount=Money(50_000, "INR")))
+    told = await scripted.query(KEY, KnownCharge(amount=Money(50_000, "INR")))
     assert isinstance(told, expected) if isinstance(expected, type) else told == expected
 
 

@@ -20,23 +20,23 @@ from tests.connectors.razorpay.conftest import (
 from tests.connectors.razorpay.test_modifications import link, payment, refund
 from tests.connectors.scripted import Scripted
 
+from kassa.base.domain.lifecycle import DisputeStage, DisputeStatus
+from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     Authorized,
     Captured,
+    ChargeEvent,
     Declined,
-    DisputeNews,
+    DisputeEvent,
     Done,
     InDoubt,
-    Irrelevant,
-    ModificationNews,
-    News,
+    IrrelevantEvent,
+    ModificationEvent,
     Pending,
     Refused,
 )
 from kassa.connectors.razorpay.connector import RazorpayConnector
 from kassa.connectors.razorpay.signatures import checkout_is_genuine, signed
-from kassa.domain.lifecycle import DisputeStage, DisputeStatus
-from kassa.domain.money import Money
 from kassa_simulator.frame import Merchant
 from kassa_simulator.running import Simulator
 
@@ -77,7 +77,7 @@ async def test_what_is_told_of_a_payment(
 ) -> None:
     body = event(name, payment=entity)
     news = scripted.parse_notification(headers(body), body)
-    assert isinstance(news, News)
+    assert isinstance(news, ChargeEvent)
     assert news.key == KEY
     assert isinstance(news.outcome, expected)
     assert scripted.parse_notification(headers(body), body) == news
@@ -88,7 +88,7 @@ async def test_a_paid_link_names_its_reference_where_the_payment_does_not(
 ) -> None:
     body = event("payment_link.paid", payment=payment(), payment_link=link())
     news = scripted.parse_notification(headers(body), body)
-    assert isinstance(news, News)
+    assert isinstance(news, ChargeEvent)
     assert news.key == KEY
     assert news.outcome == Captured(reference="pay_1", amount=Money(50_000, "INR"))
 
@@ -107,7 +107,7 @@ async def test_what_is_told_of_a_link_that_is_over(
 ) -> None:
     body = event("payment_link.expired", payment_link=entity)
     news = scripted.parse_notification(headers(body), body)
-    assert isinstance(news, News)
+    assert isinstance(news, ChargeEvent)
     assert isinstance(news.outcome, expected)
 
 
@@ -126,7 +126,7 @@ async def test_what_is_told_of_a_refund(
 ) -> None:
     body = event(name, refund=entity, payment=ours())
     news = scripted.parse_notification(headers(body), body)
-    assert isinstance(news, ModificationNews)
+    assert isinstance(news, ModificationEvent)
     assert news.key == REFUND
     assert isinstance(news.outcome, expected)
 
@@ -141,7 +141,7 @@ async def test_what_is_told_of_a_refund(
     ],
 )
 async def test_what_is_not_ours_changes_nothing(scripted: RazorpayConnector, body: bytes) -> None:
-    assert isinstance(scripted.parse_notification(headers(body), body), Irrelevant)
+    assert isinstance(scripted.parse_notification(headers(body), body), IrrelevantEvent)
 
 
 def dispute(**changes: Any) -> dict[str, Any]:
@@ -180,7 +180,7 @@ async def test_what_is_told_of_a_dispute(
 ) -> None:
     body = event("payment.dispute.created", dispute=entity, payment=ours())
     news = scripted.parse_notification(headers(body), body)
-    assert isinstance(news, DisputeNews)
+    assert isinstance(news, DisputeEvent)
     assert (news.stage, news.status) == (stage, status)
     assert (news.key, news.charge_reference, news.reference) == (KEY, "pay_1", "disp_1")
     assert (news.amount, news.reason) == (Money(50_000, "INR"), "goods_not_received")
@@ -254,7 +254,7 @@ async def test_every_letter_of_the_simulator_is_understood(
     genuine = [news for news in told if not isinstance(news, Refused)]
     assert len(told) > len(genuine) > 0
     kinds = {type(news) for news in genuine}
-    assert kinds == {News, ModificationNews, DisputeNews}
-    captured = [news for news in genuine if isinstance(news, News)]
+    assert kinds == {ChargeEvent, ModificationEvent, DisputeEvent}
+    captured = [news for news in genuine if isinstance(news, ChargeEvent)]
     assert Captured in {type(news.outcome) for news in captured}
     assert {news.key for news in captured} == {KEY}

@@ -13,16 +13,16 @@ from tests.cashier.shop import a_payer
 from tests.company import DemoCompany
 
 from kassa import app
+from kassa.base.domain.lifecycle import PaymentStatus
+from kassa.base.domain.money import Money
+from kassa.base.usecases.core import Core
 from kassa.connectors.http import Answered, ProviderHttp
 from kassa.connectors.razorpay.connector import RazorpayConnector
-from kassa.domain.lifecycle import PaymentStatus
-from kassa.domain.money import Money
-from kassa.domain.payments import CaptureMethod, Method, Payment
+from kassa.payments.domain.payments import CaptureMethod, Method, Payment
+from kassa.payments.store import payments
+from kassa.payments.usecases.find_payments import get_payment
+from kassa.payments.usecases.submit_payment import Submission, submit_payment
 from kassa.settings import Settings
-from kassa.store import payments
-from kassa.usecases.core import Core
-from kassa.usecases.find_payments import get_payment
-from kassa.usecases.submit_payment import Submission, submit_payment
 from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio

@@ -11,13 +11,13 @@ from tests.asgi import Client
 from tests.cashier.shop import FORM, Payer, a_payer
 from tests.company import DemoCompany
 
+from kassa.base.domain.lifecycle import PaymentStatus
+from kassa.base.domain.money import Money
+from kassa.base.usecases.core import Core
 from kassa.connectors.razorpay.connector import RazorpayConnector
-from kassa.domain.haste import AT_ONCE
-from kassa.domain.lifecycle import PaymentStatus
-from kassa.domain.money import Money
-from kassa.domain.payments import Method, Payment
-from kassa.usecases.core import Core
-from kassa.usecases.submit_payment import Submission, submit_payment
+from kassa.payments.domain.payer_limits import AT_ONCE
+from kassa.payments.domain.payments import Method, Payment
+from kassa.payments.usecases.submit_payment import Submission, submit_payment
 from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio

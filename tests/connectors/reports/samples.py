@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kassa.connectors.reports import Declaration, read_report
-from kassa.domain.reports import ReportLine, Unreadable
+from kassa.reconciliation.domain.reports import ReportLine, Unreadable
 
 
 def read(data: bytes | str, form: str = "csv", **said: Any) -> list[ReportLine | Unreadable]:

@@ -19,7 +19,7 @@ from tests.connectors.reports.samples import (
 )
 
 from kassa.connectors.reports import Declaration, NotThatFormat, read_report
-from kassa.domain.reports import LineKind, ReportLine, Unreadable
+from kassa.reconciliation.domain.reports import LineKind, ReportLine, Unreadable
 
 PAYOUT = (
     "<Refs><AcctSvcrRef>TX-1</AcctSvcrRef><EndToEndId>po_1Qk</EndToEndId></Refs>"

@@ -11,7 +11,7 @@ from tests.connectors.reports.samples import SANDBOX, balance, camt, entry, mone
 
 from kassa.connectors.catalog import kinds
 from kassa.connectors.reports import Declaration, NotThatFormat, formats, read_report
-from kassa.domain.reports import Unreadable
+from kassa.reconciliation.domain.reports import Unreadable
 
 MARKS = b"\"\n\r,<>&;#\0-9{}[]'"
 WHOLE: dict[str, bytes] = {

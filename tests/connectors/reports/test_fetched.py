@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from kassa.base.domain.money import Money
 from kassa.connectors.reports import Declaration, read_report
 from kassa.connectors.reports.fetched import FETCHED, FetchedLine, write_fetched
-from kassa.domain.money import Money
-from kassa.domain.reports import LineKind, ReportLine, Unreadable
+from kassa.reconciliation.domain.reports import LineKind, ReportLine, Unreadable
 
 AT = datetime(2026, 11, 22, 10, 20, tzinfo=UTC)
 

@@ -14,9 +14,9 @@ from tests.connectors.reports.samples import (
     read,
 )
 
+from kassa.base.domain.money import Money
 from kassa.connectors.reports import NotThatFormat
-from kassa.domain.money import Money
-from kassa.domain.reports import LineKind, ReportLine
+from kassa.reconciliation.domain.reports import LineKind, ReportLine
 
 BANKISH = "Datum;Betrag;Typ;Zweck\n2026-10-03;-12,50;Erstattung;at_1\n2026-10-03;99;Zahlung;at_2\n"
 WORDS = {"kind": "Typ", "amount": "Betrag", "our_reference": "Zweck", "occurred_at": "Datum"}

@@ -14,7 +14,7 @@ from tests.connectors.reports.samples import SANDBOX_HEADER, balance, camt, entr
 from tests.connectors.stripe.report_samples import STRIPE_COLUMNS, stripe
 
 from kassa.connectors.reports import Declaration, read_report
-from kassa.domain.reports import ReportLine
+from kassa.reconciliation.domain.reports import ReportLine
 
 MOST_HELD = 4 * 2**20  # bytes of Python's; the files are larger
 SLOWEST = 5_000  # lines a second; a tenth of what a quiet core does, so that only a fall is seen

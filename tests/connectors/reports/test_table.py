@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.connectors.reports.samples import HEADER, MAPPING, aside, good, read
 
 from kassa.connectors.reports import NotThatFormat
-from kassa.domain.reports import ReportLine, Unreadable
+from kassa.reconciliation.domain.reports import ReportLine, Unreadable
 
 FINE = "payment,10.00,EUR,0.30,9.70,{},2026-10-03"
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.money import EXPONENT, MAX_MINOR, Money
 from kassa.connectors.reports import NotThatFormat
 from kassa.connectors.reports.words import amount_of, amounts_with, moment_of, zone_of
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.money import EXPONENT, MAX_MINOR, Money
 
 quickly = settings(deadline=None, max_examples=300)
 currencies = st.one_of(st.sampled_from(sorted(EXPONENT)), st.sampled_from(["", "XXX", "usd"]))

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from tests.connectors.sandbox.clock import Changing, Clock, Request, Reserve
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import ChargeRequest, ModificationRequest, Outcome
 from kassa.connectors.sandbox.books import SandboxBooks
 from kassa.connectors.sandbox.connector import SandboxConnector
-from kassa.domain.money import Money
 
 
 @pytest.fixture

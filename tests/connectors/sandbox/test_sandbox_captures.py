@@ -6,19 +6,19 @@ import pytest
 from tests.connectors.sandbox.clock import Changing, Clock, Request, Reserve
 from tests.connectors.sandbox.hearing import news_in, refused, taken
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     Authorized,
     Captured,
     Capturer,
+    ChargeEvent,
     Declined,
     Done,
     InDoubt,
-    News,
     Refunder,
 )
 from kassa.connectors.sandbox.books import SandboxBooks
 from kassa.connectors.sandbox.connector import SandboxConnector
-from kassa.domain.money import Money
 
 pytestmark = pytest.mark.anyio
 
@@ -71,7 +71,7 @@ async def test_every_card_that_pays_can_also_only_reserve(
     assert taken(books) == []
     told = news_in(books, connector, secret, clock)
     if card in ("paid_later", "action_needed"):
-        assert [one.outcome for one in told if isinstance(one, News)] == [outcome]
+        assert [one.outcome for one in told if isinstance(one, ChargeEvent)] == [outcome]
     else:
         assert told == []
 
@@ -184,7 +184,7 @@ async def test_a_reservation_that_runs_out_is_let_go_and_told(
     outcome = await connector.query("at_1")
     refused(outcome, "authorization_expired")
     (told,) = news_in(books, connector, secret, clock)
-    assert isinstance(told, News)
+    assert isinstance(told, ChargeEvent)
     assert told.outcome == outcome
     assert taken(books) == []
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from kassa.base.domain.money import EXPONENT, Money
 from kassa.connectors.sandbox import cards
 from kassa.connectors.sandbox.amounts import BadAmount, digits_of, fee_on, read_amount
 from kassa.connectors.sandbox.cards import MESSAGES, SCENARIOS, mask, scenario_for
-from kassa.domain.money import EXPONENT, Money
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)

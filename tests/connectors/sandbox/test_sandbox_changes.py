@@ -9,12 +9,13 @@ import pytest
 from tests.connectors.sandbox.clock import Changing, Clock, Request, Reserve
 from tests.connectors.sandbox.hearing import news_in, refused, taken
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     Captured,
     Declined,
     Done,
     InDoubt,
-    ModificationNews,
+    ModificationEvent,
     Pending,
     Unknown,
 )
@@ -22,7 +23,6 @@ from kassa.connectors.sandbox.books import ChangeAsk, KeyReused, SandboxBooks
 from kassa.connectors.sandbox.cards import MESSAGES
 from kassa.connectors.sandbox.connector import SandboxConnector
 from kassa.connectors.sandbox.records import ChangeKind
-from kassa.domain.money import Money
 
 pytestmark = pytest.mark.anyio
 
@@ -203,7 +203,7 @@ async def test_a_pending_refund_is_decided_after_two_seconds_and_told(
     outcome = await connector.query_modification(changing("mo_1", 20000))
     (told,) = news_in(books, connector, secret, clock)
 
-    assert isinstance(told, ModificationNews)
+    assert isinstance(told, ModificationEvent)
     assert (told.key, told.outcome) == ("mo_1", outcome)
     if card == "refund_pending":
         assert isinstance(outcome, Done)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.connectors.sandbox.clock import Clock, Request
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     ActionNeeded,
     Captured,
@@ -20,7 +21,6 @@ from kassa.connectors.sandbox.books import SandboxBooks
 from kassa.connectors.sandbox.cards import MESSAGES
 from kassa.connectors.sandbox.connector import SandboxConnector
 from kassa.connectors.sandbox.translation import OUR_CODE
-from kassa.domain.money import Money
 
 pytestmark = pytest.mark.anyio
 

@@ -8,30 +8,30 @@ from itertools import pairwise
 import pytest
 from tests.connectors.sandbox.clock import START, Clock, Request
 
-from kassa.connectors.base import Captured, DisputeNews, ModificationRequest, Refused
+from kassa.base.domain.lifecycle import DisputeStage, DisputeStatus, next_dispute_status
+from kassa.base.domain.money import Money
+from kassa.connectors.base import Captured, DisputeEvent, ModificationRequest, Refused
 from kassa.connectors.sandbox import signing
 from kassa.connectors.sandbox.books import SandboxBooks
 from kassa.connectors.sandbox.connector import SandboxConnector
-from kassa.domain.lifecycle import DisputeStage, DisputeStatus, next_dispute_status
-from kassa.domain.money import Money
 
 pytestmark = pytest.mark.anyio
 
-Told = Callable[[], list[DisputeNews]]
+Told = Callable[[], list[DisputeEvent]]
 
 
 @pytest.fixture
 def told(books: SandboxBooks, connector: SandboxConnector, secret: bytes, clock: Clock) -> Told:
     """Every news that is due, which must be of disputes; each is told once."""
 
-    def read() -> list[DisputeNews]:
+    def read() -> list[DisputeEvent]:
         found = []
         for one in books.take_due(now=clock.now, limit=100):
             books.arrived(one, now=clock.now)
             at = int(clock.now.timestamp())
             headers = {signing.HEADER: signing.sign(secret, one.body, at=at)}
             news = connector.parse_notification(headers, one.body)
-            assert isinstance(news, DisputeNews)
+            assert isinstance(news, DisputeEvent)
             found.append(news)
         return found
 

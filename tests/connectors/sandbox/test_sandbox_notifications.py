@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import pytest
 from tests.connectors.sandbox.clock import Clock, Request
 
-from kassa.connectors.base import Captured, Declined, InDoubt, News, Refused
+from kassa.base.domain.money import Money
+from kassa.connectors.base import Captured, ChargeEvent, Declined, InDoubt, Refused
 from kassa.connectors.sandbox.bell import ring
 from kassa.connectors.sandbox.books import SandboxBooks
 from kassa.connectors.sandbox.connector import SandboxConnector
-from kassa.domain.money import Money
 
 pytestmark = pytest.mark.anyio
 
@@ -60,7 +60,7 @@ async def test_a_genuine_notification_is_believed(
 ) -> None:
     news = connector.parse_notification(*letter)
 
-    assert isinstance(news, News)
+    assert isinstance(news, ChargeEvent)
     assert news.key == "at_1"
     assert isinstance(news.outcome, Captured)
     assert news.outcome == await connector.query("at_1")
@@ -88,7 +88,7 @@ async def test_a_decline_is_told_with_its_reason(
 
     news = connector.parse_notification(door.posts[0][1], door.posts[0][2])
 
-    assert isinstance(news, News)
+    assert isinstance(news, ChargeEvent)
     assert isinstance(news.outcome, Declined)
     assert news.outcome.code == "card_declined"
 
@@ -115,7 +115,7 @@ async def test_news_is_sent_again_until_it_arrives_and_keeps_its_name(
     assert isinstance(second, Refused)  # its time has passed since
     clock.now -= clock.now - clock.now.replace(hour=0, second=3)
     first, second = (connector.parse_notification(*post[1:]) for post in door.posts)
-    assert isinstance(first, News)
+    assert isinstance(first, ChargeEvent)
     assert first == second
 
 
@@ -140,7 +140,7 @@ async def test_clocks_may_differ_by_five_minutes(
 ) -> None:
     clock.pass_by(seconds)
 
-    assert isinstance(connector.parse_notification(*letter), News)
+    assert isinstance(connector.parse_notification(*letter), ChargeEvent)
 
 
 async def test_any_changed_byte_or_cut_is_refused(
@@ -264,7 +264,7 @@ async def test_a_word_we_do_not_know_leaves_us_in_doubt(
 
     news = connector.parse_notification(signed(secret, body, clock), body)
 
-    assert isinstance(news, News)
+    assert isinstance(news, ChargeEvent)
     assert isinstance(news.outcome, InDoubt)
 
 
@@ -278,6 +278,6 @@ async def test_money_in_the_news_is_what_the_news_says(
 
     news = connector.parse_notification(signed(secret, body, clock), body)
 
-    assert isinstance(news, News)
+    assert isinstance(news, ChargeEvent)
     assert isinstance(news.outcome, Captured)
     assert (news.outcome.amount, news.outcome.fee) == (Money(1, "CNY"), None)

@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request as Asked
 from tests.connectors.sandbox.clock import Clock, Request
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     ActionNeeded,
     Authorized,
@@ -27,7 +28,6 @@ from kassa.connectors.sandbox.connector import SandboxConnector
 from kassa.connectors.sandbox.pages import routes
 from kassa.connectors.sandbox.report import COLUMNS
 from kassa.connectors.sandbox.words import WORDS, language_of
-from kassa.domain.money import Money
 
 pytestmark = pytest.mark.anyio
 

@@ -8,11 +8,11 @@ from decimal import Decimal
 import pytest
 from tests.connectors.sandbox.clock import START, Clock, Request
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import Captured, Done, ModificationRequest
 from kassa.connectors.sandbox.books import SandboxBooks
 from kassa.connectors.sandbox.connector import SandboxConnector
 from kassa.connectors.sandbox.report import COLUMNS, as_csv
-from kassa.domain.money import Money
 
 pytestmark = pytest.mark.anyio
 

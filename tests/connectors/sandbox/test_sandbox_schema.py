@@ -9,7 +9,7 @@ import pytest
 from tests.connectors.sandbox.clock import START, Clock
 
 from kassa.connectors.sandbox.books import ChangeAsk, SandboxBooks
-from kassa.connectors.sandbox.cards import State
+from kassa.connectors.sandbox.cards import SandboxState
 from kassa.connectors.sandbox.records import ChangeKind, ChangeState
 
 DUMP = Path(__file__).with_name("books_1.dump")
@@ -39,12 +39,12 @@ def test_old_books_keep_what_they_knew_and_go_on(
     assert paid is not None
     assert (str(paid.captured), str(paid.fee), paid.reserved.units) == ("299.99", "9.00", 0)
     assert states == {
-        "at_1": State.CAPTURED,
-        "at_2": State.DECLINED,
-        "at_3": State.CAPTURED,
-        "at_4": State.DECLINED,
-        "at_5": State.DECLINED,
-        "at_6": State.CAPTURED,
+        "at_1": SandboxState.CAPTURED,
+        "at_2": SandboxState.DECLINED,
+        "at_3": SandboxState.CAPTURED,
+        "at_4": SandboxState.DECLINED,
+        "at_5": SandboxState.DECLINED,
+        "at_6": SandboxState.CAPTURED,
     }
     assert {one.key: one.reference for one in books.latest(now=clock.now)} == references
     assert str(books.total_captured("CNY")) == "899.97"

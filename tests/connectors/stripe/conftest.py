@@ -14,10 +14,10 @@ from urllib.parse import parse_qsl
 import pytest
 from aiohttp import web
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import ChargeRequest, ModificationRequest
 from kassa.connectors.http import ProviderHttp
 from kassa.connectors.stripe.connector import StripeConnector
-from kassa.domain.money import Money
 from kassa_simulator.frame import Merchant
 from kassa_simulator.running import Simulator, running
 

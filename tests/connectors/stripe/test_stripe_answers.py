@@ -15,12 +15,13 @@ from tests.connectors.stripe.conftest import (
     session,
 )
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     ActionNeeded,
     Captured,
     Declined,
     InDoubt,
-    Known,
+    KnownCharge,
     NotSent,
     Pending,
     Unknown,
@@ -28,7 +29,6 @@ from kassa.connectors.base import (
 from kassa.connectors.stripe.connector import StripeConnector
 from kassa.connectors.stripe.objects import Thing
 from kassa.connectors.stripe.words import REASONS
-from kassa.domain.money import Money
 
 pytestmark = pytest.mark.anyio
 CREATE, CREATE_PAGE = "POST /v1/payment_intents", "POST /v1/checkout/sessions"
@@ -259,7 +259,7 @@ async def test_a_reference_that_names_another_key_is_a_doubt(
 ) -> None:
     api.answers[INTENT] = intent(metadata={"kassa_key": "at1_other"})
 
-    outcome = await told.query("at1_key", Known(reference="pi_1"))
+    outcome = await told.query("at1_key", KnownCharge(reference="pi_1"))
 
     assert isinstance(outcome, InDoubt)
     assert len(api.seen) == 1
@@ -270,7 +270,7 @@ async def test_a_reference_that_stripe_has_forgotten_is_no_proof_that_nothing_wa
 ) -> None:
     api.answers |= {SEARCH: page(), INTENTS: page(), SESSIONS: page()}
 
-    assert isinstance(await told.query("at1_key", Known(reference="pi_1")), InDoubt)
+    assert isinstance(await told.query("at1_key", KnownCharge(reference="pi_1")), InDoubt)
     assert isinstance(await told.query("at1_key"), Unknown)
 
 
@@ -285,7 +285,7 @@ async def test_what_search_does_not_have_yet_is_in_the_list(
         INTENT: intent(amount_received=1099),
     }
 
-    outcome = await told.query("at1_key", Known(asked_at=asked_at))
+    outcome = await told.query("at1_key", KnownCharge(asked_at=asked_at))
 
     assert outcome == Captured(reference="pi_1", amount=Money(1099, "USD"))
     assert [asked for asked, _ in api.seen] == [SEARCH, INTENTS, INTENT]
@@ -326,7 +326,9 @@ async def test_a_list_without_end_proves_nothing_while_search_may_lag(
         SESSIONS: page(),
     }
 
-    assert isinstance(await told.query("at1_key", Known(asked_at=datetime.now(UTC) - age)), word)
+    assert isinstance(
+        await told.query("at1_key", KnownCharge(asked_at=datetime.now(UTC) - age)), word
+    )
     assert len(api.seen) == 12
 
 
@@ -362,7 +364,7 @@ async def test_of_two_intents_under_one_key_the_paid_one_counts(
 async def test_an_intent_in_the_works_is_pending(api: Api, told: StripeConnector) -> None:
     api.answers[INTENT] = intent("processing")
 
-    assert await told.query("at1_key", Known(reference="pi_1")) == Pending(reference="pi_1")
+    assert await told.query("at1_key", KnownCharge(reference="pi_1")) == Pending(reference="pi_1")
 
 
 async def test_a_fee_in_another_currency_is_not_told(api: Api, told: StripeConnector) -> None:
@@ -370,7 +372,7 @@ async def test_a_fee_in_another_currency_is_not_told(api: Api, told: StripeConne
     charge = {"id": "ch_1", "object": "charge", "balance_transaction": entry}
     api.answers[INTENT] = intent(latest_charge=charge)
 
-    outcome = await told.query("at1_key", Known(reference="pi_1"))
+    outcome = await told.query("at1_key", KnownCharge(reference="pi_1"))
 
     assert outcome == Captured(reference="pi_1", amount=Money(1099, "USD"))
 
@@ -384,10 +386,12 @@ async def test_what_moves_on_while_it_is_being_closed_is_told(
         "POST /v1/payment_intents/pi_1/cancel": (400, refused("payment_intent_unexpected_state")),
     }
 
-    assert isinstance(await told.close_charge("at1_key", Known(reference="pi_1")), ActionNeeded)
+    assert isinstance(
+        await told.close_charge("at1_key", KnownCharge(reference="pi_1")), ActionNeeded
+    )
 
     api.answers["POST /v1/payment_intents/pi_1/cancel"] = (500, refused(kind="api_error"))
-    assert isinstance(await told.close_charge("at1_key", Known(reference="pi_1")), InDoubt)
+    assert isinstance(await told.close_charge("at1_key", KnownCharge(reference="pi_1")), InDoubt)
 
 
 async def test_another_program_at_the_address_is_not_stripe(
@@ -423,7 +427,11 @@ async def test_an_object_of_the_other_mode_is_about_no_payment_of_ours(
     if asked == CREATE:
         outcome = await told.charge(charge_request())
     else:
-        known = Known(reference="pi_1") if asked == INTENT else Known(asked_at=datetime.now(UTC))
+        known = (
+            KnownCharge(reference="pi_1")
+            if asked == INTENT
+            else KnownCharge(asked_at=datetime.now(UTC))
+        )
         outcome = await told.query("at1_key", known)
 
     assert isinstance(outcome, InDoubt)

@@ -13,6 +13,7 @@ from tests.connectors.stripe.conftest import (
     refused,
 )
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     ActionNeeded,
     Authorized,
@@ -20,13 +21,12 @@ from kassa.connectors.base import (
     Declined,
     Done,
     InDoubt,
-    Known,
+    KnownCharge,
     NotSent,
     Pending,
     Unknown,
 )
 from kassa.connectors.stripe.connector import StripeConnector
-from kassa.domain.money import Money
 from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio
@@ -355,7 +355,7 @@ async def test_a_reservation_that_stripe_let_go_has_expired(
     }
 
     late = await told.query_modification(modification("ca1_key", "pi_1", 1099))
-    charge = await told.query("at1_key", Known(reference="pi_1"))
+    charge = await told.query("at1_key", KnownCharge(reference="pi_1"))
 
     assert isinstance(late, Declined)
     assert isinstance(charge, Declined)

@@ -6,18 +6,18 @@ import aiohttp
 import pytest
 from tests.connectors.stripe.conftest import charge_request, connected
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     ActionNeeded,
     Authorized,
     Captured,
     Declined,
     InDoubt,
-    Known,
+    KnownCharge,
     NotSent,
     Unknown,
 )
 from kassa.connectors.stripe.connector import StripeConnector
-from kassa.domain.money import Money
 from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio
@@ -124,7 +124,7 @@ async def test_a_bank_that_asks_again_is_where_the_payer_goes(
 
     simulator.act("stripe", asked.reference, action)
 
-    outcome = await stripe.query("at1_key", Known(reference=asked.reference))
+    outcome = await stripe.query("at1_key", KnownCharge(reference=asked.reference))
     assert isinstance(outcome, word)
     if isinstance(outcome, Declined):
         assert outcome.code == "payer_refused"
@@ -182,7 +182,7 @@ async def test_a_page_is_found_before_and_after_it_was_paid(
     request = charge_request(instrument="", capture=capture)
     asked = await stripe.charge(request)
     assert isinstance(asked, ActionNeeded)
-    about = Known(
+    about = KnownCharge(
         reference=asked.reference if known else "", amount=USD_10_99, asked_at=request.now
     )
     assert await stripe.query("at1_key", about) == asked
@@ -203,7 +203,7 @@ async def test_a_card_refused_on_the_page_may_be_followed_by_another(
     assert isinstance(asked, ActionNeeded)
     simulator.act("stripe", charge_at(simulator), "decline")
 
-    about = Known(reference=asked.reference) if known else Known()
+    about = KnownCharge(reference=asked.reference) if known else KnownCharge()
 
     assert await stripe.query("at1_key", about) == asked
 
@@ -215,7 +215,7 @@ async def test_a_page_whose_time_is_over_is_closed(
     asked = await stripe.charge(request)
     simulator.advance(timedelta(hours=2))
 
-    outcome = await stripe.query("at1_key", Known(asked_at=request.now))
+    outcome = await stripe.query("at1_key", KnownCharge(asked_at=request.now))
 
     assert isinstance(asked, ActionNeeded)
     assert isinstance(outcome, Declined)
@@ -228,7 +228,7 @@ async def test_closing_a_page_lets_nobody_pay_there(
     asked = await stripe.charge(charge_request(instrument=""))
     assert isinstance(asked, ActionNeeded)
 
-    closed = await stripe.close_charge("at1_key", Known(reference=asked.reference))
+    closed = await stripe.close_charge("at1_key", KnownCharge(reference=asked.reference))
 
     assert isinstance(closed, Declined)
     assert closed.code == "closed"
@@ -259,7 +259,7 @@ async def test_closing_after_it_was_paid_or_reserved_tells_so(
 
 
 async def test_what_never_came_is_unknown_and_not_to_be_closed(stripe: StripeConnector) -> None:
-    known = Known(asked_at=datetime.now(UTC))
+    known = KnownCharge(asked_at=datetime.now(UTC))
 
     assert isinstance(await stripe.query("at1_never", known), Unknown)
     assert isinstance(await stripe.close_charge("at1_never", known), Unknown)
@@ -288,7 +288,7 @@ async def test_a_broken_answer_is_a_doubt_that_a_question_settles(
     outcome = await stripe.charge(request)
 
     assert isinstance(outcome, InDoubt)
-    found = await stripe.query("at1_key", Known(amount=USD_10_99, asked_at=request.now))
+    found = await stripe.query("at1_key", KnownCharge(amount=USD_10_99, asked_at=request.now))
     there = Captured if instrument else ActionNeeded
     assert isinstance(found, there if charged else Unknown)
 

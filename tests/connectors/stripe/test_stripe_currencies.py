@@ -2,9 +2,9 @@
 
 import pytest
 
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.money import EXPONENT, Money
 from kassa.connectors.stripe.currencies import from_stripe, to_stripe
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.money import EXPONENT, Money
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from kassa.base.domain.errors import InvalidRequest
 from kassa.connectors.catalog import kind_of
 from kassa.connectors.http import ProviderHttp
 from kassa.connectors.kind import Tools, operations
 from kassa.connectors.stripe.connector import StripeConnector
-from kassa.domain.errors import InvalidRequest
 
 TOOLS = Tools(http=ProviderHttp(), clock=lambda: datetime.now(UTC), base_url="https://pay.example")
 

@@ -21,25 +21,25 @@ from tests.connectors.stripe.conftest import (
     signed,
 )
 
+from kassa.base.domain.lifecycle import DisputeStage, DisputeStatus
+from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     ActionNeeded,
     AnyNews,
     Authorized,
     Captured,
+    ChargeEvent,
     Declined,
-    DisputeNews,
+    DisputeEvent,
     Done,
     InDoubt,
-    Irrelevant,
-    ModificationNews,
-    News,
+    IrrelevantEvent,
+    ModificationEvent,
     Pending,
     Refused,
 )
 from kassa.connectors.stripe.connector import StripeConnector
 from kassa.connectors.stripe.notifications import DISPUTE
-from kassa.domain.lifecycle import DisputeStage, DisputeStatus
-from kassa.domain.money import Money
 from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio
@@ -47,12 +47,12 @@ PAID = event("payment_intent.succeeded", intent())
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
 
-def read(stripe: StripeConnector, body: bytes) -> AnyNews | Irrelevant | Refused:
+def read(stripe: StripeConnector, body: bytes) -> AnyNews | IrrelevantEvent | Refused:
     return stripe.parse_notification(signed(body), body, received_at=datetime.now(UTC))
 
 
 async def test_a_payment_is_told_with_our_key_and_stripes_reference(told: StripeConnector) -> None:
-    assert read(told, PAID) == News(
+    assert read(told, PAID) == ChargeEvent(
         dedupe_key="evt_1",
         key="at1_key",
         outcome=Captured(reference="pi_1", amount=Money(1099, "USD")),
@@ -66,7 +66,7 @@ async def test_stripes_own_library_signs_as_we_verify(told: StripeConnector) -> 
 
     news = told.parse_notification({"stripe-signature": header}, PAID, received_at=NOW)
 
-    assert isinstance(news, News)
+    assert isinstance(news, ChargeEvent)
 
 
 async def test_one_right_signature_of_several_is_enough(told: StripeConnector) -> None:
@@ -74,7 +74,7 @@ async def test_one_right_signature_of_several_is_enough(told: StripeConnector) -
     right = signed(PAID)["stripe-signature"].partition(",")[2]
 
     for header in (f"{wrong},{right}", f"{wrong}, {right}", f"{wrong},v0=00,{right}"):
-        assert isinstance(told.parse_notification({"stripe-signature": header}, PAID), News)
+        assert isinstance(told.parse_notification({"stripe-signature": header}, PAID), ChargeEvent)
 
 
 @pytest.mark.parametrize(
@@ -107,8 +107,8 @@ async def test_an_old_letter_is_refused(told: StripeConnector, away: timedelta, 
 
     news = told.parse_notification(headers, PAID, received_at=NOW + away)
 
-    assert isinstance(news, News if good else Refused)
-    assert isinstance(told.parse_notification(headers, PAID), News)
+    assert isinstance(news, ChargeEvent if good else Refused)
+    assert isinstance(told.parse_notification(headers, PAID), ChargeEvent)
 
 
 async def test_without_a_secret_nothing_is_believed(api: Api) -> None:
@@ -133,7 +133,7 @@ async def test_news_of_the_other_mode_is_refused(
 ) -> None:
     body = event("payment_intent.succeeded", intent(), livemode=livemode)
     async with connected(f"http://127.0.0.1:{api.port}", key=key) as stripe:
-        assert isinstance(read(stripe, body), News if good else Refused)
+        assert isinstance(read(stripe, body), ChargeEvent if good else Refused)
 
 
 @pytest.mark.parametrize(
@@ -154,8 +154,8 @@ async def test_news_of_the_other_mode_is_refused(
 async def test_what_is_signed_and_makes_no_sense_is_refused(
     told: StripeConnector, body: bytes
 ) -> None:
-    assert isinstance(read(told, body), Refused | Irrelevant)
-    assert not isinstance(read(told, body), News)
+    assert isinstance(read(told, body), Refused | IrrelevantEvent)
+    assert not isinstance(read(told, body), ChargeEvent)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ async def test_what_is_signed_and_makes_no_sense_is_refused(
 async def test_what_changes_nothing_here_is_acknowledged(
     told: StripeConnector, name: str, thing: dict[str, Any]
 ) -> None:
-    assert read(told, event(name, thing)) == Irrelevant(event=name)
+    assert read(told, event(name, thing)) == IrrelevantEvent(event=name)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ async def test_an_event_says_what_its_object_says(
 ) -> None:
     news = read(told, event(name, thing))
 
-    assert isinstance(news, News)
+    assert isinstance(news, ChargeEvent)
     assert (news.key, news.outcome, news.charge_reference) == ("at1_key", expected, "pi_1")
 
 
@@ -241,7 +241,7 @@ async def test_an_event_of_an_end_says_why(
 ) -> None:
     news = read(told, event(name, thing))
 
-    assert isinstance(news, News)
+    assert isinstance(news, ChargeEvent)
     assert isinstance(news.outcome, Declined)
     assert news.outcome.code == code
 
@@ -249,7 +249,7 @@ async def test_an_event_of_an_end_says_why(
 async def test_a_status_of_next_year_is_a_doubt(told: StripeConnector) -> None:
     news = read(told, event("payment_intent.succeeded", intent("half_succeeded")))
 
-    assert isinstance(news, News)
+    assert isinstance(news, ChargeEvent)
     assert isinstance(news.outcome, InDoubt)
 
 
@@ -265,7 +265,7 @@ async def test_a_status_of_next_year_is_a_doubt(told: StripeConnector) -> None:
 async def test_a_refund_is_told_by_its_own_key(
     told: StripeConnector, name: str, thing: dict[str, Any]
 ) -> None:
-    assert read(told, event(name, thing)) == ModificationNews(
+    assert read(told, event(name, thing)) == ModificationEvent(
         dedupe_key="evt_1",
         key="re1_key",
         outcome=Done(reference="re_1", amount=Money(500, "USD")),
@@ -275,7 +275,7 @@ async def test_a_refund_is_told_by_its_own_key(
 async def test_a_refund_that_failed_is_refused_after_all(told: StripeConnector) -> None:
     news = read(told, event("refund.failed", refund("failed", failure_reason="declined")))
 
-    assert isinstance(news, ModificationNews)
+    assert isinstance(news, ModificationEvent)
     assert isinstance(news.outcome, Declined)
 
 
@@ -296,7 +296,7 @@ def dispute(status: str = "needs_response", **members: Any) -> dict[str, Any]:
 
 
 async def test_a_dispute_names_the_charge_and_what_it_costs(told: StripeConnector) -> None:
-    expected = DisputeNews(
+    expected = DisputeEvent(
         dedupe_key="evt_1",
         key="",
         reference="du_1",
@@ -324,7 +324,7 @@ async def test_a_dispute_without_bookings_in_its_currency_has_no_fee(
 ) -> None:
     news = read(told, event("charge.dispute.created", dispute(balance_transactions=entries)))
 
-    assert isinstance(news, DisputeNews)
+    assert isinstance(news, DisputeEvent)
     assert news.fee is None
 
 
@@ -332,13 +332,13 @@ async def test_a_dispute_without_bookings_in_its_currency_has_no_fee(
 async def test_each_status_of_a_dispute_is_known(told: StripeConnector, status: str) -> None:
     news = read(told, event("charge.dispute.updated", dispute(status)))
 
-    assert isinstance(news, DisputeNews)
+    assert isinstance(news, DisputeEvent)
     assert (news.stage, news.status) == DISPUTE[status]
 
 
 async def all_news(
     stripe: StripeConnector, simulator: Simulator, heard: Heard
-) -> dict[str, AnyNews | Irrelevant | Refused]:
+) -> dict[str, AnyNews | IrrelevantEvent | Refused]:
     """By the event's name, everything that the simulator has posted."""
     await simulator.post_letters()
     now = datetime.now(UTC)
@@ -358,10 +358,10 @@ async def test_the_letters_of_a_payment_and_its_refund_are_understood(
     news = await all_news(stripe, simulator, heard)
 
     told = news["payment_intent.succeeded"]
-    assert isinstance(told, News)
+    assert isinstance(told, ChargeEvent)
     assert (told.key, told.outcome) == ("at1_key", replace(paid, fee=None))
     of_refund = news["refund.created"]
-    assert isinstance(of_refund, ModificationNews)
+    assert isinstance(of_refund, ModificationEvent)
     assert isinstance(given_back, Done)
     assert (of_refund.key, of_refund.outcome) == ("re1_key", replace(given_back, fee=None))
     assert not [one for one in news.values() if isinstance(one, Refused)]
@@ -382,10 +382,10 @@ async def test_the_letters_of_a_page_are_understood(
         news[name]
         for name in ("payment_intent.amount_capturable_updated", "checkout.session.completed")
     )
-    assert isinstance(news["payment_intent.payment_failed"], Irrelevant)
-    assert isinstance(held, News)
+    assert isinstance(news["payment_intent.payment_failed"], IrrelevantEvent)
+    assert isinstance(held, ChargeEvent)
     assert held.outcome == Authorized(reference=charge.id, amount=Money(1099, "USD"))
-    assert isinstance(completed, News)
+    assert isinstance(completed, ChargeEvent)
     assert completed.outcome == Pending(reference=charge.id)
 
 
@@ -399,8 +399,8 @@ async def test_the_letters_of_a_dispute_are_understood(
     news = await all_news(stripe, simulator, heard)
 
     opened, closed = news["charge.dispute.created"], news["charge.dispute.closed"]
-    assert isinstance(opened, DisputeNews)
-    assert isinstance(closed, DisputeNews)
+    assert isinstance(opened, DisputeEvent)
+    assert isinstance(closed, DisputeEvent)
     assert opened.charge_reference == closed.charge_reference == paid.reference
     assert opened.fee == Money(1500, "USD")
     assert closed.status is DisputeStatus.WON
@@ -417,5 +417,5 @@ async def test_a_forged_letter_is_refused(
     read = [stripe.parse_notification(headers, body) for headers, body in heard.letters]
 
     assert [one for one in read if isinstance(one, Refused)]
-    told = [one.outcome for one in read if isinstance(one, News)]
+    told = [one.outcome for one in read if isinstance(one, ChargeEvent)]
     assert told == [replace(paid, fee=None)]

@@ -10,7 +10,7 @@ from tests.connectors.stripe.conftest import Api, charge_request, modification, 
 from kassa.connectors.base import Captured, InDoubt, NotSent, Report, Unknown
 from kassa.connectors.reports import Declaration, read_report
 from kassa.connectors.stripe.connector import StripeConnector
-from kassa.domain.reports import ReportLine, Unreadable
+from kassa.reconciliation.domain.reports import ReportLine, Unreadable
 from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio

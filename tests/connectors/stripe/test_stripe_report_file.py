@@ -6,10 +6,10 @@ import pytest
 from tests.connectors.reports.samples import aside, good, read
 from tests.connectors.stripe.report_samples import STRIPE_COLUMNS, stripe
 
+from kassa.base.domain.money import Money
 from kassa.connectors.reports import NotThatFormat
 from kassa.connectors.stripe.report_file import CATEGORIES
-from kassa.domain.money import Money
-from kassa.domain.reports import LineKind
+from kassa.reconciliation.domain.reports import LineKind
 
 CHARGE = {
     "source_id": "ch_1",

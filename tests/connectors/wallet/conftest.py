@@ -19,15 +19,15 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import ChargeRequest, ModificationRequest
 from kassa.connectors.catalog import kind_of
 from kassa.connectors.http import ProviderHttp
 from kassa.connectors.kind import Tools
 from kassa.connectors.wallet.connector import WalletConnector
-from kassa.domain.money import Money
-from kassa.domain.payments import Method
 from kassa.faces.wallet import signature
 from kassa.faces.wallet.signature import Signed
+from kassa.payments.domain.payments import Method
 
 CLIENT = "5X00000000000000"
 NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)

@@ -2,8 +2,8 @@
 
 from tests.connectors.contract.plug import Modes, Plug, Way, keys
 
-from kassa.domain.money import Money
-from kassa.domain.payments import Method
+from kassa.base.domain.money import Money
+from kassa.payments.domain.payments import Method
 
 OUR_KEY, OUR_PUBLIC_KEY = keys("contract: the merchant at the wallet")
 WALLETS_KEY, WALLETS_PUBLIC_KEY = keys("contract: the wallet")

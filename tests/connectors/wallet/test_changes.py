@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from tests.connectors.wallet.conftest import CLP_2000, INQUIRY, Wallet, a_change, result
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     Capturer,
     Declined,
@@ -16,7 +17,6 @@ from kassa.connectors.base import (
     Unknown,
 )
 from kassa.connectors.wallet.connector import WalletConnector
-from kassa.domain.money import Money
 
 pytestmark = pytest.mark.anyio
 

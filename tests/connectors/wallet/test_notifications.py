@@ -6,21 +6,21 @@ from typing import Any
 import pytest
 from tests.connectors.wallet.conftest import CLIENT, CLP_2000, TIME, Keys
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     Authorized,
     Captured,
+    ChargeEvent,
     Declined,
     Done,
     InDoubt,
-    ModificationNews,
+    ModificationEvent,
     ModificationOutcome,
-    News,
     Outcome,
     Pending,
     Refused,
 )
 from kassa.connectors.wallet.connector import WalletConnector
-from kassa.domain.money import Money
 from kassa.faces.wallet import signature
 from kassa.faces.wallet.signature import Signed
 
@@ -60,7 +60,7 @@ async def test_a_notification_is_news_of_the_payment(
 ) -> None:
     news = connector.parse_notification(*posted(PAID, wallets), target=TARGET)
 
-    assert isinstance(news, News)
+    assert isinstance(news, ChargeEvent)
     assert (news.key, news.charge_reference, news.outcome) == ("at1_key", "P-1", CAPTURED)
 
 
@@ -79,7 +79,7 @@ async def test_what_is_sent_again_has_the_same_dedupe_key(
     again = connector.parse_notification(*later, target=TARGET)
     other = posted({**PAID, "refundedAmount": CLP_2000}, wallets)
 
-    assert isinstance(first, News)
+    assert isinstance(first, ChargeEvent)
     assert first == again
     assert connector.parse_notification(*other, target=TARGET) != first
 
@@ -175,7 +175,7 @@ async def test_either_dialect_is_read(
 
     news = connector.parse_notification(*posted(members, wallets), target=TARGET)
 
-    assert isinstance(news, News)
+    assert isinstance(news, ChargeEvent)
     if isinstance(outcome, type):
         assert isinstance(news.outcome, outcome)
     else:
@@ -202,7 +202,7 @@ async def test_news_of_a_refund_is_about_the_refund(
 
     news = connector.parse_notification(*sent, target=TARGET)
 
-    assert isinstance(news, ModificationNews)
+    assert isinstance(news, ModificationEvent)
     assert news.key == "re1_key"
     if isinstance(outcome, type):
         assert isinstance(news.outcome, outcome)

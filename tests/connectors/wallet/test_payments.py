@@ -19,6 +19,8 @@ from tests.connectors.wallet.conftest import (
     result,
 )
 
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     ActionNeeded,
     Authorized,
@@ -26,7 +28,7 @@ from kassa.connectors.base import (
     Closer,
     Declined,
     InDoubt,
-    Known,
+    KnownCharge,
     NotSent,
     Outcome,
     Pending,
@@ -34,8 +36,6 @@ from kassa.connectors.base import (
     Unknown,
 )
 from kassa.connectors.wallet.connector import WalletConnector
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.money import Money
 from kassa.faces.wallet import signature
 from kassa.faces.wallet.signature import Signed
 
@@ -268,7 +268,7 @@ async def test_an_inquiry_tells_how_a_payment_stands(
     wallet.answers[INQUIRY] = {**PAID, **change}
 
     assert await connector.query("at1_key") == outcome
-    assert await connector.query("at1_key", Known(reference="P-1")) == outcome
+    assert await connector.query("at1_key", KnownCharge(reference="P-1")) == outcome
 
 
 @pytest.mark.parametrize(
@@ -336,7 +336,7 @@ async def test_what_is_no_clear_answer_stays_in_doubt(
 ) -> None:
     wallet.answers[INQUIRY] = answer
 
-    assert isinstance(await connector.query("at1_key", Known(reference="P-1")), InDoubt)
+    assert isinstance(await connector.query("at1_key", KnownCharge(reference="P-1")), InDoubt)
 
 
 @pytest.mark.parametrize("answer", [PAID, NO_ORDER], ids=["paid", "no order"])

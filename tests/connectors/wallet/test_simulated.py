@@ -9,22 +9,22 @@ import pytest
 from tests.connectors.wallet.conftest import CLIENT, NOW, Keys, a_change, a_charge, connected
 from tests.simulator.letterbox import letterbox
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     ActionNeeded,
     Authorized,
     Captured,
+    ChargeEvent,
     Declined,
     Done,
     InDoubt,
-    Known,
-    News,
+    KnownCharge,
     NotSent,
     Pending,
     Refused,
     Unknown,
 )
 from kassa.connectors.wallet.connector import WalletConnector
-from kassa.domain.money import Money
 from kassa_simulator.frame import Merchant
 from kassa_simulator.running import Simulator, running
 
@@ -74,7 +74,7 @@ async def test_a_wrong_key_is_named(simulator: Simulator, wallets: Keys) -> None
 async def test_a_payer_pays_in_the_cashier(theirs: WalletConnector, simulator: Simulator) -> None:
     begun = await theirs.charge(a_charge())
     assert isinstance(begun, ActionNeeded)
-    known = Known(reference=begun.reference)
+    known = KnownCharge(reference=begun.reference)
     assert await theirs.query("at1_key", known) == Pending(reference=begun.reference)
 
     simulator.act("wallet", begun.reference, "pay")
@@ -220,7 +220,7 @@ async def test_its_letters_are_news_and_forged_ones_are_not(
             for headers, body in box.letters
         ]
 
-    news = [one for one in heard if isinstance(one, News)]
+    news = [one for one in heard if isinstance(one, ChargeEvent)]
     assert {(one.key, one.outcome) for one in news} == {("at1_key", paid)}
     assert any(isinstance(one, Refused) for one in heard)
     assert any(copy["heard"] for letter in simulator.letters() for copy in letter["copies"])

@@ -16,24 +16,24 @@ from tests.databases import Databases, in_database
 
 from kassa import app
 from kassa import demo as demo_company
-from kassa.domain.lifecycle import ModificationKind, ModificationStatus, PaymentStatus
-from kassa.domain.money import Money
-from kassa.domain.payments import CaptureMethod, Method, Payment
-from kassa.domain.principals import Company
+from kassa.base.domain.lifecycle import ModificationKind, ModificationStatus, PaymentStatus
+from kassa.base.domain.money import Money
+from kassa.base.usecases.core import Core
+from kassa.checkout.usecases.cashier_session import open_session
+from kassa.identity.domain.principals import Company
+from kassa.identity.usecases.authenticate import find_wallet_client
+from kassa.identity.usecases.companies import balance_of
+from kassa.modifications.usecases.modify_payment import ModifyPayment, modify_payment
+from kassa.orders.usecases.create_order import NewOrder, create_order
+from kassa.payments.domain.payments import CaptureMethod, Method, Payment
+from kassa.payments.usecases.find_payments import get_payment
+from kassa.payments.usecases.submit_payment import Submission, submit_payment
+from kassa.payments.usecases.sync_payment import sync_payment
+from kassa.proof.usecases.verify import verify_books
+from kassa.providers.usecases.provider_accounts import NewAccount, probe_account, put_account
 from kassa.settings import Settings
-from kassa.usecases.authenticate import find_wallet_client
-from kassa.usecases.cashier_session import open_session
-from kassa.usecases.companies import balance_of
-from kassa.usecases.core import Core
-from kassa.usecases.create_order import NewOrder, create_order
-from kassa.usecases.deliver_announcements import deliver_announcements
-from kassa.usecases.find_payments import get_payment
-from kassa.usecases.modify_payment import Wanted, modify_payment
-from kassa.usecases.pay_from_wallet import WalletPay, pay_from_wallet
-from kassa.usecases.provider_accounts import NewAccount, probe_account, put_account
-from kassa.usecases.submit_payment import Submission, submit_payment
-from kassa.usecases.sync_payment import sync_payment
-from kassa.usecases.verify_books import verify_books
+from kassa.wallet.usecases.pay_from_wallet import WalletPay, pay_from_wallet
+from kassa.webhooks_out.usecases.deliver import deliver_webhooks
 
 pytestmark = pytest.mark.anyio
 
@@ -129,7 +129,7 @@ class Pair:
         return await sync_payment(self.shop, payment.company_id, payment.id, actor="test")
 
     async def change(self, payment: Payment, kind: ModificationKind, **changes: Any) -> Any:
-        wanted = Wanted(
+        wanted = ModifyPayment(
             company_id=payment.company_id,
             payment_id=payment.id,
             kind=kind,
@@ -206,7 +206,7 @@ async def test_a_payer_is_sent_to_the_other_cashier_and_the_news_comes_back(pair
     assert payment.redirect_url.startswith(f"{pair.wallet.policy.base_url}/pay/sess_")
     await pair.payer_pays(payment)
     assert (await pair.read(payment)).status is PaymentStatus.REQUIRES_ACTION
-    assert await deliver_announcements(pair.wallet) == 1
+    assert await deliver_webhooks(pair.wallet) == 1
     paid = await pair.read(payment)
     assert (paid.status, paid.captured) == (PaymentStatus.CAPTURED, PRICE)
     assert await pair.balance() == before - PRICE.minor
@@ -247,7 +247,7 @@ async def test_refunds_go_back_to_the_other_wallets_user(pair: Pair) -> None:
     assert await pair.balance() == before - 1_500
     assert (await pair.at_the_wallet(paid)).refunded == Money(500, "CNY")
     assert (await pair.read(paid)).refunded == Money(500, "CNY")
-    await deliver_announcements(pair.wallet)  # its news of both changes nothing more
+    await deliver_webhooks(pair.wallet)  # its news of both changes nothing more
     assert (await pair.read(paid)).captured == PRICE
     await pair.books_are_right()
 

@@ -4,17 +4,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from kassa.domain.lifecycle import (
+from kassa.base.domain.lifecycle import (
     ModificationKind,
     ModificationStatus,
     OrderStatus,
     PaymentStatus,
 )
-from kassa.domain.modifications import Modification
-from kassa.domain.money import Money
-from kassa.domain.orders import Customer, Module, Order
-from kassa.domain.payments import Method, Payment
-from kassa.usecases.find_payments import View
+from kassa.base.domain.money import Money
+from kassa.orders.domain.orders import Customer, Module, Order
+from kassa.payments.domain.modifications import Modification
+from kassa.payments.domain.payments import Method, Payment
+from kassa.payments.usecases.find_payments import View
 
 CREATED = datetime(2026, 11, 22, 2, 20, 2, 56_000, tzinfo=UTC)
 CHANGED = datetime(2026, 11, 22, 2, 21, tzinfo=UTC)

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from tests.faces.business import golden
 from tests.faces.business.payments import a_refund, a_view
 
-from kassa.domain.errors import ERRORS, InvalidRequest, NotFound
-from kassa.domain.lifecycle import FUNDS_MOVED, PaymentStatus
-from kassa.domain.modifications import Modification
-from kassa.domain.money import EXPONENT, MAX_MINOR, Money
-from kassa.domain.orders import Customer, Module
-from kassa.domain.payments import Method
+from kassa.base.domain.errors import ERRORS, InvalidRequest, NotFound
+from kassa.base.domain.lifecycle import FUNDS_MOVED, PaymentStatus
+from kassa.base.domain.money import EXPONENT, MAX_MINOR, Money
 from kassa.faces import edge
 from kassa.faces.business import contract
-from kassa.usecases.find_payments import View
+from kassa.orders.domain.orders import Customer, Module
+from kassa.payments.domain.modifications import Modification
+from kassa.payments.domain.payments import Method
+from kassa.payments.usecases.find_payments import View
 from moego.business.payment.v1 import payment_pb2
 
 

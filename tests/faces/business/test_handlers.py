@@ -7,16 +7,16 @@ from dataclasses import replace
 import pytest
 from tests.faces.business import golden
 
-from kassa.domain.lifecycle import ModificationKind
-from kassa.domain.money import Money
-from kassa.domain.orders import Module
-from kassa.domain.payments import Method
-from kassa.usecases.authenticate import authenticate_api_key
-from kassa.usecases.companies import NewCompany, add_company, put_api_key
-from kassa.usecases.create_order import NewOrder, create_order
-from kassa.usecases.fees import NewFeeRule, add_fee_rule
-from kassa.usecases.modify_payment import Wanted, modify_payment
-from kassa.usecases.record_payment import Recording, record_payment
+from kassa.base.domain.lifecycle import ModificationKind
+from kassa.base.domain.money import Money
+from kassa.fees.usecases.fees import NewFeeRule, add_fee_rule
+from kassa.identity.usecases.authenticate import authenticate_api_key
+from kassa.identity.usecases.companies import NewCompany, add_company, put_api_key
+from kassa.modifications.usecases.modify_payment import ModifyPayment, modify_payment
+from kassa.orders.domain.orders import Module
+from kassa.orders.usecases.create_order import NewOrder, create_order
+from kassa.payments.domain.payments import Method
+from kassa.payments.usecases.record_payment import Recording, record_payment
 
 pytestmark = pytest.mark.anyio
 
@@ -47,7 +47,7 @@ async def pay_at_the_counter(core, payment, method):
 
 async def give_back(core, payment, minor, **changes):
     """Refund a part of what was paid."""
-    wanted = Wanted(
+    wanted = ModifyPayment(
         company_id=payment.company_id,
         payment_id=payment.id,
         kind=ModificationKind.REFUND,

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.faces.business.payments import PAYMENT_ID
 
-from kassa.domain.errors import InvalidRequest
+from kassa.base.domain.errors import InvalidRequest
 from kassa.faces import edge
 from kassa.faces.business import listing
 from moego.business.payment.v1 import payment_pb2

@@ -10,13 +10,13 @@ import pytest
 from starlette.requests import Request
 
 import kassa.faces.checkout
-from kassa.domain.errors import ERRORS, InvalidRequest, KassaError, NotFound, RateLimited
-from kassa.domain.lifecycle import FUNDS_MOVED, PaymentStatus
-from kassa.domain.money import Money
-from kassa.domain.orders import Module
-from kassa.domain.payments import Payment
+from kassa.base.domain.errors import ERRORS, InvalidRequest, KassaError, NotFound, RateLimited
+from kassa.base.domain.lifecycle import FUNDS_MOVED, PaymentStatus
+from kassa.base.domain.money import Money
 from kassa.faces import edge
 from kassa.faces.checkout import contract
+from kassa.orders.domain.orders import Module
+from kassa.payments.domain.payments import Payment
 
 EXAMPLES = Path(kassa.faces.checkout.__file__).parent / "examples"
 SAMPLE_TIME = datetime(2019, 4, 19, 15, 31, 20, 807_000, tzinfo=UTC)

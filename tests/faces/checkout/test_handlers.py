@@ -10,15 +10,15 @@ from cryptography.hazmat.primitives import serialization
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from kassa.domain.lifecycle import ModificationKind
-from kassa.domain.money import Money
-from kassa.domain.payments import Method
-from kassa.usecases.authenticate import authenticate_api_key
-from kassa.usecases.companies import NewCompany, add_company, put_jwt_key
-from kassa.usecases.create_order import NewOrder, create_order
-from kassa.usecases.find_payments import payments_of_order
-from kassa.usecases.modify_payment import Wanted, modify_payment
-from kassa.usecases.record_payment import Recording, record_payment
+from kassa.base.domain.lifecycle import ModificationKind
+from kassa.base.domain.money import Money
+from kassa.identity.usecases.authenticate import authenticate_api_key
+from kassa.identity.usecases.companies import NewCompany, add_company, put_jwt_key
+from kassa.modifications.usecases.modify_payment import ModifyPayment, modify_payment
+from kassa.orders.usecases.create_order import NewOrder, create_order
+from kassa.payments.domain.payments import Method
+from kassa.payments.usecases.find_payments import payments_of_order
+from kassa.payments.usecases.record_payment import Recording, record_payment
 
 pytestmark = pytest.mark.anyio
 
@@ -182,7 +182,7 @@ async def give_back(core: Any, demo: Any, minor: int) -> None:
     [view] = await payments_of_order(core, demo.company_id, "order_tea")
     await modify_payment(
         core,
-        Wanted(
+        ModifyPayment(
             company_id=demo.company_id,
             payment_id=view.payment.id,
             kind=ModificationKind.REFUND,

@@ -2,8 +2,7 @@
 
 import pytest
 
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.payments import Method
+from kassa.base.domain.errors import InvalidRequest
 from kassa.faces.gateway.accounts import (
     METHODS,
     Source,
@@ -12,6 +11,7 @@ from kassa.faces.gateway.accounts import (
     read_source,
 )
 from kassa.faces.gateway.contract import Account
+from kassa.payments.domain.payments import Method
 
 CARD = "4242424242424242"
 

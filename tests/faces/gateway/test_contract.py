@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import kassa.faces.gateway
-from kassa.domain.errors import ERRORS, InvalidRequest, KassaError, NotFound
-from kassa.domain.lifecycle import FUNDS_MOVED, PaymentStatus
-from kassa.domain.money import Money
-from kassa.domain.orders import Module
-from kassa.domain.payments import Payment
+from kassa.base.domain.errors import ERRORS, InvalidRequest, KassaError, NotFound
+from kassa.base.domain.lifecycle import FUNDS_MOVED, PaymentStatus
+from kassa.base.domain.money import Money
 from kassa.faces import edge
 from kassa.faces.gateway import contract
+from kassa.orders.domain.orders import Module
+from kassa.payments.domain.payments import Payment
 
 EXAMPLES = Path(kassa.faces.gateway.__file__).parent / "examples"
 CASHIER = "https://pay.example.com/pay/sess_1"

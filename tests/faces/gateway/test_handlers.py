@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from kassa.domain.money import Money
-from kassa.usecases.authenticate import authenticate_api_key
-from kassa.usecases.companies import (
+from kassa.base.domain.money import Money
+from kassa.identity.usecases.authenticate import authenticate_api_key
+from kassa.identity.usecases.companies import (
     NewCompany,
     add_company,
     add_wallet_user,
@@ -17,8 +17,8 @@ from kassa.usecases.companies import (
     set_wallet_user_status,
     top_up,
 )
-from kassa.usecases.create_order import NewOrder, create_order
-from kassa.usecases.find_payments import get_payment, payments_of_order
+from kassa.orders.usecases.create_order import NewOrder, create_order
+from kassa.payments.usecases.find_payments import get_payment, payments_of_order
 
 pytestmark = pytest.mark.anyio
 

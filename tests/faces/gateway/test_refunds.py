@@ -13,15 +13,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import kassa.faces.gateway
-from kassa.domain.errors import ERRORS, AmountTooLarge, InvalidRequest, KassaError, NotFound
-from kassa.domain.lifecycle import ModificationKind, ModificationStatus
-from kassa.domain.modifications import Modification
-from kassa.domain.money import Money
+from kassa.base.domain.errors import ERRORS, AmountTooLarge, InvalidRequest, KassaError, NotFound
+from kassa.base.domain.lifecycle import ModificationKind, ModificationStatus
+from kassa.base.domain.money import Money
 from kassa.faces import edge
 from kassa.faces.gateway import contract
-from kassa.usecases.companies import NewCompany, add_company, put_api_key
-from kassa.usecases.find_payments import get_payment
-from kassa.usecases.pursue_modifications import pursue_modifications
+from kassa.identity.usecases.companies import NewCompany, add_company, put_api_key
+from kassa.modifications.usecases.pursue_modifications import pursue_modifications
+from kassa.payments.domain.modifications import Modification
+from kassa.payments.usecases.find_payments import get_payment
 
 EXAMPLES = Path(kassa.faces.gateway.__file__).parent / "examples"
 NOW = datetime(2026, 11, 22, 2, 20, 2, tzinfo=UTC)
@@ -187,7 +187,7 @@ async def test_a_part_and_then_all_that_is_left_go_back(core: Any, client: Any, 
     assert list(part.json()) == ["refundId", "refundResult", "error"]
     assert (rest.status, rest.json()) == (200, {**done, "refundId": "refund_2"})
     assert (await ask(client, demo, payment_id)).json() == done
-    # Guard: what is left, in domain/refunds.py and by the bounds of the payment's row.
+    # Guard: what is left, in modifications/domain/refunds.py and by the bounds of the payment's row.
     assert (more.status, more.json()["refundResult"]) == (422, False)
     assert more.json()["error"].startswith("AMOUNT_TOO_LARGE: ")
     assert await refunded(core, demo, payment_id) == 29_990

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.faces.gateway.test_handlers import create
 
-from kassa.store.wire import Wire
+from kassa.base.store.wire import Wire
 
 pytestmark = pytest.mark.anyio
 

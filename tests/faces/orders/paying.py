@@ -4,11 +4,11 @@ from typing import Any
 
 from tests.faces.orders.bad_requests import GOOD
 
-from kassa.domain.payments import Method, Payment
-from kassa.usecases.find_payments import payments_of_order
-from kassa.usecases.pay_from_wallet import WalletPay, pay_from_wallet
-from kassa.usecases.record_payment import Recording, record_payment
-from kassa.usecases.submit_payment import Submission, submit_payment
+from kassa.payments.domain.payments import Method, Payment
+from kassa.payments.usecases.find_payments import payments_of_order
+from kassa.payments.usecases.record_payment import Recording, record_payment
+from kassa.payments.usecases.submit_payment import Submission, submit_payment
+from kassa.wallet.usecases.pay_from_wallet import WalletPay, pay_from_wallet
 
 
 async def pay_with_card(

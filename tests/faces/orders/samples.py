@@ -7,20 +7,20 @@ from decimal import Decimal
 from importlib.resources import files
 from typing import Any
 
-from kassa.domain.ledger import PostingKind
-from kassa.domain.lifecycle import (
+from kassa.base.domain.lifecycle import (
     ModificationKind,
     ModificationStatus,
     OrderStatus,
     PaymentStatus,
     SettlementStatus,
 )
-from kassa.domain.modifications import Modification
-from kassa.domain.money import Money
-from kassa.domain.orders import Customer, Module, Order
-from kassa.domain.payments import CaptureMethod, Method, Payment
-from kassa.domain.principals import Company, Mode, Principal
-from kassa.domain.settlements import Line, PaymentShare, Settlement, Sums
+from kassa.base.domain.money import Money
+from kassa.identity.domain.principals import Company, Mode, Principal
+from kassa.ledger.domain.ledger import PostingKind
+from kassa.orders.domain.orders import Customer, Module, Order
+from kassa.payments.domain.modifications import Modification
+from kassa.payments.domain.payments import CaptureMethod, Method, Payment
+from kassa.settlement.domain.settlements import Line, PaymentShare, Settlement, Sums
 
 BASE_URL = "https://pay.example"
 CREATED = datetime(2026, 11, 22, 2, 20, 2, 56_000, tzinfo=UTC)

@@ -20,7 +20,7 @@ from tests.faces.orders.samples import (
     golden,
 )
 
-from kassa.domain.errors import (
+from kassa.base.domain.errors import (
     ERRORS,
     RETRYABLE,
     IdempotencyMismatch,
@@ -29,12 +29,12 @@ from kassa.domain.errors import (
     RateLimited,
     Unauthenticated,
 )
-from kassa.domain.lifecycle import FUNDS_MOVED, ModificationStatus, OrderStatus, PaymentStatus
-from kassa.domain.money import Money
-from kassa.domain.orders import Module
+from kassa.base.domain.lifecycle import FUNDS_MOVED, ModificationStatus, OrderStatus, PaymentStatus
+from kassa.base.domain.money import Money
 from kassa.faces import edge
 from kassa.faces.orders import authorization, contract, failures, refunds, resources
-from kassa.usecases.create_order import CreatedOrder, NewOrder
+from kassa.orders.domain.orders import Module
+from kassa.orders.usecases.create_order import CreatedOrder, NewOrder
 
 NOW = datetime(2026, 11, 22, 2, 20, tzinfo=UTC)
 

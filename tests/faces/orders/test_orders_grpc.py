@@ -9,12 +9,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from kassa.domain.errors import IdempotencyMismatch, InvalidRequest
-from kassa.domain.payments import CaptureMethod, Method
+from kassa.base.domain.errors import IdempotencyMismatch, InvalidRequest
 from kassa.faces.orders import contract
 from kassa.faces.orders import grpc as orders_grpc
-from kassa.usecases.find_payments import payments_of_order
-from kassa.usecases.record_payment import Recording, record_payment
+from kassa.payments.domain.payments import CaptureMethod, Method
+from kassa.payments.usecases.find_payments import payments_of_order
+from kassa.payments.usecases.record_payment import Recording, record_payment
 from kassa_protos.orders.v1 import orders_pb2, orders_pb2_grpc
 
 pytestmark = pytest.mark.anyio

@@ -7,8 +7,8 @@ import pytest
 from tests.faces.orders.bad_requests import BAD_CREATES, GOOD
 from tests.faces.orders.paying import pay_with_card
 
-from kassa.domain.payments import Method
-from kassa.usecases.record_payment import Recording, record_payment
+from kassa.payments.domain.payments import Method
+from kassa.payments.usecases.record_payment import Recording, record_payment
 
 pytestmark = pytest.mark.anyio
 

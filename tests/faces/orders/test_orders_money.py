@@ -22,16 +22,15 @@ from tests.faces.orders.samples import (
     golden,
 )
 
-from kassa.domain.errors import AmountTooLarge, IllegalTransition
-from kassa.domain.lifecycle import (
+from kassa.base.domain.errors import AmountTooLarge, IllegalTransition
+from kassa.base.domain.lifecycle import (
     ModificationKind,
     ModificationStatus,
     OrderStatus,
     PaymentStatus,
     SettlementStatus,
 )
-from kassa.domain.money import Money
-from kassa.domain.payments import CaptureMethod
+from kassa.base.domain.money import Money
 from kassa.faces import edge
 from kassa.faces.orders import (
     authorization,
@@ -42,6 +41,7 @@ from kassa.faces.orders import (
     resources,
     settlements,
 )
+from kassa.payments.domain.payments import CaptureMethod
 
 CAPTURE, VOID = ModificationKind.CAPTURE, ModificationKind.VOID
 M, S = ModificationStatus, PaymentStatus

@@ -18,11 +18,11 @@ from tests.faces.orders.samples import (
     golden,
 )
 
-from kassa.domain.case import Announcement
-from kassa.domain.lifecycle import OrderStatus
-from kassa.domain.money import Money
+from kassa.base.domain.lifecycle import OrderStatus
+from kassa.base.domain.money import Money
+from kassa.base.usecases.core import Secrets
 from kassa.faces.orders.notify import StandardWriter, webhook_secret
-from kassa.usecases.core import Secrets
+from kassa.payments.domain.aggregate import WebhookEvent
 
 CORE: Any = SimpleNamespace(
     secrets=Secrets(
@@ -33,7 +33,7 @@ CORE: Any = SimpleNamespace(
         wallet_public_key_pem=b"",
     )
 )
-NEWS = Announcement(
+NEWS = WebhookEvent(
     company_id="cmp_1",
     id="ntf_01jd0000000000000000000000",
     payment_id="py_01jd0000000000000000000000",

@@ -3,7 +3,7 @@
 import pytest
 from tests.faces.orders.paying import paid_by_card
 
-from kassa.usecases.settlements import close_settlements, record_payout
+from kassa.settlement.usecases.settlements import close_settlements, record_payout
 
 pytestmark = pytest.mark.anyio
 

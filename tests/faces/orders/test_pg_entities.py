@@ -26,19 +26,19 @@ from tests.faces.orders.strictness import (
     check_settlement,
 )
 
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.lifecycle import (
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.lifecycle import (
     ModificationKind,
     ModificationStatus,
     OrderStatus,
     PaymentStatus,
 )
-from kassa.domain.money import Money
-from kassa.domain.orders import Customer
-from kassa.domain.payments import Method
+from kassa.base.domain.money import Money
 from kassa.faces import edge
 from kassa.faces.orders.pg import entities, states
 from kassa.faces.orders.pg.versions import VERSIONS, number_of, read_version
+from kassa.orders.domain.orders import Customer
+from kassa.payments.domain.payments import Method
 
 VERSION = VERSIONS["2025-01-01"]
 

@@ -11,10 +11,10 @@ from tests.faces.orders.strictness import (
 )
 from tests.faces.orders.versioned import CARD, Merchant
 
-from kassa.usecases.find_payments import payments_of_order
-from kassa.usecases.settlements import close_settlements
-from kassa.usecases.sync_payment import sync_payment
-from kassa.usecases.terminate_order import pursue_terminations
+from kassa.orders.usecases.terminate_order import pursue_terminations
+from kassa.payments.usecases.find_payments import payments_of_order
+from kassa.payments.usecases.sync_payment import sync_payment
+from kassa.settlement.usecases.settlements import close_settlements
 
 pytestmark = pytest.mark.anyio
 MANUAL = {"order_tags": {"capture_method": "manual"}}

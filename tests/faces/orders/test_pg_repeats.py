@@ -6,8 +6,8 @@ import asyncpg
 import pytest
 from tests.faces.orders.versioned import ORDER, Merchant
 
-from kassa.usecases.find_payments import payments_of_order
-from kassa.usecases.modify_payment import modifications_of
+from kassa.modifications.usecases.modify_payment import modifications_of
+from kassa.payments.usecases.find_payments import payments_of_order
 
 pytestmark = pytest.mark.anyio
 KEY = {"key": "k-1"}

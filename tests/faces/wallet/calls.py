@@ -9,17 +9,17 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from kassa.base.domain.money import Money
+from kassa.base.usecases.core import Core
 from kassa.connectors.sandbox.cards import SCENARIOS
-from kassa.domain.money import Money
-from kassa.domain.payments import Method, Payment
-from kassa.domain.principals import Company
 from kassa.faces.wallet import signature
 from kassa.faces.wallet.signature import Signed
-from kassa.usecases.authenticate import find_wallet_client
-from kassa.usecases.companies import add_wallet_user, balance_of, put_wallet_client, top_up
-from kassa.usecases.core import Core
-from kassa.usecases.pay_from_wallet import WalletPay, pay_from_wallet
-from kassa.usecases.submit_payment import Submission, submit_payment
+from kassa.identity.domain.principals import Company
+from kassa.identity.usecases.authenticate import find_wallet_client
+from kassa.identity.usecases.companies import add_wallet_user, balance_of, put_wallet_client, top_up
+from kassa.payments.domain.payments import Method, Payment
+from kassa.payments.usecases.submit_payment import Submission, submit_payment
+from kassa.wallet.usecases.pay_from_wallet import WalletPay, pay_from_wallet
 
 PAY = "/v1/payments/pay"
 INQUIRY = "/v1/payments/inquiryPayment"

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from tests.faces.wallet.calls import Merchant
 
-from kassa.usecases.core import Core
+from kassa.base.usecases.core import Core
 
 
 @pytest.fixture

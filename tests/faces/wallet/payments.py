@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from kassa.domain.lifecycle import FUNDS_MOVED, PaymentStatus
-from kassa.domain.money import Money
-from kassa.domain.orders import Module
-from kassa.domain.payments import Payment
+from kassa.base.domain.lifecycle import FUNDS_MOVED, PaymentStatus
+from kassa.base.domain.money import Money
+from kassa.orders.domain.orders import Module
+from kassa.payments.domain.payments import Payment
 
 CREATED = datetime(2026, 11, 22, 2, 20, 2, 56_000, tzinfo=UTC)
 CAPTURED = datetime(2026, 11, 22, 2, 21, tzinfo=UTC)

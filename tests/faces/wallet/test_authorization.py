@@ -24,8 +24,8 @@ from tests.faces.wallet.calls import (
     pay_in_the_cashier,
 )
 
-from kassa.usecases.pursue_modifications import pursue_modifications
-from kassa.usecases.release_authorizations import release_authorizations
+from kassa.modifications.usecases.pursue_modifications import pursue_modifications
+from kassa.modifications.usecases.release_authorizations import release_authorizations
 
 pytestmark = pytest.mark.anyio
 

@@ -21,9 +21,9 @@ from tests.faces.wallet.calls import (
     pay_in_the_cashier,
 )
 
-from kassa.domain.errors import IllegalTransition
-from kassa.usecases.expire_orders import expire_orders
-from kassa.usecases.find_payments import get_payment
+from kassa.base.domain.errors import IllegalTransition
+from kassa.orders.usecases.expire_orders import expire_orders
+from kassa.payments.usecases.find_payments import get_payment
 
 pytestmark = pytest.mark.anyio
 

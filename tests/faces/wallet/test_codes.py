@@ -15,16 +15,16 @@ from tests.faces.wallet.calls import (
     company_of,
 )
 
-from kassa.domain.lifecycle import PaymentStatus
-from kassa.domain.money import Money
-from kassa.domain.payments import Method
-from kassa.usecases.companies import (
+from kassa.base.domain.lifecycle import PaymentStatus
+from kassa.base.domain.money import Money
+from kassa.identity.usecases.companies import (
     close_company,
     set_credential_active,
     set_wallet_user_status,
     top_up,
 )
-from kassa.usecases.submit_payment import Submission, submit_payment
+from kassa.payments.domain.payments import Method
+from kassa.payments.usecases.submit_payment import Submission, submit_payment
 
 pytestmark = pytest.mark.anyio
 

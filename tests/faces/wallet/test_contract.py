@@ -8,12 +8,12 @@ import pytest
 from tests.faces.wallet import golden
 from tests.faces.wallet.payments import CAPTURED, REQUEST_ID, a_payment
 
-from kassa.domain.errors import ERRORS, KassaError, NotFound, RateLimited
-from kassa.domain.lifecycle import OPEN, ModificationKind, ModificationStatus, PaymentStatus
-from kassa.domain.money import Money
-from kassa.domain.payments import CaptureMethod
+from kassa.base.domain.errors import ERRORS, KassaError, NotFound, RateLimited
+from kassa.base.domain.lifecycle import OPEN, ModificationKind, ModificationStatus, PaymentStatus
+from kassa.base.domain.money import Money
 from kassa.faces.wallet import changes_contract, contract, notify
-from kassa.usecases.pay_from_wallet import WORDS as WALLET_REFUSALS
+from kassa.payments.domain.payments import CaptureMethod
+from kassa.wallet.usecases.pay_from_wallet import WORDS as WALLET_REFUSALS
 
 OWN_TABLES = (
     changes_contract.CAPTURE_RESULT,

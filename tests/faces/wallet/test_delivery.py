@@ -11,7 +11,7 @@ from tests.faces.wallet.calls import CODE, Merchant, a_user
 
 from kassa.faces.wallet import signature
 from kassa.faces.wallet.signature import Signed
-from kassa.usecases.deliver_announcements import deliver_announcements
+from kassa.webhooks_out.usecases.deliver import deliver_webhooks
 
 pytestmark = pytest.mark.anyio
 
@@ -50,8 +50,8 @@ async def test_a_payment_is_told_once_and_signed_by_the_wallet(merchant: Merchan
 
     async with a_receiver(got) as url:
         paid = await merchant.pay(paymentAuthCode=CODE, paymentNotifyUrl=url)
-        await deliver_announcements(merchant.core)
-        await deliver_announcements(merchant.core)
+        await deliver_webhooks(merchant.core)
+        await deliver_webhooks(merchant.core)
 
     [(signed, header, body)] = got
     assert signed.client_id == merchant.client_id
@@ -69,11 +69,11 @@ async def test_an_authorization_its_capture_and_a_refund_are_each_told_as_they_a
 
     async with a_receiver(got) as url:
         payment_id = (await merchant.reserve(paymentNotifyUrl=url))["paymentId"]
-        await deliver_announcements(merchant.core)
+        await deliver_webhooks(merchant.core)
         await merchant.capture(payment_id, "1500")
-        await deliver_announcements(merchant.core)
+        await deliver_webhooks(merchant.core)
         await merchant.refund(payment_id, "500")
-        await deliver_announcements(merchant.core)
+        await deliver_webhooks(merchant.core)
 
     reserved, captured, refunded = [json.loads(body) for _, _, body in got]
     assert (reserved["paymentStatus"], "paymentTime" in reserved) == ("AUTH_SUCCESS", False)

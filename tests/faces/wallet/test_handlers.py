@@ -20,10 +20,10 @@ from tests.faces.wallet.calls import (
     pay_in_the_cashier,
 )
 
-from kassa.domain.errors import IllegalTransition
-from kassa.domain.money import Money
-from kassa.usecases.create_order import NewOrder, create_order
-from kassa.usecases.find_payments import get_payment
+from kassa.base.domain.errors import IllegalTransition
+from kassa.base.domain.money import Money
+from kassa.orders.usecases.create_order import NewOrder, create_order
+from kassa.payments.usecases.find_payments import get_payment
 
 pytestmark = pytest.mark.anyio
 

@@ -15,12 +15,12 @@ from cryptography.hazmat.primitives.serialization import (
 from tests.faces.wallet import golden
 from tests.faces.wallet.payments import CLIENT_ID, PAYMENT_ID, a_payment
 
-from kassa.domain.case import Announcement
-from kassa.domain.lifecycle import PaymentStatus
-from kassa.domain.money import Money
+from kassa.base.domain.lifecycle import PaymentStatus
+from kassa.base.domain.money import Money
+from kassa.base.usecases.core import Core, Secrets
 from kassa.faces.wallet.notify import WalletNotifications, write_notification
 from kassa.faces.wallet.signature import Signed, verify
-from kassa.usecases.core import Core, Secrets
+from kassa.payments.domain.aggregate import WebhookEvent
 
 KEY = rsa.generate_private_key(65537, 2048)
 PUBLIC = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -36,7 +36,7 @@ SECRETS = Secrets(
 
 
 def test_the_letter_is_signed_by_the_wallet_over_the_notify_addresss_path_and_query() -> None:
-    news = Announcement(
+    news = WebhookEvent(
         company_id="cmp_001",
         id="ntf_001",
         payment_id=PAYMENT_ID,

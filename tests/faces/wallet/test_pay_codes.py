@@ -17,8 +17,8 @@ from tests.faces.wallet.calls import (
     company_of,
 )
 
-from kassa.usecases import wallet_codes
-from kassa.usecases.wallet_codes import NewCode
+from kassa.wallet.usecases import wallet_codes
+from kassa.wallet.usecases.wallet_codes import NewCode
 
 pytestmark = pytest.mark.anyio
 ASK = {"paymentFactor": {"isPaymentEvaluation": True}}

@@ -20,15 +20,15 @@ from tests.faces.wallet.calls import (
     company_of,
     pay_by_card,
 )
-from tests.usecases.shop import Scripted
+from tests.shop import Scripted
 
-from kassa.domain.lifecycle import ModificationKind
-from kassa.domain.money import Money
-from kassa.domain.payments import Method
-from kassa.usecases.companies import set_wallet_user_status
-from kassa.usecases.create_order import NewOrder, create_order
-from kassa.usecases.modify_payment import Wanted, modify_payment
-from kassa.usecases.record_payment import Recording, record_payment
+from kassa.base.domain.lifecycle import ModificationKind
+from kassa.base.domain.money import Money
+from kassa.identity.usecases.companies import set_wallet_user_status
+from kassa.modifications.usecases.modify_payment import ModifyPayment, modify_payment
+from kassa.orders.usecases.create_order import NewOrder, create_order
+from kassa.payments.domain.payments import Method
+from kassa.payments.usecases.record_payment import Recording, record_payment
 
 pytestmark = pytest.mark.anyio
 
@@ -291,7 +291,7 @@ async def test_a_refund_of_a_payment_of_another_face_is_seen_by_its_id(
     )
     theirs = await modify_payment(
         merchant.core,
-        Wanted(
+        ModifyPayment(
             company_id=company.id,
             payment_id=made.payment.id,
             kind=ModificationKind.REFUND,

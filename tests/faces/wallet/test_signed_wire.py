@@ -17,7 +17,7 @@ from tests.faces.wallet.vectors import KEYS, REQUEST
 
 from kassa.faces.wallet import signature
 from kassa.faces.wallet.signature import Signed
-from kassa.usecases.companies import (
+from kassa.identity.usecases.companies import (
     put_wallet_client,
 )
 

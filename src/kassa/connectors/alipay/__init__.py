@@ -7,7 +7,7 @@ from kassa.connectors.declared import (
     ReportFormat,
 )
 from kassa.connectors.kind import Field, Kind
-from kassa.domain.payments import Method
+from kassa.payments.domain.payments import Method
 
 _SANDBOX = "https://openapi-sandbox.dl.alipaydev.com/gateway.do"
 

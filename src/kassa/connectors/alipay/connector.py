@@ -42,14 +42,14 @@ from kassa.connectors.alipay.trades import CLOSE, QUERY, close_told, query_told,
 from kassa.connectors.base import (
     NOTHING_KNOWN,
     ActionNeeded,
+    ChargeEvent,
     ChargeRequest,
     Declined,
     InDoubt,
-    Known,
-    ModificationNews,
+    KnownCharge,
+    ModificationEvent,
     ModificationOutcome,
     ModificationRequest,
-    News,
     NotSent,
     Outcome,
     Refused,
@@ -142,12 +142,12 @@ class AlipayConnector:
         url = order if product is APP else self._join(order)
         return ActionNeeded(reference="", url=url, expires_at=expires_at)
 
-    async def query(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
+    async def query(self, key: str, known: KnownCharge = NOTHING_KNOWN) -> Outcome:
         """What Alipay says of `key`. Unknown also means: the payer never opened the address."""
         answer = await self._ask(QUERY, trade_content(key))
         return query_told(answer, key) if isinstance(answer, Verified) else answer
 
-    async def close_charge(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
+    async def close_charge(self, key: str, known: KnownCharge = NOTHING_KNOWN) -> Outcome:
         """Let nobody pay `key` any more. Alipay closes no trade that does not exist yet: an
         address that was never opened stays good until it expires."""
         answer = await self._ask(CLOSE, trade_content(key))
@@ -262,7 +262,7 @@ class AlipayConnector:
         *,
         target: str = "",
         received_at: datetime | None = None,
-    ) -> News | ModificationNews | Refused:
+    ) -> ChargeEvent | ModificationEvent | Refused:
         """Verify the form over its decoded values, then translate it."""
         return read_notification(
             body, self._verifier, app_id=self._app_id, seller_id=self._seller_id

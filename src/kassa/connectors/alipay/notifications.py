@@ -8,11 +8,11 @@ import re
 from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
+from kassa.base.domain.lifecycle import ModificationKind
 from kassa.connectors.alipay.rsa2 import AlipayVerifier, notification_texts
 from kassa.connectors.alipay.trades import trade_told
-from kassa.connectors.base import ModificationNews, News, Pending, Refused
-from kassa.domain.claims import PREFIX
-from kassa.domain.lifecycle import ModificationKind
+from kassa.connectors.base import ChargeEvent, ModificationEvent, Pending, Refused
+from kassa.modifications.domain.captures import PREFIX
 
 _MAX_FIELDS = 100
 _NAME = re.compile(rb"[A-Za-z0-9_.\[\]-]{1,64}")
@@ -26,7 +26,7 @@ _OUR_REFUND = re.compile(
 
 def read_notification(
     body: bytes, verifier: AlipayVerifier, *, app_id: str, seller_id: str
-) -> News | ModificationNews | Refused:
+) -> ChargeEvent | ModificationEvent | Refused:
     """The news in it when Alipay signed it for us. `seller_id`: "" for any.
 
     That the amount and the key are ours is for the caller to check: both are in the news.
@@ -47,12 +47,12 @@ def read_notification(
     missing = [name for name in _REQUIRED if not fields.get(name)]
     if missing:
         return Refused(reason=f"fields are missing: {', '.join(missing)}")
-    return _refund_news(fields) or News(
+    return _refund_news(fields) or ChargeEvent(
         dedupe_key=fields["notify_id"], key=fields["out_trade_no"], outcome=trade_told(fields)
     )
 
 
-def _refund_news(fields: Mapping[str, str]) -> ModificationNews | None:
+def _refund_news(fields: Mapping[str, str]) -> ModificationEvent | None:
     """That one of our refunds was made; None where it is about something else.
 
     Its `refund_fee` is the sum of all refunds of the trade, so it does not say how much this one
@@ -61,7 +61,7 @@ def _refund_news(fields: Mapping[str, str]) -> ModificationNews | None:
     key = fields.get("out_biz_no", "")
     if not _OUR_REFUND.fullmatch(key) or not fields.get("refund_fee", "").strip("0."):
         return None
-    return ModificationNews(
+    return ModificationEvent(
         dedupe_key=fields["notify_id"], key=key, outcome=Pending(reference=fields["trade_no"])
     )
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from kassa.base.domain.money import Money
 from kassa.connectors.alipay.parameters import KEY, china_time, common_parameters, readable
 from kassa.connectors.base import ChargeRequest, Declined
-from kassa.domain.money import Money
 
 
 @dataclass(frozen=True, slots=True)

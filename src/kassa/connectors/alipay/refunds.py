@@ -6,11 +6,11 @@ Source: opendocs.alipay.com on alipay.trade.refund and alipay.trade.fastpay.refu
 import json
 from collections.abc import Mapping
 
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.money import Money
 from kassa.connectors.alipay.answers import Verified
 from kassa.connectors.alipay.parameters import KEY, readable
 from kassa.connectors.base import Declined, Done, InDoubt, ModificationRequest, Unknown
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.money import Money
 
 REFUND = "alipay.trade.refund"
 REFUND_QUERY = "alipay.trade.fastpay.refund.query"

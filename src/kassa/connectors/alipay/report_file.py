@@ -18,12 +18,12 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta, timezone
 from typing import BinaryIO
 
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.money import Money
 from kassa.connectors.reports.declaration import Declaration, Lines
 from kassa.connectors.reports.table import ReportRows, ReportTable
 from kassa.connectors.reports.words import amount_of, check_direction, moment_of, shown
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.money import Money
-from kassa.domain.reports import LineKind, ReportLine, Unreadable
+from kassa.reconciliation.domain.reports import LineKind, ReportLine, Unreadable
 
 _EXPECTED = "Alipay's bill of trades or of account movements"
 _CHINA = timezone(timedelta(hours=8))  # one zone for the whole country, no summer time

@@ -6,10 +6,10 @@ Source: opendocs.alipay.com on alipay.trade.query and alipay.trade.close.
 import json
 from collections.abc import Mapping
 
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.money import Money
 from kassa.connectors.alipay.answers import Verified
 from kassa.connectors.base import Captured, Declined, InDoubt, Outcome, Pending, Unknown
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.money import Money
 
 QUERY = "alipay.trade.query"
 CLOSE = "alipay.trade.close"

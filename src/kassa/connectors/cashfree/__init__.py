@@ -2,7 +2,7 @@
 
 from kassa.connectors.cashfree.demo import DEMO
 from kassa.connectors.kind import Field, Kind
-from kassa.domain.payments import Method
+from kassa.payments.domain.payments import Method
 
 KIND = Kind(
     name="cashfree",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
 
+from kassa.base.domain.lifecycle import ModificationKind
 from kassa.connectors.base import (
     NOTHING_KNOWN,
     ActionNeeded,
@@ -17,8 +18,8 @@ from kassa.connectors.base import (
     Declined,
     Done,
     InDoubt,
-    Irrelevant,
-    Known,
+    IrrelevantEvent,
+    KnownCharge,
     ModificationOutcome,
     ModificationRequest,
     NotSent,
@@ -46,8 +47,7 @@ from kassa.connectors.cashfree.recon import lines_of, question
 from kassa.connectors.kind import Tools
 from kassa.connectors.reports.fetched import FETCHED, FetchedLine, Odd, write_fetched
 from kassa.connectors.tries import weightiest
-from kassa.domain.claims import PREFIX
-from kassa.domain.lifecycle import ModificationKind
+from kassa.modifications.domain.captures import PREFIX
 
 _NOBODYS_ORDER = "kassa-probe"
 _MOST_PAGES = 200
@@ -141,7 +141,7 @@ class CashfreeConnector:
     async def _refused(self, refusal: CashfreeRefusal, request: ChargeRequest) -> Outcome:
         """Refused before it was made, unless it is there already: then how it stands."""
         if refusal.status == _EXISTS:
-            there = await self.query(request.key, Known(amount=request.amount))
+            there = await self.query(request.key, KnownCharge(amount=request.amount))
             if isinstance(there, Unknown):
                 return InDoubt(reason="Cashfree says it has it, and does not show it")
             return there
@@ -157,7 +157,7 @@ class CashfreeConnector:
             soft=True,
         )
 
-    async def query(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
+    async def query(self, key: str, known: KnownCharge = NOTHING_KNOWN) -> Outcome:
         """By our key alone, which is a link's id or an order's."""
         reply = await self._api.get("links", key)
         if isinstance(reply, CashfreeRefusal) and reply.not_found:
@@ -171,7 +171,7 @@ class CashfreeConnector:
             return InDoubt(reason="Cashfree answered about another link")
         return await self._link_told(link, key, known)
 
-    async def _link_told(self, link: Entity, key: str, known: Known) -> Outcome:
+    async def _link_told(self, link: Entity, key: str, known: KnownCharge) -> Outcome:
         status = word(link, "link_status")
         if status == "ACTIVE":
             return links.link_address(link, known.amount)
@@ -224,7 +224,7 @@ class CashfreeConnector:
             return InDoubt(reason="Cashfree's list of payments cannot be read")
         return [one if word(one, "order_id") == order_id else {} for one in found]
 
-    async def _by_order(self, key: str, known: Known) -> Outcome:
+    async def _by_order(self, key: str, known: KnownCharge) -> Outcome:
         reply = await self._api.get("orders", key)
         if isinstance(reply, CashfreeRefusal):
             if reply.not_found:
@@ -243,7 +243,7 @@ class CashfreeConnector:
             return payments
         return _order_told(order, tries_told(payments))
 
-    async def close_charge(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
+    async def close_charge(self, key: str, known: KnownCharge = NOTHING_KNOWN) -> Outcome:
         """Cancel the link, or terminate the order."""
         reply = await self._api.post("links", key, "cancel", content={})
         if isinstance(reply, CashfreeRefusal) and reply.not_found:
@@ -391,7 +391,7 @@ class CashfreeConnector:
         *,
         target: str = "",
         received_at: datetime | None = None,
-    ) -> AnyNews | Irrelevant | Refused:
+    ) -> AnyNews | IrrelevantEvent | Refused:
         """Cashfree signs its time stamp and the body, with the client secret."""
         del target
         return read_news(headers, body, self._secret, received_at)

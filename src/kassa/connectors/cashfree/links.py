@@ -8,11 +8,11 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import ActionNeeded, ChargeRequest, Declined, InDoubt
 from kassa.connectors.cashfree.api import INDIA, Entity, money, number_word, word
 from kassa.connectors.cashfree.api import moment as moment_in
-from kassa.domain.money import Money
-from kassa.domain.payments import Method
+from kassa.payments.domain.payments import Method
 
 KEY = re.compile(r"[A-Za-z0-9_-]{3,40}", re.ASCII)
 """Keys of ours that order_id (45), link_id (50) and refund_id (40) can hold; ours have 29 to 37

@@ -11,14 +11,15 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+from kassa.base.domain.lifecycle import DisputeStage, DisputeStatus
 from kassa.connectors.base import (
     AnyNews,
+    ChargeEvent,
     Declined,
-    DisputeNews,
+    DisputeEvent,
     InDoubt,
-    Irrelevant,
-    ModificationNews,
-    News,
+    IrrelevantEvent,
+    ModificationEvent,
     Outcome,
     Pending,
     Refused,
@@ -28,7 +29,6 @@ from kassa.connectors.cashfree.links import OVER, over_told
 from kassa.connectors.cashfree.payments import payment_told
 from kassa.connectors.cashfree.refunds import refund_told
 from kassa.connectors.jsontext import read_object
-from kassa.domain.lifecycle import DisputeStage, DisputeStatus
 
 _VERSIONS = frozenset({"", "2022-09-01", "2023-08-01", "2025-01-01"})  # "": of payment links
 _STAMP = re.compile(r"[0-9]{10,16}", re.ASCII)
@@ -70,7 +70,7 @@ def signature_of(secret: str, timestamp: str, body: bytes) -> str:
 
 def read_news(
     headers: Mapping[str, str], body: bytes, secret: str, received_at: datetime | None
-) -> AnyNews | Irrelevant | Refused:
+) -> AnyNews | IrrelevantEvent | Refused:
     """What the webhook says; Irrelevant too where it is about nothing that Kassa has made."""
     stamp = headers.get("x-webhook-timestamp", "")
     if not _STAMP.fullmatch(stamp):
@@ -99,7 +99,7 @@ def _timely(stamp: str, received_at: datetime) -> bool:
         return False
 
 
-def _told(event: str, data: Entity, mark: str) -> AnyNews | Irrelevant | Refused:
+def _told(event: str, data: Entity, mark: str) -> AnyNews | IrrelevantEvent | Refused:
     if event in _PAYMENTS:
         order = entity(data, "order")
         key = _key_of(order)
@@ -111,13 +111,17 @@ def _told(event: str, data: Entity, mark: str) -> AnyNews | Irrelevant | Refused
         key = word(refund, "refund_id")
         # One that Cashfree made by itself has no id of ours.
         if not key or word(refund, "refund_type") not in ("", "MERCHANT_INITIATED"):
-            return Irrelevant(event=event)
-        return ModificationNews(dedupe_key=mark, key=key, outcome=refund_told(refund))
+            return IrrelevantEvent(event=event)
+        return ModificationEvent(dedupe_key=mark, key=key, outcome=refund_told(refund))
     elif event in _DISPUTES:
         return _dispute(data, mark)
     else:
-        return Irrelevant(event=event)
-    return News(dedupe_key=mark, key=key, outcome=outcome) if key else Irrelevant(event=event)
+        return IrrelevantEvent(event=event)
+    return (
+        ChargeEvent(dedupe_key=mark, key=key, outcome=outcome)
+        if key
+        else IrrelevantEvent(event=event)
+    )
 
 
 def _key_of(order: Entity) -> str:
@@ -153,7 +157,7 @@ def _link(link: Entity) -> Outcome:
     return Pending(reference="") if begun else over_told(status, number_word(link, "cf_link_id"))
 
 
-def _dispute(data: Entity, mark: str) -> DisputeNews | Refused:
+def _dispute(data: Entity, mark: str) -> DisputeEvent | Refused:
     """Until it is lost no money has moved: Cashfree takes what is lost out of a settlement."""
     said, order = entity(data, "dispute"), entity(data, "order_details")
     stage = _STAGE.get(word(said, "dispute_type"))
@@ -168,7 +172,7 @@ def _dispute(data: Entity, mark: str) -> DisputeNews | Refused:
         stage = DisputeStage.INQUIRY
     elif status is DisputeStatus.LOST and stage is DisputeStage.INQUIRY:
         stage = DisputeStage.CHARGEBACK
-    return DisputeNews(
+    return DisputeEvent(
         dedupe_key=mark,
         key=_key_of(order),
         reference=reference,

@@ -11,7 +11,7 @@ from typing import Any
 
 from kassa.connectors.cashfree.api import INDIA, Entity, moment, number_word, word
 from kassa.connectors.reports.fetched import FetchedLine, Odd
-from kassa.domain.reports import LineKind
+from kassa.reconciliation.domain.reports import LineKind
 
 LINES_AT_ONCE = 1000
 _OUR_CHARGE = re.compile(r"at[0-9]{1,20}_[0-9a-z]{1,64}", re.ASCII)

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.money import Money
 from kassa.connectors.base import InDoubt, NotSent
 from kassa.connectors.http import Answer, Answered, NoAnswer, ProviderHttp
 from kassa.connectors.jsontext import read_object
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.money import Money
 
 Entity = Mapping[str, Any]
 

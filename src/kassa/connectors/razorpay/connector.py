@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
 
+from kassa.base.domain.lifecycle import ModificationKind
+from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     NOTHING_KNOWN,
     ActionNeeded,
@@ -17,8 +19,8 @@ from kassa.connectors.base import (
     Declined,
     Done,
     InDoubt,
-    Irrelevant,
-    Known,
+    IrrelevantEvent,
+    KnownCharge,
     ModificationOutcome,
     ModificationRequest,
     NotSent,
@@ -28,7 +30,7 @@ from kassa.connectors.base import (
     Report,
     Unknown,
 )
-from kassa.connectors.forms import Charge, Form
+from kassa.connectors.forms import Form, FormCharge
 from kassa.connectors.kind import Tools
 from kassa.connectors.razorpay import links, orders, refunds
 from kassa.connectors.razorpay.api import (
@@ -45,9 +47,7 @@ from kassa.connectors.razorpay.recon import line_of
 from kassa.connectors.razorpay.signatures import checkout_is_genuine
 from kassa.connectors.reports.fetched import FETCHED, Odd, write_fetched
 from kassa.connectors.tries import weightiest
-from kassa.domain.claims import PREFIX
-from kassa.domain.lifecycle import ModificationKind
-from kassa.domain.money import Money
+from kassa.modifications.domain.captures import PREFIX
 
 _PAGE = 100  # refunds or orders in one answer
 _REPORT_PAGE = 1000  # lines of a settlement in one answer
@@ -98,7 +98,9 @@ class RazorpayConnector:
         if isinstance(reply, RazorpayRefusal):
             if "reference id already" not in reply.description.lower():
                 return _refused(reply)
-            return _in_doubt_if_unknown(await self.query(request.key, Known(amount=request.amount)))
+            return _in_doubt_if_unknown(
+                await self.query(request.key, KnownCharge(amount=request.amount))
+            )
         if not isinstance(reply, RazorpayAnswer):
             return reply
         if not links.is_ours(reply.fields, request.key):
@@ -113,7 +115,7 @@ class RazorpayConnector:
                 code="address_too_long",
                 message=f"Razorpay keeps addresses of at most {orders.MAX_NOTE} characters.",
             )
-        known = Known(amount=request.amount)
+        known = KnownCharge(amount=request.amount)
         there = await self._by_orders(request.key, known)
         if not isinstance(there, Unknown):
             return there
@@ -126,7 +128,7 @@ class RazorpayConnector:
             return InDoubt(reason="Razorpay answered about another order")
         return _order_address(reply.fields, request.amount)
 
-    async def query(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
+    async def query(self, key: str, known: KnownCharge = NOTHING_KNOWN) -> Outcome:
         """By our key alone: a link has it as reference_id, an order as its receipt."""
         if known.reference.startswith("order_"):
             return await self._by_orders(key, known)
@@ -143,7 +145,7 @@ class RazorpayConnector:
             return InDoubt(reason="Razorpay has several links under one reference")
         return await self._link_told(found[0], known)
 
-    async def _link_told(self, link: Entity, known: Known) -> Outcome:
+    async def _link_told(self, link: Entity, known: KnownCharge) -> Outcome:
         status = word(link, "status")
         told = await self._tries_of(link)
         if isinstance(told, Captured | Authorized | Pending | InDoubt | NotSent):
@@ -181,7 +183,7 @@ class RazorpayConnector:
             return None
         return tries_told(found) if isinstance(found, list) else found
 
-    async def _by_orders(self, key: str, known: Known) -> Outcome:
+    async def _by_orders(self, key: str, known: KnownCharge) -> Outcome:
         reply = await self._api.get("orders", receipt=key, count=_PAGE)
         found = _found(reply, "items", "receipt", key)
         if not isinstance(found, list):
@@ -194,7 +196,7 @@ class RazorpayConnector:
         # Where money was reserved and went back, the payer had been sent to that one.
         return lapsed if lapsed is not None and isinstance(decides, ActionNeeded) else decides
 
-    async def _order_told(self, order: Entity, known: Known) -> Outcome:
+    async def _order_told(self, order: Entity, known: KnownCharge) -> Outcome:
         if not order:
             return _NO_ORDER
         told = await self._tries_at(word(order, "id"))
@@ -203,7 +205,7 @@ class RazorpayConnector:
             return _order_address(order, known.amount)
         return told
 
-    async def close_charge(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
+    async def close_charge(self, key: str, known: KnownCharge = NOTHING_KNOWN) -> Outcome:
         """Cancel the link. An order cannot be closed: it stays as it is."""
         there = await self.query(key, known)
         if not isinstance(there, ActionNeeded) or not there.reference.startswith("plink_"):
@@ -332,7 +334,7 @@ class RazorpayConnector:
         """The payment's id: what the charge came to, or by asking for it under our key."""
         if request.charge_reference.startswith("pay_"):
             return request.charge_reference
-        known = Known(reference=request.charge_reference, amount=request.charge_amount)
+        known = KnownCharge(reference=request.charge_reference, amount=request.charge_amount)
         there = await self.query(request.charge_key, known)
         match there:
             case Captured(reference=reference) | Authorized(reference=reference):
@@ -342,7 +344,7 @@ class RazorpayConnector:
             case _:
                 return InDoubt(reason="Razorpay shows no payment of this charge")
 
-    def form(self, charge: Charge) -> Form:
+    def form(self, charge: FormCharge) -> Form:
         """What our page posts to the hosted checkout for an order."""
         return orders.checkout_form(charge, base_url=self._base_url, key_id=self._key_id)
 
@@ -399,7 +401,7 @@ class RazorpayConnector:
         *,
         target: str = "",
         received_at: datetime | None = None,
-    ) -> AnyNews | Irrelevant | Refused:
+    ) -> AnyNews | IrrelevantEvent | Refused:
         """Razorpay signs no time and no address: only the body counts."""
         del target, received_at
         return read_news(headers, body, self._webhook_secret)

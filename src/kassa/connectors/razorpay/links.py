@@ -7,10 +7,10 @@ import re
 from datetime import timedelta
 from typing import Any
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import ActionNeeded, ChargeRequest, Declined, InDoubt
 from kassa.connectors.razorpay.api import Entity, moment, money, word
-from kassa.domain.money import Money
-from kassa.domain.payments import Method
+from kassa.payments.domain.payments import Method
 
 KEY = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
 """Keys of ours that `reference_id` and `receipt` can hold; ours have 29 to 37 characters."""

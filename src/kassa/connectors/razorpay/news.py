@@ -7,14 +7,15 @@ Source: https://razorpay.com/docs/webhooks/payloads/payments/, …/refunds/, …
 import hashlib
 from collections.abc import Mapping
 
+from kassa.base.domain.lifecycle import DisputeStage, DisputeStatus
 from kassa.connectors.base import (
     AnyNews,
+    ChargeEvent,
     Declined,
-    DisputeNews,
+    DisputeEvent,
     InDoubt,
-    Irrelevant,
-    ModificationNews,
-    News,
+    IrrelevantEvent,
+    ModificationEvent,
     Outcome,
     Pending,
     Refused,
@@ -25,7 +26,6 @@ from kassa.connectors.razorpay.links import NOTE, OVER, over_told
 from kassa.connectors.razorpay.payments import payment_told
 from kassa.connectors.razorpay.refunds import key_of, refund_told
 from kassa.connectors.razorpay.signatures import signed
-from kassa.domain.lifecycle import DisputeStage, DisputeStatus
 
 _PAYMENTS = frozenset(
     {
@@ -62,7 +62,7 @@ _UNDECIDED = frozenset({DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW
 
 def read_news(
     headers: Mapping[str, str], body: bytes, secret: str
-) -> AnyNews | Irrelevant | Refused:
+) -> AnyNews | IrrelevantEvent | Refused:
     """What the webhook says; Irrelevant too where it is about nothing that Kassa has made."""
     if not secret:
         return Refused(reason="no webhook_secret is configured")
@@ -81,7 +81,9 @@ def read_news(
     return _told(event, payload, hashlib.sha256(body).hexdigest())
 
 
-def _told(event: str, payload: Mapping[str, Entity], mark: str) -> AnyNews | Irrelevant | Refused:
+def _told(
+    event: str, payload: Mapping[str, Entity], mark: str
+) -> AnyNews | IrrelevantEvent | Refused:
     payment, link, refund = payload["payment"], payload["payment_link"], payload["refund"]
     if event in _PAYMENTS and payment:
         key = word(link, "reference_id") or word(entity(payment, "notes"), NOTE)
@@ -90,13 +92,17 @@ def _told(event: str, payload: Mapping[str, Entity], mark: str) -> AnyNews | Irr
         key, outcome = word(link, "reference_id"), _over(link)
     elif event in _REFUNDS and refund:
         if not (key := key_of(refund)):
-            return Irrelevant(event=event)
-        return ModificationNews(dedupe_key=mark, key=key, outcome=refund_told(refund))
+            return IrrelevantEvent(event=event)
+        return ModificationEvent(dedupe_key=mark, key=key, outcome=refund_told(refund))
     elif event.startswith(_DISPUTES) and payload["dispute"]:
         return _dispute(payload["dispute"], payment, mark)
     else:
-        return Irrelevant(event=event)
-    return News(dedupe_key=mark, key=key, outcome=outcome) if key else Irrelevant(event=event)
+        return IrrelevantEvent(event=event)
+    return (
+        ChargeEvent(dedupe_key=mark, key=key, outcome=outcome)
+        if key
+        else IrrelevantEvent(event=event)
+    )
 
 
 def _payment(payment: Entity) -> Outcome:
@@ -115,7 +121,7 @@ def _over(link: Entity) -> Outcome:
     return Pending(reference="") if begun else over_told(link)
 
 
-def _dispute(dispute: Entity, payment: Entity, mark: str) -> DisputeNews | Refused:
+def _dispute(dispute: Entity, payment: Entity, mark: str) -> DisputeEvent | Refused:
     """While it is undecided and nothing was deducted, no money has moved, whatever the phase is
     called: Razorpay deducts what is lost, and of some accounts at once."""
     stage, status = _STAGE.get(word(dispute, "phase")), _STATUS.get(word(dispute, "status"))
@@ -127,7 +133,7 @@ def _dispute(dispute: Entity, payment: Entity, mark: str) -> DisputeNews | Refus
         stage = DisputeStage.INQUIRY
     elif stage is DisputeStage.INQUIRY and (deducted or status is DisputeStatus.LOST):
         stage = DisputeStage.CHARGEBACK
-    return DisputeNews(
+    return DisputeEvent(
         dedupe_key=mark,
         key=word(entity(payment, "notes"), NOTE),
         reference=reference,

@@ -8,11 +8,11 @@ https://razorpay.com/docs/payments/payment-gateway/web-integration/hosted/
 
 from typing import Any
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import ChargeRequest
-from kassa.connectors.forms import Charge, Form
+from kassa.connectors.forms import Form, FormCharge
 from kassa.connectors.razorpay.api import Entity, entity, money, word
 from kassa.connectors.razorpay.links import NOTE
-from kassa.domain.money import Money
 
 MAX_NOTE = 256  # characters of a note
 _HERE = "kassa_notify"
@@ -46,7 +46,7 @@ def page_address(order: Entity) -> str:
     return f"{here}/pay/{key}" if here and key else ""
 
 
-def checkout_form(charge: Charge, *, base_url: str, key_id: str) -> Form:
+def checkout_form(charge: FormCharge, *, base_url: str, key_id: str) -> Form:
     """What that page posts."""
     return Form(
         action=f"{base_url.rstrip('/')}/checkout/embedded",

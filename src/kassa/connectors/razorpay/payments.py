@@ -6,10 +6,10 @@ Source: https://razorpay.com/docs/api/payments/ and razorpay.com/docs/payments/p
 from collections.abc import Sequence
 from datetime import timedelta
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import Authorized, Captured, Declined, InDoubt, Pending
 from kassa.connectors.razorpay.api import Entity, moment, money, word
 from kassa.connectors.tries import weightiest
-from kassa.domain.money import Money
 
 HELD_FOR = timedelta(days=3)
 """What nobody captures goes back to the payer after so long, says Razorpay; older papers say 5."""

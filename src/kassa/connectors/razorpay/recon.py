@@ -7,14 +7,14 @@ import json
 from datetime import timedelta, timezone
 from decimal import Decimal
 
+from kassa.base.domain.lifecycle import ModificationKind
+from kassa.base.domain.money import EXPONENT, LARGEST_SUM
 from kassa.connectors.razorpay.api import Entity, entity, moment, whole, word
 from kassa.connectors.razorpay.links import NOTE
 from kassa.connectors.reports.fetched import FetchedLine, Odd
 from kassa.connectors.reports.words import shown
-from kassa.domain.claims import PREFIX
-from kassa.domain.lifecycle import ModificationKind
-from kassa.domain.money import EXPONENT, LARGEST_SUM
-from kassa.domain.reports import LineKind
+from kassa.modifications.domain.captures import PREFIX
+from kassa.reconciliation.domain.reports import LineKind
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
 """By whose days Razorpay settles."""

@@ -16,7 +16,7 @@ from kassa.connectors.reports.camt import read_camt
 from kassa.connectors.reports.declaration import Declaration, Lines, NotThatFormat, Reader
 from kassa.connectors.reports.fetched import FETCHED, read_fetched
 from kassa.connectors.reports.generic import read_csv
-from kassa.domain.matching import BANK
+from kassa.reconciliation.domain.matching import BANK
 
 __all__ = [
     "Declaration",

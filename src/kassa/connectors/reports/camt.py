@@ -22,11 +22,11 @@ from typing import BinaryIO
 from lxml import etree
 from lxml.etree import _Element
 
+from kassa.base.domain.errors import InvalidRequest
 from kassa.connectors.reports.declaration import Declaration, Lines, NotThatFormat
 from kassa.connectors.reports.statement import BankStatement, Entry, Words, charges_of, words_of
 from kassa.connectors.reports.words import shown, zone_of
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.reports import Unreadable
+from kassa.reconciliation.domain.reports import Unreadable
 
 _NAMESPACE = re.compile(r"urn:iso:std:iso:20022:tech:xsd:camt\.053\.001\.(?:0[2-9]|1[0-2])")
 _EXPECTED = "a camt.053 statement (camt.053.001.02 to .12)"

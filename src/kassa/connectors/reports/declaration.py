@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.reports import ReportLine, Unreadable
+from kassa.base.domain.errors import InvalidRequest
+from kassa.reconciliation.domain.reports import ReportLine, Unreadable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

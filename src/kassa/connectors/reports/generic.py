@@ -10,6 +10,8 @@ must be it. Times are ISO 8601.
 from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.money import Money
 from kassa.connectors.reports.declaration import Declaration, Lines, NotThatFormat
 from kassa.connectors.reports.table import ReportRows, ReportTable
 from kassa.connectors.reports.words import (
@@ -21,9 +23,7 @@ from kassa.connectors.reports.words import (
     shown,
     zone_of,
 )
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.money import Money
-from kassa.domain.reports import LineKind, ReportLine
+from kassa.reconciliation.domain.reports import LineKind, ReportLine
 
 MEMBERS = (
     "kind",

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from lxml.etree import _Element
 
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.money import Money
 from kassa.connectors.reports.words import MAX_CELL, MAX_SHOWN, amount_of, moment_of, shown
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.money import Money
-from kassa.domain.reports import LineKind, ReportLine, Unreadable
+from kassa.reconciliation.domain.reports import LineKind, ReportLine, Unreadable
 
 Words = Mapping[str, str]
 """An element's texts by their path below it: "Refs/EndToEndId", "Amt", "Amt@Ccy"."""

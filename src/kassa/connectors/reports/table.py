@@ -12,10 +12,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import BinaryIO, NamedTuple
 
+from kassa.base.domain.errors import InvalidRequest
 from kassa.connectors.reports.declaration import Lines, NotThatFormat
 from kassa.connectors.reports.words import MAX_CELL, shown
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.reports import ReportLine, Unreadable
+from kassa.reconciliation.domain.reports import ReportLine, Unreadable
 
 _MAX_RECORD = 65_536  # bytes of a line, and characters of a record; below csv's own limit
 _MAX_RECORD_LINES = 50  # a quoted cell of more is a quote that nobody closed

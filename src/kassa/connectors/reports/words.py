@@ -5,10 +5,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.money import EXPONENT, Money
 from kassa.connectors.reports.declaration import NotThatFormat
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.money import EXPONENT, Money
-from kassa.domain.reports import LineKind
+from kassa.reconciliation.domain.reports import LineKind
 
 MAX_CELL = 8_192  # characters; what providers write is below a thousand
 MAX_SHOWN = 500  # characters of a cell that is kept only for a person to look at

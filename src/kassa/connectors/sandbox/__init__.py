@@ -3,7 +3,7 @@
 
 from kassa.connectors.declared import ReportFormat
 from kassa.connectors.kind import Kind
-from kassa.domain.payments import Method
+from kassa.payments.domain.payments import Method
 
 KIND = Kind(
     name="sandbox",

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 
 from kassa.connectors.sandbox import changes, charging, disputes
-from kassa.connectors.sandbox.cards import State
+from kassa.connectors.sandbox.cards import SandboxState
 
 _DUE = """
 SELECT 'charge' AS what, key, turns_at AS at FROM charges WHERE turns_at <= :now
@@ -24,7 +24,7 @@ def catch_up(books: sqlite3.Connection, now: int) -> None:
 
 def _decide_charge(books: sqlite3.Connection, key: str, at: int) -> None:
     row = charging.charge_row(books, key)
-    charging.turn(books, key, State(row["turns_to"]), reason=row["reason"], at=at)
+    charging.turn(books, key, SandboxState(row["turns_to"]), reason=row["reason"], at=at)
 
 
 _DEEDS: Mapping[str, Callable[[sqlite3.Connection, str, int], None]] = {

@@ -11,7 +11,7 @@ from pathlib import Path
 from kassa.connectors.sandbox import report
 from kassa.connectors.sandbox.agenda import catch_up
 from kassa.connectors.sandbox.amounts import BadAmount, SandboxAmount, digits_of, read_amount
-from kassa.connectors.sandbox.cards import REFUSED_BY_PAYER, State
+from kassa.connectors.sandbox.cards import REFUSED_BY_PAYER, SandboxState
 from kassa.connectors.sandbox.changes import book_change, change_row, is_lost
 from kassa.connectors.sandbox.charging import book, charge_row, turn
 from kassa.connectors.sandbox.entries import keyed
@@ -19,10 +19,10 @@ from kassa.connectors.sandbox.records import (
     Ask,
     BadRequest,
     ChangeAsk,
-    Charge,
     KeyReused,
     Notification,
     SandboxChange,
+    SandboxCharge,
     Totals,
     amount_in,
     change_in,
@@ -37,7 +37,7 @@ __all__ = [
     "Ask",
     "BadRequest",
     "ChangeAsk",
-    "Charge",
+    "SandboxCharge",
     "KeyReused",
     "Notification",
     "SandboxBooks",
@@ -68,7 +68,7 @@ class SandboxBooks:
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
 
-    def charge(self, ask: Ask, *, now: datetime) -> Charge:
+    def charge(self, ask: Ask, *, now: datetime) -> SandboxCharge:
         """Book the charge, or answer with the one that is already there under the key.
 
         Raises: BadRequest, KeyReused.
@@ -113,13 +113,13 @@ class SandboxBooks:
             row = change_row(books, key)
         return None if row is None else change_in(row)
 
-    def find(self, key: str, *, now: datetime) -> Charge | None:
+    def find(self, key: str, *, now: datetime) -> SandboxCharge | None:
         """The charge under the caller's key; a lost one is not known here."""
         with self._writing(now) as books:
             row = charge_row(books, key)
-        return None if row is None or row["state"] == State.LOST else charge_in(row)
+        return None if row is None or row["state"] == SandboxState.LOST else charge_in(row)
 
-    def at_challenge(self, reference: str, *, now: datetime) -> Charge | None:
+    def at_challenge(self, reference: str, *, now: datetime) -> SandboxCharge | None:
         """The charge whose payer was sent to the challenge page, decided or not."""
         if not _REFERENCE.fullmatch(reference):
             return None
@@ -132,14 +132,14 @@ class SandboxBooks:
         with self._using() as books:
             return keyed(books, "form", reference)
 
-    def decide(self, reference: str, *, approve: bool, now: datetime) -> Charge | None:
+    def decide(self, reference: str, *, approve: bool, now: datetime) -> SandboxCharge | None:
         """The payer's choice. Only the first counts; the charge as it now stands comes back."""
         if self.at_challenge(reference, now=now) is None:
             return None
         with self._writing(now) as books:
             row = books.execute(_BY_REFERENCE, (reference,)).fetchone()
-            if row["state"] == State.ACTION_NEEDED:
-                state = State.CAPTURED if approve else State.DECLINED
+            if row["state"] == SandboxState.ACTION_NEEDED:
+                state = SandboxState.CAPTURED if approve else SandboxState.DECLINED
                 reason = "" if approve else REFUSED_BY_PAYER
                 turn(books, row["key"], state, reason=reason, at=millis(now))
             return charge_in(charge_row(books, row["key"]))
@@ -251,7 +251,7 @@ class SandboxBooks:
         """Whether anybody has had anything written here; looking does not begin books."""
         return self._path.exists()
 
-    def latest(self, *, now: datetime, limit: int = 100, keys: str = "") -> list[Charge]:
+    def latest(self, *, now: datetime, limit: int = 100, keys: str = "") -> list[SandboxCharge]:
         """The newest charges first, for a person to look at. `keys`: how the caller's begin."""
         with self._writing(now) as books:
             rows = books.execute(

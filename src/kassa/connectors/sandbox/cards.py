@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 
-class State(StrEnum):
+class SandboxState(StrEnum):
     """What the provider's books say of a charge."""
 
     AUTHORIZED = "authorized"  # the money is reserved, and nothing was taken
@@ -69,10 +69,10 @@ class Scenario:
     number: str
     happens: str
     happens_zh: str
-    state: State
+    state: SandboxState
     reason: str = ""
     answer: CardAnswer = CardAnswer.PROMPT
-    turns_to: State | None = None
+    turns_to: SandboxState | None = None
     turns_after: timedelta = timedelta(0)
     tells: bool = True
     claims: Manner = AS_ASKED
@@ -101,14 +101,14 @@ SCENARIOS: tuple[Scenario, ...] = (
         number="4242424242424242",
         happens="Paid at once",
         happens_zh="立即支付成功",
-        state=State.CAPTURED,
+        state=SandboxState.CAPTURED,
     ),
     Scenario(
         name="declined",
         number="4000000000000002",
         happens="Declined by the bank",
         happens_zh="银行拒绝",
-        state=State.DECLINED,
+        state=SandboxState.DECLINED,
         reason="card_declined",
     ),
     Scenario(
@@ -116,7 +116,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         number="4000000000009995",
         happens="Declined: not enough money",
         happens_zh="拒绝：余额不足",
-        state=State.DECLINED,
+        state=SandboxState.DECLINED,
         reason="insufficient_funds",
     ),
     Scenario(
@@ -124,7 +124,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         number="4000000000000069",
         happens="Declined: the card has expired",
         happens_zh="拒绝：卡已过期",
-        state=State.DECLINED,
+        state=SandboxState.DECLINED,
         reason="expired_card",
     ),
     Scenario(
@@ -132,7 +132,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         number="4000000000000127",
         happens="Declined: wrong security code",
         happens_zh="拒绝：安全码错误",
-        state=State.DECLINED,
+        state=SandboxState.DECLINED,
         reason="incorrect_cvc",
     ),
     Scenario(
@@ -140,17 +140,17 @@ SCENARIOS: tuple[Scenario, ...] = (
         number="4000000000003220",
         happens="Asks the payer to approve on the provider's own page",
         happens_zh="需要付款人在银行页面上确认",
-        state=State.ACTION_NEEDED,
+        state=SandboxState.ACTION_NEEDED,
         reason="authentication_expired",
-        turns_to=State.DECLINED,
+        turns_to=SandboxState.DECLINED,
     ),
     Scenario(
         name="paid_later",
         number="4000000000000259",
         happens="Pending, then paid by a notification after 2 seconds",
         happens_zh="处理中，2 秒后通知支付成功",
-        state=State.PENDING,
-        turns_to=State.CAPTURED,
+        state=SandboxState.PENDING,
+        turns_to=SandboxState.CAPTURED,
         turns_after=_SOON,
     ),
     Scenario(
@@ -158,9 +158,9 @@ SCENARIOS: tuple[Scenario, ...] = (
         number="4000000000000341",
         happens="Pending, then declined by a notification after 2 seconds",
         happens_zh="处理中，2 秒后通知被拒绝",
-        state=State.PENDING,
+        state=SandboxState.PENDING,
         reason="card_declined",
-        turns_to=State.DECLINED,
+        turns_to=SandboxState.DECLINED,
         turns_after=_SOON,
     ),
     Scenario(
@@ -168,7 +168,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         number="4000000000000077",
         happens="Charged, but the answer is lost and no notification comes: only a query tells",
         happens_zh="已扣款，但应答丢失且没有通知：只能查询得知",
-        state=State.CAPTURED,
+        state=SandboxState.CAPTURED,
         answer=CardAnswer.NEVER,
     ),
     Scenario(
@@ -176,10 +176,10 @@ SCENARIOS: tuple[Scenario, ...] = (
         number="4000000000000119",
         happens="No answer and not charged: unknown for 5 seconds, then a query says declined",
         happens_zh="没有应答也未扣款：5 秒内查无此单，之后查询显示被拒绝",
-        state=State.LOST,
+        state=SandboxState.LOST,
         reason="never_arrived",
         answer=CardAnswer.NEVER,
-        turns_to=State.DECLINED,
+        turns_to=SandboxState.DECLINED,
         turns_after=timedelta(seconds=5),
         tells=False,
     ),
@@ -188,7 +188,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         number="4000000000005126",
         happens="Paid, but the answer takes 3 seconds",
         happens_zh="支付成功，但应答需要 3 秒",
-        state=State.CAPTURED,
+        state=SandboxState.CAPTURED,
         answer=CardAnswer.SLOW,
     ),
     Scenario(
@@ -196,7 +196,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         number="4000000000006017",
         happens="Paid; a refund is done, but its answer takes 3 seconds",
         happens_zh="支付成功；退款成功，但应答需要 3 秒",
-        state=State.CAPTURED,
+        state=SandboxState.CAPTURED,
         refunds=Manner(answer=CardAnswer.SLOW),
     ),
     Scenario(
@@ -204,7 +204,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         number="4000000000006025",
         happens="Paid; a refund is done, but its answer is lost: only a query tells",
         happens_zh="支付成功；退款成功，但应答丢失：只能查询得知",
-        state=State.CAPTURED,
+        state=SandboxState.CAPTURED,
         refunds=Manner(answer=CardAnswer.NEVER),
     ),
     Scenario(
@@ -212,7 +212,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         number="4000000000006033",
         happens="Paid; the first request for a refund is lost on its way, a repeat arrives",
         happens_zh="支付成功；第一次退款请求未到达，重发后到达",
-        state=State.CAPTURED,
+        state=SandboxState.CAPTURED,
         refunds=Manner(arrives=False),
     ),
     Scenario(
@@ -220,7 +220,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         number="4000000000006041",
         happens="Paid; a refund is pending, then done by a notification after 2 seconds",
         happens_zh="支付成功；退款处理中，2 秒后通知退款成功",
-        state=State.CAPTURED,
+        state=SandboxState.CAPTURED,
         refunds=Manner(after=_SOON),
     ),
     Scenario(
@@ -228,7 +228,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         number="4000000000006058",
         happens="Paid; a refund is refused",
         happens_zh="支付成功；退款被拒绝",
-        state=State.CAPTURED,
+        state=SandboxState.CAPTURED,
         refunds=Manner(refusal="refund_refused"),
     ),
     Scenario(
@@ -236,7 +236,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         number="4000000000006066",
         happens="Paid; a refund is pending, then refused by a notification after 2 seconds",
         happens_zh="支付成功；退款处理中，2 秒后通知被拒绝",
-        state=State.CAPTURED,
+        state=SandboxState.CAPTURED,
         refunds=Manner(refusal="refund_refused", after=_SOON),
     ),
     Scenario(
@@ -244,7 +244,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         number="4000000000007015",
         happens="Paid; a capture or void is done, but its answer is lost: only a query tells",
         happens_zh="支付成功；请款或撤销成功，但应答丢失：只能查询得知",
-        state=State.CAPTURED,
+        state=SandboxState.CAPTURED,
         claims=Manner(answer=CardAnswer.NEVER),
     ),
     Scenario(
@@ -252,7 +252,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         number="4000000000007023",
         happens="Paid; the first request to capture or void is lost on its way, a repeat arrives",
         happens_zh="支付成功；第一次请款或撤销请求未到达，重发后到达",
-        state=State.CAPTURED,
+        state=SandboxState.CAPTURED,
         claims=Manner(arrives=False),
     ),
     Scenario(
@@ -260,7 +260,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         number="4000000000007031",
         happens="Paid, or reserved; what is reserved can only be voided: a capture is refused",
         happens_zh="支付或预授权成功；请款被拒绝，只能撤销",
-        state=State.CAPTURED,
+        state=SandboxState.CAPTURED,
         claims=Manner(refusal="capture_refused"),
     ),
     Scenario(
@@ -268,7 +268,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         number="4000000000008013",
         happens="Paid, then disputed after 2 seconds; the dispute stays open",
         happens_zh="支付成功，2 秒后付款人提出争议；争议保持未决",
-        state=State.CAPTURED,
+        state=SandboxState.CAPTURED,
         dispute=(_OPENED,),
     ),
     Scenario(
@@ -276,7 +276,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         number="4000000000008021",
         happens="Paid, then disputed after 2 seconds; won 4 seconds later",
         happens_zh="支付成功，2 秒后付款人提出争议；再过 4 秒商户胜诉",
-        state=State.CAPTURED,
+        state=SandboxState.CAPTURED,
         dispute=(_OPENED, _REVIEWED, (3 * _SOON, DisputeState.WON)),
     ),
     Scenario(
@@ -284,7 +284,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         number="4000000000008039",
         happens="Paid, then disputed after 2 seconds; lost 4 seconds later",
         happens_zh="支付成功，2 秒后付款人提出争议；再过 4 秒商户败诉",
-        state=State.CAPTURED,
+        state=SandboxState.CAPTURED,
         dispute=(_OPENED, _REVIEWED, (3 * _SOON, DisputeState.LOST)),
     ),
 )
@@ -328,7 +328,12 @@ def _declined(name: str) -> Scenario:
     """A story for what is no test card; it has no number of its own."""
     words = MESSAGES[name]
     return Scenario(
-        name=name, number="", happens=words, happens_zh=words, state=State.DECLINED, reason=name
+        name=name,
+        number="",
+        happens=words,
+        happens_zh=words,
+        state=SandboxState.DECLINED,
+        reason=name,
     )
 
 

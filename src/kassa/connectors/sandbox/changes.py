@@ -10,7 +10,7 @@ from kassa.connectors.sandbox.cards import (
     MESSAGES,
     CardAnswer,
     Manner,
-    State,
+    SandboxState,
     story_named,
 )
 from kassa.connectors.sandbox.charging import charge_row, let_go, reserved_units, take
@@ -98,7 +98,7 @@ def _manner(charge: sqlite3.Row, kind: ChangeKind) -> Manner:
 
 def _fault(charge: sqlite3.Row | None, ask: ChangeAsk, amount: SandboxAmount) -> str:
     """Why these books cannot do what is asked; empty when they can."""
-    if charge is None or charge["state"] == State.LOST:
+    if charge is None or charge["state"] == SandboxState.LOST:
         return "no_such_charge"
     if ask.reference and ask.reference != charge["reference"]:
         return "no_such_charge"
@@ -116,9 +116,9 @@ def _refund_fault(charge: sqlite3.Row, _: ChangeAsk, amount: SandboxAmount) -> s
 
 def _claim_fault(charge: sqlite3.Row, ask: ChangeAsk, amount: SandboxAmount) -> str:
     left = reserved_units(charge)
-    if charge["state"] == State.VOIDED:
+    if charge["state"] == SandboxState.VOIDED:
         return "already_voided" if charge["reason"] == _VOIDED else str(charge["reason"])
-    if charge["state"] not in (State.AUTHORIZED, State.CAPTURED):
+    if charge["state"] not in (SandboxState.AUTHORIZED, SandboxState.CAPTURED):
         return "not_authorized"
     if not left:
         return "already_captured"

@@ -6,7 +6,7 @@ from typing import Any
 
 from kassa.connectors.sandbox import disputes
 from kassa.connectors.sandbox.amounts import SandboxAmount, fee_on
-from kassa.connectors.sandbox.cards import MESSAGES, State, mask, scenario_for
+from kassa.connectors.sandbox.cards import MESSAGES, SandboxState, mask, scenario_for
 from kassa.connectors.sandbox.entries import insert, keyed, post
 from kassa.connectors.sandbox.records import Ask, amount_in, millis, stamp
 
@@ -31,11 +31,11 @@ def reserved_units(row: sqlite3.Row) -> int:
 def book(books: sqlite3.Connection, ask: Ask, amount: SandboxAmount, at: int) -> None:
     """Write down a charge that was not known before, and let its card's story begin."""
     story = scenario_for(ask.card)
-    paid = story.state is State.CAPTURED
+    paid = story.state is SandboxState.CAPTURED
     expires_at = millis(ask.expires_at)
     turns_at = None
     if story.turns_to is not None:
-        waits = story.state is State.ACTION_NEEDED
+        waits = story.state is SandboxState.ACTION_NEEDED
         turns_at = expires_at if waits else at + story.turns_after // _MILLISECOND
     line: dict[str, Any] = {
         "key": ask.key,
@@ -48,7 +48,7 @@ def book(books: sqlite3.Connection, ask: Ask, amount: SandboxAmount, at: int) ->
         "card": mask(ask.card),
         "scenario": story.name,
         "answer": story.answer,
-        "state": State.PENDING if paid else story.state,
+        "state": SandboxState.PENDING if paid else story.state,
         "reason": story.reason,
         "return_url": ask.return_url,
         "notify_url": ask.notify_url,
@@ -65,10 +65,10 @@ def book(books: sqlite3.Connection, ask: Ask, amount: SandboxAmount, at: int) ->
         _pay(books, charge_row(books, ask.key), at)
 
 
-def turn(books: sqlite3.Connection, key: str, state: State, *, reason: str, at: int) -> None:
+def turn(books: sqlite3.Connection, key: str, state: SandboxState, *, reason: str, at: int) -> None:
     """Decide a charge that was open, and queue the news."""
     row = charge_row(books, key)
-    if state is State.CAPTURED:
+    if state is SandboxState.CAPTURED:
         _pay(books, row, at)
     else:
         books.execute(
@@ -86,7 +86,7 @@ def _pay(books: sqlite3.Connection, row: sqlite3.Row, at: int) -> None:
     books.execute(
         "UPDATE charges SET state = ?, reason = '', changed_at = ?, turns_at = NULL,"
         " turns_to = NULL, releases_at = ? WHERE key = ?",
-        (State.AUTHORIZED, at, at + AUTHORIZATION_LASTS // _MILLISECOND, row["key"]),
+        (SandboxState.AUTHORIZED, at, at + AUTHORIZATION_LASTS // _MILLISECOND, row["key"]),
     )
 
 
@@ -100,7 +100,7 @@ def take(
         "UPDATE charges SET state = ?, reason = '', captured_units = captured_units + ?,"
         " fee_units = coalesce(fee_units, 0) + ?, changed_at = ?, turns_at = NULL,"
         " turns_to = NULL WHERE key = ?",
-        (State.CAPTURED, units, fee.units, at, row["key"]),
+        (SandboxState.CAPTURED, units, fee.units, at, row["key"]),
     )
     insert(
         books,
@@ -124,12 +124,12 @@ def let_go(books: sqlite3.Connection, key: str, *, reason: str, at: int) -> int:
     """Release what is reserved and not taken; how much that was."""
     row = charge_row(books, key)
     left = reserved_units(row)
-    untouched = row["state"] == State.AUTHORIZED
+    untouched = row["state"] == SandboxState.AUTHORIZED
     books.execute(
         "UPDATE charges SET state = ?, reason = ?, released_units = released_units + ?,"
         " releases_at = NULL, changed_at = ? WHERE key = ?",
         (
-            State.VOIDED if untouched else row["state"],
+            SandboxState.VOIDED if untouched else row["state"],
             reason if untouched else "",
             left,
             at,
@@ -142,7 +142,7 @@ def let_go(books: sqlite3.Connection, key: str, *, reason: str, at: int) -> int:
 def run_out(books: sqlite3.Connection, key: str, at: int) -> None:
     """The reservation ends by itself; that is news when nothing was ever taken of it."""
     let_go(books, key, reason=_RAN_OUT, at=at)
-    if charge_row(books, key)["state"] == State.VOIDED:
+    if charge_row(books, key)["state"] == SandboxState.VOIDED:
         _tell(books, key, at)
 
 

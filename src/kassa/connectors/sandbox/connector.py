@@ -15,7 +15,7 @@ from kassa.connectors.base import (
     ChargeRequest,
     Declined,
     InDoubt,
-    Known,
+    KnownCharge,
     ModificationOutcome,
     ModificationRequest,
     Outcome,
@@ -28,11 +28,11 @@ from kassa.connectors.sandbox.books import (
     Ask,
     BadRequest,
     ChangeAsk,
-    Charge,
     KeyReused,
     SandboxBooks,
+    SandboxCharge,
 )
-from kassa.connectors.sandbox.cards import SLOW_ANSWER, CardAnswer, State
+from kassa.connectors.sandbox.cards import SLOW_ANSWER, CardAnswer, SandboxState
 from kassa.connectors.sandbox.records import ChangeKind
 from kassa.connectors.sandbox.translation import captured, change_told, declined, money, read_news
 
@@ -93,7 +93,7 @@ class SandboxConnector:
             return charge
         return await self._heard(charge.answer) or self._told(charge)
 
-    async def query(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
+    async def query(self, key: str, known: KnownCharge = NOTHING_KNOWN) -> Outcome:
         """What became of the charge sent under `key`? Moves nothing."""
         now = self._clock()
         charge = await self._call(lambda: self._books.find(key, now=now))
@@ -200,30 +200,30 @@ class SandboxConnector:
             await self._sleep(SLOW_ANSWER.total_seconds())
         return None
 
-    def _told(self, charge: Charge) -> Outcome:
+    def _told(self, charge: SandboxCharge) -> Outcome:
         match charge.state:
-            case State.AUTHORIZED:
+            case SandboxState.AUTHORIZED:
                 return Authorized(
                     reference=charge.reference,
                     amount=money(charge.amount),
                     expires_at=charge.reserved_until,
                 )
-            case State.CAPTURED:
+            case SandboxState.CAPTURED:
                 return captured(
                     charge.reference,
                     str(charge.captured),
                     str(charge.fee or ""),
                     charge.amount.currency,
                 )
-            case State.DECLINED | State.VOIDED:
+            case SandboxState.DECLINED | SandboxState.VOIDED:
                 return declined(charge.reference, charge.reason, charge.message)
-            case State.ACTION_NEEDED:
+            case SandboxState.ACTION_NEEDED:
                 return ActionNeeded(
                     reference=charge.reference,
                     url=f"{self._base_url}/sandbox/challenge/{charge.reference}",
                     expires_at=charge.expires_at,
                 )
-            case State.PENDING:
+            case SandboxState.PENDING:
                 return Pending(reference=charge.reference)
-            case State.LOST:
+            case SandboxState.LOST:
                 return _SILENCE

@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from kassa.connectors.sandbox.books import Charge, SandboxBooks
-from kassa.connectors.sandbox.cards import State
+from kassa.connectors.sandbox.books import SandboxBooks, SandboxCharge
+from kassa.connectors.sandbox.cards import SandboxState
 from kassa.connectors.sandbox.report import as_csv
 from kassa.connectors.sandbox.words import LANGUAGES, WORDS, language_of
 
@@ -58,7 +58,7 @@ class _Pages:
         charge = await self._challenged(request)
         if charge is None:
             return _unknown(request)
-        if charge.state is not State.ACTION_NEEDED:
+        if charge.state is not SandboxState.ACTION_NEEDED:
             return _decided(request, charge)
         token = await asyncio.to_thread(self._books.form_token, charge.reference)
         # A browser holds the redirect after the form to this rule too, so the shop is named.
@@ -131,7 +131,7 @@ class _Pages:
             as_csv(rows), headers=headers, media_type="text/csv; charset=utf-8; header=present"
         )
 
-    async def _challenged(self, request: Request) -> Charge | None:
+    async def _challenged(self, request: Request) -> SandboxCharge | None:
         if not self._books.exist():
             return None
         return await asyncio.to_thread(
@@ -205,7 +205,7 @@ def _bad_form(request: Request, *, status: int) -> Response:
     )
 
 
-def _decided(request: Request, charge: Charge) -> Response:
+def _decided(request: Request, charge: SandboxCharge) -> Response:
     back = charge.return_url
     return _page(
         request,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from kassa.connectors.sandbox.amounts import SandboxAmount
-from kassa.connectors.sandbox.cards import MESSAGES, CardAnswer, State
+from kassa.connectors.sandbox.cards import MESSAGES, CardAnswer, SandboxState
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -73,7 +73,7 @@ class ChangeAsk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Charge:
+class SandboxCharge:
     """One line of the books. `reason`: why it was declined or voided.
 
     `fee`: only of a captured one. `reserved`: what can still be captured, until `reserved_until`.
@@ -93,7 +93,7 @@ class Charge:
     card: str
     scenario: str
     answer: CardAnswer
-    state: State
+    state: SandboxState
     reason: str
     return_url: str
     created_at: datetime
@@ -146,11 +146,11 @@ class Totals:
     disputed: SandboxAmount
 
 
-def charge_in(row: sqlite3.Row) -> Charge:
+def charge_in(row: sqlite3.Row) -> SandboxCharge:
     """The charge that `row` keeps."""
     amount, fee, until = amount_in(row), row["fee_units"], row["releases_at"]
     left = amount.units - row["captured_units"] - row["released_units"]
-    return Charge(
+    return SandboxCharge(
         key=row["key"],
         reference=row["reference"],
         order_id=row["order_id"],
@@ -164,7 +164,7 @@ def charge_in(row: sqlite3.Row) -> Charge:
         card=row["card"],
         scenario=row["scenario"],
         answer=CardAnswer(row["answer"]),
-        state=State(row["state"]),
+        state=SandboxState(row["state"]),
         reason=row["reason"] if row["turns_at"] is None else "",
         return_url=row["return_url"],
         created_at=moment(row["created_at"]),

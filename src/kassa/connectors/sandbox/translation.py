@@ -5,28 +5,28 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.lifecycle import DisputeStage, DisputeStatus
+from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     AnyNews,
     Authorized,
     Captured,
+    ChargeEvent,
     Declined,
-    DisputeNews,
+    DisputeEvent,
     Done,
     InDoubt,
-    ModificationNews,
+    ModificationEvent,
     ModificationOutcome,
-    News,
     Outcome,
     Pending,
     Refused,
 )
 from kassa.connectors.jsontext import text_of
 from kassa.connectors.sandbox.amounts import SandboxAmount
-from kassa.connectors.sandbox.cards import State
+from kassa.connectors.sandbox.cards import SandboxState
 from kassa.connectors.sandbox.records import ChangeKind, ChangeState, SandboxChange
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.lifecycle import DisputeStage, DisputeStatus
-from kassa.domain.money import Money
 
 OUR_CODE: Mapping[str, str] = {
     "card_declined": "card_declined",
@@ -127,31 +127,31 @@ def read_news(body: bytes) -> AnyNews | Refused:
         return Refused(reason=f"signed, but not a notification: {error}")
 
 
-def _charge_news(body: bytes) -> News:
+def _charge_news(body: bytes) -> ChargeEvent:
     wire = msgspec.json.decode(body, type=_ChargeWire)
-    return News(dedupe_key=wire.id, key=wire.key, outcome=_charge_outcome(wire))
+    return ChargeEvent(dedupe_key=wire.id, key=wire.key, outcome=_charge_outcome(wire))
 
 
 def _charge_outcome(wire: _ChargeWire) -> Outcome:
     if wire.type != f"charge.{wire.state}":
         return InDoubt(reason=f"a notification of type {wire.type!r} says {wire.state!r}")
-    if wire.state == State.CAPTURED:
+    if wire.state == SandboxState.CAPTURED:
         return captured(wire.reference, wire.amount, wire.fee, wire.currency)
-    if wire.state == State.AUTHORIZED:
+    if wire.state == SandboxState.AUTHORIZED:
         until = wire.reserved_until
         return Authorized(
             reference=wire.reference,
             amount=Money.from_major(wire.amount, wire.currency),
             expires_at=_moment(until) if until else None,
         )
-    if wire.state in (State.DECLINED, State.VOIDED):
+    if wire.state in (SandboxState.DECLINED, SandboxState.VOIDED):
         return declined(wire.reference, wire.reason, wire.message)
     return InDoubt(reason=f"a notification says {wire.state!r}, which we do not know")
 
 
-def _change_news(body: bytes) -> ModificationNews:
+def _change_news(body: bytes) -> ModificationEvent:
     wire = msgspec.json.decode(body, type=_ChangeWire)
-    return ModificationNews(dedupe_key=wire.id, key=wire.key, outcome=_change_outcome(wire))
+    return ModificationEvent(dedupe_key=wire.id, key=wire.key, outcome=_change_outcome(wire))
 
 
 def _change_outcome(wire: _ChangeWire) -> ModificationOutcome:
@@ -164,13 +164,13 @@ def _change_outcome(wire: _ChangeWire) -> ModificationOutcome:
     return InDoubt(reason=f"a notification says {wire.state!r}, which we do not know")
 
 
-def _dispute_news(body: bytes) -> DisputeNews:
+def _dispute_news(body: bytes) -> DisputeEvent:
     """Raises: ValueError for a stage or a state that we do not know: it must not be guessed."""
     wire = msgspec.json.decode(body, type=_DisputeWire)
     status = DisputeStatus(wire.state)
     if status not in _DISPUTE_TYPES.get(wire.type, ()):
         raise ValueError(f"a notification of type {wire.type!r} says {wire.state!r}")
-    return DisputeNews(
+    return DisputeEvent(
         dedupe_key=wire.id,
         key=wire.key,
         reference=wire.reference,

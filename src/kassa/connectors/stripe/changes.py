@@ -3,6 +3,7 @@
 Source: https://docs.stripe.com/api/payment_intents/capture and https://docs.stripe.com/api/refunds
 """
 
+from kassa.base.domain.lifecycle import ModificationKind
 from kassa.connectors.base import (
     Declined,
     Done,
@@ -15,8 +16,7 @@ from kassa.connectors.base import (
 from kassa.connectors.stripe.intents import canceled_code, fee_in, fee_of
 from kassa.connectors.stripe.objects import CAPTURE_KEY, KEY, Garbled, Thing
 from kassa.connectors.stripe.words import REFUND_FAILURES, declined
-from kassa.domain.claims import PREFIX
-from kassa.domain.lifecycle import ModificationKind
+from kassa.modifications.domain.captures import PREFIX
 
 
 def kind_of(key: str) -> ModificationKind | None:

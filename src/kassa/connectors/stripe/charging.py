@@ -7,12 +7,12 @@ https://docs.stripe.com/api/checkout/sessions/create
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import ChargeRequest, Declined
 from kassa.connectors.stripe.currencies import to_stripe
 from kassa.connectors.stripe.intents import EXPANDED
 from kassa.connectors.stripe.objects import KEY, ORDER, PAGE
 from kassa.connectors.stripe.words import declined
-from kassa.domain.money import Money
 
 if TYPE_CHECKING:
     from stripe.params import PaymentIntentCreateParams

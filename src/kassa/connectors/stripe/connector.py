@@ -11,8 +11,8 @@ from kassa.connectors.base import (
     ChargeRequest,
     Declined,
     InDoubt,
-    Irrelevant,
-    Known,
+    IrrelevantEvent,
+    KnownCharge,
     ModificationOutcome,
     ModificationRequest,
     NotSent,
@@ -137,12 +137,12 @@ class StripeConnector:
             case _:
                 return said
 
-    async def query(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
+    async def query(self, key: str, known: KnownCharge = NOTHING_KNOWN) -> Outcome:
         """Found by Stripe's reference where we have it, else by our key."""
         found = await find(self._client, key, known, self._clock)
         return await self._told(found, key, known) if isinstance(found, Thing) else found
 
-    async def _told(self, found: Thing, key: str, known: Known) -> Outcome:
+    async def _told(self, found: Thing, key: str, known: KnownCharge) -> Outcome:
         try:
             if found.word("object") == "checkout.session":
                 return told_session(found, key, known.amount)
@@ -153,7 +153,7 @@ class StripeConnector:
             return InDoubt(reason=f"Stripe's answer cannot be read: {error}")
         return told_session(session, key, known.amount) if isinstance(session, Thing) else session
 
-    async def close_charge(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
+    async def close_charge(self, key: str, known: KnownCharge = NOTHING_KNOWN) -> Outcome:
         """Expire its page, or cancel its intent. Reserved money is left reserved."""
         found = await find(self._client, key, known, self._clock)
         if not isinstance(found, Thing):
@@ -169,7 +169,9 @@ class StripeConnector:
             case Thing():
                 return await self._told(said, key, known)
             case StripeRefusal():  # it has moved on since we looked
-                return await self.query(key, Known(reference=found.word("id"), amount=known.amount))
+                return await self.query(
+                    key, KnownCharge(reference=found.word("id"), amount=known.amount)
+                )
             case _:
                 return said
 
@@ -244,7 +246,7 @@ class StripeConnector:
             return declined("amount_out_of_range")
         if request.charge_reference.startswith("pi_"):
             return request.charge_reference
-        known = Known(reference=request.charge_reference)
+        known = KnownCharge(reference=request.charge_reference)
         found = await find(self._client, request.charge_key, known, self._clock)
         if isinstance(found, Thing):
             try:
@@ -315,7 +317,7 @@ class StripeConnector:
         *,
         target: str = "",
         received_at: datetime | None = None,
-    ) -> AnyNews | Irrelevant | Refused:
+    ) -> AnyNews | IrrelevantEvent | Refused:
         """Verify the signature over the raw body, then translate the event."""
         header = headers.get("stripe-signature", "")
         refused = is_genuine(header, body, self._webhook_secret, received_at)

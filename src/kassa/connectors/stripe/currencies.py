@@ -3,8 +3,8 @@
 Source: https://docs.stripe.com/currencies
 """
 
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.money import EXPONENT, Money
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.money import EXPONENT, Money
 
 _ZERO_DECIMAL = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split())
 _THREE_DECIMAL = frozenset("BHD JOD KWD OMR TND".split())

@@ -11,7 +11,7 @@ from typing import Any
 
 import stripe
 
-from kassa.connectors.base import InDoubt, Known, NotSent, Unknown
+from kassa.connectors.base import InDoubt, KnownCharge, NotSent, Unknown
 from kassa.connectors.stripe.intents import EXPANDED, SESSION_EXPANDED
 from kassa.connectors.stripe.objects import KEY, Garbled, Thing
 from kassa.connectors.stripe.transport import Said, StripeRefusal, ask
@@ -29,7 +29,7 @@ Found = Thing | Unknown | NotSent | InDoubt
 
 
 async def find(
-    client: stripe.StripeClient, key: str, known: Known, clock: Callable[[], datetime]
+    client: stripe.StripeClient, key: str, known: KnownCharge, clock: Callable[[], datetime]
 ) -> Found:
     """Whether it is ours is for the reader of what is found to check."""
     try:
@@ -39,7 +39,7 @@ async def find(
 
 
 async def _found(
-    client: stripe.StripeClient, key: str, known: Known, clock: Callable[[], datetime]
+    client: stripe.StripeClient, key: str, known: KnownCharge, clock: Callable[[], datetime]
 ) -> Found:
     if known.reference:
         found = await _by_id(client, known.reference)
@@ -55,7 +55,7 @@ async def _found(
 
 
 async def _by_key(
-    client: stripe.StripeClient, key: str, known: Known, clock: Callable[[], datetime]
+    client: stripe.StripeClient, key: str, known: KnownCharge, clock: Callable[[], datetime]
 ) -> Found:
     searched = await _searched(client, key)
     if isinstance(searched, Thing):
@@ -119,7 +119,9 @@ def _ours(things: list[Thing], key: str) -> Thing | None:
     return next(iter(with_money or mine), None)
 
 
-async def _listed(client: stripe.StripeClient, key: str, known: Known, now: datetime) -> Found:
+async def _listed(
+    client: stripe.StripeClient, key: str, known: KnownCharge, now: datetime
+) -> Found:
     asked_at = known.asked_at or now - _LONGEST
     since = int((asked_at - _BEFORE).timestamp())
     complete = readable = True

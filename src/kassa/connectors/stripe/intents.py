@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     ActionNeeded,
     Authorized,
@@ -19,7 +20,6 @@ from kassa.connectors.base import (
 )
 from kassa.connectors.stripe.objects import KEY, PAGE, Garbled, Thing
 from kassa.connectors.stripe.words import declined, declined_for
-from kassa.domain.money import Money
 
 Read = TypeVar("Read")
 

@@ -10,20 +10,20 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from kassa.base.domain.lifecycle import DisputeStage, DisputeStatus
+from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     AnyNews,
-    DisputeNews,
-    Irrelevant,
-    ModificationNews,
-    News,
+    ChargeEvent,
+    DisputeEvent,
+    IrrelevantEvent,
+    ModificationEvent,
     Refused,
 )
 from kassa.connectors.jsontext import text_of
 from kassa.connectors.stripe.changes import refund_outcome
 from kassa.connectors.stripe.intents import is_at_the_page, told_intent, told_session
 from kassa.connectors.stripe.objects import KEY, Garbled, Thing
-from kassa.domain.lifecycle import DisputeStage, DisputeStatus
-from kassa.domain.money import Money
 
 _TOLERANCE = timedelta(minutes=5)
 _MOST_SIGNATURES = 16  # two while a secret is being replaced
@@ -74,7 +74,7 @@ def _read_header(header: str) -> tuple[str, list[str]]:
     return stamp, signatures
 
 
-def read_event(body: bytes, *, live: bool) -> AnyNews | Irrelevant | Refused:
+def read_event(body: bytes, *, live: bool) -> AnyNews | IrrelevantEvent | Refused:
     """What an event says, when its signature has been verified already."""
     try:
         read = json.loads(text_of(body), parse_float=Decimal)
@@ -87,17 +87,17 @@ def read_event(body: bytes, *, live: bool) -> AnyNews | Irrelevant | Refused:
         if event.flag("livemode") is not live:
             return Refused(reason="of the other mode, test or live, than the secret key")
         reader = _EVENTS.get(name)
-        return Irrelevant(event=name) if reader is None else reader(dedupe_key, name, about)
+        return IrrelevantEvent(event=name) if reader is None else reader(dedupe_key, name, about)
     except (ValueError, RecursionError) as error:
         said = error if isinstance(error, Garbled) else "no JSON"
         return Refused(reason=f"signed, but not to be read: {said}")
 
 
-def _intent(dedupe_key: str, name: str, intent: Thing) -> News | Irrelevant:
+def _intent(dedupe_key: str, name: str, intent: Thing) -> ChargeEvent | IrrelevantEvent:
     key = intent.noted(KEY)
     if not key or is_at_the_page(intent):
-        return Irrelevant(event=name)  # not of our making, or the payer may still pay
-    return News(
+        return IrrelevantEvent(event=name)  # not of our making, or the payer may still pay
+    return ChargeEvent(
         dedupe_key=dedupe_key,
         key=key,
         outcome=told_intent(intent, key),
@@ -105,11 +105,11 @@ def _intent(dedupe_key: str, name: str, intent: Thing) -> News | Irrelevant:
     )
 
 
-def _session(dedupe_key: str, name: str, session: Thing) -> News | Irrelevant:
+def _session(dedupe_key: str, name: str, session: Thing) -> ChargeEvent | IrrelevantEvent:
     key = session.noted(KEY)
     if not key:
-        return Irrelevant(event=name)
-    return News(
+        return IrrelevantEvent(event=name)
+    return ChargeEvent(
         dedupe_key=dedupe_key,
         key=key,
         outcome=told_session(session, key),
@@ -117,30 +117,30 @@ def _session(dedupe_key: str, name: str, session: Thing) -> News | Irrelevant:
     )
 
 
-def _refund(dedupe_key: str, name: str, refund: Thing) -> ModificationNews | Irrelevant:
+def _refund(dedupe_key: str, name: str, refund: Thing) -> ModificationEvent | IrrelevantEvent:
     key = refund.noted(KEY)
     if not key:
-        return Irrelevant(event=name)  # made in the Dashboard
-    return ModificationNews(dedupe_key=dedupe_key, key=key, outcome=refund_outcome(refund))
+        return IrrelevantEvent(event=name)  # made in the Dashboard
+    return ModificationEvent(dedupe_key=dedupe_key, key=key, outcome=refund_outcome(refund))
 
 
-def _refunded(dedupe_key: str, name: str, charge: Thing) -> ModificationNews | Irrelevant:
+def _refunded(dedupe_key: str, name: str, charge: Thing) -> ModificationEvent | IrrelevantEvent:
     """Older API versions put the refunds in, the newest first; newer ones send events of them."""
     if charge.fields.get("refunds") is None:
-        return Irrelevant(event=name)
+        return IrrelevantEvent(event=name)
     refunds = [one for one in charge.things("refunds") if one.is_named]
-    return _refund(dedupe_key, name, refunds[0]) if refunds else Irrelevant(event=name)
+    return _refund(dedupe_key, name, refunds[0]) if refunds else IrrelevantEvent(event=name)
 
 
-def _dispute(dedupe_key: str, name: str, dispute: Thing) -> DisputeNews | Irrelevant:
+def _dispute(dedupe_key: str, name: str, dispute: Thing) -> DisputeEvent | IrrelevantEvent:
     charge_reference = dispute.id_of("payment_intent")
     if not charge_reference:
-        return Irrelevant(event=name)  # of a charge that was made without an intent: not by us
+        return IrrelevantEvent(event=name)  # of a charge that was made without an intent: not by us
     known = DISPUTE.get(dispute.word("status"))
     if known is None or not dispute.word("id"):
         raise Garbled("a dispute has a status that we do not know")
     details = dispute.thing("evidence_details")
-    return DisputeNews(
+    return DisputeEvent(
         dedupe_key=dedupe_key,
         key="",
         reference=dispute.word("id"),
@@ -165,7 +165,7 @@ def _dispute_fee(dispute: Thing) -> Money | None:
     return sum(fees[1:], start=fees[0])
 
 
-_EVENTS: Mapping[str, Callable[[str, str, Thing], AnyNews | Irrelevant]] = {
+_EVENTS: Mapping[str, Callable[[str, str, Thing], AnyNews | IrrelevantEvent]] = {
     "payment_intent.succeeded": _intent,
     "payment_intent.payment_failed": _intent,
     "payment_intent.canceled": _intent,

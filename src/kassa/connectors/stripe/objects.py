@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.money import Money
 from kassa.connectors.stripe.currencies import from_stripe
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.money import Money
 
 KEY = "kassa_key"
 """The metadata that holds our reference: of the charge, or of the refund."""

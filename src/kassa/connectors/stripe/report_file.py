@@ -14,6 +14,8 @@ failed after it was booked. What a category means is in CATEGORIES; others are p
 from collections.abc import Mapping
 from typing import BinaryIO
 
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.money import Money
 from kassa.connectors.reports.declaration import Declaration, Lines
 from kassa.connectors.reports.fetched import TROUBLE
 from kassa.connectors.reports.table import ReportRows, ReportTable
@@ -25,9 +27,7 @@ from kassa.connectors.reports.words import (
     shown,
     zone_of,
 )
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.money import Money
-from kassa.domain.reports import LineKind, ReportLine, Unreadable
+from kassa.reconciliation.domain.reports import LineKind, ReportLine, Unreadable
 
 _EXPECTED = "Stripe's itemized payout reconciliation"
 _NEEDED = ("balance_transaction_id", "reporting_category", "currency", "gross", "fee", "net")

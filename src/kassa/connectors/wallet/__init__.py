@@ -2,7 +2,7 @@
 
 from kassa.connectors.kind import Field, Kind
 from kassa.connectors.wallet.demo import DEMO
-from kassa.domain.payments import Method
+from kassa.payments.domain.payments import Method
 
 KIND = Kind(
     name="wallet",

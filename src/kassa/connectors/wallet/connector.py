@@ -4,17 +4,18 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import ClassVar
 
+from kassa.base.domain.lifecycle import ModificationKind
 from kassa.connectors.base import (
     NOTHING_KNOWN,
+    ChargeEvent,
     ChargeRequest,
     Declined,
     Done,
     InDoubt,
-    Known,
-    ModificationNews,
+    KnownCharge,
+    ModificationEvent,
     ModificationOutcome,
     ModificationRequest,
-    News,
     NotSent,
     Outcome,
     Pending,
@@ -47,8 +48,7 @@ from kassa.connectors.wallet.payments import (
 from kassa.connectors.wallet.said import F, WalletAnswer
 from kassa.connectors.wallet.signing import WalletSigner, WalletVerifier
 from kassa.connectors.wallet.words import CREDENTIALS, NO_API
-from kassa.domain.claims import PREFIX
-from kassa.domain.lifecycle import ModificationKind
+from kassa.modifications.domain.captures import PREFIX
 
 _NOBODYS_KEY = "kassa_asks_whether_its_credentials_are_right"  # no key of ours looks like it
 
@@ -105,15 +105,15 @@ class WalletConnector:
         if outcome is not None:
             return outcome
         accepted = Pending(reference=said.id("paymentId"))
-        found = await self.query(request.key, Known(reference=accepted.reference))
+        found = await self.query(request.key, KnownCharge(reference=accepted.reference))
         return accepted if isinstance(found, (Unknown, NotSent, InDoubt)) else found
 
-    async def query(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
+    async def query(self, key: str, known: KnownCharge = NOTHING_KNOWN) -> Outcome:
         """What the wallet says of `key`."""
         said = await self._line.ask("inquiryPayment", named(key))
         return inquiry_told(said, key, known) if isinstance(said, WalletAnswer) else said
 
-    async def close_charge(self, key: str, known: Known = NOTHING_KNOWN) -> Outcome:
+    async def close_charge(self, key: str, known: KnownCharge = NOTHING_KNOWN) -> Outcome:
         """Cancel the order, unless it is paid: what a cancel does to paid money, and to reserved,
         the family does not say."""
         found = await self.query(key, known)
@@ -212,7 +212,7 @@ class WalletConnector:
         *,
         target: str = "",
         received_at: datetime | None = None,
-    ) -> News | ModificationNews | Refused:
+    ) -> ChargeEvent | ModificationEvent | Refused:
         """Verify over POST, the target and the raw bytes, then translate.
 
         Its time is signed and not judged: the family publishes no tolerance, what is sent again

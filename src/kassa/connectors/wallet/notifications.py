@@ -4,12 +4,12 @@ import hashlib
 
 from kassa.connectors.base import (
     Captured,
+    ChargeEvent,
     Declined,
     Done,
     InDoubt,
-    ModificationNews,
+    ModificationEvent,
     ModificationOutcome,
-    News,
     Outcome,
     Pending,
     Refused,
@@ -21,18 +21,20 @@ from kassa.connectors.wallet.words import ACCEPTED, CHANGE_DECLINES, pay_refused
 _ENDED = ("FAIL", "CANCELLED")
 
 
-def read_news(said: WalletAnswer, body: bytes) -> News | ModificationNews | Refused:
+def read_news(said: WalletAnswer, body: bytes) -> ChargeEvent | ModificationEvent | Refused:
     """The news in a body that the wallet signed. It has no id, and what is sent again is the
     same to the byte: so it is known by its content."""
     dedupe_key = hashlib.sha256(body).hexdigest()
     if said.id("refundRequestId") and "refundStatus" in said.members:
-        return ModificationNews(
+        return ModificationEvent(
             dedupe_key=dedupe_key, key=said.id("refundRequestId"), outcome=_refund(said)
         )
     key, reference = said.id("paymentRequestId"), said.id("paymentId")
     if not key or not reference:
         return Refused(reason="it names no payment of ours")
-    return News(dedupe_key=dedupe_key, key=key, outcome=_payment(said), charge_reference=reference)
+    return ChargeEvent(
+        dedupe_key=dedupe_key, key=key, outcome=_payment(said), charge_reference=reference
+    )
 
 
 def _payment(said: WalletAnswer) -> Outcome:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     ActionNeeded,
     Authorized,
@@ -13,7 +14,7 @@ from kassa.connectors.base import (
     ChargeRequest,
     Declined,
     InDoubt,
-    Known,
+    KnownCharge,
     NotSent,
     Outcome,
     Pending,
@@ -22,7 +23,6 @@ from kassa.connectors.base import (
 from kassa.connectors.wallet.calling import write_time
 from kassa.connectors.wallet.said import A, F, S, WalletAnswer
 from kassa.connectors.wallet.words import ACCEPTED, DECLINES, NO_ORDER, pay_refused
-from kassa.domain.money import Money
 
 _MARGIN = timedelta(seconds=30)  # the wallet closes first, so that no payment meets a closed order
 _SHORTEST = timedelta(minutes=1)
@@ -150,7 +150,7 @@ def _is_address(url: str) -> bool:
     return good and len(url) <= _MAX_CASHIER and url.isprintable() and " " not in url
 
 
-def inquiry_told(said: WalletAnswer, key: str, known: Known) -> Outcome:
+def inquiry_told(said: WalletAnswer, key: str, known: KnownCharge) -> Outcome:
     """What the answer to an inquiry means for the payment under `key`.
 
     Its S says that the inquiry worked; paymentStatus tells of the payment.

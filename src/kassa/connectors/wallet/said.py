@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.money import Money
 from kassa.connectors.jsontext import read_object
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.money import Money
 
 S, A, U, F = "S", "A", "U", "F"
 _WORD = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII)

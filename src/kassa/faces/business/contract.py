@@ -12,13 +12,13 @@ from google.type import money_pb2
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kassa.domain.errors import InvalidRequest, KassaError, NotFound
-from kassa.domain.lifecycle import PaymentStatus
-from kassa.domain.modifications import Modification
-from kassa.domain.money import EXPONENT, Money
-from kassa.domain.orders import Module
+from kassa.base.domain.errors import InvalidRequest, KassaError, NotFound
+from kassa.base.domain.lifecycle import PaymentStatus
+from kassa.base.domain.money import EXPONENT, Money
 from kassa.faces import grpc_status
-from kassa.usecases.find_payments import View
+from kassa.orders.domain.orders import Module
+from kassa.payments.domain.modifications import Modification
+from kassa.payments.usecases.find_payments import View
 from moego.business.payment.v1 import payment_pb2
 
 STATUS: Mapping[PaymentStatus, str] = {

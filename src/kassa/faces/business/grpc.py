@@ -2,13 +2,13 @@
 
 import grpc.aio
 
-from kassa.domain.principals import Principal
+from kassa.base.usecases.core import Core
 from kassa.faces.api_keys import secret_in
 from kassa.faces.business import contract, listing
 from kassa.faces.grpc_door import Headers
 from kassa.faces.grpc_service import Call, Face, serve
-from kassa.usecases.authenticate import authenticate_api_key
-from kassa.usecases.core import Core
+from kassa.identity.domain.principals import Principal
+from kassa.identity.usecases.authenticate import authenticate_api_key
 from moego.business.payment.v1 import payment_pb2
 
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import msgspec
 
-from kassa.domain.errors import InvalidRequest, PermissionDenied
-from kassa.domain.principals import Principal
+from kassa.base.domain.errors import InvalidRequest, PermissionDenied
+from kassa.base.usecases.core import Core
 from kassa.faces import edge
 from kassa.faces.business import contract
-from kassa.usecases import find_payments
-from kassa.usecases.core import Core
-from kassa.usecases.find_payments import View
+from kassa.identity.domain.principals import Principal
+from kassa.payments.usecases import find_payments
+from kassa.payments.usecases.find_payments import View
 from moego.business.payment.v1 import payment_pb2
 
 PAGE_SIZE_DEFAULT = 100

@@ -6,13 +6,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from kassa.domain.errors import NotFound, PermissionDenied, Unauthenticated, UnsupportedOperation
-from kassa.domain.principals import Principal
+from kassa.base.domain.errors import (
+    NotFound,
+    PermissionDenied,
+    Unauthenticated,
+    UnsupportedOperation,
+)
+from kassa.checkout.usecases.open_payment import get_customer_payment, open_payment, renew_redirect
 from kassa.faces import edge
 from kassa.faces.checkout import contract
-from kassa.usecases.authenticate import authenticate_customer
-from kassa.usecases.open_payment import get_customer_payment, open_payment, renew_redirect
-from kassa.usecases.sync_payment import sync_payment
+from kassa.identity.domain.principals import Principal
+from kassa.identity.usecases.authenticate import authenticate_customer
+from kassa.payments.usecases.sync_payment import sync_payment
 
 CREATOR_ROLE = "CUSTOMER"
 _NO_TOKEN = "a customer's token is needed: Authorization: Bearer <JWT>"

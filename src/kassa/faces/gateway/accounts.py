@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.payments import Method
+from kassa.base.domain.errors import InvalidRequest
 from kassa.faces.gateway.contract import Account
+from kassa.payments.domain.payments import Method
 
 METHODS: Mapping[str, Method] = {
     "creditcard": Method.CREDIT_CARD,

@@ -9,12 +9,12 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kassa.domain.errors import InvalidRequest, KassaError, NotFound
-from kassa.domain.lifecycle import ModificationStatus, PaymentStatus
-from kassa.domain.modifications import Modification
-from kassa.domain.payments import Payment
+from kassa.base.domain.errors import InvalidRequest, KassaError, NotFound
+from kassa.base.domain.lifecycle import ModificationStatus, PaymentStatus
+from kassa.base.usecases.admission import pause_of
 from kassa.faces import edge
-from kassa.usecases.admission import pause_of
+from kassa.payments.domain.modifications import Modification
+from kassa.payments.domain.payments import Payment
 
 PENDING, UNKNOWN, FAILED = "PENDING", "UNKNOWN", "FAILED"
 

@@ -9,21 +9,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from kassa.domain.errors import NotFound, UnsupportedOperation
-from kassa.domain.lifecycle import AWAITED, ModificationKind
-from kassa.domain.money import Money, payable
-from kassa.domain.orders import Module
-from kassa.domain.payments import Method
-from kassa.domain.principals import Principal
+from kassa.base.domain.errors import NotFound, UnsupportedOperation
+from kassa.base.domain.lifecycle import AWAITED, ModificationKind
+from kassa.base.domain.money import Money, payable
+from kassa.checkout.usecases.request_payment import RequestedPayment, request_payment
 from kassa.faces import edge
 from kassa.faces.api_keys import principal_of
 from kassa.faces.gateway import contract
 from kassa.faces.gateway.accounts import bare_number, mask_account, read_source
 from kassa.faces.peer import address_of
-from kassa.usecases.find_payments import View, get_payment
-from kassa.usecases.modify_payment import Wanted, find_modification, modify_payment
-from kassa.usecases.request_payment import RequestedPayment, request_payment
-from kassa.usecases.sync_payment import sync_payment
+from kassa.identity.domain.principals import Principal
+from kassa.modifications.usecases.modify_payment import (
+    ModifyPayment,
+    find_modification,
+    modify_payment,
+)
+from kassa.orders.domain.orders import Module
+from kassa.payments.domain.payments import Method
+from kassa.payments.usecases.find_payments import View, get_payment
+from kassa.payments.usecases.sync_payment import sync_payment
 
 REFUND_SCOPE = "gateway.refunds"
 
@@ -56,7 +60,7 @@ async def create_refund(request: Request) -> Response:
         amount = payable(Money.from_major(wanted.amount, payment.amount.currency))
     done = await modify_payment(
         core,
-        Wanted(
+        ModifyPayment(
             company_id=payment.company_id,
             payment_id=payment.id,
             kind=ModificationKind.REFUND,

@@ -6,10 +6,16 @@ from decimal import Decimal
 
 import msgspec
 
-from kassa.domain.lifecycle import CLAIMS, ENDED, FUNDS_MOVED, ModificationStatus, PaymentStatus
-from kassa.domain.modifications import Modification
-from kassa.domain.payments import CaptureMethod, Payment
+from kassa.base.domain.lifecycle import (
+    CAPTURE_OR_VOID,
+    ENDED,
+    FUNDS_MOVED,
+    ModificationStatus,
+    PaymentStatus,
+)
 from kassa.faces.edge import utc_text
+from kassa.payments.domain.modifications import Modification
+from kassa.payments.domain.payments import CaptureMethod, Payment
 
 _S, _M = PaymentStatus, ModificationStatus
 
@@ -55,7 +61,7 @@ def last_claim(payment: Payment, modifications: Sequence[Modification]) -> Modif
     `modifications`: of any payments, oldest first.
     """
     for item in reversed(modifications):
-        if item.payment_id == payment.id and item.kind in CLAIMS and not item.surplus:
+        if item.payment_id == payment.id and item.kind in CAPTURE_OR_VOID and not item.surplus:
             return item
     return None
 

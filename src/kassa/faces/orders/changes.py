@@ -6,17 +6,17 @@ from typing import Annotated
 
 import msgspec
 
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.lifecycle import ModificationKind
-from kassa.domain.modifications import Modification
-from kassa.domain.money import Money, TooLarge, payable
-from kassa.domain.payments import Payment
-from kassa.domain.principals import Principal
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.lifecycle import ModificationKind
+from kassa.base.domain.money import Money, TooLarge, payable
+from kassa.base.usecases.ids import stable_id
 from kassa.faces import edge
 from kassa.faces.orders.contract import FACE, UNREADABLE, wrong
 from kassa.faces.orders.resources import deciding_payment
-from kassa.usecases.ids import stable_id
-from kassa.usecases.modify_payment import Wanted
+from kassa.identity.domain.principals import Principal
+from kassa.modifications.usecases.modify_payment import ModifyPayment
+from kassa.payments.domain.modifications import Modification
+from kassa.payments.domain.payments import Payment
 
 ACTIONS: Mapping[str, ModificationKind] = {
     "capture": ModificationKind.CAPTURE,
@@ -66,7 +66,7 @@ def _deciding(payments: Sequence[Payment]) -> Payment:
 
 def read_change(
     wanted: ChangeAuthorization, payment: Payment, principal: Principal, key: str | None
-) -> Wanted:
+) -> ModifyPayment:
     """The capture or void that is asked for. A key is good for one client's captures and voids.
 
     Raises: InvalidRequest.
@@ -80,7 +80,7 @@ def read_change(
         if wanted.is_last_capture is not None:
             raise wrong("is_last_capture", "this is for captures alone")
     amount = wanted.amount
-    return Wanted(
+    return ModifyPayment(
         company_id=payment.company_id,
         payment_id=payment.id,
         kind=kind,
@@ -96,7 +96,7 @@ def read_change(
 
 def read_refund(
     wanted: CreateRefund, payment: Payment, principal: Principal, key: str | None, fresh_id: str
-) -> Wanted:
+) -> ModifyPayment:
     """The refund that is asked for. Without a refund_id it is named by the key, or `fresh_id`.
 
     Raises: InvalidRequest.
@@ -110,7 +110,7 @@ def read_refund(
         raise wrong("refund_speed", "STANDARD or INSTANT is needed")
     if refund_id is None and key is not None:
         refund_id = stable_id("refund", principal.company.id, principal.credential, key)
-    return Wanted(
+    return ModifyPayment(
         company_id=payment.company_id,
         payment_id=payment.id,
         kind=ModificationKind.REFUND,
@@ -127,12 +127,12 @@ def read_refund(
     )
 
 
-def says_the_same(wanted: Wanted, found: Modification) -> bool:
+def says_the_same(wanted: ModifyPayment, found: Modification) -> bool:
     """Whether a refund of this id is the one that is asked for, as far as no use case knows."""
     return bool(found.extra.get(_SPEED) == wanted.extra[_SPEED])
 
 
-def uses_key_of_another(wanted: Wanted, done: Sequence[Modification]) -> bool:
+def uses_key_of_another(wanted: ModifyPayment, done: Sequence[Modification]) -> bool:
     """Whether the idempotency key has named another refund among `done` before."""
     key = wanted.extra[_KEY]
     return bool(key) and any(

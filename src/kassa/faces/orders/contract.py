@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 import msgspec
 from starlette.datastructures import Headers
 
-from kassa.domain.errors import InvalidRequest, Unauthenticated
-from kassa.domain.money import Money, payable
-from kassa.domain.orders import Module, Order
-from kassa.domain.payments import CaptureMethod, Payment
-from kassa.domain.principals import Company, Principal
+from kassa.base.domain.errors import InvalidRequest, Unauthenticated
+from kassa.base.domain.money import Money, payable
 from kassa.faces import edge
 from kassa.faces.orders.resources import deciding_payment, order_word
-from kassa.usecases.create_order import CreatedOrder, NewOrder
+from kassa.identity.domain.principals import Company, Principal
+from kassa.orders.domain.orders import Module, Order
+from kassa.orders.usecases.create_order import CreatedOrder, NewOrder
+from kassa.payments.domain.payments import CaptureMethod, Payment
 
 FACE = "orders"
 CREATE_SCOPE = "orders.create"

@@ -8,9 +8,9 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kassa.domain.errors import InvalidRequest, KassaError
+from kassa.base.domain.errors import InvalidRequest, KassaError
+from kassa.base.usecases.admission import pause_of
 from kassa.faces import edge
-from kassa.usecases.admission import pause_of
 
 
 @dataclass(frozen=True, slots=True)

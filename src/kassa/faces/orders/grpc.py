@@ -9,16 +9,16 @@ import grpc.aio
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
-from kassa.domain.errors import InvalidRequest, KassaError
-from kassa.domain.principals import Principal
+from kassa.base.domain.errors import InvalidRequest, KassaError
+from kassa.base.usecases.core import Core
 from kassa.faces import edge, grpc_status
 from kassa.faces.grpc_door import Headers
 from kassa.faces.grpc_service import Call, Face, serve
 from kassa.faces.orders import contract, handlers
 from kassa.faces.orders.failures import failure_of, field_of
 from kassa.faces.orders.reach import authenticate
-from kassa.usecases.core import Core
-from kassa.usecases.create_order import create_order
+from kassa.identity.domain.principals import Principal
+from kassa.orders.usecases.create_order import create_order
 from kassa_protos.orders.v1 import orders_pb2
 
 _EXACT_DIGITS = 15  # beyond them one double stands for several decimals: 2^53 + 1 reads as 2^53

@@ -7,11 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
-from kassa.domain.errors import IdempotencyMismatch, KassaError, NotFound
-from kassa.domain.lifecycle import AWAITED, ModificationKind
-from kassa.domain.orders import Order
-from kassa.domain.payments import Payment
-from kassa.domain.principals import Principal
+from kassa.base.domain.errors import IdempotencyMismatch, KassaError, NotFound
+from kassa.base.domain.lifecycle import AWAITED, ModificationKind
+from kassa.base.usecases.core import Core
 from kassa.faces import edge
 from kassa.faces.orders import changes, contract, refunds, resources, settlements
 from kassa.faces.orders.failures import ErrorBody, write_error
@@ -19,17 +17,19 @@ from kassa.faces.orders.pg import handlers as pg
 from kassa.faces.orders.pg.replies import write_error as pg_error
 from kassa.faces.orders.pg.versions import HEADER
 from kassa.faces.orders.reach import authenticate, changes_of, find_order
-from kassa.usecases.core import Core
-from kassa.usecases.create_order import create_order
-from kassa.usecases.find_payments import get_payment
-from kassa.usecases.modify_payment import (
-    Modified,
-    Wanted,
+from kassa.identity.domain.principals import Principal
+from kassa.modifications.usecases.modify_payment import (
+    ModifiedPayment,
+    ModifyPayment,
     modify_payment,
     sync_modification,
 )
-from kassa.usecases.settlements import settlement_of_payments
-from kassa.usecases.sync_payment import sync_payment
+from kassa.orders.domain.orders import Order
+from kassa.orders.usecases.create_order import create_order
+from kassa.payments.domain.payments import Payment
+from kassa.payments.usecases.find_payments import get_payment
+from kassa.payments.usecases.sync_payment import sync_payment
+from kassa.settlement.usecases.settlements import settlement_of_payments
 
 
 async def judge(core: Core, principal: Principal, order_id: str) -> contract.PaymentVerdict:
@@ -130,7 +130,7 @@ async def create_refund(request: Request) -> Response:
     )
 
 
-async def _refund(core: Core, asked: Wanted, *, taken: bool) -> Modified:
+async def _refund(core: Core, asked: ModifyPayment, *, taken: bool) -> ModifiedPayment:
     """`taken`: a contradiction is one of the merchant's own refund id, and not of a key.
 
     Raises: as `modify_payment`.

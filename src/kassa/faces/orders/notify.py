@@ -6,14 +6,14 @@ import hmac
 import time
 from datetime import timedelta
 
-from kassa.domain.case import Announcement
-from kassa.domain.money import Money
-from kassa.domain.orders import Order
-from kassa.domain.payments import Payment
-from kassa.domain.principals import Company
+from kassa.base.domain.money import Money
+from kassa.base.usecases.core import Core, WebhookRequest
 from kassa.faces import edge
 from kassa.faces.orders.resources import PAYMENT_WORD, order_word
-from kassa.usecases.core import Core, Letter
+from kassa.identity.domain.principals import Company
+from kassa.orders.domain.orders import Order
+from kassa.payments.domain.aggregate import WebhookEvent
+from kassa.payments.domain.payments import Payment
 
 
 def _signing_key(core: Core, company_id: str) -> bytes:
@@ -47,11 +47,11 @@ class StandardWriter:
     def write(
         self,
         core: Core,
-        announcement: Announcement,
+        announcement: WebhookEvent,
         order: Order,
         payment: Payment,
         company: Company,
-    ) -> Letter:
+    ) -> WebhookRequest:
         """The letter as it is posted now: a later delivery of the same news is signed afresh."""
         body = edge.to_json(
             {
@@ -70,14 +70,14 @@ class StandardWriter:
             "webhook-timestamp": now,
             "webhook-signature": "v1," + base64.b64encode(signature).decode("ascii"),
         }
-        return Letter(headers=headers, body=body)
+        return WebhookRequest(headers=headers, body=body)
 
     def arrived(self, status: int, body: bytes) -> bool:
         """Any 2xx; what the answer says does not matter."""
         return 200 <= status < 300
 
 
-def _content(announcement: Announcement, order: Order, payment: Payment) -> dict[str, object]:
+def _content(announcement: WebhookEvent, order: Order, payment: Payment) -> dict[str, object]:
     """Ids, amounts and status; whoever reads along learns nothing of the customer.
 
     `version` is the change that is announced, the status is the one of this moment: a receiver

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-from kassa.domain.modifications import Modification
-from kassa.domain.orders import Order
-from kassa.domain.payments import Payment
-from kassa.domain.principals import Principal
+from kassa.base.usecases.core import Core
 from kassa.faces.orders import contract
-from kassa.usecases.authenticate import authenticate_client
-from kassa.usecases.core import Core
-from kassa.usecases.find_payments import payments_of_order
-from kassa.usecases.modify_payment import modifications_of
+from kassa.identity.domain.principals import Principal
+from kassa.identity.usecases.authenticate import authenticate_client
+from kassa.modifications.usecases.modify_payment import modifications_of
+from kassa.orders.domain.orders import Order
+from kassa.payments.domain.modifications import Modification
+from kassa.payments.domain.payments import Payment
+from kassa.payments.usecases.find_payments import payments_of_order
 
 
 async def authenticate(core: Core, headers: Mapping[str, str]) -> Principal:

@@ -5,13 +5,13 @@ from decimal import Decimal
 
 import msgspec
 
-from kassa.domain.lifecycle import ModificationStatus
-from kassa.domain.modifications import Modification
-from kassa.domain.money import Money
-from kassa.domain.orders import Order
+from kassa.base.domain.lifecycle import ModificationStatus
+from kassa.base.domain.money import Money
 from kassa.faces.edge import utc_text
 from kassa.faces.orders.authorization import optional
 from kassa.faces.orders.changes import REFUND_SCOPE, asked_speed
+from kassa.orders.domain.orders import Order
+from kassa.payments.domain.modifications import Modification
 
 _M = ModificationStatus
 MERCHANT, AUTOMATIC = "MERCHANT_INITIATED", "PAYMENT_AUTO_REFUND"

@@ -7,10 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from kassa.domain.lifecycle import FUNDS_MOVED, ModificationStatus, OrderStatus, PaymentStatus
-from kassa.domain.modifications import Modification
-from kassa.domain.orders import Order
-from kassa.domain.payments import Payment
+from kassa.base.domain.lifecycle import FUNDS_MOVED, ModificationStatus, OrderStatus, PaymentStatus
 from kassa.faces.edge import utc_text
 from kassa.faces.orders.authorization import (
     Authorization,
@@ -19,6 +16,9 @@ from kassa.faces.orders.authorization import (
     optional,
     write_authorization,
 )
+from kassa.orders.domain.orders import Order
+from kassa.payments.domain.modifications import Modification
+from kassa.payments.domain.payments import Payment
 
 _S = PaymentStatus
 

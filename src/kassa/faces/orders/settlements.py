@@ -5,13 +5,13 @@ from decimal import Decimal
 
 import msgspec
 
-from kassa.domain.lifecycle import SettlementStatus
-from kassa.domain.money import Money
-from kassa.domain.orders import Order
-from kassa.domain.payments import Payment
-from kassa.domain.settlements import PaymentShare
+from kassa.base.domain.lifecycle import SettlementStatus
+from kassa.base.domain.money import Money
 from kassa.faces.edge import utc_text
 from kassa.faces.orders.authorization import optional
+from kassa.orders.domain.orders import Order
+from kassa.payments.domain.payments import Payment
+from kassa.settlement.domain.settlements import PaymentShare
 
 
 class SettlementBody(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """What a client may ask after pay: capture, void, refund, cancel; each once per its request id."""
 
-from kassa.domain.errors import (
+from kassa.base.domain.errors import (
     AmountTooLarge,
     IllegalTransition,
     InProgress,
@@ -8,24 +8,24 @@ from kassa.domain.errors import (
     KassaError,
     NotFound,
 )
-from kassa.domain.lifecycle import ModificationKind, PaymentStatus
-from kassa.domain.modifications import Modification
-from kassa.domain.money import Money
-from kassa.domain.payments import Payment
-from kassa.domain.principals import WalletClient
+from kassa.base.domain.lifecycle import ModificationKind, PaymentStatus
+from kassa.base.domain.money import Money
+from kassa.base.usecases.core import Core
 from kassa.faces.wallet import changes_contract as words
 from kassa.faces.wallet import changes_reading, contract, reading
 from kassa.faces.wallet.reach import find_payment, scope, synced
-from kassa.usecases.cancel_payment import cancel_payment
-from kassa.usecases.core import Core
-from kassa.usecases.modify_payment import (
-    Wanted,
+from kassa.identity.domain.principals import WalletClient
+from kassa.modifications.usecases.cancel_payment import cancel_payment
+from kassa.modifications.usecases.modify_payment import (
+    ModifyPayment,
     find_modification,
     modifications_of,
     modify_payment,
     sync_modification,
 )
-from kassa.usecases.release_authorizations import SCOPE as DEADLINE
+from kassa.modifications.usecases.release_authorizations import SCOPE as DEADLINE
+from kassa.payments.domain.modifications import Modification
+from kassa.payments.domain.payments import Payment
 
 _K = ModificationKind
 _SCOPES = ("capture", "void", "refund")
@@ -92,7 +92,7 @@ async def _change(
     rest: bool = False,
 ) -> Modification:
     """Do it, or say how far it is; a repeat asks the provider what became of it."""
-    wanted = Wanted(
+    wanted = ModifyPayment(
         company_id=payment.company_id,
         payment_id=payment.id,
         kind=kind,
@@ -116,7 +116,7 @@ async def _change(
 
 
 async def _told(
-    core: Core, client: WalletClient, wanted: Wanted, refusal: KassaError
+    core: Core, client: WalletClient, wanted: ModifyPayment, refusal: KassaError
 ) -> KassaError:
     """The refusal, unless it could not stay: an F is for ever, and this may still come true."""
     payment = await find_payment(core, client, wanted.payment_id, None)

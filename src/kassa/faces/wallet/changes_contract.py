@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from kassa.domain.lifecycle import ModificationKind, ModificationStatus
-from kassa.domain.modifications import Modification
-from kassa.domain.payments import Payment
+from kassa.base.domain.lifecycle import ModificationKind, ModificationStatus
 from kassa.faces.wallet.contract import (
     FACE,
     MAX_MESSAGE,
@@ -15,6 +13,8 @@ from kassa.faces.wallet.contract import (
     write_result,
     write_time,
 )
+from kassa.payments.domain.modifications import Modification
+from kassa.payments.domain.payments import Payment
 
 _K, _M = ModificationKind, ModificationStatus
 

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
 
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.money import Money
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.money import Money
 from kassa.faces import edge
 from kassa.faces.wallet.reading import (
     NOT_THIS_API,

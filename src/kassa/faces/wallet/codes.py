@@ -5,11 +5,11 @@ from datetime import UTC
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kassa.domain.errors import KassaError, Unauthenticated
+from kassa.base.domain.errors import KassaError, Unauthenticated
+from kassa.base.usecases.admission import pause_of
 from kassa.faces import edge
 from kassa.faces.peer import address_of
-from kassa.usecases.admission import pause_of
-from kassa.usecases.wallet_codes import pay_code_for
+from kassa.wallet.usecases.wallet_codes import pay_code_for
 
 PATH = "/wallet/pay-codes"
 _NO_STORE = {"Cache-Control": "no-store"}

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from kassa.domain.errors import KassaError
-from kassa.domain.lifecycle import OPEN, PaymentStatus
-from kassa.domain.money import Money
-from kassa.domain.payments import CaptureMethod, Payment
+from kassa.base.domain.errors import KassaError
+from kassa.base.domain.lifecycle import OPEN, PaymentStatus
+from kassa.base.domain.money import Money
 from kassa.faces.wallet.reading import NOT_THIS_API
+from kassa.payments.domain.payments import CaptureMethod, Payment
 
 FACE = "wallet"
 CONTENT_TYPE = "application/json; charset=UTF-8"

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from kassa.domain.errors import (
+from kassa.base.domain.errors import (
     InvalidRequest,
     KassaError,
     NotFound,
@@ -23,23 +23,23 @@ from kassa.domain.errors import (
     RateLimited,
     Unauthenticated,
 )
-from kassa.domain.lifecycle import PaymentStatus
-from kassa.domain.payments import CaptureMethod
-from kassa.domain.principals import WalletClient
+from kassa.base.domain.lifecycle import PaymentStatus
+from kassa.base.usecases.admission import pause_of
+from kassa.base.usecases.bounds import named
+from kassa.base.usecases.core import Core
 from kassa.faces import edge
 from kassa.faces.peer import address_of
 from kassa.faces.wallet import changes, changes_contract, codes, contract, reading, signature
 from kassa.faces.wallet.notify import KIND
 from kassa.faces.wallet.reach import find_payment, scope, synced
 from kassa.faces.wallet.reading import Members
-from kassa.usecases.admission import pause_of
-from kassa.usecases.authenticate import find_wallet_client
-from kassa.usecases.bounds import named
-from kassa.usecases.core import Core
-from kassa.usecases.create_order import NewOrder, check_order, create_order
-from kassa.usecases.pay_from_wallet import WalletPay, evaluate_wallet_pay, pay_from_wallet
-from kassa.usecases.sides import admit
-from kassa.usecases.wallet_codes import Presented
+from kassa.identity.domain.principals import WalletClient
+from kassa.identity.usecases.authenticate import find_wallet_client
+from kassa.identity.usecases.sides import admit
+from kassa.orders.usecases.create_order import NewOrder, check_order, create_order
+from kassa.payments.domain.payments import CaptureMethod
+from kassa.wallet.usecases.pay_from_wallet import WalletPay, evaluate_wallet_pay, pay_from_wallet
+from kassa.wallet.usecases.wallet_codes import Presented
 
 _log = structlog.get_logger("kassa.wallet")
 FRESHNESS: timedelta | None = None

@@ -4,13 +4,13 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from kassa.domain.case import Announcement
-from kassa.domain.orders import Order
-from kassa.domain.payments import Payment
-from kassa.domain.principals import Company
+from kassa.base.usecases.core import Core, WebhookRequest
 from kassa.faces import edge
 from kassa.faces.wallet import contract, signature
-from kassa.usecases.core import Core, Letter
+from kassa.identity.domain.principals import Company
+from kassa.orders.domain.orders import Order
+from kassa.payments.domain.aggregate import WebhookEvent
+from kassa.payments.domain.payments import Payment
 
 KIND = "wallet"
 
@@ -36,11 +36,11 @@ class WalletNotifications:
     def write(
         self,
         core: Core,
-        announcement: Announcement,
+        announcement: WebhookEvent,
         order: Order,
         payment: Payment,
         company: Company,
-    ) -> Letter:
+    ) -> WebhookRequest:
         """The letter to post now; it tells how the payment stands now, not how it stood."""
         body = edge.to_json(write_notification(payment))
         client_id = str(payment.extra["client_id"])
@@ -54,7 +54,7 @@ class WalletNotifications:
             "Signature": signature.sign(signed, key, core.secrets.wallet_key_version),
             "Content-Type": contract.CONTENT_TYPE,
         }
-        return Letter(headers=headers, body=body)
+        return WebhookRequest(headers=headers, body=body)
 
     def arrived(self, status: int, body: bytes) -> bool:
         """Only HTTP 200 with resultStatus S; F, U and whatever cannot be read are sent again."""

@@ -1,13 +1,13 @@
 """Which payments a wallet client reaches, and under which scopes its own ids are kept."""
 
-from kassa.domain.errors import NotFound
-from kassa.domain.lifecycle import AWAITED
-from kassa.domain.payments import Payment
-from kassa.domain.principals import WalletClient
+from kassa.base.domain.errors import NotFound
+from kassa.base.domain.lifecycle import AWAITED
+from kassa.base.usecases.core import Core
 from kassa.faces.wallet.contract import FACE
-from kassa.usecases.core import Core
-from kassa.usecases.find_payments import View, find_by_request, get_payment
-from kassa.usecases.sync_payment import sync_payment
+from kassa.identity.domain.principals import WalletClient
+from kassa.payments.domain.payments import Payment
+from kassa.payments.usecases.find_payments import View, find_by_request, get_payment
+from kassa.payments.usecases.sync_payment import sync_payment
 
 
 def scope(client: WalletClient, verb: str = "pay") -> str:

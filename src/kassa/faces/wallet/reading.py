@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.money import EXPONENT, Money, TooLarge
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.money import EXPONENT, Money, TooLarge
 from kassa.faces import edge
 from kassa.faces.wallet.order import ShownOrder, kept
 from kassa.faces.wallet.signature import parse_moment

@@ -10,17 +10,17 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import quote
 
-from kassa.domain.lifecycle import ModificationStatus, PaymentStatus, SettlementStatus
-from kassa.domain.modifications import Modification
-from kassa.domain.money import Money
-from kassa.domain.orders import Order
-from kassa.domain.payments import CaptureMethod, Payment
-from kassa.domain.settlements import PaymentShare
+from kassa.base.domain.lifecycle import ModificationStatus, PaymentStatus, SettlementStatus
+from kassa.base.domain.money import Money
 from kassa.faces.orders import refunds, resources
 from kassa.faces.orders.authorization import ended_at, last_claim
 from kassa.faces.orders.changes import asked_speed
 from kassa.faces.orders.pg import states
 from kassa.faces.orders.pg.versions import ApiVersion, number_of
+from kassa.orders.domain.orders import Order
+from kassa.payments.domain.modifications import Modification
+from kassa.payments.domain.payments import CaptureMethod, Payment
+from kassa.settlement.domain.settlements import PaymentShare
 
 _IST = timezone(timedelta(hours=5, minutes=30))
 _PHONE_DIGITS = 10

@@ -7,33 +7,33 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kassa.domain.errors import (
+from kassa.base.domain.errors import (
     IdempotencyMismatch,
     IllegalTransition,
     KassaError,
     NotFound,
     UnsupportedOperation,
 )
-from kassa.domain.lifecycle import ModificationKind, ModificationStatus, OrderStatus
-from kassa.domain.orders import Order
-from kassa.domain.payments import Payment
-from kassa.domain.principals import Principal
+from kassa.base.domain.lifecycle import ModificationKind, ModificationStatus, OrderStatus
+from kassa.base.usecases.core import Core
+from kassa.checkout.usecases.cashier_session import Session, open_session
+from kassa.checkout.usecases.pay_session import pay_session
 from kassa.faces import edge
 from kassa.faces.orders import changes, contract, refunds
 from kassa.faces.orders.pg import entities, orders, sessions
 from kassa.faces.orders.pg.replies import reply, reply_once
 from kassa.faces.orders.pg.versions import ApiVersion, read_version
 from kassa.faces.orders.reach import authenticate, changes_of, find_order
-from kassa.usecases.answer_once import Turn
-from kassa.usecases.cashier_session import Session, open_session
-from kassa.usecases.core import Core
-from kassa.usecases.create_order import create_order
-from kassa.usecases.find_payments import get_payment
-from kassa.usecases.modify_payment import modify_payment, sync_modification
-from kassa.usecases.pay_session import pay_session
-from kassa.usecases.settlements import settlement_of_payments
-from kassa.usecases.sync_payment import sync_payment
-from kassa.usecases.terminate_order import is_terminating, terminate_order
+from kassa.identity.domain.principals import Principal
+from kassa.modifications.usecases.modify_payment import modify_payment, sync_modification
+from kassa.orders.domain.orders import Order
+from kassa.orders.usecases.answer_once import Turn
+from kassa.orders.usecases.create_order import create_order
+from kassa.orders.usecases.terminate_order import is_terminating, terminate_order
+from kassa.payments.domain.payments import Payment
+from kassa.payments.usecases.find_payments import get_payment
+from kassa.payments.usecases.sync_payment import sync_payment
+from kassa.settlement.usecases.settlements import settlement_of_payments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

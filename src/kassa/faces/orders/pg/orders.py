@@ -7,10 +7,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from kassa.domain.errors import IdempotencyMismatch
-from kassa.domain.money import Money, payable
-from kassa.domain.payments import CaptureMethod
-from kassa.domain.principals import Principal
+from kassa.base.domain.errors import IdempotencyMismatch
+from kassa.base.domain.money import Money, payable
 from kassa.faces import edge
 from kassa.faces.orders.contract import (
     CAPTURE_METHODS,
@@ -22,8 +20,10 @@ from kassa.faces.orders.contract import (
     is_address,
     wrong,
 )
-from kassa.usecases.answer_once import Turn
-from kassa.usecases.create_order import NewOrder
+from kassa.identity.domain.principals import Principal
+from kassa.orders.usecases.answer_once import Turn
+from kassa.orders.usecases.create_order import NewOrder
+from kassa.payments.domain.payments import CaptureMethod
 
 SCOPE = "orders.pg.create"
 LEAST, MOST = Decimal(1), Decimal(1_000_000)

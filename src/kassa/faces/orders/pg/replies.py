@@ -7,12 +7,12 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kassa.domain.errors import InvalidRequest, KassaError
+from kassa.base.domain.errors import InvalidRequest, KassaError
 from kassa.faces import edge
 from kassa.faces.orders import failures
 from kassa.faces.orders.contract import read_headers, read_key
 from kassa.faces.orders.pg.versions import HEADER, VERSIONS
-from kassa.usecases.answer_once import Answer, Asked, Turn, answer_once
+from kassa.orders.usecases.answer_once import Answer, Asked, Turn, answer_once
 
 KEY_HEADER = "x-idempotency-key"
 _REPLAYED = "x-idempotency-replayed"

@@ -6,15 +6,15 @@ from typing import Any
 
 import msgspec
 
-from kassa.domain.errors import InvalidRequest
-from kassa.domain.lifecycle import PaymentStatus
-from kassa.domain.orders import Order
-from kassa.domain.payments import CaptureMethod, Method, Payment
+from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.lifecycle import PaymentStatus
+from kassa.checkout.usecases.pay_session import SessionPay
 from kassa.faces import edge
 from kassa.faces.orders.contract import wrong
 from kassa.faces.orders.pg.versions import ApiVersion
-from kassa.usecases.pay_session import SessionPay
-from kassa.usecases.routing import NUMBER, REDIRECT, TOKEN
+from kassa.orders.domain.orders import Order
+from kassa.payments.domain.payments import CaptureMethod, Method, Payment
+from kassa.routing.usecases.routing import NUMBER, REDIRECT, TOKEN
 
 HIDDEN = "****"
 _CARD = re.compile(r"[0-9]{12,19}")

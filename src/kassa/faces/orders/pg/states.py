@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from kassa.domain.lifecycle import (
+from kassa.base.domain.lifecycle import (
     ModificationKind,
     ModificationStatus,
     OrderStatus,
     PaymentStatus,
 )
-from kassa.domain.orders import Order
-from kassa.domain.payments import Method, Payment
 from kassa.faces.orders.pg.versions import ApiVersion
-from kassa.usecases.terminate_order import has_money
+from kassa.orders.domain.orders import Order
+from kassa.orders.usecases.terminate_order import has_money
+from kassa.payments.domain.payments import Method, Payment
 
 _O, _S, _M = OrderStatus, PaymentStatus, ModificationStatus
 

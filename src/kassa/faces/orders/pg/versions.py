@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers
 
-from kassa.domain.errors import InvalidRequest
+from kassa.base.domain.errors import InvalidRequest
 
 HEADER = "x-api-version"
 _NUMBER = re.compile(r"[0-9]{1,16}")

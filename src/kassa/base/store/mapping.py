@@ -1,0 +1,250 @@
+"""Rows to nouns and back by the names of the columns: made once, of a dataclass's fields.
+
+A field is the column of its name. What is made of more than one column:
+
+- `amount: Money` is `amount_minor` with `currency` (or another, where the reader says so);
+- an enumeration is the member of that value; where it may be None, nothing is None;
+- a dataclass in a dataclass is its own fields, each called `field_its_field`; where it may be None,
+  it is where its first column is.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from decimal import Decimal
+from enum import Enum
+from types import NoneType
+from typing import Any, Generic, TypeVar, get_args, get_type_hints
+
+from kassa.base.domain.money import Money
+from kassa.base.store.connection import Row
+
+Noun = TypeVar("Noun")
+_MINOR = "_minor"
+_MANY = 3  # amounts of one currency: from so many on, those of nothing are one object
+
+
+def whole(number: Decimal | int) -> int:
+    """A sum of whole numbers as the database gives it: numeric, since it may be beyond 64 bits.
+
+    Raises: ValueError when it is not whole.
+    """
+    exact = int(number)
+    if exact != number:
+        raise ValueError(f"{number} is not whole")
+    return exact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """Where columns have other names than fields. A field is named by all that leads to it.
+
+    `called`: fields whose column has another name. `prefixes`: what the columns of a dataclass in
+    it begin with. `currencies`: amounts whose currency is not in the column `currency`. `sums`:
+    columns that the database sums up beyond 64 bits. `unstored`: fields with a default, of which
+    no row knows.
+    """
+
+    called: Mapping[str, str] = field(default_factory=dict)
+    prefixes: Mapping[str, str] = field(default_factory=dict)
+    currencies: Mapping[str, str] = field(default_factory=dict)
+    sums: Collection[str] = ()
+    unstored: Collection[str] = ()
+
+    def currency(self, name: str) -> str:
+        return self.currencies.get(name, "currency")
+
+    def minor(self, name: str) -> str:
+        return name if name.endswith(_MINOR) else name + _MINOR
+
+    def members(self, noun: Any, prefix: str) -> Iterator[tuple[str, Any, str]]:
+        """Each field that has columns, its type, and the name that those begin with."""
+        hints = get_type_hints(noun)
+        for name in _fields_of(noun):
+            path = prefix + name
+            if path not in self.unstored:
+                yield name, hints[name], self.called.get(path, path)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader(Generic[Noun]):
+    """Makes a `noun` of a row. `columns`: what it takes out of it, and of what type each is.
+    `source`: how, for those who doubt it."""
+
+    noun: type[Noun]
+    columns: Mapping[str, Any]
+    source: str
+    read: Callable[[Row], Noun]
+
+
+class _Members(dict[Any, Enum]):
+    """An enumeration's members by value: a call of the enumeration costs five times as much."""
+
+    def __init__(self, kind: type[Enum]) -> None:
+        super().__init__((member.value, member) for member in kind)
+        self._kind = kind
+
+    def __missing__(self, value: Any) -> Enum:
+        return self._kind(value)  # says what is wrong with it
+
+
+class _Reading:
+    """The text of one reader, and the names that it uses."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._nothing: dict[str, str] = {}  # by currency's column
+        self.known: dict[str, Any] = {"Money": Money, "whole": whole}
+        self.columns: dict[str, Any] = {}
+
+    def source(self, noun: type) -> str:
+        made = self._call(noun, "", optional=False)
+        lines = ["def read(row):"]
+        for column, name in self._nothing.items():
+            lines.append(f"    {name} = Money(0, row[{column!r}])")
+        return "\n".join([*lines, f"    return {made}"])
+
+    def _call(self, noun: Any, prefix: str, *, optional: bool) -> str:
+        members = list(self._names.members(noun, prefix))
+        amounts = Counter(self._names.currency(name) for _, hint, name in members if hint is Money)
+        for column, many in amounts.items():
+            if many >= _MANY and not optional:
+                self._nothing.setdefault(column, f"nothing_{len(self._nothing)}")
+        values = [f"{name}={self._value(hint, column)}" for name, hint, column in members]
+        return f"{self._known(noun.__name__, noun)}({', '.join(values)})"
+
+    def _known(self, hint: str, value: Any) -> str:
+        name = f"{hint}_{len(self.known)}"
+        self.known[name] = value
+        return name
+
+    def _column(self, name: str, kind: Any) -> str:
+        self.columns[name] = kind
+        return f"row[{name!r}]"
+
+    def _value(self, hint: Any, name: str) -> str:
+        kind, optional = _without_none(hint)
+        if kind is Money:
+            return self._money(name, optional=optional)
+        if not isinstance(kind, type):
+            return self._column(name, hint)
+        if issubclass(kind, Enum):
+            column = self._column(name, str)
+            made = f"{self._known(kind.__name__, _Members(kind))}[{column}]"
+            return f"{made} if {column} else None" if optional else made
+        if is_dataclass(kind):
+            prefix = self._names.prefixes.get(name, f"{name}_")
+            made = self._call(kind, prefix, optional=optional)
+            if not optional:
+                return made
+            _, _, first = next(self._names.members(kind, prefix))
+            return f"None if row[{first!r}] is None else {made}"
+        return self._number(name) if name in self._names.sums else self._column(name, hint)
+
+    def _number(self, name: str) -> str:
+        if name in self._names.sums:
+            return f"whole({self._column(name, Decimal)})"
+        return self._column(name, int)
+
+    def _money(self, name: str, *, optional: bool) -> str:
+        minor = self._number(self._names.minor(name))
+        of = self._names.currency(name)
+        made = f"Money({minor}, {self._column(of, str)})"
+        if optional:
+            return f"None if {minor} is None else {made}"
+        if of in self._nothing:
+            # A null is no amount: Money says so.
+            return f"{self._nothing[of]} if {minor} == 0 else {made}"
+        return made
+
+
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    """The type, and whether None may stand in its place."""
+    kinds = [kind for kind in get_args(hint) if kind is not NoneType]
+    if NoneType in get_args(hint) and len(kinds) == 1:
+        return kinds[0], True
+    return hint, False
+
+
+def _fields_of(noun: Any) -> Iterator[str]:
+    if is_dataclass(noun):
+        yield from (one.name for one in fields(noun) if one.init)
+    else:
+        yield from noun._fields  # a NamedTuple
+
+
+def reader(
+    noun: type[Noun],
+    *,
+    called: Mapping[str, str] | None = None,
+    prefixes: Mapping[str, str] | None = None,
+    currencies: Mapping[str, str] | None = None,
+    sums: Collection[str] = (),
+    unstored: Collection[str] = (),
+) -> Reader[Noun]:
+    """What makes a `noun`, a dataclass or a NamedTuple, of a row. The rest: see Names."""
+    return _reader(
+        noun,
+        Names(
+            called=called or {},
+            prefixes=prefixes or {},
+            currencies=currencies or {},
+            sums=sums,
+            unstored=unstored,
+        ),
+    )
+
+
+def _reader(noun: type[Noun], names: Names) -> Reader[Noun]:
+    making = _Reading(names)
+    source = making.source(noun)
+    return Reader(noun, making.columns, source, _function(source, "read", making.known))
+
+
+def _function(source: str, name: str, known: dict[str, Any]) -> Any:
+    """As the standard library makes a dataclass's __init__: once, and of names that are ours."""
+    exec(source, known)  # noqa: S102
+    return known[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Table(Generic[Noun]):
+    """A table whose rows are each a noun, the whole of it: read, and written by all columns.
+
+    `columns`: their names. `row`: a noun's values by those.
+    """
+
+    reader: Reader[Noun]
+    columns: tuple[str, ...]
+    row: Callable[[Noun], dict[str, Any]]
+
+    def listed(self, alias: str = "") -> str:
+        """The columns for a select list."""
+        lead = f"{alias}." if alias else ""
+        return ", ".join(lead + name for name in self.columns)
+
+
+def table(noun: type[Noun], names: Names | None = None) -> Table[Noun]:
+    """`names`: where they differ from the fields'."""
+    said = names or Names()
+    values = dict(_values(noun, said, "", "noun"))
+    pairs = ", ".join(f"{column!r}: {value}" for column, value in values.items())
+    source = f"def row(noun):\n    return {{{pairs}}}"
+    return Table(_reader(noun, said), tuple(values), _function(source, "row", {}))
+
+
+def _values(noun: Any, names: Names, prefix: str, of: str) -> Iterator[tuple[str, str]]:
+    """Each column, and the expression that is its value."""
+    for name, hint, column in names.members(noun, prefix):
+        kind, optional = _without_none(hint)
+        value = f"{of}.{name}"
+        if kind is Money:
+            if optional:
+                raise TypeError(f"{name}: an amount that may be None is not written by itself")
+            yield names.minor(column), f"{value}.minor"
+            yield names.currency(column), f"{value}.currency"
+        elif isinstance(kind, type) and is_dataclass(kind):
+            inner = names.prefixes.get(column, f"{column}_")
+            yield from _values(kind, names, inner, value)
+        else:
+            yield column, value

@@ -1,0 +1,125 @@
+"""Core: all that a verb may touch; `kassa.app` builds it, nothing else does."""
+
+import asyncio
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Protocol
+
+from kassa.base.store.db import Database
+from kassa.base.usecases.admission import Admission
+from kassa.connectors.base import Connector
+from kassa.connectors.egress import Egress
+from kassa.connectors.kind import Tools
+from kassa.identity.domain.principals import Company
+from kassa.orders.domain.orders import Order
+from kassa.payments.domain.aggregate import WebhookEvent
+from kassa.payments.domain.payments import Payment
+from kassa.proof.store.heads import HeadFile
+from kassa.providers.domain.providers import ProviderAccount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The settings that rules read.
+
+    `base_url`: where payers and providers reach us, without a trailing slash.
+    `amount_limit_minor`: most that one amount may be, in minor units of any currency that
+    `amount_limits` does not name.
+    `wallet_limit_minor`: most that one wallet payment may move, in minor units of any currency;
+    `wallet_daily_limit_minor`: most that one user may spend in a day (UTC) of a currency.
+    `wallet_code_lifetime`: how long a pay code is good; `wallet_wrong_codes`: how many wrong ones
+    may be tried for a user before there are pauses.
+    `wallet_authorization_lifetime`: how long our own wallet holds reserved funds.
+    `authorization_margin`: how long before its end a reservation is acted upon: voided, or
+    captured where `capture_at_deadline`.
+    """
+
+    base_url: str
+    live: bool = False
+    allow_loopback: bool = False
+    order_lifetime: timedelta = timedelta(days=30)
+    wallet_order_lifetime: timedelta = timedelta(hours=24)
+    query_interval: timedelta = timedelta(seconds=3)
+    amount_limit_minor: int = 10**12
+    amount_limits: Mapping[str, int] = field(default_factory=dict)
+    wallet_limit_minor: int = 100_000_000
+    wallet_daily_limit_minor: int = 1_000_000_000
+    wallet_code_lifetime: timedelta = timedelta(seconds=60)
+    wallet_wrong_codes: int = 5
+    wallet_authorization_lifetime: timedelta = timedelta(days=7)
+    authorization_margin: timedelta = timedelta(hours=1)
+    capture_at_deadline: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Secrets:
+    """Keys of this installation. Never printed: no repr, and nothing logs it."""
+
+    pepper: bytes
+    page_token: bytes
+    wallet_private_key_pem: bytes
+    wallet_public_key_pem: bytes
+    wallet_key_version: str = "1"
+    credential_keys: Mapping[int, bytes]
+    """What wraps the companies' data keys, by number; the highest wraps what is new."""
+
+    def __repr__(self) -> str:
+        return "Secrets(hidden)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookRequest:
+    """A notification ready to be posted: exact bytes and headers."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class WebhookWriter(Protocol):
+    """A face's words for news: how it is written and signed, and how its arrival is known."""
+
+    @property
+    def schedule(self) -> Sequence[timedelta]:
+        """Pause before the first, second, … delivery; after the last the news is a dead letter."""
+        ...
+
+    def write(
+        self,
+        core: "Core",
+        announcement: WebhookEvent,
+        order: Order,
+        payment: Payment,
+        company: Company,
+    ) -> WebhookRequest: ...
+
+    def arrived(self, status: int, body: bytes) -> bool:
+        """Whether the receiver's answer means: received, stop sending."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Core:
+    """`writers`: by notification kind. `new_id`: a prefix in, a unique time-ordered id out.
+
+    `connectors`, `accounts`: by the provider account's name; kept fresh by
+    `provider_accounts.refresh`. `tools`: what a new connector is given.
+    """
+
+    db: Database
+    admission: Admission
+    heads: HeadFile
+    connectors: MutableMapping[str, Connector]
+    accounts: dict[str, ProviderAccount] = field(default_factory=dict)
+    tools: Callable[[], Tools]
+    egress: Egress
+    policy: Policy
+    secrets: Secrets
+    writers: Mapping[str, WebhookWriter]
+    new_id: Callable[[str], str]
+    gatherers: dict[Any, Any] = field(default_factory=dict)
+    """The batch queues of `batched` verbs, one per verb, and what verbs remember for a second."""
+    retired: list[Connector] = field(default_factory=list)
+    """Connectors whose account got other settings; calls under way still use them."""
+    running: set["asyncio.Task[Any]"] = field(default_factory=set)
+    """Work that goes on although its caller may be gone; awaited before the Core is closed."""

@@ -1,0 +1,1 @@
+"""A payer's visit, from session to submitted payment: the verbs."""

@@ -1,0 +1,264 @@
+"""Request a payment in one call: the order, the payment and its first attempt."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from kassa.base.domain.errors import IdempotencyMismatch
+from kassa.base.domain.fingerprints import Fingerprint, Of
+from kassa.base.domain.lifecycle import PaymentStatus
+from kassa.base.domain.money import Money
+from kassa.base.usecases.core import Core
+from kassa.connectors.catalog import maker_of
+from kassa.identity.domain.principals import Company
+from kassa.orders.domain.orders import Module
+from kassa.orders.usecases.create_order import NewOrder, create_order
+from kassa.payments.domain import facts
+from kassa.payments.domain.aggregate import PaymentAggregate
+from kassa.payments.domain.payments import OFFLINE, CaptureMethod, Method, Payment
+from kassa.payments.usecases.change_payment import PaymentChange, WalletBalances, change_payment
+from kassa.payments.usecases.find_payments import View, payments_of_order
+from kassa.payments.usecases.record_payment import Recording, record_payment
+from kassa.payments.usecases.submit_payment import Submission, submit_payment
+from kassa.providers.usecases.payees import account_for_payee
+from kassa.routing.usecases.routing import ACCOUNT, NUMBER, TOKEN, RoutingRequest, choose
+from kassa.wallet.usecases.pay_from_wallet import WalletPay, pay_from_wallet
+
+_S = PaymentStatus
+# In the payment's extra: fingerprints of what was asked, the newest last, so that a late copy of
+# an older request is known; and the version of the payment that the newest one made.
+_SERVED = "requests"
+_CLAIMED = "request_version"
+_MOST_SERVED = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RequestedPayment:
+    """`instrument`, `auth_code`, `payee_number` and `fingerprint_of` are secrets: sent on or
+    hashed, never kept. `payer_account`, `payee_account`: masked, kept to be shown. `address`: where
+    the request came from.
+    """
+
+    company: Company
+    business_id: str
+    actor: str
+    order_id: str
+    user_id: str
+    amount: Money
+    method: Method
+    instrument: str
+    instrument_shown: str
+    payer_account: dict[str, Any]
+    payee_account: dict[str, Any]
+    payee_number: str = ""
+    auth_code: str = ""
+    address: str = ""
+    module: Module | None = None
+    fingerprint_of: dict[str, Any] = field(default_factory=dict)
+
+
+_OF_THE_FACE = "the face says what of it counts, in fingerprint_of"
+_FINGERPRINT = Fingerprint(
+    RequestedPayment,
+    "fingerprint_of",
+    "user_id",
+    Of("amount", lambda amount: amount.minor),
+    "method",
+    left_out={
+        "company": "an earlier request is looked for within the company",
+        "business_id": "a company's orders are found by their id alone",
+        "actor": "whoever repeats it for the merchant repeats it",
+        "order_id": "an earlier request is found by it",
+        "instrument": _OF_THE_FACE,
+        "instrument_shown": _OF_THE_FACE,
+        "payer_account": _OF_THE_FACE,
+        "payee_account": _OF_THE_FACE,
+        "payee_number": _OF_THE_FACE,
+        "auth_code": _OF_THE_FACE,
+        "module": _OF_THE_FACE,
+        "address": "where it came from is not what it asks for",
+    },
+)
+
+
+async def request_payment(core: Core, wanted: RequestedPayment) -> View:
+    """Pay the order `order_id`, making it when nobody has yet.
+
+    One live request per order: content that was served before is the same payment and sends
+    nothing; new content is refused while the payment lives, and is a new attempt after it failed.
+    Raises: InvalidRequest, IdempotencyMismatch, IllegalTransition, ProviderUnavailable.
+    """
+    account = await account_for_payee(core, wanted.company.id, wanted.payee_number)
+    content = _fingerprint(core, wanted)
+    view = await _payment_for(core, wanted)
+    payment = view.payment
+    if content in _served(payment) and not _left_lying(payment, content):
+        return view
+    _refuse_other(wanted, payment, content)
+    claim = _claiming(wanted, content, account)
+    if wanted.instrument and wanted.method not in OFFLINE and wanted.method is not Method.WALLET:
+        return View(await _send(core, wanted, payment, account, claim), view.order)
+    claimed: list[bool] = []
+
+    def decide(case: PaymentAggregate, _: WalletBalances | None) -> None:
+        claimed[:] = [claim(case)]
+
+    change = PaymentChange(company_id=payment.company_id, payment_id=payment.id, decide=decide)
+    payment = (await change_payment(core, change)).payment
+    if claimed[0]:
+        payment = await _pay_here(core, wanted, payment)
+    return View(payment, view.order)
+
+
+def _fingerprint(core: Core, wanted: RequestedPayment) -> str:
+    """Keyed, because account numbers are in it and a bare hash of those can be guessed."""
+    text = msgspec.json.encode(_FINGERPRINT.content(wanted), order="sorted", enc_hook=str)
+    return hashlib.blake2b(text, key=core.secrets.pepper[:64], digest_size=32).hexdigest()
+
+
+async def _payment_for(core: Core, wanted: RequestedPayment) -> View:
+    """The order's payment: of the order made now, or of one that another face made."""
+    new = NewOrder(
+        company=wanted.company,
+        business_id=wanted.business_id,
+        actor=wanted.actor,
+        face="gateway",
+        amount=wanted.amount,
+        order_id=wanted.order_id,
+        customer_id=wanted.user_id,
+        module=wanted.module,
+    )
+    try:
+        created = await create_order(core, new)
+        return View(created.payment, created.order)
+    except IdempotencyMismatch:
+        views = await payments_of_order(core, wanted.company.id, wanted.order_id)
+    view = views[-1]
+    if view.order.amount != wanted.amount:
+        raise IdempotencyMismatch(
+            f"order {wanted.order_id!r} asks for another amount", reason="order_id_taken"
+        )
+    return view
+
+
+def _claiming(
+    wanted: RequestedPayment, content: str, account: str
+) -> Callable[[PaymentAggregate], bool]:
+    """Writes down whose request the payment serves; says whether an attempt is to be made."""
+
+    def claim(case: PaymentAggregate) -> bool:
+        if case.is_expired() and case.payment.status is _S.CREATED:
+            case.close(facts.PaymentExpired(), actor=wanted.actor, by="clock")
+        payment, served = case.payment, _served(case.payment)
+        if content in served:
+            return _left_lying(payment, content) and not case.is_expired()
+        _refuse_other(wanted, payment, content)
+        if not payment.is_open or case.is_expired():
+            return False  # unclaimed, so that a repeat is answered alike
+        kept = {
+            ACCOUNT: account,
+            _SERVED: [*served, content][-_MOST_SERVED:],
+            _CLAIMED: payment.version + 1,
+            "user_id": wanted.user_id,
+            "payer_account": wanted.payer_account,
+            "payee_account": wanted.payee_account,
+        }
+        requested = facts.PaymentRequested(
+            method=wanted.method,
+            payer=payment.payer or wanted.user_id,
+            extra={**payment.extra, **kept},
+        )
+        case.record(requested, actor=wanted.actor)
+        return True
+
+    return claim
+
+
+def _refuse_other(wanted: RequestedPayment, payment: Payment, content: str) -> None:
+    """Raises: IdempotencyMismatch for content other than the payment's own while that lives."""
+    served = _served(payment)
+    if content in served:
+        return
+    if served and not (payment.status is _S.FAILED and payment.retry_allowed):
+        raise IdempotencyMismatch(
+            f"order {wanted.order_id!r} has a payment request with other content"
+        )
+    if payment.is_paid:
+        raise IdempotencyMismatch(f"order {wanted.order_id!r} is paid already")
+
+
+def _served(payment: Payment) -> list[str]:
+    served: list[str] = payment.extra.get(_SERVED, [])
+    return served
+
+
+def _left_lying(payment: Payment, content: str) -> bool:
+    """Claimed for `content`, and nothing has happened since: whoever claimed it may have died."""
+    if _served(payment)[-1:] != [content]:
+        return False
+    return payment.status is _S.CREATED or payment.extra.get(_CLAIMED) == payment.version
+
+
+async def _pay_here(core: Core, wanted: RequestedPayment, payment: Payment) -> Payment:
+    """At the counter, from our own wallet, or not yet."""
+    company_id, payment_id = payment.company_id, payment.id
+    if wanted.method in OFFLINE:
+        recording = Recording(
+            company_id=company_id, payment_id=payment_id, method=wanted.method, actor=wanted.actor
+        )
+        return await record_payment(core, recording)
+    if wanted.method is Method.WALLET:
+        pay = WalletPay(
+            company_id=company_id,
+            payment_id=payment_id,
+            auth_code=wanted.auth_code,
+            actor=wanted.actor,
+            by=f"client:{wanted.actor}",
+            address=wanted.address,
+        )
+        return await pay_from_wallet(core, pay)
+    return payment  # the payer goes to the cashier, which sends them to the provider
+
+
+async def _send(
+    core: Core,
+    wanted: RequestedPayment,
+    payment: Payment,
+    account: str,
+    claim: Callable[[PaymentAggregate], bool],
+) -> Payment:
+    """To a provider: claimed and begun in one commit."""
+    route = await choose(core, _question(wanted, payment, account))
+    submission = Submission(
+        company_id=payment.company_id,
+        payment_id=payment.id,
+        method=wanted.method,
+        connector=route.accounts[0],
+        fallbacks=route.accounts[1:],
+        because=route.because,
+        instrument=wanted.instrument,
+        instrument_shown=wanted.instrument_shown,
+        actor=wanted.actor,
+        return_url=core.policy.base_url,
+        claim=claim,
+    )
+    return await submit_payment(core, submission)
+
+
+def _question(wanted: RequestedPayment, payment: Payment, account: str) -> RoutingRequest:
+    number = wanted.instrument.isdigit()
+    return RoutingRequest(
+        company_id=payment.company_id,
+        method=wanted.method,
+        amount=payment.amount,
+        takes=NUMBER if number else TOKEN,
+        maker=maker_of(wanted.instrument),
+        manual=payment.capture_method is CaptureMethod.MANUAL,
+        card_prefix=wanted.instrument[:8] if number else "",
+        customer_id=wanted.user_id,
+        account=account,
+        key=payment.order_id,
+    )

@@ -1,0 +1,1 @@
+"""Money that a payer's bank takes back: the verbs."""

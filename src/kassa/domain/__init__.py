@@ -1,1 +1,0 @@
-"""The ground floor: money, nouns, state tables and ledger rules; the standard library only."""

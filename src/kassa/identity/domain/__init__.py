@@ -1,0 +1,1 @@
+"""Who asks, and on which side of which company: the rules, without I/O."""

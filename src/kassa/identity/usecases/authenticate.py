@@ -1,0 +1,232 @@
+"""Who is asking: API keys, client secrets, customers' tokens and wallet clients."""
+
+import hashlib
+import hmac
+import time
+from collections import OrderedDict
+from typing import Any
+
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey
+
+from kassa.base.domain.errors import Unauthenticated
+from kassa.base.domain.lifecycle import CompanyStatus, CredentialStatus
+from kassa.base.usecases.core import Core
+from kassa.identity.domain.principals import Company, Mode, Principal, WalletClient
+from kassa.identity.store import companies
+from kassa.identity.store.companies import Credential
+from kassa.identity.usecases.sides import admit
+from kassa.orders.domain.ownership import EVERY_ORDER
+
+# Two memories stand in a row, so a revoked credential is dead on every node within a second.
+_FRESH_SECONDS = 0.5  # seconds, not money
+_REMEMBERED = 10_000
+_LONGEST_NAME = 200
+_LARGEST_NUMBER = 2**31 - 1  # of a company; anybody may write down a larger one
+_REFUSED = "the credentials are missing, wrong or no longer valid"
+_ISSUER_LEEWAY_SECONDS = 60
+_ALGORITHM = "ES256"
+_CLAIMS = jwt.JWTClaimsRegistry(
+    leeway=_ISSUER_LEEWAY_SECONDS,
+    sub={"essential": True},
+    exp={"essential": True},
+    aud={"essential": True, "value": "kassa"},
+)
+
+
+class _Memory:
+    """What was looked up within the last second; negative answers are not remembered."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, tuple[float, Any]] = OrderedDict()  # seconds, not money
+
+    def get(self, key: str) -> Any:
+        kept = self._kept.get(key)
+        return kept[1] if kept and time.monotonic() - kept[0] < _FRESH_SECONDS else None
+
+    def put(self, key: str, value: Any) -> None:
+        self._kept[key] = (time.monotonic(), value)
+        self._kept.move_to_end(key)
+        while len(self._kept) > _REMEMBERED:
+            self._kept.popitem(last=False)
+
+
+def _memory(core: Core) -> _Memory:
+    memory: _Memory = core.gatherers.setdefault("credentials", _Memory())
+    return memory
+
+
+async def _credential(core: Core, lookup: str) -> Credential | None:
+    memory = _memory(core)
+    known: Credential | None = memory.get(lookup)
+    if known is None and len(lookup) <= 200 and lookup.isprintable():
+        async with core.db.connection() as connection:
+            known = await companies.find_credential(connection, lookup)
+        if known is not None:
+            memory.put(lookup, known)
+    return known
+
+
+def hash_secret(core: Core, secret: str) -> bytes:
+    """How a secret is kept: HMAC-SHA256 under the pepper, which the database does not hold."""
+    return hmac.digest(core.secrets.pepper, secret.encode("utf-8", "surrogatepass"), hashlib.sha256)
+
+
+async def _prove(core: Core, lookup: str, kind: str, secret: str) -> Principal:
+    proof = hashlib.blake2b(
+        secret.encode("utf-8", "surrogatepass"), key=core.secrets.pepper[:64], digest_size=32
+    ).digest()
+    shown = f"{lookup} {proof.hex()}"
+    core.admission.try_credential(shown)
+    principal = await _proved(core, lookup, kind, secret, proof)
+    admit(core, principal.company, lookup, shown=shown)
+    return principal
+
+
+async def _proved(core: Core, lookup: str, kind: str, secret: str, proof: bytes) -> Principal:
+    memory = _memory(core)
+    known: tuple[bytes, Principal] | None = memory.get(f"{kind}|{lookup}")
+    if known is not None and hmac.compare_digest(known[0], proof):
+        return known[1]
+    credential = await _credential(core, lookup)
+    expected = credential.secret_hash if credential and credential.kind == kind else None
+    right = hmac.compare_digest(hash_secret(core, secret), expected or bytes(32))
+    if credential is None or expected is None or not right or not _is_active(credential):
+        raise Unauthenticated(_REFUSED)
+    principal = Principal(
+        company=credential.company,
+        business_id=credential.business_id,
+        kind=kind,
+        credential=credential.name,
+    )
+    memory.put(f"{kind}|{lookup}", (proof, principal))
+    return principal
+
+
+def _is_active(credential: Credential) -> bool:
+    return (
+        credential.status == CredentialStatus.ACTIVE
+        and credential.company_status == CompanyStatus.ACTIVE
+    )
+
+
+async def authenticate_api_key(core: Core, secret: str) -> Principal:
+    """The holder of an API key: its name finds it, the whole proves it.
+
+    Raises: Unauthenticated, in the same words whatever was wrong; PermissionDenied for a live key
+    where no real money is moved.
+    """
+    return await _prove(core, f"key:{key_name(secret)}", "api_key", secret)
+
+
+def key_name(secret: str) -> str:
+    """The public half of an API key: of "sk_test_<id>_<secret>" and "sk_live_<id>_<secret>" all
+    but the secret, and so of "sk_<id>_<secret>", as keys looked before they said their mode."""
+    parts = secret.split("_", 3)
+    named = len(parts) == 4 and parts[1] in tuple(Mode)
+    return "_".join(parts[: 3 if named else 2])
+
+
+async def authenticate_client(core: Core, client_id: str, client_secret: str) -> Principal:
+    """A client of the orders face.
+
+    Raises: Unauthenticated, in the same words whatever was wrong; PermissionDenied for a live
+    client where no real money is moved.
+    """
+    return await _prove(core, f"client:{client_id}", "orders_client", client_secret)
+
+
+async def authenticate_customer(core: Core, token: str) -> Principal:
+    """A shopper, by a JWT that one of the company's registered keys signed (ES256 only).
+
+    Claims: `sub` the username, `roles` a list, `aud` "kassa", `exp` required. For what an order
+    belongs to: `customer_id`, `email` with `email_verified`, `orders` a list or "*".
+    Raises: Unauthenticated, in the same words whatever was wrong; PermissionDenied for a customer
+    of a live side where no real money is moved.
+    """
+    try:
+        key_id = str(jws.extract_compact(token.encode("ascii")).headers().get("kid", ""))
+    except (JoseError, ValueError):
+        raise Unauthenticated(_REFUSED) from None
+    core.admission.try_credential(f"jwt:{key_id}")
+    credential = await _credential(core, f"jwt:{key_id}")
+    if credential is None or credential.kind != "jwt_key" or not _is_active(credential):
+        raise Unauthenticated(_REFUSED)
+    try:
+        key = ECKey.import_key(credential.public_keys[key_id])
+        claims = jwt.decode(token, key, algorithms=[_ALGORITHM]).claims
+        _CLAIMS.validate(claims)
+    except (JoseError, ValueError, KeyError):
+        raise Unauthenticated(_REFUSED) from None
+    name = str(claims["sub"])
+    if len(name) > _LONGEST_NAME or not name.isprintable():
+        raise Unauthenticated(_REFUSED)
+    admit(core, credential.company, f"jwt:{key_id}", caller=name)
+    return Principal(
+        company=credential.company,
+        business_id=credential.business_id,
+        kind="customer",
+        credential=key_id,
+        name=name,
+        roles=_words(claims.get("roles")),
+        customer_id=_text(claims.get("customer_id")),
+        email=_text(claims.get("email")) if claims.get("email_verified") is True else "",
+        orders=_words(
+            [EVERY_ORDER] if claims.get("orders") == EVERY_ORDER else claims.get("orders")
+        ),
+    )
+
+
+def _words(claim: Any) -> frozenset[str]:
+    return frozenset(map(str, claim)) if isinstance(claim, list) else frozenset()
+
+
+def _text(claim: Any) -> str:
+    """A number is as good as its digits: the orders interface numbers its customers."""
+    return str(claim) if isinstance(claim, str | int) and not isinstance(claim, bool) else ""
+
+
+async def find_wallet_client(core: Core, client_id: str) -> WalletClient | None:
+    """The wallet client and its public keys; None when nobody has that id.
+
+    `status`: active, disabled, or no_partner when its company is closed.
+    Raises: RateLimited.
+    """
+    core.admission.try_credential(f"wallet:{client_id}")
+    credential = await _credential(core, f"wallet:{client_id}")
+    if credential is None or credential.kind != "wallet_client":
+        return None
+    serves = credential.company_status == CompanyStatus.ACTIVE
+    status = credential.status if serves else "no_partner"
+    return WalletClient(
+        company=credential.company,
+        business_id=credential.business_id,
+        client_id=client_id,
+        status=status,
+        keys=credential.public_keys,
+    )
+
+
+async def company_by_id(core: Core, company_id: str) -> Company | None:
+    """The side of a company that has this id, at most half a second old."""
+    memory = _memory(core)
+    known: Company | None = memory.get(f"id:{company_id}")
+    if known is None and company_id.isprintable():
+        async with core.db.connection() as connection:
+            known = await companies.find_company(connection, company_id)
+        if known is not None:
+            memory.put(f"id:{company_id}", known)
+    return known
+
+
+async def company_by_number(core: Core, number: int) -> Company | None:
+    """The company whose number stands in a session token or an attempt id."""
+    memory = _memory(core)
+    known: Company | None = memory.get(f"number:{number}")
+    if known is None and 0 < number <= _LARGEST_NUMBER:
+        async with core.db.connection() as connection:
+            known = await companies.find_company_by_number(connection, number)
+        if known is not None:
+            memory.put(f"number:{number}", known)
+    return known

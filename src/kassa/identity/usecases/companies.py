@@ -1,0 +1,319 @@
+"""Tenants, their credentials, and wallet users with what they own: what an operator does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from kassa.base.domain.errors import AmountTooLarge, InvalidRequest, NotFound
+from kassa.base.domain.lifecycle import CompanyStatus, CredentialStatus, WalletUserStatus
+from kassa.base.domain.money import EXPONENT, LARGEST_SUM, Money, payable
+from kassa.base.store.connection import Connection
+from kassa.base.usecases.bounds import within
+from kassa.base.usecases.core import Core
+from kassa.identity.domain.principals import Company, Mode
+from kassa.identity.store import companies
+from kassa.identity.usecases.authenticate import hash_secret, key_name
+from kassa.ledger.domain import ledger
+from kassa.ledger.domain.ledger import Posting, PostingKind, balance_changes, wallet_account
+from kassa.payments.store import payments
+from kassa.wallet.store import wallets
+from kassa.wallet.store.wallets import WalletBalance
+from kassa.wallet.usecases.wallet_codes import NewCode, make_agreement
+
+_OF_SIDE = ":"  # before the mode, in the id of a side that is not the bare one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCompany:
+    """One side of a company. `id`: how callers name it, and the same for both sides. `currency`:
+    the default where a request names none. `sandbox`: whether it gets the built-in sandbox."""
+
+    id: str
+    business_id: str
+    name: str
+    currency: str
+    mode: Mode = Mode.TEST
+    sandbox: bool = False
+
+
+async def add_company(core: Core, wanted: NewCompany) -> Company:
+    """Make this side of the company, or return the one that there is.
+
+    A second side has its name, its currency and its business from the first.
+    Raises: InvalidRequest.
+    """
+    if wanted.currency not in EXPONENT:
+        raise InvalidRequest(f"unknown currency {wanted.currency!r}")
+    if not wanted.id or not wanted.id.isprintable() or _OF_SIDE in wanted.id:
+        raise InvalidRequest(f"a company's id is text without {_OF_SIDE!r}, got {wanted.id!r}")
+    if wanted.mode is Mode.LIVE and wanted.sandbox:
+        raise InvalidRequest("the sandbox is for test sides: on a live side money is real")
+    if wanted.mode is Mode.LIVE and not core.policy.live:
+        raise InvalidRequest(
+            "this installation moves no real money: a live side needs one with live = true"
+        )
+    async with core.db.transaction() as connection:
+        if (known := await _side(connection, wanted)) is not None:
+            return known
+        number = await companies.next_company_number(connection)  # from here on nobody else adds
+        if (known := await _side(connection, wanted)) is not None:
+            return known
+        sides = await companies.sides_of(connection, wanted.id)
+        first = sides[0] if sides else None
+        company = Company(
+            id=_id_of(wanted, sides),
+            public_id=wanted.id,
+            number=number,
+            name=first.name if first else wanted.name,
+            currency=first.currency if first else wanted.currency,
+            business_id=first.business_id if first else wanted.business_id,
+            mode=wanted.mode,
+            sandbox=wanted.sandbox,
+        )
+        await companies.add_company(connection, company)
+        return company
+
+
+async def _side(connection: Connection, wanted: NewCompany) -> Company | None:
+    sides = await companies.sides_of(connection, wanted.id)
+    return next((side for side in sides if side.mode is wanted.mode), None)
+
+
+def _id_of(wanted: NewCompany, others: Sequence[Company]) -> str:
+    """The bare id is the test side's, so that nobody reaches real money by leaving a word out;
+    a company that was live before there were sides has it for its live side."""
+    if wanted.mode is Mode.TEST and all(side.id != wanted.id for side in others):
+        return wanted.id
+    return f"{wanted.id}{_OF_SIDE}{wanted.mode}"
+
+
+async def add_side(core: Core, company: str, mode: Mode, sandbox: bool) -> Company:
+    """Give a company the side that it has not got. `company`: its id, or one of its sides'.
+
+    Raises: NotFound, InvalidRequest.
+    """
+    async with core.db.connection() as connection:
+        sides = await companies.sides_of(connection, company.partition(_OF_SIDE)[0])
+    if not sides:
+        raise NotFound(f"no such company: {company!r}")
+    for side in sides:
+        if side.mode is mode:
+            raise InvalidRequest(f"{side.id} is the {mode} side already")
+    known = sides[0]
+    return await add_company(
+        core,
+        NewCompany(
+            id=known.public_id,
+            business_id=known.business_id,
+            name=known.name,
+            currency=known.currency,
+            mode=mode,
+            sandbox=sandbox,
+        ),
+    )
+
+
+async def find_side(core: Core, name: str, mode: Mode | None = None) -> Company:
+    """The side of that id ("cmp_a", "cmp_a:live"), or the company's side of that mode.
+
+    Raises: NotFound, InvalidRequest where the name is of the other side.
+    """
+    if not name.isprintable():
+        raise NotFound(f"no such company: {name!r}")
+    async with core.db.connection() as connection:
+        company = await companies.find_company(connection, name)
+        public_id, _, told = name.partition(_OF_SIDE)
+        asked = mode or (Mode(told) if told in tuple(Mode) else None)
+        sides = await companies.sides_of(connection, public_id)
+    if company is not None and mode in (None, company.mode):
+        return company
+    if told and mode is not None and told != mode:
+        raise InvalidRequest(f"{name} is not a {mode} side")
+    for side in sides:
+        if side.mode is asked:
+            return side
+    if sides and not told:
+        named = f"{public_id} has no {asked or Mode.TEST} side"
+        raise NotFound(f"{named}; its {sides[0].mode} side is {sides[0].id}")
+    if asked is None or not sides:
+        raise NotFound(f"no such company: {name!r}")
+    raise NotFound(f"{public_id} has no {asked} side: kassa company side {public_id} --{asked}")
+
+
+async def list_companies(core: Core) -> Sequence[tuple[Company, str]]:
+    """Every side of every company, with its status."""
+    async with core.db.connection() as connection:
+        return await companies.listed(connection)
+
+
+async def give_sandbox(core: Core, company_id: str, *, given: bool = True) -> None:
+    """Let a test side use the built-in sandbox, or no longer; within a second.
+
+    Raises: NotFound, InvalidRequest for a live side.
+    """
+    company = await get_company(core, company_id)
+    async with core.db.connection() as connection:
+        if not await companies.set_sandbox(connection, company.id, given=given):
+            raise InvalidRequest("the sandbox is for test sides: on a live side money is real")
+
+
+async def get_company(core: Core, company_id: str) -> Company:
+    """Raises: NotFound."""
+    async with core.db.connection() as connection:
+        company = await companies.find_company(connection, company_id)
+    if company is None:
+        raise NotFound(f"no such company: {company_id!r}")
+    return company
+
+
+async def close_company(core: Core, company_id: str, *, closed: bool = True) -> None:
+    """Close a company to all its clients, or open it again.
+
+    Raises: NotFound.
+    """
+    async with core.db.connection() as connection:
+        status = CompanyStatus.CLOSED if closed else CompanyStatus.ACTIVE
+        if not await companies.set_company_status(connection, company_id, status):
+            raise NotFound(f"no such company: {company_id!r}")
+
+
+async def put_api_key(core: Core, company: Company, secret: str) -> None:
+    """Register an API key "sk_test_<id>_<secret>" or "sk_live_<id>_<secret>", of the company's
+    mode. Only its keyed hash is stored.
+
+    Raises: InvalidRequest for a key that says it is of the other mode.
+    """
+    name = key_name(secret)
+    if name.startswith(tuple(f"sk_{mode}_" for mode in Mode if mode is not company.mode)):
+        raise InvalidRequest(f"a key of a {company.mode} side begins with sk_{company.mode}_")
+    await _put(core, f"key:{name}", company, "api_key", name, secret)
+
+
+async def put_orders_client(core: Core, company: Company, client_id: str, secret: str) -> None:
+    await _put(core, f"client:{client_id}", company, "orders_client", client_id, secret)
+
+
+async def _put(
+    core: Core, lookup: str, company: Company, kind: str, name: str, secret: str
+) -> None:
+    async with core.db.connection() as connection:
+        await companies.put_credential(
+            connection,
+            lookup=lookup,
+            company=company,
+            kind=kind,
+            name=name,
+            secret_hash=hash_secret(core, secret),
+        )
+
+
+async def put_wallet_client(
+    core: Core, company: Company, client_id: str, keys: dict[str, str]
+) -> None:
+    """`keys`: key version to PEM public key, newest last."""
+    async with core.db.connection() as connection:
+        await companies.put_credential(
+            connection,
+            lookup=f"wallet:{client_id}",
+            company=company,
+            kind="wallet_client",
+            name=client_id,
+            public_keys=keys,
+        )
+
+
+async def put_jwt_key(core: Core, company: Company, key_id: str, public_pem: str) -> None:
+    """Register the P-256 public key that signs the company's customer tokens."""
+    async with core.db.connection() as connection:
+        await companies.put_credential(
+            connection,
+            lookup=f"jwt:{key_id}",
+            company=company,
+            kind="jwt_key",
+            name=key_id,
+            public_keys={key_id: public_pem},
+        )
+
+
+async def set_credential_active(core: Core, lookup: str, *, active: bool) -> None:
+    """`lookup`: its public half: "key:…", "client:…", "wallet:…" or "jwt:…".
+
+    Raises: NotFound.
+    """
+    async with core.db.connection() as connection:
+        status = CredentialStatus.ACTIVE if active else CredentialStatus.DISABLED
+        if not await companies.set_credential_status(connection, lookup, status):
+            raise NotFound(f"no such credential: {lookup!r}")
+
+
+async def add_wallet_user(core: Core, company_id: str, user_id: str, token: str = "") -> None:
+    """Make the user, unless known. `token`: an agreement with which merchants may charge them.
+
+    Raises: InvalidRequest.
+    """
+    async with core.db.connection(writes=True) as connection:
+        await wallets.add_user(connection, company_id, user_id)
+    if token:
+        await make_agreement(core, NewCode(company_id=company_id, user_id=user_id), token=token)
+
+
+async def set_wallet_user_status(core: Core, company_id: str, user_id: str, status: str) -> None:
+    """`status`: active, frozen or closed.
+
+    Raises: NotFound, InvalidRequest.
+    """
+    if status not in [*WalletUserStatus]:
+        raise InvalidRequest(f"a wallet user is active, frozen or closed, not {status!r}")
+    async with core.db.connection() as connection:
+        if not await wallets.set_user_status(connection, company_id, user_id, status):
+            raise NotFound(f"no such wallet user: {user_id!r}")
+
+
+async def top_up(core: Core, company_id: str, user_id: str, amount: Money) -> int:
+    """Add `amount` to the user's balance, as one posting; returns the new balance, minor units.
+
+    Raises: NotFound, InvalidRequest.
+    """
+    payable(within(core, amount))
+    account = wallet_account(user_id)
+    async with core.db.transaction() as connection:
+        if not await wallets.users(connection, [(company_id, user_id)]):
+            raise NotFound(f"no such wallet user: {user_id!r}")
+        key = (company_id, account, amount.currency)
+        held = (await wallets.lock_balances(connection, [key])).get(key, 0)
+        if held + amount.minor > LARGEST_SUM:
+            raise AmountTooLarge(
+                f"the balance would be {Money(held, amount.currency) + amount}, and no balance is"
+                f" more than {Money(LARGEST_SUM, amount.currency)}",
+                reason="amount_out_of_range",
+            )
+        posting = Posting(
+            company_id=company_id,
+            id=core.new_id("po"),
+            kind=PostingKind.TOP_UP,
+            currency=amount.currency,
+            entries=ledger.move(ledger.FUNDING_ACCOUNT, account, amount),
+            payment_id="",
+            at=datetime.now(UTC),
+        )
+        await payments.insert_postings(connection, [posting])
+        await wallets.change_balances(connection, balance_changes([posting]))
+        return (await wallets.lock_balances(connection, [key]))[key]
+
+
+async def balance_of(core: Core, company_id: str, user_id: str, currency: str) -> int:
+    """The user's balance in minor units."""
+    key = (company_id, wallet_account(user_id), currency)
+    async with core.db.transaction() as connection:
+        return (await wallets.lock_balances(connection, [key])).get(key, 0)
+
+
+async def holdings_of(core: Core, company_id: str, user_id: str) -> list[WalletBalance]:
+    """What the user has, by currency.
+
+    Raises: NotFound.
+    """
+    async with core.db.connection() as connection:
+        if not await wallets.users(connection, [(company_id, user_id)]):
+            raise NotFound(f"no such wallet user: {user_id!r}")
+        return await wallets.holdings(connection, company_id, user_id, wallet_account(user_id))

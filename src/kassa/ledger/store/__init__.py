@@ -1,0 +1,1 @@
+"""Double entry, and the books for an accountant: the SQL."""

@@ -1,0 +1,144 @@
+"""Giving money back: reserved before the provider is called, booked when it is done."""
+
+from kassa.base.domain.copying import replace
+from kassa.base.domain.errors import AmountTooLarge, IllegalTransition
+from kassa.base.domain.lifecycle import ModificationKind, ModificationStatus
+from kassa.base.domain.money import Money
+from kassa.fees.domain.fees import FeeKind
+from kassa.modifications.domain.captures import Request, lapsed, request
+from kassa.payments.domain import facts
+from kassa.payments.domain.aggregate import PaymentAggregate
+from kassa.payments.domain.facts import Fact
+from kassa.payments.domain.modifications import Modification
+
+
+def ask_refund(case: PaymentAggregate, amount: Money | None, wanted: Request) -> Modification:
+    """Reserve `amount` (None: all that is left) of what was captured, to give it back.
+
+    Raises: IllegalTransition (not_paid, surplus, nothing_left), AmountTooLarge
+    (refund_amount, currency_mismatch).
+    """
+    payment, attempt = case.payment, case.holder
+    if payment.surplus:
+        raise IllegalTransition("surplus money goes back to the payer by itself", reason="surplus")
+    if attempt is None or not payment.is_paid:
+        # Also while its outcome is unknown: money that may not be there is not given back.
+        raise IllegalTransition(
+            f"nothing to give back: the payment is {payment.status}", reason="not_paid"
+        )
+    left = payment.refundable
+    asked = left if amount is None else amount
+    if asked.currency != left.currency:
+        raise AmountTooLarge(f"the payment is in {left.currency}", reason="currency_mismatch")
+    if left.minor == 0:
+        raise AmountTooLarge("nothing is left to give back", reason="refund_amount")
+    if asked.minor > left.minor:
+        raise AmountTooLarge(
+            f"{asked} is more than the {left} that can still be given back",
+            reason="refund_amount",
+        )
+    return request(case, ModificationKind.REFUND, attempt, asked, wanted)
+
+
+def ask_overpayment_return(
+    case: PaymentAggregate, attempt_id: str, wanted: Request
+) -> Modification:
+    """Reserve what the attempt brought in although nobody owed it, to give it back, once.
+
+    Raises: IllegalTransition.
+    """
+    attempt = case.attempts[attempt_id]
+    under_way = any(
+        item.surplus
+        and item.attempt_id == attempt_id
+        and item.kind is ModificationKind.REFUND
+        and item.status is not ModificationStatus.FAILED
+        for item in case.modifications.values()
+    )
+    left = min(attempt.amount.minor, case.payment.surplus_left.minor)
+    if not attempt.surplus or under_way or left == 0:
+        raise IllegalTransition("there is no surplus left to give back", reason="nothing_left")
+    amount = Money(left, attempt.amount.currency)
+    owed = replace(wanted, reason="the money was not owed")
+    return request(case, ModificationKind.REFUND, attempt, amount, owed, surplus=True)
+
+
+def refunded(
+    case: PaymentAggregate,
+    modification: Modification,
+    *,
+    reference: str,
+    fee: Money | None,
+    actor: str,
+    by: str,
+) -> None:
+    """The provider has given the modification's amount back to the payer."""
+    attempt, amount = case.attempts[modification.attempt_id], modification.amount
+    late = modification.status is ModificationStatus.FAILED
+    done: Fact
+    if late and not _fits(case, modification):
+        done = facts.RefundUnbooked(
+            modification=modification.id, amount=amount, reference=reference
+        )
+        case.record(done, actor=actor, by=by)
+        return
+    if modification.surplus:
+        done = facts.OverpaymentReturned(
+            modification=modification.id, amount=amount, reference=reference, fee=fee
+        )
+        case.record(done, actor=actor, by=by)
+        case.announce("payment.surplus_returned")
+        return
+    charge = case.fee_of(FeeKind.REFUND, attempt, amount, fee)
+    done = facts.RefundCompleted(
+        modification=modification.id,
+        amount=amount,
+        reference=reference,
+        fee=charge.fee,
+        expected_fee_minor=charge.expected_minor,
+    )
+    case.record(done, actor=actor, by=by)
+    case.announce("payment.refunded")
+
+
+def _fits(case: PaymentAggregate, modification: Modification) -> bool:
+    left = case.payment.surplus_left if modification.surplus else case.payment.refundable
+    return left.minor >= modification.amount.minor
+
+
+def refused(
+    case: PaymentAggregate,
+    modification: Modification,
+    *,
+    code: str,
+    message: str,
+    actor: str,
+    by: str,
+    provider_code: str = "",
+) -> None:
+    """The provider will never do it: what a capture, void or refund had reserved is free again."""
+    case.record(
+        facts.ModificationRefused(
+            modification=modification.id,
+            what=modification.kind,
+            surplus=modification.surplus,
+            code=code,
+            message=message,
+            provider_code=provider_code,
+        ),
+        actor=actor,
+        by=by,
+    )
+    if modification.surplus:
+        return
+    if modification.kind is ModificationKind.REFUND:
+        case.announce("payment.refund_failed")
+        return
+    lapsed(
+        case,
+        code,
+        actor=actor,
+        by=by,
+        modification=modification.id,
+        provider_code=provider_code,
+    )

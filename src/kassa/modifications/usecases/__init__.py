@@ -1,0 +1,1 @@
+"""Captures, voids and refunds of a charge: the verbs."""

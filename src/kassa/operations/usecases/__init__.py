@@ -1,0 +1,1 @@
+"""Whether it runs well: the verbs."""

@@ -1,0 +1,1 @@
+"""What a merchant wants paid: the SQL."""

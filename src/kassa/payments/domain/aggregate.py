@@ -1,0 +1,472 @@
+"""One payment with all that belongs to it while a transaction works on it.
+
+The verbs, here, in claims, in refunds and in disputing, decide which fact it is; what follows from
+a fact for state and money stands in `evolution`. The store writes what a Case has gathered.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from kassa.base.domain.copying import replace
+from kassa.base.domain.errors import IllegalTransition
+from kassa.base.domain.lifecycle import (
+    ENDED,
+    FUNDS_SECURED,
+    AttemptStatus,
+    OrderStatus,
+    PaymentEvent,
+    PaymentStatus,
+    can,
+    next_attempt_status,
+    next_dispute_status,
+    next_modification_status,
+    next_status,
+)
+from kassa.base.domain.money import Money
+from kassa.fees.domain.fees import FeeKind, FeeSchedule
+from kassa.ledger.domain.ledger import Posting
+from kassa.orders.domain.orders import Order
+from kassa.payments.domain import facts
+from kassa.payments.domain.disputes import Dispute
+from kassa.payments.domain.evolution import evolve, postings
+from kassa.payments.domain.facts import Fact
+from kassa.payments.domain.modifications import Modification
+from kassa.payments.domain.payments import Attempt, Method, Payment
+from kassa.payments.domain.state import PaymentState
+from kassa.payments.domain.timeline import TimelineEvent
+from kassa.payments.domain.work_items import WorkItem, work_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookEvent:
+    """News for the merchant, to be sent once this change is committed."""
+
+    company_id: str
+    id: str
+    payment_id: str
+    version: int
+    kind: str
+    url: str
+    event_type: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderAnswer:
+    """What a provider answered when it was asked, kept where that decided something.
+
+    `about`: the attempt, capture, void or refund that was asked about. `outcome`: in plain words.
+    """
+
+    company_id: str
+    id: str
+    payment_id: str
+    about: str
+    account: str
+    outcome: dict[str, Any]
+    at: datetime
+
+
+@dataclass(slots=True)
+class PaymentAggregate:
+    """`order_paid`: whether another payment of the order already holds its money.
+
+    `fees`: what the company's providers are expected to charge.
+    """
+
+    payment: Payment
+    order: Order
+    attempts: dict[str, Attempt]
+    now: datetime
+    new_id: Callable[[str], str]
+    order_paid: bool = False
+    company_closed: bool = False
+    modifications: dict[str, Modification] = field(default_factory=dict)
+    disputes: dict[str, Dispute] = field(default_factory=dict)
+    fees: FeeSchedule = field(default_factory=FeeSchedule)
+    events: list[TimelineEvent] = field(default_factory=list)
+    postings: list[Posting] = field(default_factory=list)
+    announcements: list[WebhookEvent] = field(default_factory=list)
+    answers: list[ProviderAnswer] = field(default_factory=list)
+    work: list[WorkItem] = field(default_factory=list)
+    touched: dict[str, Attempt] = field(default_factory=dict)
+    touched_modifications: dict[str, Modification] = field(default_factory=dict)
+    touched_disputes: dict[str, Dispute] = field(default_factory=dict)
+    order_changed: bool = False
+
+    @property
+    def state(self) -> PaymentState:
+        return PaymentState(
+            payment=self.payment,
+            order_status=self.order.status,
+            order_paid=self.order_paid,
+            attempts=self.attempts,
+            modifications=self.modifications,
+            disputes=self.disputes,
+        )
+
+    def record(self, fact: Fact, *, actor: str, by: str = "") -> None:
+        """`fact` has happened: take the state and the books through it, and write it down.
+
+        Raises: IllegalTransition where a table does not have it; then nothing has changed.
+        """
+        state, before = self.state, self.payment
+        event = TimelineEvent(
+            company_id=before.company_id,
+            payment_id=before.id,
+            seq=before.version + 1,
+            from_status=before.status,
+            to_status=next_status(before.status, fact.move),
+            actor=actor,
+            at=self.now,
+            fact=fact,
+            by=by,
+        )
+        after = evolve(state, event)
+        touched = _changed(state.attempts, after.attempts)
+        for one in touched:
+            next_attempt_status(_earlier(state.attempts, one).status, one.status)
+        modified = _changed(state.modifications, after.modifications)
+        for item in modified:
+            next_modification_status(_earlier(state.modifications, item).status, item.status)
+        disputed = _changed(state.disputes, after.disputes)
+        for found in disputed:
+            next_dispute_status(_earlier(state.disputes, found).status, found.status)
+        order = self.order
+        if after.order_status is not order.status:
+            order = order.become(after.order_status, at=self.now)
+        self._book(state, event)
+        if (asked := work_of(fact, state)) is not None:
+            self.work.append(asked)
+        self.payment = after.payment
+        self.events.append(event)
+        for one in touched:
+            self.attempts[one.id] = self.touched[one.id] = one
+        for item in modified:
+            self.modifications[item.id] = self.touched_modifications[item.id] = item
+        for found in disputed:
+            self.disputes[found.id] = self.touched_disputes[found.id] = found
+        if order is not self.order:
+            self.order, self.order_changed = order, True
+
+    def _book(self, state: PaymentState, event: TimelineEvent) -> None:
+        for one in postings(state, event):
+            self.postings.append(
+                Posting(
+                    company_id=self.payment.company_id,
+                    id=self.new_id("po"),
+                    kind=one.kind,
+                    currency=self.payment.amount.currency,
+                    entries=one.entries,
+                    payment_id=self.payment.id,
+                    cause=one.cause,
+                    at=self.now,
+                )
+            )
+
+    def put_attempt(self, attempt: Attempt) -> None:
+        self.attempts[attempt.id] = self.touched[attempt.id] = replace(attempt, updated_at=self.now)
+
+    def put_order(self, status: OrderStatus) -> None:
+        self.order = self.order.become(status, at=self.now)
+        self.order_changed = True
+
+    def put_modification(self, modification: Modification) -> None:
+        changed = replace(modification, updated_at=self.now)
+        self.modifications[changed.id] = self.touched_modifications[changed.id] = changed
+
+    def decided_by_answer(
+        self, first: int, *, about: Attempt | Modification, outcome: dict[str, Any]
+    ) -> None:
+        """The events from number `first` on were decided by what a provider answered: keep that,
+        and name it in each of them."""
+        if len(self.events) <= first:
+            return
+        answer = ProviderAnswer(
+            company_id=self.payment.company_id,
+            id=self.new_id("an"),
+            payment_id=self.payment.id,
+            about=about.id,
+            account=about.connector,
+            outcome=outcome,
+            at=self.now,
+        )
+        self.answers.append(answer)
+        self.events[first:] = [replace(event, answer=answer.id) for event in self.events[first:]]
+
+    def told_by(self, news: str) -> None:
+        """All of it was decided by this notification."""
+        self.events[:] = [replace(event, news=news) for event in self.events]
+
+    @property
+    def holder(self) -> Attempt | None:
+        """The attempt whose money, or reservation, the payment's own is; surplus is nobody's."""
+        for attempt in self.attempts.values():
+            if attempt.status is AttemptStatus.SUCCEEDED and not attempt.surplus:
+                return attempt
+        return None
+
+    @property
+    def doubt(self) -> Attempt | None:
+        """The attempt whose outcome nobody knows yet; while it stands nothing else is sent."""
+        for attempt in self.attempts.values():
+            if attempt.status is AttemptStatus.IN_DOUBT:
+                return attempt
+        return None
+
+    def _refuse_in_doubt(self) -> None:
+        if self.doubt is not None:
+            raise IllegalTransition(
+                "the outcome of an earlier attempt is not known yet", reason="payment_in_doubt"
+            )
+
+    def refuse_closed(self) -> None:
+        """Nobody begins to pay a company that is closed; what comes late is heard all the same.
+
+        Raises: IllegalTransition.
+        """
+        if self.company_closed and not self.payment.is_paid:
+            raise IllegalTransition("the merchant takes no payments now", reason="company_closed")
+
+    def is_expired(self) -> bool:
+        """By the database's clock, whose `now` this is."""
+        return self.now >= self.payment.expires_at
+
+    def start_attempt(
+        self,
+        method: Method,
+        connector: str,
+        *,
+        actor: str,
+        instrument: str = "",
+        because: Sequence[str] = (),
+    ) -> Attempt:
+        """Choose a method: one dispatched attempt, the payment processing.
+
+        A redirect the payer walked away from is abandoned, and closed at its provider soon;
+        should its money arrive all the same, it is surplus. `because`: why this account, kept as
+        evidence.
+        Raises: IllegalTransition when the payment cannot be paid now.
+        """
+        self.refuse_closed()
+        if self.is_expired():
+            raise IllegalTransition("the payment has expired", reason="payment_expired")
+        if self.order_paid or self.order.status is not OrderStatus.ACTIVE:
+            raise IllegalTransition(
+                f"the order is {self.order.status}, it takes no payment", reason="order_closed"
+            )
+        if not self.payment.is_open:
+            raise IllegalTransition(
+                f"cannot pay a payment that is {self.payment.status}", reason="payment_closed"
+            )
+        self._refuse_in_doubt()
+        started = facts.AttemptStarted(
+            attempt=self.new_id(f"at{self.order.org_number}"),
+            number=len(self.attempts) + 1,
+            method=method,
+            account=connector,
+            amount=self.payment.amount,
+            instrument=instrument,
+            because=tuple(because),
+        )
+        self.record(started, actor=actor)
+        return self.attempts[started.attempt]
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether money that comes now is the merchant's."""
+        return (
+            self.payment.status not in FUNDS_SECURED | ENDED
+            and not self.order_paid
+            and self.order.status is OrderStatus.ACTIVE
+        )
+
+    def can_reroute(self, attempt: Attempt) -> bool:
+        """Whether another account may be tried after this attempt came to nothing."""
+        return (
+            attempt.status is AttemptStatus.DISPATCHED
+            and self.payment.status is PaymentStatus.PROCESSING
+            and self.order.status is OrderStatus.ACTIVE
+            and not self.order_paid
+            and not self.is_expired()
+        )
+
+    def capture(
+        self,
+        attempt: Attempt,
+        *,
+        reference: str,
+        fee: Money | None,
+        actor: str,
+        by: str,
+        pay_code: str = "",
+        amount: Money | None = None,
+    ) -> None:
+        """The attempt's money is ours: book it, close the order, tell the merchant.
+
+        Money for a payment that had ended, or for an order that is paid or expired, is surplus:
+        it is shown and booked as such, and never hidden. `fee`: the provider's own figure.
+        `amount`: what came, where that is not what was asked for; only of what nobody owes.
+        """
+        came = attempt.amount if amount is None else amount
+        if self.payment.is_paid or self.payment.status is PaymentStatus.AUTHORIZED:
+            self._capture_again(attempt, came, reference=reference, fee=fee, actor=actor, by=by)
+            return
+        waited = self.payment.status is PaymentStatus.REQUIRES_ACTION
+        surplus = not self.is_owed
+        charge = Charge(fee, 0, fee is not None)
+        if not surplus:
+            charge = self.fee_of(FeeKind.PAYMENT, attempt, came, fee)
+        self.record(
+            facts.PaymentCaptured(
+                attempt=attempt.id,
+                amount=came,
+                reference=reference,
+                fee=charge.fee,
+                expected_fee_minor=charge.expected_minor,
+                fee_known=charge.known,
+                surplus=surplus,
+                pay_code=pay_code,
+            ),
+            actor=actor,
+            by=by,
+        )
+        self.announce("payment.surplus" if surplus else "payment.paid")
+        if waited:
+            self.leave_pages(actor=actor, by=by)
+
+    def leave_pages(self, *, actor: str, by: str) -> None:
+        """The payment has its money: what else its payer could still pay is closed soon.
+
+        Only for a payment that waited at a page, or of attempts that are known to wait at one:
+        what was sent a moment ago may be in doubt yet.
+        """
+        for one in list(self.attempts.values()):
+            if one.status is AttemptStatus.DISPATCHED:
+                self.record(facts.AttemptLeft(attempt=one.id), actor=actor, by=by)
+
+    def _capture_again(
+        self,
+        attempt: Attempt,
+        came: Money,
+        *,
+        reference: str,
+        fee: Money | None,
+        actor: str,
+        by: str,
+    ) -> None:
+        """A second attempt of a paid payment turns out to have been paid too."""
+        if attempt.status is AttemptStatus.SUCCEEDED:
+            return
+        again = facts.PaidTwice(attempt=attempt.id, amount=came, reference=reference, fee=fee)
+        self.record(again, actor=actor, by=by)
+        self.announce("payment.surplus")
+
+    def fee_of(self, kind: FeeKind, attempt: Attempt, on: Money, actual: Money | None) -> "Charge":
+        """What the provider keeps: its own figure, or what the schedule expects meanwhile."""
+        expected = self.fees.expected(
+            kind, on, connector=attempt.connector, method=attempt.method.value, at=self.now
+        )
+        fee = expected if actual is None else actual
+        return Charge(fee, expected.minor, actual is not None)
+
+    def decline(
+        self,
+        attempt: Attempt,
+        *,
+        code: str,
+        message: str,
+        actor: str,
+        by: str,
+        provider_code: str = "",
+        reason: str = "",
+        pay_code: str = "",
+    ) -> None:
+        """The attempt was refused: nothing moved.
+
+        Where other money has decided the payment meanwhile, that is noted and nothing else.
+        """
+        decisive = can(self.payment.status, PaymentEvent.DECLINE)
+        self.record(
+            facts.AttemptDeclined(
+                attempt=attempt.id,
+                code=code,
+                message=message,
+                reason=reason,
+                provider_code=provider_code,
+                pay_code=pay_code,
+                decisive=decisive,
+            ),
+            actor=actor,
+            by=by,
+        )
+        if decisive:
+            self.announce("payment.failed")
+
+    def close(
+        self, end: "facts.PaymentCanceled | facts.PaymentExpired", *, actor: str, by: str
+    ) -> None:
+        """Expire or cancel: nothing moved, and the order takes no more payments.
+
+        What stood open at a provider is asked about for a while longer: money may still come.
+        Raises: IllegalTransition, also while an attempt is in doubt; then nothing has changed.
+        """
+        self._refuse_in_doubt()
+        self.record(end, actor=actor, by=by)
+        self.announce_end()
+
+    def expire_order(self) -> None:
+        """Its time is up; its payment has ended before, or what it has nobody owed."""
+        if self.order.status is OrderStatus.ACTIVE and not self.order_paid:
+            self.put_order(OrderStatus.EXPIRED)
+
+    def announce_end(self) -> None:
+        """The payment ended without money: the merchant hears of it."""
+        expired = self.payment.status is PaymentStatus.EXPIRED
+        self.announce("payment.expired" if expired else "payment.canceled")
+
+    def announce(self, event_type: str) -> None:
+        if not self.payment.notify_url:
+            return
+        self.announcements.append(
+            WebhookEvent(
+                company_id=self.payment.company_id,
+                id=self.new_id("ntf"),
+                payment_id=self.payment.id,
+                version=self.payment.version,
+                kind=self.payment.notify_kind,
+                url=self.payment.notify_url,
+                event_type=event_type,
+                at=self.now,
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A fee: what is booked, what the schedule expects, and whether the provider said it."""
+
+    fee: Money | None
+    expected_minor: int
+    known: bool
+
+
+class _Row(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+_R = TypeVar("_R", bound=_Row)
+
+
+def _changed(before: Mapping[str, _R], after: Mapping[str, _R]) -> list[_R]:
+    if before is after:
+        return []
+    return [item for key, item in after.items() if before.get(key) is not item]
+
+
+def _earlier(before: Mapping[str, _R], item: _R) -> _R:
+    """As it was; a new one has been nothing else."""
+    return before.get(item.id, item)

@@ -1,0 +1,349 @@
+"""What facts about captures, voids, refunds, disputes and reports make of a payment."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from kassa.base.domain.copying import replace
+from kassa.base.domain.lifecycle import (
+    DECIDED,
+    ModificationKind,
+    ModificationStatus,
+    OrderStatus,
+    PaymentEvent,
+)
+from kassa.base.domain.money import Money
+from kassa.payments.domain import facts
+from kassa.payments.domain.disputes import Dispute, DisputeEffect
+from kassa.payments.domain.evolution_of_charges import MISMATCH
+from kassa.payments.domain.modifications import Modification
+from kassa.payments.domain.payments import Attempt, Payment
+from kassa.payments.domain.state import (
+    PaymentState,
+    after,
+    closed_order,
+    moved,
+    plus,
+    put,
+    succeeded,
+)
+from kassa.payments.domain.timeline import TimelineEvent
+
+_M = ModificationStatus
+
+
+@after.register
+def _(fact: facts.AuthorizedTooLate, state: PaymentState, event: TimelineEvent) -> PaymentState:
+    attempts, attempt = succeeded(
+        state, fact.attempt, fact.reference, event.at, fact.amount, surplus=True
+    )
+    payment = replace(moved(state.payment, event), modifications=fact.number)
+    changed = replace(state, payment=payment, attempts=attempts)
+    if attempt is None:
+        return changed
+    void = _requested(
+        state,
+        event,
+        attempt,
+        facts.ModificationRequested(
+            modification=fact.void,
+            attempt=fact.attempt,
+            number=fact.number,
+            what=ModificationKind.VOID,
+            amount=fact.amount,
+            surplus=True,
+        ),
+    )
+    return replace(changed, modifications=put(state.modifications, void))
+
+
+def _requested(
+    state: PaymentState,
+    event: TimelineEvent,
+    attempt: Attempt | None,
+    fact: facts.ModificationRequested,
+) -> Modification:
+    return Modification(
+        company_id=state.payment.company_id,
+        id=fact.modification,
+        payment_id=state.payment.id,
+        attempt_id=fact.attempt,
+        number=fact.number,
+        kind=fact.what,
+        status=_M.REQUESTED,
+        amount=fact.amount,
+        connector=attempt.connector if attempt else state.payment.connector,
+        surplus=fact.surplus,
+        is_last=fact.is_last,
+        reason=fact.reason,
+        actor=event.actor,
+        face=state.payment.face,
+        next_query_at=event.at,
+        created_at=event.at,
+        updated_at=event.at,
+    )
+
+
+@after.register
+def _(fact: facts.ModificationRequested, state: PaymentState, event: TimelineEvent) -> PaymentState:
+    made = _requested(state, event, state.attempts.get(fact.attempt), fact)
+    payment = replace(moved(state.payment, event), modifications=fact.number)
+    if fact.what is ModificationKind.REFUND:
+        payment = _reserved(payment, fact.amount, surplus=fact.surplus)
+    return replace(state, payment=payment, modifications=put(state.modifications, made))
+
+
+def _reserved(payment: Payment, amount: Money, *, surplus: bool) -> Payment:
+    if surplus:
+        reserved = payment.surplus_reserved_minor + amount.minor
+        return replace(payment, surplus_reserved_minor=reserved)
+    return replace(payment, refund_reserved=plus(payment.refund_reserved, amount))
+
+
+@after.register
+def _(fact: facts.ModificationRefused, state: PaymentState, event: TimelineEvent) -> PaymentState:
+    payment = moved(state.payment, event)
+    old = state.modifications.get(fact.modification)
+    if old is None:
+        return replace(state, payment=payment)
+    failed = _failed(old, fact.code, fact.message, event.at)
+    if fact.what is ModificationKind.REFUND:
+        payment = _reserved(payment, -old.amount, surplus=fact.surplus).recounted()
+    return replace(state, payment=payment, modifications=put(state.modifications, failed))
+
+
+def _failed(old: Modification, code: str, message: str, at: datetime) -> Modification:
+    return replace(
+        old,
+        status=_M.FAILED,
+        failure_code=code,
+        failure_message=message,
+        next_query_at=None,
+        completed_at=at,
+        updated_at=at,
+    )
+
+
+@after.register
+def _(
+    fact: facts.ModificationAmountDiffers, state: PaymentState, event: TimelineEvent
+) -> PaymentState:
+    old = state.modifications.get(fact.modification)
+    modifications = state.modifications
+    if old is not None:
+        marked = replace(old, failure_code=MISMATCH, updated_at=event.at)
+        modifications = put(modifications, marked)
+    return replace(state, payment=moved(state.payment, event), modifications=modifications)
+
+
+def _done(
+    state: PaymentState, modification: str, reference: str, at: datetime, *, fee_minor: int = 0
+) -> Mapping[str, Modification]:
+    old = state.modifications.get(modification)
+    if old is None:
+        return state.modifications
+    done = replace(
+        old,
+        status=_M.SUCCEEDED,
+        provider_reference=reference,
+        fee_minor=fee_minor,
+        next_query_at=None,
+        completed_at=at,
+        failure_code="",
+        failure_message="",
+        updated_at=at,
+    )
+    return put(state.modifications, done)
+
+
+@after.register
+def _(fact: facts.CaptureCompleted, state: PaymentState, event: TimelineEvent) -> PaymentState:
+    before = state.payment
+    fee = fact.fee or Money(0, before.amount.currency)
+    payment = replace(
+        before,
+        status=event.to_status,
+        version=event.seq,
+        updated_at=event.at,
+        captured=plus(before.captured, fact.amount),
+        captured_at=before.captured_at or event.at,
+        fee=plus(before.fee, fee),
+        expected_fee_minor=before.expected_fee_minor + fact.expected_fee_minor,
+        fee_known=fact.fee_known,
+    )
+    return replace(
+        state,
+        payment=payment,
+        modifications=_done(
+            state, fact.modification, fact.reference, event.at, fee_minor=fee.minor
+        ),
+        order_status=OrderStatus.PAID,
+    )
+
+
+@after.register
+def _(fact: facts.CaptureUnowed, state: PaymentState, event: TimelineEvent) -> PaymentState:
+    payment = replace(
+        moved(state.payment, event),
+        captured=fact.amount,
+        captured_at=event.at,
+        surplus=True,
+        surplus_amount=fact.amount,
+    )
+    attempts = state.attempts
+    modification = state.modifications.get(fact.modification)
+    attempt = attempts.get(modification.attempt_id) if modification else None
+    if attempt is not None:
+        attempts = put(attempts, replace(attempt, surplus=True, updated_at=event.at))
+    return replace(
+        state,
+        payment=payment,
+        attempts=attempts,
+        modifications=_done(state, fact.modification, fact.reference, event.at),
+    )
+
+
+@after.register
+def _(
+    fact: facts.CaptureUnbooked | facts.LateReservationReleased,
+    state: PaymentState,
+    event: TimelineEvent,
+) -> PaymentState:
+    return replace(
+        state,
+        payment=moved(state.payment, event),
+        modifications=_done(state, fact.modification, fact.reference, event.at),
+    )
+
+
+@after.register
+def _(fact: facts.ReservationReleased, state: PaymentState, event: TimelineEvent) -> PaymentState:
+    before = state.payment
+    payment = replace(
+        moved(before, event), released_minor=before.released_minor + fact.released.minor
+    )
+    modifications = state.modifications
+    if fact.void:
+        modifications = _done(state, fact.modification, fact.reference, event.at)
+    status = state.order_status
+    if fact.how in (PaymentEvent.CANCEL, PaymentEvent.EXPIRE):
+        status = closed_order(state, event.to_status)
+    return replace(state, payment=payment, modifications=modifications, order_status=status)
+
+
+@after.register
+def _(fact: facts.RefundCompleted, state: PaymentState, event: TimelineEvent) -> PaymentState:
+    before = state.payment
+    old = state.modifications.get(fact.modification)
+    late = old is not None and old.status is _M.FAILED
+    fee = fact.fee or Money(0, before.amount.currency)
+    payment = replace(
+        moved(before, event),
+        refunded=plus(before.refunded, fact.amount),
+        refund_reserved=before.refund_reserved
+        if late
+        else plus(before.refund_reserved, -fact.amount),
+        fee=plus(before.fee, fee),
+        expected_fee_minor=before.expected_fee_minor + fact.expected_fee_minor,
+    )
+    return replace(
+        state,
+        payment=payment,
+        modifications=_done(
+            state, fact.modification, fact.reference, event.at, fee_minor=fee.minor
+        ),
+    )
+
+
+@after.register
+def _(fact: facts.OverpaymentReturned, state: PaymentState, event: TimelineEvent) -> PaymentState:
+    before, minor = state.payment, fact.amount.minor
+    old = state.modifications.get(fact.modification)
+    late = old is not None and old.status is _M.FAILED
+    payment = replace(
+        moved(before, event),
+        surplus_returned_minor=before.surplus_returned_minor + minor,
+        surplus_reserved_minor=before.surplus_reserved_minor - (0 if late else minor),
+    )
+    return replace(
+        state,
+        payment=payment,
+        modifications=_done(state, fact.modification, fact.reference, event.at),
+    )
+
+
+@after.register
+def _(fact: facts.DisputeMoved, state: PaymentState, event: TimelineEvent) -> PaymentState:
+    before, modifications = state.payment, state.modifications
+    old = state.disputes.get(fact.dispute)
+    fee = fact.fee if fact.fee is not None else (old.fee if old else Money(0, fact.amount.currency))
+    was = old.fee.minor if old else 0
+    found = old or _opened(fact, state, event)
+    found = replace(
+        found,
+        stage=fact.stage,
+        status=fact.status,
+        respond_by=fact.respond_by,
+        closed_at=event.at if fact.status in DECIDED else None,
+        fee=fee,
+        updated_at=event.at,
+    )
+    payment = replace(
+        moved(before, event),
+        disputes=max(before.disputes, fact.number),
+        fee=Money(before.fee.minor + fee.minor - was, before.fee.currency),
+        expected_fee_minor=before.expected_fee_minor + fact.expected_fee_minor,
+    )
+    if fact.effect is DisputeEffect.WITHDRAWN:
+        for item in [modifications[one] for one in fact.called_off if one in modifications]:
+            failed = _failed(item, "disputed", _TAKEN_BACK, event.at)
+            modifications = put(modifications, failed)
+            payment = _reserved(payment, -item.amount, surplus=False)
+        payment = replace(payment, disputed_minor=payment.disputed_minor + fact.amount.minor)
+        found = replace(found, withdrawn=True, double_paid_minor=fact.left_twice_minor)
+    elif fact.effect is DisputeEffect.RETURNED:
+        payment = replace(payment, disputed_minor=payment.disputed_minor - fact.amount.minor)
+        found = replace(found, withdrawn=False)
+    if fact.effect is not DisputeEffect.NONE:
+        payment = payment.recounted()
+    return replace(
+        state,
+        payment=payment,
+        modifications=modifications,
+        disputes=put(state.disputes, found),
+    )
+
+
+_TAKEN_BACK = "the payer's bank has taken the money back meanwhile"
+
+
+def _opened(fact: facts.DisputeMoved, state: PaymentState, event: TimelineEvent) -> Dispute:
+    attempt = state.attempts.get(fact.attempt)
+    return Dispute(
+        company_id=state.payment.company_id,
+        id=fact.dispute,
+        payment_id=state.payment.id,
+        attempt_id=fact.attempt,
+        number=fact.number,
+        connector=attempt.connector if attempt else state.payment.connector,
+        provider_reference=fact.reference,
+        stage=fact.stage,
+        status=fact.status,
+        reason=fact.reason,
+        amount=fact.amount,
+        fee=Money(0, fact.amount.currency),
+        respond_by=fact.respond_by,
+        opened_at=event.at,
+        updated_at=event.at,
+    )
+
+
+@after.register
+def _(fact: facts.Reported, state: PaymentState, event: TimelineEvent) -> PaymentState:
+    before = state.payment
+    payment = replace(
+        moved(before, event),
+        settled_minor=before.settled_minor + fact.counted_minor,
+        fee=Money(before.fee.minor + fact.fee_change_minor, before.fee.currency),
+        fee_known=before.fee_known or fact.fee_known,
+    )
+    return replace(state, payment=payment)

@@ -1,0 +1,215 @@
+"""The payment and its attempts: what one payer owes for one order, and each try to collect it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from kassa.base.domain.copying import replace
+from kassa.base.domain.lifecycle import (
+    FUNDS_MOVED,
+    OPEN,
+    UNDECIDED,
+    AttemptStatus,
+    PaymentStatus,
+    next_attempt_status,
+)
+from kassa.base.domain.money import Money
+from kassa.base.domain.query_schedule import next_question, next_question_ever
+from kassa.orders.domain.orders import Module
+
+
+class Method(StrEnum):
+    """How a payer pays; an open set on the wire, this one inside."""
+
+    CREDIT_CARD = "credit_card"
+    WALLET = "wallet"
+    ALIPAY = "alipay"
+    EWALLET = "ewallet"  # a wallet that somebody else runs
+    UPI = "upi"
+    NET_BANKING = "net_banking"
+    BANK_TRANSFER = "bank_transfer"
+    CASH = "cash"
+    CHECK = "check"
+
+
+class CaptureMethod(StrEnum):
+    """When reserved funds are claimed."""
+
+    AUTOMATIC = "automatic"  # at once, with the charge
+    MANUAL = "manual"  # only when the merchant says so
+
+
+OFFLINE = frozenset({Method.CASH, Method.CHECK, Method.BANK_TRANSFER})
+"""Methods whose money comes past us, over the counter or to the bank: recorded by staff, never
+sent to a provider."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """One payment. `version` counts its changes; event number n made version n.
+
+    `number`: the small integer alias that the checkout face shows, when it has one.
+    `surplus`: its captured money was not owed by anybody (it came late, or the order was paid).
+    `surplus_amount`: everything this payment's attempts brought in that must go back;
+    `surplus_returned_minor` of it went back, `surplus_reserved_minor` is on its way.
+    `authorized` = `captured` + `released_minor` + what is still reserved at the provider.
+    `refund_reserved`: in refunds whose outcome is open; `disputed_minor`: taken back by banks.
+    `double_paid_minor`: what left twice, by a refund and by a dispute.
+    `settled_minor`: how much of `captured` a settlement report has confirmed.
+    `fee`: what the provider charges for this payment, refunds and disputes included;
+    `expected_fee_minor` by the fee schedule; `fee_known`: the charge's is the provider's figure.
+    `authorization_expires_at`: when the provider lets go of what is reserved.
+    `modifications`, `disputes`: how many there are.
+    `request_scope`, `request_id`, `notify_*` and `face` are its order's, kept once, there.
+    `payer`: the customer who opened it, or whom the request named.
+    `instrument`: what paid it, masked: a card's last digits, a wallet user.
+    `retry_allowed`: whether another attempt may follow a failed one (not where F is for ever).
+    """
+
+    company_id: str
+    id: str
+    order_id: str
+    business_id: str
+    amount: Money
+    status: PaymentStatus
+    method: Method | None
+    module: Module
+    authorized: Money
+    captured: Money
+    refunded: Money
+    refund_reserved: Money
+    fee: Money
+    surplus: bool = False
+    surplus_amount: Money
+    released_minor: int = 0
+    surplus_returned_minor: int = 0
+    surplus_reserved_minor: int = 0
+    disputed_minor: int = 0
+    double_paid_minor: int = 0
+    settled_minor: int = 0
+    expected_fee_minor: int = 0
+    fee_known: bool = False
+    capture_method: CaptureMethod = CaptureMethod.AUTOMATIC
+    authorization_expires_at: datetime | None = None
+    modifications: int = 0
+    disputes: int = 0
+    retry_allowed: bool = True
+    payer: str = ""
+    subject: str = ""
+    description: str = ""
+    number: int | None = None
+    face: str
+    request_scope: str = ""
+    request_id: str | None = None
+    notify_kind: str = ""
+    notify_url: str = ""
+    connector: str = ""
+    provider_reference: str = ""
+    instrument: str = ""
+    redirect_url: str = ""
+    redirect_expires_at: datetime | None = None
+    failure_code: str = ""
+    failure_message: str = ""
+    created_at: datetime
+    updated_at: datetime
+    captured_at: datetime | None = None
+    expires_at: datetime
+    version: int = 1
+    extra: dict[str, Any] = field(default_factory=dict)
+    """What a face keeps to show again (masked accounts); no rule reads it."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a payer may choose how to pay it now."""
+        return self.status in OPEN or (self.status is PaymentStatus.FAILED and self.retry_allowed)
+
+    @property
+    def is_paid(self) -> bool:
+        return self.status in FUNDS_MOVED
+
+    @property
+    def held(self) -> Money:
+        """What is reserved and neither claimed nor let go."""
+        held = self.authorized.minor - self.captured.minor - self.released_minor
+        return Money(0 if self.surplus else held, self.amount.currency)
+
+    @property
+    def refundable(self) -> Money:
+        """What a merchant may still give back; surplus goes back on its own."""
+        left = 0 if self.surplus else max(0, self.captured.minor - self.gone_minor)
+        return Money(left, self.amount.currency)
+
+    @property
+    def gone_minor(self) -> int:
+        """What left the merchant again, or may be leaving, by refunds and disputes."""
+        return self.refunded.minor + self.refund_reserved.minor + self.disputed_minor
+
+    def recounted(self) -> "Payment":
+        """With `double_paid_minor` as the other figures say. Only a dispute makes it grow."""
+        twice = max(0, self.gone_minor - self.captured.minor)
+        return replace(self, double_paid_minor=twice)
+
+    @property
+    def surplus_left(self) -> Money:
+        """Surplus that nothing is giving back yet."""
+        gone = self.surplus_returned_minor + self.surplus_reserved_minor
+        return Money(self.surplus_amount.minor - gone, self.amount.currency)
+
+    @property
+    def earned(self) -> Money:
+        """What was captured for the merchant: not what nobody owed."""
+        return Money(0 if self.surplus else self.captured.minor, self.amount.currency)
+
+    @property
+    def handed_back(self) -> Money:
+        """All that the payer has back: refunds, and whatever of the surplus went back."""
+        return Money(self.refunded.minor + self.surplus_returned_minor, self.amount.currency)
+
+    @property
+    def returned(self) -> Money:
+        """What the payer has back of this payment: by refund, or because nobody owed it."""
+        back = self.surplus_returned_minor if self.surplus else 0
+        return Money(self.refunded.minor + back, self.amount.currency)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try to collect at one provider. `id` is the reference the provider hears.
+
+    `surplus`: its money was not owed by anybody. `undecided_since`: since when nobody knows what
+    became of it, where that is not since it was made; the schedule of questions begins there.
+    """
+
+    company_id: str
+    id: str
+    payment_id: str
+    number: int
+    connector: str
+    method: Method
+    status: AttemptStatus
+    amount: Money
+    surplus: bool = False
+    instrument: str = ""
+    provider_reference: str = ""
+    failure_code: str = ""
+    failure_message: str = ""
+    query_count: int = 0
+    next_query_at: datetime | None = None
+    last_query_at: datetime | None = None
+    undecided_since: datetime | None = None
+    created_at: datetime
+    updated_at: datetime
+
+    def next_query(self, now: datetime) -> datetime | None:
+        """When to ask the provider again. What is undecided always has a next time; for what was
+        left behind it is None once the schedule is through."""
+        plan = next_question_ever if self.status in UNDECIDED else next_question
+        return plan(self.undecided_since or self.created_at, now, self.id)
+
+    def become(self, status: AttemptStatus) -> "Attempt":
+        """This attempt in another status.
+
+        Raises: IllegalTransition.
+        """
+        return replace(self, status=next_attempt_status(self.status, status))

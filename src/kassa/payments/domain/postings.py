@@ -1,0 +1,184 @@
+"""What money moves with a fact: its postings, before they have ids."""
+
+from dataclasses import dataclass
+from functools import singledispatch
+
+from kassa.base.domain.money import Money
+from kassa.ledger.domain import ledger
+from kassa.ledger.domain.ledger import Entry, PostingKind
+from kassa.payments.domain import facts
+from kassa.payments.domain.disputes import DisputeEffect
+from kassa.payments.domain.facts import Fact
+from kassa.payments.domain.payments import OFFLINE, Attempt, Method
+from kassa.payments.domain.state import PaymentState
+
+_K = PostingKind
+
+
+@dataclass(frozen=True, slots=True)
+class UnbookedPosting:
+    """A posting to be: `cause` is what it is booked for."""
+
+    kind: PostingKind
+    entries: tuple[Entry, ...]
+    cause: str
+
+
+def source_account(attempt: Attempt) -> str:
+    """The account that an attempt's money comes out of, and goes back into."""
+    if attempt.method is Method.WALLET:
+        return ledger.wallet_account(attempt.instrument)
+    if attempt.method is Method.BANK_TRANSFER:
+        return ledger.TRANSIT_ACCOUNT
+    if attempt.method in OFFLINE:
+        return ledger.CASH_ACCOUNT
+    return ledger.provider_account(attempt.connector)
+
+
+def fee_account(attempt: Attempt) -> str:
+    """The account that a fee goes to: a provider keeps it, our own wallet earns it."""
+    if attempt.method is Method.WALLET or attempt.method in OFFLINE:
+        return ledger.FEE_INCOME_ACCOUNT
+    return ledger.provider_account(attempt.connector)
+
+
+def reserve_account(attempt: Attempt) -> str:
+    """Where reserved funds stand: a wallet's own balance, or a claim on the provider."""
+    if attempt.method is Method.WALLET:
+        return ledger.wallet_account(attempt.instrument)
+    return ledger.reserved_account(attempt.connector)
+
+
+@singledispatch
+def booked(fact: Fact, state: PaymentState) -> list[UnbookedPosting]:
+    """Of a fact that moves no money."""
+    return []
+
+
+def _merchant(state: PaymentState) -> str:
+    return ledger.merchant_account(state.payment.business_id)
+
+
+def _charged(
+    state: PaymentState, attempt: Attempt, fee: Money | None, cause: str
+) -> list[UnbookedPosting]:
+    if fee is None or not fee.minor:
+        return []
+    return [
+        UnbookedPosting(_K.FEE, ledger.move(_merchant(state), fee_account(attempt), fee), cause)
+    ]
+
+
+def _overpaid(
+    attempt: Attempt, amount: Money, fee: Money | None, cause: str
+) -> list[UnbookedPosting]:
+    """Money that must go back; what the provider keeps of it is nobody's but ours to bear."""
+    entries = ledger.move(source_account(attempt), ledger.SURPLUS_ACCOUNT, amount)
+    came = [UnbookedPosting(_K.SURPLUS, entries, cause)]
+    return came + _borne(attempt, fee, cause)
+
+
+def _borne(attempt: Attempt, fee: Money | None, cause: str) -> list[UnbookedPosting]:
+    if fee is None or not fee.minor:
+        return []
+    entries = ledger.move(ledger.FEE_EXPENSE_ACCOUNT, fee_account(attempt), fee)
+    return [UnbookedPosting(_K.FEE, entries, cause)]
+
+
+@booked.register
+def _(fact: facts.PaymentAuthorized, state: PaymentState) -> list[UnbookedPosting]:
+    attempt = state.attempts[fact.attempt]
+    held = ledger.held_account(state.payment.business_id)
+    entries = ledger.move(reserve_account(attempt), held, fact.amount)
+    return [UnbookedPosting(_K.AUTHORIZE, entries, fact.attempt)]
+
+
+@booked.register
+def _(fact: facts.PaymentCaptured, state: PaymentState) -> list[UnbookedPosting]:
+    attempt = state.attempts[fact.attempt]
+    if fact.surplus:
+        return _overpaid(attempt, fact.amount, fact.fee, fact.attempt)
+    entries = ledger.move(source_account(attempt), _merchant(state), fact.amount)
+    return [
+        UnbookedPosting(_K.CAPTURE, entries, fact.attempt),
+        *_charged(state, attempt, fact.fee, fact.attempt),
+    ]
+
+
+@booked.register
+def _(fact: facts.PaidTwice, state: PaymentState) -> list[UnbookedPosting]:
+    return _overpaid(state.attempts[fact.attempt], fact.amount, fact.fee, fact.attempt)
+
+
+def _charge_of(state: PaymentState, modification: str) -> Attempt:
+    """The charge that a modification changes."""
+    return state.attempts[state.modifications[modification].attempt_id]
+
+
+@booked.register
+def _(fact: facts.CaptureCompleted, state: PaymentState) -> list[UnbookedPosting]:
+    attempt = _charge_of(state, fact.modification)
+    held = ledger.held_account(state.payment.business_id)
+    entries: tuple[Entry, ...] = ledger.move(held, _merchant(state), fact.amount)
+    if attempt.method is not Method.WALLET:
+        reserved = ledger.reserved_account(attempt.connector)
+        entries = (*entries, *ledger.move(source_account(attempt), reserved, fact.amount))
+    return [
+        UnbookedPosting(_K.CAPTURE, entries, fact.modification),
+        *_charged(state, attempt, fact.fee, fact.modification),
+    ]
+
+
+@booked.register
+def _(fact: facts.CaptureUnowed, state: PaymentState) -> list[UnbookedPosting]:
+    attempt = _charge_of(state, fact.modification)
+    return _overpaid(attempt, fact.amount, None, fact.modification)
+
+
+@booked.register
+def _(fact: facts.ReservationReleased, state: PaymentState) -> list[UnbookedPosting]:
+    if not fact.released.minor:
+        return []
+    attempt = state.attempts[fact.attempt]
+    held = ledger.held_account(state.payment.business_id)
+    entries = ledger.move(held, reserve_account(attempt), fact.released)
+    return [UnbookedPosting(_K.RELEASE, entries, fact.modification or fact.attempt)]
+
+
+@booked.register
+def _(fact: facts.RefundCompleted, state: PaymentState) -> list[UnbookedPosting]:
+    attempt = _charge_of(state, fact.modification)
+    entries = ledger.move(_merchant(state), source_account(attempt), fact.amount)
+    return [
+        UnbookedPosting(_K.REFUND, entries, fact.modification),
+        *_charged(state, attempt, fact.fee, fact.modification),
+    ]
+
+
+@booked.register
+def _(fact: facts.OverpaymentReturned, state: PaymentState) -> list[UnbookedPosting]:
+    attempt = _charge_of(state, fact.modification)
+    entries = ledger.move(ledger.SURPLUS_ACCOUNT, source_account(attempt), fact.amount)
+    returned = UnbookedPosting(_K.SURPLUS_RETURN, entries, fact.modification)
+    return [returned, *_borne(attempt, fact.fee, fact.modification)]
+
+
+@booked.register
+def _(fact: facts.DisputeMoved, state: PaymentState) -> list[UnbookedPosting]:
+    attempt, merchant = state.attempts[fact.attempt], _merchant(state)
+    source, booked = source_account(attempt), []
+    if fact.effect is DisputeEffect.WITHDRAWN:
+        entries = ledger.move(merchant, source, fact.amount)
+        booked.append(UnbookedPosting(_K.DISPUTE, entries, fact.dispute))
+    elif fact.effect is DisputeEffect.RETURNED:
+        entries = ledger.move(source, merchant, fact.amount)
+        booked.append(UnbookedPosting(_K.DISPUTE_REVERSAL, entries, fact.dispute))
+    old = state.disputes.get(fact.dispute)
+    more = (fact.fee.minor if fact.fee else 0) - (old.fee.minor if old else 0)
+    if fact.fee is None or not more:
+        return booked
+    if more > 0:
+        return booked + _charged(state, attempt, Money(more, fact.fee.currency), fact.dispute)
+    back = Money(-more, fact.fee.currency)
+    entries = ledger.move(fee_account(attempt), merchant, back)
+    return [*booked, UnbookedPosting(_K.FEE_ADJUSTMENT, entries, fact.dispute)]

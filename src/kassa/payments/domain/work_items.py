@@ -1,0 +1,134 @@
+"""Which facts a person has to hear of, and in which words: each such fact opens a break.
+
+Every kind of fact stands in the table here, and a test sees to that: what is marked for people is
+somebody's work by the same commit that marks it, and no reader can be forgotten.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kassa.payments.domain import facts
+from kassa.payments.domain.facts import Fact
+from kassa.payments.domain.state import PaymentState
+from kassa.reconciliation.domain.reports import BreakClass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkItem:
+    """A break to be opened. `cause`: what it is about; it is opened once for each."""
+
+    problem: BreakClass
+    words: str
+    cause: str
+    connector: str
+
+
+def _doubted(fact: facts.AttemptDoubted, state: PaymentState) -> WorkItem | None:
+    if not fact.provider_says:
+        return None  # nobody knows yet; after a week that is work as well
+    return _amount_of_attempt(fact, state)
+
+
+def _amount_of_attempt(
+    fact: "facts.AttemptDoubted | facts.AmountDiffers", state: PaymentState
+) -> WorkItem:
+    attempt = state.attempts[fact.attempt]
+    return WorkItem(
+        problem=BreakClass.AMOUNT,
+        words=f"{fact.reason}: the provider says {fact.provider_says} of {attempt.id}, which was"
+        f" to be {attempt.amount}. Find out there what was paid, and settle it with the payer",
+        cause=attempt.id,
+        connector=attempt.connector,
+    )
+
+
+def _amount_of_modification(fact: facts.ModificationAmountDiffers, state: PaymentState) -> WorkItem:
+    item = state.modifications[fact.modification]
+    return WorkItem(
+        problem=BreakClass.AMOUNT,
+        words=f"the provider says {fact.provider_says} of the {item.kind} {item.id}, which was to"
+        f" be {item.amount}. Find out there what was moved, and book the difference",
+        cause=item.id,
+        connector=item.connector,
+    )
+
+
+def _unbooked_capture(fact: facts.CaptureUnbooked, state: PaymentState) -> WorkItem:
+    item = state.modifications[fact.modification]
+    return WorkItem(
+        problem=BreakClass.STATUS,
+        words=f"the provider captured {item.amount} under {item.id} after that had been given up,"
+        " and the payment has other money: it is not in the books. Give it back there",
+        cause=item.id,
+        connector=item.connector,
+    )
+
+
+def _unbooked_refund(fact: facts.RefundUnbooked, state: PaymentState) -> WorkItem:
+    item = state.modifications[fact.modification]
+    return WorkItem(
+        problem=BreakClass.STATUS,
+        words=f"the provider refunded {fact.amount} under {item.id} after saying that it had"
+        " failed, and that is more than is left of the payment: it is not in the books",
+        cause=item.id,
+        connector=item.connector,
+    )
+
+
+def _strange_dispute(fact: facts.DisputeNotOurs, state: PaymentState) -> WorkItem:
+    return WorkItem(
+        problem=BreakClass.UNKNOWN_NEWS,
+        words=f"the provider told of a dispute {fact.reference} about money that was never taken"
+        f" here: {fact.reason}",
+        cause=fact.reference,
+        connector=state.payment.connector,
+    )
+
+
+WORK: Final[Mapping[type[Fact], Callable[[Any, PaymentState], WorkItem | None] | None]] = {
+    facts.AttemptDoubted: _doubted,
+    facts.AmountDiffers: _amount_of_attempt,
+    facts.ModificationAmountDiffers: _amount_of_modification,
+    facts.CaptureUnbooked: _unbooked_capture,
+    facts.RefundUnbooked: _unbooked_refund,
+    facts.DisputeNotOurs: _strange_dispute,
+    # These follow their course by themselves.
+    facts.PaymentCreated: None,
+    facts.PaymentRequested: None,
+    facts.PaymentOpened: None,
+    facts.AttemptStarted: None,
+    facts.AttemptRerouted: None,
+    facts.AttemptNotSent: None,
+    facts.AttemptDeclined: None,
+    facts.ActionRequired: None,
+    facts.RedirectRenewed: None,
+    facts.AttemptAccepted: None,
+    facts.AttemptLeft: None,
+    facts.PaymentAuthorized: None,
+    facts.AuthorizedTooLate: None,
+    facts.PaymentCaptured: None,
+    facts.PaidTwice: None,
+    facts.PaymentCanceled: None,
+    facts.PaymentExpired: None,
+    facts.OrderCanceled: None,
+    facts.ModificationRequested: None,
+    facts.ModificationRefused: None,
+    facts.CaptureCompleted: None,
+    facts.CaptureUnowed: None,
+    facts.ReservationReleased: None,
+    facts.LateReservationReleased: None,
+    facts.RefundCompleted: None,
+    facts.OverpaymentReturned: None,
+    facts.DisputeMoved: None,
+    facts.DisputeEventLate: None,
+    facts.Reported: None,
+    facts.Remark: None,
+}
+"""Every kind of fact, with what it asks of a person; None: nothing, ever."""
+
+
+def work_of(fact: Fact, state: PaymentState) -> WorkItem | None:
+    """What a person has to do about it, when it has just happened; None for most."""
+    ask = WORK[type(fact)]
+    return None if ask is None else ask(fact, state)

@@ -1,0 +1,1 @@
+"""What a payer owes, and what became of it: the SQL."""

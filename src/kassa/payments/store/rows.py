@@ -1,0 +1,76 @@
+"""The tables whose rows are whole nouns, read and written by all of their columns."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from kassa.base.store.mapping import Names, reader, table
+from kassa.orders.domain.orders import Order
+from kassa.payments.domain.disputes import Dispute
+from kassa.payments.domain.modifications import Modification
+from kassa.payments.domain.payments import Attempt, Payment
+
+# What a payment knows of its order stands in the order's row only.
+_OF_ORDER = ("face", "request_scope", "request_id", "notify_kind", "notify_url")
+_SURPLUS = {"surplus_amount": "surplus_minor"}
+
+ORDER = table(Order)
+PAYMENT = table(Payment, Names(called=_SURPLUS, unstored=_OF_ORDER))
+ATTEMPT = table(Attempt)
+MODIFICATION = table(Modification)
+DISPUTE = table(Dispute)
+
+
+class PaymentRow(NamedTuple):
+    """A payment, and the order that it is for."""
+
+    payment: Payment
+    order: Order
+
+
+_PREFIXES = {"payment": "", "order": "order_"}
+_CALLED = {**_SURPLUS, **{name: f"order_{name}" for name in _OF_ORDER}}
+_CURRENCIES = {"order_amount": "order_currency"}
+VIEW = reader(PaymentRow, called=_CALLED, prefixes=_PREFIXES, currencies=_CURRENCIES)
+
+
+class LockedView(NamedTuple):
+    """`elsewhere`: another payment of that order holds its money. `closed`: the company is."""
+
+    payment: Payment
+    order: Order
+    elsewhere: bool
+    closed: bool
+
+
+LOCKED_VIEW = reader(LockedView, called=_CALLED, prefixes=_PREFIXES, currencies=_CURRENCIES)
+
+
+def _view() -> str:
+    """The columns of a payment `p` and of its order `o`, under the names that VIEW reads."""
+    # The payment names its order's id.
+    of_order = [f"o.{name} as order_{name}" for name in ORDER.columns if name != "id"]
+    return ", ".join([PAYMENT.listed("p"), *of_order])
+
+
+WORDS: Mapping[str, str] = {
+    "view": _view(),
+    "payments": "payment p join orders o on o.company_id = p.company_id and o.id = p.order_id",
+    "order_columns": ORDER.listed(),
+    "payment_columns": PAYMENT.listed(),
+    "payment_w": PAYMENT.listed("w"),
+    "attempt_columns": ATTEMPT.listed(),
+    "modification_columns": MODIFICATION.listed(),
+    "dispute_columns": DISPUTE.listed(),
+    "attempt_a": ATTEMPT.listed("a"),
+    "modification_m": MODIFICATION.listed("m"),
+    "modification_d": MODIFICATION.listed("d"),
+    "dispute_d": DISPUTE.listed("d"),
+}
+"""What their columns are called in statements."""
+
+
+def json_rows(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as one JSON array, for `json_populate_recordset`: one parameter for a whole set."""
+    return msgspec.json.encode(rows).decode()

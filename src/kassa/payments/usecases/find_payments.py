@@ -1,0 +1,194 @@
+"""Find payments and orders; somebody else's and no such thing are one answer."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from kassa.base.domain.errors import KassaError, NotFound
+from kassa.base.domain.money import Money
+from kassa.base.usecases.batch import batched
+from kassa.base.usecases.core import Core
+from kassa.base.usecases.ids import lowest_id, moment_of
+from kassa.modifications.store import modifications
+from kassa.orders.domain.orders import Order
+from kassa.orders.store import orders
+from kassa.orders.store.making import WINDOW, Making, in_the_making
+from kassa.payments.domain.modifications import Modification
+from kassa.payments.domain.payments import Payment
+
+# seconds, not money
+_GLANCE = 0.005
+_PATIENCE = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A payment with the order it is for.
+
+    From `with_money_afterwards` only: `refunds` that are done, oldest first, and
+    `surplus_fee_minor`, what the provider kept of money that nobody owed.
+    """
+
+    payment: Payment
+    order: Order
+    refunds: Sequence[Modification] = ()
+    surplus_fee_minor: int = 0
+
+    @property
+    def net(self) -> Money:
+        """What the payment comes to in its settlements; below zero where more left than came."""
+        payment = self.payment
+        came = payment.earned.minor + payment.surplus_amount.minor
+        went = payment.handed_back.minor + payment.disputed_minor
+        fees = payment.fee.minor + self.surplus_fee_minor
+        return Money(came - went - fees, payment.amount.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`next`: the id to pass as `before` for the page after this one; None at the end."""
+
+    views: list[View]
+    next: str | None
+
+
+async def get_payments(core: Core, keys: Sequence[tuple[str, str]]) -> list[View | KassaError]:
+    """(company, payment id)s to views, each in its place."""
+    async with core.db.connection() as connection:
+        found = await orders.by_payment(connection, list(dict.fromkeys(keys)))
+    missing = NotFound("no such payment")
+    return [View(*found[key]) if key in found else missing for key in keys]
+
+
+_get_payment = batched(get_payments)
+
+
+async def get_payment(core: Core, company_id: str, payment_id: str) -> View:
+    """Raises: NotFound."""
+    _refuse_unprintable(payment_id, "payment")
+    return await _get_payment(core, (company_id, payment_id))
+
+
+async def payments_of_order(core: Core, company_id: str, order_id: str) -> list[View]:
+    """The order's payments, oldest first; there is always one.
+
+    Raises: NotFound.
+    """
+    _refuse_unprintable(order_id, "order")
+    async with core.db.connection() as connection:
+        found = await orders.by_order(connection, [(company_id, order_id)])
+    views = [View(*pair) for pair in found.get((company_id, order_id), [])]
+    if not views:
+        raise NotFound(f"no such order: {order_id!r}")
+    return views
+
+
+async def find_by_number(core: Core, company_id: str, number: int) -> View:
+    """By the small integer that the checkout face shows.
+
+    Raises: NotFound.
+    """
+    if 0 < number < 2**63:
+        async with core.db.connection() as connection:
+            if found := await orders.by_number(connection, company_id, number):
+                return View(*found)
+    raise NotFound("no such payment")
+
+
+async def find_by_request(core: Core, company_id: str, scope: str, request_id: str) -> View:
+    """By the caller's idempotency key.
+
+    Raises: NotFound.
+    """
+    _refuse_unprintable(request_id, "payment")
+    key = (company_id, scope, request_id)
+    async with core.db.connection() as connection:
+        found = await orders.by_request(connection, [key])
+    if key not in found:
+        raise NotFound("no such payment")
+    return View(*found[key])
+
+
+async def list_payments(
+    core: Core,
+    company_id: str,
+    *,
+    order_ids: Sequence[str] = (),
+    before: str | None = None,
+    limit: int,
+) -> Page:
+    """The company's payments, newest first; of `order_ids` only, when any are given.
+
+    Nothing appears later below what a list had: whoever looks for what is new reads until there is
+    what they had seen before.
+    """
+    if any("\x00" in order_id for order_id in order_ids) or "\x00" in (before or ""):
+        return Page([], None)
+    if before is None and not order_ids:
+        before = await _whole_until(core, company_id)
+    async with core.db.connection() as connection:
+        rows = await orders.page(connection, company_id, order_ids, before=before, limit=limit + 1)
+    views = [View(*row) for row in rows[:limit]]
+    return Page(views, views[-1].payment.id if len(rows) > limit else None)
+
+
+async def with_money_afterwards(core: Core, views: Sequence[View]) -> list[View]:
+    """The same views, of one company, with what went back and what that and the surplus cost.
+
+    Only where there is something to be read; most pages have nothing.
+    """
+    changed = [view.payment for view in views if view.payment.modifications]
+    unowed = [view.payment.id for view in views if view.payment.surplus_amount.minor]
+    if not changed and not unowed:
+        return list(views)
+    company_id = views[0].payment.company_id
+    async with core.db.connection() as connection:
+        returns = await modifications.refunds_done(connection, company_id, [p.id for p in changed])
+        kept = await modifications.surplus_fees(connection, company_id, unowed)
+    refunds: dict[str, list[Modification]] = {}
+    for refund in returns:
+        refunds.setdefault(refund.payment_id, []).append(refund)
+    return [
+        replace(
+            view,
+            refunds=refunds.get(view.payment.id, ()),
+            surplus_fee_minor=kept.get(view.payment.id, 0),
+        )
+        for view in views
+    ]
+
+
+async def _whole_until(core: Core, company_id: str) -> str:
+    """The id below which all payments are there to be seen: just above the newest there was.
+
+    What is being made is waited for; but not for long, and then it and what is newer is left for a
+    later list.
+    """
+    until = time.monotonic() + _PATIENCE
+    found = await _in_the_making(core, company_id)
+    newest = found.newest
+    begun_by = moment_of(newest) + WINDOW  # whatever has an id below the newest
+    while found.now <= begun_by and time.monotonic() < until:
+        await asyncio.sleep(min((begun_by - found.now + 1) / 1000, _PATIENCE))
+        found = await _in_the_making(core, company_id)
+    waited_for = found.under_way
+    while waited_for and time.monotonic() < until:
+        await asyncio.sleep(_GLANCE)
+        now = (await _in_the_making(core, company_id)).under_way
+        waited_for = {name: now[name] for name in waited_for if name in now}
+    if waited_for or found.now <= begun_by:
+        oldest = min([found.now, *waited_for.values()])
+        return min(lowest_id("py", oldest - WINDOW), newest)
+    return f"{newest}z" if newest else ""
+
+
+async def _in_the_making(core: Core, company_id: str) -> Making:
+    async with core.db.connection() as connection:
+        return await in_the_making(connection, company_id)
+
+
+def _refuse_unprintable(text: str, what: str) -> None:
+    """PostgreSQL text cannot hold NUL or lone surrogates, so nothing is stored under such an id."""
+    if "\x00" in text or not text.isprintable():
+        raise NotFound(f"no such {what}")

@@ -1,0 +1,1 @@
+"""Seals, the chain, and everything recomputed: the verbs."""

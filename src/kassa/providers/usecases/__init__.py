@@ -1,0 +1,1 @@
+"""Accounts at providers, and calls to them: the verbs."""

@@ -1,0 +1,103 @@
+"""Payees: only those that a company has registered may direct a payment."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from kassa.base.domain.errors import InvalidRequest, NotFound
+from kassa.base.domain.lifecycle import PayeeStatus
+from kassa.base.usecases.core import Core
+from kassa.providers.domain.payees import Payee
+from kassa.providers.store import payees as store
+from kassa.providers.usecases.provider_accounts import own_account
+
+_GROUPING = re.compile(r"[\s-]")
+_LONGEST = 64
+_SHOWABLE = 8  # characters; of a shorter number the last four would give most of it away
+_SHOWN = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class NewPayee:
+    """`account_number`: as printed; spaces and hyphens do not matter."""
+
+    company_id: str
+    account_type: str
+    account_number: str
+    account_name: str = ""
+    bank_name: str = ""
+    provider_account: str = ""
+
+
+def _bare(number: str) -> str:
+    return _GROUPING.sub("", number)
+
+
+def _hash(core: Core, company_id: str, number: str) -> bytes:
+    """Keyed: account numbers are few enough to be guessed from a bare hash."""
+    text = f"payee|{company_id}|{_bare(number)}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(text, key=core.secrets.pepper[:64], digest_size=32).digest()
+
+
+async def register_payee(core: Core, wanted: NewPayee) -> Payee:
+    """Register the payee, or give the one of that account number new particulars.
+
+    Raises: InvalidRequest, NotFound (no such provider account).
+    """
+    bare = _bare(wanted.account_number)
+    if not bare or len(bare) > _LONGEST or not bare.isprintable():
+        raise InvalidRequest(f"the account number must have 1 to {_LONGEST} characters")
+    if wanted.provider_account:
+        await own_account(core, wanted.company_id, wanted.provider_account)
+    payee = Payee(
+        company_id=wanted.company_id,
+        id=core.new_id("payee"),
+        account_type=wanted.account_type,
+        account_shown="****" + (bare[-_SHOWN:] if len(bare) >= _SHOWABLE else ""),
+        account_name=wanted.account_name,
+        bank_name=wanted.bank_name,
+        provider_account=wanted.provider_account,
+    )
+    async with core.db.transaction() as connection:
+        await store.put(connection, payee, _hash(core, wanted.company_id, bare))
+        found, _ = await store.find(
+            connection, wanted.company_id, _hash(core, wanted.company_id, bare)
+        )
+    assert found is not None
+    return found
+
+
+async def list_payees(core: Core, company_id: str) -> list[Payee]:
+    async with core.db.connection() as connection:
+        return await store.listed(connection, company_id)
+
+
+async def switch_payee(core: Core, company_id: str, payee_id: str, *, active: bool) -> None:
+    """Raises: NotFound."""
+    async with core.db.connection() as connection:
+        status = PayeeStatus.ACTIVE if active else PayeeStatus.DISABLED
+        if not await store.set_status(connection, company_id, payee_id, status):
+            raise NotFound(f"no such payee: {payee_id!r}")
+
+
+async def account_for_payee(core: Core, company_id: str, account_number: str) -> str:
+    """The provider account that a payment to this payee must take; "" when any will do.
+
+    A company that has registered no payee is paid on its own accounts whatever a request names;
+    once it has, no other payee is taken.
+    Raises: InvalidRequest (reason payee_unknown), which does not repeat the number.
+    """
+    async with core.db.connection() as connection:
+        payee, some = await store.find(
+            connection, company_id, _hash(core, company_id, account_number)
+        )
+    if payee is None and not some:
+        return ""
+    if payee is None or not payee.is_active:
+        raise InvalidRequest(
+            "payeeAccount: this payee is not registered for your company; register it with"
+            " kassa payee add, or name one that is",
+            field="payeeAccount.accountNumber",
+            reason="payee_unknown",
+        )
+    return payee.provider_account

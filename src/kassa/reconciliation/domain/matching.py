@@ -1,0 +1,412 @@
+"""Reconciliation's decisions: which movements of ours a report's line tells of; pure.
+
+A line names what it is about by our reference, and where that leads nowhere by the provider's.
+Amounts must be equal to the minor unit: with one movement, with all that are left of that name
+(1:n), or together with the lines before that did not fit alone (n:1). Nothing is ever nearly equal.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from kassa.base.domain.money import Money
+from kassa.ledger.domain.ledger import TRANSIT_ACCOUNT, PostingKind, provider_account
+from kassa.reconciliation.domain.reports import BreakClass, LineKind, ReportLine
+
+LATE_AFTER = timedelta(hours=24)
+"""How much later than ours a report's own date may be: two clocks differ by a day at most."""
+BANK = "bank"  # the account whose reports tell of payouts and transfers that arrived
+SANDBOX = "sandbox"  # the account on which no real money moves
+
+MOVEMENTS: Mapping[str, LineKind] = {
+    PostingKind.CAPTURE: LineKind.PAYMENT,
+    PostingKind.SURPLUS: LineKind.PAYMENT,
+    PostingKind.REFUND: LineKind.REFUND,
+    PostingKind.SURPLUS_RETURN: LineKind.REFUND,
+    PostingKind.DISPUTE: LineKind.DISPUTE,
+    PostingKind.DISPUTE_REVERSAL: LineKind.DISPUTE_REVERSAL,
+}
+"""What each posting at a provider account reads like in that provider's report."""
+
+_CHANGES = {"capture": LineKind.PAYMENT, "refund": LineKind.REFUND}
+_OF_DISPUTES = frozenset({LineKind.DISPUTE, LineKind.DISPUTE_REVERSAL})
+
+
+def ledger_account(account: str) -> str:
+    """Where in the ledger stands what the reports of this account tell of."""
+    return TRANSIT_ACCOUNT if account == BANK else provider_account(account)
+
+
+class LineState(StrEnum):
+    MATCHED = "matched"
+    WAITING = "waiting"  # its amount fits nothing alone; other lines may complete it
+    BREAK = "break"
+    QUARANTINE = "quarantine"  # not understood
+    IGNORED = "ignored"
+
+
+@dataclass(slots=True)
+class ReportableMovement:
+    """One posting at the provider account. `minor`: as a report shows it, positive came in.
+
+    `fee_minor`: what is booked as the fee of its cause. `reported`: a line told of it already.
+    """
+
+    posting_id: str
+    cause: str
+    payment_id: str
+    kind: LineKind
+    minor: int
+    currency: str
+    at: datetime
+    is_surplus: bool = False
+    fee_minor: int = 0
+    fee_postings: tuple[str, ...] = ()
+    reported: bool = False
+
+
+@dataclass(slots=True)  # not frozen, which would take four times as long to make
+class KnownReference:
+    """Something of ours that a reference may name: an attempt, a modification or a dispute.
+
+    `kind`: attempt, capture, void, refund or dispute. `is_open`: its outcome is not known yet.
+    """
+
+    id: str
+    kind: str
+    attempt_id: str
+    payment_id: str
+    connector: str
+    provider_reference: str
+    status: str
+    is_open: bool
+
+
+@dataclass(slots=True)
+class ReferenceIndex:
+    """What the references of some lines lead to. `by_order`: by an order's id, or a payment's."""
+
+    by_id: dict[str, KnownReference] = field(default_factory=dict)
+    by_order: dict[str, list[KnownReference]] = field(default_factory=dict)
+    by_provider: dict[str, list[KnownReference]] = field(default_factory=dict)
+    of_attempt: dict[str, list[KnownReference]] = field(default_factory=dict)
+
+    def add(self, known: KnownReference, order_id: str = "") -> None:
+        self.by_id[known.id] = known
+        if order_id:
+            self.by_order.setdefault(order_id, []).append(known)
+        if known.provider_reference:
+            self.by_provider.setdefault(known.provider_reference, []).append(known)
+        if known.kind != "attempt":
+            self.of_attempt.setdefault(known.attempt_id, []).append(known)
+
+    def called(self, name: str) -> list[KnownReference]:
+        """What is called exactly that among us."""
+        one = self.by_id.get(name)
+        return [one] if one else self.by_order.get(name, [])
+
+    def named_by(self, line: ReportLine) -> list[KnownReference]:
+        """By our reference, else by the provider's."""
+        if line.our_reference:
+            found = self.called(line.our_reference)
+            if found:
+                return found
+        if not line.provider_reference:
+            return []
+        found = self.by_provider.get(line.provider_reference, [])
+        # Refunds may carry the reference of the charge: what is of the line's kind goes before.
+        return [item for item in found if _is_of(item, line.kind)] or found
+
+
+def _is_of(known: KnownReference, kind: LineKind) -> bool:
+    if known.kind == "dispute":
+        return kind in _OF_DISPUTES
+    return _CHANGES.get(known.kind) is kind
+
+
+@dataclass(slots=True)
+class Subject:
+    """What a line is about. `causes`: what its movements are booked for; `exact`: it is named
+    itself, and not only the charge or the order that it belongs to."""
+
+    causes: list[str]
+    known: KnownReference
+    exact: bool
+
+
+def subject_of(
+    line: ReportLine, named: Sequence[KnownReference], directory: ReferenceIndex
+) -> Subject:
+    """`named`: of one provider account, at least one."""
+    if len(named) == 1 and named[0].kind != "attempt":
+        return Subject([named[0].id], named[0], exact=True)
+    causes: list[str] = []
+    for known in named:
+        inside = [
+            item for item in directory.of_attempt.get(known.id, ()) if _is_of(item, line.kind)
+        ]
+        theirs = [item for item in inside if item.provider_reference == line.provider_reference]
+        if known.kind != "attempt" or line.kind is LineKind.PAYMENT:
+            causes.append(known.id)
+        # A provider's own name for one of several narrows them down.
+        causes += [item.id for item in (theirs if theirs and line.provider_reference else inside)]
+    return Subject(list(dict.fromkeys(causes)), named[0], exact=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PartialLine:
+    """A line that may be one of several for the same movement."""
+
+    place: int
+    minor: int
+    fee_minor: int
+
+
+@dataclass(slots=True, kw_only=True)
+class MatchResult:
+    """What becomes of a line, and of the `parts` before it that it completes.
+
+    `problem`: why it is a break. `key`: what lines of the same movement have in common.
+    `late`: how late it was reported, if it was. `only_fee`: the movements themselves stay as they
+    are, the line tells their fee.
+    """
+
+    state: LineState
+    problem: BreakClass | None = None
+    words: str = ""
+    movements: list[ReportableMovement] = field(default_factory=list)
+    parts: Sequence[PartialLine] = ()
+    fee_minor: int = 0
+    payment_id: str = ""
+    cause: str = ""
+    key: str = ""
+    expected_minor: int | None = None
+    late: str = ""
+    only_fee: bool = False
+
+
+@dataclass(slots=True)
+class Matcher:
+    """Where the lines of one account are laid beside our movements, one after the other.
+
+    `movements`: by cause. `waiting`: by key, in the file's order.
+    """
+
+    account: str
+    is_live: bool
+    directory: ReferenceIndex
+    movements: Mapping[str, list[ReportableMovement]]
+    waiting: dict[str, list[PartialLine]] = field(default_factory=dict)
+
+    def judge(self, line: ReportLine, place: int) -> MatchResult:
+        """Decide on a line of a payment, refund or dispute; what matches counts as reported."""
+        named = self.directory.named_by(line)
+        if not named:
+            return _unknown(line)
+        own = [known for known in named if known.connector == self.account]
+        if not own or (self.is_live and self.account == SANDBOX):
+            return self._elsewhere(line, named[0])
+        subject = subject_of(line, own, self.directory)
+        booked = [
+            movement
+            for cause in subject.causes
+            for movement in self.movements.get(cause, ())
+            if movement.kind is line.kind
+        ]
+        if not booked:
+            return _not_booked(line, subject)
+        payment_id, cause = booked[0].payment_id, booked[0].cause
+        if booked[0].currency != line.amount.currency:
+            return MatchResult(
+                state=LineState.BREAK,
+                problem=BreakClass.CURRENCY,
+                words=f"they report {line.amount}, we booked {_sum_of(booked)}",
+                payment_id=payment_id,
+                cause=cause,
+            )
+        left = [movement for movement in booked if not movement.reported]
+        if not left:
+            return _reported_before(line, subject, booked, self.directory)
+        found = _equal(line.amount.minor, left)
+        if not found and _is_another(line, subject, booked, self.directory):
+            return _another_refund(subject)
+        return self._fit(line, place, left, found, f"{line.kind}/{min(subject.causes)}")
+
+    def _fit(
+        self,
+        line: ReportLine,
+        place: int,
+        left: list[ReportableMovement],
+        found: list[ReportableMovement],
+        key: str,
+    ) -> MatchResult:
+        """`found`: what the line fits alone."""
+        before = self.waiting.get(key, [])
+        parts: Sequence[PartialLine] = ()
+        if not found and before:
+            found = _equal(line.amount.minor + sum(part.minor for part in before), left)
+            parts = tuple(before)
+        payment_id, cause = left[0].payment_id, left[0].cause
+        if not found:
+            part = PartialLine(place, line.amount.minor, line.fee.minor)
+            self.waiting.setdefault(key, []).append(part)
+            return MatchResult(
+                state=LineState.WAITING,
+                payment_id=payment_id,
+                cause=cause,
+                key=key,
+                expected_minor=sum(movement.minor for movement in left),
+            )
+        if parts:
+            del self.waiting[key]
+        for movement in found:
+            movement.reported = True
+        return MatchResult(
+            state=LineState.MATCHED,
+            movements=found,
+            parts=parts,
+            fee_minor=line.fee.minor + sum(part.fee_minor for part in parts),
+            payment_id=found[0].payment_id,
+            cause=found[0].cause,
+            key=key,
+            late=_lateness(line, found),
+        )
+
+    def judge_fee(self, line: ReportLine) -> MatchResult:
+        """Decide on a charge by itself: the fee of one payment, or of nothing in particular."""
+        fee_minor = -line.amount.minor
+        named = self.directory.named_by(line)
+        booked = [
+            movement
+            for known in named
+            if known.connector == self.account
+            for movement in self.movements.get(known.id, ())
+            if movement.kind is LineKind.PAYMENT and movement.currency == line.amount.currency
+        ]
+        if len(booked) == 1 and fee_minor >= 0:
+            return MatchResult(
+                state=LineState.MATCHED,
+                movements=booked,
+                fee_minor=fee_minor,
+                payment_id=booked[0].payment_id,
+                cause=booked[0].cause,
+                only_fee=True,
+            )
+        return MatchResult(
+            state=LineState.BREAK,
+            problem=BreakClass.FEE,
+            words=f"a charge of {-line.amount} that belongs to no single payment of ours",
+        )
+
+    def _elsewhere(self, line: ReportLine, known: KnownReference) -> MatchResult:
+        test = SANDBOX in (known.connector, self.account)
+        problem = BreakClass.TEST_IN_LIVE if test else BreakClass.WRONG_ACCOUNT
+        words = f"reported by {self.account}, but {known.id} belongs to {known.connector}"
+        if known.connector == self.account:
+            words = f"{known.id} is of the sandbox, and this is a live side"
+        return MatchResult(
+            state=LineState.BREAK,
+            problem=problem,
+            words=words,
+            payment_id=known.payment_id,
+            cause=known.id,
+        )
+
+
+def _equal(minor: int, left: list[ReportableMovement]) -> list[ReportableMovement]:
+    """The movement of exactly that amount, or all of them when they add up to it."""
+    for movement in left:
+        if movement.minor == minor:
+            return [movement]
+    return left if len(left) > 1 and sum(one.minor for one in left) == minor else []
+
+
+def _sum_of(booked: Iterable[ReportableMovement]) -> str:
+    totals: dict[str, int] = {}
+    for movement in booked:
+        totals[movement.currency] = totals.get(movement.currency, 0) + movement.minor
+    return " and ".join(str(Money(minor, currency)) for currency, minor in totals.items())
+
+
+def _lateness(line: ReportLine, found: Iterable[ReportableMovement]) -> str:
+    if line.occurred_at is None:
+        return ""
+    booked_at = min(movement.at for movement in found)
+    if line.occurred_at - booked_at <= LATE_AFTER:
+        return ""
+    return (
+        f"booked at {booked_at:%Y-%m-%d %H:%M}Z, reported as of {line.occurred_at:%Y-%m-%d %H:%M}"
+    )
+
+
+def _unknown(line: ReportLine) -> MatchResult:
+    refund = line.kind is LineKind.REFUND
+    reference = line.our_reference or line.provider_reference
+    words = f"nothing of ours is called {reference!r}" if reference else "the line names nothing"
+    return MatchResult(
+        state=LineState.BREAK,
+        problem=BreakClass.REFUND_MISSING if refund else BreakClass.MISSING_OURS,
+        words=words,
+    )
+
+
+def _not_booked(line: ReportLine, subject: Subject) -> MatchResult:
+    """We know what it is about, but no money of that kind has moved in our books."""
+    known = subject.known
+    problem = BreakClass.STATUS
+    words = f"they report a {line.kind}, our {known.kind} {known.id} is {known.status}"
+    if not subject.exact and line.kind is not LineKind.PAYMENT:
+        refund = line.kind is LineKind.REFUND
+        problem = BreakClass.REFUND_MISSING if refund else BreakClass.MISSING_OURS
+        words = f"they report a {line.kind} of {known.id}, we know of none"
+    return MatchResult(
+        state=LineState.BREAK,
+        problem=problem,
+        words=words,
+        payment_id=known.payment_id,
+        cause=known.id,
+    )
+
+
+def _is_another(
+    line: ReportLine, subject: Subject, booked: list[ReportableMovement], directory: ReferenceIndex
+) -> bool:
+    """Whether the line tells of a refund that by the provider's name is none of those we know."""
+    if line.kind is not LineKind.REFUND or subject.exact or not line.provider_reference:
+        return False
+    names = {
+        known.provider_reference
+        for movement in booked
+        if (known := directory.by_id.get(movement.cause)) and known.provider_reference
+    }
+    return bool(names) and line.provider_reference not in names
+
+
+def _another_refund(subject: Subject) -> MatchResult:
+    return MatchResult(
+        state=LineState.BREAK,
+        problem=BreakClass.REFUND_MISSING,
+        words=f"another refund of {subject.known.id}, which we do not know",
+        payment_id=subject.known.payment_id,
+        cause=subject.known.id,
+    )
+
+
+def _reported_before(
+    line: ReportLine, subject: Subject, booked: list[ReportableMovement], directory: ReferenceIndex
+) -> MatchResult:
+    """All that we booked has been reported."""
+    if _is_another(line, subject, booked, directory):
+        return _another_refund(subject)
+    problem, words = BreakClass.DUPLICATE, f"{booked[0].cause} was reported before"
+    if (line.amount.minor < 0) != (booked[0].minor < 0):
+        problem, words = BreakClass.AMOUNT, f"takes back a part of {booked[0].cause}"
+    return MatchResult(
+        state=LineState.BREAK,
+        problem=problem,
+        words=words,
+        payment_id=booked[0].payment_id,
+        cause=booked[0].cause,
+        expected_minor=0,
+    )

@@ -1,0 +1,444 @@
+"""Report files, their lines, and what the references in them lead to; all of it in sets."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from operator import attrgetter
+from typing import NamedTuple
+
+from kassa.base.domain.money import Money
+from kassa.base.store.connection import Connection
+from kassa.base.store.mapping import reader
+from kassa.base.store.queries import Command, Queries, Rows, Value
+from kassa.base.store.seals import seals_of
+from kassa.ledger.domain.ledger import Posting, PostingKind
+from kassa.payments.domain.facts_written import written
+from kassa.payments.store.payments import add_webhook_events, insert_postings
+from kassa.proof.store.canon import event_digest
+from kassa.proof.store.resealing import resealed
+from kassa.reconciliation.domain.matching import (
+    MOVEMENTS,
+    KnownReference,
+    PartialLine,
+    ReferenceIndex,
+    ReportableMovement,
+    ledger_account,
+)
+from kassa.reconciliation.domain.reported_payments import ReportedPayment, ReportStep
+from kassa.reconciliation.domain.reports import LineKind, ReportLine
+
+
+@dataclass(slots=True, kw_only=True)
+class ReportFile:
+    """A file under import. `position`: lines done; `counts` and `totals`: of those."""
+
+    company_id: str
+    id: str
+    connector: str
+    name: str
+    state: str = "importing"
+    position: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    totals: dict[str, dict[str, int]] = field(default_factory=dict)
+    covers_from: datetime | None = None
+    covers_until: datetime | None = None
+
+
+@dataclass(slots=True)
+class LineRow:
+    """A line as it is kept, with what became of it."""
+
+    place: int
+    number: int
+    kind: str
+    amount_minor: int | None
+    fee_minor: int | None
+    currency: str | None
+    our_reference: str
+    provider_reference: str
+    payout_reference: str
+    occurred_at: datetime | None
+    raw: dict[str, str]
+    state: str
+    match_key: str = ""
+    payment_id: str = ""
+    cause: str = ""
+
+    def as_line(self) -> ReportLine:
+        """As it was read; of one that was understood."""
+        assert self.currency is not None
+        return ReportLine(
+            number=self.number,
+            kind=LineKind(self.kind),
+            amount=Money(self.amount_minor or 0, self.currency),
+            fee=Money(self.fee_minor or 0, self.currency),
+            our_reference=self.our_reference,
+            provider_reference=self.provider_reference,
+            payout_reference=self.payout_reference,
+            occurred_at=self.occurred_at,
+            raw=self.raw,
+        )
+
+
+class _OfOrder(NamedTuple):
+    order_id: str
+    known: KnownReference
+
+
+class _Held(NamedTuple):
+    holding: ReportedPayment
+    is_changed: bool
+
+
+class _Moved(NamedTuple):
+    id: str
+    cause: str
+    payment_id: str
+    kind: str
+    amount_minor: int
+    currency: str
+    at: datetime
+    is_reported: bool
+
+
+class _Waiting(NamedTuple):
+    match_key: str
+    part: PartialLine
+
+
+class Sql(
+    Queries,
+    readers=[
+        reader(_OfOrder, prefixes={"known": ""}),
+        reader(_Held, prefixes={"holding": ""}),
+        reader(_Waiting, prefixes={"part": ""}, called={"minor": "amount_minor"}),
+    ],
+):
+    find_file: Rows[ReportFile]
+    add_file: Command
+    lock_file: Rows[ReportFile]
+    save_file: Command
+    known_by_id: Rows[KnownReference]
+    known_by_order: Rows[_OfOrder]
+    known_by_provider: Rows[KnownReference]
+    known_of_payments: Rows[KnownReference]
+    holdings: Rows[_Held]
+    save_holdings: Command
+    movements: Rows[_Moved]
+    waiting_parts: Rows[_Waiting]
+    mark_lines: Command
+    waiting_lines: Rows[LineRow]
+    lines_at: Rows[LineRow]
+    insert_breaks: Value[str]
+
+
+async def find_file(
+    connection: Connection, company_id: str, connector: str, sha256: str
+) -> ReportFile | None:
+    return await Sql.find_file.first(connection, company_id, connector, sha256)
+
+
+async def add_file(connection: Connection, file: ReportFile, sha256: str, actor: str) -> None:
+    """Unless its content is there already."""
+    async with resealed(
+        connection, "report_file", "t.company_id = $1 and t.id = $2", file.company_id, file.id
+    ):
+        await Sql.add_file.run(
+            connection, file.company_id, file.id, file.connector, sha256, file.name, actor
+        )
+
+
+async def lock_file(connection: Connection, company_id: str, file_id: str) -> ReportFile:
+    """The file as it is now; whoever imports it as well waits until this transaction ends."""
+    return await Sql.lock_file.one(connection, company_id, file_id)
+
+
+async def save_file(connection: Connection, file: ReportFile) -> None:
+    async with resealed(
+        connection, "report_file", "t.company_id = $1 and t.id = $2", file.company_id, file.id
+    ):
+        await Sql.save_file.run(
+            connection,
+            file.company_id,
+            file.id,
+            file.state,
+            file.position,
+            file.counts,
+            file.totals,
+            file.covers_from,
+            file.covers_until,
+        )
+
+
+async def look_up(
+    connection: Connection, company_id: str, references: Sequence[tuple[str, str]]
+) -> ReferenceIndex:
+    """What these (our, the provider's) references name, of this company alone.
+
+    An order, or a payment, stands for its attempts that reached a provider.
+    """
+    directory = ReferenceIndex()
+    ours = {our for our, _ in references if our}
+    for known in await Sql.known_by_id.all(connection, company_id, list(ours)):
+        directory.add(known)
+    orders = list(ours - directory.by_id.keys())
+    if orders:
+        for order_id, known in await Sql.known_by_order.all(connection, company_id, orders):
+            directory.add(known, order_id if order_id in ours else "")
+            if known.payment_id in ours:
+                directory.by_order.setdefault(known.payment_id, []).append(known)
+    theirs = {
+        their
+        for our, their in references
+        if their and our not in directory.by_id and our not in directory.by_order
+    }
+    if theirs:
+        for known in await Sql.known_by_provider.all(connection, company_id, list(theirs)):
+            if known.id not in directory.by_id:
+                directory.add(known)
+    return directory
+
+
+async def look_beside(
+    connection: Connection, company_id: str, directory: ReferenceIndex, payment_ids: Sequence[str]
+) -> None:
+    """Add what else was done to these payments: their modifications and disputes."""
+    for known in await Sql.known_of_payments.all(connection, company_id, list(payment_ids)):
+        if known.id not in directory.by_id:
+            directory.add(known)
+
+
+async def holdings(
+    connection: Connection, company_id: str, payment_ids: Sequence[str]
+) -> tuple[dict[str, ReportedPayment], list[str]]:
+    """By id; and those of them that something was done to afterwards."""
+    rows = await Sql.holdings.all(connection, company_id, list(payment_ids))
+    found = {row.holding.id: row.holding for row in rows}
+    return found, [row.holding.id for row in rows if row.is_changed]
+
+
+_FEES = (PostingKind.FEE.value, PostingKind.FEE_ADJUSTMENT.value)
+
+
+async def movements(
+    connection: Connection, company_id: str, connector: str, causes: Iterable[str]
+) -> dict[str, list[ReportableMovement]]:
+    """What is booked at that account for these causes, oldest first, with its fees."""
+    rows = await Sql.movements.all(
+        connection,
+        company_id,
+        list(causes),
+        ledger_account(connector),
+        [*MOVEMENTS, *_FEES],
+        list(_FEES),
+    )
+    found: dict[str, list[ReportableMovement]] = {}
+    fees: dict[str, list[tuple[str, int]]] = {}
+    for row in rows:
+        if row.kind in _FEES:
+            fees.setdefault(row.cause, []).append((row.id, -row.amount_minor))
+            continue
+        movement = ReportableMovement(
+            row.id, row.cause, row.payment_id, MOVEMENTS[row.kind], row.amount_minor,
+            row.currency, row.at,
+            is_surplus=row.kind in (PostingKind.SURPLUS, PostingKind.SURPLUS_RETURN),
+            reported=row.is_reported,
+        )  # fmt: skip
+        found.setdefault(row.cause, []).append(movement)
+    for cause, charged in fees.items():
+        booked = found.get(cause)
+        if booked:
+            # A fee is of the cause as a whole; its first movement carries it.
+            booked.sort(key=lambda movement: (movement.at, movement.posting_id))
+            booked[0].fee_minor = sum(minor for _, minor in charged)
+            booked[0].fee_postings = tuple(posting_id for posting_id, _ in charged)
+    return found
+
+
+async def waiting_parts(
+    connection: Connection, company_id: str, file_id: str, causes: Sequence[str]
+) -> dict[str, list[PartialLine]]:
+    """Lines of the file that wait for others, by their key, for these movements' causes."""
+    rows = await Sql.waiting_parts.all(
+        connection,
+        company_id,
+        file_id,
+        [f"{kind}/{cause}" for kind in set(MOVEMENTS.values()) for cause in causes],
+    )
+    found: dict[str, list[PartialLine]] = {}
+    for key, part in rows:
+        found.setdefault(key, []).append(part)
+    return found
+
+
+@dataclass(slots=True)
+class BreakRow:
+    """A break to be opened. `place` 0 and no file: nothing that a line says."""
+
+    id: str
+    problem: str
+    connector: str
+    details: str
+    file_id: str = ""
+    place: int = 0
+    payment_id: str = ""
+    cause: str = ""
+    currency: str = ""
+    expected_minor: int | None = None
+    found_minor: int | None = None
+
+
+_LINE_COLUMNS = [one.name for one in fields(LineRow)]
+_line_values = attrgetter(*_LINE_COLUMNS)
+
+
+async def insert_lines(
+    connection: Connection, company_id: str, file_id: str, rows: Sequence[LineRow]
+) -> None:
+    await connection.copy_records_to_table(
+        "report_line",
+        columns=["company_id", "file_id", *_LINE_COLUMNS],
+        records=[(company_id, file_id, *_line_values(row)) for row in rows],
+    )
+
+
+async def mark_lines(
+    connection: Connection, company_id: str, file_id: str, places: Sequence[int], state: str
+) -> None:
+    """Lines that waited, or were breaks, and now are something else."""
+    await Sql.mark_lines.run(connection, company_id, file_id, list(places), state)
+
+
+async def waiting_lines(
+    connection: Connection, company_id: str, file_id: str, limit: int
+) -> list[LineRow]:
+    """Lines of the file that wait for others, in its order."""
+    return await Sql.waiting_lines.all(connection, company_id, file_id, limit)
+
+
+async def lines_at(
+    connection: Connection, company_id: str, file_id: str, places: Sequence[int]
+) -> list[LineRow]:
+    """These lines of the file, in its order."""
+    return await Sql.lines_at.all(connection, company_id, file_id, list(places))
+
+
+async def insert_matches(
+    connection: Connection, company_id: str, file_id: str, matches: Sequence[tuple[str, int]]
+) -> None:
+    """(posting, place of the line that reports it)s."""
+    await connection.copy_records_to_table(
+        "report_match",
+        columns=["company_id", "file_id", "posting_id", "place"],
+        records=[(company_id, file_id, *match) for match in matches],
+    )
+
+
+async def insert_breaks(
+    connection: Connection, company_id: str, rows: Sequence[BreakRow]
+) -> list[str]:
+    """Open them; gives the ids of those that were not known."""
+    async with resealed(
+        connection, "report_break", _OF_THESE, company_id, [row.id for row in rows]
+    ):
+        return await Sql.insert_breaks.all(
+            connection,
+            company_id,
+            [row.id for row in rows],
+            [row.problem for row in rows],
+            [row.connector for row in rows],
+            [row.file_id for row in rows],
+            [row.place for row in rows],
+            [row.payment_id for row in rows],
+            [row.cause for row in rows],
+            [row.currency for row in rows],
+            [row.expected_minor for row in rows],
+            [row.found_minor for row in rows],
+            [row.details for row in rows],
+        )
+
+
+_EVENT_COLUMNS = (
+    "company_id, payment_id, seq, event, from_status, to_status, actor, evidence, at, seal"
+).split(", ")
+
+
+async def _save_holdings(
+    connection: Connection, company_id: str, changed: Sequence[ReportedPayment], at: datetime
+) -> None:
+    await Sql.save_holdings.run(
+        connection,
+        company_id,
+        [holding.id for holding in changed],
+        [holding.status for holding in changed],
+        [holding.settled_minor for holding in changed],
+        [holding.fee_minor for holding in changed],
+        [holding.fee_known for holding in changed],
+        [holding.version for holding in changed],
+        at,
+    )
+
+
+_OF_THESE = "t.company_id = $1 and t.id = any($2)"
+
+
+async def save_steps(
+    connection: Connection,
+    company_id: str,
+    changed: Sequence[ReportedPayment],
+    steps: Sequence[ReportStep],
+    postings: Sequence[Posting],
+    *,
+    actor: str,
+    at: datetime,
+) -> None:
+    """Write payments, their timelines and their fee corrections."""
+    paid = [holding.id for holding in changed]
+    async with resealed(connection, "payment", _OF_THESE, company_id, paid):
+        await _save_holdings(connection, company_id, changed, at)
+    said = [
+        (
+            company_id,
+            step.payment_id,
+            step.seq,
+            step.event,
+            step.from_status,
+            step.to_status,
+            actor,
+            written(step.fact),
+            at,
+        )
+        for step in steps
+    ]
+    seals = seals_of(connection)
+    await connection.copy_records_to_table(
+        "payment_event",
+        columns=_EVENT_COLUMNS,
+        records=[(*one, seals.of("payment_event", event_digest(*one))) for one in said],
+    )
+    await insert_postings(connection, postings)
+
+
+async def insert_announcements(
+    connection: Connection,
+    company_id: str,
+    news: Sequence[tuple[str, ReportedPayment, int]],
+    *,
+    event_type: str,
+    at: datetime,
+) -> None:
+    """(id, payment, its version then)s of which the merchant wants to hear."""
+    rows = [
+        {
+            "company_id": company_id,
+            "id": news_id,
+            "payment_id": holding.id,
+            "version": version,
+            "kind": holding.notify_kind,
+            "url": holding.notify_url,
+            "event_type": event_type,
+            "created_at": at,
+        }
+        for news_id, holding, version in news
+    ]
+    await add_webhook_events(connection, rows)

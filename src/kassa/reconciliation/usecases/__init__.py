@@ -1,0 +1,1 @@
+"""Reports of providers and banks against the ledger: the verbs."""

@@ -1,0 +1,502 @@
+"""Some thousand lines of a report at once: what they lead to, what becomes of them, and writing it.
+
+Judging only reads and decides, so that a dry run is the same without the last step.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import Enum
+
+from kassa.base.domain.money import Money
+from kassa.base.store.connection import Connection
+from kassa.base.usecases.core import Core
+from kassa.identity.store import companies
+from kassa.ledger.domain import ledger
+from kassa.ledger.domain.ledger import Posting
+from kassa.payments.domain.facts import Reported
+from kassa.payments.store import payments
+from kassa.reconciliation.domain.matching import (
+    BANK,
+    KnownReference,
+    LineState,
+    Matcher,
+    MatchResult,
+    PartialLine,
+    ReferenceIndex,
+    ReportableMovement,
+)
+from kassa.reconciliation.domain.reported_payments import (
+    ReportedPayment,
+    ReportEffect,
+    ReportStep,
+    apply,
+    arrival,
+)
+from kassa.reconciliation.domain.reports import BreakClass, LineKind, ReportLine, Unreadable
+from kassa.reconciliation.domain.transfers import MAY_BE_TRANSFERS, names_in
+from kassa.reconciliation.store import breaks, held_lines
+from kassa.reconciliation.store import reconciliation as store
+from kassa.reconciliation.store.reconciliation import BreakRow, LineRow, ReportFile
+from kassa.reconciliation.usecases import report_payouts
+from kassa.settlement.store.settlements import put_into_payout
+
+Numbered = tuple[int, ReportLine | Unreadable]
+Ended = Callable[[], Awaitable[None]]
+
+
+class BatchTurn(Enum):
+    """Why lines are judged: they come for the first time; they were breaks, and only what matches
+    now is of interest; or they waited for a lock."""
+
+    FIRST = "first"
+    BREAKS = "breaks"
+    HELD = "held"
+
+
+_MATCHED_KINDS = frozenset(
+    {LineKind.PAYMENT, LineKind.REFUND, LineKind.DISPUTE, LineKind.DISPUTE_REVERSAL}
+)
+_LONGEST = 200  # of a reference; ours and providers' are far shorter
+
+
+@dataclass(slots=True)
+class Batch:
+    """What is gathered on the way. `file`: its counts and totals grow with the lines.
+
+    `reported`, `waiting`: of a dry run, what earlier batches would have written. `held`: payments
+    that somebody else is changing, and those with lines before that wait for that.
+    """
+
+    core: Core
+    file: ReportFile
+    actor: str
+    tells_fees: bool
+    dry_run: bool
+    reported: set[int] = field(default_factory=set)
+    waiting: dict[str, list[PartialLine]] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)
+    now: datetime = field(init=False)
+    holdings: dict[str, ReportedPayment] = field(default_factory=dict)
+    rows: list[LineRow] = field(default_factory=list)
+    opened: list[BreakRow] = field(default_factory=list)
+    completed: list[int] = field(default_factory=list)
+    matches: list[tuple[str, int]] = field(default_factory=list)
+    causes: set[str] = field(default_factory=set)
+    changed: dict[str, ReportedPayment] = field(default_factory=dict)
+    steps: list[ReportStep] = field(default_factory=list)
+    postings: list[Posting] = field(default_factory=list)
+    news: list[tuple[str, ReportedPayment, int]] = field(default_factory=list)
+    payouts: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    directory: ReferenceIndex = field(default_factory=ReferenceIndex)
+    booked: dict[str, list[ReportableMovement]] = field(default_factory=dict)
+
+    async def look(
+        self, connection: Connection, numbered: Sequence[Numbered], before: Ended | None = None
+    ) -> None:
+        """Find what the lines name, lock what nobody else has, and read what is booked for it.
+
+        `before`: waits for the batch before, which may be what has it.
+        """
+        company_id, account = self.file.company_id, self.file.connector
+        references = [
+            (_clean(item.our_reference)[:_LONGEST], _clean(item.provider_reference)[:_LONGEST])
+            for _, item in numbered
+            if isinstance(item, ReportLine) and item.kind is not LineKind.PAYOUT
+        ]
+        if account == BANK:
+            references += [
+                (_clean(name)[:_LONGEST], _clean(name)[:_LONGEST])
+                for _, item in numbered
+                if isinstance(item, ReportLine)
+                for name, _ in names_in(item)
+            ]
+        self.directory = directory = await store.look_up(connection, company_id, references)
+        ids = sorted({known.payment_id for known in directory.by_id.values()})
+        if self.dry_run:
+            self.now = await payments.clock(connection)
+        else:
+            self.now, held = await held_lines.lock_free(connection, company_id, ids)
+            if held and before is not None:
+                await before()
+                self.now, held = await held_lines.lock_free(connection, company_id, ids)
+            self.held |= held
+        self.holdings, beside = await store.holdings(connection, company_id, ids)
+        if beside:
+            await store.look_beside(connection, company_id, directory, beside)
+        causes = list(directory.by_id)
+        self.booked = await store.movements(connection, company_id, account, causes)
+
+    async def judge(
+        self, connection: Connection, numbered: Sequence[Numbered], turn: BatchTurn
+    ) -> None:
+        """Decide on these lines, after a look, in their order."""
+        desk = await self._lay_out(connection)
+        for place, found in numbered:
+            if isinstance(found, Unreadable):
+                self._put_aside(place, found)
+                continue
+            item = self._as_transfer(found) if self.file.connector == BANK else found
+            if self.held and self._is_held(found, item):
+                if turn is BatchTurn.FIRST:
+                    self._set_aside(place, item)
+                continue
+            verdict = await self._verdict(connection, desk, place, item)
+            if turn is BatchTurn.BREAKS:
+                if verdict.state is LineState.MATCHED:
+                    self.completed.append(place)
+                    self._bump(LineState.MATCHED)
+                    self._bump(LineState.BREAK, -1)
+                    self._take(place, item, verdict)
+                continue
+            if turn is BatchTurn.FIRST:
+                self._total(item)
+            else:
+                self._bump(LineState.WAITING, -1)
+            self._count(item, verdict)
+            self._take(place, item, verdict)
+
+    def _is_held(self, *as_read: ReportLine) -> bool:
+        """Whether the line, as it is or as a transfer of ours, is about what somebody else is
+        changing. `as_read`: both."""
+        return any(
+            known.payment_id in self.held
+            for line in as_read
+            for known in (
+                *self.directory.named_by(line),
+                *(one for name, _ in names_in(line) for one in self.directory.called(name)),
+            )
+        )
+
+    def _set_aside(self, place: int, line: ReportLine) -> None:
+        """It waits for a lock, and holds up nobody; its turn comes at the end."""
+        self.rows.append(_row(place, line, MatchResult(state=LineState.WAITING)))
+        self._total(line)
+        self._bump(LineState.WAITING)
+
+    async def _lay_out(self, connection: Connection) -> Matcher:
+        """With what the lines before have left to be completed."""
+        file, waiting = self.file, {}
+        if self.dry_run:
+            waiting = self.waiting
+            for movements in self.booked.values():
+                for movement in movements:
+                    movement.reported |= hash(movement.posting_id) in self.reported
+        elif file.counts.get("waiting"):
+            causes = list(self.directory.by_id)
+            waiting = await store.waiting_parts(connection, file.company_id, file.id, causes)
+        side = await companies.find_company(connection, file.company_id)
+        live = side is not None and side.is_live
+        return Matcher(file.connector, live, self.directory, self.booked, waiting)
+
+    async def _verdict(
+        self, connection: Connection, desk: Matcher, place: int, line: ReportLine
+    ) -> MatchResult:
+        if line.kind in _MATCHED_KINDS:
+            return desk.judge(line, place)
+        if line.kind is LineKind.FEE:
+            return self._once(desk.judge_fee(line))
+        if line.kind is LineKind.PAYOUT:
+            return await self._payout(connection, place, line)
+        return MatchResult(
+            state=LineState.BREAK,
+            problem=BreakClass.MISSING_OURS,
+            words=f"an adjustment of {line.amount} that is not booked",
+        )
+
+    def _as_transfer(self, line: ReportLine) -> ReportLine:
+        """A bank's line that names a bank transfer of ours, or its refund, tells of that."""
+        if line.kind not in MAY_BE_TRANSFERS:
+            return line
+        kind = LineKind.PAYMENT if line.amount.minor > 0 else LineKind.REFUND
+        for name, is_sure in names_in(line):
+            named = [one for one in self.directory.called(name) if one.connector == BANK]
+            if not named:  # what was noted when it was recorded
+                noted = self.directory.by_provider.get(name, ())
+                named = [one for one in noted if one.connector == BANK]
+                named = named if len(named) == 1 else []
+            if named and (is_sure or self._fits(named, line)):
+                ours = named[0].id if len(named) == 1 else name
+                return replace(
+                    line, kind=kind, our_reference=ours, provider_reference="", payout_reference=""
+                )
+        return line
+
+    def _fits(self, named: Sequence[KnownReference], line: ReportLine) -> bool:
+        """Whether something that is booked for these is of exactly that amount."""
+        return any(
+            movement.minor == line.amount.minor and movement.currency == line.amount.currency
+            for known in named
+            for movement in self.booked.get(known.id, ())
+        )
+
+    def _once(self, verdict: MatchResult) -> MatchResult:
+        """A payment has one fee: another charge for it is not taken for its fee."""
+        holding = self.holdings.get(verdict.payment_id)
+        if verdict.state is not LineState.MATCHED or holding is None or not holding.fee_known:
+            return verdict
+        booked = verdict.movements[0].fee_minor
+        if booked == verdict.fee_minor:
+            return verdict
+        told, known = (Money(minor, holding.currency) for minor in (verdict.fee_minor, booked))
+        return MatchResult(
+            state=LineState.BREAK,
+            problem=BreakClass.FEE,
+            words=f"a charge of {told} for a payment whose fee is {known}",
+            payment_id=verdict.payment_id,
+            cause=verdict.cause,
+            expected_minor=-booked,
+        )
+
+    async def _payout(self, connection: Connection, place: int, line: ReportLine) -> MatchResult:
+        if self.file.connector != BANK:
+            return await report_payouts.announced(connection, self.file, line)
+        verdict, posting_id = await report_payouts.arrived(
+            self.core,
+            connection,
+            self.file,
+            line,
+            self.reported,
+            frozenset(posting_id for posting_id, _ in self.matches),
+            dry_run=self.dry_run,
+        )
+        if posting_id:
+            self.matches.append((posting_id, place))
+        return verdict
+
+    def _put_aside(self, place: int, item: Unreadable) -> None:
+        reason = _clean(item.reason)
+        self.rows.append(
+            LineRow(
+                place=place,
+                number=item.number,
+                kind="unreadable",
+                amount_minor=None,
+                fee_minor=None,
+                currency=None,
+                our_reference="",
+                provider_reference="",
+                payout_reference="",
+                occurred_at=None,
+                raw=_clean_raw(item.raw),
+                state=LineState.QUARANTINE,
+            )
+        )
+        self._bump(LineState.QUARANTINE)
+        self._open(place, BreakClass.UNREADABLE, reason)
+
+    def _take(self, place: int, line: ReportLine, verdict: MatchResult) -> None:
+        """Write down what becomes of the line, and let a match have its effects."""
+        self.rows.append(_row(place, line, verdict))
+        if verdict.problem is not None:
+            self._open(place, verdict.problem, verdict.words, line, verdict)
+        if verdict.state is LineState.MATCHED:
+            self._match(place, line, verdict)
+
+    def _match(self, place: int, line: ReportLine, verdict: MatchResult) -> None:
+        at_the_bank = self.file.connector == BANK
+        if verdict.late and not at_the_bank:  # a transfer is on its way for days
+            self._open(place, BreakClass.LATE, verdict.late, line, verdict)
+        self.completed += [part.place for part in verdict.parts]
+        told = Reported(
+            report=self.file.name, file=self.file.id, line=line.number, amount=str(line.amount)
+        )
+        fee_told = bool(verdict.fee_minor) or (self.tells_fees and not at_the_bank)
+        if at_the_bank and not verdict.only_fee:
+            self.postings += [
+                arrival(self.file.company_id, one, posting_id=self.core.new_id("po"), at=self.now)
+                for one in verdict.movements
+            ]
+        put = self.payouts.setdefault((line.amount.currency, line.payout_reference[:_LONGEST]), [])
+        for movement in verdict.movements:
+            self.causes.add(movement.cause)
+            if not verdict.only_fee:
+                self.matches.append((movement.posting_id, place))
+                if self.dry_run:
+                    self.reported.add(hash(movement.posting_id))
+                put.append(movement.posting_id)
+            put += movement.fee_postings
+        for payment_id in dict.fromkeys(one.payment_id for one in verdict.movements):
+            own = [one for one in verdict.movements if one.payment_id == payment_id]
+            mine = (
+                verdict if len(own) == len(verdict.movements) else replace(verdict, movements=own)
+            )
+            effect = self._apply(self.holdings[payment_id], mine, told, fee_told=fee_told)
+            if effect.posting is not None:
+                put.append(effect.posting.id)
+            if effect.contradicts:
+                self._open(place, BreakClass.FEE, effect.contradicts, line, verdict)
+            fee_told = False  # the line's fee is booked once
+
+    def _apply(
+        self, holding: ReportedPayment, verdict: MatchResult, told: Reported, *, fee_told: bool
+    ) -> ReportEffect:
+        effect = apply(
+            holding,
+            verdict,
+            told,
+            fee_told=fee_told,
+            account=ledger.BANK_ACCOUNT
+            if self.file.connector == BANK
+            else ledger.provider_account(self.file.connector),
+            new_id=self.core.new_id,
+            at=self.now,
+        )
+        if effect.posting is not None:
+            # Later lines of the same fee see what is booked by then.
+            verdict.movements[0].fee_minor += verdict.fee_minor - sum(
+                one.fee_minor for one in verdict.movements
+            )
+            self.postings.append(effect.posting)
+        if effect.step is not None:
+            self.steps.append(effect.step)
+            self.changed[holding.id] = holding
+        if effect.is_settled:
+            self._bump("settled")
+            if holding.notify_url:
+                self.news.append((self.core.new_id("ntf"), holding, holding.version))
+        return effect
+
+    def _open(
+        self,
+        place: int,
+        problem: BreakClass,
+        words: str,
+        line: ReportLine | None = None,
+        verdict: MatchResult | None = None,
+    ) -> None:
+        self.opened.append(
+            BreakRow(
+                id=self.core.new_id("br"),
+                problem=problem,
+                connector=self.file.connector,
+                details=_clean(words)[:500],
+                file_id=self.file.id,
+                place=place,
+                payment_id=verdict.payment_id if verdict else "",
+                cause=verdict.cause if verdict else "",
+                currency=line.amount.currency if line else "",
+                expected_minor=verdict.expected_minor if verdict else None,
+                found_minor=line.amount.minor if line else None,
+            )
+        )
+
+    def _bump(self, what: str, by: int = 1) -> None:
+        self.file.counts[str(what)] = self.file.counts.get(what, 0) + by
+
+    def _count(self, line: ReportLine, verdict: MatchResult) -> None:
+        """What became of it, for the control totals."""
+        self._bump(verdict.state)
+        if verdict.state is LineState.MATCHED:
+            minor = line.amount.minor + sum(part.minor for part in verdict.parts)
+            self.file.totals[line.amount.currency]["matched"] += minor
+            self._bump(LineState.MATCHED, len(verdict.parts))
+            self._bump(LineState.WAITING, -len(verdict.parts))
+
+    def _total(self, line: ReportLine) -> None:
+        """Control totals, and what the file covers."""
+        none = {"gross": 0, "fees": 0, "matched": 0}
+        sums = self.file.totals.setdefault(line.amount.currency, none)
+        sums["gross"] += line.amount.minor
+        sums["fees"] += line.fee.minor
+        at = line.occurred_at
+        if at is not None and (line.kind in _MATCHED_KINDS or self.file.connector == BANK):
+            file = self.file
+            file.covers_from = min(file.covers_from or at, at)
+            file.covers_until = max(file.covers_until or at, at)
+
+
+def _row(place: int, line: ReportLine, verdict: MatchResult) -> LineRow:
+    return LineRow(
+        place=place,
+        number=line.number,
+        kind=line.kind,
+        amount_minor=line.amount.minor,
+        fee_minor=line.fee.minor,
+        currency=line.amount.currency,
+        our_reference=_clean(line.our_reference)[:_LONGEST],
+        provider_reference=_clean(line.provider_reference)[:_LONGEST],
+        payout_reference=_clean(line.payout_reference)[:_LONGEST],
+        occurred_at=line.occurred_at,
+        raw=_clean_raw(line.raw),
+        state=verdict.state,
+        match_key=verdict.key,
+        payment_id=verdict.payment_id,
+        cause=verdict.cause,
+    )
+
+
+def _clean(text: str) -> str:
+    """Without what the database keeps in no text."""
+    return text.replace("\x00", "") if "\x00" in text else text
+
+
+def _clean_raw(raw: dict[str, str]) -> dict[str, str]:
+    if any("\x00" in text for text in (*raw, *raw.values())):
+        return {_clean(name): _clean(text) for name, text in raw.items()}
+    return raw
+
+
+def reads_settlements(numbered: Sequence[Numbered]) -> bool:
+    """Whether deciding on these lines asks for more than their payments, which are locked: for
+    what settlements come to, which the batch before may be changing."""
+    return any(
+        isinstance(item, ReportLine) and item.kind is LineKind.PAYOUT for _, item in numbered
+    )
+
+
+async def book(connection: Connection, batch: Batch) -> None:
+    """What concerns only the payments that the batch has locked, whatever becomes of the file."""
+    company_id = batch.file.company_id
+    if batch.steps or batch.postings:
+        await store.save_steps(
+            connection,
+            company_id,
+            list(batch.changed.values()),
+            batch.steps,
+            batch.postings,
+            actor=f"report:{batch.file.connector}",
+            at=batch.now,
+        )
+    if batch.news:
+        await store.insert_announcements(
+            connection, company_id, batch.news, event_type="payment.settled", at=batch.now
+        )
+
+
+async def write(connection: Connection, batch: Batch, turn: BatchTurn) -> None:
+    """Everything else that the batch has gathered, in the same transaction and under the file's
+    lock."""
+    file, company_id = batch.file, batch.file.company_id
+    if turn is BatchTurn.FIRST:
+        await store.insert_lines(connection, company_id, file.id, batch.rows)
+    elif turn is BatchTurn.HELD and batch.rows:
+        await held_lines.decide(connection, company_id, file.id, batch.rows)
+    if batch.completed:
+        await store.mark_lines(connection, company_id, file.id, batch.completed, LineState.MATCHED)
+    if batch.opened:
+        await store.insert_breaks(connection, company_id, batch.opened)
+    if batch.matches:
+        await store.insert_matches(connection, company_id, file.id, batch.matches)
+    for (currency, reference), postings in sorted(batch.payouts.items()):
+        if reference and postings:
+            await put_into_payout(
+                connection,
+                company_id,
+                file.connector,
+                currency,
+                reference,
+                postings,
+                new_id=batch.core.new_id,
+            )
+    if batch.causes and await breaks.has_open(connection, company_id):
+        await breaks.resolve_matched(
+            connection,
+            company_id,
+            list(batch.changed),
+            list(batch.causes),
+            f"reported in {file.name}",
+            file_id=file.id,
+            places=batch.completed,
+            actor=f"report:{file.connector}",
+        )

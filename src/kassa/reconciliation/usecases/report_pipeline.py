@@ -1,0 +1,236 @@
+"""A report's batches, one after the other, and the next one prepared while one is written.
+
+A batch and all its effects are one transaction, which also moves the file's position. Two of them
+are under way at most: the later one looks its lines up, locks their payments, decides and books;
+only then, when the one before is committed, it takes the file and writes the rest. So commits
+keep the file's order, and what was cut off is cut off between two batches. Where two batches are
+about the same payment, the later one waits for the earlier to end before it decides.
+
+Nobody else is waited for. Lines about a payment that somebody else is changing are set aside, as
+lines of the file that wait, and have their turn at the end; so one payment that is kept costs the
+others nothing.
+
+Locks are taken in one order everywhere: payments (their orders), then the file, then settlements.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import partial
+
+from kassa.base.domain.errors import InProgress
+from kassa.base.store.connection import Connection
+from kassa.base.usecases.core import Core
+from kassa.reconciliation.domain.matching import BANK, PartialLine
+from kassa.reconciliation.store import held_lines
+from kassa.reconciliation.store import reconciliation as store
+from kassa.reconciliation.store.reconciliation import ReportFile
+from kassa.reconciliation.usecases.report_batch import (
+    Batch,
+    BatchTurn,
+    Numbered,
+    book,
+    reads_settlements,
+    write,
+)
+
+_TRIES = 5  # of a batch whose rows somebody else keeps locked
+_PAGE = 2_000
+# seconds, not money
+_PATIENCE = 5.0  # with who keeps a payment to the end
+_SOON, _LATER = 0.05, 0.5  # pauses between tries, which double
+
+Writing = asyncio.Task[None]
+
+
+@dataclass(slots=True)
+class Run:
+    """One import under way. In a dry run nothing is written, so `reported`, `waiting` and
+    `planned` remember here what the tables would.
+
+    `progress` hears how many lines are done.
+    """
+
+    core: Core
+    file: ReportFile
+    actor: str
+    tells_fees: bool
+    dry_run: bool
+    progress: Callable[[int], None] = lambda _: None
+    held: set[str] = field(default_factory=set)
+    reported: set[int] = field(default_factory=set)
+    waiting: dict[str, list[PartialLine]] = field(default_factory=dict)
+    planned: dict[str, int] = field(default_factory=dict)
+
+    def batch(self, turn: BatchTurn = BatchTurn.FIRST) -> Batch:
+        batch = Batch(self.core, self.file, self.actor, self.tells_fees, self.dry_run)
+        batch.reported, batch.waiting = self.reported, self.waiting
+        batch.held = self.held if turn is BatchTurn.FIRST else set()
+        return batch
+
+
+async def import_batches(run: Run, batches: AsyncIterator[list[Numbered]]) -> None:
+    """Judge all lines and commit what follows.
+
+    Raises: InProgress when rows stay locked by somebody else; the import can be sent again.
+    """
+    if run.dry_run or run.file.connector == BANK or run.core.db.size < 2:
+        # A dry run remembers what the lines before said, and a bank's line reads what they paid.
+        async for numbered in batches:
+            await one_batch(run, numbered)
+        return
+    writing: Writing | None = None
+    under_way: list[list[Numbered]] = []
+    try:
+        async for numbered in batches:
+            under_way.append(numbered)
+            try:
+                writing = await _prepare(run, numbered, writing)
+                del under_way[:-1]
+            except InProgress:
+                await _ended(writing)
+                writing = None
+                await _one_by_one(run, under_way)
+        try:
+            if writing is not None:
+                await _done(writing)
+        except InProgress:
+            await _one_by_one(run, under_way)
+    finally:
+        if writing is not None:
+            await asyncio.wait([writing])
+            if not writing.cancelled():
+                writing.exception()  # heard: what is raised already matters more
+
+
+async def _one_by_one(run: Run, under_way: list[list[Numbered]]) -> None:
+    """Each in its own time, and again where a lock was in the way; what is done stays done."""
+    for numbered in under_way:
+        await one_batch(run, numbered)
+    under_way.clear()
+
+
+async def _done(writing: Writing) -> None:
+    """Wait, and raise what it raised. Whoever waits may be canceled; what is written is not."""
+    await asyncio.wait([writing])
+    writing.result()
+
+
+async def _ended(writing: Writing | None) -> None:
+    try:
+        if writing is not None:
+            await _done(writing)
+    except InProgress:
+        pass
+
+
+async def _prepare(run: Run, numbered: list[Numbered], before: Writing | None) -> Writing:
+    """Do all of this batch that needs not wait for the one before; gives the rest of it."""
+    async with AsyncExitStack() as stack:
+        connection = await stack.enter_async_context(run.core.db.transaction(long=True))
+        batch = run.batch()
+        await batch.look(connection, numbered, partial(_done, before) if before else None)
+        if before is not None and reads_settlements(numbered):
+            await _done(before)
+        # Its own: should it come to nothing, the figures are those of the batch before.
+        batch.file = deepcopy(run.file)
+        await batch.judge(connection, numbered, BatchTurn.FIRST)
+        batch.file.position = numbered[-1][0]
+        await book(connection, batch)
+        if before is not None:
+            await _done(before)
+        run.file = batch.file
+        start = numbered[0][0] - 1
+        return asyncio.create_task(_commit(run, batch, connection, start, stack.pop_all()))
+
+
+async def _commit(
+    run: Run, batch: Batch, connection: Connection, start: int, transaction: AsyncExitStack
+) -> None:
+    async with transaction:
+        found = await store.lock_file(connection, batch.file.company_id, batch.file.id)
+        if found.position != start:
+            raise InProgress("somebody else imports the same file; send it again")
+        await write(connection, batch, BatchTurn.FIRST)
+        await store.save_file(connection, batch.file)
+    run.progress(batch.file.position)
+
+
+async def one_batch(run: Run, numbered: list[Numbered], turn: BatchTurn = BatchTurn.FIRST) -> None:
+    """Judge these lines and commit what follows; sent again where a lock was in the way."""
+    for left in reversed(range(_TRIES)):
+        try:
+            async with run.core.db.transaction(long=True) as connection:
+                await _work(run, connection, numbered, turn)
+        except InProgress:
+            if not left:
+                raise
+        else:
+            run.progress(run.file.position)
+            return
+
+
+async def _work(
+    run: Run, connection: Connection, numbered: list[Numbered], turn: BatchTurn
+) -> None:
+    batch = run.batch(turn)
+    await batch.look(connection, numbered)
+    if not run.dry_run:
+        # Whoever else imports the same file waits here, and then finds these lines done.
+        run.file = await store.lock_file(connection, run.file.company_id, run.file.id)
+        batch.file = run.file
+    if turn is BatchTurn.FIRST:
+        numbered = [item for item in numbered if item[0] > run.file.position]
+    elif turn is BatchTurn.HELD:
+        places = [place for place, _ in numbered]
+        left = await held_lines.still(connection, run.file.company_id, run.file.id, places)
+        numbered = [item for item in numbered if item[0] in left]
+    if not numbered:
+        return
+    await batch.judge(connection, numbered, turn)
+    if turn is BatchTurn.FIRST:
+        run.file.position = numbered[-1][0]
+    if run.dry_run:
+        for one in batch.opened:
+            run.planned[one.problem] = run.planned.get(one.problem, 0) + 1
+        return
+    await book(connection, batch)
+    await write(connection, batch, turn)
+    await store.save_file(connection, run.file)
+
+
+async def take_held(run: Run) -> None:
+    """The turn of the lines that were set aside, again and again for a while.
+
+    Raises: InProgress when some still wait; all others are imported, and the import, sent again,
+    goes on with those.
+    """
+    until, pause = time.monotonic() + _PATIENCE, _SOON
+    while left := await _pass_over_held(run):
+        if time.monotonic() > until:
+            raise InProgress(
+                f"{left} lines wait for payments that somebody else keeps locked; all others are"
+                " imported: send the report again"
+            )
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, _LATER)
+
+
+async def _pass_over_held(run: Run) -> int:
+    """How many are left of them."""
+    company_id, file_id, core, place = run.file.company_id, run.file.id, run.core, 0
+    while True:
+        async with core.db.connection(long=True) as connection:
+            places = await held_lines.after(connection, company_id, file_id, place, _PAGE)
+            rows = await store.lines_at(connection, company_id, file_id, places) if places else []
+        if not rows:
+            break
+        place = rows[-1].place
+        await one_batch(run, [(row.place, row.as_line()) for row in rows], BatchTurn.HELD)
+    if not place:
+        return 0
+    async with core.db.connection(long=True) as connection:
+        return await held_lines.count(connection, company_id, file_id)

@@ -1,0 +1,1 @@
+"""Which account takes a payment: the SQL."""

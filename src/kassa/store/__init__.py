@@ -1,1 +1,0 @@
-"""PostgreSQL: the only SQL in the house; every function takes and gives sets."""

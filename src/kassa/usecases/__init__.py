@@ -1,1 +1,0 @@
-"""The verbs: every rule about who may do what to a payment, and every transaction."""

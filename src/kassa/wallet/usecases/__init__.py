@@ -1,0 +1,1 @@
+"""Balances of users, and codes that pay from them: the verbs."""

@@ -1,0 +1,275 @@
+"""Wallet codes: made by the wallet user's side, recognized with a brake on guessing, revoked."""
+
+import math
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from kassa.base.domain.errors import InvalidRequest, NotFound, RateLimited, Unauthenticated
+from kassa.base.domain.lifecycle import WalletUserStatus
+from kassa.base.domain.money import Money, payable
+from kassa.base.domain.rate_limits import Quota
+from kassa.base.store.connection import Connection
+from kassa.base.usecases.bounds import within
+from kassa.base.usecases.core import Core
+from kassa.base.usecases.ids import company_number_of
+from kassa.identity.store import companies
+from kassa.identity.usecases.authenticate import company_by_number, hash_secret
+from kassa.identity.usecases.sides import admit
+from kassa.wallet.domain.wallet_codes import CodeKind, WalletCode
+from kassa.wallet.store import wallet_codes, wallets
+from kassa.wallet.store.wallet_codes import Subject
+
+TOO_MANY = "too_many_codes"
+"""Reason of a RateLimited: wrong codes were tried before."""
+
+_AGREEMENT, _SECRET, _PAY_CODE = "wat_", "wus", "28"
+_RANDOM_BYTES = 32
+_DIGITS = 16  # random ones of a pay code, which people type
+_LONGEST_CODE = 128  # characters, as seed 003 has it
+_REFUSED = "the wallet user's secret is missing, wrong or no longer valid"
+# A client and an address speak for many people, a name for one.
+_SHARED_FACTOR = 4
+_FORGET_SHARED, _FORGET_NAMED = timedelta(minutes=1), timedelta(minutes=10)
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=2), timedelta(minutes=15)
+_QUIET = timedelta(days=1)
+_MANY = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Presented:
+    """A code as it was handed in. `payment_id`: to be paid by it; "" only asks.
+
+    `user_id`: whose it shall be, where they said so. `client_id`: the wallet client that sent it.
+    `by`, `address`: who is counted when it is wrong: "client:…", "order:…", a network address.
+    """
+
+    company_id: str
+    code: str
+    payment_id: str = ""
+    user_id: str = ""
+    client_id: str = ""
+    by: str = ""
+    address: str = ""
+
+
+async def recognize(core: Core, shown: Presented) -> WalletCode | None:
+    """The code, when it may make this payment; None for any other, in whatever way it is wrong.
+
+    A wrong one is counted. An agreement's token has 256 random bits, cannot be guessed, and so
+    never waits for what others tried.
+    Raises: RateLimited while who tries, or the user, has to wait, be the code right or wrong.
+    """
+    subjects = _subjects(shown)
+    # Counted on the connection that found it wrong: no more can try at once than there are. A
+    # count that is lost with its connection decides nothing.
+    async with core.db.connection() as connection:
+        code, wait, now = await wallet_codes.find(
+            connection, shown.company_id, hash_secret(core, shown.code), subjects
+        )
+        right = code is not None and _is_right(code, shown, now)
+        if right and shown.code.startswith(_AGREEMENT):
+            return code
+        if wait:
+            raise _too_many(core, wait)
+        if right:
+            return code
+        await _count(core, connection, _blamed(shown, code, subjects))
+    return None
+
+
+def _is_right(code: WalletCode, shown: Presented, now: datetime) -> bool:
+    owned = shown.user_id in ("", code.user_id)
+    return owned and code.pays(shown.payment_id, client_id=shown.client_id, now=now)
+
+
+def _blamed(shown: Presented, code: WalletCode | None, subjects: list[Subject]) -> set[Subject]:
+    """Whoever shows what was a code once, and names nobody, has not guessed it. Were it counted, a
+    merchant could stop a user by showing their spent code again and again, and slow payers a
+    merchant."""
+    return set(subjects) if code is None or shown.user_id else set()
+
+
+def _subjects(shown: Presented) -> list[Subject]:
+    found = [(shown.company_id, shown.by)] if shown.by else []
+    if shown.address:
+        found.append(("", f"address:{shown.address}"))
+    if shown.user_id:
+        found.append((shown.company_id, f"user:{shown.user_id}"))
+    return found
+
+
+async def _count(core: Core, connection: Connection, subjects: set[Subject]) -> None:
+    free = core.policy.wallet_wrong_codes
+    for subject in sorted(subjects):
+        is_named = subject[1].startswith("user:")
+        await wallet_codes.count_miss(
+            connection,
+            subject,
+            free=free if is_named else free * _SHARED_FACTOR,
+            forget=_FORGET_NAMED if is_named else _FORGET_SHARED,
+            first_pause=_FIRST_PAUSE,
+            longest_pause=_LONGEST_PAUSE,
+        )
+
+
+def _too_many(core: Core, wait: timedelta) -> RateLimited:
+    seconds = max(1, math.ceil(wait.total_seconds()))
+    return RateLimited(
+        f"too many wrong wallet codes; come back in {seconds} s",
+        retry_after_seconds=seconds,
+        reason=TOO_MANY,
+        quota=Quota("wrong-wallet-codes", core.policy.wallet_wrong_codes, full_in=seconds),
+    )
+
+
+async def forget_misses(core: Core) -> int:
+    """Drop counts of wrong codes that have been quiet for a day."""
+    async with core.db.connection(writes=True) as connection:
+        return await wallet_codes.forget_misses(connection, _QUIET, limit=_MANY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class NewCode:
+    """`client_id`: the only wallet client that may use it, "" for any merchant of the company.
+    `limit`: most that one payment by an agreement may move."""
+
+    company_id: str
+    user_id: str
+    client_id: str = ""
+    limit: Money | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Made:
+    """A code and, this once, what it is."""
+
+    text: str
+    code: WalletCode
+
+
+async def make_pay_code(core: Core, wanted: NewCode) -> Made:
+    """A code for one payment, good for as long as the setting says.
+
+    Raises: NotFound, InvalidRequest for a user who cannot pay.
+    """
+    while True:
+        text = f"{_PAY_CODE}{secrets.randbelow(10**_DIGITS):0{_DIGITS}d}"
+        code = _code(core, wanted, CodeKind.PAY_CODE, text)
+        if await _keep(core, code):
+            return Made(text, code)
+
+
+async def make_agreement(core: Core, wanted: NewCode, *, token: str = "") -> Made:
+    """A token with which a merchant may charge the user again and again, until it is revoked.
+
+    `token`: one made elsewhere; giving the same twice is harmless.
+    Raises: NotFound, InvalidRequest.
+    """
+    if wanted.limit is not None:
+        payable(within(core, wanted.limit))
+    text = token or new_token()
+    code = _code(core, wanted, CodeKind.AGREEMENT, text)
+    await _keep(core, code)
+    return Made(text, code)
+
+
+async def make_secret(core: Core, wanted: NewCode, *, secret: str = "") -> Made:
+    """What the user's own app makes pay codes with. `secret`: as `token` of an agreement.
+
+    Raises: NotFound, InvalidRequest.
+    """
+    async with core.db.connection() as connection:
+        company = await companies.find_company(connection, wanted.company_id)
+    if company is None:
+        raise NotFound(f"no such company: {wanted.company_id!r}")
+    text = secret or new_secret(company.number)
+    code = _code(core, wanted, CodeKind.SECRET, text)
+    await _keep(core, code)
+    return Made(text, code)
+
+
+def new_token() -> str:
+    return _AGREEMENT + secrets.token_urlsafe(_RANDOM_BYTES)
+
+
+def new_secret(company_number: int) -> str:
+    """It names its company, since whoever shows it says nothing else."""
+    return f"{_SECRET}{company_number}_{secrets.token_urlsafe(_RANDOM_BYTES)}"
+
+
+def _code(core: Core, wanted: NewCode, kind: CodeKind, text: str) -> WalletCode:
+    if not text or len(text) > _LONGEST_CODE:
+        raise InvalidRequest(f"a wallet code has 1 to {_LONGEST_CODE} characters")
+    now = datetime.now(UTC)
+    return WalletCode(
+        company_id=wanted.company_id,
+        code_hash=hash_secret(core, text),
+        id=core.new_id("wc"),
+        user_id=wanted.user_id,
+        kind=kind,
+        created_at=now,
+        client_id=wanted.client_id,
+        limit=wanted.limit,
+        expires_at=now + core.policy.wallet_code_lifetime if kind is CodeKind.PAY_CODE else None,
+    )
+
+
+async def _keep(core: Core, code: WalletCode) -> bool:
+    """Whether it was new.
+
+    Raises: NotFound, InvalidRequest.
+    """
+    async with core.db.transaction() as connection:
+        key = (code.company_id, code.user_id)
+        user = (await wallets.users(connection, [key])).get(key)
+        if user is None:
+            raise NotFound(f"no such wallet user: {code.user_id!r}")
+        if user.status != WalletUserStatus.ACTIVE and code.kind is CodeKind.PAY_CODE:
+            raise InvalidRequest(f"the wallet user {code.user_id!r} is {user.status}")
+        return await wallet_codes.add(connection, code)
+
+
+async def list_codes(core: Core, company_id: str, user_id: str) -> list[WalletCode]:
+    """The user's agreements, secrets, and pay codes that can still pay; newest first.
+
+    Raises: NotFound.
+    """
+    async with core.db.connection() as connection:
+        if not await wallets.users(connection, [(company_id, user_id)]):
+            raise NotFound(f"no such wallet user: {user_id!r}")
+        return await wallet_codes.of_user(connection, company_id, user_id)
+
+
+async def revoke_code(core: Core, company_id: str, code_id: str) -> None:
+    """From now on it pays nothing, and makes nothing. Twice is harmless.
+
+    Raises: NotFound.
+    """
+    async with core.db.connection(writes=True) as connection:
+        if not await wallet_codes.revoke(connection, company_id, code_id):
+            raise NotFound(f"no such wallet code: {code_id!r}")
+
+
+async def pay_code_for(core: Core, secret: str, *, address: str) -> Made:
+    """A pay code for the user whose secret this is.
+
+    Raises: Unauthenticated, RateLimited, InvalidRequest for a user who cannot pay,
+    PermissionDenied for a live side where no real money is moved.
+    """
+    number = company_number_of(secret, _SECRET)
+    company = await company_by_number(core, number) if number is not None else None
+    subjects = [("", f"address:{address}")] if address else []
+    async with core.db.connection() as connection:
+        found, wait, now = await wallet_codes.find(
+            connection, company.id if company else "", hash_secret(core, secret), subjects
+        )
+        known = found is not None and found.kind is CodeKind.SECRET and found.is_good(now)
+        if not known and wait:
+            raise _too_many(core, wait)
+        if not known:
+            await _count(core, connection, set(subjects))
+    if company is None or found is None or not known:
+        raise Unauthenticated(_REFUSED)
+    admit(core, company, f"wallet_user:{found.id}")
+    return await make_pay_code(core, NewCode(company_id=found.company_id, user_id=found.user_id))

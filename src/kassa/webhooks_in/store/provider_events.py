@@ -1,0 +1,268 @@
+"""The outbox of announcements and the inbox of provider news; row state, never a cursor."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from kassa.base.store.connection import Connection
+from kassa.base.store.mapping import reader
+from kassa.base.store.queries import Command, Queries, Rows, Value
+from kassa.base.store.seals import seals_of
+from kassa.payments.domain.aggregate import WebhookEvent
+from kassa.proof.store.cover import seal_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leased:
+    """An announcement this worker may deliver until `lease_until`; `epoch` fences late writers."""
+
+    announcement: WebhookEvent
+    tries: int
+    epoch: int
+    company_number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryPlaces:
+    """Whose letters may set out. `free`: how many in all, of which `kept` only for companies that
+    have none under way. `per_company`, `per_address`: most under way at once. `companies`,
+    `addresses`: how many of each are under way already. `live`: also those of live sides.
+    """
+
+    free: int
+    kept: int = 0
+    per_company: int = 1_000
+    per_address: int = 1_000
+    live: bool = True
+    companies: Mapping[str, int] = field(default_factory=dict)
+    addresses: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderEventKey:
+    """One notification. `company_id`: "" while an account that serves everybody names a charge by
+    its own reference only. `dedupe_key`: the same however often the news comes."""
+
+    company_id: str
+    account: str
+    dedupe_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptProviderEvent:
+    """A verified notification as it is kept. `news`: what was understood, in plain data.
+
+    `tries`: how often it was to be applied before. `is_late`: it has waited for its charge too
+    long. `is_new`: it had not come before; `is_applied`: nothing is left to do.
+    """
+
+    key: ProviderEventKey
+    news: dict[str, Any]
+    tries: int
+    is_late: bool = False
+    is_new: bool = False
+    is_applied: bool = False
+
+
+class _Kept(NamedTuple):
+    news: dict[str, Any]
+    tries: int
+    is_late: bool
+    is_new: bool
+
+
+class _Applied(NamedTuple):
+    """`is_elsewhere`: somebody else has it just now."""
+
+    key: ProviderEventKey
+    is_elsewhere: bool
+    is_applied: bool
+
+
+class Sql(
+    Queries,
+    readers=[
+        reader(Leased, prefixes={"announcement": ""}),
+        reader(KeptProviderEvent, prefixes={"key": ""}, unstored=["is_new", "is_applied"]),
+        reader(_Applied, prefixes={"key": ""}),
+    ],
+):
+    lease: Rows[Leased]
+    report: Value[bool]
+    keep_news: Rows[_Kept]
+    lease_news: Rows[KeptProviderEvent]
+    park_news: Command
+    give_up_news: Command
+    applied: Rows[_Applied]
+    mark_applied: Command
+
+
+async def lease(
+    connection: Connection, lease_for: timedelta, places: DeliveryPlaces
+) -> list[Leased]:
+    """Take due announcements; one that nobody reports back on is due again after the lease.
+
+    The companies take turns, those with the fewest under way first, so that ten thousand letters
+    of one delay no letter of another's; and no address takes more than its places. Of one payment
+    only the oldest undelivered version's first try goes before a newer one's.
+    """
+    full = [url for url, many in places.addresses.items() if many >= places.per_address]
+    return await Sql.lease.all(
+        connection,
+        places.free,
+        lease_for,
+        list(places.companies),
+        list(places.companies.values()),
+        full,
+        2 * min(places.per_company, places.free),
+        places.per_company,
+        list(places.addresses),
+        list(places.addresses.values()),
+        places.per_address,
+        places.kept,
+        places.live,
+    )
+
+
+async def report(
+    connection: Connection,
+    leased: Leased,
+    *,
+    delivered: bool,
+    next_in: timedelta | None,
+    status: int | None,
+    error: str,
+) -> bool:
+    """Write down how the delivery went; False when somebody else has taken it over since.
+
+    `next_in` None and not delivered: there is no further try, the letter is dead.
+    """
+    state = "delivered" if delivered else "waiting" if next_in is not None else "dead"
+    done = await Sql.report.first(
+        connection,
+        leased.announcement.company_id,
+        leased.announcement.id,
+        leased.epoch,
+        state,
+        next_in,
+        status,
+        error,
+        None if state == "waiting" else _end(connection, leased, state),
+    )
+    return bool(done)
+
+
+def _end(connection: Connection, leased: Leased, state: str) -> bytes:
+    """The seal of a letter that waits no longer."""
+    about = leased.announcement
+    row = {
+        "company_id": about.company_id,
+        "id": about.id,
+        "state": state,
+        "epoch": leased.epoch,
+    }
+    return seal_of(seals_of(connection), "announcement", "seal", row)
+
+
+_LATE = timedelta(hours=24)  # so long news waits for a charge that we do not know yet
+
+
+async def keep_news(
+    connection: Connection,
+    key: ProviderEventKey,
+    *,
+    headers: Mapping[str, str],
+    body: bytes,
+    news: Mapping[str, Any],
+    lease_for: timedelta,
+) -> KeptProviderEvent:
+    """Keep a verified notification, for whoever keeps it to apply; after the lease a worker does.
+
+    One that was kept before and never applied (we were killed in between, its charge is not
+    known) is given out again.
+    """
+    seals = seals_of(connection)
+    said = {
+        "company_id": key.company_id,
+        "account": key.account,
+        "dedupe_key": key.dedupe_key,
+        "headers": dict(headers),
+        "body": body,
+        "news": dict(news),
+    }
+    kept = await Sql.keep_news.first(
+        connection,
+        key.company_id,
+        key.account,
+        key.dedupe_key,
+        dict(headers),
+        body,
+        dict(news),
+        lease_for,
+        _LATE,
+        seal_of(seals, "provider_news", "birth", said),
+        seal_of(seals, "provider_news", "seal", said),
+    )
+    if kept is None:
+        return KeptProviderEvent(key=key, news=dict(news), tries=0, is_applied=True)
+    return KeptProviderEvent(
+        key=key, news=kept.news, tries=kept.tries, is_late=kept.is_late, is_new=kept.is_new
+    )
+
+
+async def lease_news(
+    connection: Connection, accounts: Sequence[str], limit: int, lease_for: timedelta
+) -> list[KeptProviderEvent]:
+    """Take news that is due to be applied; what nobody reports back on is due again after the
+    lease. No other process gets the same meanwhile."""
+    return await Sql.lease_news.all(connection, list(accounts), limit, lease_for, _LATE)
+
+
+async def park_news(connection: Connection, key: ProviderEventKey, next_in: timedelta) -> None:
+    """Its charge or refund is not known yet: try again then."""
+    await Sql.park_news.run(connection, *_of(key), next_in)
+
+
+async def give_up_news(connection: Connection, key: ProviderEventKey, result: str) -> None:
+    """Nobody looks for its charge any more, until it comes again."""
+    await Sql.give_up_news.run(connection, *_of(key), result)
+
+
+async def applied(
+    connection: Connection, keys: Sequence[ProviderEventKey]
+) -> tuple[set[ProviderEventKey | None], set[ProviderEventKey | None]]:
+    """Those of them that have been applied; and those that somebody else has just now. The others
+    are locked. Asked under the lock of what they tell about, so that none is applied twice."""
+    if not keys:
+        return set(), set()
+    found = await Sql.applied.all(connection, *_arrays(keys))
+    return {one.key for one in found if one.is_applied}, {
+        one.key for one in found if one.is_elsewhere
+    }
+
+
+async def mark_applied(
+    connection: Connection, done: Sequence[tuple[ProviderEventKey, str, str]]
+) -> None:
+    """Each with the attempt or modification it was about, and the payment's status after it."""
+    if not done:
+        return
+    await Sql.mark_applied.run(
+        connection,
+        *_arrays([key for key, _, _ in done]),
+        [about for _, about, _ in done],
+        [result for _, _, result in done],
+    )
+
+
+def _of(key: ProviderEventKey) -> tuple[str, str, str]:
+    return key.company_id, key.account, key.dedupe_key
+
+
+def _arrays(keys: Sequence[ProviderEventKey]) -> tuple[list[str], list[str], list[str]]:
+    return (
+        [key.company_id for key in keys],
+        [key.account for key in keys],
+        [key.dedupe_key for key in keys],
+    )

@@ -1,0 +1,139 @@
+"""Deliver the outbox: lease, commit, post, commit how it went."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+
+from kassa.base.usecases.core import Core, WebhookWriter
+from kassa.connectors.http import Answered
+from kassa.identity.store import companies
+from kassa.identity.usecases.sides import MODE_HEADER
+from kassa.orders.store import orders
+from kassa.webhooks_in.store import provider_events
+from kassa.webhooks_in.store.provider_events import DeliveryPlaces, Leased
+
+_log = structlog.get_logger("kassa.outbox")
+_LEASE = timedelta(seconds=60)  # longer than a delivery can take
+_JITTER = 0.2  # seconds, not money: a share of the pause
+_AT_ONCE = 256  # seconds pass until a receiver that hangs is given up; the others go on meanwhile
+_PER_COMPANY = 32  # in flight for one company, however many letters and addresses it has
+_PER_ADDRESS = 8  # in flight to one address: a hanging receiver holds no more of us than this
+_KEPT = 4  # one place in so many is for companies that have none in flight
+_GONE = 410  # the receiver says: never again
+
+
+async def deliver_webhooks(
+    core: Core, limit: int = 50, *, spread: Callable[[], float] = random.random
+) -> int:
+    """Deliver what is due; returns how many were tried.
+
+    At least once each: a worker that dies between the post and its second commit leaves the
+    lease to run out. `spread`: a number in [0, 1), the jitter.
+    """
+    courier = WebhookSender(at_once=limit, spread=spread)
+    count = await courier.set_out(core)
+    await courier.finish()
+    return count
+
+
+class WebhookSender:
+    """Keeps deliveries under way without waiting for the slowest: one bad address delays no other,
+    and one company with many letters, or many bad addresses, no other company.
+
+    `at_once`: most deliveries in flight.
+    """
+
+    def __init__(self, at_once: int = _AT_ONCE, *, spread: Callable[[], float] = random.random):
+        self._at_once = at_once
+        self._spread = spread  # jitter, not money
+        self._under_way: dict[asyncio.Task[None], tuple[str, str]] = {}
+
+    async def set_out(self, core: Core) -> int:
+        """Start what is due and fits; returns how many deliveries that were."""
+        free = self._at_once - len(self._under_way)
+        if free <= 0:
+            return 0
+        places = DeliveryPlaces(
+            free=free,
+            live=core.policy.live,
+            kept=self._at_once // _KEPT,
+            per_company=_PER_COMPANY,
+            per_address=_PER_ADDRESS,
+            companies=Counter(company for company, _ in self._under_way.values()),
+            addresses=Counter(url for _, url in self._under_way.values()),
+        )
+        async with core.db.connection() as connection:
+            leased = await provider_events.lease(connection, _LEASE, places)
+        for item in leased:
+            task = asyncio.create_task(_deliver(core, item, self._spread()))
+            self._under_way[task] = (item.announcement.company_id, item.announcement.url)
+            task.add_done_callback(self._landed)
+        return len(leased)
+
+    def _landed(self, task: "asyncio.Task[None]") -> None:
+        del self._under_way[task]
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("delivery failed", error=repr(task.exception()))
+
+    async def finish(self) -> None:
+        """Wait for what is under way."""
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+
+
+async def _deliver(core: Core, leased: Leased, spread: float) -> None:  # jitter, not money
+    news = leased.announcement
+    writer = core.writers[news.kind]
+    async with core.db.connection() as connection:
+        found = await orders.by_payment(connection, [(news.company_id, news.payment_id)])
+        company = await companies.find_company(connection, news.company_id)
+    if company is None:
+        return
+    payment, order = found[news.company_id, news.payment_id]
+    letter = writer.write(core, news, order, payment, company)
+    answer = await core.egress.post(
+        news.url,
+        headers={**letter.headers, MODE_HEADER: company.mode.value},
+        body=letter.body,
+        allow_loopback=core.policy.allow_loopback,
+        company=news.company_id,
+    )
+    if isinstance(answer, Answered):
+        delivered = writer.arrived(answer.status, answer.body)
+        status, error = answer.status, "" if delivered else f"answered {answer.status}"
+    else:
+        delivered, status, error = False, None, answer.reason
+    pause = None if status == _GONE else _pause(writer, leased.tries, spread)
+    async with core.db.connection() as connection:
+        await provider_events.report(
+            connection,
+            leased,
+            delivered=delivered,
+            next_in=None if delivered else pause,
+            status=status,
+            error=error[:500],
+        )
+    _log.info(
+        "notification tried",
+        announcement=news.id,
+        payment=news.payment_id,
+        mode=company.mode.value,
+        delivered=delivered,
+        tries=leased.tries,
+        status=status,
+    )
+
+
+def _pause(
+    writer: WebhookWriter,
+    tries: int,
+    spread: float,  # jitter, not money
+) -> timedelta | None:
+    """The wait before the next try, ±20 %; None when there is none left."""
+    if tries >= len(writer.schedule):
+        return None
+    return writer.schedule[tries] * (1 - _JITTER + 2 * _JITTER * spread)

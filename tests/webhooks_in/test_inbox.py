@@ -1,0 +1,340 @@
+"""The inbox: kept before it is acknowledged, applied once, in any order, by any process."""
+
+import asyncio
+import itertools
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from tests.modifying import REFUND, modify
+from tests.shop import Shop
+from tests.telling import TAKEN, Telling, due, kept, news, post, waiting
+
+from kassa import app
+from kassa.base.domain.lifecycle import (
+    DisputeStage,
+    DisputeStatus,
+    ModificationStatus,
+    PaymentStatus,
+)
+from kassa.base.domain.money import Money
+from kassa.base.usecases.core import Core
+from kassa.connectors.base import (
+    DisputeEvent,
+    Done,
+    IrrelevantEvent,
+    ModificationEvent,
+    Outcome,
+    Pending,
+)
+from kassa.identity.domain.principals import Mode
+from kassa.payments.domain.payments import Payment
+from kassa.providers.domain.providers import AccountStatus, ProviderAccount
+from kassa.providers.usecases.event_data import write_news
+from kassa.reconciliation.usecases.breaks import list_breaks
+from kassa.settings import Settings
+from kassa.webhooks_in.store import provider_events
+from kassa.webhooks_in.store.provider_events import ProviderEventKey
+from kassa.webhooks_in.usecases.apply import apply_news
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("sound_in_the_end")]
+NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+MONEY = Money(10_000, "CNY")
+
+
+def dispute(key: str) -> DisputeEvent:
+    return DisputeEvent(
+        dedupe_key=f"dispute of {key}",
+        key=key,
+        reference=f"d of {key}",
+        stage=DisputeStage.CHARGEBACK,
+        status=DisputeStatus.NEEDS_RESPONSE,
+        amount=MONEY,
+        fee=Money(1_500, "CNY"),
+        reason="fraud",
+        respond_by=NOW,
+    )
+
+
+def owned_by(shop: Shop, company_id: str, status: AccountStatus = AccountStatus.ACTIVE) -> None:
+    shop.core.accounts["scripted"] = ProviderAccount(
+        company_id=company_id,
+        name="scripted",
+        connector="scripted",
+        mode=Mode.TEST,
+        status=status,
+    )
+
+
+def also_at(core: Core, provider: Telling) -> None:
+    cast("dict[str, Any]", core.connectors)["scripted"] = provider
+
+
+async def test_it_is_kept_whole_but_for_the_credentials(shop: Shop) -> None:
+    provider = Telling()
+    _, key = await waiting(shop, provider)
+    body = provider.tell(news(key, name="n-1"))
+
+    answer = await post(shop, body, target="/providers/scripted?a=1")
+
+    assert (answer.status, answer.body, answer.outcome) == (200, b"thanks", "applied")
+    [row] = await shop.sql("select * from provider_news")
+    assert (bytes(row["body"]), row["account"], row["dedupe_key"]) == (body, "scripted", "n-1")
+    assert row["headers"] == '{"x-mark":"m"}' or row["headers"] == '{"x-mark": "m"}'
+    assert (row["attempt_id"], row["result"], row["next_at"]) == (key, "captured", None)
+    [about] = provider.heard_about
+    assert about["target"] == "/providers/scripted?a=1"
+    assert datetime.now(UTC) - about["received_at"] < timedelta(minutes=1)
+
+
+async def test_what_a_notification_decided_names_it(shop: Shop) -> None:
+    provider = Telling()
+    payment, key = await waiting(shop, provider)
+
+    await post(shop, provider.tell(news(key, name="n-1")))
+
+    rows = await shop.sql(
+        "select evidence ->> 'news' as news from payment_event where payment_id = $1 and"
+        " event = 'capture'",
+        payment.id,
+    )
+    assert [row["news"] for row in rows] == ["n-1"]
+
+
+async def test_irrelevant_news_is_acknowledged_and_not_kept(shop: Shop) -> None:
+    provider = Telling()
+    await waiting(shop, provider)
+
+    answer = await post(shop, provider.tell(IrrelevantEvent(event="customer.created")))
+
+    assert (answer.status, answer.body, answer.outcome) == (200, b"thanks", "irrelevant")
+    assert await kept(shop) == []
+
+
+async def test_a_disabled_account_still_receives(shop: Shop) -> None:
+    provider = Telling()
+    payment, key = await waiting(shop, provider)
+    owned_by(shop, shop.company.id, AccountStatus.DISABLED)
+
+    await post(shop, provider.tell(news(key)))
+
+    assert (await shop.read(payment)).status is PaymentStatus.CAPTURED
+
+
+async def test_news_of_another_companys_payment_is_misaddressed(shop: Shop) -> None:
+    provider = Telling()
+    payment, key = await waiting(shop, provider)
+    [row] = await shop.attempts(payment)
+    other = await shop.other_company()
+    owned_by(shop, other.id)
+
+    for said in (
+        news(key),
+        news("", reference=row["provider_reference"]),
+        news("ours-1", reference=""),
+        news(f"at{other.number}_\x00"),
+    ):
+        answer = await post(shop, provider.tell(said))
+        assert answer.outcome in ("refused", "parked")
+        if said.key:
+            assert (answer.status, answer.body) == (401, b"refused")
+
+    assert (await shop.read(payment)).status is PaymentStatus.PROCESSING
+    assert [applied for _, applied in await kept(shop)] == [False]  # the reference, of nobody's
+
+
+async def test_news_that_names_the_providers_reference_alone_finds_its_charge(shop: Shop) -> None:
+    provider = Telling()
+    payment, _ = await waiting(shop, provider)
+    [row] = await shop.attempts(payment)
+
+    answer = await post(shop, provider.tell(news("", reference=row["provider_reference"])))
+
+    assert answer.outcome == "applied"
+    assert (await shop.read(payment)).status is PaymentStatus.CAPTURED
+
+
+async def test_news_that_comes_before_our_own_answer_waits_for_its_reference(shop: Shop) -> None:
+    provider = Telling()
+    owned_by(shop, shop.company.id)
+    told: list[str] = []
+
+    async def charge(request: Any) -> Outcome:
+        answer = await post(shop, provider.tell(news("", reference="ref-1")))
+        told.append(answer.outcome)
+        return Pending(reference="ref-1")
+
+    provider.answers.append(charge)
+    payment = await shop.play(await shop.payment(), provider)
+    assert (told, payment.status) == (["parked"], PaymentStatus.PROCESSING)
+    await due(shop)
+
+    assert await apply_news(shop.core) == 1
+
+    assert (await shop.read(payment)).status is PaymentStatus.CAPTURED
+    assert await kept(shop) == [("captured", True)]
+
+
+async def test_news_that_comes_before_our_own_answer_is_not_undone_by_it(shop: Shop) -> None:
+    provider = Telling()
+
+    async def charge(request: Any) -> Outcome:
+        await post(shop, provider.tell(news(request.key)))
+        return Pending(reference="ref-1")
+
+    provider.answers.append(charge)
+    payment = await shop.play(await shop.payment(), provider)
+
+    assert payment.status is PaymentStatus.CAPTURED
+    assert (await shop.timeline(payment)).count("capture captured") == 1
+
+
+async def test_parked_news_is_tried_for_a_day_and_then_is_somebodys_work(shop: Shop) -> None:
+    provider = Telling()
+    await waiting(shop, provider)
+    stranger = provider.tell(news(f"at{shop.company.number}_never", name="n-1"))
+    assert (await post(shop, stranger)).outcome == "parked"
+
+    tries = []
+    for _ in range(3):
+        await due(shop)
+        assert await apply_news(shop.core) == 1
+        [row] = await shop.sql("select tries, next_at > now() as later from provider_news")
+        tries.append((row["tries"], row["later"]))
+    assert tries == [(1, True), (2, True), (3, True)]
+    assert await apply_news(shop.core) == 0  # its pause is not over
+    assert await list_breaks(shop.core, shop.company.id) == []
+    await shop.sql("update provider_news set received_at = now() - interval '25 hours'")
+    await due(shop)
+    await apply_news(shop.core)
+
+    [item] = await list_breaks(shop.core, shop.company.id)
+    assert (item.problem, item.connector) == ("unknown_news", "scripted")
+    assert "n-1" in item.details
+    assert await kept(shop) == [("unknown", False)]
+    assert await apply_news(shop.core) == 0
+    assert (await post(shop, stranger)).outcome == "duplicate"
+
+
+async def test_a_kill_between_keeping_and_applying_costs_nothing(shop: Shop) -> None:
+    provider = Telling()
+    payment, key = await waiting(shop, provider)
+    said = news(key)
+    async with shop.core.db.connection() as connection:  # and then the process died
+        await provider_events.keep_news(
+            connection,
+            ProviderEventKey(shop.company.id, "scripted", said.dedupe_key),
+            headers={},
+            body=b"news",
+            news=write_news(said),
+            lease_for=timedelta(seconds=10),
+        )
+    assert await apply_news(shop.core) == 0  # whoever kept it may still be alive
+    await due(shop)
+
+    assert await apply_news(shop.core) == 1
+
+    assert (await shop.read(payment)).status is PaymentStatus.CAPTURED
+    assert await kept(shop) == [("captured", True)]
+
+
+async def test_on_two_processes_each_notification_is_applied_once(
+    shop: Shop, settings: Settings, database_url: str
+) -> None:
+    provider = Telling()
+    stories = [await waiting(shop, provider) for _ in range(5)]
+    bodies = [provider.tell(dispute(key)) for _, key in stories]
+    for (_, key), body in zip(stories, bodies, strict=True):
+        assert (await post(shop, body)).outcome == "parked"  # it is not paid yet
+        await post(shop, provider.tell(news(key)))
+    await due(shop)
+
+    async with app.open_core(settings, database_url) as other:
+        also_at(other, provider)
+        cores = (shop.core, other)
+        await asyncio.gather(
+            *(apply_news(core) for core in cores * 4),
+            *(post(shop, body, core=core) for core in cores for body in bodies),
+        )
+
+    for payment, _ in stories:
+        assert (await shop.read(payment)).disputed_minor == 10_000
+    count = "select count(*) from posting where kind = $1"
+    assert [(await shop.sql(count, kind))[0][0] for kind in ("dispute", "capture")] == [5, 5]
+    assert {applied for _, applied in await kept(shop)} == {True}
+
+
+async def test_a_dispute_that_was_won_is_not_lost_by_old_news_applied_again(shop: Shop) -> None:
+    provider = Telling()
+    payment, key = await waiting(shop, provider)
+    await post(shop, provider.tell(news(key)))
+    opened = provider.tell(dispute(key))
+    won = replace(dispute(key), dedupe_key="won", status=DisputeStatus.WON)
+    for body in (opened, provider.tell(won), opened):
+        await post(shop, body)
+
+    await due(shop)
+    await apply_news(shop.core)
+
+    assert (await shop.read(payment)).disputed_minor == 0
+
+
+async def told_in_this_order(shop: Shop, order: tuple[str, ...]) -> tuple[Any, ...]:
+    """A payment and its refund, of which news comes in that order, each of it twice."""
+    provider = Telling()
+    payment, key = await waiting(shop, provider)
+    said: dict[str, bytes] = {
+        "pending": provider.tell(news(key, Pending(reference="ref"))),
+        "paid": provider.tell(news(key, TAKEN)),
+        "disputed": provider.tell(replace(dispute(key), amount=Money(4_000, "CNY"))),
+        "refunded": b"",
+    }
+    for name in order:
+        if name != "refunded":
+            for _ in range(2):
+                await post(shop, said[name])
+            continue
+        # The refund is asked for as soon as there is money to give back.
+        if not (await shop.read(payment)).is_paid:
+            await post(shop, said["paid"])
+        provider.says.append(Pending(reference="rr"))
+        asked = (await modify(shop, payment, REFUND, 3_000)).modification
+        done = Done(reference="rr", amount=asked.amount)
+        again = provider.tell(ModificationEvent(dedupe_key=asked.id, key=asked.id, outcome=done))
+        for _ in range(2):
+            await post(shop, again)
+    await due(shop)
+    await apply_news(shop.core)
+    return await standing(shop, payment)
+
+
+async def standing(shop: Shop, payment: Payment) -> tuple[Any, ...]:
+    now = await shop.read(payment)
+    entries = await shop.sql(
+        "select p.kind, e.account, sum(e.amount_minor)::bigint as minor from posting p"
+        " join entry e on e.posting_id = p.id where p.payment_id = $1 group by 1, 2 order by 1, 2",
+        payment.id,
+    )
+    refunds = await shop.sql("select status from modification where payment_id = $1", payment.id)
+    return (
+        now.status,
+        now.captured.minor,
+        now.refunded.minor,
+        now.refund_reserved.minor,
+        now.disputed_minor,
+        now.surplus,
+        [tuple(row) for row in entries],
+        [row["status"] for row in refunds],
+    )
+
+
+async def test_any_order_of_the_same_news_ends_in_the_same_state(shop: Shop) -> None:
+    names = ("pending", "paid", "disputed", "refunded")
+
+    ends = [await told_in_this_order(shop, order) for order in itertools.permutations(names)]
+
+    assert all(end == ends[0] for end in ends)
+    assert ends[0][:6] == (PaymentStatus.CAPTURED, 10_000, 3_000, 0, 4_000, False)
+    assert ends[0][7] == [ModificationStatus.SUCCEEDED]
+    assert {applied for _, applied in await kept(shop)} == {True}
