@@ -23,6 +23,7 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 from tests import company
 from tests.asgi import Client
 from tests.databases import APP_ROLE, Databases, ExternalPostgres, in_database
+from tests.shop import Shop, shop
 
 from kassa import app
 from kassa import demo as demo_company
@@ -31,11 +32,13 @@ from kassa.base.usecases.core import Core
 from kassa.settings import Settings
 from kassa_embedded.postgres import EmbeddedPostgres
 
+__all__ = ["shop"]
+
 _ROLE_LOCK = 0x7465737473  # the processes of a run make the role one after the other
 
 
 # The modules that take longest begin first, lest one process wait for them at the end.
-_FIRST = ("tests/e2e/", "tests/money/", "tests/cashier/test_browser", "tests/cli/", "tests/store/")
+_FIRST = ("tests/e2e/", "tests/money/", "tests/cashier/test_browser", "tests/cli/", "tests/base/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -54,6 +57,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _module(item: pytest.Item) -> str:
     return item.nodeid.partition("::")[0]
+
+
+@pytest.fixture
+async def sound_in_the_end(shop: Shop) -> AsyncIterator[None]:
+    """Whatever the test did, the books are sound after it."""
+    yield
+    assert await shop.faults() == []
 
 
 @pytest.fixture(scope="session")

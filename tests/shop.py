@@ -16,13 +16,7 @@ from kassa.connectors.base import Captured, ChargeEvent, ChargeRequest, Outcome,
 from kassa.connectors.sandbox.books import SandboxBooks
 from kassa.connectors.sandbox.cards import SCENARIOS
 from kassa.identity.domain.principals import Company
-from kassa.identity.usecases.companies import (
-    NewCompany,
-    add_company,
-    add_wallet_user,
-    balance_of,
-    top_up,
-)
+from kassa.identity.usecases.companies import NewCompany, add_company
 from kassa.orders.usecases.create_order import CreatedOrder, NewOrder, create_order
 from kassa.payments.domain.payments import Method, Payment
 from kassa.payments.usecases.find_payments import get_payment
@@ -34,6 +28,7 @@ from kassa.proof.store.records import Record
 from kassa.proof.store.resealing import seal_unsealed
 from kassa.proof.usecases.verify import verify_books
 from kassa.wallet.usecases.pay_from_wallet import WalletPay, pay_from_wallet
+from kassa.wallet.usecases.wallet_users import add_wallet_user, balance_of, top_up
 
 CARDS = {scenario.name: scenario.number for scenario in SCENARIOS}
 _numbers = itertools.count(1)

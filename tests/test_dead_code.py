@@ -48,7 +48,7 @@ USED_ELSEWHERE = {
     "strays": "every posting that a test makes is held against FLOWS",
     "withdrawals_of": "the sandbox's books, compared with ours",
     "post_letters": "a simulated provider's letters without its clock",
-    "deliver_announcements": "one round of the courier",
+    "deliver_webhooks": "one round of the courier",
     "poll_payments": "one round of the poller",
     "pursue_modifications": "one round of the pursuer",
 }
@@ -81,7 +81,7 @@ def _named_in_texts() -> set[str]:
     """What pages show, the sets of statuses that statements ask for, and what stands behind a
     colon in the name of a place, as in "kassa.app:make"."""
     pages = [path.read_text() for path in SOURCE.glob("kassa*/**/*.html")]
-    statements = [path.read_text() for path in SOURCE.glob("kassa/store/*.sql")]
+    statements = [path.read_text() for path in SOURCE.glob("kassa/*/store/*.sql")]
     shown = {word for text in pages for word in re.findall(r"\.(\w+)", text)}
     asked = {word for text in statements for word in re.findall(r"\{\w+\.(\w+)\}", text)}
     texts = [path.read_text() for path in SOURCE.glob("kassa*/**/*.py")]

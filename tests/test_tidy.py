@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -37,13 +38,15 @@ NOT_OURS = {
 CODE = {".py", ".sql", ".proto", ".html", ".css", ".js"}
 NARROW = {".py", ".sql", ".proto"}
 
+FLOORS = ("domain", "store", "usecases")
+"""Of each room, from the ground up."""
 # Where amounts pass through. Elsewhere a float is a duration.
-NEAR_MONEY = ("domain", "store", "usecases", "faces", "connectors")
+NEAR_MONEY = (*FLOORS, "faces", "connectors")
 # On a line, or above a block of lines, whose numbers are durations.
 DURATION = "# seconds, not money"
 
 # Where what the type checker does not see would move money.
-TYPED = ("domain", "usecases", "store")
+TYPED = FLOORS
 # Functions that still take names which nobody checks. None is added; one that went is struck out.
 TAKE_ANY_NAME = {
     "base/domain/copying.py replace",  # for a checker it is that of dataclasses
@@ -120,6 +123,13 @@ def modules() -> list[Module]:
     return found
 
 
+def _on(floors: Iterable[str], path: Path) -> bool:
+    """Whether it is on one of these floors of a room, or in a folder of that name beside them."""
+    if not path.is_relative_to(SOURCE):
+        return False
+    return not set(path.relative_to(SOURCE).parts[:2]).isdisjoint(floors)
+
+
 def at(path: Path, line: int = 0) -> str:
     where = str(path.relative_to(ROOT))
     return f"{where}:{line}" if line else where
@@ -177,7 +187,7 @@ def test_nothing_is_left_to_do_without_an_issue_that_says_what() -> None:
 def test_no_float_comes_near_money() -> None:
     wrong = []
     for module in modules():
-        if not any(module.path.is_relative_to(SOURCE / floor) for floor in NEAR_MONEY):
+        if not _on(NEAR_MONEY, module.path):
             continue
         durations = _duration_lines(module.lines)
         wrong += [
@@ -225,7 +235,7 @@ def test_no_rule_takes_a_name_that_no_checker_knows() -> None:
     found = {
         f"{module.path.relative_to(SOURCE)} {function.name}"
         for module in modules()
-        if any(module.path.is_relative_to(SOURCE / floor) for floor in TYPED)
+        if _on(TYPED, module.path)
         for function in _functions(module.tree)
         if function.args.kwarg is not None
         and (function.args.kwarg.annotation is None or _is_untyped(function.args.kwarg.annotation))
@@ -317,8 +327,8 @@ def _parents(name: str) -> Iterator[str]:
         yield name
 
 
-# Where nouns change by the tables of base/domain/lifecycle.py, and where the past is told again. What
-# facts make of them is looked up in the tables by whoever records one: payments/domain/aggregate.py.
+# Where nouns change by the tables of base/domain/lifecycle.py, and where the past is told again.
+# What facts make of them is looked up in the tables by payments/domain/aggregate.py.
 CHANGES_STATUS = {
     "payments/domain/evolution_of_changes.py",
     "payments/domain/evolution_of_charges.py",
@@ -336,7 +346,7 @@ def test_a_status_is_set_only_where_a_table_is_asked() -> None:
     wrong = [
         at(module.path, line)
         for module in modules()
-        if any(module.path.is_relative_to(SOURCE / floor) for floor in NEAR_MONEY)
+        if _on(NEAR_MONEY, module.path)
         and str(module.path.relative_to(SOURCE)) not in CHANGES_STATUS
         for line in _lines_that_replace_a_status(module.tree)
     ]
@@ -372,7 +382,7 @@ def test_no_statement_spells_a_status_itself() -> None:
     wrong = [
         f"{at(path, line)}: {word}"
         for path, text in texts().items()
-        if path.is_relative_to(SOURCE / "store") and "migrations" not in path.parts
+        if _on(("store",), path) and "migrations" not in path.parts
         for line, word in _statuses_in_sql(path.suffix, text)
     ]
 
@@ -430,6 +440,33 @@ def _looks_like_a_path(name: str) -> bool:
         return False  # an address on the wire, made at run time, or a pattern
     suffixes = r"\.(py|md|sql|toml|proto|json|lock|csv|html|css|js|png|svg)"
     return "/" in name and bool(re.search(rf"(/|{suffixes})$", name))
+
+
+def test_a_room_has_its_floors_and_stands_in_the_lists_of_each() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    named = {
+        name
+        for contract in contracts["contracts"]
+        if contract["name"].startswith("Between rooms")
+        for layer in contract["layers"]
+        for name in layer.split(" | ")
+    }
+    rooms = {path.parent for floor in FLOORS for path in SOURCE.glob(f"*/{floor}/")}
+    there = {
+        f"kassa.{room.name}.{floor}"
+        for room in rooms
+        for floor in FLOORS
+        if (room / floor / "__init__.py").exists()
+    }
+    beside = [
+        at(path)
+        for room in rooms
+        for path in room.iterdir()
+        if path.name not in {*FLOORS, "__init__.py", "README.md", "__pycache__"}
+    ]
+
+    assert named == there
+    assert not beside, f"what stands in a room stands on one of its floors:{listed(beside)}"
 
 
 def test_every_face_has_its_contract_in_one_folder() -> None:

@@ -20,7 +20,7 @@ from kassa.identity.usecases import companies
 from kassa.identity.usecases.companies import NewCompany
 from kassa.orders.domain.ownership import EVERY_ORDER
 from kassa.settings import Settings
-from kassa.wallet.usecases import wallet_codes
+from kassa.wallet.usecases import wallet_codes, wallet_users
 from kassa.wallet.usecases.wallet_codes import NewCode
 
 _TOKEN_SECONDS = 24 * 3600  # a customer's token is minted anew by each `kassa demo`
@@ -124,14 +124,14 @@ def _loopback(host: str) -> str:
 
 async def _fill_wallet(core: Core, company: Company, demo: Demo) -> None:
     user = demo.wallet_user_id
-    await companies.add_wallet_user(core, company.id, user, demo.wallet_auth_code)
+    await wallet_users.add_wallet_user(core, company.id, user, demo.wallet_auth_code)
     demo.wallet_user_secret = demo.wallet_user_secret or wallet_codes.new_secret(company.number)
     owner = NewCode(company_id=company.id, user_id=user)
     await wallet_codes.make_secret(core, owner, secret=demo.wallet_user_secret)
     for text in _BALANCES:
         amount, currency = text.split()
-        if not await companies.balance_of(core, company.id, user, currency):
-            await companies.top_up(core, company.id, user, Money.from_major(amount, currency))
+        if not await wallet_users.balance_of(core, company.id, user, currency):
+            await wallet_users.top_up(core, company.id, user, Money.from_major(amount, currency))
 
 
 def _invent(settings: Settings) -> Demo:

@@ -25,11 +25,11 @@ from kassa.base.domain.money import LARGEST, LARGEST_SUM, Money
 from kassa.connectors.base import Captured, ChargeRequest
 from kassa.faces.wallet import signature
 from kassa.fees.usecases.fees import NewFeeRule, add_fee_rule
-from kassa.identity.usecases.companies import top_up
 from kassa.reconciliation.domain.reports import LineKind
 from kassa.reconciliation.usecases.breaks import Adjustment, list_breaks, resolve_break
 from kassa.settings import load
 from kassa.wallet.usecases.wallet_codes import NewCode, make_agreement
+from kassa.wallet.usecases.wallet_users import top_up
 from kassa_protos.orders.v1 import orders_pb2
 
 pytestmark = pytest.mark.anyio
@@ -222,7 +222,7 @@ async def test_the_tables_take_no_amount_beyond_all_settings(shop: Shop) -> None
 
 async def test_a_table_that_holds_more_already_can_be_migrated_and_goes_on(shop: Shop) -> None:
     payment = await shop.payment()
-    script = files("kassa.store").joinpath("migrations/0012_amount_bounds.sql").read_text()
+    script = files("kassa.base.store").joinpath("migrations/0012_amount_bounds.sql").read_text()
     for table, column in re.findall(r"\('(\w+)',\s+'(\w+)',", script):
         await shop.sql(f"alter table {table} drop constraint {table}_{column}_most")
     huge: Any = 9_223_372_036_854_775_807

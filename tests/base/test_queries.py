@@ -1,7 +1,6 @@
 """Every named statement, against a migrated database and against the code that asks it."""
 
 import ast
-import pkgutil
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,9 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_origin
 
 import asyncpg
-import kassa.store
 import pytest
 
+import kassa
 from kassa.base.domain.errors import InvalidRequest
 from kassa.base.domain.money import Money
 from kassa.base.store.connection import Row
@@ -26,7 +25,7 @@ from kassa.proof.store.checks import TABLES, Check
 
 pytestmark = pytest.mark.anyio
 
-STORE = Path(kassa.store.__path__[0])
+SOURCE = Path(kassa.__file__).parent
 # What a column may be read as.
 KINDS: Mapping[str, tuple[Any, ...]] = {
     "text": (str,),
@@ -44,19 +43,19 @@ KINDS: Mapping[str, tuple[Any, ...]] = {
 
 @dataclass(frozen=True)
 class Declared:
-    """A class of queries, and the text of the module that it is in."""
+    """A class of queries, and the module that it is in."""
 
-    stem: str
+    path: Path
     queries: type[Queries]
 
 
 def declared() -> list[Declared]:
     found = []
-    for module in pkgutil.iter_modules(kassa.store.__path__):
-        named = f"kassa.store.{module.name}"
+    for path in sorted(SOURCE.glob("*/store/*.py")):
+        named = ".".join(("kassa", *path.relative_to(SOURCE).with_suffix("").parts))
         for one in vars(import_module(named)).values():
             if isinstance(one, type) and issubclass(one, Queries) and one.__module__ == named:
-                found.append(Declared(module.name, one))
+                found.append(Declared(path, one))
     return [one for one in found if one.queries is not Queries]
 
 
@@ -69,10 +68,11 @@ def statements() -> Iterator[Statement]:
 
 
 def test_each_file_of_statements_belongs_to_a_module() -> None:
-    stems = [one.stem for one in declared()]
+    files = [one.path.with_suffix(".sql") for one in declared()]
+    stems = [path.stem for path in files]
 
-    assert len(stems) == len(set(stems)), "one class of queries to a module"
-    assert set(stems) == {path.stem for path in STORE.glob("*.sql")}
+    assert len(stems) == len(set(stems)), "one class to a module, one module of a name"
+    assert set(files) == {*SOURCE.glob("*/store/*.sql")}
 
 
 async def test_each_statement_fits_the_schema_and_its_reader(database_url: str) -> None:
@@ -154,7 +154,7 @@ def calls(tree: ast.Module, name: str) -> Iterator[Call]:
 def test_each_statement_is_asked_and_with_as_many_values_as_it_takes() -> None:
     wrong = []
     for one in declared():
-        tree = ast.parse((STORE / f"{one.stem}.py").read_text())
+        tree = ast.parse(one.path.read_text())
         made = list(calls(tree, one.queries.__name__))
         named = {
             node.attr
@@ -205,19 +205,19 @@ async def test_a_check_of_one_company_sees_no_rows_of_another(database_url: str)
     }
 
     found = {name: left for name, left in wide.items() if left}
-    assert found.pop("books_house.nothing_stands_between_the_tables_and_who_reads_them") == [
+    assert found.pop("checks_house.nothing_stands_between_the_tables_and_who_reads_them") == [
         "pg_class",
         "pg_depend",
         "pg_namespace",
         "pg_policy",
         "pg_rewrite",
     ]
-    assert found == {}, f"put the table into books.TABLES, which has {len(TABLES)}"
+    assert found == {}, f"put the table into checks.TABLES, which has {len(TABLES)}"
 
 
 # Modules whose statements are put together as they are asked, and of what.
 MAKE_TEXT = {
-    "books": "the snapshot that another connection sees, which cannot be a value",
+    "checks": "the snapshot that another connection sees, which cannot be a value",
     "migrate": "the files of migrations, and the table that says which are done",
     "queries": "it asks what stands in the files",
     "records": "columns of whichever table a record is of",
@@ -239,7 +239,7 @@ def asks_by_text(called: ast.expr) -> bool:
 def test_all_other_modules_ask_by_name() -> None:
     found = {
         path.stem
-        for path in STORE.glob("*.py")
+        for path in SOURCE.glob("*/store/*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and asks_by_text(node.func)
     }

@@ -31,7 +31,7 @@ async def _before(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         "create table schema_migration (number integer primary key, name text not null,"
         " checksum text not null, applied_at timestamptz not null default now())"
     )
-    folder = files("kassa.store").joinpath("migrations")
+    folder = files("kassa.base.store").joinpath("migrations")
     for script in sorted(folder.iterdir(), key=lambda one: one.name):
         if not script.name.endswith(".sql") or int(script.name[:4]) >= _SIDES:
             continue

@@ -12,10 +12,10 @@ from tests.company import DemoCompany
 from kassa.base.domain.money import Money
 from kassa.base.usecases.core import Core
 from kassa.identity.usecases.authenticate import authenticate_api_key
-from kassa.identity.usecases.companies import add_wallet_user, top_up
 from kassa.orders.usecases.create_order import NewOrder, create_order
 from kassa.payments.domain.payments import Payment
 from kassa.payments.usecases.find_payments import get_payment
+from kassa.wallet.usecases.wallet_users import add_wallet_user, top_up
 
 CARD = "4242 4242 4242 4242"
 PRICE = Money(29_990, "CNY")

@@ -11,8 +11,9 @@ from tests.cashier.shop import CARD, FORM, PRICE, a_payer, a_wallet_user
 from kassa.base.domain.lifecycle import PaymentStatus
 from kassa.base.domain.money import Money
 from kassa.connectors.base import ChargeRequest, NotSent
-from kassa.identity.usecases.companies import balance_of, close_company, set_wallet_user_status
+from kassa.identity.usecases.companies import close_company
 from kassa.payments.domain.payments import Method
+from kassa.wallet.usecases.wallet_users import balance_of, set_wallet_user_status
 
 pytestmark = pytest.mark.anyio
 

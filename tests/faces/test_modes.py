@@ -24,6 +24,7 @@ from kassa.identity.usecases.companies import NewCompany
 from kassa.orders.usecases.create_order import NewOrder, create_order
 from kassa.payments.domain.payments import Payment
 from kassa.settings import Settings
+from kassa.wallet.usecases import wallet_users
 from kassa.wallet.usecases.pay_from_wallet import WalletPay, pay_from_wallet
 from kassa.webhooks_out.usecases.deliver import deliver_webhooks
 from kassa_protos.orders.v1 import orders_pb2, orders_pb2_grpc
@@ -257,8 +258,8 @@ async def test_every_letter_says_its_mode(sides: dict[Mode, Side], kind: str, mo
         notify_kind=kind,
         payment_extra={"client_id": side.wallet_id},
     )
-    await companies.add_wallet_user(side.core, side.company.id, "wu", "code")
-    await companies.top_up(side.core, side.company.id, "wu", payment.amount)
+    await wallet_users.add_wallet_user(side.core, side.company.id, "wu", "code")
+    await wallet_users.top_up(side.core, side.company.id, "wu", payment.amount)
     await pay_from_wallet(
         side.core,
         WalletPay(

@@ -327,7 +327,7 @@ async def test_a_crowd_of_everything_on_one_reservation_never_takes_more(shop: S
     now = await shop.read(payment)
     words = Counter(outcome_of(one) for one in answers)
     assert set(words) <= {
-        "Modified",
+        "ModifiedPayment",
         "capture_amount",
         "refund_amount",
         "not_paid",

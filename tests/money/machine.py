@@ -20,7 +20,6 @@ from tests.shop import CARDS
 from kassa.base.domain.errors import KassaError
 from kassa.base.domain.money import Money
 from kassa.connectors.sandbox.cards import SandboxState
-from kassa.identity.usecases.companies import add_wallet_user, top_up
 from kassa.modifications.usecases.cancel_payment import cancel_payment
 from kassa.modifications.usecases.pursue_modifications import pursue_modifications
 from kassa.modifications.usecases.release_authorizations import release_authorizations
@@ -32,6 +31,7 @@ from kassa.payments.usecases.record_payment import Recording, record_payment
 from kassa.proof.usecases.chain import chain_history
 from kassa.proof.usecases.verify import verify_books
 from kassa.settlement.usecases.settlements import close_settlements
+from kassa.wallet.usecases.wallet_users import add_wallet_user, top_up
 
 WORKERS: dict[str, Callable[[Any], Any]] = {
     "poll": poll_payments,

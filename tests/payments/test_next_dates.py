@@ -234,7 +234,7 @@ async def test_only_a_provider_that_is_told_nothing_signs_addresses(shop: Shop) 
 async def test_rows_of_an_earlier_version_get_their_dates_when_it_is_migrated(shop: Shop) -> None:
     payment = await shop.payment()
     await shop.play(payment, Silent(InDoubt(reason="silence")))
-    script = files("kassa.store").joinpath("migrations/0011_next_dates.sql").read_text()
+    script = files("kassa.base.store").joinpath("migrations/0011_next_dates.sql").read_text()
     for table, constraint in re.findall(r"alter table (\w+) add constraint (\w+)", script):
         await shop.sql(f"alter table {table} drop constraint {constraint}")
     await shop.sql("update attempt set next_query_at = null")

@@ -2,11 +2,10 @@
 
 from tests.payments.cases import a_case, an_attempt
 
-from kassa.base.domain.lifecycle import AttemptStatus, PaymentStatus
+from kassa.base.domain.lifecycle import AttemptStatus, BreakClass, PaymentStatus
 from kassa.payments.domain import facts
 from kassa.payments.domain.facts import KINDS
 from kassa.payments.domain.work_items import WORK
-from kassa.reconciliation.domain.reports import BreakClass
 
 
 def test_every_kind_of_fact_is_somebodys_work_or_follows_its_course() -> None:

@@ -290,7 +290,7 @@ async def test_history_from_before_the_chain_is_chained_as_it_is_found(shop: Sho
 def migration() -> str:
     from importlib.resources import files  # noqa: PLC0415 - of this helper alone
 
-    script = files("kassa.store").joinpath("migrations", "0003_the_chain.sql")
+    script = files("kassa.base.store").joinpath("migrations", "0003_the_chain.sql")
     return script.read_text(encoding="utf-8")
 
 

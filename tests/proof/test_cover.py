@@ -11,7 +11,6 @@ from random import Random
 from typing import Any
 
 import asyncpg
-import kassa.store
 import pytest
 from tests.proof.test_seals import value
 
@@ -49,12 +48,13 @@ async def test_every_column_is_covered_or_says_why_not(owner_url: str) -> None:
             said |= {one for one in there if one[0] == home}
 
     assert sorted(there - said) == [], (
-        "enter them in proof/store/cover.py: new columns of a table that stands there in a `Joined`;"
+        "enter them in proof/store/cover.py: new columns of a table that is a `Joined` there;"
         " docs/decisions/0050 has the steps"
     )
     assert sorted(said - there) == [], "there are no such columns"
 
 
+SOURCE = Path(__file__).parents[2] / "src" / "kassa"
 SEALED = Path(__file__).with_name("sealed_columns.txt")
 
 
@@ -89,14 +89,14 @@ _ASSIGNED = re.compile(r"(\w+) =(?!=)")
 
 def statements() -> Iterator[str]:
     """Every text in the store, and what its modules made of them."""
-    for path in Path(kassa.store.__path__[0]).glob("*.py"):
+    for path in SOURCE.glob("*/store/*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.JoinedStr):
                 parts = (one.value for one in node.values if isinstance(one, ast.Constant))
                 yield "".join(str(one) for one in parts)
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield node.value
-        module = import_module(f"kassa.store.{path.stem}")
+        module = import_module(f"kassa.{path.parts[-3]}.store.{path.stem}")
         for one in vars(module).values():
             if isinstance(one, str):
                 yield one

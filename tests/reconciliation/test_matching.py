@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kassa.base.domain.lifecycle import BreakClass
 from kassa.base.domain.money import Money
 from kassa.reconciliation.domain.matching import (
     KnownReference,
@@ -15,7 +16,7 @@ from kassa.reconciliation.domain.matching import (
     ReferenceIndex,
     ReportableMovement,
 )
-from kassa.reconciliation.domain.reports import BreakClass, LineKind, ReportLine
+from kassa.reconciliation.domain.reports import LineKind, ReportLine
 
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from tests.modifying import REFUND, balance_of_account, modify
 from tests.shop import Shop
 from tests.telling import TAKEN, Telling
 
-from kassa.base.domain.lifecycle import PaymentStatus
+from kassa.base.domain.lifecycle import BreakClass, PaymentStatus
 from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     ActionNeeded,
@@ -23,7 +23,6 @@ from kassa.orders.usecases.expire_orders import expire_orders
 from kassa.payments.domain.payments import CaptureMethod, Payment
 from kassa.payments.store import payments
 from kassa.payments.usecases.submit_payment import take_news
-from kassa.reconciliation.domain.reports import BreakClass
 from kassa.reconciliation.usecases.breaks import list_breaks
 from kassa.reconciliation.usecases.stuck_money import report_stuck_money
 

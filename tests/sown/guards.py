@@ -113,7 +113,7 @@ _AMOUNTS = (
     one(
         "a top-up may be of any amount",
         f"{BOUNDS}::test_every_door_of_the_core_says_what_one_amount_may_be_at_most",
-        ("identity/usecases/companies.py", "payable(within(core, amount))", "payable(amount)"),
+        ("wallet/usecases/wallet_users.py", "payable(within(core, amount))", "payable(amount)"),
     ),
     one(
         "a fee may be of any amount",
@@ -151,7 +151,7 @@ _AMOUNTS = (
         "a balance may be of any size",
         f"{BOUNDS}::test_a_balance_has_an_end_too",
         (
-            "identity/usecases/companies.py",
+            "wallet/usecases/wallet_users.py",
             "        if held + amount.minor > LARGEST_SUM:\n",
             "        if False:\n",
         ),

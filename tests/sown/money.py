@@ -59,7 +59,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         f"{MODIFY}::test_capture_and_void_at_once_have_one_winner",
         (
             "modifications/domain/captures.py",
-            "    if open_claim(case) is not None:",
+            "    if open_capture_or_void(case) is not None:",
             "    if False:",
         ),
     ),
@@ -68,7 +68,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         f"{MODIFY}::test_capture_and_void_at_once_have_one_winner",
         (
             "modifications/domain/captures.py",
-            "    if open_claim(case) is not None:",
+            "    if open_capture_or_void(case) is not None:",
             "    if False:",
         ),
         (MONEY_SQL, "create unique index modification_one_claim", "create index no_claim"),

@@ -265,7 +265,7 @@ _ROWS = (
         "a column that is sealed for good is written again",
         f"{COVER}::test_no_statement_changes_what_is_sealed_for_good",
         (
-            "webhooks_in/store/provider_events.sql",
+            "webhooks_out/store/deliveries.sql",
             "update announcement\nset state = $4, next_at",
             "update announcement\nset state = $4, url = url, next_at",
         ),

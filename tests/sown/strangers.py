@@ -366,22 +366,22 @@ _AT_THE_PROVIDER = (
         "letters go out by age alone",
         f"{LETTERS}::test_ten_thousand_letters_of_one_company_delay_no_letter_of_another",
         (
-            "webhooks_in/store/provider_events.sql",
+            "webhooks_out/store/deliveries.sql",
             "row_number() over (order by turn, next_at) as place",
             "row_number() over (order by next_at) as place",
         ),
         (
-            "webhooks_in/store/provider_events.sql",
+            "webhooks_out/store/deliveries.sql",
             "c.place <= $1 and (c.turn = 1 or c.place <= $1 - $11)",
             "c.place <= $1",
         ),
         (
-            "webhooks_in/store/provider_events.sql",
+            "webhooks_out/store/deliveries.sql",
             "    from turns where turn <= $7),",
             "    from turns),",
         ),
         (
-            "webhooks_in/store/provider_events.sql",
+            "webhooks_out/store/deliveries.sql",
             "       order by a.next_at limit $6) d\n",
             "       order by a.next_at limit 10 * $6) d\n",
         ),
@@ -390,7 +390,7 @@ _AT_THE_PROVIDER = (
         "one company may have all letters that are under way",
         f"{LETTERS}::test_ten_thousand_letters_of_one_company_delay_no_letter_of_another",
         (
-            "webhooks_in/store/provider_events.sql",
+            "webhooks_out/store/deliveries.sql",
             "    from turns where turn <= $7),",
             "    from turns),",
         ),
@@ -399,7 +399,7 @@ _AT_THE_PROVIDER = (
         "one address may have all letters of its company that are under way",
         f"{LETTERS}::test_companies_take_turns_and_addresses_keep_to_their_places",
         (
-            "webhooks_in/store/provider_events.sql",
+            "webhooks_out/store/deliveries.sql",
             "    from spread where at_address <= $10),",
             "    from spread),",
         ),

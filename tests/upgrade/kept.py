@@ -57,7 +57,7 @@ class Older:
             "create table schema_migration (number integer primary key, name text not null,"
             " checksum text not null, applied_at timestamptz not null default now())"
         )
-        scripts = files("kassa.store").joinpath("migrations").iterdir()
+        scripts = files("kassa.base.store").joinpath("migrations").iterdir()
         for script in sorted(scripts, key=lambda one: one.name):
             if not script.name.endswith(".sql") or int(script.name[:4]) > self.migrated_to:
                 continue

@@ -16,9 +16,9 @@ from kassa.base.domain.errors import (
 )
 from kassa.base.domain.lifecycle import PaymentStatus
 from kassa.base.domain.money import Money
-from kassa.identity.usecases.companies import balance_of, top_up
 from kassa.payments.domain.payments import Payment
 from kassa.settings import Settings
+from kassa.wallet.usecases.wallet_users import balance_of, top_up
 
 pytestmark = pytest.mark.anyio
 CAPTURED, FAILED, CREATED = PaymentStatus.CAPTURED, PaymentStatus.FAILED, PaymentStatus.CREATED

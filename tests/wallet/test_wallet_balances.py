@@ -14,15 +14,15 @@ from kassa.base.domain.errors import AmountTooLarge, NotFound
 from kassa.base.domain.lifecycle import PaymentStatus
 from kassa.base.domain.money import Money
 from kassa.base.usecases.core import Core
-from kassa.identity.usecases.companies import (
+from kassa.modifications.usecases.cancel_payment import cancel_payment
+from kassa.payments.domain.payments import CaptureMethod, Payment
+from kassa.settings import Settings
+from kassa.wallet.usecases.wallet_users import (
     WalletBalance,
     holdings_of,
     set_wallet_user_status,
     top_up,
 )
-from kassa.modifications.usecases.cancel_payment import cancel_payment
-from kassa.payments.domain.payments import CaptureMethod, Payment
-from kassa.settings import Settings
 
 pytestmark = pytest.mark.anyio
 S = PaymentStatus

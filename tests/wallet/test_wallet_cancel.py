@@ -195,8 +195,8 @@ async def test_of_a_cancel_and_a_capture_of_one_reservation_exactly_one_wins(sho
     )
 
     outcomes = Counter(tuple(outcome_of(answer) for answer in pair) for pair in pairs)
-    assert set(outcomes) <= {("Canceled", "already_voided"), ("payment_paid", "Modified")}
-    won = outcomes["payment_paid", "Modified"]
+    assert set(outcomes) <= {("Canceled", "already_voided"), ("payment_paid", "ModifiedPayment")}
+    won = outcomes["payment_paid", "ModifiedPayment"]
     assert await shop.balance(user) == 10**6 - won * 10_000
     assert await shop.faults() == []
 

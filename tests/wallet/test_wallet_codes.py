@@ -22,12 +22,12 @@ from kassa.base.domain.errors import (
 from kassa.base.domain.lifecycle import PaymentStatus
 from kassa.base.domain.money import Money
 from kassa.identity.usecases.authenticate import hash_secret
-from kassa.identity.usecases.companies import set_wallet_user_status
 from kassa.payments.domain.payments import Payment
 from kassa.settings import Settings
 from kassa.wallet.usecases import wallet_codes
 from kassa.wallet.usecases.pay_from_wallet import evaluate_wallet_pay
 from kassa.wallet.usecases.wallet_codes import Made, NewCode, Presented
+from kassa.wallet.usecases.wallet_users import set_wallet_user_status
 
 pytestmark = pytest.mark.anyio
 CAPTURED, FAILED = PaymentStatus.CAPTURED, PaymentStatus.FAILED

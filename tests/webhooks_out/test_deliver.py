@@ -18,8 +18,8 @@ from kassa.faces.orders.notify import StandardWriter, webhook_secret
 from kassa.faces.wallet import signature
 from kassa.faces.wallet.signature import Signed
 from kassa.payments.domain.payments import Payment
-from kassa.webhooks_in.store import provider_events
-from kassa.webhooks_in.store.provider_events import DeliveryPlaces
+from kassa.webhooks_out.store import deliveries
+from kassa.webhooks_out.store.deliveries import DeliveryPlaces
 from kassa.webhooks_out.usecases.deliver import WebhookSender, deliver_webhooks
 
 pytestmark = pytest.mark.anyio
@@ -211,7 +211,7 @@ async def test_a_worker_that_died_leaves_its_letter_to_the_next(
 ) -> None:
     await paid(shop, receiver)
     async with shop.core.db.connection() as connection:
-        [dead_workers] = await provider_events.lease(
+        [dead_workers] = await deliveries.lease(
             connection, timedelta(seconds=60), DeliveryPlaces(free=10)
         )
     assert await deliver(shop) == 0  # the lease still runs
@@ -221,7 +221,7 @@ async def test_a_worker_that_died_leaves_its_letter_to_the_next(
     assert await deliver(shop) == 1
 
     async with shop.core.db.connection() as connection:  # the dead worker was only asleep
-        late = await provider_events.report(
+        late = await deliveries.report(
             connection, dead_workers, delivered=True, next_in=None, status=200, error=""
         )
     [letter] = await letters(shop)

@@ -14,8 +14,8 @@ from tests.shop import Shop
 
 from kassa.connectors.egress import Egress
 from kassa.identity.domain.principals import Company
-from kassa.webhooks_in.store import provider_events
-from kassa.webhooks_in.store.provider_events import DeliveryPlaces
+from kassa.webhooks_out.store import deliveries
+from kassa.webhooks_out.store.deliveries import DeliveryPlaces
 from kassa.webhooks_out.usecases.deliver import WebhookSender
 
 pytestmark = pytest.mark.anyio
@@ -127,7 +127,7 @@ async def test_ten_thousand_letters_of_one_company_delay_no_letter_of_another(sh
     began = time.monotonic()
     async with shop.core.db.connection() as connection:
         places = DeliveryPlaces(free=64, kept=16, per_company=32, per_address=8)
-        leased = await provider_events.lease(connection, HOUR, places)
+        leased = await deliveries.lease(connection, HOUR, places)
     took = time.monotonic() - began
     owners = [one.announcement.company_id for one in leased]
     assert owners.count(other.id) == 1
@@ -174,7 +174,7 @@ async def test_companies_take_turns_and_addresses_keep_to_their_places(shop: Sho
             companies={shop.company.id: 5},
             addresses={"http://a.example/": 3},
         )
-        leased = await provider_events.lease(connection, HOUR, places)
+        leased = await deliveries.lease(connection, HOUR, places)
     found = sorted((one.announcement.company_id, one.announcement.url) for one in leased)
     assert [url for _, url in found].count("http://a.example/") <= 1
     assert [company for company, _ in found].count(shop.company.id) == 3

@@ -12,8 +12,8 @@ from kassa.identity.usecases.companies import NewCompany, add_company
 from kassa.modifications.store import modifications
 from kassa.orders.store import orders, terminations
 from kassa.payments.domain.payments import CaptureMethod
-from kassa.webhooks_in.store import provider_events
-from kassa.webhooks_in.store.provider_events import DeliveryPlaces
+from kassa.webhooks_out.store import deliveries
+from kassa.webhooks_out.store.deliveries import DeliveryPlaces
 from kassa.workers.rounds import standard_chores
 
 pytestmark = pytest.mark.anyio
@@ -26,7 +26,7 @@ async def letters(shop: Shop, live: bool) -> set[str]:
         await shop.payment(notify_url="https://shop.example/hook"), await shop.user(10_000)
     )
     async with shop.core.db.connection() as connection:
-        found = await provider_events.lease(connection, _NOW, DeliveryPlaces(free=50, live=live))
+        found = await deliveries.lease(connection, _NOW, DeliveryPlaces(free=50, live=live))
     return {one.announcement.company_id for one in found}
 
 

@@ -21,7 +21,7 @@ Sandbox = Annotated[
 
 
 def mode_of(*, live: bool) -> Any:
-    from kassa.identity.domain.principals import Mode  # noqa: PLC0415 - `kassa --help` needs none of it
+    from kassa.identity.domain.principals import Mode  # noqa: PLC0415 - --help needs none
 
     return Mode.LIVE if live else Mode.TEST
 

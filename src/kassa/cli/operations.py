@@ -23,6 +23,7 @@ from kassa.payments.domain.payments import OFFLINE, Method
 from kassa.payments.usecases.find_payments import payments_of_order
 from kassa.payments.usecases.record_payment import Recording, record_payment
 from kassa.settings import Settings
+from kassa.wallet.usecases import wallet_users
 
 Result = TypeVar("Result")
 
@@ -300,7 +301,7 @@ def webhook_secret(settings: Settings, company: str) -> tuple[str, str]:
 
 def add_wallet_user(settings: Settings, company: str, user: str, auth_code: str) -> str:
     async def work(core: Core, side: Company) -> str:
-        await companies.add_wallet_user(core, side.id, user, auth_code)
+        await wallet_users.add_wallet_user(core, side.id, user, auth_code)
         return f"{user} is ready"
 
     return told(settings, company, work)
@@ -309,7 +310,7 @@ def add_wallet_user(settings: Settings, company: str, user: str, auth_code: str)
 def top_up(settings: Settings, company: str, user: str, amount: str, currency: str) -> str:
     async def work(core: Core, side: Company) -> str:
         money = Money.from_major(amount, currency)
-        balance = await companies.top_up(core, side.id, user, money)
+        balance = await wallet_users.top_up(core, side.id, user, money)
         return f"{user} has {Money(balance, currency)}"
 
     return told(settings, company, work)
@@ -317,7 +318,7 @@ def top_up(settings: Settings, company: str, user: str, amount: str, currency: s
 
 def show_wallet(settings: Settings, company: str, user: str) -> str:
     async def work(core: Core, side: Company) -> str:
-        found = await companies.holdings_of(core, side.id, user)
+        found = await wallet_users.holdings_of(core, side.id, user)
         lines = [
             f"{user} has {Money(one.balance_minor, one.currency)},"
             f" besides {Money(one.held_minor, one.currency)} reserved;"
@@ -331,7 +332,7 @@ def show_wallet(settings: Settings, company: str, user: str) -> str:
 
 def set_wallet_status(settings: Settings, company: str, user: str, status: str) -> str:
     async def work(core: Core, side: Company) -> str:
-        await companies.set_wallet_user_status(core, side.id, user, status)
+        await wallet_users.set_wallet_user_status(core, side.id, user, status)
         return f"{user} is {status}"
 
     return told(settings, company, work)

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from tests.connectors.scripted import Scripted
 from tests.connectors.scripted import scripted as running_script
-from tests.shop import shop
 
 from kassa.base.domain.money import Money
 from kassa.connectors.base import ChargeRequest, ModificationRequest
@@ -20,8 +19,6 @@ from kassa.connectors.kind import Tools
 from kassa.payments.domain.payments import Method
 from kassa_simulator.frame import Merchant
 from kassa_simulator.running import Simulator, running
-
-__all__ = ["shop"]
 
 KEY = "at1_01kb0000000000000000000001"
 REFUND = "re1_01kb0000000000000000000002"

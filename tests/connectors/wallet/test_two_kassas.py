@@ -22,7 +22,6 @@ from kassa.base.usecases.core import Core
 from kassa.checkout.usecases.cashier_session import open_session
 from kassa.identity.domain.principals import Company
 from kassa.identity.usecases.authenticate import find_wallet_client
-from kassa.identity.usecases.companies import balance_of
 from kassa.modifications.usecases.modify_payment import ModifyPayment, modify_payment
 from kassa.orders.usecases.create_order import NewOrder, create_order
 from kassa.payments.domain.payments import CaptureMethod, Method, Payment
@@ -33,6 +32,7 @@ from kassa.proof.usecases.verify import verify_books
 from kassa.providers.usecases.provider_accounts import NewAccount, probe_account, put_account
 from kassa.settings import Settings
 from kassa.wallet.usecases.pay_from_wallet import WalletPay, pay_from_wallet
+from kassa.wallet.usecases.wallet_users import balance_of
 from kassa.webhooks_out.usecases.deliver import deliver_webhooks
 
 pytestmark = pytest.mark.anyio

@@ -9,16 +9,10 @@ import pytest
 
 from kassa.base.domain.money import Money
 from kassa.identity.usecases.authenticate import authenticate_api_key
-from kassa.identity.usecases.companies import (
-    NewCompany,
-    add_company,
-    add_wallet_user,
-    put_api_key,
-    set_wallet_user_status,
-    top_up,
-)
+from kassa.identity.usecases.companies import NewCompany, add_company, put_api_key
 from kassa.orders.usecases.create_order import NewOrder, create_order
 from kassa.payments.usecases.find_payments import get_payment, payments_of_order
+from kassa.wallet.usecases.wallet_users import add_wallet_user, set_wallet_user_status, top_up
 
 pytestmark = pytest.mark.anyio
 

@@ -187,7 +187,7 @@ async def test_a_part_and_then_all_that_is_left_go_back(core: Any, client: Any, 
     assert list(part.json()) == ["refundId", "refundResult", "error"]
     assert (rest.status, rest.json()) == (200, {**done, "refundId": "refund_2"})
     assert (await ask(client, demo, payment_id)).json() == done
-    # Guard: what is left, in modifications/domain/refunds.py and by the bounds of the payment's row.
+    # Guard: what is left, in modifications/domain/refunds.py and by the bounds of the row.
     assert (more.status, more.json()["refundResult"]) == (422, False)
     assert more.json()["error"].startswith("AMOUNT_TOO_LARGE: ")
     assert await refunded(core, demo, payment_id) == 29_990

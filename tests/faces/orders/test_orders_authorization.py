@@ -162,8 +162,8 @@ async def test_a_key_is_good_for_one_capture(ask, core, demo, name):
 
     first = await ask(at(order_id), said, **key)
     again = await ask(at(order_id), said, **key)
-    # Guard: the fingerprint in modifications/usecases/modify_payment.py. Without its amount, or without its
-    # payment, this was seen to fail.
+    # Guard: the fingerprint in modifications/usecases/modify_payment.py. Without its amount, or
+    # without its payment, this was seen to fail.
     amount = await ask(at(order_id), said | {"amount": 101}, **key)
     action = await ask(at(order_id), VOID, **key)
     order = await ask(at(other_order), said, **key)
@@ -193,7 +193,7 @@ async def test_of_many_captures_at_once_exactly_one_takes_the_money(ask, core, d
         )
     )
 
-    # Guard: one open claim at a time, in modifications/domain/captures.py and by an index beneath it.
+    # Guard: one at a time, in modifications/domain/captures.py and by an index beneath it.
     assert Counter(answer.status for answer in answers)[200] == 1
     assert {told(answer) for answer in answers if answer.status != 200} <= {
         (409, "request_in_progress"),

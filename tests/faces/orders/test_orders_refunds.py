@@ -16,8 +16,9 @@ from tests.faces.orders.paying import (
 from kassa.base.domain.lifecycle import ModificationKind
 from kassa.base.domain.money import Money
 from kassa.identity.usecases.authenticate import authenticate_api_key
-from kassa.identity.usecases.companies import NewCompany, add_company, balance_of, put_orders_client
+from kassa.identity.usecases.companies import NewCompany, add_company, put_orders_client
 from kassa.modifications.usecases.modify_payment import ModifyPayment, modify_payment
+from kassa.wallet.usecases.wallet_users import balance_of
 
 pytestmark = pytest.mark.anyio
 
@@ -74,7 +75,7 @@ async def test_refunds_add_up_to_what_was_captured_and_not_further(ask, core, de
     none = await ask(at(order_id), asked(0.01, "refund_3"))
 
     assert one.status == rest.status == 200
-    # Guard: what is left, in modifications/domain/refunds.py and by the bounds of the payment's row.
+    # Guard: what is left, in modifications/domain/refunds.py and by the bounds of the row.
     assert told(more) == told(none) == (400, "refund_amount_invalid")
     assert "50.00 CNY" in more.json()["message"]
     assert [item["refund_id"] for item in (await ask(at(order_id))).json()] == [

@@ -16,10 +16,11 @@ from kassa.faces.wallet import signature
 from kassa.faces.wallet.signature import Signed
 from kassa.identity.domain.principals import Company
 from kassa.identity.usecases.authenticate import find_wallet_client
-from kassa.identity.usecases.companies import add_wallet_user, balance_of, put_wallet_client, top_up
+from kassa.identity.usecases.companies import put_wallet_client
 from kassa.payments.domain.payments import Method, Payment
 from kassa.payments.usecases.submit_payment import Submission, submit_payment
 from kassa.wallet.usecases.pay_from_wallet import WalletPay, pay_from_wallet
+from kassa.wallet.usecases.wallet_users import add_wallet_user, balance_of, top_up
 
 PAY = "/v1/payments/pay"
 INQUIRY = "/v1/payments/inquiryPayment"

@@ -17,14 +17,10 @@ from tests.faces.wallet.calls import (
 
 from kassa.base.domain.lifecycle import PaymentStatus
 from kassa.base.domain.money import Money
-from kassa.identity.usecases.companies import (
-    close_company,
-    set_credential_active,
-    set_wallet_user_status,
-    top_up,
-)
+from kassa.identity.usecases.companies import close_company, set_credential_active
 from kassa.payments.domain.payments import Method
 from kassa.payments.usecases.submit_payment import Submission, submit_payment
+from kassa.wallet.usecases.wallet_users import set_wallet_user_status, top_up
 
 pytestmark = pytest.mark.anyio
 

@@ -18,7 +18,7 @@ from tests.faces.wallet.calls import (
     company_of,
 )
 
-from kassa.identity.usecases.companies import set_wallet_user_status
+from kassa.wallet.usecases.wallet_users import set_wallet_user_status
 
 pytestmark = pytest.mark.anyio
 ASK = {"paymentFactor": {"isPaymentEvaluation": True}}

@@ -24,11 +24,11 @@ from tests.shop import Scripted
 
 from kassa.base.domain.lifecycle import ModificationKind
 from kassa.base.domain.money import Money
-from kassa.identity.usecases.companies import set_wallet_user_status
 from kassa.modifications.usecases.modify_payment import ModifyPayment, modify_payment
 from kassa.orders.usecases.create_order import NewOrder, create_order
 from kassa.payments.domain.payments import Method
 from kassa.payments.usecases.record_payment import Recording, record_payment
+from kassa.wallet.usecases.wallet_users import set_wallet_user_status
 
 pytestmark = pytest.mark.anyio
 

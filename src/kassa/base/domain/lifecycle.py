@@ -313,3 +313,24 @@ class WalletUserStatus(StrEnum):
 class BreakStatus(StrEnum):
     OPEN = "open"  # somebody has to look at it
     RESOLVED = "resolved"
+
+
+class BreakClass(StrEnum):
+    """What is wrong between a report and our books."""
+
+    MISSING_OURS = "missing_ours"  # they report what we do not know
+    MISSING_THEIRS = "missing_theirs"  # we booked what they never reported
+    AMOUNT = "amount"
+    CURRENCY = "currency"
+    STATUS = "status"  # they say paid, we say otherwise
+    DUPLICATE = "duplicate"  # the same movement reported twice
+    FEE = "fee"  # the fee is not what was expected
+    LATE = "late"  # reported long after it happened
+    REFUND_MISSING = "refund_missing"  # they report a refund that we do not know
+    WRONG_ACCOUNT = "wrong_account"  # it belongs to another provider account
+    TEST_IN_LIVE = "test_in_live"  # a sandbox movement in a live report, or the reverse
+    UNREADABLE = "unreadable"
+    DOUBLE_PAID = "double_paid"  # refunded, and taken back by a bank as well
+    SURPLUS_STUCK = "surplus_stuck"  # money that nobody owed, and that cannot be given back
+    UNDECIDED = "undecided"  # the provider has not said what became of it for a week
+    UNKNOWN_NEWS = "unknown_news"  # a provider told of a charge or refund that nobody can find

@@ -1,4 +1,4 @@
-"""The statuses of base/domain/lifecycle.py as SQL: text made once, at the start, and never from outside.
+"""The statuses of base/domain/lifecycle.py as SQL: made once, at the start, never from outside.
 
 Text and not parameters, because the planner takes a partial index only where it can read that the
 query asks for nothing else.

@@ -51,7 +51,8 @@ _WAYS: Mapping[PaymentWay, tuple[Method, str, frozenset[str]]] = {
     PaymentWay.ALIPAY:      (Method.ALIPAY,      REDIRECT, frozenset({"alipay"})),
     PaymentWay.EWALLET:     (Method.EWALLET,     REDIRECT, frozenset({"ewallet", "wallet", "app"})),
     PaymentWay.UPI:         (Method.UPI,         REDIRECT, frozenset({"upi"})),
-    PaymentWay.NET_BANKING: (Method.NET_BANKING, REDIRECT, frozenset({"nb", "netbanking", "net_banking"})),
+    PaymentWay.NET_BANKING: (Method.NET_BANKING, REDIRECT,
+                             frozenset({"nb", "netbanking", "net_banking"})),
 }
 # fmt: on
 """In the page's order: the method, what the payer gives for it, and how merchants name it in

@@ -37,11 +37,11 @@ __all__ = [
     "Ask",
     "BadRequest",
     "ChangeAsk",
-    "SandboxCharge",
     "KeyReused",
     "Notification",
     "SandboxBooks",
     "SandboxChange",
+    "SandboxCharge",
     "Totals",
 ]
 

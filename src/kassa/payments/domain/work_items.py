@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from kassa.base.domain.lifecycle import BreakClass
 from kassa.payments.domain import facts
 from kassa.payments.domain.facts import Fact
 from kassa.payments.domain.state import PaymentState
-from kassa.reconciliation.domain.reports import BreakClass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from kassa.base.domain.lifecycle import BreakClass
 from kassa.base.domain.money import Money
 from kassa.ledger.domain.ledger import TRANSIT_ACCOUNT, PostingKind, provider_account
-from kassa.reconciliation.domain.reports import BreakClass, LineKind, ReportLine
+from kassa.reconciliation.domain.reports import LineKind, ReportLine
 
 LATE_AFTER = timedelta(hours=24)
 """How much later than ours a report's own date may be: two clocks differ by a day at most."""

@@ -1,6 +1,6 @@
 """What a matched line does to its payment: pure, and lean, since a report may have a million.
 
-The same moves as a Case makes, on the few figures of a payment that a report can change.
+The moves that the payment aggregate makes, on the few figures that a report can change.
 """
 
 from collections.abc import Callable

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from kassa.base.domain.lifecycle import BreakClass
 from kassa.base.store.connection import Connection
 from kassa.base.store.queries import Command, Queries, Rows, Value
 from kassa.proof.store.resealing import resealed
 from kassa.reconciliation.domain.matching import BANK, ledger_account
-from kassa.reconciliation.domain.reports import BreakClass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from kassa.base.domain.errors import IllegalTransition, InvalidRequest, NotFound
-from kassa.base.domain.lifecycle import BreakStatus
+from kassa.base.domain.lifecycle import BreakClass, BreakStatus
 from kassa.base.domain.money import Money
 from kassa.base.store.connection import Connection
 from kassa.base.usecases.bounds import within
@@ -11,7 +11,6 @@ from kassa.base.usecases.core import Core
 from kassa.ledger.domain import ledger
 from kassa.ledger.domain.ledger import Posting, PostingKind
 from kassa.payments.store import payments
-from kassa.reconciliation.domain.reports import BreakClass
 from kassa.reconciliation.store import breaks as store
 from kassa.reconciliation.store.breaks import Break
 

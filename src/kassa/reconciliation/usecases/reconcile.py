@@ -14,6 +14,7 @@ from itertools import islice
 from typing import BinaryIO
 
 from kassa.base.domain.errors import InProgress, InvalidRequest
+from kassa.base.domain.lifecycle import BreakClass
 from kassa.base.usecases.bounds import readable
 from kassa.base.usecases.core import Core
 from kassa.modifications.store.modifications import by_id as modification_by_id
@@ -21,7 +22,7 @@ from kassa.modifications.usecases.modify_payment import sync_modification
 from kassa.payments.usecases.sync_payment import sync_payment
 from kassa.reconciliation.domain.matching import LATE_AFTER, KnownReference, LineState
 from kassa.reconciliation.domain.reported_payments import complete
-from kassa.reconciliation.domain.reports import BreakClass, ReportLine, Unreadable
+from kassa.reconciliation.domain.reports import ReportLine, Unreadable
 from kassa.reconciliation.store import breaks, held_lines
 from kassa.reconciliation.store import reconciliation as store
 from kassa.reconciliation.store.reconciliation import BreakRow, ReportFile

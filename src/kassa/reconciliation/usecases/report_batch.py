@@ -1,13 +1,12 @@
 """Some thousand lines of a report at once: what they lead to, what becomes of them, and writing it.
-
-Judging only reads and decides, so that a dry run is the same without the last step.
-"""
+Judging only reads and decides, so that a dry run is the same without the last step."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 
+from kassa.base.domain.lifecycle import BreakClass
 from kassa.base.domain.money import Money
 from kassa.base.store.connection import Connection
 from kassa.base.usecases.core import Core
@@ -33,7 +32,7 @@ from kassa.reconciliation.domain.reported_payments import (
     apply,
     arrival,
 )
-from kassa.reconciliation.domain.reports import BreakClass, LineKind, ReportLine, Unreadable
+from kassa.reconciliation.domain.reports import LineKind, ReportLine, Unreadable
 from kassa.reconciliation.domain.transfers import MAY_BE_TRANSFERS, names_in
 from kassa.reconciliation.store import breaks, held_lines
 from kassa.reconciliation.store import reconciliation as store
@@ -46,8 +45,7 @@ Ended = Callable[[], Awaitable[None]]
 
 
 class BatchTurn(Enum):
-    """Why lines are judged: they come for the first time; they were breaks, and only what matches
-    now is of interest; or they waited for a lock."""
+    """Lines come for the first time; were breaks (only what matches counts); waited for a lock."""
 
     FIRST = "first"
     BREAKS = "breaks"

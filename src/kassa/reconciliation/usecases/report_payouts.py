@@ -1,11 +1,11 @@
 """Payouts in reports: announced by a provider, and arrived at the bank."""
 
 from kassa.base.domain.errors import IllegalTransition, InvalidRequest
-from kassa.base.domain.lifecycle import SettlementStatus
+from kassa.base.domain.lifecycle import BreakClass, SettlementStatus
 from kassa.base.store.connection import Connection
 from kassa.base.usecases.core import Core
 from kassa.reconciliation.domain.matching import LineState, MatchResult
-from kassa.reconciliation.domain.reports import BreakClass, ReportLine
+from kassa.reconciliation.domain.reports import ReportLine
 from kassa.reconciliation.store import breaks
 from kassa.reconciliation.store.reconciliation import ReportFile
 from kassa.settlement.domain.settlements import Settlement, check_reference

@@ -2,12 +2,12 @@
 
 import structlog
 
+from kassa.base.domain.lifecycle import BreakClass
 from kassa.base.domain.query_schedule import NEEDS_REVIEW
 from kassa.base.usecases.core import Core
 from kassa.modifications.store import modifications
 from kassa.modifications.store.modifications import Stuck
 from kassa.modifications.usecases.return_overpayments import MOST_TRIES
-from kassa.reconciliation.domain.reports import BreakClass
 from kassa.reconciliation.store import unknown_outcomes
 from kassa.reconciliation.store.reconciliation import BreakRow, insert_breaks
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import structlog
 
 from kassa.base.domain.errors import NotFound
-from kassa.base.domain.lifecycle import AttemptStatus
+from kassa.base.domain.lifecycle import AttemptStatus, BreakClass
 from kassa.base.usecases.bounds import beyond_belief
 from kassa.base.usecases.core import Core
 from kassa.connectors.base import AnyNews, DisputeEvent, ModificationEvent
@@ -19,7 +19,6 @@ from kassa.payments.store import payments
 from kassa.payments.usecases.submit_payment import take_news
 from kassa.providers.usecases.event_data import read_news
 from kassa.providers.usecases.provider_accounts import account_of, refresh, serves
-from kassa.reconciliation.domain.reports import BreakClass
 from kassa.reconciliation.store.reconciliation import BreakRow, insert_breaks
 from kassa.webhooks_in.store import provider_events
 from kassa.webhooks_in.store.provider_events import KeptProviderEvent

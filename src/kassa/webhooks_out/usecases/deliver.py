@@ -13,8 +13,8 @@ from kassa.connectors.http import Answered
 from kassa.identity.store import companies
 from kassa.identity.usecases.sides import MODE_HEADER
 from kassa.orders.store import orders
-from kassa.webhooks_in.store import provider_events
-from kassa.webhooks_in.store.provider_events import DeliveryPlaces, Leased
+from kassa.webhooks_out.store import deliveries
+from kassa.webhooks_out.store.deliveries import DeliveryPlaces, Leased
 
 _log = structlog.get_logger("kassa.outbox")
 _LEASE = timedelta(seconds=60)  # longer than a delivery can take
@@ -67,7 +67,7 @@ class WebhookSender:
             addresses=Counter(url for _, url in self._under_way.values()),
         )
         async with core.db.connection() as connection:
-            leased = await provider_events.lease(connection, _LEASE, places)
+            leased = await deliveries.lease(connection, _LEASE, places)
         for item in leased:
             task = asyncio.create_task(_deliver(core, item, self._spread()))
             self._under_way[task] = (item.announcement.company_id, item.announcement.url)
@@ -109,7 +109,7 @@ async def _deliver(core: Core, leased: Leased, spread: float) -> None:  # jitter
         delivered, status, error = False, None, answer.reason
     pause = None if status == _GONE else _pause(writer, leased.tries, spread)
     async with core.db.connection() as connection:
-        await provider_events.report(
+        await deliveries.report(
             connection,
             leased,
             delivered=delivered,
