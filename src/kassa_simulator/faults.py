@@ -19,8 +19,18 @@ AFTER = frozenset(
     " wrong_currency odd_entries".split()
 )
 """The call has its effect; only the answer suffers (or, with `decline`, the payer)."""
-OF_CALLS = BEFORE | AFTER
-OF_LETTERS = frozenset("duplicated reordered early late never forged".split())
+ANSWER_CODECS: Mapping[str, str] = {"answer_in_gbk": "gbk", "answer_marked": "utf-8-sig"}
+"""The whole truth, signed, in another charset."""
+OF_CALLS = BEFORE | AFTER | frozenset(ANSWER_CODECS)
+CODECS: Mapping[str, str] = {
+    "in_gbk": "gbk",
+    "in_latin1": "latin-1",
+    "in_utf16": "utf-16",
+    "marked": "utf-8-sig",
+}
+"""The same of letters."""
+OF_LETTERS = frozenset("duplicated reordered early late never forged foreign next_year".split())
+OF_LETTERS |= frozenset(CODECS)
 
 SECONDS: Mapping[str, float] = {
     "timeout_before": 60,

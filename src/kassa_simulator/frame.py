@@ -211,7 +211,10 @@ class Books(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """A queued notification, to be written and signed. `id`: stable over repeats."""
+    """A queued notification, to be written and signed. `id`: stable over repeats. `codec`: of the
+    charset it is written in. `next_year`: by a version that nobody knows yet, where the provider
+    names one.
+    """
 
     id: str
     event: str
@@ -219,6 +222,12 @@ class Told:
     data: Mapping[str, Any]
     at: datetime
     url: str
+    codec: str = "utf-8"
+    next_year: bool = False
+
+    def written(self, text: str) -> bytes:
+        """In its charset; what that has no sign for is a question mark."""
+        return text.encode(self.codec, "replace")
 
 
 class ProviderProtocol(Protocol):
@@ -274,9 +283,9 @@ class ProviderProtocol(Protocol):
 class SignsAnswers(Protocol):
     """A protocol whose answers are signed."""
 
-    def signed(self, call: Call, content: Any) -> Answer:
-        """The answer to `call` with other content, validly signed. `content`: all of an answer of
-        its own, changed, with the signature that it had."""
+    def signed(self, call: Call, content: Any, codec: str) -> Answer:
+        """The answer to `call` with other content, or in another charset, validly signed.
+        `content`: all of an answer of its own, changed, with the signature that it had."""
         ...
 
 

@@ -1,15 +1,16 @@
 """Letters to merchants: queued with the faults that play on them, due, heard, sent again."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from kassa_simulator.books import SqliteBooks, micros, moment, packed
 from kassa_simulator.desk import Desk
-from kassa_simulator.faults import rules_of_letter
+from kassa_simulator.faults import CODECS, rules_of_letter
 from kassa_simulator.frame import Merchant, Told
+from kassa_simulator.oddities import of_another, of_next_year
 
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (2, 15, 120, 900))
 """Pause after the first, second, … failed try, by the simulator's clock; then it gives up."""
@@ -70,25 +71,16 @@ class Letterbox:
             reference=charge_id,
             nth=nth,
         )
-        where = url or merchant.notify_url
-        letter = self._db.execute(
-            "INSERT INTO letters (id, provider, merchant, event, charge_id, data, url, faults, at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                self._books.new_id("evt_", "letter", *about, event),
-                merchant.provider,
-                merchant.name,
-                event,
-                charge_id,
-                packed(data),
-                where,
-                packed(sorted(faults)),
-                micros(now),
-            ),
-        ).lastrowid
+        where, text = url or merchant.notify_url, packed(data)
+        written = of_next_year(text) if "next_year" in faults else text
+        letter = self._keep(merchant, event, about, written, where, sorted(faults))
         if not where or letter is None:
             return
         self._overtake(letter, now)
+        if "foreign" in faults:
+            others = of_another(text, *self._names_at(merchant.provider, charge_id))
+            foreign = self._keep(merchant, event, (*about, "foreign"), others, where, ["foreign"])
+            self._post(foreign, now, early="early" in faults)
         if "never" not in faults:
             copies = 1
             if "duplicated" in faults:
@@ -101,6 +93,44 @@ class Letterbox:
                 self._post(letter, due, held=held, early="early" in faults)
         if "forged" in faults:
             self._post(letter, now, forged=True, early="early" in faults)
+
+    def _keep(
+        self,
+        merchant: Merchant,
+        event: str,
+        about: Sequence[str],
+        text: str,
+        url: str,
+        faults: Sequence[str],
+    ) -> int:
+        """`about`: the provider, its charge, and what else tells the letter from others."""
+        number = self._db.execute(
+            "INSERT INTO letters (id, provider, merchant, event, charge_id, data, url, faults, at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                self._books.new_id("evt_", "letter", *about, event),
+                merchant.provider,
+                merchant.name,
+                event,
+                about[1],
+                text,
+                url,
+                packed(faults),
+                micros(self._books.clock.now()),
+            ),
+        ).lastrowid
+        assert number is not None, "a row was added"
+        return number
+
+    def _names_at(self, provider: str, charge_id: str) -> tuple[list[str], list[str]]:
+        """By which keys of the merchant's, and which names of its own, a provider knows a charge
+        and what was done to it."""
+        rows = self._db.execute(
+            "SELECT key, id FROM charges WHERE provider = ? AND id = ?"
+            " UNION ALL SELECT key, id FROM changes WHERE provider = ? AND charge_id = ?",
+            (provider, charge_id, provider, charge_id),
+        ).fetchall()
+        return [row["key"] for row in rows], [row["id"] for row in rows]
 
     def _overtake(self, letter: int, now: datetime) -> None:
         """Release what was held until a letter like this came."""
@@ -195,6 +225,7 @@ class Letterbox:
 
 
 def _post_in(row: Any) -> Post:
+    faults = json.loads(row["faults"])
     return Post(
         number=row["post"],
         provider=row["provider"],
@@ -206,6 +237,8 @@ def _post_in(row: Any) -> Post:
             data=json.loads(row["data"]),
             at=moment(row["at"]),
             url=row["url"],
+            codec=next((CODECS[one] for one in faults if one in CODECS), "utf-8"),
+            next_year="next_year" in faults,
         ),
         forged=bool(row["forged"]),
         tries=row["tries"],

@@ -1,33 +1,68 @@
-"""Answers whose lists hold more than anybody expects: words of next year, and things that are none.
-
-What stood in a list before stands there as it was.
+"""Answers and letters as nobody expects them: with words of next year and things that are none,
+in another charset, of somebody else.
 """
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from kassa_simulator.frame import Answer, Call, ProviderProtocol, SignsAnswers
 
 NEW_WORD = "a_word_of_next_year"
+_MEMBER = re.compile(r'(\\?+"([A-Za-z_]{1,60}+)\\?+":[ ]?+\\?+")[A-Za-z_.]{1,60}+')
 _OWN_IDS = frozenset(("id", "cf_payment_id", "transactionRequestId"))
 _KEYS = frozenset(("metadata", "notes", "receipt", "reference_id", "client_reference_id"))
 
 
 def strewn(protocol: ProviderProtocol, call: Call, answer: Answer) -> Answer:
     """The same answer, validly signed, with odd entries before and behind those of each list of
-    objects that has any."""
-    try:
-        content = json.loads(answer.body)
-    except ValueError:
-        return answer
+    objects that has any. What stood there before stands there as it was."""
+    content = _content(answer)
     odd = _strewn(content)
-    if odd == content:
-        return answer
+    return answer if odd == content else _written(protocol, call, answer, odd, "utf-8")
+
+
+def recoded(protocol: ProviderProtocol, call: Call, answer: Answer, codec: str) -> Answer:
+    """The same answer, validly signed, in another charset."""
+    content = _content(answer)
+    return answer if content is None else _written(protocol, call, answer, content, codec)
+
+
+def _content(answer: Answer) -> Any:
+    """None of what is no JSON."""
+    try:
+        return json.loads(answer.body)
+    except ValueError:
+        return None
+
+
+def _written(
+    protocol: ProviderProtocol, call: Call, answer: Answer, content: Any, codec: str
+) -> Answer:
     if isinstance(protocol, SignsAnswers):
-        return protocol.signed(call, odd)
-    return replace(answer, body=json.dumps(odd, ensure_ascii=False).encode())
+        return protocol.signed(call, content, codec)
+    return replace(answer, body=json.dumps(content, ensure_ascii=False).encode(codec, "replace"))
+
+
+def of_next_year(text: str) -> str:
+    """The JSON `text`, and JSON as text within it, with a status that nobody knows for each."""
+
+    def renamed(found: re.Match[str]) -> str:
+        is_status = found[2].lower().endswith("status")
+        return f"{found[1]}{NEW_WORD}" if is_status else found[0]
+
+    return _MEMBER.sub(renamed, text)
+
+
+def of_another(text: str, keys: Iterable[str], ids: Iterable[str]) -> str:
+    """The same about somebody else's: other references of the merchant's and of the provider's."""
+    for key in sorted(filter(None, keys), key=len, reverse=True):
+        text = text.replace(key, f"shop-{1001 + len(key)}")
+    for name in sorted(filter(None, ids), key=len, reverse=True):
+        text = text.replace(name, f"{name}0")
+    return text
 
 
 def _strewn(content: Any) -> Any:

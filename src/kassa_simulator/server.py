@@ -10,10 +10,10 @@ from aiohttp import web
 from kassa_simulator import wire
 from kassa_simulator.books import SqliteBooks, micros
 from kassa_simulator.desk import Desk
-from kassa_simulator.faults import BEFORE, Rule, rule_of_call
+from kassa_simulator.faults import ANSWER_CODECS, BEFORE, Rule, rule_of_call
 from kassa_simulator.frame import Answer, Call, KeepsTime, Operation, ProviderProtocol, SaysBusy
 from kassa_simulator.letters import Letterbox
-from kassa_simulator.oddities import strewn
+from kassa_simulator.oddities import recoded, strewn
 from kassa_simulator.post import PostOffice
 from kassa_simulator.protocols import protocols
 
@@ -164,6 +164,8 @@ def _as_sent(
             return protocol.distort(call, answer, amount=fault == "wrong_amount")
         case "odd_entries", Answer():
             return strewn(protocol, call, answer)
+        case _, Answer() if fault in ANSWER_CODECS:
+            return recoded(protocol, call, answer, ANSWER_CODECS[fault])
         case _, Answer():
             return answer
     raise AssertionError(fault)

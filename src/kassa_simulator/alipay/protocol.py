@@ -87,11 +87,11 @@ class Alipay:
                 content[name] = yuan(minor + _WRONG_BY_MINOR)
         return answered(method, content, merchant)
 
-    def signed(self, call: Call, content: Any) -> Answer:
+    def signed(self, call: Call, content: Any, codec: str) -> Answer:
         parameters = parameters_of(call)
         merchant, method = _known(call, parameters), parameters.get("method", "")
         node = f"{method.replace('.', '_')}_response"
-        return answered(method, content[node], merchant if "sign" in content else None)
+        return answered(method, content[node], merchant if "sign" in content else None, codec)
 
     def not_found(self, call: Call) -> Answer:
         parameters = parameters_of(call)

@@ -5,6 +5,7 @@ Source: opendocs.alipay.com on the gateway's parameters, signatures and common e
 
 import base64
 import binascii
+import codecs
 import json
 import re
 from collections.abc import Mapping
@@ -155,14 +156,19 @@ def _verify(merchant: Merchant, parameters: Mapping[str, str]) -> None:
         raise Refused("40002", "isv.invalid-signature", "验签出错，请检查签名与应用公钥是否匹配")
 
 
-def answered(method: str, content: Mapping[str, Any], merchant: Merchant | None) -> Answer:
-    """The answer to `method`, "" for none that can be told; signed where there is a `merchant`."""
+def answered(
+    method: str, content: Mapping[str, Any], merchant: Merchant | None, codec: str = "utf-8"
+) -> Answer:
+    """The answer to `method`, "" for none that can be told; signed where there is a `merchant`,
+    over the bytes in the charset of `codec`."""
     node = f"{method.replace('.', '_')}_response" if method else "error_response"
+    charset, mark = ("utf-8", codecs.BOM_UTF8) if codec == "utf-8-sig" else (codec, b"")
     inner = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    sign = f',"sign":"{sign_of(merchant, inner.encode())}"' if merchant else ""
+    raw = inner.encode(charset, "replace")
+    sign = f',"sign":"{sign_of(merchant, raw)}"'.encode() if merchant else b""
     return Answer(
-        headers={"content-type": "text/html;charset=utf-8"},
-        body=f'{{"{node}":{inner}{sign}}}'.encode(),
+        headers={"content-type": f"text/html;charset={charset}"},
+        body=mark + f'{{"{node}":'.encode() + raw + sign + b"}",
     )
 
 
@@ -170,10 +176,11 @@ def sign_of(merchant: Merchant, content: bytes) -> str:
     return base64.b64encode(rsa.signature(merchant.credentials["private_key"], content)).decode()
 
 
-def letter_text(fields: Mapping[str, str]) -> bytes:
+def letter_text(fields: Mapping[str, str], codec: str = "utf-8") -> bytes:
     """What Alipay signs of what it sends to a merchant: here `sign_type` is left out too."""
     kept = {name: value for name, value in fields.items() if name not in ("sign", "sign_type")}
-    return "&".join(f"{name}={value}" for name, value in sorted(kept.items())).encode()
+    text = "&".join(f"{name}={value}" for name, value in sorted(kept.items()))
+    return text.encode(codec, "replace")
 
 
 def yuan(minor: int) -> str:

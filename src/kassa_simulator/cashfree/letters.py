@@ -33,6 +33,7 @@ _EVENT = {
     "FAILED": "PAYMENT_FAILED_WEBHOOK",
     "USER_DROPPED": "PAYMENT_USER_DROPPED_WEBHOOK",
 }
+_NEXT_VERSION = "2031-01-01"
 _WRONG_SECRET = "not-the-secret"
 _KEYED_SINCE = "2025-01-01"
 _MONEY = ("payment_amount", "refund_amount", "amount_settled", "dispute_amount")
@@ -52,14 +53,14 @@ def write(merchant: Merchant, told: Told, *, now: datetime, forged: bool) -> Let
     if forged:
         data = _forged(data)
     content = {"data": data, "event_time": indian(seconds(told.at)), "type": told.event}
-    body = dumps(content).encode()
+    body = told.written(dumps(content))
     timestamp = str(int(now.timestamp() * 1000))
     secret = _WRONG_SECRET if forged else merchant.credentials["client_secret"]
     headers = {
         "content-type": "application/json",
         "x-webhook-signature": signature(secret, timestamp, body),
         "x-webhook-timestamp": timestamp,
-        "x-webhook-version": told.data["version"],
+        "x-webhook-version": _NEXT_VERSION if told.next_year else told.data["version"],
         "x-webhook-attempt": "1",
     }
     if told.data["version"] >= _KEYED_SINCE:

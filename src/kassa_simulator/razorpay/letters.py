@@ -22,7 +22,7 @@ def write(merchant: Merchant, told: Told, *, forged: bool) -> Letter:
         "payload": payload,
         "created_at": seconds(told.at),
     }
-    body = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
+    body = told.written(json.dumps(event, ensure_ascii=False, separators=(",", ":")))
     secret = _WRONG_SECRET if forged else merchant.credentials["webhook_secret"]
     headers = {
         "content-type": "application/json",

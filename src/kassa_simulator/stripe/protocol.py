@@ -225,7 +225,8 @@ class Stripe:
             "request": {"id": None, "idempotency_key": told.data["idempotency_key"]},
             "type": told.event,
         }
-        body = json.dumps(event, indent=2).encode()
+        escaped = told.codec == "utf-8"
+        body = told.written(json.dumps(event, indent=2, ensure_ascii=escaped))
         secret = "whsec_of_nobody" if forged else merchant.credentials["webhook_secret"]
         stamp = str(seconds(now))
         signed = stamp.encode() + b"." + body

@@ -13,7 +13,7 @@ def write(merchant: Merchant, told: Told, *, forged: bool) -> Letter:
     content: dict[str, Any] = dict(told.data)
     if forged:
         content = _exaggerated(content)
-    body = packed(content)
+    body = packed(content, told.codec)
     client_id, time = merchant.credentials["client_id"], iso(told.at)
     address = urlsplit(told.url)
     target = f"{address.path or '/'}?{address.query}" if address.query else address.path or "/"

@@ -89,8 +89,8 @@ class Wallet:
                 part[name] = {"currency": currency, "value": str(value)}
         return sealed(call, merchant, content)
 
-    def signed(self, call: Call, content: Any) -> Answer:
-        return sealed(call, _known(call), content)
+    def signed(self, call: Call, content: Any, codec: str) -> Answer:
+        return sealed(call, _known(call), content, codec)
 
     def not_found(self, call: Call) -> Answer:
         is_refund = call.path == f"{_PREFIX}inquiryRefund"

@@ -155,9 +155,9 @@ def signature_header(signed: bytes) -> str:
     return f"algorithm=RSA256,keyVersion=1,signature={encoded}"
 
 
-def sealed(call: Call, merchant: Merchant | None, content: Body) -> Answer:
+def sealed(call: Call, merchant: Merchant | None, content: Body, codec: str = "utf-8") -> Answer:
     """The answer to `call`, signed where there is a `merchant`."""
-    body = packed(content)
+    body = packed(content, codec)
     headers = {"content-type": "application/json; charset=UTF-8", "response-time": iso(call.now)}
     if merchant is not None:
         client_id = merchant.credentials["client_id"]
@@ -167,10 +167,9 @@ def sealed(call: Call, merchant: Merchant | None, content: Body) -> Answer:
     return Answer(headers=headers, body=body)
 
 
-def packed(content: Body) -> bytes:
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(
-        errors="surrogatepass"
-    )
+def packed(content: Body, codec: str = "utf-8") -> bytes:
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return text.encode(codec, "surrogatepass" if codec == "utf-8" else "replace")
 
 
 def iso(moment: datetime) -> str:

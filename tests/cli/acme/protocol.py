@@ -101,7 +101,8 @@ class Acme:
         return charge
 
     def write(self, merchant: Merchant, told: Told, *, now: datetime, forged: bool) -> Letter:
-        body = _packed({**told.data, "value": "0.01"} if forged else told.data)
+        content = {**told.data, "value": "0.01"} if forged else told.data
+        body = told.written(_packed(content).decode())
         secret = "nobody's" if forged else merchant.credentials["webhook_secret"]
         mac = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
         headers = {"content-type": "application/json", "x-acme-mac": mac}

@@ -1,4 +1,4 @@
-"""What is certain stands, whatever else a provider lists beside it."""
+"""What is certain stands, whatever is listed beside it and in whatever charset it is written."""
 
 import pytest
 from tests.connectors.contract.plug import Way, plugs
@@ -7,6 +7,7 @@ from tests.connectors.contract.stage import Stage
 from tests.connectors.contract.truth import asked
 
 from kassa.connectors.base import Done, Pending
+from kassa_simulator.faults import ANSWER_CODECS
 
 pytestmark = pytest.mark.anyio
 
@@ -54,3 +55,19 @@ async def test_reserved_money_is_claimed_and_found_beside_what_nobody_can_read(
 
     assert isinstance(await asked(stage, stage.patient.capture(capture)), Done)
     assert isinstance(await asked(stage, stage.patient.query_modification(capture)), Done)
+
+
+@pytest.mark.parametrize("fault", sorted(ANSWER_CODECS))
+@pytest.mark.parametrize(("stage", "way"), WAYS, indirect=["stage"])
+async def test_answers_are_believed_in_whatever_charset_they_are_signed(
+    stage: Stage, way: Way, fault: str
+) -> None:
+    stage.play(fault)
+
+    charge, reference = await paid(stage, way)
+
+    if can(stage.plug, "refund") and not way.reserves:
+        refund = stage.change_request("refund", charge, reference, stage.plug.part)
+        made = await asked(stage, stage.patient.refund(refund))
+        assert isinstance(made, Done | Pending), made
+        assert await asked(stage, stage.patient.query_modification(refund)) == made
