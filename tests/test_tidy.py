@@ -418,7 +418,11 @@ def _statuses_in_sql(suffix: str, text: str) -> Iterator[tuple[int, str]]:
                 yield from ((node.lineno, word) for word in words)
 
 
-@pytest.mark.parametrize("paper", ["ARCHITECTURE.md", "README.md"])
+@pytest.mark.parametrize(
+    "paper",
+    ["ARCHITECTURE.md", "README.md"]
+    + [f"docs/{name}.md" for name in ("states", "ledger", "requests", "security")],
+)
 def test_every_path_a_paper_names_exists(paper: str) -> None:
     assert (ROOT / paper).is_file(), f"{paper} is not written yet"
     text = (ROOT / paper).read_text()
@@ -430,7 +434,7 @@ def test_every_path_a_paper_names_exists(paper: str) -> None:
         if not re.match(r"[a-z]+:|#", link)
     }
 
-    bases = (ROOT, ROOT / "src", SOURCE)
+    bases = (ROOT, ROOT / "src", SOURCE, (ROOT / paper).parent)
     missing = [name for name in named if not any((base / name).exists() for base in bases)]
     assert not missing, listed(missing)
 

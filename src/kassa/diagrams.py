@@ -28,7 +28,7 @@ from kassa.ledger.domain.ledger import ADJUSTABLE, FLOWS, PostingKind
 
 Status = TypeVar("Status", bound=StrEnum)
 
-PAPERS = ("ARCHITECTURE.md", "README.md")
+PAPERS = ("docs/states.md", "docs/ledger.md", "README.md")
 _MARKED = re.compile(
     r"(<!-- diagram: ([a-z]{1,32}+(?>(?: [a-z]{1,32}+){0,3})) -->\n)"
     r"(.{0,4900}?)(<!-- end of diagram -->)",
