@@ -24,6 +24,7 @@ from tests import company
 from tests.asgi import Client
 from tests.databases import APP_ROLE, Databases, ExternalPostgres, in_database
 from tests.shop import Shop, shop
+from tests.sums import untrue_sums
 
 from kassa import app
 from kassa import demo as demo_company
@@ -61,9 +62,18 @@ def _module(item: pytest.Item) -> str:
 
 @pytest.fixture
 async def sound_in_the_end(shop: Shop) -> AsyncIterator[None]:
-    """Whatever the test did, the books are sound after it."""
+    """Whatever the test did, the books are sound after it, and the business face tells the sums
+    that the settlements come to."""
     yield
     assert await shop.faults() == []
+    assert await untrue_sums(shop) == []
+
+
+@pytest.fixture
+async def told_truly(shop: Shop) -> AsyncIterator[None]:
+    """Whatever the test did, the business face tells the sums that the settlements come to."""
+    yield
+    assert await untrue_sums(shop) == []
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,7 @@ def reconcile(
         str,
         typer.Option(
             "--format",
-            help="camt.053, csv, or a provider's own: kassa connectors list.",
+            help="camt.053, .052, .054, csv, or a provider's own: kassa connectors list.",
         ),
     ],
     account: Annotated[

@@ -21,12 +21,19 @@ from kassa.reconciliation.usecases.reconcile import reconcile as import_report
 from kassa.settings import Settings
 
 _BAR = 30  # characters
+_TEXT = "text="  # of a column that there may be several of
 
 
 def declare(kind: str, columns: Sequence[str], words: Sequence[str], **said: str) -> Declaration:
     """Raises: InvalidRequest."""
+    texts = [text.removeprefix(_TEXT) for text in columns if text.startswith(_TEXT)]
+    columns = [text for text in columns if not text.startswith(_TEXT)]
     return Declaration(
-        format=kind, columns=_pairs(columns, "--column"), kinds=_pairs(words, "--word"), **said
+        format=kind,
+        columns=_pairs(columns, "--column"),
+        texts=[text for text in texts if text],
+        kinds=_pairs(words, "--word"),
+        **said,
     )
 
 

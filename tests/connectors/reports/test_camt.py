@@ -395,3 +395,44 @@ def test_whatever_moved_the_lines_come_to_the_difference_of_the_balances(
     )
 
     assert [line.amount.minor for line in lines] == [part for batch in batches for part in batch]
+
+
+def test_everything_that_may_name_a_movement_is_kept() -> None:
+    details = (
+        "<Refs><EndToEndId>E-1</EndToEndId><MndtId>M-1</MndtId><Prtry><Tp>T</Tp><Ref>P-1</Ref>"
+        f"</Prtry></Refs>{money('1.00', 'CRDT')}<Purp><Prtry>U-1</Prtry></Purp><RmtInf>"
+        "<Ustrd>one</Ustrd><Ustrd>two</Ustrd><Strd><RfrdDocInf><Nb>D-1</Nb></RfrdDocInf>"
+        "<RfrdDocAmt><DuePyblAmt Ccy='EUR'>1.00</DuePyblAmt></RfrdDocAmt><CdtrRefInf><Ref>RF1</Ref>"
+        "</CdtrRefInf><AddtlRmtInf>A-1</AddtlRmtInf></Strd></RmtInf><AddtlTxInf>X-1</AddtlTxInf>"
+    )
+    after = "<AddtlNtryInf>N-2</AddtlNtryInf>"
+    text = camt(entry("1.00", details)).replace("</Ntry>", f"{after}</Ntry>")
+
+    (line,) = good(read(text, "camt.053"))
+
+    assert set(line.texts) >= {
+        "E-1", "M-1", "P-1", "U-1", "one two", "D-1", "RF1", "A-1", "X-1", "N-2", "BANK-1", "N-1",
+    }  # fmt: skip
+    assert "1.00" not in line.texts
+
+
+@pytest.mark.parametrize(
+    ("form", "whole", "part"),
+    [
+        ("camt.052", "BkToCstmrAcctRpt", "Rpt"),
+        ("camt.054", "BkToCstmrDbtCdtNtfctn", "Ntfctn"),
+    ],
+)
+def test_the_report_of_the_day_and_the_notification_are_read_alike(
+    form: str, whole: str, part: str
+) -> None:
+    pending = entry("5.00", status="<Sts><Cd>PDNG</Cd></Sts>")
+    text = camt(entry("98.25", PAYOUT), pending).replace("camt.053", form)
+    text = text.replace("BkToCstmrStmt", whole)
+    text = text.replace("<Stmt>", f"<{part}>").replace("</Stmt>", f"</{part}>")
+
+    (line,) = good(read(text, form))
+
+    assert (line.number, str(line.amount), line.our_reference) == (1, "98.25 EUR", "po_1Qk")
+    with pytest.raises(NotThatFormat, match=r"a camt\.053 statement"):
+        read(text, "camt.053")

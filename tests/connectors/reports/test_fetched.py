@@ -46,6 +46,22 @@ def test_what_is_written_is_read_again() -> None:
     assert found.raw["provider_kind"] == "payment"
 
 
+def test_what_may_name_a_line_as_well_is_kept() -> None:
+    first, second = read(line(texts=("order_1", "", "pay_2")), line())
+    assert isinstance(first, ReportLine)
+    assert set(first.texts) >= {"order_1", "pay_2"}
+    assert isinstance(second, ReportLine)
+    assert second.texts == ()
+
+
+def test_a_file_of_before_has_no_columns_of_texts_and_troubles() -> None:
+    old = b"".join(
+        b",".join(row.split(b",")[:10]) + b"\n" for row in write_fetched([line()]).splitlines()
+    )
+    (found,) = read_report(io.BytesIO(old), Declaration(format=FETCHED))
+    assert isinstance(found, ReportLine)
+
+
 def test_a_net_that_does_not_fit_a_foreign_word_and_a_wrong_sign_are_put_aside() -> None:
     found = read(
         line(net=Decimal("488.31")),

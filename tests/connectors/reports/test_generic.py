@@ -111,3 +111,15 @@ def test_the_sandbox_ends_every_line_so_a_cut_reference_is_noticed() -> None:
 
 def test_an_empty_report_has_no_lines() -> None:
     assert read(f"{SANDBOX_HEADER}\n", "sandbox") == []
+
+
+def test_further_texts_are_kept_line_by_line_as_well() -> None:
+    data = 'what,gross,a,b\npayment,1.00,one,"two\nthree"\npayment,1.00,,\n'
+    said = {"columns": {"kind": "what", "amount": "gross"}, "currency": "EUR", "texts": ("a", "b")}
+
+    first, second = good(read(data, **said))
+
+    assert first.texts == ("one", "two\nthree", "two", "three")
+    assert second.texts == ()
+    with pytest.raises(NotThatFormat, match="with c in its header"):
+        read(data, **{**said, "texts": ("c",)})

@@ -329,6 +329,7 @@ class BreakClass(StrEnum):
     REFUND_MISSING = "refund_missing"  # they report a refund that we do not know
     WRONG_ACCOUNT = "wrong_account"  # it belongs to another provider account
     TEST_IN_LIVE = "test_in_live"  # a sandbox movement in a live report, or the reverse
+    AMBIGUOUS = "ambiguous"  # what it names is more than one thing of ours
     UNREADABLE = "unreadable"
     DOUBLE_PAID = "double_paid"  # refunded, and taken back by a bank as well
     SURPLUS_STUCK = "surplus_stuck"  # money that nobody owed, and that cannot be given back

@@ -118,6 +118,7 @@ def _trades(table: ReportTable) -> ReadLine:
             fee=Money(withheld * direction, "CNY"),
             our_reference=request or order,
             provider_reference=row[trade_at].strip(),
+            texts=(order, request) if request else (),
             occurred_at=moment_of(_word(row, done_at) or _word(row, made_at), _CHINA),
             raw=_unpadded(raw),
         )
@@ -129,6 +130,8 @@ def _movements(table: ReportTable) -> ReadLine:
     flow_at, business_at, order_at, time_at, in_at, out_at, type_at = table.places(
         _MOVEMENT_COLUMNS
     )
+
+    names = (business_at, flow_at, table.place("备注"))
 
     def line(number: int, row: list[str], raw: Mapping[str, str]) -> ReportLine:
         kind, direction, word = _known(MOVEMENTS, row[type_at])
@@ -148,6 +151,7 @@ def _movements(table: ReportTable) -> ReadLine:
             our_reference=row[order_at].strip(),
             provider_reference=reference,
             payout_reference=reference if kind is LineKind.PAYOUT else "",
+            texts=tuple(text for at in names if (text := _word(row, at))),
             occurred_at=moment_of(row[time_at].strip(), _CHINA),
             raw=_unpadded(raw),
         )

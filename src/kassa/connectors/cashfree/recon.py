@@ -32,6 +32,9 @@ _KINDS = {
 """Cashfree's event types. Any other is written as it is, and put aside by the reader."""
 
 
+_NAMES = ("order_id", "cf_payment_id", "refund_id", "refund_arn", "bank_reference", "payment_utr")
+
+
 def question(day: date, cursor: str | None) -> dict[str, Any]:
     """What `POST /settlement/recon` is asked: what was settled on that day in India."""
     since = datetime.combine(day, time(), INDIA)
@@ -75,6 +78,7 @@ def _lines_of(event: Entity) -> Iterator[FetchedLine]:
         payout_reference=_payout(flat),
         occurred_at=moment(flat, "event_time"),
         provider_kind=said,
+        texts=tuple(number_word(flat, name) for name in _NAMES),
     )
 
 

@@ -29,6 +29,9 @@ _KINDS = {
 """Razorpay's types. Any other is written as it is, and put aside by the reader."""
 
 
+_NAMES = ("order_receipt", "payment_id", "order_id", "settlement_utr", "settlement_id")
+
+
 def line_of(item: Entity) -> FetchedLine | Odd:
     """One line, or why it is none."""
     amount, credit, debit = (whole(item, name) for name in ("amount", "credit", "debit"))
@@ -57,6 +60,7 @@ def line_of(item: Entity) -> FetchedLine | Odd:
         payout_reference=word(item, "settlement_utr") or word(item, "settlement_id"),
         occurred_at=moment(item, "created_at"),
         provider_kind=word(item, "type"),
+        texts=tuple(word(item, name) for name in _NAMES),
     )
 
 

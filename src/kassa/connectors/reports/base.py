@@ -12,7 +12,7 @@ from functools import cache
 from typing import BinaryIO, cast
 
 from kassa.connectors.catalog import kinds
-from kassa.connectors.reports.camt import read_camt
+from kassa.connectors.reports.camt import MESSAGES, read_camt
 from kassa.connectors.reports.declaration import Declaration, Lines, NotThatFormat, Reader
 from kassa.connectors.reports.fetched import FETCHED, read_fetched
 from kassa.connectors.reports.generic import read_csv
@@ -57,7 +57,7 @@ def formats() -> Mapping[str, FileFormat]:
     }
     return {
         **of_providers,
-        "camt.053": FileFormat(read_camt, account=BANK),
+        **{name: FileFormat(read_camt, account=BANK) for name in MESSAGES},
         "csv": FileFormat(read_csv),
         FETCHED: FileFormat(read_fetched, tells_fees=True),
     }

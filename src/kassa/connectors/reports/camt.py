@@ -1,4 +1,6 @@
-"""A bank's statement: ISO 20022 camt.053 (BankToCustomerStatement), versions 02 to 12.
+"""A bank's statement, report of the day, or advice: ISO 20022 camt.053 (BankToCustomerStatement),
+camt.052 (BankToCustomerAccountReport) and camt.054 (BankToCustomerDebitCreditNotification),
+versions 02 to 12. They say the same in the same words; the same movement may stand in all three.
 
 One line per booked transaction. An entry that gathers many transactions gives as many lines, if
 they add up to it; otherwise it is put aside as a whole. Lines are numbered in their order, since
@@ -10,14 +12,17 @@ A bank knows nothing of payments and refunds. A line is a payout, or a payout's 
 bank's own code of the transaction says that it is a charge: then it is a fee. Who collects card
 payments through a bank account itself has another report for them.
 
+Whatever stands in a transaction or its entry and may name what it is about is kept as the line's
+texts: references of every kind, structured and free remittance, what the bank adds in words.
+
 Opening and closing balances are compared with the entries between them. What does not add up
 comes at the end, as one Unreadable of line 0. Entries that are not booked moved nothing and are
-put aside.
+put aside; of a report of the day, in which that is usual, they are left out.
 """
 
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from lxml import etree
 from lxml.etree import _Element
@@ -28,22 +33,48 @@ from kassa.connectors.reports.statement import BankStatement, Entry, Words, char
 from kassa.connectors.reports.words import shown, zone_of
 from kassa.reconciliation.domain.reports import Unreadable
 
-_NAMESPACE = re.compile(r"urn:iso:std:iso:20022:tech:xsd:camt\.053\.001\.(?:0[2-9]|1[0-2])")
-_EXPECTED = "a camt.053 statement (camt.053.001.02 to .12)"
+_NAMESPACE = re.compile(r"urn:iso:std:iso:20022:tech:xsd:(camt\.05[234])\.001\.(?:0[2-9]|1[0-2])")
 _MOST_OPENING = 65_536  # bytes before the first element
 _MOST_HELD = 4 * 2**20  # bytes of XML between two transactions: what has to be held in memory
 _CHUNK = 32_768
 _MOST_COMPLAINTS = 10
 
 
+class _Message(NamedTuple):
+    """One of the messages. `whole`: what the document holds; `part`: that of one account."""
+
+    name: str
+    word: str
+    whole: str
+    part: str
+
+    @property
+    def expected(self) -> str:
+        return f"a {self.name} {self.word} ({self.name}.001.02 to .12)"
+
+
+MESSAGES = {
+    one.name: one
+    for one in (
+        _Message("camt.053", "statement", "BkToCstmrStmt", "Stmt"),
+        _Message("camt.052", "account report", "BkToCstmrAcctRpt", "Rpt"),
+        _Message("camt.054", "notification", "BkToCstmrDbtCdtNtfctn", "Ntfctn"),
+    )
+}
+"""By the name of the format."""
+
+
 def read_camt(file: BinaryIO, declaration: Declaration) -> Lines:
     """Raises: NotThatFormat, before any line."""
     zone = zone_of(declaration.time_zone)
-    opening, namespace = _open(file)
-    return _Reading(_Source(opening, file), f"{{{namespace}}}", BankStatement(zone)).lines()
+    message = MESSAGES[declaration.format]
+    opening, namespace = _open(file, message)
+    source = _Source(opening, file)
+    statement = BankStatement(zone, with_pending=message.name == "camt.053")
+    return _Reading(source, f"{{{namespace}}}", message, statement).lines()
 
 
-def _open(file: BinaryIO) -> tuple[bytes, str]:
+def _open(file: BinaryIO, message: _Message) -> tuple[bytes, str]:
     """The first bytes, up to the first element at least, and the document's namespace.
 
     Raises: NotThatFormat, also for a document type: no bank sends one, and entities live there.
@@ -65,22 +96,23 @@ def _open(file: BinaryIO) -> tuple[bytes, str]:
         # What broke after the first element is told where it stands, after the lines before it.
         event = next(iter(parser.read_events()), None)
         if event is not None:
-            return opening, _namespace_of(event[1])
+            return opening, _namespace_of(event[1], message)
         if broken:
-            raise NotThatFormat(f"{_EXPECTED} was expected: {broken}")
+            raise NotThatFormat(f"{message.expected} was expected: {broken}")
     found = "nothing that begins an XML document" if opening else "an empty file"
-    raise NotThatFormat(f"{_EXPECTED} was expected, found {found}")
+    raise NotThatFormat(f"{message.expected} was expected, found {found}")
 
 
-def _namespace_of(root: _Element) -> str:
+def _namespace_of(root: _Element, message: _Message) -> str:
     info = root.getroottree().docinfo
     if info.doctype or info.internalDTD is not None:
-        raise NotThatFormat(f"{_EXPECTED} was expected, without a document type (DOCTYPE)")
+        raise NotThatFormat(f"{message.expected} was expected, without a document type (DOCTYPE)")
     # By hand: QName refuses the braces that a hostile namespace may have in it.
     namespace, _, name = str(root.tag).removeprefix("{").rpartition("}")
-    if name != "Document" or not _NAMESPACE.fullmatch(namespace):
+    known = _NAMESPACE.fullmatch(namespace)
+    if name != "Document" or known is None or known[1] != message.name:
         found = shown(f"{name} of {namespace or 'no namespace'}", 200)
-        raise NotThatFormat(f"{_EXPECTED} was expected, found {found}")
+        raise NotThatFormat(f"{message.expected} was expected, found {found}")
     return namespace
 
 
@@ -109,9 +141,10 @@ class _Source:
 class _Reading:
     """One way through the document; each part is forgotten when it has been read."""
 
-    def __init__(self, source: _Source, prefix: str, statement: BankStatement):
+    def __init__(self, source: _Source, prefix: str, message: _Message, statement: BankStatement):
         self._source = source
         self._prefix = prefix
+        self._whole, self._part = message.whole, message.part
         self._statement = statement
         self._number = 0
         self._statements = 0
@@ -121,7 +154,7 @@ class _Reading:
         try:
             for event, element in self._events():
                 if event == "start":
-                    if element.tag == f"{self._prefix}Stmt":
+                    if element.tag == f"{self._prefix}{self._part}":
                         self._statements += 1
                         self._statement.begin()
                     continue
@@ -139,7 +172,7 @@ class _Reading:
             yield Unreadable(number=0, reason=reason + (f"; and {more} more" if more > 0 else ""))
 
     def _events(self) -> Iterator[tuple[str, _Element]]:
-        parts = ("GrpHdr", "Stmt", "Acct", "Bal", "Ntry", "TxDtls")
+        parts = ("GrpHdr", self._part, "Acct", "Bal", "Ntry", "TxDtls")
         parser = etree.iterparse(
             self._source,
             events=("start", "end"),
@@ -161,23 +194,24 @@ class _Reading:
         part = str(element.tag).removeprefix(self._prefix)
         parent = element.getparent()
         above = "" if parent is None else str(parent.tag).removeprefix(self._prefix)
+        above = {self._whole: "whole", self._part: "part"}.get(above, above)
         makers: Entry = []
         match above, part:
-            case "BkToCstmrStmt", "GrpHdr":
+            case "whole", "GrpHdr":
                 self._statement.message = words_of(element, self._prefix).get("MsgId", "")
-            case "Stmt", "Acct":
+            case "part", "Acct":
                 words = words_of(element, self._prefix)
                 self._statement.account = words.get("Id/IBAN") or words.get("Id/Othr/Id", "")
-            case "Stmt", "Bal":
+            case "part", "Bal":
                 self._statement.balance(words_of(element, self._prefix))
             case "NtryDtls", "TxDtls":
                 self._statement.transaction(*self._read(element))
-            case "Stmt", "Ntry":
+            case "part", "Ntry":
                 makers = self._statement.entry(*self._read(element))
-            case "BkToCstmrStmt", "Stmt":
+            case "whole", self._part:
                 if complaint := self._statement.end():
                     self._complaints.append(complaint)
-        if part in ("Bal", "TxDtls", "Ntry", "Stmt"):
+        if part in ("Bal", "TxDtls", "Ntry", self._part):
             self._forget(element)
         return makers
 

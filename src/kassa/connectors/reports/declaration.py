@@ -1,6 +1,6 @@
 """What a caller must say of a report file, and how a file of another kind is refused."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -13,12 +13,14 @@ class Declaration:
     """`format`: a key of READERS. All else is asked only where the format does not say it itself.
 
     `columns`: of csv: what of ours (see `generic.MEMBERS`) stands under which header; "=CNY" is
-    that word on every line. `kinds`: of csv: a word of the file, and the LineKind it means.
+    that word on every line. `texts`: of csv: headers of further texts that may name what a line is
+    about. `kinds`: of csv: a word of the file, and the LineKind it means.
     `currency`: where the file names none. `time_zone`: of times that do not say theirs.
     """
 
     format: str
     columns: Mapping[str, str] = field(default_factory=dict)
+    texts: Sequence[str] = ()
     kinds: Mapping[str, str] = field(default_factory=dict)
     currency: str = ""
     decimal: str = "."

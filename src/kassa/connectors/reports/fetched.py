@@ -21,7 +21,8 @@ from kassa.connectors.reports.words import shown
 FETCHED = "fetched"
 TROUBLE, SAID = "kassa_trouble", "kassa_said"
 """Columns of a file of ours: why a line cannot be read, and what the provider said in it."""
-COLUMNS = (*MEMBERS, "provider_kind", TROUBLE, SAID)
+TEXTS = "texts"
+COLUMNS = (*MEMBERS, "provider_kind", TEXTS, TROUBLE, SAID)
 
 _PERSONAL = ("customer", "cutomer", "name", "email", "phone", "contact", "card", "vpa", "note")
 _MOST_SAID = 4_000  # characters of an odd line that are kept for a person
@@ -30,7 +31,8 @@ _DECLARED = Declaration(format="csv", columns={member: member for member in MEMB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedLine:
-    """One line. Amounts in major units, signed as in `ReportLine`; `net` None: not said."""
+    """One line. Amounts in major units, signed as in `ReportLine`; `net` None: not said. `texts`:
+    what else may name what it is about."""
 
     kind: str
     amount: Decimal
@@ -42,6 +44,7 @@ class FetchedLine:
     payout_reference: str
     occurred_at: datetime | str | None
     provider_kind: str
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ def write_fetched(lines: Iterable[FetchedLine | Odd]) -> bytes:
                 line.payout_reference,
                 at.isoformat() if isinstance(at, datetime) else at or "",
                 line.provider_kind,
+                "\n".join(text for text in line.texts if text),
                 "",
                 "",
             )
@@ -100,5 +104,10 @@ def read_fetched(file: BinaryIO, declaration: Declaration) -> Lines:
     """Raises: NotThatFormat, before any line."""
     del declaration
     return read_declared(
-        file, _DECLARED, expected="a CSV file", last_may_be_cut=True, trouble=TROUBLE
+        file,
+        _DECLARED,
+        expected="a CSV file",
+        last_may_be_cut=True,
+        trouble=TROUBLE,
+        more_texts=(TEXTS,),
     )

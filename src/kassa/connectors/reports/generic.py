@@ -7,7 +7,7 @@ are separated. `fee` is positive when the provider keeps it. Where `net` is mapp
 must be it. Times are ISO 8601.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import BinaryIO
 
 from kassa.base.domain.errors import InvalidRequest
@@ -55,10 +55,11 @@ def read_declared(
     expected: str,
     last_may_be_cut: bool,
     trouble: str = "",
+    more_texts: Sequence[str] = (),
 ) -> Lines:
     """A CSV of a known shape. `expected`: what it is called where it is none. `last_may_be_cut`:
-    a last line without an end may be whole. `trouble`: a column in which stands why the line
-    cannot be read, where there is one.
+    a last line without an end may be whole. Where the file has them: `trouble` is a column in which
+    stands why the line cannot be read, `more_texts` are further texts.
 
     Raises: NotThatFormat, before any line.
     """
@@ -74,6 +75,8 @@ def read_declared(
     kind_of, gross_of, currency_of = cells["kind"], cells["amount"], cells["currency"]
     fee_of, net_of, time_of = cells["fee"], cells["net"], cells["occurred_at"]
     ours, theirs, payout = (cells[name] for name in MEMBERS[5:8])
+    there = (table.place(name) for name in more_texts)
+    texts_at = [*table.places(declaration.texts), *(at for at in there if at is not None)]
     trouble_at = table.place(trouble) if trouble else None
 
     def line(number: int, row: list[str], raw: Mapping[str, str]) -> ReportLine:
@@ -98,6 +101,7 @@ def read_declared(
             our_reference=ours(row),
             provider_reference=theirs(row),
             payout_reference=payout(row),
+            texts=_texts(row, texts_at) if texts_at else (),
             occurred_at=moment_of(time_of(row), zone),
             raw=dict(raw),
         )
@@ -129,6 +133,17 @@ def _cell(table: ReportTable, header: str) -> Cell:
         return lambda row: constant
     place = table.places([header])[0]
     return lambda row: row[place].strip()
+
+
+def _texts(row: list[str], places: Sequence[int]) -> tuple[str, ...]:
+    """Each text, and each line of one that has several."""
+    found: dict[str, None] = {}
+    for place in places:
+        text = row[place].strip()
+        for each in (text, *(text.splitlines() if "\n" in text else ())):
+            if each:
+                found[each] = None
+    return tuple(found)
 
 
 def _kind(word: str) -> LineKind:

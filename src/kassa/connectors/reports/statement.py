@@ -1,4 +1,4 @@
-"""What the entries of a camt.053 statement say, and whether they add up."""
+"""What the entries of a bank's statement say, and whether they add up."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
@@ -22,6 +22,19 @@ _MOST_TRANSACTIONS = 50_000  # of one entry: they wait in memory until their sum
 _NOT_GIVEN = "NOTPROVIDED"  # what a bank writes where an end-to-end reference is obligatory
 _SIGNS = {"CRDT": 1, "DBIT": -1}
 _CHARGES = frozenset({"CHRG", "COMM", "FEES"})  # of ISO's bank transaction codes, the last part
+_TEXTS = (  # where may stand what a movement is about; what ends in "/" has more below it
+    "Refs/",
+    "RmtInf/",
+    "RltdRmtInf/",
+    "RtrInf/AddtlInf",
+    "Purp/Prtry",
+    "AddtlTxInf",
+    "AddtlNtryInf",
+    "AcctSvcrRef",
+    "NtryRef",
+)
+_NO_TEXTS = ("Amt", "Dt", "@Ccy", "Tp/Cd", "Tp/CdOrPrtry/Cd", "CdtDbtInd")
+_MOST_TEXTS, _LONGEST_TEXT = 60, 1_000
 _BALANCES = ("OPBD", "PRCD", "CLBD")
 
 
@@ -79,10 +92,14 @@ def charges_of(element: _Element, prefix: str) -> list[Words]:
 
 
 class BankStatement:
-    """The statement that is being read: its entries one by one, and their running sum."""
+    """The statement that is being read: its entries one by one, and their running sum.
 
-    def __init__(self, zone: tzinfo):
+    `with_pending`: entries that are not booked are told of.
+    """
+
+    def __init__(self, zone: tzinfo, *, with_pending: bool):
         self._zone = zone
+        self._with_pending = with_pending
         self.message = ""
         self.begin()
 
@@ -128,6 +145,8 @@ class BankStatement:
                 raise InvalidRequest(trouble)
             status = words.get("Sts") or words.get("Sts/Cd") or words.get("Sts/Prtry", "")
             if status not in ("BOOK", ""):
+                if not self._with_pending:
+                    return []
                 return [self._aside(f"not booked ({shown(status, 40)}): nothing moved", words)]
             amount = _signed(words, _sign(words))
         except InvalidRequest as error:
@@ -223,6 +242,7 @@ class BankStatement:
         theirs = _named(own, "Refs/TxId", "Refs/AcctSvcrRef")
         theirs = theirs or _named(entry, "AcctSvcrRef", "NtryRef")
         payout = _named(own, "Refs/EndToEndId", "RmtInf/Strd/CdtrRefInf/Ref", "RmtInf/Ustrd")
+        texts = _texts(own, entry)
 
         def make(number: int) -> ReportLine:
             return ReportLine(
@@ -233,6 +253,7 @@ class BankStatement:
                 our_reference=ours,
                 provider_reference=theirs,
                 payout_reference="" if kind is LineKind.FEE else payout,
+                texts=texts,
                 occurred_at=moment,
                 raw=self._raw(entry, own),
             )
@@ -249,6 +270,22 @@ class BankStatement:
         if max(map(len, raw.values())) > MAX_SHOWN:
             return {path: shown(text) for path, text in raw.items()}
         return raw
+
+
+def _texts(*parts: Words) -> tuple[str, ...]:
+    """Everything that may name what the movement is about, the longest free text whole as well: a
+    bank cuts it where it likes."""
+    found: dict[str, None] = {}
+    for words in parts:
+        free = [text for path, text in words.items() if path.startswith("RmtInf/Ustrd") and text]
+        if len(free) > 1:
+            found[shown(" ".join(free), _LONGEST_TEXT)] = None
+        for path, text in words.items():
+            name = path.partition(" ")[0]
+            if text and name.startswith(_TEXTS) and not name.endswith(_NO_TEXTS):
+                found[shown(text, _LONGEST_TEXT)] = None
+    found.pop(_NOT_GIVEN, None)
+    return tuple(found)[:_MOST_TEXTS]
 
 
 def _named(words: Words, *paths: str) -> str:

@@ -4,7 +4,8 @@ Amounts are decimal major units with their sign; gross less fee must be net. `fe
 Stripe gives a fee back. Our reference is the first of the metadata columns of REFERENCES that has
 something in it: the operation's own before the payment's, our attempt before the order. Stripe's
 reference is the refund or dispute for those, else the payment intent, which is what a connector is
-told when it charges, else the charge, else whatever object the movement came from.
+told when it charges, else the charge, else whatever object the movement came from. Whatever else
+may name the movement is in the line's texts.
 
 Several categories change what a payment or refund came to, and are lines of that kind with the
 opposite sign: the part of an authorization that was not captured, a charge or refund that
@@ -96,6 +97,7 @@ def read_stripe(file: BinaryIO, declaration: Declaration) -> Lines:
     theirs = {kind: _present(table, _THEIR_IDS.get(kind, _OTHER_IDS)) for kind in LineKind}
     payouts = _present(table, _PAYOUT_IDS)
     times = _present(table, _TIMES_UTC), _present(table, _TIMES)
+    names = _present(table, (*_OF_REFUNDS, *REFERENCES, *_PAYMENT_IDS, "refund_id", "dispute_id"))
     troubles = _present(table, (TROUBLE,))
 
     def line(number: int, row: list[str], raw: Mapping[str, str]) -> ReportLine:
@@ -112,6 +114,7 @@ def read_stripe(file: BinaryIO, declaration: Declaration) -> Lines:
         check_direction(direction, amount, category)
         check_net(amount, fee, amount_of(row[net_at].strip(), currency))
         reference = _first(row, theirs[kind])
+        texts = dict.fromkeys(cell for place in names if (cell := row[place].strip()))
         payout = _first(row, payouts)
         return ReportLine(
             number=number,
@@ -121,6 +124,7 @@ def read_stripe(file: BinaryIO, declaration: Declaration) -> Lines:
             our_reference=_first(row, ours[kind]),
             provider_reference=reference,
             payout_reference=payout or (reference if kind is LineKind.PAYOUT else ""),
+            texts=tuple(texts),
             occurred_at=moment_of(_first(row, times[0]), zones[0])
             or moment_of(_first(row, times[1]), zones[1]),
             raw=dict(raw),

@@ -1,6 +1,7 @@
 """Reconciliation's decisions: which movements of ours a report's line tells of; pure.
 
-A line names what it is about by our reference, and where that leads nowhere by the provider's.
+A line names what it is about by our reference, and where that leads nowhere by the provider's, and
+then by whatever else stands in it. What leads to several payments is a break that lists them.
 Amounts must be equal to the minor unit: with one movement, with all that are left of that name
 (1:n), or together with the lines before that did not fit alone (n:1). Nothing is ever nearly equal.
 """
@@ -86,12 +87,22 @@ class KnownReference:
 
 @dataclass(slots=True)
 class ReferenceIndex:
-    """What the references of some lines lead to. `by_order`: by an order's id, or a payment's."""
+    """What the references of some lines lead to. `by_order`: by an order's id, or a payment's;
+    `begun`: by the beginning of an id, where that leads to one payment alone."""
 
     by_id: dict[str, KnownReference] = field(default_factory=dict)
     by_order: dict[str, list[KnownReference]] = field(default_factory=dict)
     by_provider: dict[str, list[KnownReference]] = field(default_factory=dict)
     of_attempt: dict[str, list[KnownReference]] = field(default_factory=dict)
+    begun: dict[str, list[KnownReference]] = field(default_factory=dict)
+
+    def merge(self, other: "ReferenceIndex") -> None:
+        """Take in what another look has found."""
+        for known in other.by_id.values():
+            if known.id not in self.by_id:
+                self.add(known)
+        for order_id, named in other.by_order.items():
+            self.by_order.setdefault(order_id, [self.by_id[one.id] for one in named])
 
     def add(self, known: KnownReference, order_id: str = "") -> None:
         self.by_id[known.id] = known
@@ -108,16 +119,32 @@ class ReferenceIndex:
         return [one] if one else self.by_order.get(name, [])
 
     def named_by(self, line: ReportLine) -> list[KnownReference]:
-        """By our reference, else by the provider's."""
+        """By our reference, else by the provider's, else by its other texts."""
         if line.our_reference:
             found = self.called(line.our_reference)
             if found:
                 return found
-        if not line.provider_reference:
-            return []
-        found = self.by_provider.get(line.provider_reference, [])
+        if line.provider_reference:
+            found = self._at_the_provider(line.provider_reference, line.kind)
+            if found:
+                return found
+        named = (self.called(text) or self._at_the_provider(text, line.kind) for text in line.texts)
+        return next((found for found in named if found), [])
+
+    def rivals(self, line: ReportLine, named: Sequence[KnownReference]) -> list[KnownReference]:
+        """What other words of the line lead to, where that is not what it is taken for."""
+        payments = {known.payment_id for known in named}
+        found = []
+        for text in (line.our_reference, line.provider_reference, *line.texts):
+            others = (self.called(text) or self.by_provider.get(text, [])) if text else []
+            if others and not any(known.payment_id in payments for known in others):
+                found += others
+        return found
+
+    def _at_the_provider(self, name: str, kind: LineKind) -> list[KnownReference]:
+        found = self.by_provider.get(name, [])
         # Refunds may carry the reference of the charge: what is of the line's kind goes before.
-        return [item for item in found if _is_of(item, line.kind)] or found
+        return [item for item in found if _is_of(item, kind)] or found
 
 
 def _is_of(known: KnownReference, kind: LineKind) -> bool:
@@ -208,6 +235,9 @@ class Matcher:
         own = [known for known in named if known.connector == self.account]
         if not own or (self.is_live and self.account == SANDBOX):
             return self._elsewhere(line, named[0])
+        rivals = self.directory.rivals(line, named)
+        if any(known.connector == self.account for known in rivals):
+            return ambiguous(line, [*own, *rivals])
         subject = subject_of(line, own, self.directory)
         booked = [
             movement
@@ -313,6 +343,16 @@ class Matcher:
             payment_id=known.payment_id,
             cause=known.id,
         )
+
+
+def ambiguous(line: ReportLine, named: Iterable[KnownReference]) -> MatchResult:
+    """Its words lead to several payments: a person decides."""
+    ids = dict.fromkeys(known.id for known in named)
+    return MatchResult(
+        state=LineState.BREAK,
+        problem=BreakClass.AMBIGUOUS,
+        words=f"{line.amount} names several of ours: {', '.join(ids)}",
+    )
 
 
 def _equal(minor: int, left: list[ReportableMovement]) -> list[ReportableMovement]:

@@ -24,6 +24,7 @@ class ReportLine:
     `our_reference`: what we sent with the operation (an attempt's or a modification's id), or the
     merchant's order id; `provider_reference`: the provider's id of what it did;
     `payout_reference`: the payout that the line is part of, or is. Empty where the file is silent.
+    `texts`: whatever else stands in it that may name what it is about, in its own words.
     `amount`: gross, seen from the provider account: positive came in, negative went out.
     `fee`: what the provider kept of it, positive. `raw`: the line's own words, for a person.
     """
@@ -35,6 +36,7 @@ class ReportLine:
     our_reference: str = ""
     provider_reference: str = ""
     payout_reference: str = ""
+    texts: tuple[str, ...] = ()
     occurred_at: datetime | None = None
     raw: dict[str, str] = field(default_factory=dict)
 

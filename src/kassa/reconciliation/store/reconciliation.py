@@ -63,6 +63,7 @@ class LineRow:
     match_key: str = ""
     payment_id: str = ""
     cause: str = ""
+    texts: tuple[str, ...] = ()
 
     def as_line(self) -> ReportLine:
         """As it was read; of one that was understood."""
@@ -75,6 +76,7 @@ class LineRow:
             our_reference=self.our_reference,
             provider_reference=self.provider_reference,
             payout_reference=self.payout_reference,
+            texts=tuple(self.texts),
             occurred_at=self.occurred_at,
             raw=self.raw,
         )
@@ -88,6 +90,11 @@ class _OfOrder(NamedTuple):
 class _Held(NamedTuple):
     holding: ReportedPayment
     is_changed: bool
+
+
+class _Begun(NamedTuple):
+    beginning: str
+    known: KnownReference
 
 
 class _Moved(NamedTuple):
@@ -110,6 +117,7 @@ class Sql(
     Queries,
     readers=[
         reader(_OfOrder, prefixes={"known": ""}),
+        reader(_Begun, prefixes={"known": ""}),
         reader(_Held, prefixes={"holding": ""}),
         reader(_Waiting, prefixes={"part": ""}, called={"minor": "amount_minor"}),
     ],
@@ -122,6 +130,7 @@ class Sql(
     known_by_order: Rows[_OfOrder]
     known_by_provider: Rows[KnownReference]
     known_of_payments: Rows[KnownReference]
+    known_by_beginning: Rows[_Begun]
     holdings: Rows[_Held]
     save_holdings: Command
     movements: Rows[_Moved]
@@ -197,6 +206,20 @@ async def look_up(
             if known.id not in directory.by_id:
                 directory.add(known)
     return directory
+
+
+async def look_begun(
+    connection: Connection, company_id: str, beginnings: Sequence[str]
+) -> dict[str, list[KnownReference]]:
+    """By these beginnings of ids: what they lead to, where that is one payment alone."""
+    found: dict[str, list[KnownReference]] = {}
+    for row in await Sql.known_by_beginning.all(connection, company_id, list(beginnings)):
+        found.setdefault(row.beginning, []).append(row.known)
+    return {
+        beginning: named
+        for beginning, named in found.items()
+        if len({known.payment_id for known in named}) == 1
+    }
 
 
 async def look_beside(

@@ -65,6 +65,30 @@ union all
 union all
 {dispute} d.payment_id = any($2)
 
+-- name: known_by_beginning
+-- What has an id that begins so: an attempt or a change itself, an order or a payment by its
+-- attempts. Three of each say that it is not clear which.
+select w.beginning, x.*
+from unnest($2::text[]) as w(beginning)
+cross join lateral (
+  ({attempt} a.id >= w.beginning and a.id < w.beginning || chr(1114111)
+    and starts_with(a.id, w.beginning) order by a.id limit 3)
+  union
+  ({modification} m.id >= w.beginning and m.id < w.beginning || chr(1114111)
+    and starts_with(m.id, w.beginning) order by m.id limit 3)
+  union
+  (select a.id, 'attempt' as kind, a.id as attempt_id, a.payment_id, a.connector,
+    a.provider_reference, a.status, a.status in {attempt.undecided} as is_open
+   from (select p.id from payment p
+      where p.company_id = $1 and p.id >= w.beginning and p.id < w.beginning || chr(1114111)
+        and starts_with(p.id, w.beginning)
+      union
+      select p.id from orders o join payment p on p.company_id = o.company_id and p.order_id = o.id
+      where o.company_id = $1 and o.id >= w.beginning and o.id < w.beginning || chr(1114111)
+        and starts_with(o.id, w.beginning)
+      limit 3) q
+   join attempt a on a.company_id = $1 and a.payment_id = q.id)) x
+
 -- name: movements
 -- What is booked at an account ($3) for these causes, of these kinds ($4), and whether a report
 -- told of it already; of fees ($5) that is not asked.
@@ -88,7 +112,7 @@ update report_line set state = $4 where company_id = $1 and file_id = $2 and pla
 
 -- part: line
 place, number, kind, amount_minor, fee_minor, currency, our_reference, provider_reference,
-  payout_reference, occurred_at, raw, state, match_key, payment_id, cause
+  payout_reference, occurred_at, raw, state, match_key, payment_id, cause, texts
 
 -- name: waiting_lines
 -- Lines of the file that wait for others, in its order.

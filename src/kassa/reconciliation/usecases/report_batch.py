@@ -17,7 +17,6 @@ from kassa.payments.domain.facts import Reported
 from kassa.payments.store import payments
 from kassa.reconciliation.domain.matching import (
     BANK,
-    KnownReference,
     LineState,
     Matcher,
     MatchResult,
@@ -33,10 +32,11 @@ from kassa.reconciliation.domain.reported_payments import (
     arrival,
 )
 from kassa.reconciliation.domain.reports import LineKind, ReportLine, Unreadable
-from kassa.reconciliation.domain.transfers import MAY_BE_TRANSFERS, names_in
+from kassa.reconciliation.domain.transfers import names_in
 from kassa.reconciliation.store import breaks, held_lines
 from kassa.reconciliation.store import reconciliation as store
 from kassa.reconciliation.store.reconciliation import BreakRow, LineRow, ReportFile
+from kassa.reconciliation.usecases import report_evidence as evidence
 from kassa.reconciliation.usecases import report_payouts
 from kassa.settlement.store.settlements import put_into_payout
 
@@ -55,7 +55,6 @@ class BatchTurn(Enum):
 _MATCHED_KINDS = frozenset(
     {LineKind.PAYMENT, LineKind.REFUND, LineKind.DISPUTE, LineKind.DISPUTE_REVERSAL}
 )
-_LONGEST = 200  # of a reference; ours and providers' are far shorter
 
 
 @dataclass(slots=True)
@@ -97,19 +96,8 @@ class Batch:
         `before`: waits for the batch before, which may be what has it.
         """
         company_id, account = self.file.company_id, self.file.connector
-        references = [
-            (_clean(item.our_reference)[:_LONGEST], _clean(item.provider_reference)[:_LONGEST])
-            for _, item in numbered
-            if isinstance(item, ReportLine) and item.kind is not LineKind.PAYOUT
-        ]
-        if account == BANK:
-            references += [
-                (_clean(name)[:_LONGEST], _clean(name)[:_LONGEST])
-                for _, item in numbered
-                if isinstance(item, ReportLine)
-                for name, _ in names_in(item)
-            ]
-        self.directory = directory = await store.look_up(connection, company_id, references)
+        lines = [item for _, item in numbered if isinstance(item, ReportLine)]
+        self.directory = directory = await evidence.look(connection, company_id, account, lines)
         ids = sorted({known.payment_id for known in directory.by_id.values()})
         if self.dry_run:
             self.now = await payments.clock(connection)
@@ -134,12 +122,15 @@ class Batch:
             if isinstance(found, Unreadable):
                 self._put_aside(place, found)
                 continue
-            item = self._as_transfer(found) if self.file.connector == BANK else found
+            item: ReportLine | MatchResult = found
+            if self.file.connector == BANK:
+                item = evidence.as_transfer(self.directory, self.booked, found)
+            item, decided = (found, item) if isinstance(item, MatchResult) else (item, None)
             if self.held and self._is_held(found, item):
                 if turn is BatchTurn.FIRST:
                     self._set_aside(place, item)
                 continue
-            verdict = await self._verdict(connection, desk, place, item)
+            verdict = decided or await self._verdict(connection, desk, place, item)
             if turn is BatchTurn.BREAKS:
                 if verdict.state is LineState.MATCHED:
                     self.completed.append(place)
@@ -200,32 +191,6 @@ class Batch:
             state=LineState.BREAK,
             problem=BreakClass.MISSING_OURS,
             words=f"an adjustment of {line.amount} that is not booked",
-        )
-
-    def _as_transfer(self, line: ReportLine) -> ReportLine:
-        """A bank's line that names a bank transfer of ours, or its refund, tells of that."""
-        if line.kind not in MAY_BE_TRANSFERS:
-            return line
-        kind = LineKind.PAYMENT if line.amount.minor > 0 else LineKind.REFUND
-        for name, is_sure in names_in(line):
-            named = [one for one in self.directory.called(name) if one.connector == BANK]
-            if not named:  # what was noted when it was recorded
-                noted = self.directory.by_provider.get(name, ())
-                named = [one for one in noted if one.connector == BANK]
-                named = named if len(named) == 1 else []
-            if named and (is_sure or self._fits(named, line)):
-                ours = named[0].id if len(named) == 1 else name
-                return replace(
-                    line, kind=kind, our_reference=ours, provider_reference="", payout_reference=""
-                )
-        return line
-
-    def _fits(self, named: Sequence[KnownReference], line: ReportLine) -> bool:
-        """Whether something that is booked for these is of exactly that amount."""
-        return any(
-            movement.minor == line.amount.minor and movement.currency == line.amount.currency
-            for known in named
-            for movement in self.booked.get(known.id, ())
         )
 
     def _once(self, verdict: MatchResult) -> MatchResult:
@@ -305,7 +270,8 @@ class Batch:
                 arrival(self.file.company_id, one, posting_id=self.core.new_id("po"), at=self.now)
                 for one in verdict.movements
             ]
-        put = self.payouts.setdefault((line.amount.currency, line.payout_reference[:_LONGEST]), [])
+        payout = line.amount.currency, evidence.cut(line.payout_reference)
+        put = self.payouts.setdefault(payout, [])
         for movement in verdict.movements:
             self.causes.add(movement.cause)
             if not verdict.only_fee:
@@ -412,15 +378,17 @@ def _row(place: int, line: ReportLine, verdict: MatchResult) -> LineRow:
         amount_minor=line.amount.minor,
         fee_minor=line.fee.minor,
         currency=line.amount.currency,
-        our_reference=_clean(line.our_reference)[:_LONGEST],
-        provider_reference=_clean(line.provider_reference)[:_LONGEST],
-        payout_reference=_clean(line.payout_reference)[:_LONGEST],
+        our_reference=evidence.cut(line.our_reference),
+        provider_reference=evidence.cut(line.provider_reference),
+        payout_reference=evidence.cut(line.payout_reference),
         occurred_at=line.occurred_at,
         raw=_clean_raw(line.raw),
         state=verdict.state,
         match_key=verdict.key,
         payment_id=verdict.payment_id,
         cause=verdict.cause,
+        # Who looks at the line again needs them.
+        texts=() if verdict.state is LineState.MATCHED else tuple(map(_clean, line.texts)),
     )
 
 
