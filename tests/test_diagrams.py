@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.payments.cases import HUNDRED, a_case, an_attempt, new_id
+from tests.payments.cases import HUNDRED, NOW, a_case, an_attempt, new_id
 
 from kassa import diagrams
 from kassa.base.domain.lifecycle import (
@@ -26,6 +26,7 @@ from kassa.ledger.domain import ledger
 from kassa.ledger.domain.ledger import ADJUSTABLE, FLOWS, Entry, Posting, PostingKind, strays
 from kassa.modifications.domain import captures, refunds
 from kassa.payments.domain.aggregate import PaymentAggregate
+from kassa.payments.domain.disputes import BY_STAGE, Telling
 from kassa.payments.domain.facts import Reported
 from kassa.payments.domain.payments import Attempt, Method
 from kassa.reconciliation.domain.matching import LineState, MatchResult, ReportableMovement
@@ -153,12 +154,15 @@ def disputed_and_won(method: Method) -> PaymentAggregate:
             case,
             case.attempts[attempt.id],
             reference="d",
-            stage=DisputeStage.CHARGEBACK,
-            status=status,
-            amount=HUNDRED,
-            fee=Money(20, "CNY"),
-            reason="",
-            respond_by=None,
+            telling=Telling(
+                at=NOW,
+                stage=DisputeStage.CHARGEBACK,
+                status=status,
+                amount=HUNDRED,
+                fee=Money(20, "CNY"),
+            ),
+            movements=None,
+            order=BY_STAGE,
             actor="x",
         )
     return case

@@ -80,9 +80,9 @@ DISPUTE_TABLE = """
                 needs_response under_review won lost closed
 needs_response  .              yes          yes yes  yes
 under_review    yes            .            yes yes  yes
-won             yes            yes          .   yes  -
-lost            -              -            yes .    -
-closed          yes            yes          -   yes  .
+won             yes            yes          .   yes  yes
+lost            yes            yes          yes .    yes
+closed          yes            yes          yes yes  .
 """
 
 SETTLEMENT_TABLE = """

@@ -262,7 +262,17 @@ LIES: dict[str, tuple[str, str, str]] = {
     "a dispute took less": (
         "payments equal their disputes",
         "{disputed}",
-        "update dispute set amount_minor = amount_minor - 1 where id = '{disputed dispute}'",
+        "update dispute set taken_minor = taken_minor - 1 where id = '{disputed dispute}'",
+    ),
+    "a dispute was booked in another currency": (
+        "currencies are those of what they are for",
+        "{disputed dispute}",
+        "update dispute set booked_currency = 'JPY' where id = '{disputed dispute}'",
+    ),
+    "a settlement's line changed its currency": (
+        "currencies are those of what they are for",
+        "{card capture}",
+        "update settlement_line set currency = 'JPY' where posting_id = '{card capture}'",
     ),
     "a settlement comes to more": (
         "settlements equal their lines",

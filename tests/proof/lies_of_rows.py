@@ -152,6 +152,11 @@ LIES: dict[str, tuple[str, str, str]] = {
         "{disputed dispute}",
         "update dispute set respond_by = '2099-01-01' where id = '{disputed dispute}'",
     ),
+    "a dispute was told of otherwise": (
+        _ROWS,
+        "{disputed dispute}",
+        "update dispute set said = '{{}}' where id = '{disputed dispute}'",
+    ),
     "a dispute has another reason": (
         _ROWS,
         "{disputed dispute}",

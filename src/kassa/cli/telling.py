@@ -257,7 +257,11 @@ def _modification(item: Modification) -> str:
 
 def _dispute(item: Dispute) -> str:
     money = "the bank has the money" if item.withdrawn else "the money is with us"
-    twice = _digits(Money(item.double_paid_minor, item.amount.currency))
+    if item.withdrawn and item.taken != item.amount:
+        money = f"the bank has {item.taken}"
+    if item.amount.currency != item.taken.currency and not item.withdrawn:
+        money = f"nothing of it is booked in {item.taken.currency}"
+    twice = _digits(Money(item.double_paid_minor, item.taken.currency))
     return f"{item.id}  {item.stage} of {item.amount}: {item.status}, {money}" + _tagged(
         ("reason", item.reason),
         ("reference", item.provider_reference),

@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 from kassa.base.domain.lifecycle import DisputeStage, DisputeStatus
 from kassa.base.domain.money import Money
 from kassa.orders.domain.orders import Customer
+from kassa.payments.domain.disputes import BalanceMovement, DisputeOrder
 from kassa.payments.domain.payments import Method
 
 
@@ -197,6 +198,10 @@ class DisputeEvent:
 
     `key`: our reference of the charge, or "" and `charge_reference`, the provider's;
     `reference`: the provider's of the dispute. `fee`: what the provider charges for it so far.
+    `told_at`: when it was so by the provider's clock, which decides what is newer; None where it
+    does not say. `taken`: what it says has left by then; None: by stage and status it is all of
+    `amount`, or nothing. `movements`: what it has booked for it so far, and then nothing else
+    decides about money; None where it lists no bookings.
     """
 
     dedupe_key: str
@@ -209,6 +214,9 @@ class DisputeEvent:
     reason: str
     respond_by: datetime | None
     charge_reference: str = ""
+    told_at: datetime | None = None
+    taken: Money | None = None
+    movements: tuple[BalanceMovement, ...] | None = None
 
 
 AnyNews = ChargeEvent | ModificationEvent | DisputeEvent
@@ -285,6 +293,14 @@ class Closer(Protocol):
         """Close it. Declined: it is closed; Captured, Authorized: it had been paid before;
         Unknown: nothing is there to close; otherwise it stays open, or nobody knows."""
         ...
+
+
+@runtime_checkable
+class DisputeTeller(Protocol):
+    """A provider that tells of disputes."""
+
+    dispute_order: ClassVar[DisputeOrder]
+    """What may follow what in one of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

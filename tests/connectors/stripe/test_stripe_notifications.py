@@ -40,6 +40,7 @@ from kassa.connectors.base import (
 )
 from kassa.connectors.stripe.connector import StripeConnector
 from kassa.connectors.stripe.notifications import DISPUTE
+from kassa.payments.domain.disputes import BalanceMovement
 from kassa_simulator.running import Simulator
 
 pytestmark = pytest.mark.anyio
@@ -280,7 +281,7 @@ async def test_a_refund_that_failed_is_refused_after_all(told: StripeConnector) 
 
 
 def dispute(status: str = "needs_response", **members: Any) -> dict[str, Any]:
-    booked = {"currency": "usd", "amount": -1099, "fee": 1500}
+    booked = {"id": "txn_1", "currency": "usd", "amount": -1099, "fee": 1500}
     return {
         "id": "du_1",
         "object": "dispute",
@@ -296,6 +297,7 @@ def dispute(status: str = "needs_response", **members: Any) -> dict[str, Any]:
 
 
 async def test_a_dispute_names_the_charge_and_what_it_costs(told: StripeConnector) -> None:
+    left = BalanceMovement(id="txn_1", amount=Money(-1099, "USD"), fee=Money(1500, "USD"))
     expected = DisputeEvent(
         dedupe_key="evt_1",
         key="",
@@ -303,29 +305,40 @@ async def test_a_dispute_names_the_charge_and_what_it_costs(told: StripeConnecto
         stage=DisputeStage.CHARGEBACK,
         status=DisputeStatus.NEEDS_RESPONSE,
         amount=Money(1099, "USD"),
-        fee=Money(1500, "USD"),
+        fee=None,
         reason="fraudulent",
         respond_by=datetime.fromtimestamp(1_800_000_000, UTC),
         charge_reference="pi_1",
+        told_at=datetime.fromtimestamp(1_790_000_000, UTC),
+        movements=(left,),
     )
-    assert read(told, event("charge.dispute.created", dispute())) == expected
+    created = event("charge.dispute.created", dispute(), created=1_790_000_000)
+    assert read(told, created) == expected
 
-    back = {"currency": "usd", "amount": 1099, "fee": -1500}
+    back = {"id": "txn_2", "currency": "usd", "amount": 1099, "fee": -1500}
     booked = [*dispute()["balance_transactions"], back]
     won = dispute("won", balance_transactions=booked, evidence_details=None)
-    assert read(told, event("charge.dispute.closed", won)) == replace(
-        expected, status=DisputeStatus.WON, fee=Money(0, "USD"), respond_by=None
+    returned = replace(left, id="txn_2", amount=-left.amount, fee=-left.fee)
+    assert read(told, event("charge.dispute.closed", won, created=1_790_000_000)) == replace(
+        expected, status=DisputeStatus.WON, respond_by=None, movements=(left, returned)
     )
 
 
-@pytest.mark.parametrize("entries", [[], None, [{"currency": "eur", "fee": 1500}]])
-async def test_a_dispute_without_bookings_in_its_currency_has_no_fee(
-    told: StripeConnector, entries: Any
+async def test_bookings_of_a_dispute_are_told_in_their_own_currency(
+    told: StripeConnector,
 ) -> None:
-    news = read(told, event("charge.dispute.created", dispute(balance_transactions=entries)))
+    entry = {"currency": "eur", "amount": -900, "fee": 1500}
+    news = read(told, event("charge.dispute.created", dispute(balance_transactions=[entry])))
+    nothing = read(told, event("charge.dispute.created", dispute(balance_transactions=[])))
+    untold = read(told, event("charge.dispute.created", dispute(balance_transactions=None)))
 
     assert isinstance(news, DisputeEvent)
-    assert news.fee is None
+    booked = BalanceMovement(id="1", amount=Money(-900, "EUR"), fee=Money(1500, "EUR"))
+    assert (news.amount, news.movements) == (Money(1099, "USD"), (booked,))
+    assert [one.movements for one in (nothing, untold) if isinstance(one, DisputeEvent)] == [
+        (),
+        None,
+    ]
 
 
 @pytest.mark.parametrize("status", DISPUTE)
@@ -402,7 +415,7 @@ async def test_the_letters_of_a_dispute_are_understood(
     assert isinstance(opened, DisputeEvent)
     assert isinstance(closed, DisputeEvent)
     assert opened.charge_reference == closed.charge_reference == paid.reference
-    assert opened.fee == Money(1500, "USD")
+    assert [one.fee for one in opened.movements or ()] == [Money(1500, "USD")]
     assert closed.status is DisputeStatus.WON
 
 

@@ -96,6 +96,7 @@ NEWS_OF_MONEY = [
     "payment.dispute_won",
     "payment.dispute_lost",
     "payment.dispute_closed",
+    "payment.dispute_updated",
     "payment.settled",
 ]
 

@@ -213,10 +213,13 @@ NOT_LOST = DECIDED - {_D.LOST}
 DISPUTE_TRANSITIONS: Mapping[DisputeStatus, frozenset[DisputeStatus]] = {
     _D.NEEDS_RESPONSE: frozenset({_D.UNDER_REVIEW, _D.WON, _D.LOST, _D.CLOSED}),
     _D.UNDER_REVIEW: frozenset({_D.NEEDS_RESPONSE, _D.WON, _D.LOST, _D.CLOSED}),
-    _D.WON: frozenset({_D.NEEDS_RESPONSE, _D.UNDER_REVIEW, _D.LOST}),  # a second chargeback
-    _D.LOST: frozenset({_D.WON}),  # decided otherwise on appeal
-    _D.CLOSED: frozenset({_D.NEEDS_RESPONSE, _D.UNDER_REVIEW, _D.LOST}),  # it came after all
+    # What was decided may be disputed again, in its next stage.
+    _D.WON: frozenset({_D.NEEDS_RESPONSE, _D.UNDER_REVIEW, _D.LOST, _D.CLOSED}),
+    _D.LOST: frozenset({_D.NEEDS_RESPONSE, _D.UNDER_REVIEW, _D.WON, _D.CLOSED}),
+    _D.CLOSED: frozenset({_D.NEEDS_RESPONSE, _D.UNDER_REVIEW, _D.WON, _D.LOST}),
 }
+"""Over all stages: of a stage the last news may be the first that is heard. What may follow what at
+one provider, `disputes.DisputeOrder` says."""
 
 
 def next_dispute_status(status: DisputeStatus, wanted: DisputeStatus) -> DisputeStatus:

@@ -110,6 +110,15 @@ class Money:
             whole *= 10**places
         return cls.from_minor(-whole if sign else whole, currency)
 
+    @classmethod
+    def parse(cls, text: str) -> "Money":
+        """ "12.34 CNY", as `str` writes it.
+
+        Raises: InvalidRequest.
+        """
+        amount, _, currency = text.partition(" ")
+        return cls.from_major(amount, currency)
+
     @property
     def major(self) -> Decimal:
         """Major units with exactly the currency's digits: 29999 CNY minor is Decimal("299.99")."""

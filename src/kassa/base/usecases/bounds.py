@@ -55,9 +55,12 @@ def beyond_belief(core: Core, told: Any) -> str:
 def _amounts(told: Any) -> Iterator[Money]:
     if isinstance(told, Money):
         yield told
+    elif isinstance(told, tuple):
+        for one in told:
+            yield from _amounts(one)
     elif is_dataclass(told):
-        for one in fields(told):
-            yield from _amounts(getattr(told, one.name))
+        for member in fields(told):
+            yield from _amounts(getattr(told, member.name))
 
 
 def readable(core: Core, connector: str, item: ReportLine | Unreadable) -> ReportLine | Unreadable:

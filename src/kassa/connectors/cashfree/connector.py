@@ -48,6 +48,7 @@ from kassa.connectors.kind import Tools
 from kassa.connectors.reports.fetched import FETCHED, FetchedLine, Odd, write_fetched
 from kassa.connectors.tries import weightiest
 from kassa.modifications.domain.captures import PREFIX
+from kassa.payments.domain.disputes import BY_STAGE, DisputeOrder
 
 _NOBODYS_ORDER = "kassa-probe"
 _MOST_PAGES = 200
@@ -63,6 +64,7 @@ class CashfreeConnector:
     # address cannot pay it.
     not_found_final_after: ClassVar[timedelta | None] = timedelta(minutes=15)
     captures_in_parts: ClassVar[bool] = False
+    dispute_order: ClassVar[DisputeOrder] = BY_STAGE
 
     def __init__(self, settings: Mapping[str, str], tools: Tools):
         """Raises: ValueError for settings that cannot be used."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from kassa.base.domain.lifecycle import DisputeStage, DisputeStatus
+from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     AnyNews,
     ChargeEvent,
@@ -86,7 +87,8 @@ def read_news(
         told = read_object(body)
     except ValueError:
         return Refused(reason="the body is no JSON object")
-    return _told(word(told, "type"), entity(told, "data"), hashlib.sha256(body).hexdigest())
+    mark = hashlib.sha256(body).hexdigest()
+    return _told(word(told, "type"), entity(told, "data"), mark, moment(told, "event_time"))
 
 
 def _timely(stamp: str, received_at: datetime) -> bool:
@@ -99,7 +101,9 @@ def _timely(stamp: str, received_at: datetime) -> bool:
         return False
 
 
-def _told(event: str, data: Entity, mark: str) -> AnyNews | IrrelevantEvent | Refused:
+def _told(
+    event: str, data: Entity, mark: str, told_at: datetime | None
+) -> AnyNews | IrrelevantEvent | Refused:
     if event in _PAYMENTS:
         order = entity(data, "order")
         key = _key_of(order)
@@ -114,7 +118,7 @@ def _told(event: str, data: Entity, mark: str) -> AnyNews | IrrelevantEvent | Re
             return IrrelevantEvent(event=event)
         return ModificationEvent(dedupe_key=mark, key=key, outcome=refund_told(refund))
     elif event in _DISPUTES:
-        return _dispute(data, mark)
+        return _dispute(data, mark, told_at)
     else:
         return IrrelevantEvent(event=event)
     return (
@@ -157,7 +161,7 @@ def _link(link: Entity) -> Outcome:
     return Pending(reference="") if begun else over_told(status, number_word(link, "cf_link_id"))
 
 
-def _dispute(data: Entity, mark: str) -> DisputeEvent | Refused:
+def _dispute(data: Entity, mark: str, told_at: datetime | None) -> DisputeEvent | Refused:
     """Until it is lost no money has moved: Cashfree takes what is lost out of a settlement."""
     said, order = entity(data, "dispute"), entity(data, "order_details")
     stage = _STAGE.get(word(said, "dispute_type"))
@@ -168,7 +172,7 @@ def _dispute(data: Entity, mark: str) -> DisputeEvent | Refused:
     reference = number_word(said, "dispute_id")
     if stage is None or status is None or amount is None or not reference:
         return Refused(reason="a dispute in words that are not known")
-    if status in _UNDECIDED:
+    if status in _UNDECIDED and stage is DisputeStage.CHARGEBACK:
         stage = DisputeStage.INQUIRY
     elif status is DisputeStatus.LOST and stage is DisputeStage.INQUIRY:
         stage = DisputeStage.CHARGEBACK
@@ -183,4 +187,6 @@ def _dispute(data: Entity, mark: str) -> DisputeEvent | Refused:
         reason=word(said, "reason_code"),
         respond_by=moment(said, "respond_by"),
         charge_reference=number_word(order, "cf_payment_id"),
+        told_at=moment(said, "updated_at") or told_at,
+        taken=amount if status is DisputeStatus.LOST else Money(0, amount.currency),
     )

@@ -48,6 +48,7 @@ from kassa.connectors.razorpay.signatures import checkout_is_genuine
 from kassa.connectors.reports.fetched import FETCHED, Odd, write_fetched
 from kassa.connectors.tries import weightiest
 from kassa.modifications.domain.captures import PREFIX
+from kassa.payments.domain.disputes import BY_STAGE, DisputeOrder
 
 _PAGE = 100  # refunds or orders in one answer
 _REPORT_PAGE = 1000  # lines of a settlement in one answer
@@ -64,6 +65,7 @@ class RazorpayConnector:
     # address cannot pay it.
     not_found_final_after: ClassVar[timedelta | None] = timedelta(minutes=15)
     captures_in_parts: ClassVar[bool] = False
+    dispute_order: ClassVar[DisputeOrder] = BY_STAGE
 
     def __init__(self, settings: Mapping[str, str], tools: Tools):
         """Raises: ValueError for credentials that cannot be used."""

@@ -6,8 +6,10 @@ Source: https://razorpay.com/docs/webhooks/payloads/payments/, …/refunds/, …
 
 import hashlib
 from collections.abc import Mapping
+from datetime import datetime
 
 from kassa.base.domain.lifecycle import DisputeStage, DisputeStatus
+from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     AnyNews,
     ChargeEvent,
@@ -21,7 +23,7 @@ from kassa.connectors.base import (
     Refused,
 )
 from kassa.connectors.jsontext import read_object
-from kassa.connectors.razorpay.api import Entity, entity, moment, money, whole, word
+from kassa.connectors.razorpay.api import Entity, entity, moment, money, word
 from kassa.connectors.razorpay.links import NOTE, OVER, over_told
 from kassa.connectors.razorpay.payments import payment_told
 from kassa.connectors.razorpay.refunds import key_of, refund_told
@@ -78,11 +80,11 @@ def read_news(
         for name in ("payment", "refund", "payment_link", "dispute")
     }
     # The event's id is in a header, which nobody signs: whoever posts it again may change it.
-    return _told(event, payload, hashlib.sha256(body).hexdigest())
+    return _told(event, told, payload, hashlib.sha256(body).hexdigest())
 
 
 def _told(
-    event: str, payload: Mapping[str, Entity], mark: str
+    event: str, told: Entity, payload: Mapping[str, Entity], mark: str
 ) -> AnyNews | IrrelevantEvent | Refused:
     payment, link, refund = payload["payment"], payload["payment_link"], payload["refund"]
     if event in _PAYMENTS and payment:
@@ -95,7 +97,7 @@ def _told(
             return IrrelevantEvent(event=event)
         return ModificationEvent(dedupe_key=mark, key=key, outcome=refund_told(refund))
     elif event.startswith(_DISPUTES) and payload["dispute"]:
-        return _dispute(payload["dispute"], payment, mark)
+        return _dispute(payload["dispute"], payment, mark, moment(told, "created_at"))
     else:
         return IrrelevantEvent(event=event)
     return (
@@ -121,15 +123,23 @@ def _over(link: Entity) -> Outcome:
     return Pending(reference="") if begun else over_told(link)
 
 
-def _dispute(dispute: Entity, payment: Entity, mark: str) -> DisputeEvent | Refused:
+def _dispute(
+    dispute: Entity, payment: Entity, mark: str, told_at: datetime | None
+) -> DisputeEvent | Refused:
     """While it is undecided and nothing was deducted, no money has moved, whatever the phase is
     called: Razorpay deducts what is lost, and of some accounts at once."""
     stage, status = _STAGE.get(word(dispute, "phase")), _STATUS.get(word(dispute, "status"))
     amount, reference = money(dispute), word(dispute, "id")
     if stage is None or status is None or amount is None or not reference:
         return Refused(reason="a dispute in words that are not known")
-    deducted = bool(whole(dispute, "amount_deducted"))
-    if status in _UNDECIDED and not deducted:
+    nothing = Money(0, amount.currency)
+    taken = money(dispute, "amount_deducted") or nothing
+    deducted = taken.minor > 0
+    if status is DisputeStatus.LOST:
+        taken = taken if deducted else amount
+    elif status not in _UNDECIDED:
+        taken = nothing
+    if status in _UNDECIDED and not deducted and stage is DisputeStage.CHARGEBACK:
         stage = DisputeStage.INQUIRY
     elif stage is DisputeStage.INQUIRY and (deducted or status is DisputeStatus.LOST):
         stage = DisputeStage.CHARGEBACK
@@ -144,4 +154,6 @@ def _dispute(dispute: Entity, payment: Entity, mark: str) -> DisputeEvent | Refu
         reason=word(dispute, "reason_code"),
         respond_by=moment(dispute, "respond_by"),
         charge_reference=word(dispute, "payment_id"),
+        told_at=told_at,
+        taken=taken,
     )

@@ -35,6 +35,7 @@ from kassa.connectors.sandbox.books import (
 from kassa.connectors.sandbox.cards import SLOW_ANSWER, CardAnswer, SandboxState
 from kassa.connectors.sandbox.records import ChangeKind
 from kassa.connectors.sandbox.translation import captured, change_told, declined, money, read_news
+from kassa.payments.domain.disputes import BY_STAGE, DisputeOrder
 
 _LARGEST_NOTIFICATION = 65_536
 _LONGEST_QUEUE = timedelta(seconds=20)
@@ -56,6 +57,7 @@ class SandboxConnector:
     # the time SQLite waits for a lock.
     not_found_final_after: ClassVar[timedelta | None] = timedelta(seconds=60)
     captures_in_parts: ClassVar[bool] = True
+    dispute_order: ClassVar[DisputeOrder] = BY_STAGE
 
     def __init__(
         self,

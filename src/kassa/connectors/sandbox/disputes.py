@@ -124,6 +124,7 @@ def _tell(books: sqlite3.Connection, charge: sqlite3.Row, at: int) -> None:
             "fee": str(amount.of(row["fee_units"])),
             "reason": row["reason"],
             "respond_by": stamp(row["respond_by"]),
+            "at": stamp(at),
         },
         at,
     )

@@ -94,7 +94,8 @@ class _ChangeWire(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _DisputeWire(msgspec.Struct, forbid_unknown_fields=True):
-    """News of a dispute; `key` is our reference of the charge, `charge` the provider's."""
+    """News of a dispute; `key` is our reference of the charge, `charge` the provider's. Old ones
+    do not say `at`, when it was so."""
 
     id: str
     type: str
@@ -108,6 +109,7 @@ class _DisputeWire(msgspec.Struct, forbid_unknown_fields=True):
     fee: str
     reason: str
     respond_by: str
+    at: str = ""
 
 
 _DISPUTE_TYPES: Mapping[str, frozenset[DisputeStatus]] = {
@@ -180,6 +182,7 @@ def _dispute_news(body: bytes) -> DisputeEvent:
         fee=Money.from_major(wire.fee, wire.currency) if wire.fee else None,
         reason=wire.reason,
         respond_by=_moment(wire.respond_by) if wire.respond_by else None,
+        told_at=_moment(wire.at) if wire.at else None,
     )
 
 

@@ -46,7 +46,7 @@ from kassa.connectors.stripe.intents import (
     told_intent,
     told_session,
 )
-from kassa.connectors.stripe.notifications import is_genuine, read_event
+from kassa.connectors.stripe.notifications import ORDER, is_genuine, read_event
 from kassa.connectors.stripe.objects import CAPTURE_KEY, KEY, Garbled, Thing
 from kassa.connectors.stripe.reporting import payouts_of
 from kassa.connectors.stripe.transport import Said, StripeRefusal, ask, open_client
@@ -56,6 +56,7 @@ from kassa.connectors.stripe.words import (
     declined,
     declined_for,
 )
+from kassa.payments.domain.disputes import DisputeOrder
 
 _LIVE = ("sk_live_", "rk_live_")
 _REFUNDS = 100  # as many as Stripe lists at once, and more than one payment ever has
@@ -70,6 +71,7 @@ class StripeConnector:
     # The lists have a charge at once, and no request of ours is under way for this long.
     not_found_final_after: ClassVar[timedelta | None] = timedelta(minutes=10)
     captures_in_parts: ClassVar[bool] = False
+    dispute_order: ClassVar[DisputeOrder] = ORDER
 
     def __init__(
         self,

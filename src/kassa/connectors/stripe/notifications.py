@@ -7,11 +7,11 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from kassa.base.domain.lifecycle import DisputeStage, DisputeStatus
-from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     AnyNews,
     ChargeEvent,
@@ -24,6 +24,7 @@ from kassa.connectors.jsontext import text_of
 from kassa.connectors.stripe.changes import refund_outcome
 from kassa.connectors.stripe.intents import is_at_the_page, told_intent, told_session
 from kassa.connectors.stripe.objects import KEY, Garbled, Thing
+from kassa.payments.domain.disputes import BalanceMovement, DisputeOrder, Place
 
 _TOLERANCE = timedelta(minutes=5)
 _MOST_SIGNATURES = 16  # two while a secret is being replaced
@@ -41,6 +42,22 @@ DISPUTE: Mapping[str, tuple[DisputeStage, DisputeStatus]] = {
     "lost": (_S.CHARGEBACK, _D.LOST),
 }
 """Every status of a dispute; an event with one that is not here is refused, and comes again."""
+
+
+ORDER = DisputeOrder(
+    [
+        [Place(_S.INQUIRY, _D.NEEDS_RESPONSE), Place(_S.INQUIRY, _D.UNDER_REVIEW)],
+        [Place(_S.INQUIRY, _D.CLOSED)],
+        [Place(_S.CHARGEBACK, _D.NEEDS_RESPONSE), Place(_S.CHARGEBACK, _D.UNDER_REVIEW)],
+        # What was decided may be appealed against, and is decided again.
+        [
+            Place(_S.PRE_ARBITRATION, _D.NEEDS_RESPONSE),
+            Place(_S.PRE_ARBITRATION, _D.UNDER_REVIEW),
+            Place(_S.CHARGEBACK, _D.LOST),
+            Place(_S.CHARGEBACK, _D.WON),
+        ],
+    ]
+)
 
 
 def is_genuine(
@@ -87,7 +104,12 @@ def read_event(body: bytes, *, live: bool) -> AnyNews | IrrelevantEvent | Refuse
         if event.flag("livemode") is not live:
             return Refused(reason="of the other mode, test or live, than the secret key")
         reader = _EVENTS.get(name)
-        return IrrelevantEvent(event=name) if reader is None else reader(dedupe_key, name, about)
+        if reader is None:
+            return IrrelevantEvent(event=name)
+        news = reader(dedupe_key, name, about)
+        if isinstance(news, DisputeEvent):
+            return replace(news, told_at=event.moment("created"))
+        return news
     except (ValueError, RecursionError) as error:
         said = error if isinstance(error, Garbled) else "no JSON"
         return Refused(reason=f"signed, but not to be read: {said}")
@@ -147,22 +169,26 @@ def _dispute(dedupe_key: str, name: str, dispute: Thing) -> DisputeEvent | Irrel
         stage=known[0],
         status=known[1],
         amount=dispute.money("amount"),
-        fee=_dispute_fee(dispute),
+        fee=None,
         reason=dispute.word("reason"),
         respond_by=details.moment("due_by") if details is not None else None,
         charge_reference=charge_reference,
+        movements=_movements(dispute),
     )
 
 
-def _dispute_fee(dispute: Thing) -> Money | None:
-    """Of everything that was booked for it; None where nothing was, or in another currency."""
+def _movements(dispute: Thing) -> tuple[BalanceMovement, ...] | None:
+    """Everything that was booked for it, in whatever currency; None where that is not told."""
     if dispute.fields.get("balance_transactions") is None:
         return None
-    entries, currency = dispute.things("balance_transactions"), dispute.word("currency")
-    if not entries or any(entry.word("currency") != currency for entry in entries):
-        return None
-    fees = [entry.money("fee") for entry in entries]
-    return sum(fees[1:], start=fees[0])
+    return tuple(
+        BalanceMovement(
+            id=entry.word("id") or f"{place}",
+            amount=entry.money("amount"),
+            fee=entry.money("fee"),
+        )
+        for place, entry in enumerate(dispute.things("balance_transactions"), start=1)
+    )
 
 
 _EVENTS: Mapping[str, Callable[[str, str, Thing], AnyNews | IrrelevantEvent]] = {

@@ -1,22 +1,29 @@
-"""What a dispute does to the money: withdrawn by the bank, and returned if it is won."""
+"""What a dispute does to the money: withdrawn by the bank, and returned if it is won.
 
-from datetime import datetime
+Nothing here hangs on the order in which a provider's notifications come: each is added to what was
+said before, and the books are brought to what all of it comes to.
+"""
 
+from collections.abc import Iterable, Mapping
+
+from kassa.base.domain.copying import replace
 from kassa.base.domain.errors import IllegalTransition
-from kassa.base.domain.lifecycle import (
-    DECIDED,
-    DISPUTE_TRANSITIONS,
-    NOT_LOST,
-    DisputeStage,
-    DisputeStatus,
-    ModificationKind,
-    ModificationStatus,
-)
+from kassa.base.domain.lifecycle import DECIDED, ModificationKind, ModificationStatus
 from kassa.base.domain.money import Money
 from kassa.fees.domain.fees import FeeKind
 from kassa.payments.domain import facts
 from kassa.payments.domain.aggregate import PaymentAggregate
-from kassa.payments.domain.disputes import STAGES, Dispute, DisputeEffect
+from kassa.payments.domain.disputes import (
+    BalanceMovement,
+    Dispute,
+    DisputeEffect,
+    DisputeOrder,
+    Standing,
+    Telling,
+    Told,
+    read_told,
+    write_told,
+)
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Attempt
 
@@ -26,60 +33,134 @@ def dispute(
     attempt: Attempt,
     *,
     reference: str,
-    stage: DisputeStage,
-    status: DisputeStatus,
-    amount: Money,
-    fee: Money | None,
-    reason: str,
-    respond_by: datetime | None,
+    telling: Telling,
+    movements: Iterable[BalanceMovement] | None,
+    order: DisputeOrder,
     actor: str,
 ) -> Dispute:
-    """Take in what a provider says of a dispute. The same news twice changes nothing, and news
-    from an earlier step is noted only.
+    """Take in what a provider says of a dispute. The same news twice changes nothing, and what is
+    older than the newest changes only what that did not say.
 
+    `order`: what may follow what at that provider.
     Raises: IllegalTransition for a charge whose money we never had.
     """
     old = next((d for d in case.disputes.values() if d.provider_reference == reference), None)
+    if old is None and (not case.payment.is_paid or attempt.surplus):
+        raise IllegalTransition("no money of ours is in dispute", reason="not_paid")
+    if telling.amount.minor < 0:
+        raise IllegalTransition("a dispute of less than nothing", reason="amount_invalid")
+    before = _known(old)
+    if telling.is_heard and before.tellings:
+        last = before.standing(order).last
+        telling = last if replace(telling, at=last.at) == last else telling
+    told = before.with_telling(telling, movements)
+    if old is not None and told == before:
+        return old
+    after = told.standing(order)
     if old is None:
-        if not case.payment.is_paid or attempt.surplus:
-            raise IllegalTransition("no money of ours is in dispute", reason="not_paid")
-        old = Dispute(
-            company_id=case.payment.company_id,
-            id=case.new_id("dp"),
-            payment_id=case.payment.id,
-            attempt_id=attempt.id,
-            number=case.payment.disputes + 1,
-            connector=attempt.connector,
-            provider_reference=reference,
-            stage=stage,
-            status=status,
-            reason=reason,
-            amount=amount,
-            fee=Money(0, amount.currency),
-            respond_by=respond_by,
-            opened_at=case.now,
-            updated_at=case.now,
-        )
-    elif (old.stage, old.status) == (stage, status):
-        return old
-    elif STAGES.index(stage) < STAGES.index(old.stage) or (
-        status is not old.status and status not in DISPUTE_TRANSITIONS[old.status]
-    ):
-        late = facts.DisputeEventLate(dispute=old.id, said=f"{stage} {status}")
-        case.record(late, actor=actor)
-        return old
-    _move(case, old, attempt, status, stage, respond_by, fee, actor)
+        old = _opened(case, attempt, reference, after)
+    elif _is_same(old, before.standing(order), after):
+        _note(case, old, telling, after, actor)
+        _keep(case, old.id, told)
+        return case.disputes[old.id]
+    _move(case, old, attempt, before, told, after, actor)
+    if telling in after.odd:
+        _note(case, old, telling, after, actor)
+    _keep(case, old.id, told)
     return case.disputes[old.id]
+
+
+def _note(
+    case: PaymentAggregate, old: Dispute, telling: Telling, after: Standing, actor: str
+) -> None:
+    if after.last is not telling:
+        late = facts.DisputeEventLate(
+            dispute=old.id,
+            said=f"{telling.stage} {telling.status}",
+            is_odd=telling in after.odd,
+        )
+        case.record(late, actor=actor)
+
+
+def _known(old: Dispute | None) -> Told:
+    """What was said before. Of a dispute from before that was kept: that it is as it is."""
+    if old is None:
+        return Told()
+    if old.said:
+        return read_told(old.said)
+    as_it_was = Telling(
+        at=old.updated_at,
+        stage=old.stage,
+        status=old.status,
+        amount=old.amount,
+        fee=old.fee if old.fee.minor else None,
+        reason=old.reason,
+        respond_by=old.respond_by,
+    )
+    return Told((as_it_was,))
+
+
+def _opened(case: PaymentAggregate, attempt: Attempt, reference: str, after: Standing) -> Dispute:
+    nothing = Money(0, case.payment.amount.currency)
+    return Dispute(
+        company_id=case.payment.company_id,
+        id=case.new_id("dp"),
+        payment_id=case.payment.id,
+        attempt_id=attempt.id,
+        number=case.payment.disputes + 1,
+        connector=attempt.connector,
+        provider_reference=reference,
+        stage=after.last.stage,
+        status=after.last.status,
+        reason=after.reason,
+        amount=after.last.amount,
+        fee=nothing,
+        taken=nothing,
+        respond_by=after.respond_by,
+        opened_at=case.now,
+        updated_at=case.now,
+    )
+
+
+def _keep(case: PaymentAggregate, dispute_id: str, told: Told) -> None:
+    found = case.disputes[dispute_id]
+    case.put_dispute(replace(found, said=write_told(told), tells_taken=told.tells_taken))
+
+
+def _is_same(old: Dispute, before: Standing, after: Standing) -> bool:
+    """Whether there is nothing new in any field, and the books are where they should be."""
+    return (
+        _shown(before) == _shown(after)
+        and old.taken == _ours(after.taken, old.taken.currency)
+        and (after.fee is None or old.fee == _ours(after.fee, old.fee.currency))
+    )
+
+
+def _shown(standing: Standing) -> tuple[object, ...]:
+    last = standing.last
+    sums = standing.taken, standing.fee
+    return last.stage, last.status, last.amount, standing.reason, standing.respond_by, *sums
+
+
+def _ours(sums: Mapping[str, int], currency: str) -> Money:
+    """What of it is in the payment's currency. A bank that gave back more than it took has taken
+    nothing."""
+    return Money(max(0, sums.get(currency, 0)), currency)
+
+
+def _foreign(standing: Standing, currency: str) -> list[Money]:
+    """What is in others. A dispute that tells its fee in two ways tells it once."""
+    found = [*standing.taken.items(), *(standing.fee or {}).items()]
+    return [Money(minor, other) for other, minor in found if other != currency and minor]
 
 
 def _move(
     case: PaymentAggregate,
     old: Dispute,
     attempt: Attempt,
-    status: DisputeStatus,
-    stage: DisputeStage,
-    respond_by: datetime | None,
-    fee: Money | None,
+    before: Told,
+    told: Told,
+    after: Standing,
     actor: str,
 ) -> None:
     """Bring the books to where the dispute is: withdrawn, or with us.
@@ -87,40 +168,66 @@ def _move(
     A refund that was not sent yet is called off when the bank takes the money; what has been
     refunded already has left twice, and is counted so.
     """
-    gone = stage is not DisputeStage.INQUIRY and status not in NOT_LOST
-    effect, unsent, twice = DisputeEffect.NONE, [], 0
-    if gone and not old.withdrawn:
+    last, currency = after.last, case.payment.amount.currency
+    # In another currency by an error of a release before 0.5, and booked in the payment's.
+    was = Money(old.taken.minor, currency)
+    taken = _ours(after.taken, currency)
+    effect, unsent, twice = DisputeEffect.NONE, [], old.double_paid_minor
+    if taken.minor > was.minor:
         effect, unsent = DisputeEffect.WITHDRAWN, _unsent_refunds(case)
-        freed = sum(item.amount.minor for item in unsent)
-        payment = case.payment
-        left = max(0, payment.captured.minor - payment.gone_minor + freed)
-        twice = max(0, old.amount.minor - (0 if payment.surplus else left))
-    elif not gone and old.withdrawn:
+    elif taken.minor < was.minor:
         effect = DisputeEffect.RETURNED
+    if effect is not DisputeEffect.NONE:
+        twice = _left_twice(case, taken, was, unsent)
+    fee = None if after.fee is None else _ours(after.fee, currency)
     expected = 0
-    if fee is not None and fee.minor > old.fee.minor:
-        more = fee - old.fee
-        expected = case.fee_of(FeeKind.DISPUTE, attempt, old.amount, more).expected_minor
+    if fee is not None and told.was_charged and not before.was_charged:
+        on = taken if last.amount.currency != currency else last.amount
+        expected = case.fee_of(FeeKind.DISPUTE, attempt, on, fee).expected_minor
+    foreign = _foreign(after, currency)
     case.record(
         facts.DisputeMoved(
             dispute=old.id,
             attempt=attempt.id,
             number=old.number,
-            stage=stage,
-            status=status,
-            amount=old.amount,
+            stage=last.stage,
+            status=last.status,
+            amount=last.amount,
             effect=effect,
             reference=old.provider_reference,
-            reason=old.reason,
-            respond_by=respond_by or old.respond_by,
+            reason=after.reason,
+            respond_by=after.respond_by,
             fee=fee if fee != old.fee else None,
             expected_fee_minor=expected,
             left_twice_minor=twice,
             called_off=tuple(item.id for item in unsent),
+            told_at=last.at,
+            taken=taken,
+            parts=_parts(before, after, taken - was),
+            foreign=tuple(str(one) for one in foreign),
         ),
         actor=actor,
     )
-    case.announce(_word(case.disputes[old.id]))
+    case.announce(_word(old, case.disputes[old.id], is_new=not before.tellings))
+
+
+def _left_twice(
+    case: PaymentAggregate, taken: Money, was: Money, unsent: Iterable[Modification]
+) -> int:
+    payment = case.payment
+    freed = sum(item.amount.minor for item in unsent)
+    left = max(0, payment.captured.minor - (payment.gone_minor - was.minor) + freed)
+    return max(0, taken.minor - (0 if payment.surplus else left))
+
+
+def _parts(before: Told, after: Standing, change: Money) -> tuple[str, ...]:
+    """The provider's own bookings that are new, where the change is made up of just these."""
+    known = before.movements or {}
+    new = [part for name, part in (after.parts or {}).items() if name not in known and part.minor]
+    ours = [part for part in new if part.currency == change.currency]
+    if sum(part.minor for part in ours) != change.minor:
+        return ()
+    return tuple(str(part) for part in ours)
 
 
 def _unsent_refunds(case: PaymentAggregate) -> list[Modification]:
@@ -133,7 +240,9 @@ def _unsent_refunds(case: PaymentAggregate) -> list[Modification]:
     ]
 
 
-def _word(found: Dispute) -> str:
+def _word(before: Dispute, found: Dispute, *, is_new: bool) -> str:
+    if not is_new and (before.stage, before.status) == (found.stage, found.status):
+        return "payment.dispute_updated"
     if found.status in DECIDED:
         return f"payment.dispute_{found.status}"
     return "payment.disputed"

@@ -1,13 +1,15 @@
 """Disputes: what providers say of them, and which ones wait for an answer."""
 
+from datetime import datetime
+
 from kassa.base.domain.errors import IllegalTransition
 from kassa.base.usecases.core import Core
-from kassa.connectors.base import DisputeEvent
+from kassa.connectors.base import DisputeEvent, DisputeTeller
 from kassa.disputes.domain.disputing import dispute
 from kassa.modifications.store import modifications
 from kassa.payments.domain import facts
 from kassa.payments.domain.aggregate import PaymentAggregate
-from kassa.payments.domain.disputes import Dispute
+from kassa.payments.domain.disputes import BY_STAGE, Dispute, Telling
 from kassa.payments.domain.payments import Attempt, Payment
 from kassa.payments.store import payments
 from kassa.payments.usecases.change_payment import PaymentChange, WalletBalances, change_payment
@@ -27,18 +29,18 @@ async def take_dispute_news(
     `key`: the notification it was said in, which is applied with it and never again.
     """
 
+    teller = core.connectors.get(attempt.connector)
+    order = teller.dispute_order if isinstance(teller, DisputeTeller) else BY_STAGE
+
     def decide(case: PaymentAggregate, _: WalletBalances | None) -> None:
         try:
             dispute(
                 case,
                 case.attempts[attempt.id],
                 reference=news.reference,
-                stage=news.stage,
-                status=news.status,
-                amount=news.amount,
-                fee=news.fee,
-                reason=news.reason,
-                respond_by=news.respond_by,
+                telling=telling_of(news, case.now),
+                movements=news.movements,
+                order=order,
                 actor=actor,
             )
         except IllegalTransition as error:
@@ -53,6 +55,21 @@ async def take_dispute_news(
         about=attempt.id,
     )
     return (await change_payment(core, change)).payment
+
+
+def telling_of(news: DisputeEvent, now: datetime) -> Telling:
+    """What is said, as of the provider's time, or of `now` where it tells none."""
+    return Telling(
+        at=news.told_at or now,
+        is_heard=news.told_at is None,
+        stage=news.stage,
+        status=news.status,
+        amount=news.amount,
+        fee=news.fee,
+        taken=news.taken,
+        reason=news.reason,
+        respond_by=news.respond_by,
+    )
 
 
 async def list_disputes(

@@ -177,6 +177,9 @@ class PaymentAggregate:
         changed = replace(modification, updated_at=self.now)
         self.modifications[changed.id] = self.touched_modifications[changed.id] = changed
 
+    def put_dispute(self, found: Dispute) -> None:
+        self.disputes[found.id] = self.touched_disputes[found.id] = found
+
     def decided_by_answer(
         self, first: int, *, about: Attempt | Modification, outcome: dict[str, Any]
     ) -> None:

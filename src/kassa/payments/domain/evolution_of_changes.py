@@ -17,6 +17,7 @@ from kassa.payments.domain.disputes import Dispute, DisputeEffect
 from kassa.payments.domain.evolution_of_charges import MISMATCH
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Attempt, Payment
+from kassa.payments.domain.postings import taken_by
 from kassa.payments.domain.state import (
     PaymentState,
     after,
@@ -275,16 +276,23 @@ def _(fact: facts.OverpaymentReturned, state: PaymentState, event: TimelineEvent
 def _(fact: facts.DisputeMoved, state: PaymentState, event: TimelineEvent) -> PaymentState:
     before, modifications = state.payment, state.modifications
     old = state.disputes.get(fact.dispute)
-    fee = fact.fee if fact.fee is not None else (old.fee if old else Money(0, fact.amount.currency))
+    fee = old.fee if old else Money(0, before.amount.currency)
+    if fact.fee is not None:
+        fee = fact.fee
     was = old.fee.minor if old else 0
     found = old or _opened(fact, state, event)
+    taken = taken_by(fact, old, before.amount.currency)
     found = replace(
         found,
         stage=fact.stage,
         status=fact.status,
+        reason=fact.reason,
+        amount=fact.amount,
         respond_by=fact.respond_by,
-        closed_at=event.at if fact.status in DECIDED else None,
+        closed_at=_closed_at(fact, old, event),
         fee=fee,
+        taken=taken,
+        withdrawn=taken.minor > 0,
         updated_at=event.at,
     )
     payment = replace(
@@ -298,19 +306,28 @@ def _(fact: facts.DisputeMoved, state: PaymentState, event: TimelineEvent) -> Pa
             failed = _failed(item, "disputed", _TAKEN_BACK, event.at)
             modifications = put(modifications, failed)
             payment = _reserved(payment, -item.amount, surplus=False)
-        payment = replace(payment, disputed_minor=payment.disputed_minor + fact.amount.minor)
-        found = replace(found, withdrawn=True, double_paid_minor=fact.left_twice_minor)
-    elif fact.effect is DisputeEffect.RETURNED:
-        payment = replace(payment, disputed_minor=payment.disputed_minor - fact.amount.minor)
-        found = replace(found, withdrawn=False)
+        found = replace(found, double_paid_minor=fact.left_twice_minor)
+    elif fact.effect is DisputeEffect.RETURNED and fact.taken is not None:
+        found = replace(found, double_paid_minor=fact.left_twice_minor)
     if fact.effect is not DisputeEffect.NONE:
-        payment = payment.recounted()
+        more = taken.minor - (old.taken.minor if old else 0)
+        payment = replace(payment, disputed_minor=payment.disputed_minor + more).recounted()
     return replace(
         state,
         payment=payment,
         modifications=modifications,
         disputes=put(state.disputes, found),
     )
+
+
+def _closed_at(
+    fact: facts.DisputeMoved, old: Dispute | None, event: TimelineEvent
+) -> datetime | None:
+    if fact.status not in DECIDED:
+        return None
+    if old and (old.stage, old.status) == (fact.stage, fact.status):
+        return old.closed_at or event.at  # only something else was told of it
+    return event.at
 
 
 _TAKEN_BACK = "the payer's bank has taken the money back meanwhile"
@@ -330,7 +347,8 @@ def _opened(fact: facts.DisputeMoved, state: PaymentState, event: TimelineEvent)
         status=fact.status,
         reason=fact.reason,
         amount=fact.amount,
-        fee=Money(0, fact.amount.currency),
+        fee=Money(0, state.payment.amount.currency),
+        taken=Money(0, state.payment.amount.currency),
         respond_by=fact.respond_by,
         opened_at=event.at,
         updated_at=event.at,

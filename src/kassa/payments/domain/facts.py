@@ -408,10 +408,13 @@ class RefundUnbooked(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeMoved(Fact):
-    """A dispute was opened, or has gone on. `fee`: all that is charged for it by now.
+    """A dispute was opened, has gone on, or something else is told of it. `fee`: all that is
+    charged for it by now.
 
-    `called_off`: refunds that were not sent yet, and will not be. `left_twice_minor`: how much of
-    it had been refunded already.
+    `called_off`: refunds that will not be sent any more. `left_twice_minor`: how much had been
+    refunded already. `told_at`: by the provider's clock. `taken`: all that has left by now; before
+    0.5 it is not said, and `effect` is of all of `amount`. `parts`: the provider's bookings that
+    make up the change. `foreign`: what is in other currencies than the payment, and not booked.
     """
 
     kind: ClassVar[str] = "dispute_moved"
@@ -429,15 +432,20 @@ class DisputeMoved(Fact):
     expected_fee_minor: int = 0
     left_twice_minor: int = 0
     called_off: tuple[str, ...] = ()
+    told_at: datetime | None = None
+    taken: Money | None = None
+    parts: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeEventLate(Fact):
-    """News from an earlier step of a dispute."""
+    """News of a dispute that does not move it: of an earlier step, or one that cannot follow."""
 
     kind: ClassVar[str] = "dispute_news_late"
     dispute: str
     said: str = ""
+    is_odd: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

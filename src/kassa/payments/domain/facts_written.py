@@ -32,12 +32,6 @@ def read(said: Mapping[str, Any]) -> Fact | None:
     return cls(**{name: readers[name](said[name]) for name in readers if name in said})
 
 
-def money(text: str) -> Money:
-    """ "12.34 CNY", as `str(Money)` writes it."""
-    amount, _, currency = text.partition(" ")
-    return Money.from_major(amount, currency)
-
-
 _Plain = Callable[[Any], Any] | None
 _WRITERS: dict[type[Fact], list[tuple[str, Any, _Plain]]] = {}
 _READERS: dict[type[Fact], dict[str, Callable[[Any], Any]]] = {}
@@ -86,7 +80,7 @@ def _plain(hint: Any) -> _Plain:
 def _reader(hint: Any) -> Callable[[Any], Any]:
     core = _core(hint)
     if core is Money:
-        return money
+        return Money.parse
     if core is datetime:
         return datetime.fromisoformat
     if get_args(core):

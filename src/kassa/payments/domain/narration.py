@@ -66,10 +66,15 @@ def _name(fact: "facts.ModificationRequested | facts.ModificationRefused") -> st
 
 
 def _of_dispute(fact: facts.DisputeMoved) -> str:
+    if fact.foreign:
+        foreign = " and ".join(fact.foreign)
+        return f"dispute {fact.status}: not booked, in another currency: {foreign}"
     if fact.effect is DisputeEffect.WITHDRAWN:
         return "disputed"
+    if fact.effect is DisputeEffect.RETURNED and fact.status is DisputeStatus.WON:
+        return "dispute won"
     if fact.effect is DisputeEffect.RETURNED:
-        return "dispute won" if fact.status is DisputeStatus.WON else "dispute closed"
+        return "dispute closed" if not fact.taken or not fact.taken.minor else "dispute reduced"
     return f"dispute {fact.status}"
 
 

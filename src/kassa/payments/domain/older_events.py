@@ -15,6 +15,7 @@ from kassa.base.domain.lifecycle import (
     ModificationKind,
     PaymentEvent,
 )
+from kassa.base.domain.money import Money
 from kassa.ledger.domain.ledger import PostingKind
 from kassa.payments.domain import facts, facts_written
 from kassa.payments.domain.disputes import DisputeEffect
@@ -236,7 +237,7 @@ def _released(event: StoredEvent, rows: OlderRows) -> Fact:
     holder = _text(said, "attempt") or (item.attempt_id if item else "")
     return facts.ReservationReleased(
         how=event.event,
-        released=facts_written.money(said["released"]),
+        released=Money.parse(said["released"]),
         attempt=holder,
         modification=item.id if item else "",
         reference=_text(said, "reference"),
@@ -265,9 +266,7 @@ def _reported(event: StoredEvent, rows: OlderRows) -> Fact:
         line=said["line"] if isinstance(said.get("line"), int) else 0,
         amount=_text(said, "amount"),
         settles=event.event is _E.SETTLE,
-        counted_minor=facts_written.money(said["amount"]).minor
-        if counts and "amount" in said
-        else 0,
+        counted_minor=Money.parse(said["amount"]).minor if counts and "amount" in said else 0,
         fee=_text(said, "fee"),
         fee_change_minor=rows.fee_changes.get(event.seq, 0),
     )

@@ -7,7 +7,7 @@ from kassa.base.domain.money import Money
 from kassa.ledger.domain import ledger
 from kassa.ledger.domain.ledger import Entry, PostingKind
 from kassa.payments.domain import facts
-from kassa.payments.domain.disputes import DisputeEffect
+from kassa.payments.domain.disputes import Dispute, DisputeEffect
 from kassa.payments.domain.facts import Fact
 from kassa.payments.domain.payments import OFFLINE, Attempt, Method
 from kassa.payments.domain.state import PaymentState
@@ -167,13 +167,14 @@ def _(fact: facts.OverpaymentReturned, state: PaymentState) -> list[UnbookedPost
 def _(fact: facts.DisputeMoved, state: PaymentState) -> list[UnbookedPosting]:
     attempt, merchant = state.attempts[fact.attempt], _merchant(state)
     source, booked = source_account(attempt), []
-    if fact.effect is DisputeEffect.WITHDRAWN:
-        entries = ledger.move(merchant, source, fact.amount)
-        booked.append(UnbookedPosting(_K.DISPUTE, entries, fact.dispute))
-    elif fact.effect is DisputeEffect.RETURNED:
-        entries = ledger.move(source, merchant, fact.amount)
-        booked.append(UnbookedPosting(_K.DISPUTE_REVERSAL, entries, fact.dispute))
     old = state.disputes.get(fact.dispute)
+    for part in _parts(fact, old, state.payment.amount.currency):
+        if part.minor > 0:
+            entries = ledger.move(merchant, source, part)
+            booked.append(UnbookedPosting(_K.DISPUTE, entries, fact.dispute))
+        elif part.minor < 0:
+            entries = ledger.move(source, merchant, -part)
+            booked.append(UnbookedPosting(_K.DISPUTE_REVERSAL, entries, fact.dispute))
     more = (fact.fee.minor if fact.fee else 0) - (old.fee.minor if old else 0)
     if fact.fee is None or not more:
         return booked
@@ -182,3 +183,22 @@ def _(fact: facts.DisputeMoved, state: PaymentState) -> list[UnbookedPosting]:
     back = Money(-more, fact.fee.currency)
     entries = ledger.move(fee_account(attempt), merchant, back)
     return [*booked, UnbookedPosting(_K.FEE_ADJUSTMENT, entries, fact.dispute)]
+
+
+def taken_by(fact: facts.DisputeMoved, old: Dispute | None, currency: str) -> Money:
+    """All that has left for the dispute after that, in the payment's currency."""
+    if fact.taken is not None:
+        return fact.taken
+    if fact.effect is DisputeEffect.WITHDRAWN:
+        return Money(fact.amount.minor, currency)  # as it was booked, before 0.5
+    if fact.effect is DisputeEffect.RETURNED or old is None:
+        return Money(0, currency)
+    return old.taken
+
+
+def _parts(fact: facts.DisputeMoved, old: Dispute | None, currency: str) -> list[Money]:
+    """What is to be booked for it: each of the provider's bookings, or the difference."""
+    if fact.parts:
+        return [Money.parse(part) for part in fact.parts]
+    before = old.taken.minor if old else 0
+    return [Money(taken_by(fact, old, currency).minor - before, currency)]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kassa.base.domain.lifecycle import BreakClass
+from kassa.base.domain.money import Money
 from kassa.payments.domain import facts
 from kassa.payments.domain.facts import Fact
 from kassa.payments.domain.state import PaymentState
@@ -16,12 +17,14 @@ from kassa.payments.domain.state import PaymentState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkItem:
-    """A break to be opened. `cause`: what it is about; it is opened once for each."""
+    """A break to be opened. `cause`: what it is about; it is opened once for each. `amount`: the
+    money that is not booked, where it is known and in which currency."""
 
     problem: BreakClass
     words: str
     cause: str
     connector: str
+    amount: Money | None = None
 
 
 def _doubted(fact: facts.AttemptDoubted, state: PaymentState) -> WorkItem | None:
@@ -76,6 +79,34 @@ def _unbooked_refund(fact: facts.RefundUnbooked, state: PaymentState) -> WorkIte
     )
 
 
+def _foreign_dispute(fact: facts.DisputeMoved, state: PaymentState) -> WorkItem | None:
+    if not fact.foreign:
+        return None
+    currency = state.payment.amount.currency
+    return WorkItem(
+        problem=BreakClass.CURRENCY,
+        words=f"of the dispute {fact.reference} of {fact.amount}, {' and '.join(fact.foreign)}"
+        f" cannot be booked on a payment in {currency}. Find out at the provider what it has taken"
+        f" in {currency}, and book that",
+        cause=fact.dispute,
+        connector=state.attempts[fact.attempt].connector,
+        amount=Money.parse(fact.foreign[0]),
+    )
+
+
+def _odd_dispute_news(fact: facts.DisputeEventLate, state: PaymentState) -> WorkItem | None:
+    if not fact.is_odd:
+        return None
+    found = state.disputes[fact.dispute]
+    return WorkItem(
+        problem=BreakClass.STATUS,
+        words=f"the provider says of the dispute {found.provider_reference} that it is {fact.said},"
+        f" which cannot follow what it had said before: here it is {found.stage} {found.status}",
+        cause=found.id,
+        connector=found.connector,
+    )
+
+
 def _strange_dispute(fact: facts.DisputeNotOurs, state: PaymentState) -> WorkItem:
     return WorkItem(
         problem=BreakClass.UNKNOWN_NEWS,
@@ -92,6 +123,8 @@ WORK: Final[Mapping[type[Fact], Callable[[Any, PaymentState], WorkItem | None] |
     facts.ModificationAmountDiffers: _amount_of_modification,
     facts.CaptureUnbooked: _unbooked_capture,
     facts.RefundUnbooked: _unbooked_refund,
+    facts.DisputeMoved: _foreign_dispute,
+    facts.DisputeEventLate: _odd_dispute_news,
     facts.DisputeNotOurs: _strange_dispute,
     # These follow their course by themselves.
     facts.PaymentCreated: None,
@@ -120,8 +153,6 @@ WORK: Final[Mapping[type[Fact], Callable[[Any, PaymentState], WorkItem | None] |
     facts.LateReservationReleased: None,
     facts.RefundCompleted: None,
     facts.OverpaymentReturned: None,
-    facts.DisputeMoved: None,
-    facts.DisputeEventLate: None,
     facts.Reported: None,
     facts.Remark: None,
 }

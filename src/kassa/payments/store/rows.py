@@ -19,7 +19,8 @@ ORDER = table(Order)
 PAYMENT = table(Payment, Names(called=_SURPLUS, unstored=_OF_ORDER))
 ATTEMPT = table(Attempt)
 MODIFICATION = table(Modification)
-DISPUTE = table(Dispute)
+_OF_DISPUTES = dict.fromkeys(("fee", "taken"), "booked_currency")
+DISPUTE = table(Dispute, Names(currencies=_OF_DISPUTES))
 
 
 class PaymentRow(NamedTuple):

@@ -234,7 +234,9 @@ async def _open_breaks(connection: Connection, cases: Sequence[PaymentAggregate]
                 details=item.words[:500],
                 payment_id=case.payment.id,
                 cause=item.cause,
-                currency=case.payment.amount.currency,
+                currency=(item.amount or case.payment.amount).currency,
+                expected_minor=0 if item.amount else None,
+                found_minor=item.amount.minor if item.amount else None,
             )
             found.setdefault(case.payment.company_id, []).append(row)
     for company_id, rows in sorted(found.items()):

@@ -19,6 +19,7 @@ class Sql(Queries, words=_WORDS):
     changes_equal_the_ledger: Check
     payments_equal_their_disputes: Check
     disputes_equal_the_ledger: Check
+    currencies_are_those_of_what_they_are_for: Check
     settlements_equal_their_lines: Check
     settlement_lines_equal_the_ledger: Check
     payments_equal_their_reports: Check

@@ -132,8 +132,8 @@ where m.id is null
 -- beyond the captured money
 select * from (
   select x.company_id, x.id as object_id, concat_ws('; ',
-      case when x.disputed_minor is distinct from x.withdrawn
-        then format('disputed %s, but %s', x.disputed_minor, x.withdrawn) end,
+      case when x.disputed_minor is distinct from x.taken
+        then format('disputed %s, but %s', x.disputed_minor, x.taken) end,
       case when x.disputes is distinct from x.counted
         then format('disputes %s, but %s', x.disputes, x.counted) end,
       case when x.double_paid_minor is distinct from x.beyond
@@ -141,30 +141,51 @@ select * from (
     x.updated_at as since
   from (
     select p.company_id, p.id, p.updated_at,
-      p.disputed_minor, coalesce(d.withdrawn, 0) as withdrawn,
+      p.disputed_minor, coalesce(d.taken, 0) as taken,
       p.disputes, coalesce(d.disputes, 0) as counted,
       p.double_paid_minor, greatest(0, p.refunded_minor + p.refund_reserved_minor
         + p.disputed_minor - p.captured_minor) as beyond
     from payment p
     left join (
       select d.company_id, d.payment_id, count(*) as disputes,
-        coalesce(sum(d.amount_minor) filter (where d.withdrawn), 0) as withdrawn
+        coalesce(sum(d.taken_minor), 0) as taken
       from dispute d group by d.company_id, d.payment_id) d
     on d.company_id = p.company_id and d.payment_id = p.id) x) y
 where found <> ''
 
 -- name: disputes_equal_the_ledger
--- a dispute's money is withdrawn exactly while its stage and status say so and the ledger has it
+-- what a dispute says was taken is what the ledger has, and it is taken exactly while its stage and
+-- status say so, or the provider does
 select coalesce(d.company_id, g.company_id) as company_id, coalesce(d.id, g.cause) as object_id,
-  format('%s, and %s is booked', coalesce(format('%s at %s of %s is %swithdrawn', d.status,
-      d.stage, d.amount_minor, case when d.withdrawn then '' else 'not ' end), 'no such dispute'),
+  format('%s, and %s is booked', coalesce(format('%s at %s of %s is %swithdrawn: %s',
+      d.status, d.stage, d.amount_minor, case when d.withdrawn then '' else 'not ' end,
+      d.taken_minor), 'no such dispute'),
     coalesce(g.minor, 0)) as found,
   d.updated_at as since
 from dispute d full join {disputed} g on g.company_id = d.company_id and g.cause = d.id
-where d.id is null
-  or d.withdrawn
-    <> (d.stage <> {dispute_stage.inquiry} and d.status not in {dispute.not_lost})
-  or coalesce(g.minor, 0) <> case when d.withdrawn then d.amount_minor else 0 end
+where d.id is null or coalesce(g.minor, 0) <> d.taken_minor
+  or d.withdrawn <> (d.taken_minor > 0)
+  -- What is in another currency than the payment cannot be booked; people know of it.
+  or (not d.tells_taken and d.currency = d.booked_currency and d.amount_minor > 0 and d.withdrawn
+    <> (d.stage <> {dispute_stage.inquiry} and d.status not in {dispute.not_lost}))
+
+-- name: currencies_are_those_of_what_they_are_for
+-- what was booked for a dispute is in its payment's currency, as is each line of a settlement that
+-- is of a payment; a settlement's payout is in the settlement's
+select d.company_id, d.id as object_id,
+  format('is booked in %s, its payment is in %s', d.booked_currency, p.currency) as found,
+  d.updated_at as since
+from dispute d join payment p on p.company_id = d.company_id and p.id = d.payment_id
+where d.booked_currency <> p.currency
+union all
+select l.company_id, l.posting_id, format('is a line of settlement %s in %s, its payment is in %s',
+    l.settlement_id, l.currency, p.currency), l.at
+from settlement_line l join payment p on p.company_id = l.company_id and p.id = l.payment_id
+where l.currency <> p.currency
+union all
+select s.company_id, s.id, format('of %s is paid out in %s', s.currency, g.currency), g.at
+from settlement s join posting g on g.company_id = s.company_id and g.cause = s.id
+where g.kind in ('payout', 'payout_return') and g.currency <> s.currency
 
 -- name: settlements_equal_their_lines
 -- a settlement that is closed comes to what its lines come to, part by part, and one that is paid

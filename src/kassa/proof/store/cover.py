@@ -186,6 +186,17 @@ COVERS: dict[str, Cover] = {
             " amount_minor fee_minor currency withdrawn double_paid_minor respond_by opened_at"
             " updated_at closed_at"
         ),
+        joined=(
+            Joined(
+                part="seal",
+                was={
+                    "taken_minor": "case when t.withdrawn then t.amount_minor else 0 end",
+                    "booked_currency": "t.currency",
+                    "tells_taken": "false",
+                    "said": "'{}'::jsonb",
+                },
+            ),
+        ),
         since="t.opened_at",
     ),
     # An append-only table: what was there before the seals can get none.
