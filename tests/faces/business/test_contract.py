@@ -162,17 +162,24 @@ def test_who_of_the_staff_refunded_is_named_and_no_program():
 
 
 @settings(deadline=None)
-@given(found=st.lists(views(), max_size=3), token=texts())
-def test_a_list_is_what_protobuf_makes_of_the_message(found: list[View], token: str):
+@given(found=st.lists(views(), max_size=3), token=texts(), until=st.none() | moments())
+def test_a_list_is_what_protobuf_makes_of_the_message(
+    found: list[View], token: str, until: datetime | None
+):
+    page = contract.Listed(found, token, token, until)
     mapped = json_format.MessageToDict(
-        contract.to_list_message(found, token), always_print_fields_with_no_presence=True
+        contract.to_list_message(page), always_print_fields_with_no_presence=True
     )
 
-    assert json.loads(edge.to_json(contract.to_list_json(found, token))) == mapped
+    assert json.loads(edge.to_json(contract.to_list_json(page))) == mapped
 
 
 def test_an_empty_list_still_has_both_members():
-    assert contract.to_list_json([], "") == {"nextPageToken": "", "payments": []}
+    assert contract.to_list_json(contract.Listed([], "")) == {
+        "nextPageToken": "",
+        "payments": [],
+        "changesToken": "",
+    }
 
 
 def test_the_golden_payment_is_written_as_printed():

@@ -9,6 +9,7 @@ from tests.faces.business import golden
 
 from kassa.base.domain.lifecycle import ModificationKind
 from kassa.base.domain.money import Money
+from kassa.faces.business import listing
 from kassa.fees.usecases.fees import NewFeeRule, add_fee_rule
 from kassa.identity.usecases.authenticate import authenticate_api_key
 from kassa.identity.usecases.companies import NewCompany, add_company, put_api_key
@@ -17,6 +18,7 @@ from kassa.orders.domain.orders import Module
 from kassa.orders.usecases.create_order import NewOrder, create_order
 from kassa.payments.domain.payments import Method
 from kassa.payments.usecases.record_payment import Recording, record_payment
+from kassa.proof.usecases.chain import chain_history
 
 pytestmark = pytest.mark.anyio
 
@@ -110,6 +112,8 @@ async def the_golden_payments(core, demo):
     )
     await pay_at_the_counter(core, third, Method.CHECK)
     await give_back(core, third, 5050)
+    while await chain_history(core):
+        pass
     return {
         "<payment_003>": third.id,
         "<payment_001>": first.id,
@@ -330,3 +334,130 @@ async def test_every_bad_request_gets_its_exact_answer(client, demo):
         assert told["error"]["code"] == answer.status
         assert demo.api_key not in answer.body.decode()
         assert ("www-authenticate" in answer.headers) == (answer.status == 401)
+
+
+async def changes(client, demo, **members):
+    body = (await list_page(client, demo, **members)).json()
+    return [payment["orderId"] for payment in body["payments"]], body
+
+
+async def test_what_changed_is_told_from_where_one_left_off(core, client, demo):
+    payment = await an_order(core, demo, "ord_001")
+    await chain_history(core)
+    seen, first = await changes(client, demo, filter={"updatedAfter": "2026-01-01T00:00:00Z"})
+    await an_order(core, demo, "ord_002")
+    await pay_at_the_counter(core, payment, Method.CASH)
+    await chain_history(core)
+
+    asked = {"changesToken": first["changesToken"]}
+    then, body = await changes(client, demo, filter=asked, pagination={"pageSize": 1})
+    token = {"pageSize": 1, "pageToken": body["nextPageToken"]}
+    rest, last = await changes(client, demo, filter=asked, pagination=token)
+
+    assert (seen, then, rest) == (["ord_001"], ["ord_002"], ["ord_001"])
+    assert (first["nextPageToken"], bool(body["nextPageToken"])) == ("", True)
+    assert "completeUntil" in first
+    assert "completeUntil" not in body
+    asked = {"changesToken": last["changesToken"]}
+    assert (await changes(client, demo, filter=asked))[0] == []
+
+
+async def test_a_list_is_narrowed_by_status_and_time(core, client, demo):
+    payment = await an_order(core, demo, "ord_001")
+    await an_order(core, demo, "ord_002")
+    await pay_at_the_counter(core, payment, Method.CASH)
+    long_ago, ever = "2026-01-01T00:00:00Z", "2100-01-01T01:00:00+01:00"
+
+    found = [
+        (await changes(client, demo, filter=asked))[0]
+        for asked in (
+            {"statuses": ["PAID"]},
+            {"statuses": [1, "FAILED"]},
+            {"createdTime": {"startTime": long_ago, "endTime": ever}},
+            {"createdTime": {"endTime": long_ago}},
+            {"createdTime": {"startTime": ever}},
+            {"statuses": ["PAID", "CREATED"], "orderIds": ["ord_002"]},
+        )
+    ]
+
+    both = ["ord_002", "ord_001"]
+    assert found == [["ord_001"], ["ord_002"], both, [], [], ["ord_002"]]
+
+
+async def test_pages_of_a_narrowed_list_follow_each_other(core, client, demo):
+    for number in range(3):
+        await an_order(core, demo, f"ord_{number:03}")
+    seen, token = [], ""
+
+    while True:
+        page, body = await changes(
+            client,
+            demo,
+            filter={"statuses": ["CREATED"]},
+            pagination={"pageSize": 1, "pageToken": token},
+        )
+        seen += page
+        token = body["nextPageToken"]
+        if not token:
+            break
+
+    assert seen == ["ord_002", "ord_001", "ord_000"]
+
+
+@pytest.mark.parametrize(
+    "asked, field",
+    [
+        ({"updatedAfter": "yesterday"}, "filter.updated_after"),
+        ({"updatedAfter": "2026-02-30T00:00:00Z"}, "filter.updated_after"),
+        ({"updatedAfter": "2026-02-20T00:00:00"}, "filter.updated_after"),
+        ({"updatedAfter": 5}, "filter.updated_after"),
+        ({"changesToken": "abc"}, "filter.changes_token"),
+        ({"changesToken": 5}, "filter.changes_token"),
+        (
+            {"changesToken": "abc", "updatedAfter": "2026-02-20T00:00:00Z"},
+            "filter.changes_token",
+        ),
+        ({"statuses": "PAID"}, "filter.statuses"),
+        ({"statuses": ["PAID", "paid"]}, "filter.statuses[1]"),
+        ({"statuses": [0]}, "filter.statuses[0]"),
+        ({"statuses": [True]}, "filter.statuses[0]"),
+        ({"businessIds": [""]}, "filter.business_ids[0]"),
+        ({"businessIds": [5]}, "filter.business_ids[0]"),
+        ({"createdTime": []}, "filter.created_time"),
+        ({"createdTime": {"startTime": "x"}}, "filter.created_time.start_time"),
+        (
+            {
+                "createdTime": {
+                    "startTime": "2026-02-20T00:00:00Z",
+                    "endTime": "2026-02-20T00:00:00Z",
+                }
+            },
+            "filter.created_time",
+        ),
+    ],
+)
+async def test_a_filter_that_means_nothing_is_refused_by_its_name(client, demo, asked, field):
+    answer = await list_page(client, demo, filter=asked)
+
+    assert answer.status == 400
+    [violation] = [
+        one["fieldViolations"][0]["field"]
+        for one in answer.json()["details"]
+        if "fieldViolations" in one
+    ]
+    assert violation == field
+
+
+async def test_a_token_from_before_a_restore_is_refused_with_what_to_do(core, client, demo):
+    await an_order(core, demo, "ord_001")
+    await chain_history(core)
+    _, body = await changes(client, demo, filter={"updatedAfter": "2026-01-01T00:00:00Z"})
+    wanted = listing.read_json(
+        {"pagination": {}, "companyId": demo.company_id, "filter": {"changesToken": "x"}}
+    )
+    ahead = listing.next_token(core.secrets.page_token, wanted, "999999")
+
+    answer = await list_page(client, demo, filter={"changesToken": ahead})
+
+    assert (answer.status, "updated_after" in answer.json()["message"]) == (400, True)
+    assert body["changesToken"] != ahead

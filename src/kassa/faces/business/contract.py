@@ -4,6 +4,7 @@ Source: seed 000; moego.business.payment.v1 as published.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -184,16 +185,35 @@ def _timestamp(moment: datetime) -> str:
     return utc.isoformat(timespec=digits)[: -len("+00:00")] + "Z"
 
 
-def to_list_message(
-    views: Sequence[View], next_page_token: str
-) -> payment_pb2.ListPaymentsResponse:
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A page. `changes_token` and `complete_until` are of lists of changes."""
+
+    views: Sequence[View]
+    next_page_token: str
+    changes_token: str = ""
+    complete_until: datetime | None = None
+
+
+def to_list_message(page: Listed) -> payment_pb2.ListPaymentsResponse:
     return payment_pb2.ListPaymentsResponse(
-        next_page_token=next_page_token, payments=[to_message(view) for view in views]
+        next_page_token=page.next_page_token,
+        payments=[to_message(view) for view in page.views],
+        changes_token=page.changes_token,
+        complete_until=page.complete_until,
     )
 
 
-def to_list_json(views: Sequence[View], next_page_token: str) -> dict[str, Any]:
-    return {"nextPageToken": next_page_token, "payments": [to_json(view) for view in views]}
+def to_list_json(page: Listed) -> dict[str, Any]:
+    """A message that is not set has no member, as in protobuf's JSON."""
+    told: dict[str, Any] = {
+        "nextPageToken": page.next_page_token,
+        "payments": [to_json(view) for view in page.views],
+        "changesToken": page.changes_token,
+    }
+    if page.complete_until is not None:
+        told["completeUntil"] = _timestamp(page.complete_until)
+    return told
 
 
 def read_id(text: str, field: str) -> str:

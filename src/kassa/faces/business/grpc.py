@@ -29,7 +29,7 @@ def add_to(server: grpc.aio.Server, core: Core) -> None:
         request: payment_pb2.ListPaymentsRequest, call: Call
     ) -> payment_pb2.ListPaymentsResponse:
         wanted = listing.read_message(request)
-        return contract.to_list_message(*await listing.page_of(core, call.principal, wanted))
+        return contract.to_list_message(await listing.page_of(core, call.principal, wanted))
 
     face = Face(
         service=payment_pb2.DESCRIPTOR.services_by_name["PaymentService"],

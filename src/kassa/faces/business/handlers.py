@@ -20,8 +20,8 @@ async def list_payments(request: Request) -> Response:
     # An empty body is an empty message: what it lacks is then said member by member.
     body = await edge.read_bytes(request) or b"{}"
     wanted = listing.read_json(listing.parse_json(body))
-    views, next_token = await listing.page_of(edge.core_of(request), principal, wanted)
-    return edge.answer(contract.to_list_json(views, next_token))
+    page = await listing.page_of(edge.core_of(request), principal, wanted)
+    return edge.answer(contract.to_list_json(page))
 
 
 # `path` also takes ids with an escaped slash, so that they are answered in this face's words.

@@ -5,7 +5,8 @@ import binascii
 import hmac
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -14,8 +15,9 @@ import msgspec
 from kassa.base.domain.errors import InvalidRequest, PermissionDenied
 from kassa.base.usecases.core import Core
 from kassa.faces import edge
-from kassa.faces.business import contract
+from kassa.faces.business import contract, filters
 from kassa.identity.domain.principals import Principal
+from kassa.payments.domain.payments import PaymentFilter
 from kassa.payments.usecases import find_payments
 from kassa.payments.usecases.find_payments import View
 from moego.business.payment.v1 import payment_pb2
@@ -41,8 +43,18 @@ _PAGINATION = {
     "pageToken": "page_token",
     "page_token": "page_token",
 }
-_FILTER = {"orderIds": "order_ids", "order_ids": "order_ids"}
-_NAMES = _REQUEST | _PAGINATION | _FILTER
+_FILTER = {
+    "orderIds": "order_ids",
+    "order_ids": "order_ids",
+    **filters.NAMES,
+    **{name: name for name in filters.NAMES.values()},
+}
+_PUBLISHED = {"order_ids"}
+_INTERVAL = {**filters.INTERVAL, **{name: name for name in filters.INTERVAL.values()}}
+_NAMES = _REQUEST | _PAGINATION | _FILTER | _INTERVAL
+
+
+_ALL = filters.Narrowed()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +65,7 @@ class ListQuery:
     order_ids: tuple[str, ...]
     page_size: int
     page_token: str
+    narrowed: filters.Narrowed = _ALL
 
 
 def read_message(request: payment_pb2.ListPaymentsRequest) -> ListQuery:
@@ -64,6 +77,7 @@ def read_message(request: payment_pb2.ListPaymentsRequest) -> ListQuery:
         order_ids=request.filter.order_ids,
         page_size=request.pagination.page_size,
         page_token=request.pagination.page_token,
+        narrowed=filters.of_message(request.filter, _wrong) if request.HasField("filter") else _ALL,
     )
 
 
@@ -91,6 +105,7 @@ def read_json(value: Any) -> ListQuery:
         raise _wrong("pagination", "is required")
     pagination = _members(request["pagination"], "pagination", _PAGINATION)
     filtered = _members(request.get("filter", {}), "filter", _FILTER)
+    span = _members(filtered.get("created_time", {}), "filter.created_time", _INTERVAL)
     order_ids = filtered.get("order_ids", [])
     if not isinstance(order_ids, list):
         raise _wrong("filter.order_ids", "must be an array of strings")
@@ -101,11 +116,17 @@ def read_json(value: Any) -> ListQuery:
         ],
         page_size=_int32(pagination.get("page_size", 0), "pagination.page_size"),
         page_token=_text(pagination.get("page_token", ""), "pagination.page_token"),
+        narrowed=filters.of_json(filtered, span, _wrong) if filtered.keys() - _PUBLISHED else _ALL,
     )
 
 
 def _checked(
-    *, company_id: str, order_ids: Sequence[str], page_size: int, page_token: str
+    *,
+    company_id: str,
+    order_ids: Sequence[str],
+    page_size: int,
+    page_token: str,
+    narrowed: filters.Narrowed,
 ) -> ListQuery:
     if not company_id:
         raise _wrong("company_id", "is required")
@@ -125,6 +146,7 @@ def _checked(
         order_ids=tuple(sorted(set(order_ids))),
         page_size=page_size or PAGE_SIZE_DEFAULT,
         page_token="" if page_token in _FIRST_PAGE else page_token,
+        narrowed=narrowed,
     )
 
 
@@ -168,55 +190,99 @@ async def view_of(core: Core, principal: Principal, payment_id: str) -> View:
     return whole
 
 
-async def page_of(core: Core, principal: Principal, wanted: ListQuery) -> tuple[list[View], str]:
-    """The payments of one page, newest first, and the token of the next ("" after the last).
+async def page_of(core: Core, principal: Principal, wanted: ListQuery) -> contract.Listed:
+    """The payments of one page, newest first, and the token of the next; or what changed.
 
     Raises: PermissionDenied for any company but the principal's own, whether it exists or not;
     InvalidRequest for a token that was not given out for this very list.
     """
     if wanted.company_id != principal.company.public_id:
         raise PermissionDenied("Permission denied: the API key is not of this company")
+    if wanted.narrowed.changes:
+        return await _changes_of(core, principal, wanted)
     key = core.secrets.page_token
     page = await find_payments.list_payments(
         core,
         principal.company.id,
         order_ids=wanted.order_ids,
+        wanted=wanted.narrowed.wanted,
         before=position(key, wanted),
         limit=wanted.page_size,
     )
     views = await find_payments.with_money_afterwards(core, page.views)
-    return views, next_token(key, wanted, page.next) if page.next else ""
+    return contract.Listed(views, next_token(key, wanted, page.next) if page.next else "")
 
 
-def next_token(key: bytes, wanted: ListQuery, payment_id: str) -> str:
+async def _changes_of(core: Core, principal: Principal, wanted: ListQuery) -> contract.Listed:
+    """The payments that changed behind a place, and the tokens to go on there: at once, where there
+    is more, and whenever one asks again."""
+    key, company_id, asked = core.secrets.page_token, principal.company.id, wanted.narrowed
+    place = _place(key, wanted)
+    if place is None:
+        moment = asked.updated_after or datetime.now(UTC)
+        place = await find_payments.changes_since(core, company_id, moment)
+    narrowing = replace(asked.wanted or PaymentFilter(), order_ids=wanted.order_ids)
+    try:
+        found = await find_payments.list_changes(
+            core, company_id, wanted=narrowing, after=place, limit=wanted.page_size
+        )
+    except InvalidRequest:
+        raise InvalidRequest(
+            "filter.changes_token is of a later state than this database has (was it restored from"
+            " a backup?): begin anew, with updated_after",
+            field="filter.changes_token",
+            reason="changes_token_invalid",
+        ) from None
+    views = await find_payments.with_money_afterwards(core, found.views)
+    token = next_token(key, wanted, str(found.place))
+    more = found.complete_until is None
+    return contract.Listed(views, token if more else "", token, found.complete_until)
+
+
+def next_token(key: bytes, wanted: ListQuery, place: str) -> str:
     """Where the next page starts, sealed: good for the same company and filter only.
 
+    `place`: a payment's id, or of a list of changes how far it has come; where that began is not
+    sealed, so that it goes on for ever.
     Url-safe, at most 64 characters, as the published contract bounds it.
     """
-    content = msgspec.json.encode(
-        ["business.list_payments", wanted.company_id, wanted.order_ids, payment_id]
-    )
-    seal = hmac.digest(key, content, "sha256")[:_MAC_BYTES]
-    return base64.urlsafe_b64encode(payment_id.encode() + seal).decode().rstrip("=")
+    kind = "business.list_changes" if wanted.narrowed.changes else "business.list_payments"
+    content: list[Any] = [kind, wanted.company_id, wanted.order_ids, place]
+    if wanted.narrowed.wanted is not None:
+        content.append(wanted.narrowed.wanted)
+    seal = hmac.digest(key, msgspec.json.encode(content), "sha256")[:_MAC_BYTES]
+    return base64.urlsafe_b64encode(place.encode() + seal).decode().rstrip("=")
 
 
 def position(key: bytes, wanted: ListQuery) -> str | None:
-    """The payment id that the token hides; None for the first page."""
-    if not wanted.page_token:
+    """What the page's token hides; None for the first page."""
+    return _position(key, wanted, wanted.page_token, "pagination.page_token")
+
+
+def _place(key: bytes, wanted: ListQuery) -> int | None:
+    """Where a list of changes goes on; None where it begins."""
+    told = position(key, wanted)
+    if told is None:
+        told = _position(key, wanted, wanted.narrowed.changes_token, "filter.changes_token")
+    return None if told is None else int(told)
+
+
+def _position(key: bytes, wanted: ListQuery, token: str, field: str) -> str | None:
+    if not token:
         return None
-    payment_id = _unsealed(wanted.page_token)
-    expected = next_token(key, wanted, payment_id).encode()
-    if not hmac.compare_digest(expected, wanted.page_token.encode("utf-8", "replace")):
+    place = _unsealed(token)
+    expected = next_token(key, wanted, place).encode()
+    if not hmac.compare_digest(expected, token.encode("utf-8", "replace")):
         raise InvalidRequest(
-            "pagination.page_token was not given out for this request",
-            field="pagination.page_token",
-            reason="page_token_invalid",
+            f"{field} was not given out for this request",
+            field=field,
+            reason=f"{field.rpartition('.')[2]}_invalid",
         )
-    return payment_id
+    return place
 
 
 def _unsealed(token: str) -> str:
-    """The id in a token of any origin: "" where there is none, which no seal fits."""
+    """What is in a token of any origin: "" where there is none, which no seal fits."""
     if len(token) > _TOKEN_LIMIT or not token.isascii():
         return ""
     try:

@@ -94,6 +94,51 @@ select {view} from {payments}
 where p.company_id = $1 and o.company_id = $1 and p.order_id = any($3) and p.id < $4
 order by p.id desc limit $2
 
+-- name: page_narrowed
+-- The next older than that one, of those that were made from $4 on (by their ids, and by the moment
+-- $5) and before $6, of these orders ($7), in one of these statuses ($8), of these businesses ($9);
+-- null narrows nothing.
+select {view} from {payments}
+where p.company_id = $1 and o.company_id = $1 and p.id < $3 and p.id >= $4
+  and ($5::timestamptz is null or p.created_at >= $5)
+  and ($6::timestamptz is null or p.created_at < $6)
+  and ($7::text[] is null or p.order_id = any($7))
+  and ($8::text[] is null or p.status = any($8))
+  and ($9::text[] is null or p.business_id = any($9))
+order by p.id desc limit $2
+
+-- name: changes
+-- The next $3 links of the company's chain behind link $2. Of each that tells of a payment's last
+-- change, the payment, narrowed as above; null for all others. First of all a row without a link:
+-- the chain's last one, and until when everything that was stored has its link.
+(select q.seq, null as payment_id, coalesce(w.at, statement_timestamp()) as complete_until
+from (select coalesce(max(seq), 0) as seq from chain_link where company_id = $1) q
+left join (
+  select min(e.at) as at
+  from (select keys[1] as key, numbers[1] as number from unchained
+    where company_id = $1 and kind = 'event' order by id limit 100) u
+  join payment_event e on e.company_id = $1 and e.payment_id = u.key and e.seq = u.number) w
+  on true)
+union all
+(select l.seq, p.id, null
+from (select seq, kind, key, number from chain_link
+  where company_id = $1 and seq > $2 order by seq limit $3) l
+left join payment p on l.kind = 'event' and p.company_id = $1 and p.id = l.key
+  and p.version = l.number
+  and ($4::timestamptz is null or p.created_at >= $4)
+  and ($5::timestamptz is null or p.created_at < $5)
+  and ($6::text[] is null or p.order_id = any($6))
+  and ($7::text[] is null or p.status = any($7))
+  and ($8::text[] is null or p.business_id = any($8))
+order by l.seq)
+
+-- name: links_before
+-- How many links the company's chain had when it had not been added to since that moment.
+select coalesce(
+  (select first_link - 1 from chain_block where company_id = $1 and at >= $2
+    order by at, seq limit 1),
+  (select max(seq) from chain_link where company_id = $1), 0)
+
 -- name: due
 -- Orders whose time has run out by the database's clock. Not those with a payment whose outcome is
 -- open, nor those whose provider was asked since and will be asked again: they wait for it, and

@@ -1,5 +1,6 @@
 """The payment and its attempts: what one payer owes for one order, and each try to collect it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -171,6 +172,17 @@ class Payment:
         """What the payer has back of this payment: by refund, or because nobody owed it."""
         back = self.surplus_returned_minor if self.surplus else 0
         return Money(self.refunded.minor + back, self.amount.currency)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentFilter:
+    """Which payments of a list are wanted; what is empty or None narrows nothing."""
+
+    order_ids: Sequence[str] = ()
+    statuses: Sequence[PaymentStatus] = ()
+    business_ids: Sequence[str] = ()
+    created_from: datetime | None = None
+    created_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,9 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
-from kassa.base.domain.errors import KassaError, NotFound
+from kassa.base.domain.errors import InvalidRequest, KassaError, NotFound
 from kassa.base.domain.money import Money
 from kassa.base.usecases.batch import batched
 from kassa.base.usecases.core import Core
@@ -15,8 +16,15 @@ from kassa.orders.domain.orders import Order
 from kassa.orders.store import orders
 from kassa.orders.store.making import WINDOW, Making, in_the_making
 from kassa.payments.domain.modifications import Modification
-from kassa.payments.domain.payments import Payment
+from kassa.payments.domain.payments import Payment, PaymentFilter
 
+_LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
+_HIGHEST = "z"  # above every id of a payment
+_ID_EARLIER = 60_000  # milliseconds: by so much two machines' clocks may differ
+_BEFOREHAND = timedelta(seconds=2)  # so far a clock that times payments may be ahead of another
+_LINKS_OF_A_CHANGE = 8  # links that are read for each payment wanted
+_FEWEST_LINKS = 500
+_MOST_LOOKS = 40
 # seconds, not money
 _GLANCE = 0.005
 _PATIENCE = 1.0
@@ -43,6 +51,16 @@ class View:
         went = payment.handed_back.minor + payment.disputed_minor
         fees = payment.fee.minor + self.surplus_fee_minor
         return Money(came - went - fees, payment.amount.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """`place`: to pass as `after` next time. `complete_until`: whatever was stored by then has been
+    told up to here; None where there is more to read at once."""
+
+    views: list[View]
+    place: int
+    complete_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +133,12 @@ async def list_payments(
     company_id: str,
     *,
     order_ids: Sequence[str] = (),
+    wanted: PaymentFilter | None = None,
     before: str | None = None,
     limit: int,
 ) -> Page:
-    """The company's payments, newest first; of `order_ids` only, when any are given.
+    """The company's payments, newest first; of `order_ids` only, when any are given, or what else
+    is `wanted`.
 
     Nothing appears later below what a list had: whoever looks for what is new reads until there is
     what they had seen before.
@@ -128,9 +148,74 @@ async def list_payments(
     if before is None and not order_ids:
         before = await _whole_until(core, company_id)
     async with core.db.connection() as connection:
-        rows = await orders.page(connection, company_id, order_ids, before=before, limit=limit + 1)
+        if wanted is None:
+            rows = await orders.page(
+                connection, company_id, order_ids, before=before, limit=limit + 1
+            )
+        else:
+            rows = await orders.page_narrowed(
+                connection,
+                company_id,
+                replace(wanted, order_ids=order_ids),
+                before=_HIGHEST if before is None else before,
+                since=_lowest(wanted.created_from),
+                limit=limit + 1,
+            )
     views = [View(*row) for row in rows[:limit]]
     return Page(views, views[-1].payment.id if len(rows) > limit else None)
+
+
+def _lowest(moment: datetime | None) -> str:
+    """Below the ids of what was made from that moment on: an id is made later than its order."""
+    if moment is None:
+        return ""
+    return lowest_id("py", max(0, int(moment.timestamp() * 1000) - _ID_EARLIER))
+
+
+async def changes_since(core: Core, company_id: str, moment: datetime) -> int:
+    """Where to begin with `list_changes` so that nothing is passed over that came to be seen at
+    `moment` or later."""
+    async with core.db.connection() as connection:
+        return await orders.links_before(
+            connection, company_id, max(moment, _LONG_AGO) - _BEFOREHAND
+        )
+
+
+async def list_changes(
+    core: Core, company_id: str, *, wanted: PaymentFilter, after: int, limit: int
+) -> Changes:
+    """The payments that changed since, each once, where its last change stands.
+
+    By the chain of history, whose links are made of what is committed, one after the other: so
+    nothing appears later before what was read, whatever was committed when. A payment that changes
+    meanwhile comes again.
+
+    Raises: InvalidRequest where `after` is a place that the chain has not come to.
+    """
+    ids: dict[str, int] = {}
+    place, complete_until = after, None
+    async with core.db.connection() as connection:
+        for _ in range(_MOST_LOOKS):
+            most = max(_FEWEST_LINKS, limit * _LINKS_OF_A_CHANGE)
+            [head, *links] = await orders.changes(
+                connection, company_id, wanted, after=place, most=most
+            )
+            if place > head.seq:
+                raise InvalidRequest("it goes on behind the last change", reason="place_unknown")
+            for link in links:
+                if len(ids) == limit:
+                    break
+                place = link.seq
+                if link.payment_id is not None:
+                    ids[link.payment_id] = link.seq
+            else:
+                if len(links) < most:
+                    complete_until = head.complete_until
+            if complete_until or len(ids) == limit:
+                break
+        found = await orders.by_payment(connection, [(company_id, name) for name in ids])
+    views = [View(*found[company_id, name]) for name in ids if (company_id, name) in found]
+    return Changes(views, place, complete_until)
 
 
 async def with_money_afterwards(core: Core, views: Sequence[View]) -> list[View]:

@@ -232,7 +232,7 @@ async def _link(
             seq=seq + 1,
             first_link=link + 1,
             last_link=link + len(piece),
-            at=at,
+            at=max(at, head.at) if head else at,  # in their order, whatever the clock did
             root=hashlib.sha256(b"".join(digests)).digest(),
             hash=b"",
         )
