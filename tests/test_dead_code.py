@@ -35,7 +35,6 @@ USED_ELSEWHERE = {
     # By a name in a text.
     "PaymentIntentCreateParams": "a type that is named in quotes",
     "SessionCreateParams": "a type that is named in quotes",
-    "fingerprint_of": "the fingerprint of a requested payment names it",
     "signs_addresses": "a connector that has it is an AddressSigner",
     "Many": "a type that is named in quotes",
     "One": "a type that is named in quotes",

@@ -112,6 +112,7 @@ OTHER: dict[str, Any] = {
     "payee_number": "1",
     "auth_code": "28",
     "address": "192.0.2.1",
+    "key": "client k-1",
     "fingerprint_of": {},
 }
 FORMS: list[Fingerprint[Any]] = [
@@ -135,7 +136,7 @@ def fingerprint(request: Any) -> str:
         return create_order._fingerprint(request)
     if isinstance(request, ModifyPayment):
         return request.fingerprint
-    return request_payment._fingerprint(cast("Any", _Core), request)
+    return request_payment._content(cast("Any", _Core), request).fingerprint
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.kind.__name__)

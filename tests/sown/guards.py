@@ -252,9 +252,44 @@ _SMALLER = (
         ("checkout/usecases/open_payment.py", "        case.refuse_closed()\n", ""),
         (
             "payments/domain/aggregate.py",
-            "        self.refuse_closed()\n        if self.is_expired()",
-            "        if self.is_expired()",
+            "        self.refuse_closed()\n        if not by_staff",
+            "        if not by_staff",
         ),
+    ),
+    one(
+        "an order's restriction is kept by no interface",
+        "tests/faces/gateway/test_again.py::test_an_order_s_restriction_holds_here_too",
+        (
+            "payments/domain/aggregate.py",
+            "            self.refuse_method(method)\n",
+            "            pass\n",
+        ),
+        ("checkout/usecases/request_payment.py", "        case.refuse_method(wanted.method)\n", ""),
+    ),
+    one(
+        "an order that nobody can pay is made",
+        "tests/faces/orders/test_orders_again.py"
+        "::test_what_nobody_can_pay_is_refused_when_it_is_made",
+        (
+            "orders/usecases/create_order.py",
+            "    if wanted.payment_methods and (why := await _why_unpayable(core, wanted)):",
+            '    if (why := ""):',
+        ),
+    ),
+    one(
+        "an ended order that is sent again looks like a fresh one",
+        "tests/faces/orders/test_orders_again.py"
+        "::test_an_ended_order_sent_again_says_that_it_has_ended",
+        (
+            "orders/usecases/create_order.py",
+            "    if made.replayed and wanted.request_id is None and",
+            "    if False and",
+        ),
+    ),
+    one(
+        "another request is answered under a key of the gateway",
+        "tests/faces/gateway/test_again.py::test_other_content_under_the_key_is_refused",
+        ("faces/gateway/handlers.py", 'order="sorted")\n', 'order="sorted")[:0]\n'),
     ),
     one(
         "of two credentials over gRPC one is taken",

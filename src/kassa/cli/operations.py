@@ -152,6 +152,7 @@ def record(
                 method=Method(word),
                 actor=actor,
                 reference=reference,
+                by_staff=True,
             ),
         )
         return f"{payment.id} {payment.status} {payment.amount} by {payment.method}"

@@ -17,6 +17,7 @@ from kassa.identity.usecases.sides import MODE, is_served
 from kassa.orders.domain.orders import Order
 from kassa.orders.store import orders
 from kassa.payments.domain.payments import CaptureMethod, Method, Payment
+from kassa.payments.domain.restrictions import allows
 from kassa.payments.usecases.find_payments import payments_of_order
 from kassa.payments.usecases.submit_payment import Submission, submit_payment
 from kassa.routing.usecases.routing import (
@@ -42,21 +43,19 @@ class PaymentWay(StrEnum):
     NET_BANKING = "net_banking"
 
 
-_CARD_WORDS = frozenset({"card", "cc", "dc", "credit_card"})
 # fmt: off
-_WAYS: Mapping[PaymentWay, tuple[Method, str, frozenset[str]]] = {
-    PaymentWay.CREDIT_CARD: (Method.CREDIT_CARD, NUMBER,   _CARD_WORDS),
-    PaymentWay.CARD_PAGE:   (Method.CREDIT_CARD, REDIRECT, _CARD_WORDS),
-    PaymentWay.WALLET:      (Method.WALLET,      "",       frozenset({"wallet", "app"})),
-    PaymentWay.ALIPAY:      (Method.ALIPAY,      REDIRECT, frozenset({"alipay"})),
-    PaymentWay.EWALLET:     (Method.EWALLET,     REDIRECT, frozenset({"ewallet", "wallet", "app"})),
-    PaymentWay.UPI:         (Method.UPI,         REDIRECT, frozenset({"upi"})),
-    PaymentWay.NET_BANKING: (Method.NET_BANKING, REDIRECT,
-                             frozenset({"nb", "netbanking", "net_banking"})),
+_WAYS: Mapping[PaymentWay, tuple[Method, str]] = {
+    PaymentWay.CREDIT_CARD: (Method.CREDIT_CARD, NUMBER),
+    PaymentWay.CARD_PAGE:   (Method.CREDIT_CARD, REDIRECT),
+    PaymentWay.WALLET:      (Method.WALLET,      ""),
+    PaymentWay.ALIPAY:      (Method.ALIPAY,      REDIRECT),
+    PaymentWay.EWALLET:     (Method.EWALLET,     REDIRECT),
+    PaymentWay.UPI:         (Method.UPI,         REDIRECT),
+    PaymentWay.NET_BANKING: (Method.NET_BANKING, REDIRECT),
 }
 # fmt: on
-"""In the page's order: the method, what the payer gives for it, and how merchants name it in
-order_meta.payment_methods. Our own wallet is asked for nothing by any provider."""
+"""In the page's order: the method, and what the payer gives for it. Our own wallet is asked for
+nothing by any provider."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,12 +107,11 @@ async def open_session(core: Core, token: str) -> Session:
 
 
 def _wanted(taken: Mapping[Method, frozenset[str]], order: Order) -> tuple[PaymentWay, ...]:
-    """What some account takes and the merchant's comma list names, if there is one."""
-    wanted = {word.strip().lower() for word in order.payment_methods.split(",") if word.strip()}
+    """What some account takes and the merchant allows."""
     return tuple(
         way
-        for way, (method, takes, words) in _WAYS.items()
-        if (takes == "" or takes in taken.get(method, ())) and (not wanted or wanted & words)
+        for way, (method, takes) in _WAYS.items()
+        if (takes == "" or takes in taken.get(method, ())) and allows(order.payment_methods, method)
     )
 
 
@@ -123,7 +121,7 @@ async def way_of(core: Core, session: Session, way: PaymentWay, *, card_digits: 
     Raises: UnsupportedOperation.
     """
     payment = session.payment
-    method, takes, _ = _WAYS[way]
+    method, takes = _WAYS[way]
     question = RoutingRequest(
         company_id=session.company.id,
         method=method,

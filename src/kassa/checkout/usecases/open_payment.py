@@ -75,6 +75,7 @@ async def open_payment(
             raise IllegalTransition(
                 f"the order takes no payment: it is {case.payment.status}", reason="order_closed"
             )
+        case.refuse_method(Method.ALIPAY)
         opened = facts.PaymentOpened(
             number=number,
             payer=principal.name,

@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 
-from kassa.base.domain.errors import IdempotencyMismatch
+from kassa.base.domain.errors import IdempotencyMismatch, NotFound, UnsupportedOperation
 from kassa.base.domain.fingerprints import Fingerprint, Of
 from kassa.base.domain.lifecycle import PaymentStatus
 from kassa.base.domain.money import Money
@@ -21,10 +21,19 @@ from kassa.payments.domain.aggregate import PaymentAggregate
 from kassa.payments.domain.payments import OFFLINE, CaptureMethod, Method, Payment
 from kassa.payments.usecases.change_payment import PaymentChange, WalletBalances, change_payment
 from kassa.payments.usecases.find_payments import View, payments_of_order
-from kassa.payments.usecases.record_payment import Recording, record_payment
+from kassa.payments.usecases.record_payment import Recording, expect_transfer, record_payment
 from kassa.payments.usecases.submit_payment import Submission, submit_payment
-from kassa.providers.usecases.payees import account_for_payee
-from kassa.routing.usecases.routing import ACCOUNT, NUMBER, TOKEN, RoutingRequest, choose
+from kassa.providers.domain.payees import Payee
+from kassa.providers.usecases.payees import payee_of
+from kassa.routing.usecases.routing import (
+    ACCOUNT,
+    NUMBER,
+    REDIRECT,
+    TOKEN,
+    RoutingRequest,
+    choose,
+    why_impossible,
+)
 from kassa.wallet.usecases.pay_from_wallet import WalletPay, pay_from_wallet
 
 _S = PaymentStatus
@@ -33,13 +42,16 @@ _S = PaymentStatus
 _SERVED = "requests"
 _CLAIMED = "request_version"
 _MOST_SERVED = 20
+PAY_TO = "pay_to"
+"""In the payment's extra: the number of the account that a transfer is to be paid to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RequestedPayment:
-    """`instrument`, `auth_code`, `payee_number` and `fingerprint_of` are secrets: sent on or
-    hashed, never kept. `payer_account`, `payee_account`: masked, kept to be shown. `address`: where
-    the request came from.
+    """`instrument`, `auth_code` and `fingerprint_of` are secrets: sent on or hashed, never kept.
+    `payer_account`, `payee_account`: masked, kept to be shown. `payee_number`: kept only where the
+    payer has to be told it, for a bank transfer. `address`: where the request came from. `key`: the
+    caller's name for this try: after a refusal the same content under another key is another try.
     """
 
     company: Company
@@ -56,6 +68,7 @@ class RequestedPayment:
     payee_number: str = ""
     auth_code: str = ""
     address: str = ""
+    key: str = ""
     module: Module | None = None
     fingerprint_of: dict[str, Any] = field(default_factory=dict)
 
@@ -80,27 +93,55 @@ _FINGERPRINT = Fingerprint(
         "auth_code": _OF_THE_FACE,
         "module": _OF_THE_FACE,
         "address": "where it came from is not what it asks for",
+        "key": "it stands beside the content: another one asks for another try of the same",
     },
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What was asked, as it is remembered. `key`: that of this try, hashed; "" without one."""
+
+    fingerprint: str
+    key: str
+
+    @property
+    def entry(self) -> str:
+        return f"{self.fingerprint}.{self.key}" if self.key else self.fingerprint
+
+    def was_served(self, payment: Payment) -> bool:
+        """Whether it made a try of this payment before, and asks for no other."""
+        served = _served(payment)
+        if self.key and _may_try_again(payment):
+            return self.entry in served
+        return any(entry.partition(".")[0] == self.fingerprint for entry in served)
 
 
 async def request_payment(core: Core, wanted: RequestedPayment) -> View:
     """Pay the order `order_id`, making it when nobody has yet.
 
     One live request per order: content that was served before is the same payment and sends
-    nothing; new content is refused while the payment lives, and is a new attempt after it failed.
-    Raises: InvalidRequest, IdempotencyMismatch, IllegalTransition, ProviderUnavailable.
+    nothing; new content is refused while the payment lives, and is a new attempt after it failed,
+    as is the same content under a new key. What nobody can take is refused before anything is made.
+    Raises: InvalidRequest, IdempotencyMismatch, IllegalTransition, UnsupportedOperation,
+    ProviderUnavailable.
     """
-    account = await account_for_payee(core, wanted.company.id, wanted.payee_number)
-    content = _fingerprint(core, wanted)
+    payee = await payee_of(core, wanted.company.id, wanted.payee_number)
+    account = payee.provider_account if payee else ""
+    content = _content(core, wanted)
+    if why := await _why_impossible(core, wanted, payee):
+        return await _made_before(core, wanted, content, why)
     view = await _payment_for(core, wanted)
     payment = view.payment
-    if content in _served(payment) and not _left_lying(payment, content):
+    if content.was_served(payment) and not _left_lying(payment, content):
         return view
     _refuse_other(wanted, payment, content)
     claim = _claiming(wanted, content, account)
     if wanted.instrument and wanted.method not in OFFLINE and wanted.method is not Method.WALLET:
         return View(await _send(core, wanted, payment, account, claim), view.order)
+    if wanted.method is Method.BANK_TRANSFER:
+        key = payment.company_id, payment.id
+        return View(await expect_transfer(core, *key, actor=wanted.actor, claim=claim), view.order)
     claimed: list[bool] = []
 
     def decide(case: PaymentAggregate, _: WalletBalances | None) -> None:
@@ -113,10 +154,41 @@ async def request_payment(core: Core, wanted: RequestedPayment) -> View:
     return View(payment, view.order)
 
 
-def _fingerprint(core: Core, wanted: RequestedPayment) -> str:
+async def _why_impossible(core: Core, wanted: RequestedPayment, payee: Payee | None) -> str:
+    """Why nobody can take it, whatever becomes of the order; "" when somebody can."""
+    if wanted.method is not Method.BANK_TRANSFER:
+        return await why_impossible(core, _asked(wanted, payee.provider_account if payee else ""))
+    if payee is None:
+        return (
+            "a bank transfer needs an account to be paid to: register your company's with"
+            " kassa payee add, and name it as payeeAccount"
+        )
+    if payee.provider_account:
+        return f"this payee is paid through {payee.provider_account}, which takes no bank transfer"
+    return ""
+
+
+async def _made_before(core: Core, wanted: RequestedPayment, content: _Content, why: str) -> View:
+    """What can be paid no longer was asked for all the same: a repeat hears how that stands.
+
+    Raises: UnsupportedOperation.
+    """
+    try:
+        views = await payments_of_order(core, wanted.company.id, wanted.order_id)
+    except NotFound:
+        views = []
+    for view in views[-1:]:
+        if content.was_served(view.payment):
+            return view
+    raise UnsupportedOperation(why, reason="method_off")
+
+
+def _content(core: Core, wanted: RequestedPayment) -> _Content:
     """Keyed, because account numbers are in it and a bare hash of those can be guessed."""
     text = msgspec.json.encode(_FINGERPRINT.content(wanted), order="sorted", enc_hook=str)
-    return hashlib.blake2b(text, key=core.secrets.pepper[:64], digest_size=32).hexdigest()
+    fingerprint = hashlib.blake2b(text, key=core.secrets.pepper[:64], digest_size=32).hexdigest()
+    key = hashlib.blake2b(wanted.key.encode(), digest_size=16).hexdigest() if wanted.key else ""
+    return _Content(fingerprint, key)
 
 
 async def _payment_for(core: Core, wanted: RequestedPayment) -> View:
@@ -145,7 +217,7 @@ async def _payment_for(core: Core, wanted: RequestedPayment) -> View:
 
 
 def _claiming(
-    wanted: RequestedPayment, content: str, account: str
+    wanted: RequestedPayment, content: _Content, account: str
 ) -> Callable[[PaymentAggregate], bool]:
     """Writes down whose request the payment serves; says whether an attempt is to be made."""
 
@@ -153,19 +225,22 @@ def _claiming(
         if case.is_expired() and case.payment.status is _S.CREATED:
             case.close(facts.PaymentExpired(), actor=wanted.actor, by="clock")
         payment, served = case.payment, _served(case.payment)
-        if content in served:
+        if content.was_served(payment):
             return _left_lying(payment, content) and not case.is_expired()
         _refuse_other(wanted, payment, content)
         if not payment.is_open or case.is_expired():
             return False  # unclaimed, so that a repeat is answered alike
+        case.refuse_method(wanted.method)
         kept = {
             ACCOUNT: account,
-            _SERVED: [*served, content][-_MOST_SERVED:],
+            _SERVED: [*served, content.entry][-_MOST_SERVED:],
             _CLAIMED: payment.version + 1,
             "user_id": wanted.user_id,
             "payer_account": wanted.payer_account,
             "payee_account": wanted.payee_account,
         }
+        if wanted.method is Method.BANK_TRANSFER:
+            kept[PAY_TO] = wanted.payee_number
         requested = facts.PaymentRequested(
             method=wanted.method,
             payer=payment.payer or wanted.user_id,
@@ -177,12 +252,11 @@ def _claiming(
     return claim
 
 
-def _refuse_other(wanted: RequestedPayment, payment: Payment, content: str) -> None:
+def _refuse_other(wanted: RequestedPayment, payment: Payment, content: _Content) -> None:
     """Raises: IdempotencyMismatch for content other than the payment's own while that lives."""
-    served = _served(payment)
-    if content in served:
+    if content.was_served(payment):
         return
-    if served and not (payment.status is _S.FAILED and payment.retry_allowed):
+    if _served(payment) and not _may_try_again(payment):
         raise IdempotencyMismatch(
             f"order {wanted.order_id!r} has a payment request with other content"
         )
@@ -195,9 +269,13 @@ def _served(payment: Payment) -> list[str]:
     return served
 
 
-def _left_lying(payment: Payment, content: str) -> bool:
+def _may_try_again(payment: Payment) -> bool:
+    return payment.status is _S.FAILED and payment.retry_allowed
+
+
+def _left_lying(payment: Payment, content: _Content) -> bool:
     """Claimed for `content`, and nothing has happened since: whoever claimed it may have died."""
-    if _served(payment)[-1:] != [content]:
+    if _served(payment)[-1:] != [content.entry]:
         return False
     return payment.status is _S.CREATED or payment.extra.get(_CLAIMED) == payment.version
 
@@ -249,16 +327,26 @@ async def _send(
 
 
 def _question(wanted: RequestedPayment, payment: Payment, account: str) -> RoutingRequest:
-    number = wanted.instrument.isdigit()
-    return RoutingRequest(
-        company_id=payment.company_id,
-        method=wanted.method,
+    return replace(
+        _asked(wanted, account),
         amount=payment.amount,
-        takes=NUMBER if number else TOKEN,
-        maker=maker_of(wanted.instrument),
         manual=payment.capture_method is CaptureMethod.MANUAL,
+        key=payment.order_id,
+    )
+
+
+def _asked(wanted: RequestedPayment, account: str) -> RoutingRequest:
+    """As far as the request tells, before there is a payment."""
+    number = wanted.instrument.isdigit()
+    takes = (NUMBER if number else TOKEN) if wanted.instrument else REDIRECT
+    return RoutingRequest(
+        company_id=wanted.company.id,
+        method=wanted.method,
+        amount=wanted.amount,
+        takes=takes,
+        maker=maker_of(wanted.instrument),
         card_prefix=wanted.instrument[:8] if number else "",
         customer_id=wanted.user_id,
         account=account,
-        key=payment.order_id,
+        key=wanted.order_id,
     )

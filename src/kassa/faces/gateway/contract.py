@@ -12,9 +12,10 @@ from starlette.responses import Response
 from kassa.base.domain.errors import InvalidRequest, KassaError, NotFound
 from kassa.base.domain.lifecycle import ModificationStatus, PaymentStatus
 from kassa.base.usecases.admission import pause_of
+from kassa.checkout.usecases.request_payment import PAY_TO
 from kassa.faces import edge
 from kassa.payments.domain.modifications import Modification
-from kassa.payments.domain.payments import Payment
+from kassa.payments.domain.payments import Method, Payment
 
 PENDING, UNKNOWN, FAILED = "PENDING", "UNKNOWN", "FAILED"
 
@@ -148,6 +149,11 @@ def result_of(payment: Payment, cashier_url: str) -> PaymentRequestResult:
     return PaymentRequestResult(paymentResult=False, error=said)
 
 
+def is_final(payment: Payment) -> bool:
+    """Whether what is said of it under this request stays so."""
+    return RESULT[payment.status] in (None, FAILED)
+
+
 def _surplus_goes(payment: Payment) -> str:
     done = payment.surplus_amount.minor <= payment.surplus_returned_minor > 0
     return "went" if done else "goes"
@@ -166,6 +172,12 @@ def _failure(payment: Payment) -> str:
 
 def _what_is_missing(payment: Payment, cashier_url: str) -> str:
     match payment.status:
+        case PaymentStatus.REQUIRES_ACTION if payment.method is Method.BANK_TRANSFER:
+            return (
+                f"the payer has to transfer {payment.amount} to the account"
+                f" {payment.extra.get(PAY_TO, '')} with the reference"
+                f" {payment.provider_reference}; it is paid when the bank's statement says so"
+            )
         case PaymentStatus.AUTHORIZED:
             return "the money is reserved and has not been claimed yet"
         case PaymentStatus.REQUIRES_ACTION:

@@ -17,6 +17,7 @@ from kassa.faces import edge
 from kassa.faces.api_keys import principal_of
 from kassa.faces.gateway import contract
 from kassa.faces.gateway.accounts import bare_number, mask_account, read_source
+from kassa.faces.once import Caller, once, read_key
 from kassa.faces.peer import address_of
 from kassa.identity.domain.principals import Principal
 from kassa.modifications.usecases.modify_payment import (
@@ -35,9 +36,18 @@ REFUND_SCOPE = "gateway.refunds"
 async def create(request: Request) -> Response:
     core, principal = edge.core_of(request), await principal_of(request)
     wanted = contract.check_texts(await edge.read_json(request, contract.PaymentRequest))
-    asked = replace(_requested(wanted, principal), address=address_of(request.scope))
-    view = await request_payment(core, asked)
-    return contract.write_created(view.payment, _cashier(request, view))
+    caller = _caller(request, principal)
+    asked = replace(
+        _requested(wanted, principal), address=address_of(request.scope), key=caller.name
+    )
+
+    async def work() -> tuple[Response, bool]:
+        view = await request_payment(core, asked)
+        answer = contract.write_created(view.payment, _cashier(request, view))
+        return answer, contract.is_final(view.payment)
+
+    content = msgspec.json.encode(asked.fingerprint_of, order="sorted")
+    return await once(request, caller, content, work)
 
 
 async def show(request: Request) -> Response:
@@ -55,24 +65,34 @@ async def create_refund(request: Request) -> Response:
     payment_id = contract.read_request_id(request.path_params["payment_request_id"])
     wanted = contract.check_refund(await edge.read_json(request, contract.RefundRequest))
     payment = (await get_payment(core, principal.company.id, payment_id)).payment
+    caller = _caller(request, principal)
+
     amount = None
     if wanted.amount is not None:
         amount = payable(Money.from_major(wanted.amount, payment.amount.currency))
-    done = await modify_payment(
-        core,
-        ModifyPayment(
-            company_id=payment.company_id,
-            payment_id=payment.id,
-            kind=ModificationKind.REFUND,
-            amount=amount,
-            actor=principal.actor,
-            face="gateway",
-            request_scope=REFUND_SCOPE,
-            request_id=wanted.refundId,
-            reason=wanted.reason or "",
-        ),
+    asked = ModifyPayment(
+        company_id=payment.company_id,
+        payment_id=payment.id,
+        kind=ModificationKind.REFUND,
+        amount=amount,
+        actor=principal.actor,
+        face="gateway",
+        request_scope=REFUND_SCOPE,
+        request_id=wanted.refundId,
+        reason=wanted.reason or "",
     )
-    return contract.write_refund(done.modification)
+
+    async def work() -> tuple[Response, bool]:
+        refund = (await modify_payment(core, asked)).modification
+        return contract.write_refund(refund), not refund.is_open
+
+    content = f"{wanted.refundId} {asked.fingerprint}".encode()
+    return await once(request, caller, content, work)
+
+
+def _caller(request: Request, principal: Principal) -> Caller:
+    """Raises: InvalidRequest."""
+    return Caller(principal.company.id, principal.credential, read_key(request.headers))
 
 
 async def show_refund(request: Request) -> Response:

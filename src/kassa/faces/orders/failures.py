@@ -46,6 +46,7 @@ FAILURE_OF_REASON: Mapping[str, Failure] = {
     "settlement_not_found": Failure(404, "invalid_request_error", "settlement_not_found"),
     "version_missing": Failure(400, "invalid_request_error", "request_failed"),
     "version_invalid": Failure(400, "invalid_request_error", "version_invalid"),
+    "order_ended": Failure(409, "invalid_request_error", "order_inactive"),
     "order_inactive": Failure(400, "invalid_request_error", "order_inactive"),
     "order_paid": Failure(400, "invalid_request_error", "order_already_paid"),
     "session_unknown": Failure(400, "invalid_request_error", "payment_session_id_invalid"),

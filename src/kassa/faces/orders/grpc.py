@@ -18,7 +18,7 @@ from kassa.faces.orders import contract, handlers
 from kassa.faces.orders.failures import failure_of, field_of
 from kassa.faces.orders.reach import authenticate
 from kassa.identity.domain.principals import Principal
-from kassa.orders.usecases.create_order import create_order
+from kassa.orders.usecases.create_order import create_live_order
 from kassa_protos.orders.v1 import orders_pb2
 
 _EXACT_DIGITS = 15  # beyond them one double stands for several decimals: 2^53 + 1 reads as 2^53
@@ -36,7 +36,7 @@ def add_to(server: grpc.aio.Server, core: Core) -> None:
         key = contract.read_key(call.headers)
         wanted = edge.convert(members_of(request), contract.CreateOrder)
         order = contract.read_create(wanted, call.principal, request_id=key, now=datetime.now(UTC))
-        created = await create_order(core, order)
+        created = await create_live_order(core, order)
         if created.replayed:
             call.said.update(contract.REPLAYED)
         said = contract.write_created(created, core.policy.base_url)

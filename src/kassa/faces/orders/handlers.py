@@ -25,7 +25,7 @@ from kassa.modifications.usecases.modify_payment import (
     sync_modification,
 )
 from kassa.orders.domain.orders import Order
-from kassa.orders.usecases.create_order import create_order
+from kassa.orders.usecases.create_order import create_live_order
 from kassa.payments.domain.payments import Payment
 from kassa.payments.usecases.find_payments import get_payment
 from kassa.payments.usecases.sync_payment import sync_payment
@@ -54,7 +54,7 @@ async def create(request: Request) -> Response:
     key = contract.read_key(headers)
     asked = contract.with_one_amount(edge.parse_json(await edge.read_bytes(request)))
     wanted = edge.convert(asked, contract.CreateOrder)
-    created = await create_order(
+    created = await create_live_order(
         core, contract.read_create(wanted, principal, request_id=key, now=datetime.now(UTC))
     )
     return edge.answer(

@@ -20,12 +20,13 @@ _UNDECIDED = frozenset({"internal", "in_progress", "provider_unavailable", "ambi
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """`place`: who asks, by which method, at which address. `body`: may hold a card number; only
-    a keyed hash of it is kept."""
+    a keyed hash of it is kept. `mismatch`: what is said to another body under the same key."""
 
     company_id: str
     place: str
     key: str
     body: bytes
+    mismatch: str = "invalid body in request for x-idempotency-key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,13 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`replayed`: it is the answer of an earlier request under the same key."""
+    """`replayed`: it is the answer of an earlier request under the same key. `keep` False: it is
+    not the last word, so a repeat is worked on again, under the same `Turn.request_id`."""
 
     status: int
     body: bytes
     replayed: bool = False
+    keep: bool = True
 
 
 Work = Callable[[Turn], Awaitable[Answer]]
@@ -60,7 +63,7 @@ async def answer_once(core: Core, asked: Asked | None, work: Work) -> Answer:
     if asked is None:
         return await work(Turn(core.new_id("ask"), datetime.now(UTC)))
     key = AnswerKey(company_id=asked.company_id, scope=_digest(asked.place), key=asked.key)
-    kept = await _claim(core, key, _body_hash(core, asked.body))
+    kept = await _claim(core, key, _body_hash(core, asked.body), asked.mismatch)
     if kept.status is not None and kept.body is not None:
         return Answer(kept.status, kept.body, replayed=True)
     return await to_the_end(core, _work(core, key, Turn(kept.id, kept.created_at), work))
@@ -75,7 +78,7 @@ def _body_hash(core: Core, body: bytes) -> bytes:
     return hashlib.blake2b(body, key=core.secrets.pepper[:64], digest_size=32).digest()
 
 
-async def _claim(core: Core, key: AnswerKey, body_hash: bytes) -> Kept:
+async def _claim(core: Core, key: AnswerKey, body_hash: bytes, mismatch: str) -> Kept:
     """The row to work under, or the answer that there is."""
     async with core.db.connection() as connection:
         new = await answers.begin(
@@ -90,7 +93,7 @@ async def _claim(core: Core, key: AnswerKey, body_hash: bytes) -> Kept:
             return new
         old = await answers.find(connection, key)
         if old is not None and old.body_hash != body_hash:
-            raise IdempotencyMismatch("invalid body in request for x-idempotency-key")
+            raise IdempotencyMismatch(mismatch)
         if old is not None and old.status is not None:
             return old
         if (
@@ -111,8 +114,11 @@ async def _work(core: Core, key: AnswerKey, turn: Turn, work: Work) -> Answer:
             await (answers.leave if undecided else answers.forget)(connection, key, turn.request_id)
         raise
     async with core.db.connection() as connection:
-        await answers.finish(
-            connection, key, turn.request_id, status=answer.status, body=answer.body
-        )
+        if answer.keep:
+            await answers.finish(
+                connection, key, turn.request_id, status=answer.status, body=answer.body
+            )
+        else:
+            await answers.leave(connection, key, turn.request_id)
         await answers.purge(connection, key.company_id, LIFETIME)
     return answer

@@ -10,9 +10,15 @@ from typing import Any
 import msgspec
 import structlog
 
-from kassa.base.domain.errors import IdempotencyMismatch, InProgress, InvalidRequest, KassaError
+from kassa.base.domain.errors import (
+    IdempotencyMismatch,
+    IllegalTransition,
+    InProgress,
+    InvalidRequest,
+    KassaError,
+)
 from kassa.base.domain.fingerprints import Fingerprint, Of
-from kassa.base.domain.lifecycle import OrderStatus, PaymentStatus
+from kassa.base.domain.lifecycle import UNPAID_FOR_GOOD, OrderStatus, PaymentStatus
 from kassa.base.domain.money import Money, payable
 from kassa.base.usecases.batch import batched
 from kassa.base.usecases.bounds import within
@@ -24,6 +30,8 @@ from kassa.orders.domain.orders import Customer, Module, Order, OrderTerms, term
 from kassa.orders.store import orders
 from kassa.orders.store.making import announced
 from kassa.payments.domain.payments import CaptureMethod, Payment
+from kassa.payments.domain.restrictions import METHODS_OF_WORD, methods_of, unknown_word
+from kassa.routing.usecases.routing import RoutingRequest, why_impossible
 
 _log = structlog.get_logger("kassa.payments")
 # A browser is sent there: nothing but the web, and nothing that could break out of a header.
@@ -191,12 +199,74 @@ _insert_order = batched(create_orders, key=_lock_order)
 async def create_order(core: Core, wanted: NewOrder) -> CreatedOrder:
     """Create the order and its payment, or find them when the same request came before.
 
-    Raises: InvalidRequest, IdempotencyMismatch, InProgress.
+    Raises: InvalidRequest, also for an order that nobody could pay (reason nobody_takes_it);
+    IdempotencyMismatch, InProgress.
     """
-    created = await _insert_order(core, _prepare(core, wanted))
+    item = _prepare(core, wanted)
+    if wanted.payment_methods and (why := await _why_unpayable(core, wanted)):
+        return await _made_before(core, item, why)
+    created = await _insert_order(core, item)
     if not created.replayed:
         _log.info("order created", order=created.order.id, payment=created.payment.id)
     return created
+
+
+async def create_live_order(core: Core, wanted: NewOrder) -> CreatedOrder:
+    """As `create_order`; what was made before without a key, and has ended since, says so.
+
+    Raises: IllegalTransition (reason order_ended); as `create_order` does.
+    """
+    made = await create_order(core, wanted)
+    order = made.order
+    late = order.status is OrderStatus.ACTIVE and datetime.now(UTC) >= order.expires_at
+    if made.replayed and wanted.request_id is None and (late or order.status in UNPAID_FOR_GOOD):
+        ended = OrderStatus.EXPIRED if late else order.status
+        raise IllegalTransition(
+            f"order {order.id!r} has ended: it is {ended}; take another id", reason="order_ended"
+        )
+    return made
+
+
+async def _why_unpayable(core: Core, wanted: NewOrder) -> str:
+    """Why nobody can pay it in any of the ways that its merchant allows; "" when somebody can."""
+    if strange := unknown_word(wanted.payment_methods):
+        known = ", ".join(METHODS_OF_WORD)
+        return f"payment_methods: {strange!r} names no payment method; there are {known}"
+    reasons = []
+    for method in sorted(methods_of(wanted.payment_methods) or ()):
+        question = RoutingRequest(
+            company_id=wanted.company.id,
+            method=method,
+            amount=wanted.amount,
+            takes="",
+            manual=wanted.capture_method is CaptureMethod.MANUAL,
+        )
+        why = await why_impossible(core, question)
+        if not why:
+            return ""
+        reasons.append(why)
+    named = wanted.payment_methods
+    return "; ".join(reasons) or f"no provider takes any of the methods {named} here"
+
+
+async def _made_before(core: Core, item: _Prepared, why: str) -> CreatedOrder:
+    """What can be paid no longer was made all the same: a repeat is answered as the first was.
+
+    Raises: InvalidRequest, IdempotencyMismatch.
+    """
+    order = item.order
+    async with core.db.connection() as connection:
+        by_id = await orders.by_order(connection, [(order.company_id, order.id)])
+        by_request: _Found = {}
+        if order.request_id is not None:
+            key = (order.company_id, order.request_scope, order.request_id)
+            by_request = await orders.by_request(connection, [key])
+    if not by_id and not by_request:
+        raise InvalidRequest(why, field="payment_methods", reason="nobody_takes_it")
+    judged = _judge(item, by_request, by_id)
+    if isinstance(judged, KassaError):
+        raise judged
+    return judged
 
 
 async def check_order(core: Core, wanted: NewOrder) -> None:

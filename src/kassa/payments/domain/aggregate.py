@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from kassa.base.domain.copying import replace
-from kassa.base.domain.errors import IllegalTransition
+from kassa.base.domain.errors import IllegalTransition, UnsupportedOperation
 from kassa.base.domain.lifecycle import (
     ENDED,
     FUNDS_SECURED,
@@ -34,6 +34,7 @@ from kassa.payments.domain.evolution import evolve, postings
 from kassa.payments.domain.facts import Fact
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Attempt, Method, Payment
+from kassa.payments.domain.restrictions import allows
 from kassa.payments.domain.state import PaymentState
 from kassa.payments.domain.timeline import TimelineEvent
 from kassa.payments.domain.work_items import WorkItem, work_of
@@ -233,6 +234,17 @@ class PaymentAggregate:
         if self.company_closed and not self.payment.is_paid:
             raise IllegalTransition("the merchant takes no payments now", reason="company_closed")
 
+    def refuse_method(self, method: Method) -> None:
+        """An order is paid only as its merchant allowed, whichever interface is asked.
+
+        Raises: UnsupportedOperation.
+        """
+        if not allows(self.order.payment_methods, method):
+            raise UnsupportedOperation(
+                f"the order is to be paid by {self.order.payment_methods}, and not by {method}",
+                reason="method_off",
+            )
+
     def is_expired(self) -> bool:
         """By the database's clock, whose `now` this is."""
         return self.now >= self.payment.expires_at
@@ -245,15 +257,18 @@ class PaymentAggregate:
         actor: str,
         instrument: str = "",
         because: Sequence[str] = (),
+        by_staff: bool = False,
     ) -> Attempt:
         """Choose a method: one dispatched attempt, the payment processing.
 
         A redirect the payer walked away from is abandoned, and closed at its provider soon;
         should its money arrive all the same, it is surplus. `because`: why this account, kept as
-        evidence.
-        Raises: IllegalTransition when the payment cannot be paid now.
+        evidence. `by_staff`: the merchant's own people record what they hold in their hands.
+        Raises: IllegalTransition when the payment cannot be paid now, UnsupportedOperation.
         """
         self.refuse_closed()
+        if not by_staff:
+            self.refuse_method(method)
         if self.is_expired():
             raise IllegalTransition("the payment has expired", reason="payment_expired")
         if self.order_paid or self.order.status is not OrderStatus.ACTIVE:

@@ -8,7 +8,7 @@ from kassa.base.domain.lifecycle import AttemptStatus, OrderStatus
 from kassa.base.domain.money import Money
 from kassa.base.domain.query_schedule import SILENCE
 from kassa.payments.domain import facts
-from kassa.payments.domain.payments import Attempt
+from kassa.payments.domain.payments import OFFLINE, Attempt
 from kassa.payments.domain.state import (
     PaymentState,
     after,
@@ -93,7 +93,8 @@ def _all_left(attempts: Mapping[str, Attempt], at: datetime) -> Mapping[str, Att
 
 def _left(old: Attempt, at: datetime) -> Attempt:
     left = replace(old, status=_A.ABANDONED, undecided_since=at, updated_at=at)
-    return replace(left, next_query_at=left.next_query(at))
+    nobody_knows = old.method in OFFLINE  # of a transfer only a statement tells
+    return replace(left, next_query_at=None if nobody_knows else left.next_query(at))
 
 
 @after.register

@@ -1,12 +1,17 @@
 """Record money that came past us: cash or a check at the counter, or a transfer to the bank."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from kassa.base.domain.errors import InvalidRequest, UnsupportedOperation
+from kassa.base.domain.errors import InvalidRequest, NotFound, UnsupportedOperation
+from kassa.base.domain.money import Money
 from kassa.base.usecases.core import Core
+from kassa.connectors.base import Captured
+from kassa.payments.domain import facts
 from kassa.payments.domain.aggregate import PaymentAggregate
 from kassa.payments.domain.payments import OFFLINE, CaptureMethod, Method, Payment
 from kassa.payments.usecases.change_payment import PaymentChange, WalletBalances, change_payment
+from kassa.payments.usecases.take_outcome import captured
 from kassa.reconciliation.domain import transfers
 
 _LONGEST_REFERENCE = 100
@@ -16,13 +21,15 @@ _COUNTER = "offline"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
     """`actor`: who says that the money is there. `reference`: how it is known outside: a check's
-    number, a transfer's reference; kept as evidence."""
+    number, a transfer's reference; kept as evidence. `by_staff`: the merchant's people hold it,
+    whatever the order allows its payer."""
 
     company_id: str
     payment_id: str
     method: Method
     actor: str
     reference: str = ""
+    by_staff: bool = False
 
 
 async def record_payment(core: Core, wanted: Recording) -> Payment:
@@ -47,7 +54,9 @@ async def record_payment(core: Core, wanted: Recording) -> Payment:
             return
         if case.payment.capture_method is CaptureMethod.MANUAL:
             raise UnsupportedOperation("money that is there cannot be reserved, only taken")
-        attempt = case.start_attempt(wanted.method, connector, actor=wanted.actor)
+        attempt = case.start_attempt(
+            wanted.method, connector, actor=wanted.actor, by_staff=wanted.by_staff
+        )
         case.capture(
             attempt,
             reference=wanted.reference or attempt.id,
@@ -59,4 +68,54 @@ async def record_payment(core: Core, wanted: Recording) -> Payment:
     change = PaymentChange(
         company_id=wanted.company_id, payment_id=wanted.payment_id, decide=decide
     )
+    return (await change_payment(core, change)).payment
+
+
+async def expect_transfer(
+    core: Core,
+    company_id: str,
+    payment_id: str,
+    *,
+    actor: str,
+    claim: Callable[[PaymentAggregate], bool],
+) -> Payment:
+    """Wait for a transfer to the merchant's bank: the payment's `provider_reference` is what the
+    payer has to write on it. Who says that it was sent proves nothing: a bank's statement does.
+
+    `claim`: decides, under the same lock, whether it is expected at all.
+    Raises: NotFound, IllegalTransition, UnsupportedOperation.
+    """
+
+    def decide(case: PaymentAggregate, _: WalletBalances | None) -> None:
+        if not claim(case):
+            return
+        if case.payment.capture_method is CaptureMethod.MANUAL:
+            raise UnsupportedOperation("a bank transfer cannot be reserved, only taken")
+        attempt = case.start_attempt(Method.BANK_TRANSFER, transfers.CONNECTOR, actor=actor)
+        reference = transfers.reference_for(attempt.id)
+        case.record(facts.AttemptAccepted(attempt=attempt.id, reference=reference), actor=actor)
+        case.record(facts.ActionRequired(attempt=attempt.id), actor=actor)
+
+    change = PaymentChange(company_id=company_id, payment_id=payment_id, decide=decide)
+    return (await change_payment(core, change)).payment
+
+
+async def confirm_transfer(
+    core: Core, company_id: str, payment_id: str, attempt_id: str, amount: Money, *, actor: str
+) -> Payment:
+    """A bank's statement says that this much came for the expected transfer. Twice is harmless.
+
+    For a payment that has ended, or is paid otherwise, it is surplus. Another amount than is owed
+    stays in doubt, and is work for a person.
+    Raises: NotFound.
+    """
+
+    def decide(case: PaymentAggregate, _: WalletBalances | None) -> None:
+        attempt = case.attempts.get(attempt_id)
+        if attempt is None:
+            raise NotFound("no such transfer is expected")
+        came = Captured(reference=attempt.provider_reference or attempt.id, amount=amount)
+        captured(case, attempt, came, actor, "statement")
+
+    change = PaymentChange(company_id=company_id, payment_id=payment_id, decide=decide)
     return (await change_payment(core, change)).payment

@@ -52,7 +52,7 @@ def take_outcome(
     """
     match outcome:
         case Captured():
-            _captured(case, attempt, outcome, actor, how)
+            captured(case, attempt, outcome, actor, how)
         case Authorized():
             _authorized(case, attempt, outcome, actor, how)
         case ActionNeeded():
@@ -71,9 +71,10 @@ def take_outcome(
             assert_never(outcome)
 
 
-def _captured(
+def captured(
     case: PaymentAggregate, attempt: Attempt, outcome: Captured, actor: str, how: str
 ) -> None:
+    """The money is there, says who has it."""
     if attempt.status is AttemptStatus.SUCCEEDED:
         return
     if outcome.fee is not None and abs(outcome.fee.minor) > LARGEST:

@@ -80,8 +80,8 @@ async def switch_payee(core: Core, company_id: str, payee_id: str, *, active: bo
             raise NotFound(f"no such payee: {payee_id!r}")
 
 
-async def account_for_payee(core: Core, company_id: str, account_number: str) -> str:
-    """The provider account that a payment to this payee must take; "" when any will do.
+async def payee_of(core: Core, company_id: str, account_number: str) -> Payee | None:
+    """The registered payee of that number, who may say which provider account must be taken.
 
     A company that has registered no payee is paid on its own accounts whatever a request names;
     once it has, no other payee is taken.
@@ -92,7 +92,7 @@ async def account_for_payee(core: Core, company_id: str, account_number: str) ->
             connection, company_id, _hash(core, company_id, account_number)
         )
     if payee is None and not some:
-        return ""
+        return None
     if payee is None or not payee.is_active:
         raise InvalidRequest(
             "payeeAccount: this payee is not registered for your company; register it with"
@@ -100,4 +100,4 @@ async def account_for_payee(core: Core, company_id: str, account_number: str) ->
             field="payeeAccount.accountNumber",
             reason="payee_unknown",
         )
-    return payee.provider_account
+    return payee

@@ -22,6 +22,10 @@ _WORDS = 40  # of a free text, that may be an order's id
 _LONGEST = 64  # characters of a name that is put together from several words
 _CORE = "[0-9a-hjkmnp-tv-z]"  # of our ids: 10 characters of time, 16 by chance
 _WHOLE_CORE, _SAFE_CORE = 26, 16
+_MODULUS, _NO_CHECK = 97, "RF00"
+_PART_OF_ID = 16  # random characters at the end of every id of ours
+# In a squeezed text; the check digits keep out what only looks like one.
+_REFERENCE = re.compile(rf"(?=(rf[0-9]{{2}}[0-9a-z]{{{_PART_OF_ID}}}))", re.ASCII)
 _OURS = re.compile(
     rf"(?<![0-9a-z])(order|py|at[0-9]{{1,8}}|re[0-9]{{1,8}})[ _/.:-]?({_CORE}{{26}})(?![0-9a-z])",
     re.IGNORECASE | re.ASCII,
@@ -38,6 +42,24 @@ _CUT_AT = frozenset({16, 27, 35, 65, 140})
 """Where fields end: MT940's references and lines, ISO 20022's Max35Text and Max140Text."""
 _SAFE_WORD = 10  # characters of the beginning of an order's id
 _RF = re.compile(r"RF[0-9]{2}([0-9A-Z]{1,21})", re.IGNORECASE | re.ASCII)  # ISO 11649
+
+
+def reference_for(attempt_id: str) -> str:
+    """What the payer of an expected transfer writes on it: a creditor reference (ISO 11649) of
+    20 characters, which banks carry as such and people may group by fours.
+    """
+    part = attempt_id[-_PART_OF_ID:].upper()
+    return f"RF{98 - _remainder(part, _NO_CHECK):02}{part}"
+
+
+def is_reference(text: str) -> bool:
+    """Whether its check digits are right: one that was mistyped names nothing."""
+    return text.isascii() and text.isalnum() and _remainder(text[4:], text[:4]) == 1
+
+
+def _remainder(text: str, head: str) -> int:
+    """Letters count from A = 10, and the head comes last (ISO 7064, MOD 97-10)."""
+    return int("".join(str(int(sign, 36)) for sign in text + head)) % _MODULUS
 
 
 def names_in(line: ReportLine) -> Iterator[tuple[str, bool]]:
@@ -107,6 +129,9 @@ def _ids_in(texts: Iterable[str]) -> Iterator[str]:
     for text in texts:
         for found in _OURS.finditer(text):
             yield f"{found[1]}_{found[2]}".lower()
+        for match in _REFERENCE.finditer(_squeezed(text)):
+            if is_reference(match[1].upper()):
+                yield match[1].upper()
         for match in _SQUEEZED.finditer(_squeezed(text)):
             for head, core in _readings(match[1], match[2]):
                 if len(core) >= _WHOLE_CORE:

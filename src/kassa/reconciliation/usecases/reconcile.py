@@ -14,13 +14,15 @@ from itertools import islice
 from typing import BinaryIO
 
 from kassa.base.domain.errors import InProgress, InvalidRequest
-from kassa.base.domain.lifecycle import BreakClass
+from kassa.base.domain.lifecycle import UNDECIDED, AttemptStatus, BreakClass
+from kassa.base.domain.money import Money
 from kassa.base.usecases.bounds import readable
 from kassa.base.usecases.core import Core
 from kassa.modifications.store.modifications import by_id as modification_by_id
 from kassa.modifications.usecases.modify_payment import sync_modification
+from kassa.payments.usecases.record_payment import confirm_transfer
 from kassa.payments.usecases.sync_payment import sync_payment
-from kassa.reconciliation.domain.matching import LATE_AFTER, KnownReference, LineState
+from kassa.reconciliation.domain.matching import BANK, LATE_AFTER, KnownReference, LineState
 from kassa.reconciliation.domain.reported_payments import complete
 from kassa.reconciliation.domain.reports import ReportLine, Unreadable
 from kassa.reconciliation.store import breaks, held_lines
@@ -172,6 +174,10 @@ async def _ask(run: Run) -> None:
         )
         known = await store.look_up(connection, company_id, [(c, "") for c in places.values()])
         items = await store.lines_at(connection, company_id, run.file.id, list(places))
+    for row in items:
+        if (one := known.by_id.get(places[row.place])) and _is_expected(one):
+            with suppress(InProgress):
+                await _take_transfer(run, one, row.as_line().amount)
     for one in known.by_id.values():
         if not one.is_open or one.connector not in core.connectors:
             continue
@@ -179,6 +185,20 @@ async def _ask(run: Run) -> None:
             await _ask_about(run, one)
     if items:
         await one_batch(run, [(row.place, row.as_line()) for row in items], BatchTurn.BREAKS)
+
+
+def _is_expected(one: KnownReference) -> bool:
+    """A transfer that somebody said would come: of that the bank's own statement is the answer."""
+    waits = one.status in UNDECIDED or one.status == AttemptStatus.ABANDONED
+    return one.kind == "attempt" and one.connector == BANK and waits
+
+
+async def _take_transfer(run: Run, one: KnownReference, amount: Money) -> None:
+    if amount.minor > 0:
+        company_id = run.file.company_id
+        await confirm_transfer(
+            run.core, company_id, one.payment_id, one.id, amount, actor=run.actor
+        )
 
 
 async def _ask_about(run: Run, one: KnownReference) -> None:

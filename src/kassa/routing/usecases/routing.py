@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from kassa.base.domain.errors import NotFound, UnsupportedOperation
@@ -14,7 +14,7 @@ from kassa.fees.domain.fees import FeeKind, FeeSchedule
 from kassa.fees.usecases.fees import fee_schedules
 from kassa.identity.domain.principals import Company
 from kassa.identity.usecases.authenticate import company_by_id
-from kassa.payments.domain.payments import Method
+from kassa.payments.domain.payments import OFFLINE, Method
 from kassa.providers.domain.providers import ProviderAccount
 from kassa.providers.usecases.provider_accounts import account_of, kind_of_account, refresh
 from kassa.providers.usecases.provider_calls import Task, is_resting
@@ -236,6 +236,38 @@ def _unfit(kind: Kind, question: RoutingRequest, any_currency: bool) -> str:
     if not known and not any_currency:
         return f"does not take {question.method} in {question.amount.currency}"
     return ""
+
+
+async def why_impossible(core: Core, question: RoutingRequest) -> str:
+    """Why no account can take such a payment, in the words of `look_at_all`; "" where one can.
+
+    `question.takes` "": whatever the payer may give there. Our own wallet, and what comes over the
+    counter or to the bank, needs no account.
+    """
+    method, currency = question.method, question.amount.currency
+    if method is Method.WALLET or method in OFFLINE:
+        return ""
+    await refresh(core)
+    asker = await _asker(core, question.company_id)
+    reasons = []
+    for account in (account_of(core, name) for name in core.connectors):
+        if not account.serves(asker):
+            continue
+        said = [why_not(core, account, one, asker) for one in _likely(question, account)]
+        if "" in said:
+            return ""
+        reasons.append(f"{account.name} {said[0]}")
+    nobody = f"no provider account of this company takes {method} in {currency}"
+    return f"{nobody}: {'; '.join(sorted(reasons))}" if reasons else nobody
+
+
+def _likely(question: RoutingRequest, account: ProviderAccount) -> list[RoutingRequest]:
+    """The question as it would be asked of that account, for each thing that a payer may give."""
+    kind = kind_of_account(account)
+    if question.takes or kind is None:
+        return [question]
+    maker = kind.name if kind.token_prefix else ""
+    return [replace(question, takes=takes, maker=maker) for takes in sorted(kind.takes)]
 
 
 async def ways_to_pay(

@@ -14,6 +14,7 @@ from kassa.faces.orders.contract import wrong
 from kassa.faces.orders.pg.versions import ApiVersion
 from kassa.orders.domain.orders import Order
 from kassa.payments.domain.payments import CaptureMethod, Method, Payment
+from kassa.payments.domain.restrictions import allows, words_of
 from kassa.routing.usecases.routing import NUMBER, REDIRECT, TOKEN
 
 HIDDEN = "****"
@@ -21,14 +22,14 @@ _CARD = re.compile(r"[0-9]{12,19}")
 _TOKEN = re.compile(r"pm_[A-Za-z0-9_]{1,60}")
 _MONTH, _YEAR = re.compile(r"0[1-9]|1[0-2]"), re.compile(r"[0-9]{2}")
 _CODE = re.compile(r"[0-9]{3,4}")
-_KEYS: Mapping[str, tuple[Method, frozenset[str]]] = {
-    "card": (Method.CREDIT_CARD, frozenset("card cc dc ccc ppc credit_card".split())),
-    "upi": (Method.UPI, frozenset({"upi"})),
-    "netbanking": (Method.NET_BANKING, frozenset({"nb", "netbanking"})),
-    "app": (Method.EWALLET, frozenset({"app", "wallet"})),
-    "banktransfer": (Method.BANK_TRANSFER, frozenset({"banktransfer"})),
+_KEYS: Mapping[str, Method] = {
+    "card": Method.CREDIT_CARD,
+    "upi": Method.UPI,
+    "netbanking": Method.NET_BANKING,
+    "app": Method.EWALLET,
+    "banktransfer": Method.BANK_TRANSFER,
 }
-"""By the key of payment_method: our method, and the words by which an order may name it."""
+"""By the key of payment_method."""
 
 _TOKEN_FORM = '{"card": {"channel": "link", "token": "pm_..."}}'
 _LINK_FORM = '{"card": {"channel": "link"}}'
@@ -64,10 +65,9 @@ def read_pay(wanted: PayOrder, order: Order, payment: Payment, request_id: str) 
     if wanted.offer_id is not None:
         raise wrong("offer_id", "there are no offers here")
     key, said = _the_one_key(wanted.payment_method)
-    method, words = _KEYS[key]
-    allowed = {word.strip().lower() for word in order.payment_methods.split(",") if word.strip()}
-    if allowed and not allowed & words:
-        raise refuse(f"this order is paid by {', '.join(sorted(allowed))}")
+    method = _KEYS[key]
+    if not allows(order.payment_methods, method):
+        raise refuse(f"this order is paid by {', '.join(sorted(words_of(order.payment_methods)))}")
     if said.get("authorize_only") and payment.capture_method is not CaptureMethod.MANUAL:
         raise refuse("authorize_only needs an order whose capture_method is manual")
     takes, instrument = _card(said) if key == "card" else _link(said)
