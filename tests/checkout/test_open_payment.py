@@ -141,6 +141,22 @@ async def test_pressing_the_button_again_and_again_signs_one_address_a_second(
     assert (at_once, len(scripted.charged)) == (1, 2)
 
 
+async def test_however_many_renew_at_once_each_new_address_is_one_entry(
+    shop: Shop, alice: Principal
+) -> None:
+    await shop.create(order_id="order-1")
+    payment = await opened(shop, alice, "order-1")
+    before = len(await shop.timeline(payment))
+    await asyncio.sleep(1.1)
+
+    renewed = await asyncio.gather(
+        *(renew_redirect(shop.core, alice, the_number(payment)) for _ in range(10))
+    )
+
+    addresses = {one.redirect_url for one in renewed}
+    assert len(await shop.timeline(payment)) - before == len(addresses) <= 3
+
+
 async def test_dying_before_the_address_was_written_down_is_healed_by_asking_again(
     shop: Shop, alice: Principal
 ) -> None:

@@ -8,6 +8,7 @@ Source: draft-ietf-httpapi-idempotency-key-header.
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -20,6 +21,7 @@ from kassa.orders.usecases.answer_once import Answer, Asked, Turn, answer_once
 _NAMES = ("idempotency-key", "x-idempotency-key")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _REPLAYED = {"idempotent-replayed": "true"}
+_T = TypeVar("_T")
 _MISMATCH = "this Idempotency-Key was used for another request before"
 
 Work = Callable[[], Awaitable[tuple[Response, bool]]]
@@ -54,6 +56,36 @@ def read_key(headers: Headers) -> str:
     return sent[0] if sent else ""
 
 
+def _asked(request: Request, caller: Caller, content: bytes) -> Asked:
+    return Asked(
+        company_id=caller.company_id,
+        place=f"{caller.credential} {request.method} {request.scope['path']}",
+        key=caller.key,
+        body=content,
+        mismatch=_MISMATCH,
+    )
+
+
+async def anew(
+    request: Request, caller: Caller, content: bytes, work: Callable[[], Awaitable[_T]]
+) -> _T:
+    """What `work` finds each time it is asked, where that is the same thing as it stands by now;
+    a key is good for the content alone that it came with first.
+
+    Raises: IdempotencyMismatch, InProgress, as `work` raises.
+    """
+    if not caller.key:
+        return await work()
+    made: list[_T] = []
+
+    async def answer(_: Turn) -> Answer:
+        made.append(await work())
+        return Answer(200, b"", keep=False)
+
+    await answer_once(edge.core_of(request), _asked(request, caller, content), answer)
+    return made[0]
+
+
 async def once(request: Request, caller: Caller, content: bytes, work: Work) -> Response:
     """What `work` answers; under a key, once.
 
@@ -69,13 +101,7 @@ async def once(request: Request, caller: Caller, content: bytes, work: Work) -> 
         made.append(response)
         return Answer(response.status_code, bytes(response.body), keep=final)
 
-    asked = Asked(
-        company_id=caller.company_id,
-        place=f"{caller.credential} {request.method} {request.scope['path']}",
-        key=caller.key,
-        body=content,
-        mismatch=_MISMATCH,
-    )
+    asked = _asked(request, caller, content)
     done = await answer_once(edge.core_of(request), asked, answer)
     if made:
         return made[0]

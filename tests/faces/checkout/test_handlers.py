@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 PATH = "/api/v1/payments"
 MEMBERS = (
     "id order orderString createdAt updatedAt payer subject description totalAmount status "
-    "vendorTradeId confirmedAt confirmed valid"
+    "vendorTradeId confirmedAt confirmed valid orderStringExpiresAt"
 ).split()
 
 

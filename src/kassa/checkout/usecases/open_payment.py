@@ -203,7 +203,9 @@ async def redirect(
         if again and not renew and case.payment.redirect_url:
             return
         if again and isinstance(outcome, ActionNeeded):
-            if held.status is AttemptStatus.DISPATCHED:
+            # Who asked at the same moment has been given the same address: it is told once.
+            is_new = outcome.url != case.payment.redirect_url
+            if held.status is AttemptStatus.DISPATCHED and is_new:
                 renewed = facts.RedirectRenewed(
                     attempt=attempt.id, url=outcome.url, expires_at=outcome.expires_at
                 )

@@ -58,7 +58,8 @@ class CreatePayment(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class PaymentJson(msgspec.Struct, frozen=True):
-    """The seed's Payment entity: these members, in this order."""
+    """The seed's Payment entity: these members, in this order; then one of ours, where there is an
+    address that runs out."""
 
     id: int
     order: str
@@ -74,6 +75,7 @@ class PaymentJson(msgspec.Struct, frozen=True):
     confirmedAt: str | None  # noqa: N815
     confirmed: bool
     valid: bool
+    orderStringExpiresAt: str | msgspec.UnsetType = msgspec.UNSET  # noqa: N815
 
 
 def check_create(wanted: CreatePayment) -> CreatePayment:
@@ -145,7 +147,13 @@ def write_payment(payment: Payment) -> PaymentJson:
         confirmedAt=date_text(payment.captured_at) if payment.captured_at else None,
         confirmed=is_confirmed(payment),
         valid=is_confirmed(payment) and not payment.surplus,
+        orderStringExpiresAt=_runs_out(payment),
     )
+
+
+def _runs_out(payment: Payment) -> str | msgspec.UnsetType:
+    ends = payment.redirect_expires_at
+    return date_text(ends) if payment.redirect_url and ends is not None else msgspec.UNSET
 
 
 def write_data(value: PaymentJson | bool) -> Response:

@@ -2,6 +2,7 @@
 
 import re
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
@@ -15,8 +16,10 @@ from kassa.base.domain.errors import (
 from kassa.checkout.usecases.open_payment import get_customer_payment, open_payment, renew_redirect
 from kassa.faces import edge
 from kassa.faces.checkout import contract
+from kassa.faces.once import Caller, anew, read_key
 from kassa.identity.domain.principals import Principal
 from kassa.identity.usecases.authenticate import authenticate_customer
+from kassa.payments.domain.payments import Payment
 from kassa.payments.usecases.sync_payment import sync_payment
 
 CREATOR_ROLE = "CUSTOMER"
@@ -28,14 +31,20 @@ async def create(request: Request) -> Response:
     if CREATOR_ROLE not in principal.roles:
         raise PermissionDenied(f"the role {CREATOR_ROLE} is needed to create a payment")
     wanted = contract.check_create(await edge.read_json(request, contract.CreatePayment))
-    payment = await open_payment(
-        edge.core_of(request),
-        principal,
-        order_id=wanted.orderId,
-        subject=wanted.subject,
-        description=wanted.description or "",
-        channel=wanted.channel,
-    )
+    proof = f"{principal.credential} {principal.name}"
+    caller = Caller(principal.company.id, proof, read_key(request.headers))
+
+    async def work() -> Payment:
+        return await open_payment(
+            edge.core_of(request),
+            principal,
+            order_id=wanted.orderId,
+            subject=wanted.subject,
+            description=wanted.description or "",
+            channel=wanted.channel,
+        )
+
+    payment = await anew(request, caller, msgspec.json.encode(wanted), work)
     return contract.write_data(contract.write_payment(payment))
 
 

@@ -3,12 +3,14 @@
 import asyncio
 import hashlib
 import hmac
+import json
 import os
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import structlog
 from starlette.requests import Request
@@ -28,6 +30,7 @@ from kassa.base.usecases.admission import pause_of
 from kassa.base.usecases.bounds import named
 from kassa.base.usecases.core import Core
 from kassa.faces import edge
+from kassa.faces.once import Caller, anew, read_key
 from kassa.faces.peer import address_of
 from kassa.faces.wallet import changes, changes_contract, codes, contract, reading, signature
 from kassa.faces.wallet.notify import KIND
@@ -155,7 +158,12 @@ def _signed(verb: Verb, own: Mapping[str, str] = contract.NO_REASONS) -> edge.Ha
             raise Unauthenticated("no client has this Client-Id", reason="unknown_client")
         client, pause = replace(client, address=address_of(request.scope)), None
         try:
-            answer = await verb(core, client, await _members(client, request))
+            members = await _members(client, request)
+            caller = Caller(
+                client.company.id, f"wallet:{client.client_id}", read_key(request.headers)
+            )
+            asked = partial(verb, core, client, members)
+            answer = await anew(request, caller, _content(members) if caller.key else b"", asked)
         except KassaError as error:  # here, and not in _write_error, to sign in another thread
             if isinstance(error, Unauthenticated):
                 core.admission.unproved()
@@ -163,6 +171,11 @@ def _signed(verb: Verb, own: Mapping[str, str] = contract.NO_REASONS) -> edge.Ha
         return await _respond(request, answer, pause)
 
     return handler
+
+
+def _content(members: Members) -> bytes:
+    """What makes a repeat the same request, in whatever order its members came."""
+    return json.dumps(members, sort_keys=True, default=str).encode()
 
 
 async def _no_interface(request: Request) -> Response:
