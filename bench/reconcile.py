@@ -19,6 +19,7 @@ import asyncpg
 
 from kassa import app, demo
 from kassa.base.store.migrate import migrate
+from kassa.cli import collector
 from kassa.connectors.reports import Declaration, read_report
 from kassa.identity.usecases.companies import NewCompany, add_company
 from kassa.reconciliation.usecases.reconcile import digest_of, reconcile
@@ -108,6 +109,7 @@ def _write(path: Path, count: int, corrected_every: int, *, scattered: bool) -> 
 
 
 async def _run(url: str, settings: Settings, path: Path) -> None:
+    collector.calm()  # as `kassa reconcile` does
     began, load = time.perf_counter(), os.getloadavg()[0]
     async with app.open_core(settings, url) as core:
         with path.open("rb") as file:

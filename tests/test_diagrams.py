@@ -27,11 +27,10 @@ from kassa.ledger.domain.ledger import ADJUSTABLE, FLOWS, Entry, Posting, Postin
 from kassa.modifications.domain import captures, refunds
 from kassa.payments.domain.aggregate import PaymentAggregate
 from kassa.payments.domain.disputes import BY_STAGE, Telling
-from kassa.payments.domain.facts import Reported
 from kassa.payments.domain.payments import Attempt, Method
 from kassa.reconciliation.domain.matching import LineState, MatchResult, ReportableMovement
-from kassa.reconciliation.domain.reported_payments import ReportedPayment, apply, arrival
-from kassa.reconciliation.domain.reports import LineKind
+from kassa.reconciliation.domain.reported_payments import ReportSource, arrival, effect_of
+from kassa.reconciliation.domain.reports import LineKind, ReportLine
 from kassa.settlement.domain.settlements import Settlement, Sums
 
 ROOT = Path(__file__).parent.parent
@@ -216,30 +215,16 @@ def of_reports() -> list[Posting]:
         found.append(arrival("c1", movement, posting_id=new_id("po"), at=AT))
         for fee, account in itertools.product((7, -7), (ledger.BANK_ACCOUNT, "provider:acme")):
             verdict = MatchResult(state=LineState.MATCHED, movements=[movement], fee_minor=fee)
-            said = {"fee_told": True, "account": account, "new_id": new_id, "at": AT}
-            effect = apply(a_holding(surplus=surplus), verdict, Reported(), **said)
-            found += [effect.posting] if effect.posting else []
+            case = a_case(_S.CAPTURED, an_attempt(AttemptStatus.SUCCEEDED), surplus=surplus)
+            line = ReportLine(
+                number=1, kind=LineKind.PAYMENT, amount=Money(500, "CNY"), fee=Money(fee, "CNY")
+            )
+            report = ReportSource(name="a.csv", file="rf_1", account=account)
+            told = effect_of(case.payment, verdict, line, report, fee_told=True)
+            assert told.fact is not None
+            case.record(told.fact, actor="report:acme")
+            found += case.postings
     return found
-
-
-def a_holding(*, surplus: bool) -> ReportedPayment:
-    return ReportedPayment(
-        company_id="c1",
-        id="py_1",
-        business_id="b1",
-        status=_S.CAPTURED,
-        currency="CNY",
-        authorized_minor=500,
-        captured_minor=500,
-        released_minor=0,
-        settled_minor=0,
-        fee_minor=0,
-        fee_known=False,
-        surplus=surplus,
-        version=3,
-        notify_kind="",
-        notify_url="",
-    )
 
 
 def a_posting(kind: PostingKind, entries: tuple[Entry, ...]) -> Posting:

@@ -102,10 +102,10 @@ def a_case(
         order = order if payment.get("surplus") else OrderStatus.PAID
     return PaymentAggregate(
         a_payment(status, **payment),
-        an_order(status=order),
-        {attempt.id: attempt for attempt in attempts},
         now,
         new_id,
+        an_order(status=order),
+        {attempt.id: attempt for attempt in attempts},
         order_paid=order_paid,
     )
 

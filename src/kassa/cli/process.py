@@ -1,7 +1,6 @@
 """The processes that `kassa serve` and `kassa work` start: http, grpc and workers."""
 
 import asyncio
-import gc
 import signal
 import sys
 import time
@@ -14,7 +13,7 @@ from starlette.types import ASGIApp
 
 from kassa import app, demo, demo_providers, observe
 from kassa.base.domain.errors import KassaError, ProviderUnavailable
-from kassa.cli import children
+from kassa.cli import children, collector
 from kassa.cli.connections import Connections, is_taken, listen
 from kassa.cli.places import OF_ONE_IN_GRPC, Share
 from kassa.faces import grpc_door, peer
@@ -125,20 +124,13 @@ async def _run(name: str, settings: Settings, database_url: str, *, is_first: bo
     await _PROCESSES[name](settings, database_url, stop, is_first=is_first)
 
 
-def _calm_the_collector() -> None:
-    """What was imported stays for good: it need not be looked through again and again."""
-    gc.freeze()
-    gc.enable()
-    gc.set_threshold(50_000, 20, 20)
-
-
 def main(argv: list[str]) -> None:
     settings, database_url = children.told()
     is_first = argv[2:] == ["0"]
     if settings.demo:
         settings = demo.prepare(settings)
     observe.configure_logs(argv[1], settings.log_level)
-    _calm_the_collector()
+    collector.calm()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(_run(argv[1], settings, database_url, is_first=is_first))

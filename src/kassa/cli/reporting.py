@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 from kassa.base.domain.errors import InvalidRequest
 from kassa.base.domain.money import Money
 from kassa.base.usecases.core import Core
+from kassa.cli import collector
 from kassa.cli.operations import heading, told, whoever_asks, with_side
 from kassa.connectors.reports import Declaration, formats, read_report
 from kassa.identity.domain.principals import Company
@@ -83,6 +84,7 @@ def reconcile(
             )
             return outcome, side
 
+        collector.calm()
         outcome, side = with_side(settings, company, work)
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)

@@ -22,7 +22,7 @@ from kassa.base.domain.lifecycle import OrderStatus
 from kassa.base.domain.money import Money
 from kassa.base.usecases.core import Secrets
 from kassa.faces.orders.notify import StandardWriter, webhook_secret
-from kassa.payments.domain.aggregate import WebhookEvent
+from kassa.payments.domain.changes import WebhookEvent
 
 CORE: Any = SimpleNamespace(
     secrets=Secrets(

@@ -20,7 +20,7 @@ from kassa.base.domain.money import Money
 from kassa.base.usecases.core import Core, Secrets
 from kassa.faces.wallet.notify import WalletNotifications, write_notification
 from kassa.faces.wallet.signature import Signed, verify
-from kassa.payments.domain.aggregate import WebhookEvent
+from kassa.payments.domain.changes import WebhookEvent
 
 KEY = rsa.generate_private_key(65537, 2048)
 PUBLIC = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

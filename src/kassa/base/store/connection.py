@@ -25,7 +25,7 @@ class Row(Protocol):
 class Cursor(Protocol):
     """An answer that is read in parts, while its transaction lasts."""
 
-    async def fetch(self, n: int) -> list[Row]: ...
+    async def fetch(self, size: int, /) -> list[Row]: ...
 
 
 class Connection(Protocol):

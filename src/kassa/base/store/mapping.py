@@ -9,13 +9,15 @@ A field is the column of its name. What is made of more than one column:
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
+from operator import attrgetter
 from types import NoneType
-from typing import Any, Generic, TypeVar, get_args, get_type_hints
+from typing import Any, Generic, NamedTuple, TypeVar, get_args, get_type_hints
 
+from kassa.base.domain.copying import maker
 from kassa.base.domain.money import Money
 from kassa.base.store.connection import Row
 
@@ -110,8 +112,14 @@ class _Reading:
         for column, many in amounts.items():
             if many >= _MANY and not optional:
                 self._nothing.setdefault(column, f"nothing_{len(self._nothing)}")
-        values = [f"{name}={self._value(hint, column)}" for name, hint, column in members]
-        return f"{self._known(noun.__name__, noun)}({', '.join(values)})"
+        values = {name: self._value(hint, column) for name, hint, column in members}
+        make = maker(noun, list(values))
+        if make is None and list(values) == list(getattr(noun, "_fields", ())):
+            make = noun  # a NamedTuple takes them in their order
+        if make is not None:
+            return f"{self._known(noun.__name__, make)}({', '.join(values.values())})"
+        named = [f"{name}={value}" for name, value in values.items()]
+        return f"{self._known(noun.__name__, noun)}({', '.join(named)})"
 
     def _known(self, hint: str, value: Any) -> str:
         name = f"{hint}_{len(self.known)}"
@@ -211,12 +219,21 @@ def _function(source: str, name: str, known: dict[str, Any]) -> Any:
 class Table(Generic[Noun]):
     """A table whose rows are each a noun, the whole of it: read, and written by all columns.
 
-    `columns`: their names. `row`: a noun's values by those.
+    `columns`: their names. `row`: a noun's values by those. `changed`: of a noun that was another
+    before, those that differ, and all that may be null. `paths`: where in a noun each one is.
     """
 
     reader: Reader[Noun]
     columns: tuple[str, ...]
     row: Callable[[Noun], dict[str, Any]]
+    changed: Callable[[Noun, Noun], dict[str, Any]]
+    nullable: Collection[str]
+    paths: Mapping[str, str]
+
+    def values(self, columns: Sequence[str]) -> Callable[[Noun], tuple[Any, ...]]:
+        """What gives a noun's values of these columns, in their order."""
+        get: Callable[[Noun], tuple[Any, ...]] = attrgetter(*[self.paths[one] for one in columns])
+        return get
 
     def listed(self, alias: str = "") -> str:
         """The columns for a select list."""
@@ -227,24 +244,46 @@ class Table(Generic[Noun]):
 def table(noun: type[Noun], names: Names | None = None) -> Table[Noun]:
     """`names`: where they differ from the fields'."""
     said = names or Names()
-    values = dict(_values(noun, said, "", "noun"))
+    places = list(_places(noun, said, "", "noun"))
+    values = {place.column: place.value for place in places}
     pairs = ", ".join(f"{column!r}: {value}" for column, value in values.items())
-    source = f"def row(noun):\n    return {{{pairs}}}"
-    return Table(_reader(noun, said), tuple(values), _function(source, "row", {}))
+    row = _function(f"def row(noun):\n    return {{{pairs}}}", "row", {})
+    changed = _function(_changed(places), "changed", {})
+    nullable = frozenset(place.column for place in places if place.optional)
+    paths = {column: value.removeprefix("noun.") for column, value in values.items()}
+    return Table(_reader(noun, said), tuple(values), row, changed, nullable, paths)
 
 
-def _values(noun: Any, names: Names, prefix: str, of: str) -> Iterator[tuple[str, str]]:
-    """Each column, and the expression that is its value."""
+class _Place(NamedTuple):
+    """A column, and the expression that is its value. `owner`: that of the field it is of."""
+
+    column: str
+    value: str
+    owner: str
+    optional: bool
+
+
+def _places(noun: Any, names: Names, prefix: str, of: str) -> Iterator[_Place]:
     for name, hint, column in names.members(noun, prefix):
         kind, optional = _without_none(hint)
         value = f"{of}.{name}"
         if kind is Money:
             if optional:
                 raise TypeError(f"{name}: an amount that may be None is not written by itself")
-            yield names.minor(column), f"{value}.minor"
-            yield names.currency(column), f"{value}.currency"
+            yield _Place(names.minor(column), f"{value}.minor", value, optional)
+            yield _Place(names.currency(column), f"{value}.currency", value, optional)
         elif isinstance(kind, type) and is_dataclass(kind):
             inner = names.prefixes.get(column, f"{column}_")
-            yield from _values(kind, names, inner, value)
+            yield from _places(kind, names, inner, value)
         else:
-            yield column, value
+            yield _Place(column, value, value, optional)
+
+
+def _changed(places: Sequence[_Place]) -> str:
+    always = ", ".join(f"{one.column!r}: {one.value}" for one in places if one.optional)
+    lines = ["def changed(was, noun):", f"    row = {{{always}}}"]
+    for owner in dict.fromkeys(one.owner for one in places if not one.optional):
+        own = [one for one in places if one.owner == owner]
+        lines.append(f"    if was{owner.removeprefix('noun')} is not {owner}:")
+        lines += [f"        row[{one.column!r}] = {one.value}" for one in own]
+    return "\n".join([*lines, "    return row"])

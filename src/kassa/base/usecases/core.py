@@ -13,7 +13,7 @@ from kassa.connectors.egress import Egress
 from kassa.connectors.kind import Tools
 from kassa.identity.domain.principals import Company
 from kassa.orders.domain.orders import Order
-from kassa.payments.domain.aggregate import WebhookEvent
+from kassa.payments.domain.changes import WebhookEvent
 from kassa.payments.domain.payments import Payment
 from kassa.proof.store.heads import HeadFile
 from kassa.providers.domain.providers import ProviderAccount

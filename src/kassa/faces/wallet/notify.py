@@ -9,7 +9,7 @@ from kassa.faces import edge
 from kassa.faces.wallet import contract, signature
 from kassa.identity.domain.principals import Company
 from kassa.orders.domain.orders import Order
-from kassa.payments.domain.aggregate import WebhookEvent
+from kassa.payments.domain.changes import WebhookEvent
 from kassa.payments.domain.payments import Payment
 
 KIND = "wallet"

@@ -4,10 +4,10 @@ The verbs, here, in claims, in refunds and in disputing, decide which fact it is
 a fact for state and money stands in `evolution`. The store writes what an aggregate has gathered.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from kassa.base.domain.copying import replace
 from kassa.base.domain.errors import IllegalTransition, UnsupportedOperation
@@ -22,36 +22,19 @@ from kassa.base.domain.lifecycle import (
     next_attempt_status,
     next_dispute_status,
     next_modification_status,
-    next_status,
 )
 from kassa.base.domain.money import Money
 from kassa.fees.domain.fees import FeeKind, FeeSchedule
-from kassa.ledger.domain.ledger import Posting
 from kassa.orders.domain.orders import Order
 from kassa.payments.domain import facts
+from kassa.payments.domain.changes import PaymentChanges
 from kassa.payments.domain.disputes import Dispute
-from kassa.payments.domain.evolution import evolve, postings
 from kassa.payments.domain.facts import Fact
 from kassa.payments.domain.modifications import Modification
-from kassa.payments.domain.payments import Attempt, Method, Payment
+from kassa.payments.domain.payments import Attempt, Method
 from kassa.payments.domain.restrictions import allows
-from kassa.payments.domain.state import PaymentState
-from kassa.payments.domain.timeline import TimelineEvent
+from kassa.payments.domain.state import PaymentState, changed, earlier
 from kassa.payments.domain.work_items import WorkItem, work_of
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookEvent:
-    """News for the merchant, to be sent once this change is committed."""
-
-    company_id: str
-    id: str
-    payment_id: str
-    version: int
-    kind: str
-    url: str
-    event_type: str
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,25 +54,20 @@ class ProviderAnswer:
 
 
 @dataclass(slots=True)
-class PaymentAggregate:
-    """`order_paid`: whether another payment of the order already holds its money.
+class PaymentAggregate(PaymentChanges):
+    """One payment with all that belongs to it.
 
-    `fees`: what the company's providers are expected to charge.
+    `order_paid`: whether another payment of the order already holds its money. `fees`: what the
+    company's providers are expected to charge.
     """
 
-    payment: Payment
     order: Order
     attempts: dict[str, Attempt]
-    now: datetime
-    new_id: Callable[[str], str]
     order_paid: bool = False
     company_closed: bool = False
     modifications: dict[str, Modification] = field(default_factory=dict)
     disputes: dict[str, Dispute] = field(default_factory=dict)
     fees: FeeSchedule = field(default_factory=FeeSchedule)
-    events: list[TimelineEvent] = field(default_factory=list)
-    postings: list[Posting] = field(default_factory=list)
-    announcements: list[WebhookEvent] = field(default_factory=list)
     answers: list[ProviderAnswer] = field(default_factory=list)
     work: list[WorkItem] = field(default_factory=list)
     touched: dict[str, Attempt] = field(default_factory=dict)
@@ -108,41 +86,21 @@ class PaymentAggregate:
             disputes=self.disputes,
         )
 
-    def record(self, fact: Fact, *, actor: str, by: str = "") -> None:
-        """`fact` has happened: take the state and the books through it, and write it down.
-
-        Raises: IllegalTransition where a table does not have it; then nothing has changed.
-        """
-        state, before = self.state, self.payment
-        event = TimelineEvent(
-            company_id=before.company_id,
-            payment_id=before.id,
-            seq=before.version + 1,
-            from_status=before.status,
-            to_status=next_status(before.status, fact.move),
-            actor=actor,
-            at=self.now,
-            fact=fact,
-            by=by,
-        )
-        after = evolve(state, event)
-        touched = _changed(state.attempts, after.attempts)
+    def _put_beside(self, fact: Fact, before: PaymentState, after: PaymentState) -> None:
+        touched = changed(before.attempts, after.attempts)
         for one in touched:
-            next_attempt_status(_earlier(state.attempts, one).status, one.status)
-        modified = _changed(state.modifications, after.modifications)
+            next_attempt_status(earlier(before.attempts, one).status, one.status)
+        modified = changed(before.modifications, after.modifications)
         for item in modified:
-            next_modification_status(_earlier(state.modifications, item).status, item.status)
-        disputed = _changed(state.disputes, after.disputes)
+            next_modification_status(earlier(before.modifications, item).status, item.status)
+        disputed = changed(before.disputes, after.disputes)
         for found in disputed:
-            next_dispute_status(_earlier(state.disputes, found).status, found.status)
+            next_dispute_status(earlier(before.disputes, found).status, found.status)
         order = self.order
         if after.order_status is not order.status:
             order = order.become(after.order_status, at=self.now)
-        self._book(state, event)
-        if (asked := work_of(fact, state)) is not None:
+        if (asked := work_of(fact, before)) is not None:
             self.work.append(asked)
-        self.payment = after.payment
-        self.events.append(event)
         for one in touched:
             self.attempts[one.id] = self.touched[one.id] = one
         for item in modified:
@@ -151,21 +109,6 @@ class PaymentAggregate:
             self.disputes[found.id] = self.touched_disputes[found.id] = found
         if order is not self.order:
             self.order, self.order_changed = order, True
-
-    def _book(self, state: PaymentState, event: TimelineEvent) -> None:
-        for one in postings(state, event):
-            self.postings.append(
-                Posting(
-                    company_id=self.payment.company_id,
-                    id=self.new_id("po"),
-                    kind=one.kind,
-                    currency=self.payment.amount.currency,
-                    entries=one.entries,
-                    payment_id=self.payment.id,
-                    cause=one.cause,
-                    at=self.now,
-                )
-            )
 
     def put_attempt(self, attempt: Attempt) -> None:
         self.attempts[attempt.id] = self.touched[attempt.id] = replace(attempt, updated_at=self.now)
@@ -445,22 +388,6 @@ class PaymentAggregate:
         expired = self.payment.status is PaymentStatus.EXPIRED
         self.announce("payment.expired" if expired else "payment.canceled")
 
-    def announce(self, event_type: str) -> None:
-        if not self.payment.notify_url:
-            return
-        self.announcements.append(
-            WebhookEvent(
-                company_id=self.payment.company_id,
-                id=self.new_id("ntf"),
-                payment_id=self.payment.id,
-                version=self.payment.version,
-                kind=self.payment.notify_kind,
-                url=self.payment.notify_url,
-                event_type=event_type,
-                at=self.now,
-            )
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Charge:
@@ -469,22 +396,3 @@ class Charge:
     fee: Money | None
     expected_minor: int
     known: bool
-
-
-class _Row(Protocol):
-    @property
-    def id(self) -> str: ...
-
-
-_R = TypeVar("_R", bound=_Row)
-
-
-def _changed(before: Mapping[str, _R], after: Mapping[str, _R]) -> list[_R]:
-    if before is after:
-        return []
-    return [item for key, item in after.items() if before.get(key) is not item]
-
-
-def _earlier(before: Mapping[str, _R], item: _R) -> _R:
-    """As it was; a new one has been nothing else."""
-    return before.get(item.id, item)

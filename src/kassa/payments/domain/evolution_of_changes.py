@@ -358,10 +358,14 @@ def _opened(fact: facts.DisputeMoved, state: PaymentState, event: TimelineEvent)
 @after.register
 def _(fact: facts.Reported, state: PaymentState, event: TimelineEvent) -> PaymentState:
     before = state.payment
+    change = 0 if fact.fee_is_ours else fact.fee_change_minor
     payment = replace(
-        moved(before, event),
+        before,
+        status=event.to_status,
+        version=event.seq,
+        updated_at=event.at,
         settled_minor=before.settled_minor + fact.counted_minor,
-        fee=Money(before.fee.minor + fact.fee_change_minor, before.fee.currency),
+        fee=Money(before.fee.minor + change, before.fee.currency) if change else before.fee,
         fee_known=before.fee_known or fact.fee_known,
     )
     return replace(state, payment=payment)

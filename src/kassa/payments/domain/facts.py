@@ -459,12 +459,11 @@ class DisputeNotOurs(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reported(Fact):
-    """A line of a provider's report, or of a bank's statement, told of the payment.
+    """A line of a report, or of a bank's statement, `counted_minor` of the captured money.
 
-    `settles`: by now all of it is reported. `counted_minor`: how much of the captured money the
-    line confirms. `fee`: the provider's own figure, told where it is new; `fee_change_minor`: what
-    that adds to the booked one.
-    """
+    `settles`: by now all of it is reported. `fee`: the provider's figure where it is new; it adds
+    `fee_change_minor` to what is booked for `fee_cause`, kept at `fee_account`; `fee_is_ours`: of
+    money that nobody owed."""
 
     kind: ClassVar[str] = "reported"
     report: str = ""
@@ -475,6 +474,9 @@ class Reported(Fact):
     counted_minor: int = 0
     fee: str = ""
     fee_change_minor: int = 0
+    fee_is_ours: bool = False
+    fee_cause: str = ""
+    fee_account: str = ""
     fee_known: bool = False
 
     @property
@@ -484,8 +486,7 @@ class Reported(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remark(Fact):
-    """Something worth keeping that changes nothing. What an older release wrote and nobody can
-    read any more is told as one."""
+    """Worth keeping, and changes nothing; also what an older release wrote that nobody reads."""
 
     kind: ClassVar[str] = "remark"
     text: str = ""

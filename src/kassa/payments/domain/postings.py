@@ -185,6 +185,16 @@ def _(fact: facts.DisputeMoved, state: PaymentState) -> list[UnbookedPosting]:
     return [*booked, UnbookedPosting(_K.FEE_ADJUSTMENT, entries, fact.dispute)]
 
 
+@booked.register
+def _(fact: facts.Reported, state: PaymentState) -> list[UnbookedPosting]:
+    if not fact.fee_change_minor or not fact.fee_account:
+        return []
+    bearer = ledger.FEE_EXPENSE_ACCOUNT if fact.fee_is_ours else _merchant(state)
+    change = Money(fact.fee_change_minor, state.payment.amount.currency)
+    entries = ledger.move(bearer, fact.fee_account, change)
+    return [UnbookedPosting(_K.FEE_ADJUSTMENT, entries, fact.fee_cause)]
+
+
 def taken_by(fact: facts.DisputeMoved, old: Dispute | None, currency: str) -> Money:
     """All that has left for the dispute after that, in the payment's currency."""
     if fact.taken is not None:

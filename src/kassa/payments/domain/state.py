@@ -43,6 +43,18 @@ def put(items: Mapping[str, _R], item: _R) -> Mapping[str, _R]:
     return {**items, item.id: item}
 
 
+def changed(before: Mapping[str, _R], after: Mapping[str, _R]) -> list[_R]:
+    """What is new, or another than before."""
+    if before is after:
+        return []
+    return [item for key, item in after.items() if before.get(key) is not item]
+
+
+def earlier(before: Mapping[str, _R], item: _R) -> _R:
+    """As it was; a new one has been nothing else."""
+    return before.get(item.id, item)
+
+
 def plus(sum_so_far: Money, amount: Money) -> Money:
     """In the currency of the first. What is in another was spoiled, and stands in nobody's way."""
     return Money(sum_so_far.minor + amount.minor, sum_so_far.currency)

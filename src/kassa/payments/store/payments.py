@@ -1,6 +1,6 @@
 """Payments under change: lock them with their orders, read their attempts, save what changed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -10,11 +10,13 @@ from kassa.base.store.queries import Command, Queries, Rows, Value
 from kassa.base.store.seals import Seals, as_json, seals_of
 from kassa.ledger.domain.ledger import Posting
 from kassa.payments.domain.aggregate import PaymentAggregate
+from kassa.payments.domain.changes import PaymentChanges
 from kassa.payments.domain.disputes import Dispute
 from kassa.payments.domain.modifications import Modification
-from kassa.payments.domain.payments import Attempt
+from kassa.payments.domain.payments import Attempt, Payment
 from kassa.payments.domain.timeline import TimelineEvent
 from kassa.payments.store.rows import (
+    ALONE,
     ATTEMPT,
     DISPUTE,
     LOCKED_VIEW,
@@ -26,7 +28,7 @@ from kassa.payments.store.rows import (
     json_rows,
 )
 from kassa.proof.store.canon import event_digest, posting_digest
-from kassa.proof.store.cover import COVERS, with_seals
+from kassa.proof.store.cover import COVERS, digest_of, seal_for, with_seals
 
 Keys = Sequence[tuple[str, str]]
 _Row = dict[str, Any]
@@ -55,6 +57,7 @@ class _Number(NamedTuple):
 
 _FIXED = {"company_id", "id", "created_at"}
 _PAYMENT = COVERS["payment"]  # what its first seal is over is never written again
+_SEALED = PAYMENT.values(_PAYMENT.columns("seal"))
 
 
 def _changes(names: Sequence[str]) -> str:
@@ -62,12 +65,21 @@ def _changes(names: Sequence[str]) -> str:
     return ", ".join(f"{name} = w.{name}" for name in changed)
 
 
+def _changes_if_told(names: Sequence[str], nullable: Collection[str]) -> str:
+    """Of rows that have only what differs, and what may be null."""
+    told = [
+        f"{name} = {f'w.{name}' if name in nullable else f'coalesce(w.{name}, t.{name})'}"
+        for name in names
+    ]
+    return ", ".join([*told, "seal = w.seal"])
+
+
 class Sql(
     Queries,
-    readers=[ATTEMPT.reader, MODIFICATION.reader, DISPUTE.reader, LOCKED_VIEW],
+    readers=[ATTEMPT.reader, MODIFICATION.reader, DISPUTE.reader, LOCKED_VIEW, ALONE],
     words={
         **WORDS,
-        "payment_changes": _changes(_PAYMENT.own("seal")),
+        "payment_changes": _changes_if_told(_PAYMENT.own("seal"), PAYMENT.nullable),
         "attempt_changes": _changes(ATTEMPT.columns),
         "modification_changes": _changes(MODIFICATION.columns),
         "dispute_changes": _changes(DISPUTE.columns),
@@ -77,6 +89,7 @@ class Sql(
     try_lock: Rows[_Locked]
     clock: Value[datetime]
     read_locked: Rows[LockedView]
+    alone: Rows[Payment]
     attempts_of: Rows[Attempt]
     modifications_of: Rows[Modification]
     disputes_of: Rows[Dispute]
@@ -124,6 +137,13 @@ async def read_locked(connection: Connection, keys: Keys) -> Mapping[tuple[str, 
     return {(one.payment.company_id, one.payment.id): one for one in found}
 
 
+async def alone(
+    connection: Connection, company_id: str, payment_ids: Sequence[str]
+) -> list[Payment]:
+    """These payments, without anything that belongs to them."""
+    return await Sql.alone.all(connection, company_id, list(payment_ids))
+
+
 async def attempts_of(connection: Connection, keys: Keys) -> list[Attempt]:
     """All attempts of these (company, payment id)s, oldest first."""
     return await Sql.attempts_of.all(connection, *_arrays(keys))
@@ -162,14 +182,66 @@ async def save(connection: Connection, cases: Sequence[PaymentAggregate], known:
         # Before the new ones: at most one attempt of a payment may be open.
         await _update_rows(connection, Sql.update_attempts, old)
         old = []
-    await _write(connection, changed, old, new)
+    orders = [ORDER.row(case.order) for case in changed if case.order_changed]
+    await _write(connection, changed, old, new, orders)
     await _save_modifications(connection, changed, known)
-    news = [item for case in changed for item in case.announcements]
     answers = [asdict(item) for case in changed for item in case.answers]
     if answers:
         await Sql.insert_answers.run(
             connection, json_rows(with_seals(seals, "provider_answer", answers))
         )
+    await _announce(connection, changed)
+
+
+async def save_alone(connection: Connection, changes: Sequence[PaymentChanges]) -> None:
+    """Write all that became of these payments, where nothing has changed beside them."""
+    changed = [one for one in changes if one.events]
+    for begin in range(0, len(changed), MOST):
+        await _write(connection, changed[begin : begin + MOST], [], [], [])
+    await _announce(connection, changed)
+
+
+async def _write(
+    connection: Connection,
+    cases: Sequence[PaymentChanges],
+    old: list[_Row],
+    new: list[_Row],
+    orders: list[_Row],
+) -> None:
+    """Payments, what happened to them, their attempts and orders, and what was booked."""
+    seals = seals_of(connection)
+    moved = [_moved(seals, case) for case in cases if case.events]
+    if not moved and not new and not orders:
+        return
+    heads, legs = _posting_rows(seals, [one for case in cases for one in case.postings])
+    await Sql.write.run(
+        connection,
+        json_rows(moved),
+        sorted({case.payment.company_id for case in cases}),
+        [row["id"] for row in moved],
+        json_rows(_event_rows(seals, cases)),
+        json_rows(old),
+        [row["id"] for row in old],
+        json_rows(new),
+        json_rows(orders),
+        [row["id"] for row in orders],
+        json_rows(heads),
+        json_rows(legs),
+    )
+
+
+def _moved(seals: Seals, case: PaymentChanges) -> _Row:
+    """What `write` wants to know of a payment; its seal is over all of it."""
+    payment = case.payment
+    row = PAYMENT.changed(case.as_read, payment)
+    row["company_id"], row["id"] = payment.company_id, payment.id
+    said = digest_of("payment", "seal", _SEALED(payment))
+    row["seal"] = as_json(seal_for(seals, "payment", "seal", said))
+    return row
+
+
+async def _announce(connection: Connection, cases: Sequence[PaymentChanges]) -> None:
+    news = [item for case in cases for item in case.announcements]
     if news:
         rows = [
             {
@@ -185,32 +257,6 @@ async def save(connection: Connection, cases: Sequence[PaymentAggregate], known:
             for item in news
         ]
         await add_webhook_events(connection, rows)
-
-
-async def _write(
-    connection: Connection, cases: Sequence[PaymentAggregate], old: list[_Row], new: list[_Row]
-) -> None:
-    """Payments, what happened to them, their attempts and orders, and what was booked."""
-    seals = seals_of(connection)
-    moved = [PAYMENT.row(case.payment) for case in cases if case.events]
-    orders = [ORDER.row(case.order) for case in cases if case.order_changed]
-    if not moved and not new and not orders:
-        return
-    heads, legs = _posting_rows(seals, [one for case in cases for one in case.postings])
-    await Sql.write.run(
-        connection,
-        json_rows(with_seals(seals, "payment", moved, "seal")),
-        sorted({case.payment.company_id for case in cases}),
-        [row["id"] for row in moved],
-        json_rows(_event_rows(seals, cases)),
-        json_rows(old),
-        [row["id"] for row in old],
-        json_rows(new),
-        json_rows(orders),
-        [row["id"] for row in orders],
-        json_rows(heads),
-        json_rows(legs),
-    )
 
 
 async def add_webhook_events(connection: Connection, rows: list[dict[str, Any]]) -> None:
@@ -261,7 +307,7 @@ async def _update_rows(
     await statement.run(connection, json_rows(rows), companies, [row["id"] for row in rows])
 
 
-def _event_rows(seals: Seals, cases: Sequence[PaymentAggregate]) -> list[dict[str, Any]]:
+def _event_rows(seals: Seals, cases: Sequence[PaymentChanges]) -> list[dict[str, Any]]:
     return [_event_row(seals, event) for case in cases for event in case.events]
 
 
@@ -328,6 +374,9 @@ def _posting_rows(seals: Seals, postings: Sequence[Posting]) -> tuple[list[_Row]
     ]
     return heads, legs
 
+
+MOST = 500
+"""Payments that one statement writes: what is more costs more than it saves."""
 
 LOOKED_AT = 20_000
 """Of what is due at one account: among so many its companies are found, to take turns."""

@@ -38,6 +38,12 @@ from {payments}
 join unnest($1::text[], $2::text[]) as k(c, id) on k.c = p.company_id and k.id = p.id
 where p.company_id = any($1) and p.id = any($2)
 
+-- name: alone
+-- These payments, with what they know of their orders.
+select {payment_p}, {of_order}
+from {payments}
+where p.company_id = $1 and p.id = any($2)
+
 -- name: attempts_of
 -- All attempts of these payments, oldest first.
 select {attempt_a} from attempt a
@@ -122,10 +128,11 @@ insert into entry as t ({entry})
 select {entry} from json_populate_recordset(null::entry, $2::json)
 
 -- name: write
--- All that became of payments ($1; of these companies, $2, with these ids, $3), in one go: what
--- happened to them ($4), what became of their attempts ($5, with ids $6), which are new ($7), their
--- orders ($8, with ids $9), what was booked ($10), and its legs ($11). What the first seal of a
--- payment is over is never written again. The only statement that changes a payment.
+-- All that became of payments ($1: what differs, and what may be null; of these companies, $2, with
+-- these ids, $3), in one go: what happened to them ($4), what became of their attempts ($5, with
+-- ids $6), which are new ($7), their orders ($8, with ids $9), what was booked ($10), and its legs
+-- ($11). What the first seal of a payment is over is never written again. The only statement that
+-- changes a payment.
 with moved as (
   update payment as t set {payment_changes}
   from json_populate_recordset(null::payment, $1::json) as w

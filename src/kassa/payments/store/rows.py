@@ -16,6 +16,7 @@ _OF_ORDER = ("face", "request_scope", "request_id", "notify_kind", "notify_url")
 _SURPLUS = {"surplus_amount": "surplus_minor"}
 
 ORDER = table(Order)
+ALONE = reader(Payment, called=_SURPLUS)
 PAYMENT = table(Payment, Names(called=_SURPLUS, unstored=_OF_ORDER))
 ATTEMPT = table(Attempt)
 MODIFICATION = table(Modification)
@@ -61,6 +62,8 @@ WORDS: Mapping[str, str] = {
     "order_columns": ORDER.listed(),
     "payment_columns": PAYMENT.listed(),
     "payment_w": PAYMENT.listed("w"),
+    "payment_p": PAYMENT.listed("p"),
+    "of_order": ", ".join(f"o.{name}" for name in _OF_ORDER),
     "attempt_columns": ATTEMPT.listed(),
     "modification_columns": MODIFICATION.listed(),
     "dispute_columns": DISPUTE.listed(),

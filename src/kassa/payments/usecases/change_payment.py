@@ -144,7 +144,7 @@ async def _round(
                 continue
             busy.add((order.company_id, order.id))
             own = {item.id: item for item in attempts if item.payment_id == payment.id}
-            case = PaymentAggregate(payment, order, own, now, core.new_id, order_paid=order_paid)
+            case = PaymentAggregate(payment, now, core.new_id, order, own, order_paid=order_paid)
             case.company_closed = company_closed
             beside.put_into(case)
             if change.news in applied:

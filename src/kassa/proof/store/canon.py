@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import sha256
 from json.encoder import encode_basestring
 from typing import Any
@@ -22,7 +23,11 @@ _SINCE = datetime(2000, 1, 1, tzinfo=UTC)
 
 def array_text(items: Sequence[str | None]) -> str:
     """As `array[…]::text`: quotes what needs it, and tells null from a word."""
-    return "{" + ",".join([_element(item) for item in items]) + "}"
+    said = [
+        item if item and len(item) != len("null") and not _QUOTED.search(item) else _element(item)
+        for item in items
+    ]
+    return "{" + ",".join(said) + "}"
 
 
 def _element(item: str | None) -> str:
@@ -49,8 +54,11 @@ def jsonb_text(value: Any) -> str:
     if kind is str:
         return _string(value)
     if kind is dict:
-        names = sorted(value, key=_name_order) if len(value) > 1 else value
-        return "{" + ", ".join([f"{_string(n)}: {jsonb_text(value[n])}" for n in names]) + "}"
+        members = [
+            lead + (_string(one) if type(one := value[name]) is str else jsonb_text(one))
+            for name, lead in _ordered(tuple(value))
+        ]
+        return "{" + ", ".join(members) + "}"
     if kind in (list, tuple):
         return "[" + ", ".join([jsonb_text(one) for one in value]) + "]"
     if value is None or kind is bool:
@@ -67,6 +75,12 @@ def jsonb_text(value: Any) -> str:
 
 _string: Callable[[str], str] = encode_basestring
 _WORDS = {None: "null", True: "true", False: "false"}
+
+
+@lru_cache(maxsize=1_024)
+def _ordered(names: tuple[str, ...]) -> list[tuple[str, str]]:
+    """The names of members in their order, each with what its value stands behind."""
+    return [(name, f"{_string(name)}: ") for name in sorted(names, key=_name_order)]
 
 
 def _name_order(name: str) -> tuple[int, bytes]:

@@ -363,24 +363,39 @@ def _json(value: Any) -> str:
 
 
 _EMPTY: Mapping[type, str] = {dict: "{}", list: "[]", tuple: "[]"}
-_TEXTS: Mapping[type, Callable[[Any], str | None]] = {
+
+
+class _Texts(dict[type, Callable[[Any], str | None]]):
+    """How what is of a type is written; an enumeration, or what comes by another name, as `str`."""
+
+    def __missing__(self, kind: type) -> Callable[[Any], str | None]:
+        self[kind] = str
+        return str
+
+
+_KNOWN: Mapping[type, Callable[[Any], str | None]] = {
     NoneType: lambda _: None,
     bool: lambda value: "true" if value else "false",
     bytes: bytes.hex,
     datetime: instant,
     **dict.fromkeys(_EMPTY, _json),
 }
+_TEXTS = _Texts(_KNOWN)
 
 
 def _text(value: Any) -> str | None:
-    return _TEXTS.get(type(value), str)(value)
+    return _TEXTS[type(value)](value)
 
 
 def digest(home: str, part: str, row: Mapping[str, Any]) -> bytes:
     """Of a row as it is to be written, exactly as `digest_sql` takes it of one that stands."""
-    taken = COVERS[home].taken[part]
-    said: list[str | None] = [home, taken.label]
-    said += [one if type(one) is str else _text(one) for one in taken.values(row)]
+    return digest_of(home, part, COVERS[home].taken[part].values(row))
+
+
+def digest_of(home: str, part: str, values: Sequence[Any]) -> bytes:
+    """The same, of the values of `Cover.columns(part)`."""
+    said: list[str | None] = [home, COVERS[home].taken[part].label]
+    said += [one if type(one) is str else _TEXTS[type(one)](one) for one in values]
     return sha256(msgspec.json.encode(said)).digest()
 
 

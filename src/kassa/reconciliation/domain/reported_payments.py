@@ -1,114 +1,87 @@
-"""What a matched line does to its payment: pure, and lean, since a report may have a million.
+"""What a matched line of a report means for its payment: which fact, if any."""
 
-The moves that the payment aggregate makes, on the few figures that a report can change.
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
-from kassa.base.domain.lifecycle import PaymentEvent, PaymentStatus, next_status
+from kassa.base.domain.lifecycle import PaymentStatus
 from kassa.base.domain.money import Money
 from kassa.ledger.domain import ledger
 from kassa.ledger.domain.ledger import Posting, PostingKind
 from kassa.payments.domain.facts import Reported
+from kassa.payments.domain.payments import Payment
 from kassa.reconciliation.domain.matching import MatchResult, ReportableMovement
-from kassa.reconciliation.domain.reports import LineKind
+from kassa.reconciliation.domain.reports import LineKind, ReportLine
 
 
-@dataclass(slots=True)
-class ReportedPayment:
-    """The part of a payment that reports change, and what decides how; see Payment."""
-
-    company_id: str
-    id: str
-    business_id: str
-    status: PaymentStatus
-    currency: str
-    authorized_minor: int
-    captured_minor: int
-    released_minor: int
-    settled_minor: int
-    fee_minor: int
-    fee_known: bool
-    surplus: bool
-    version: int
-    notify_kind: str
-    notify_url: str
-
-    @property
-    def held_minor(self) -> int:
-        return self.authorized_minor - self.captured_minor - self.released_minor
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether a report has told of all of it, and nothing more of it can come."""
-        return (
-            self.status is PaymentStatus.CAPTURED
-            and self.settled_minor == self.captured_minor
-            and self.held_minor == 0
-        )
+def is_complete(payment: Payment, settled_minor: int) -> bool:
+    """Whether a report has told of all of it, and nothing more of it can come."""
+    return (
+        payment.status is PaymentStatus.CAPTURED
+        and settled_minor == payment.captured.minor
+        and reserved_minor(payment) == 0
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class ReportStep:
-    """One row of the timeline: event number `seq`."""
-
-    payment_id: str
-    seq: int
-    event: PaymentEvent
-    from_status: PaymentStatus
-    to_status: PaymentStatus
-    fact: Reported
+def reserved_minor(payment: Payment) -> int:
+    return payment.authorized.minor - payment.captured.minor - payment.released_minor
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSource:
+    """Which report says it. `account`: the ledger's, that the provider kept its fees from."""
+
+    name: str
+    file: str
+    account: str
+
+
+@dataclass(slots=True)  # not frozen, which would take four times as long to make
 class ReportEffect:
-    """What a matched line changed. `contradicts`: the provider had told another fee before."""
+    """What a matched line means; no fact where it says nothing new. `contradicts`: the provider had
+    told another fee before."""
 
-    step: ReportStep | None = None
-    posting: Posting | None = None
+    fact: Reported | None = None
     contradicts: str = ""
 
-    @property
-    def is_settled(self) -> bool:
-        return self.step is not None and self.step.event is PaymentEvent.SETTLE
 
-
-def apply(
-    holding: ReportedPayment,
+def effect_of(
+    payment: Payment,
     verdict: MatchResult,
-    told: Reported,
+    line: ReportLine,
+    report: ReportSource,
     *,
     fee_told: bool,
-    account: str,
-    new_id: Callable[[str], str],
-    at: datetime,
 ) -> ReportEffect:
     """Count what was reported, put the fee right, and settle what is complete.
 
-    `told`: which line says it; the rest of the fact is found here.
-    `fee_told`: whether the line says what the provider kept. `account`: the ledger's, that it kept
-    it from.
+    `fee_told`: whether the line says what the provider kept.
     """
-    reported = 0 if verdict.only_fee else _counted(holding, verdict)
-    posting, contradicts = None, ""
-    was_known, was_booked = holding.fee_known, holding.fee_minor
-    if fee_told:
-        posting, contradicts = _put_fee_right(holding, verdict, account, new_id, at)
-    holding.settled_minor += reported
-    if not reported and posting is None and holding.fee_known == was_known:
+    reported = 0 if verdict.only_fee else _counted(payment, verdict)
+    fee = _fee_of(payment, verdict) if fee_told else _Fee(0, payment.fee_known, "")
+    change = fee.change_minor
+    if not reported and not change and fee.known == payment.fee_known:
         return ReportEffect()
-    says_fee = posting is not None or not reported
-    fact = replace(
-        told,
-        settles=bool(reported) and holding.is_complete,
+    first, currency = verdict.movements[0], payment.amount.currency
+    fact = Reported(
+        report=report.name,
+        file=report.file,
+        line=line.number,
+        amount=str(line.amount),
+        settles=bool(reported) and is_complete(payment, payment.settled_minor + reported),
         counted_minor=reported,
-        fee=str(Money(verdict.fee_minor, holding.currency)) if says_fee else "",
-        fee_change_minor=holding.fee_minor - was_booked,
-        fee_known=holding.fee_known,
+        fee=str(Money(verdict.fee_minor, currency)) if change or not reported else "",
+        fee_change_minor=change,
+        fee_is_ours=bool(change) and first.is_surplus,
+        fee_cause=first.cause if change else "",
+        fee_account=report.account if change else "",
+        fee_known=fee.known,
     )
-    return ReportEffect(_step(holding, fact), posting, contradicts)
+    return ReportEffect(fact, fee.contradicts)
+
+
+def rest_released(payment: Payment) -> Reported:
+    """All of it had been reported, and now the rest of the reservation was let go."""
+    return Reported(settles=True, fee_known=payment.fee_known)
 
 
 def arrival(
@@ -128,69 +101,40 @@ def arrival(
     )
 
 
-def complete(holding: ReportedPayment) -> ReportStep:
-    """The rest of the reservation was let go after all of the claimed had been reported."""
-    return _step(holding, Reported(settles=True, fee_known=holding.fee_known))
-
-
-def _step(holding: ReportedPayment, fact: Reported) -> ReportStep:
-    before = holding.status
-    holding.status = next_status(before, fact.move)
-    holding.version += 1
-    return ReportStep(holding.id, holding.version, fact.move, before, holding.status, fact)
-
-
-def _counted(holding: ReportedPayment, verdict: MatchResult) -> int:
+def _counted(payment: Payment, verdict: MatchResult) -> int:
     """How much of `captured` the line confirms. Surplus counts where it is all the payment has."""
     reported = 0
     for movement in verdict.movements:
-        if movement.kind is LineKind.PAYMENT and (holding.surplus or not movement.is_surplus):
+        if movement.kind is LineKind.PAYMENT and (payment.surplus or not movement.is_surplus):
             reported += movement.minor
-    left = holding.captured_minor - holding.settled_minor
+    left = payment.captured.minor - payment.settled_minor
     return reported if reported <= left else 0
 
 
-def _put_fee_right(
-    holding: ReportedPayment,
-    verdict: MatchResult,
-    account: str,
-    new_id: Callable[[str], str],
-    at: datetime,
-) -> tuple[Posting | None, str]:
+@dataclass(slots=True)
+class _Fee:
+    """`known`: whether the charge's fee is the provider's figure now."""
+
+    change_minor: int
+    known: bool
+    contradicts: str
+
+
+def _fee_of(payment: Payment, verdict: MatchResult) -> _Fee:
     """From what is booked as the fee of these movements to what the report says of them."""
     first = verdict.movements[0]
     is_charge = first.kind is LineKind.PAYMENT and not first.is_surplus
+    is_whole = is_charge and _is_whole(payment, verdict.movements)
     booked = sum(movement.fee_minor for movement in verdict.movements)
-    difference = verdict.fee_minor - booked
-    was_known = is_charge and holding.fee_known
-    if is_charge and _is_whole(holding, verdict.movements):
-        holding.fee_known = True
-    if not difference:
-        return None, ""
+    change = verdict.fee_minor - booked
     contradicts = ""
-    if was_known and _is_whole(holding, verdict.movements):
-        told, before = (Money(minor, holding.currency) for minor in (verdict.fee_minor, booked))
+    if change and is_whole and payment.fee_known:
+        currency = payment.amount.currency
+        told, before = (Money(minor, currency) for minor in (verdict.fee_minor, booked))
         contradicts = f"the fee is {told}, and was told as {before} before"
-    bearer = (
-        ledger.FEE_EXPENSE_ACCOUNT
-        if first.is_surplus
-        else ledger.merchant_account(holding.business_id)
-    )
-    if not first.is_surplus:
-        holding.fee_minor += difference
-    posting = Posting(
-        company_id=holding.company_id,
-        id=new_id("po"),
-        kind=PostingKind.FEE_ADJUSTMENT,
-        currency=holding.currency,
-        entries=ledger.move(bearer, account, Money(difference, holding.currency)),
-        payment_id=holding.id,
-        cause=first.cause,
-        at=at,
-    )
-    return posting, contradicts
+    return _Fee(change, payment.fee_known or is_whole, contradicts)
 
 
-def _is_whole(holding: ReportedPayment, movements: list[ReportableMovement]) -> bool:
+def _is_whole(payment: Payment, movements: list[ReportableMovement]) -> bool:
     """Whether this is the whole charge: only then `fee_known` is about this very fee."""
-    return sum(movement.minor for movement in movements) == holding.captured_minor
+    return sum(movement.minor for movement in movements) == payment.captured.minor

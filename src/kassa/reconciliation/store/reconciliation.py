@@ -10,11 +10,7 @@ from kassa.base.domain.money import Money
 from kassa.base.store.connection import Connection
 from kassa.base.store.mapping import reader
 from kassa.base.store.queries import Command, Queries, Rows, Value
-from kassa.base.store.seals import seals_of
-from kassa.ledger.domain.ledger import Posting, PostingKind
-from kassa.payments.domain.facts_written import written
-from kassa.payments.store.payments import add_webhook_events, insert_postings
-from kassa.proof.store.canon import event_digest
+from kassa.ledger.domain.ledger import PostingKind
 from kassa.proof.store.resealing import resealed
 from kassa.reconciliation.domain.matching import (
     MOVEMENTS,
@@ -24,7 +20,6 @@ from kassa.reconciliation.domain.matching import (
     ReportableMovement,
     ledger_account,
 )
-from kassa.reconciliation.domain.reported_payments import ReportedPayment, ReportStep
 from kassa.reconciliation.domain.reports import LineKind, ReportLine
 
 
@@ -87,11 +82,6 @@ class _OfOrder(NamedTuple):
     known: KnownReference
 
 
-class _Held(NamedTuple):
-    holding: ReportedPayment
-    is_changed: bool
-
-
 class _Begun(NamedTuple):
     beginning: str
     known: KnownReference
@@ -118,7 +108,6 @@ class Sql(
     readers=[
         reader(_OfOrder, prefixes={"known": ""}),
         reader(_Begun, prefixes={"known": ""}),
-        reader(_Held, prefixes={"holding": ""}),
         reader(_Waiting, prefixes={"part": ""}, called={"minor": "amount_minor"}),
     ],
 ):
@@ -131,8 +120,6 @@ class Sql(
     known_by_provider: Rows[KnownReference]
     known_of_payments: Rows[KnownReference]
     known_by_beginning: Rows[_Begun]
-    holdings: Rows[_Held]
-    save_holdings: Command
     movements: Rows[_Moved]
     waiting_parts: Rows[_Waiting]
     mark_lines: Command
@@ -231,16 +218,8 @@ async def look_beside(
             directory.add(known)
 
 
-async def holdings(
-    connection: Connection, company_id: str, payment_ids: Sequence[str]
-) -> tuple[dict[str, ReportedPayment], list[str]]:
-    """By id; and those of them that something was done to afterwards."""
-    rows = await Sql.holdings.all(connection, company_id, list(payment_ids))
-    found = {row.holding.id: row.holding for row in rows}
-    return found, [row.holding.id for row in rows if row.is_changed]
-
-
 _FEES = (PostingKind.FEE.value, PostingKind.FEE_ADJUSTMENT.value)
+_SURPLUS = (PostingKind.SURPLUS.value, PostingKind.SURPLUS_RETURN.value)
 
 
 async def movements(
@@ -264,7 +243,7 @@ async def movements(
         movement = ReportableMovement(
             row.id, row.cause, row.payment_id, MOVEMENTS[row.kind], row.amount_minor,
             row.currency, row.at,
-            is_surplus=row.kind in (PostingKind.SURPLUS, PostingKind.SURPLUS_RETURN),
+            is_surplus=row.kind in _SURPLUS,
             reported=row.is_reported,
         )  # fmt: skip
         found.setdefault(row.cause, []).append(movement)
@@ -272,9 +251,10 @@ async def movements(
         booked = found.get(cause)
         if booked:
             # A fee is of the cause as a whole; its first movement carries it.
-            booked.sort(key=lambda movement: (movement.at, movement.posting_id))
-            booked[0].fee_minor = sum(minor for _, minor in charged)
-            booked[0].fee_postings = tuple(posting_id for posting_id, _ in charged)
+            if len(booked) > 1:
+                booked.sort(key=lambda movement: (movement.at, movement.posting_id))
+            booked[0].fee_minor = sum([minor for _, minor in charged])
+            booked[0].fee_postings = tuple([posting_id for posting_id, _ in charged])
     return found
 
 
@@ -357,6 +337,9 @@ async def insert_matches(
     )
 
 
+_OF_THESE = "t.company_id = $1 and t.id = any($2)"
+
+
 async def insert_breaks(
     connection: Connection, company_id: str, rows: Sequence[BreakRow]
 ) -> list[str]:
@@ -379,89 +362,3 @@ async def insert_breaks(
             [row.found_minor for row in rows],
             [row.details for row in rows],
         )
-
-
-_EVENT_COLUMNS = (
-    "company_id, payment_id, seq, event, from_status, to_status, actor, evidence, at, seal"
-).split(", ")
-
-
-async def _save_holdings(
-    connection: Connection, company_id: str, changed: Sequence[ReportedPayment], at: datetime
-) -> None:
-    await Sql.save_holdings.run(
-        connection,
-        company_id,
-        [holding.id for holding in changed],
-        [holding.status for holding in changed],
-        [holding.settled_minor for holding in changed],
-        [holding.fee_minor for holding in changed],
-        [holding.fee_known for holding in changed],
-        [holding.version for holding in changed],
-        at,
-    )
-
-
-_OF_THESE = "t.company_id = $1 and t.id = any($2)"
-
-
-async def save_steps(
-    connection: Connection,
-    company_id: str,
-    changed: Sequence[ReportedPayment],
-    steps: Sequence[ReportStep],
-    postings: Sequence[Posting],
-    *,
-    actor: str,
-    at: datetime,
-) -> None:
-    """Write payments, their timelines and their fee corrections."""
-    paid = [holding.id for holding in changed]
-    async with resealed(connection, "payment", _OF_THESE, company_id, paid):
-        await _save_holdings(connection, company_id, changed, at)
-    said = [
-        (
-            company_id,
-            step.payment_id,
-            step.seq,
-            step.event,
-            step.from_status,
-            step.to_status,
-            actor,
-            written(step.fact),
-            at,
-        )
-        for step in steps
-    ]
-    seals = seals_of(connection)
-    await connection.copy_records_to_table(
-        "payment_event",
-        columns=_EVENT_COLUMNS,
-        records=[(*one, seals.of("payment_event", event_digest(*one))) for one in said],
-    )
-    await insert_postings(connection, postings)
-
-
-async def insert_announcements(
-    connection: Connection,
-    company_id: str,
-    news: Sequence[tuple[str, ReportedPayment, int]],
-    *,
-    event_type: str,
-    at: datetime,
-) -> None:
-    """(id, payment, its version then)s of which the merchant wants to hear."""
-    rows = [
-        {
-            "company_id": company_id,
-            "id": news_id,
-            "payment_id": holding.id,
-            "version": version,
-            "kind": holding.notify_kind,
-            "url": holding.notify_url,
-            "event_type": event_type,
-            "created_at": at,
-        }
-        for news_id, holding, version in news
-    ]
-    await add_webhook_events(connection, rows)

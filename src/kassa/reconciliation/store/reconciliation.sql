@@ -135,21 +135,3 @@ from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::te
   $9::text[], $10::bigint[], $11::bigint[], $12::text[]) as w
 on conflict do nothing
 returning id
-
--- name: holdings
--- What reports change of these payments, and what decides how; and whether something was done to
--- them after they were paid.
-select p.company_id, p.id, p.business_id, p.status, p.currency, p.authorized_minor,
-  p.captured_minor, p.released_minor, p.settled_minor, p.fee_minor, p.fee_known, p.surplus,
-  p.version, o.notify_kind, o.notify_url, p.modifications + p.disputes > 0 as is_changed
-from payment p join orders o on o.company_id = p.company_id and o.id = p.order_id
-where p.company_id = $1 and p.id = any($2)
-
--- name: save_holdings
--- What reports have changed of these payments.
-update payment as t
-set status = w.status, settled_minor = w.settled, fee_minor = w.fee, fee_known = w.known,
-  version = w.version, updated_at = $8
-from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::boolean[], $7::bigint[])
-  as w(id, status, settled, fee, known, version)
-where t.company_id = $1 and t.id = any($2) and t.id = w.id

@@ -20,15 +20,16 @@ from kassa.base.usecases.bounds import readable
 from kassa.base.usecases.core import Core
 from kassa.modifications.store.modifications import by_id as modification_by_id
 from kassa.modifications.usecases.modify_payment import sync_modification
+from kassa.payments.store import payments
 from kassa.payments.usecases.record_payment import confirm_transfer
 from kassa.payments.usecases.sync_payment import sync_payment
 from kassa.reconciliation.domain.matching import BANK, LATE_AFTER, KnownReference, LineState
-from kassa.reconciliation.domain.reported_payments import complete
+from kassa.reconciliation.domain.reported_payments import is_complete, rest_released
 from kassa.reconciliation.domain.reports import ReportLine, Unreadable
 from kassa.reconciliation.store import breaks, held_lines
 from kassa.reconciliation.store import reconciliation as store
 from kassa.reconciliation.store.reconciliation import BreakRow, ReportFile
-from kassa.reconciliation.usecases.report_batch import BatchTurn, Numbered
+from kassa.reconciliation.usecases.report_batch import BatchTurn, Numbered, cases_of
 from kassa.reconciliation.usecases.report_pipeline import Run, import_batches, one_batch, take_held
 
 LINES_PER_BATCH = 2_000
@@ -281,22 +282,15 @@ async def settle_complete(core: Core, company_id: str, *, limit: int = 1_000) ->
             return 0
         now, kept = await held_lines.lock_free(connection, company_id, ids)
         ids = [one for one in ids if one not in kept]  # those come another time
-        held, _ = await store.holdings(connection, company_id, ids)
-        ready = [holding for holding in held.values() if holding.is_complete]
-        steps = [complete(holding) for holding in ready]
-        if steps:
-            await store.save_steps(
-                connection, company_id, ready, steps, [], actor="reconciliation", at=now
-            )
-        news = [
-            (core.new_id("ntf"), holding, holding.version)
-            for holding in ready
-            if holding.notify_url
+        cases = await cases_of(core, connection, company_id, ids, now)
+        ready = [
+            case for case in cases.values() if is_complete(case.payment, case.payment.settled_minor)
         ]
-        await store.insert_announcements(
-            connection, company_id, news, event_type="payment.settled", at=now
-        )
-    return len(steps)
+        for case in ready:
+            case.record(rest_released(case.payment), actor="reconciliation")
+            case.announce("payment.settled")
+        await payments.save_alone(connection, ready)
+    return len(ready)
 
 
 async def find_missing(

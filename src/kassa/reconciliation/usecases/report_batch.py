@@ -13,7 +13,8 @@ from kassa.base.usecases.core import Core
 from kassa.identity.store import companies
 from kassa.ledger.domain import ledger
 from kassa.ledger.domain.ledger import Posting
-from kassa.payments.domain.facts import Reported
+from kassa.payments.domain.changes import PaymentChanges
+from kassa.payments.domain.payments import Payment
 from kassa.payments.store import payments
 from kassa.reconciliation.domain.matching import (
     BANK,
@@ -24,13 +25,7 @@ from kassa.reconciliation.domain.matching import (
     ReferenceIndex,
     ReportableMovement,
 )
-from kassa.reconciliation.domain.reported_payments import (
-    ReportedPayment,
-    ReportEffect,
-    ReportStep,
-    apply,
-    arrival,
-)
+from kassa.reconciliation.domain.reported_payments import ReportSource, arrival, effect_of
 from kassa.reconciliation.domain.reports import LineKind, ReportLine, Unreadable
 from kassa.reconciliation.domain.transfers import names_in
 from kassa.reconciliation.store import breaks, held_lines
@@ -74,19 +69,26 @@ class Batch:
     waiting: dict[str, list[PartialLine]] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
     now: datetime = field(init=False)
-    holdings: dict[str, ReportedPayment] = field(default_factory=dict)
+    report: ReportSource = field(init=False)
+    cases: dict[str, PaymentChanges] = field(default_factory=dict)
     rows: list[LineRow] = field(default_factory=list)
     opened: list[BreakRow] = field(default_factory=list)
     completed: list[int] = field(default_factory=list)
     matches: list[tuple[str, int]] = field(default_factory=list)
     causes: set[str] = field(default_factory=set)
-    changed: dict[str, ReportedPayment] = field(default_factory=dict)
-    steps: list[ReportStep] = field(default_factory=list)
     postings: list[Posting] = field(default_factory=list)
-    news: list[tuple[str, ReportedPayment, int]] = field(default_factory=list)
     payouts: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     directory: ReferenceIndex = field(default_factory=ReferenceIndex)
     booked: dict[str, list[ReportableMovement]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        at_the_bank = self.file.connector == BANK
+        account = ledger.provider_account(self.file.connector)
+        self.report = ReportSource(
+            name=self.file.name,
+            file=self.file.id,
+            account=ledger.BANK_ACCOUNT if at_the_bank else account,
+        )
 
     async def look(
         self, connection: Connection, numbered: Sequence[Numbered], before: Ended | None = None
@@ -107,8 +109,8 @@ class Batch:
                 await before()
                 self.now, held = await held_lines.lock_free(connection, company_id, ids)
             self.held |= held
-        self.holdings, beside = await store.holdings(connection, company_id, ids)
-        if beside:
+        self.cases = await cases_of(self.core, connection, company_id, ids, self.now)
+        if beside := [one for one, case in self.cases.items() if _has_more(case.payment)]:
             await store.look_beside(connection, company_id, directory, beside)
         causes = list(directory.by_id)
         self.booked = await store.movements(connection, company_id, account, causes)
@@ -195,13 +197,14 @@ class Batch:
 
     def _once(self, verdict: MatchResult) -> MatchResult:
         """A payment has one fee: another charge for it is not taken for its fee."""
-        holding = self.holdings.get(verdict.payment_id)
-        if verdict.state is not LineState.MATCHED or holding is None or not holding.fee_known:
+        case = self.cases.get(verdict.payment_id)
+        if verdict.state is not LineState.MATCHED or case is None or not case.payment.fee_known:
             return verdict
         booked = verdict.movements[0].fee_minor
         if booked == verdict.fee_minor:
             return verdict
-        told, known = (Money(minor, holding.currency) for minor in (verdict.fee_minor, booked))
+        currency = case.payment.amount.currency
+        told, known = (Money(minor, currency) for minor in (verdict.fee_minor, booked))
         return MatchResult(
             state=LineState.BREAK,
             problem=BreakClass.FEE,
@@ -261,9 +264,6 @@ class Batch:
         if verdict.late and not at_the_bank:  # a transfer is on its way for days
             self._open(place, BreakClass.LATE, verdict.late, line, verdict)
         self.completed += [part.place for part in verdict.parts]
-        told = Reported(
-            report=self.file.name, file=self.file.id, line=line.number, amount=str(line.amount)
-        )
         fee_told = bool(verdict.fee_minor) or (self.tells_fees and not at_the_bank)
         if at_the_bank and not verdict.only_fee:
             self.postings += [
@@ -285,41 +285,27 @@ class Batch:
             mine = (
                 verdict if len(own) == len(verdict.movements) else replace(verdict, movements=own)
             )
-            effect = self._apply(self.holdings[payment_id], mine, told, fee_told=fee_told)
-            if effect.posting is not None:
-                put.append(effect.posting.id)
-            if effect.contradicts:
-                self._open(place, BreakClass.FEE, effect.contradicts, line, verdict)
+            case, before = self.cases[payment_id], len(self.cases[payment_id].postings)
+            contradicts = self._apply(case, mine, line, fee_told=fee_told)
+            put += [posting.id for posting in case.postings[before:]]
+            if contradicts:
+                self._open(place, BreakClass.FEE, contradicts, line, verdict)
             fee_told = False  # the line's fee is booked once
 
     def _apply(
-        self, holding: ReportedPayment, verdict: MatchResult, told: Reported, *, fee_told: bool
-    ) -> ReportEffect:
-        effect = apply(
-            holding,
-            verdict,
-            told,
-            fee_told=fee_told,
-            account=ledger.BANK_ACCOUNT
-            if self.file.connector == BANK
-            else ledger.provider_account(self.file.connector),
-            new_id=self.core.new_id,
-            at=self.now,
-        )
-        if effect.posting is not None:
-            # Later lines of the same fee see what is booked by then.
-            verdict.movements[0].fee_minor += verdict.fee_minor - sum(
-                one.fee_minor for one in verdict.movements
-            )
-            self.postings.append(effect.posting)
-        if effect.step is not None:
-            self.steps.append(effect.step)
-            self.changed[holding.id] = holding
-        if effect.is_settled:
+        self, case: PaymentChanges, verdict: MatchResult, line: ReportLine, *, fee_told: bool
+    ) -> str:
+        """Gives how the line contradicts what was told before."""
+        effect = effect_of(case.payment, verdict, line, self.report, fee_told=fee_told)
+        if effect.fact is None:
+            return effect.contradicts
+        # Later lines of the same fee see what is booked by then.
+        verdict.movements[0].fee_minor += effect.fact.fee_change_minor
+        case.record(effect.fact, actor=f"report:{self.file.connector}")
+        if effect.fact.settles:
             self._bump("settled")
-            if holding.notify_url:
-                self.news.append((self.core.new_id("ntf"), holding, holding.version))
-        return effect
+            case.announce("payment.settled")
+        return effect.contradicts
 
     def _open(
         self,
@@ -398,9 +384,22 @@ def _clean(text: str) -> str:
 
 
 def _clean_raw(raw: dict[str, str]) -> dict[str, str]:
-    if any("\x00" in text for text in (*raw, *raw.values())):
+    if "\x00" in "".join((*raw, *raw.values())):
         return {_clean(name): _clean(text) for name, text in raw.items()}
     return raw
+
+
+def _has_more(payment: Payment) -> bool:
+    """Whether something was done to it after it was paid."""
+    return payment.modifications + payment.disputes > 0
+
+
+async def cases_of(
+    core: Core, connection: Connection, company_id: str, ids: Sequence[str], now: datetime
+) -> dict[str, PaymentChanges]:
+    """These payments, to record on them what a report says."""
+    found = await payments.alone(connection, company_id, ids)
+    return {payment.id: PaymentChanges(payment, now, core.new_id) for payment in found}
 
 
 def reads_settlements(numbered: Sequence[Numbered]) -> bool:
@@ -413,21 +412,8 @@ def reads_settlements(numbered: Sequence[Numbered]) -> bool:
 
 async def book(connection: Connection, batch: Batch) -> None:
     """What concerns only the payments that the batch has locked, whatever becomes of the file."""
-    company_id = batch.file.company_id
-    if batch.steps or batch.postings:
-        await store.save_steps(
-            connection,
-            company_id,
-            list(batch.changed.values()),
-            batch.steps,
-            batch.postings,
-            actor=f"report:{batch.file.connector}",
-            at=batch.now,
-        )
-    if batch.news:
-        await store.insert_announcements(
-            connection, company_id, batch.news, event_type="payment.settled", at=batch.now
-        )
+    await payments.insert_postings(connection, batch.postings)
+    await payments.save_alone(connection, list(batch.cases.values()))
 
 
 async def write(connection: Connection, batch: Batch, turn: BatchTurn) -> None:
@@ -459,7 +445,7 @@ async def write(connection: Connection, batch: Batch, turn: BatchTurn) -> None:
         await breaks.resolve_matched(
             connection,
             company_id,
-            list(batch.changed),
+            [one for one, case in batch.cases.items() if case.events],
             list(batch.causes),
             f"reported in {file.name}",
             file_id=file.id,

@@ -8,7 +8,7 @@ from kassa.base.store.connection import Connection
 from kassa.base.store.mapping import reader
 from kassa.base.store.queries import Queries, Rows, Value
 from kassa.base.store.seals import seals_of
-from kassa.payments.domain.aggregate import WebhookEvent
+from kassa.payments.domain.changes import WebhookEvent
 from kassa.proof.store.cover import seal_of
 
 

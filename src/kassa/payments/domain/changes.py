@@ -1,0 +1,116 @@
+"""A payment while a transaction works on it, and what is gathered to be written of that."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from kassa.base.domain.lifecycle import next_status
+from kassa.ledger.domain.ledger import Posting
+from kassa.payments.domain.evolution import evolve, postings
+from kassa.payments.domain.facts import Fact
+from kassa.payments.domain.payments import Payment
+from kassa.payments.domain.postings import UnbookedPosting
+from kassa.payments.domain.state import PaymentState
+from kassa.payments.domain.timeline import TimelineEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookEvent:
+    """News for the merchant, to be sent once this change is committed."""
+
+    company_id: str
+    id: str
+    payment_id: str
+    version: int
+    kind: str
+    url: str
+    event_type: str
+    at: datetime
+
+
+_NONE: Mapping[str, Any] = {}
+
+
+@dataclass(slots=True)
+class PaymentChanges:
+    """A payment while a transaction works on it, and what is to be written of that.
+
+    Enough for facts that concern the payment alone, as a line of a report does. `as_read`: the
+    payment before all of them.
+    """
+
+    payment: Payment
+    now: datetime
+    new_id: Callable[[str], str]
+    events: list[TimelineEvent] = field(default_factory=list, kw_only=True)
+    postings: list[Posting] = field(default_factory=list, kw_only=True)
+    announcements: list[WebhookEvent] = field(default_factory=list, kw_only=True)
+    as_read: Payment = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.as_read = self.payment
+
+    @property
+    def state(self) -> PaymentState:
+        return PaymentState(
+            payment=self.payment, attempts=_NONE, modifications=_NONE, disputes=_NONE
+        )
+
+    def record(self, fact: Fact, *, actor: str, by: str = "") -> None:
+        """`fact` has happened: take the state and the books through it, and write it down.
+
+        Raises: IllegalTransition where a table does not have it; then nothing has changed.
+        """
+        state, before = self.state, self.payment
+        event = TimelineEvent(
+            company_id=before.company_id,
+            payment_id=before.id,
+            seq=before.version + 1,
+            from_status=before.status,
+            to_status=next_status(before.status, fact.move),
+            actor=actor,
+            at=self.now,
+            fact=fact,
+            by=by,
+        )
+        after = evolve(state, event)
+        booked = [self._posting(one) for one in postings(state, event)]
+        self._put_beside(fact, state, after)
+        self.payment = after.payment
+        self.events.append(event)
+        self.postings += booked
+
+    def _put_beside(self, fact: Fact, before: PaymentState, after: PaymentState) -> None:
+        """What the fact has changed, and asks for, beside the payment.
+
+        Raises: IllegalTransition; then nothing has changed.
+        """
+
+    def _posting(self, movement: UnbookedPosting) -> Posting:
+        return Posting(
+            company_id=self.payment.company_id,
+            id=self.new_id("po"),
+            kind=movement.kind,
+            currency=self.payment.amount.currency,
+            entries=movement.entries,
+            payment_id=self.payment.id,
+            cause=movement.cause,
+            at=self.now,
+        )
+
+    def announce(self, event_type: str) -> None:
+        if not self.payment.notify_url:
+            return
+        self.announcements.append(
+            WebhookEvent(
+                company_id=self.payment.company_id,
+                id=self.new_id("ntf"),
+                payment_id=self.payment.id,
+                version=self.payment.version,
+                kind=self.payment.notify_kind,
+                url=self.payment.notify_url,
+                event_type=event_type,
+                at=self.now,
+            )
+        )
