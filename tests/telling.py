@@ -13,6 +13,7 @@ from kassa.connectors.base import (
     AnyNews,
     Captured,
     ChargeEvent,
+    ForeignEvent,
     IrrelevantEvent,
     Outcome,
     Pending,
@@ -36,10 +37,10 @@ class Telling(Obedient):
         super().__init__()
         self.answers = list(answers)
         self.answers_to_queries = list(queries)
-        self.told: dict[bytes, AnyNews | IrrelevantEvent] = {}
+        self.told: dict[bytes, AnyNews | IrrelevantEvent | ForeignEvent] = {}
         self.heard_about: list[dict[str, Any]] = []
 
-    def tell(self, news: AnyNews | IrrelevantEvent) -> bytes:
+    def tell(self, news: AnyNews | IrrelevantEvent | ForeignEvent) -> bytes:
         """The body of its notification."""
         body = b"news %d" % next(_numbers)
         self.told[body] = news
@@ -47,7 +48,7 @@ class Telling(Obedient):
 
     def parse_notification(  # type: ignore[override]
         self, headers: Mapping[str, str], body: bytes, **about: Any
-    ) -> AnyNews | IrrelevantEvent | Refused:
+    ) -> AnyNews | IrrelevantEvent | ForeignEvent | Refused:
         self.heard_about.append(about)
         return self.told.get(body, Refused(reason="it is not from us"))
 

@@ -94,8 +94,8 @@ def count_request(face: str, status: str, seconds: float) -> None:  # seconds, n
 
 
 def count_notification(account: str, outcome: str) -> None:
-    """Count one. `account`: one that there is; `outcome`: applied, duplicate, irrelevant, refused
-    or parked."""
+    """Count one. `account`: one that there is; `outcome`: applied, duplicate, irrelevant, foreign,
+    unread, refused or parked."""
     NOTIFICATIONS.labels(account, outcome).inc()
 
 

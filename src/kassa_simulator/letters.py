@@ -79,7 +79,7 @@ class Letterbox:
         self._overtake(letter, now)
         if "foreign" in faults:
             others = of_another(text, *self._names_at(merchant.provider, charge_id))
-            foreign = self._keep(merchant, event, (*about, "foreign"), others, where, ["foreign"])
+            foreign = self._keep(merchant, event, (*about, "foreign"), others, where, ["stranger"])
             self._post(foreign, now, early="early" in faults)
         if "never" not in faults:
             copies = 1

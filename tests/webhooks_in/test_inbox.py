@@ -23,19 +23,25 @@ from kassa.base.usecases.core import Core
 from kassa.connectors.base import (
     DisputeEvent,
     Done,
+    ForeignEvent,
+    ForeignReason,
     IrrelevantEvent,
     ModificationEvent,
     Outcome,
     Pending,
 )
+from kassa.connectors.unread import unread
 from kassa.identity.domain.principals import Mode
+from kassa.operations.usecases.readiness import backlogs
 from kassa.payments.domain.payments import Payment
 from kassa.providers.domain.providers import AccountStatus, ProviderAccount
 from kassa.providers.usecases.event_data import write_news
+from kassa.providers.usecases.provider_accounts import list_accounts
 from kassa.reconciliation.usecases.breaks import list_breaks
 from kassa.settings import Settings
 from kassa.webhooks_in.store import provider_events
 from kassa.webhooks_in.store.provider_events import ProviderEventKey
+from kassa.webhooks_in.usecases import receive
 from kassa.webhooks_in.usecases.apply import apply_news
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("sound_in_the_end")]
@@ -136,9 +142,9 @@ async def test_news_of_another_companys_payment_is_misaddressed(shop: Shop) -> N
         news(f"at{other.number}_\x00"),
     ):
         answer = await post(shop, provider.tell(said))
-        assert answer.outcome in ("refused", "parked")
+        assert answer.outcome in ("foreign", "parked")
         if said.key:
-            assert (answer.status, answer.body) == (401, b"refused")
+            assert (answer.status, answer.body) == (200, b"thanks")
 
     assert (await shop.read(payment)).status is PaymentStatus.PROCESSING
     assert [applied for _, applied in await kept(shop)] == [False]  # the reference, of nobody's
@@ -338,3 +344,102 @@ async def test_any_order_of_the_same_news_ends_in_the_same_state(shop: Shop) -> 
     assert ends[0][:6] == (PaymentStatus.CAPTURED, 10_000, 3_000, 0, 4_000, False)
     assert ends[0][7] == [ModificationStatus.SUCCEEDED]
     assert {applied for _, applied in await kept(shop)} == {True}
+
+
+async def test_only_so_much_waits_for_what_nobody_knows_here(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receive, "_MOST_UNKNOWN", 3)
+    provider = Telling()
+    payment, key = await waiting(shop, provider)
+    strangers = [f"at{shop.company.number}_{number:026d}" for number in range(5)]
+
+    answers = [await post(shop, provider.tell(news(one))) for one in strangers]
+
+    assert [one.outcome for one in answers] == ["parked"] * 3 + ["foreign"] * 2
+    assert {one.status for one in answers} == {200}
+    assert len(await kept(shop)) == 3
+    await post(shop, provider.tell(news(key)))  # what is known has room all the same
+    assert (await shop.read(payment)).status is PaymentStatus.CAPTURED
+
+
+async def test_what_nobody_ever_knew_is_one_piece_of_work_a_day(shop: Shop) -> None:
+    provider = Telling()
+    await waiting(shop, provider)
+    for number in range(4):
+        await post(shop, provider.tell(news(f"at{shop.company.number}_{number:026d}")))
+    await shop.sql("update provider_news set received_at = now() - interval '25 hours'")
+    await due(shop)
+
+    await apply_news(shop.core)
+
+    assert [one.problem for one in await list_breaks(shop.core, shop.company.id)] == [
+        "unknown_news"
+    ]
+
+
+async def test_foreign_news_is_counted_and_shown_and_not_kept(shop: Shop) -> None:
+    provider = Telling()
+    await waiting(shop, provider)
+    owned_by(shop, shop.company.id)
+    strange = ForeignEvent(why=ForeignReason.ACCOUNT, event="payment.captured")
+
+    answers = await asyncio.gather(*(post(shop, provider.tell(strange)) for _ in range(7)))
+    await post(shop, provider.tell(news("R-1001")))
+
+    assert {(one.status, one.body, one.outcome) for one in answers} == {(200, b"thanks", "foreign")}
+    assert await kept(shop) == []
+    [view] = [
+        one
+        for one in await list_accounts(shop.core, shop.company.id)
+        if one.account.name == "scripted"
+    ]
+    shown = {one.why: (one.many, one.event) for one in view.foreign}
+    assert shown == {"account": (7, "payment.captured"), "reference": (1, "")}
+    text = (await backlogs(shop.core)).gauges()
+    assert 'kassa_foreign_notifications_total{account="scripted",why="account"} 7\n' in text
+
+
+async def test_what_cannot_be_read_is_kept_and_its_charge_asked_about(shop: Shop) -> None:
+    provider = Telling()
+    payment, key = await waiting(shop, provider)
+    await shop.sql("update attempt set next_query_at = now() + interval '1 hour'")
+    said = [unread(b"%d %s" % (number, key.encode()), "a newer version") for number in range(2)]
+
+    for one in said:
+        answer = await post(shop, provider.tell(one))
+        assert (answer.status, answer.outcome) == (200, "unread")
+
+    assert [one.key for one in said] == [key, key]
+    assert [applied for _, applied in await kept(shop)] == [True, True]
+    [row] = await shop.sql("select next_query_at <= now() + interval '5 s' as soon from attempt")
+    assert row["soon"]
+    assert (await shop.read(payment)).status is PaymentStatus.PROCESSING
+    [item] = await list_breaks(shop.core, shop.company.id)  # of a version one in a day
+    assert (item.problem, item.payment_id) == ("unknown_news", "")
+    assert "a newer version" in item.details
+
+
+async def test_what_no_question_would_tell_is_for_a_person_by_payment(shop: Shop) -> None:
+    provider = Telling()
+    payment, key = await waiting(shop, provider)
+    await post(shop, provider.tell(news(key)))
+    said = unread(key.encode(), "a dispute in words that are not known", for_people=True)
+
+    for _ in range(2):
+        assert (await post(shop, provider.tell(said))).status == 200
+
+    [item] = await list_breaks(shop.core, shop.company.id)
+    assert (item.problem, item.payment_id) == ("unknown_news", payment.id)
+    assert (await shop.read(payment)).status is PaymentStatus.CAPTURED
+
+
+async def test_what_cannot_be_read_and_names_nothing_of_ours_is_foreign(shop: Shop) -> None:
+    provider = Telling()
+    await waiting(shop, provider)
+
+    for body in (b"R-1001", b"at1_01kb0000000000000000000001"):
+        answer = await post(shop, provider.tell(unread(body, "a newer version")))
+        assert (answer.status, answer.outcome) == (200, "foreign")
+
+    assert await kept(shop) == []

@@ -100,7 +100,7 @@ def list_all(settings: Settings, company: str, *, as_json: bool) -> str:
 def _table(views: Sequence[AccountView]) -> str:
     if not views:
         return "no provider accounts; add one with kassa provider add"
-    rows = [("ACCOUNT", "CONNECTOR", "MODE", "STATUS", "CAN", "NOTIFICATIONS")]
+    rows = [("ACCOUNT", "CONNECTOR", "MODE", "STATUS", "CAN", "FOREIGN", "NOTIFICATIONS")]
     rows += [
         (
             view.account.name,
@@ -108,6 +108,7 @@ def _table(views: Sequence[AccountView]) -> str:
             view.account.mode,
             view.account.status,
             " ".join(view.can),
+            str(sum(one.many for one in view.foreign)),
             view.notify_url,
         )
         for view in views
@@ -132,6 +133,15 @@ def _plain(view: AccountView) -> dict[str, object]:
         "sealed": list(view.set_secrets),
         "can": list(view.can),
         "notify_url": view.notify_url,
+        "foreign": [
+            {
+                "why": one.why,
+                "many": one.many,
+                "last_event": one.event,
+                "last_at": one.last_at.isoformat(),
+            }
+            for one in view.foreign
+        ],
     }
 
 

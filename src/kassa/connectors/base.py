@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from typing import ClassVar, Protocol, runtime_checkable
 
 from kassa.base.domain.lifecycle import DisputeStage, DisputeStatus
@@ -219,7 +220,22 @@ class DisputeEvent:
     movements: tuple[BalanceMovement, ...] | None = None
 
 
-AnyNews = ChargeEvent | ModificationEvent | DisputeEvent
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadEvent:
+    """A verified notification in words that are not known: of a newer version, or of next year.
+
+    `key`, `charge_reference`: of our charge, or of a change of it, as far as it names one; that
+    is asked about. `for_people`: no question would tell what it told, so a person has to read it.
+    """
+
+    dedupe_key: str
+    why: str
+    key: str = ""
+    charge_reference: str = ""
+    for_people: bool = False
+
+
+AnyNews = ChargeEvent | ModificationEvent | DisputeEvent | UnreadEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,9 +245,27 @@ class IrrelevantEvent:
     event: str
 
 
+class ForeignReason(StrEnum):
+    """Why a verified notification is not ours."""
+
+    REFERENCE = "reference"  # what it is about was not made here
+    ACCOUNT = "account"  # for another account that the same key signs for
+    MODE = "mode"  # test, and the account is live; or the other way round
+    UNREADABLE = "unreadable"  # in words that are not known, and names nothing of ours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignEvent:
+    """A genuine notification that is not for us; it is acknowledged, and counted. `event`: its
+    name."""
+
+    why: ForeignReason
+    event: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """Not a genuine notification for us: it has no effect. `reason` is for our log only."""
+    """Not a genuine notification: it has no effect. `reason` is for our log only."""
 
     reason: str
 
@@ -263,8 +297,12 @@ class Connector(Protocol):
         *,
         target: str = "",
         received_at: datetime | None = None,
-    ) -> AnyNews | IrrelevantEvent | Refused:
+    ) -> AnyNews | IrrelevantEvent | ForeignEvent | Refused:
         """Verify over the raw bytes, then translate. `headers` has lower-case names.
+
+        Refused says that it was not signed for us: a provider that hears so often enough posts
+        nothing more. What is signed and not for us is a ForeignEvent; in words that nobody knows,
+        an UnreadEvent.
 
         `target`: the raw path and query it was posted to. `received_at`: what its own time stamp
         is measured against; None: a stamp is not judged.

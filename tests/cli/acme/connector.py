@@ -24,10 +24,12 @@ from kassa.connectors.base import (
     Outcome,
     Refused,
     Unknown,
+    UnreadEvent,
 )
 from kassa.connectors.http import Answer, Answered, NoAnswer
 from kassa.connectors.jsontext import read_object
 from kassa.connectors.kind import Tools
+from kassa.connectors.unread import unread
 
 _OK, _MISSING, _REFUSED = 200, 404, 422
 
@@ -128,7 +130,7 @@ class AcmeConnector:
         *,
         target: str = "",
         received_at: datetime | None = None,
-    ) -> ChargeEvent | IrrelevantEvent | Refused:
+    ) -> ChargeEvent | IrrelevantEvent | UnreadEvent | Refused:
         """The signature over the raw body first, then the charge inside."""
         if not self._webhook_secret:
             return Refused(reason="no webhook_secret is configured")
@@ -138,7 +140,7 @@ class AcmeConnector:
         try:
             charge = read_object(body)
         except ValueError:
-            return Refused(reason="signed, and no JSON object")
+            return unread(body, "no JSON object")
         key = charge.get("reference")
         if not isinstance(key, str) or not key:
             return IrrelevantEvent(event="a charge that is not of our making")

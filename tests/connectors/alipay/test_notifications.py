@@ -12,10 +12,13 @@ from kassa.connectors.base import (
     Captured,
     ChargeEvent,
     Declined,
+    ForeignEvent,
     InDoubt,
+    IrrelevantEvent,
     ModificationEvent,
     Pending,
     Refused,
+    UnreadEvent,
 )
 from kassa.connectors.http import ProviderHttp
 
@@ -134,16 +137,16 @@ def test_text_outside_ascii_is_verified(played: AlipayConnector, alipays: KeyPai
     assert isinstance(played.parse_notification({}, signed(fields, alipays)), ChargeEvent)
 
 
-def test_news_for_another_application_is_refused(ours: KeyPair, alipay_public_pem: str) -> None:
+def test_news_for_another_application_is_foreign(ours: KeyPair, alipay_public_pem: str) -> None:
     other = connector(ours, alipay_public_pem, app_id="2021000000000002")
 
-    assert other.parse_notification({}, GENUINE) == Refused(reason="for another app_id")
+    assert isinstance(other.parse_notification({}, GENUINE), ForeignEvent)
 
 
-def test_news_for_another_seller_is_refused(ours: KeyPair, alipay_public_pem: str) -> None:
+def test_news_for_another_seller_is_foreign(ours: KeyPair, alipay_public_pem: str) -> None:
     other = connector(ours, alipay_public_pem, seller_id="2088000000000000")
 
-    assert other.parse_notification({}, GENUINE) == Refused(reason="for another seller_id")
+    assert isinstance(other.parse_notification({}, GENUINE), ForeignEvent)
 
 
 def test_without_a_seller_of_ours_any_seller_is_taken(
@@ -159,15 +162,25 @@ def test_our_own_key_signs_no_news(played: AlipayConnector, ours: KeyPair) -> No
 
 
 @pytest.mark.parametrize(
-    "name", ["app_id", "notify_id", "out_trade_no", "trade_no", "trade_status", "total_amount"]
+    ("name", "told"),
+    [
+        ("app_id", ForeignEvent),
+        ("out_trade_no", IrrelevantEvent),
+        *((name, UnreadEvent) for name in ("notify_id", "trade_no", "trade_status")),
+        ("total_amount", UnreadEvent),
+    ],
 )
-def test_a_signed_notification_without_a_needed_field_is_refused(
-    played: AlipayConnector, alipays: KeyPair, name: str
+def test_a_signed_notification_without_a_needed_field_is_not_believed(
+    played: AlipayConnector, alipays: KeyPair, name: str, told: type
 ) -> None:
     fields = without_signature()
     del fields[name]
 
-    assert isinstance(played.parse_notification({}, signed(fields, alipays)), Refused)
+    news = played.parse_notification({}, signed(fields, alipays))
+
+    assert isinstance(news, told)
+    if isinstance(news, UnreadEvent):
+        assert news.key == FIELDS["out_trade_no"]
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ from kassa.connectors.base import (
     ModificationEvent,
     Pending,
     Refused,
+    UnreadEvent,
 )
 from kassa.connectors.razorpay.connector import RazorpayConnector
 from kassa.connectors.razorpay.signatures import checkout_is_genuine, signed
@@ -188,11 +189,13 @@ async def test_what_is_told_of_a_dispute(
 
 
 @pytest.mark.parametrize("entity", [dispute(phase="novelty"), dispute(status="novelty")])
-async def test_a_dispute_in_unknown_words_is_not_acknowledged(
+async def test_a_dispute_in_unknown_words_is_for_a_person_to_read(
     scripted: RazorpayConnector, entity: Any
 ) -> None:
     body = event("payment.dispute.created", dispute=entity, payment=ours())
-    assert isinstance(scripted.parse_notification(headers(body), body), Refused)
+    news = scripted.parse_notification(headers(body), body)
+    assert isinstance(news, UnreadEvent)
+    assert (news.key, news.charge_reference, news.for_people) == (KEY, "pay_1", True)
 
 
 async def test_only_the_right_secret_over_these_very_bytes_is_believed(
@@ -204,11 +207,11 @@ async def test_only_the_right_secret_over_these_very_bytes_is_believed(
         (headers(body), body + b" "),
         ({}, body),
         ({"x-razorpay-signature": "é"}, body),
-        (headers(b"no JSON"), b"no JSON"),
-        (headers(b"[]"), b"[]"),
     ]
     for told, sent in wrong:
         assert isinstance(scripted.parse_notification(told, sent), Refused)
+    for sent in (b"no JSON", b"[]"):
+        assert isinstance(scripted.parse_notification(headers(sent), sent), UnreadEvent)
     async with connected("http://127.0.0.1:9/v1", webhook_secret="") as secretless:
         assert isinstance(secretless.parse_notification(headers(body, ""), body), Refused)
 

@@ -10,7 +10,7 @@ from tests.connectors.sandbox.clock import START, Clock, Request
 
 from kassa.base.domain.lifecycle import DisputeStage, DisputeStatus, next_dispute_status
 from kassa.base.domain.money import Money
-from kassa.connectors.base import Captured, DisputeEvent, ModificationRequest, Refused
+from kassa.connectors.base import Captured, DisputeEvent, ModificationRequest, UnreadEvent
 from kassa.connectors.sandbox import signing
 from kassa.connectors.sandbox.books import SandboxBooks
 from kassa.connectors.sandbox.connector import SandboxConnector
@@ -165,7 +165,7 @@ async def test_the_fee_is_fifteen_of_any_currency(
     ],
     ids=str,
 )
-async def test_signed_news_that_breaks_the_contract_is_refused(
+async def test_signed_news_that_breaks_the_contract_is_for_a_person_to_read(
     connector: SandboxConnector, books: SandboxBooks, clock: Clock, secret: bytes,
     request_for: Request, change: dict[str, object],
 ) -> None:  # fmt: skip
@@ -175,4 +175,6 @@ async def test_signed_news_that_breaks_the_contract_is_refused(
     body = json.dumps(json.loads(genuine.body) | change).encode()
     headers = {signing.HEADER: signing.sign(secret, body, at=int(clock.now.timestamp()))}
 
-    assert isinstance(connector.parse_notification(headers, body), Refused)
+    news = connector.parse_notification(headers, body)
+    assert isinstance(news, UnreadEvent)
+    assert news.for_people

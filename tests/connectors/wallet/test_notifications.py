@@ -13,12 +13,16 @@ from kassa.connectors.base import (
     ChargeEvent,
     Declined,
     Done,
+    ForeignEvent,
+    ForeignReason,
     InDoubt,
+    IrrelevantEvent,
     ModificationEvent,
     ModificationOutcome,
     Outcome,
     Pending,
     Refused,
+    UnreadEvent,
 )
 from kassa.connectors.wallet.connector import WalletConnector
 from kassa.faces.wallet import signature
@@ -120,12 +124,13 @@ async def test_our_own_key_signs_no_news(connector: WalletConnector, ours: Keys)
     assert isinstance(connector.parse_notification(*posted(PAID, ours), target=TARGET), Refused)
 
 
-async def test_news_for_another_client_is_refused(
+async def test_news_for_another_client_is_foreign(
     connector: WalletConnector, wallets: Keys
 ) -> None:
     sent = posted(PAID, wallets, client="5X00000000000001")
 
-    assert isinstance(connector.parse_notification(*sent, target=TARGET), Refused)
+    told = connector.parse_notification(*sent, target=TARGET)
+    assert told == ForeignEvent(why=ForeignReason.ACCOUNT)
 
 
 @pytest.mark.parametrize(
@@ -133,12 +138,11 @@ async def test_news_for_another_client_is_refused(
     [b"noise", b"[]", {}, {**PAID, "paymentRequestId": ""}, {**PAID, "paymentId": None}],
     ids=str,
 )
-async def test_what_names_no_payment_is_refused(
+async def test_what_names_no_payment_is_not_believed(
     connector: WalletConnector, wallets: Keys, members: Any
 ) -> None:
-    assert isinstance(
-        connector.parse_notification(*posted(members, wallets), target=TARGET), Refused
-    )
+    told = connector.parse_notification(*posted(members, wallets), target=TARGET)
+    assert isinstance(told, UnreadEvent | IrrelevantEvent)
 
 
 @pytest.mark.parametrize(

@@ -42,12 +42,13 @@ from kassa.connectors.alipay.trades import CLOSE, QUERY, close_told, query_told,
 from kassa.connectors.base import (
     NOTHING_KNOWN,
     ActionNeeded,
-    ChargeEvent,
+    AnyNews,
     ChargeRequest,
     Declined,
+    ForeignEvent,
     InDoubt,
+    IrrelevantEvent,
     KnownCharge,
-    ModificationEvent,
     ModificationOutcome,
     ModificationRequest,
     NotSent,
@@ -262,7 +263,7 @@ class AlipayConnector:
         *,
         target: str = "",
         received_at: datetime | None = None,
-    ) -> ChargeEvent | ModificationEvent | Refused:
+    ) -> AnyNews | IrrelevantEvent | ForeignEvent | Refused:
         """Verify the form over its decoded values, then translate it."""
         return read_notification(
             body, self._verifier, app_id=self._app_id, seller_id=self._seller_id

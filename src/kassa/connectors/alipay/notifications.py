@@ -11,7 +11,17 @@ from urllib.parse import unquote_to_bytes
 from kassa.base.domain.lifecycle import ModificationKind
 from kassa.connectors.alipay.rsa2 import AlipayVerifier, notification_texts
 from kassa.connectors.alipay.trades import trade_told
-from kassa.connectors.base import ChargeEvent, ModificationEvent, Pending, Refused
+from kassa.connectors.base import (
+    AnyNews,
+    ChargeEvent,
+    ForeignEvent,
+    ForeignReason,
+    IrrelevantEvent,
+    ModificationEvent,
+    Pending,
+    Refused,
+)
+from kassa.connectors.unread import unread
 from kassa.modifications.domain.captures import PREFIX
 
 _MAX_FIELDS = 100
@@ -26,7 +36,7 @@ _OUR_REFUND = re.compile(
 
 def read_notification(
     body: bytes, verifier: AlipayVerifier, *, app_id: str, seller_id: str
-) -> ChargeEvent | ModificationEvent | Refused:
+) -> AnyNews | IrrelevantEvent | ForeignEvent | Refused:
     """The news in it when Alipay signed it for us. `seller_id`: "" for any.
 
     That the amount and the key are ours is for the caller to check: both are in the news.
@@ -40,13 +50,16 @@ def read_notification(
     if not verifier.accepts(signature, *notification_texts(form)):
         return Refused(reason="the signature is missing or wrong")
     fields = _decoded(form)
-    if fields.get("app_id") != app_id:
-        return Refused(reason="for another app_id")
-    if seller_id and fields.get("seller_id") != seller_id:
-        return Refused(reason="for another seller_id")
+    event = fields.get("notify_type", "")
+    other_seller = bool(seller_id) and fields.get("seller_id") != seller_id
+    if fields.get("app_id") != app_id or other_seller:
+        return ForeignEvent(why=ForeignReason.ACCOUNT, event=event)
+    if not fields.get("out_trade_no"):
+        return IrrelevantEvent(event=event)
     missing = [name for name in _REQUIRED if not fields.get(name)]
     if missing:
-        return Refused(reason=f"fields are missing: {', '.join(missing)}")
+        why = f"fields are missing: {', '.join(missing)}"
+        return unread(body, why, key=fields["out_trade_no"])
     return _refund_news(fields) or ChargeEvent(
         dedupe_key=fields["notify_id"], key=fields["out_trade_no"], outcome=trade_told(fields)
     )

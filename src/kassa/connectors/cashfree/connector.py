@@ -17,6 +17,7 @@ from kassa.connectors.base import (
     ChargeRequest,
     Declined,
     Done,
+    ForeignEvent,
     InDoubt,
     IrrelevantEvent,
     KnownCharge,
@@ -393,7 +394,7 @@ class CashfreeConnector:
         *,
         target: str = "",
         received_at: datetime | None = None,
-    ) -> AnyNews | IrrelevantEvent | Refused:
+    ) -> AnyNews | IrrelevantEvent | ForeignEvent | Refused:
         """Cashfree signs its time stamp and the body, with the client secret."""
         del target
         return read_news(headers, body, self._secret, received_at)

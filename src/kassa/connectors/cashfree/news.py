@@ -18,6 +18,7 @@ from kassa.connectors.base import (
     ChargeEvent,
     Declined,
     DisputeEvent,
+    ForeignEvent,
     InDoubt,
     IrrelevantEvent,
     ModificationEvent,
@@ -30,6 +31,7 @@ from kassa.connectors.cashfree.links import OVER, over_told
 from kassa.connectors.cashfree.payments import payment_told
 from kassa.connectors.cashfree.refunds import refund_told
 from kassa.connectors.jsontext import read_object
+from kassa.connectors.unread import genuine, unread
 
 _VERSIONS = frozenset({"", "2022-09-01", "2023-08-01", "2025-01-01"})  # "": of payment links
 _STAMP = re.compile(r"[0-9]{10,16}", re.ASCII)
@@ -71,7 +73,7 @@ def signature_of(secret: str, timestamp: str, body: bytes) -> str:
 
 def read_news(
     headers: Mapping[str, str], body: bytes, secret: str, received_at: datetime | None
-) -> AnyNews | IrrelevantEvent | Refused:
+) -> AnyNews | IrrelevantEvent | ForeignEvent | Refused:
     """What the webhook says; Irrelevant too where it is about nothing that Kassa has made."""
     stamp = headers.get("x-webhook-timestamp", "")
     if not _STAMP.fullmatch(stamp):
@@ -82,13 +84,15 @@ def read_news(
     if received_at is not None and not _timely(stamp, received_at):
         return Refused(reason="the time stamp is too old, or ahead of time")
     if headers.get("x-webhook-version", "") not in _VERSIONS:
-        return Refused(reason="a webhook version that is not known")
+        return unread(body, "a webhook version that is not known")
     try:
         told = read_object(body)
     except ValueError:
-        return Refused(reason="the body is no JSON object")
-    mark = hashlib.sha256(body).hexdigest()
-    return _told(word(told, "type"), entity(told, "data"), mark, moment(told, "event_time"))
+        return unread(body, "the body is no JSON object")
+    data, mark = entity(told, "data"), hashlib.sha256(body).hexdigest()
+    said = _told(word(told, "type"), data, mark, moment(told, "event_time"))
+    paid = number_word(entity(data, "order_details"), "cf_payment_id")
+    return genuine(said, body, charge_reference=paid)
 
 
 def _timely(stamp: str, received_at: datetime) -> bool:

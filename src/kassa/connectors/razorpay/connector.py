@@ -18,6 +18,7 @@ from kassa.connectors.base import (
     ChargeRequest,
     Declined,
     Done,
+    ForeignEvent,
     InDoubt,
     IrrelevantEvent,
     KnownCharge,
@@ -403,7 +404,7 @@ class RazorpayConnector:
         *,
         target: str = "",
         received_at: datetime | None = None,
-    ) -> AnyNews | IrrelevantEvent | Refused:
+    ) -> AnyNews | IrrelevantEvent | ForeignEvent | Refused:
         """Razorpay signs no time and no address: only the body counts."""
         del target, received_at
         return read_news(headers, body, self._webhook_secret)

@@ -15,6 +15,7 @@ from kassa.connectors.base import (
     ChargeEvent,
     Declined,
     DisputeEvent,
+    ForeignEvent,
     InDoubt,
     IrrelevantEvent,
     ModificationEvent,
@@ -28,6 +29,7 @@ from kassa.connectors.razorpay.links import NOTE, OVER, over_told
 from kassa.connectors.razorpay.payments import payment_told
 from kassa.connectors.razorpay.refunds import key_of, refund_told
 from kassa.connectors.razorpay.signatures import signed
+from kassa.connectors.unread import genuine, unread
 
 _PAYMENTS = frozenset(
     {
@@ -64,7 +66,7 @@ _UNDECIDED = frozenset({DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW
 
 def read_news(
     headers: Mapping[str, str], body: bytes, secret: str
-) -> AnyNews | IrrelevantEvent | Refused:
+) -> AnyNews | IrrelevantEvent | ForeignEvent | Refused:
     """What the webhook says; Irrelevant too where it is about nothing that Kassa has made."""
     if not secret:
         return Refused(reason="no webhook_secret is configured")
@@ -73,14 +75,15 @@ def read_news(
     try:
         told = read_object(body)
     except ValueError:
-        return Refused(reason="the body is no JSON object")
+        return unread(body, "the body is no JSON object")
     event = word(told, "event")
     payload = {
         name: entity(entity(entity(told, "payload"), name), "entity")
         for name in ("payment", "refund", "payment_link", "dispute")
     }
     # The event's id is in a header, which nobody signs: whoever posts it again may change it.
-    return _told(event, told, payload, hashlib.sha256(body).hexdigest())
+    said = _told(event, told, payload, hashlib.sha256(body).hexdigest())
+    return genuine(said, body, charge_reference=word(payload["dispute"], "payment_id"))
 
 
 def _told(

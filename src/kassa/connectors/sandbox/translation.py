@@ -21,12 +21,12 @@ from kassa.connectors.base import (
     ModificationOutcome,
     Outcome,
     Pending,
-    Refused,
 )
 from kassa.connectors.jsontext import text_of
 from kassa.connectors.sandbox.amounts import SandboxAmount
 from kassa.connectors.sandbox.cards import SandboxState
 from kassa.connectors.sandbox.records import ChangeKind, ChangeState, SandboxChange
+from kassa.connectors.unread import unread
 
 OUR_CODE: Mapping[str, str] = {
     "card_declined": "card_declined",
@@ -119,14 +119,14 @@ _DISPUTE_TYPES: Mapping[str, frozenset[DisputeStatus]] = {
 }
 
 
-def read_news(body: bytes) -> AnyNews | Refused:
+def read_news(body: bytes) -> AnyNews:
     """What the provider said, when its signature has been verified already."""
     try:
-        body = text_of(body).encode(errors="replace")
-        family = msgspec.json.decode(body, type=_Any).type.partition(".")[0]
-        return _READERS.get(family, _charge_news)(body)
+        text = text_of(body).encode(errors="replace")
+        family = msgspec.json.decode(text, type=_Any).type.partition(".")[0]
+        return _READERS.get(family, _charge_news)(text)
     except (msgspec.DecodeError, ValueError, RecursionError, InvalidRequest) as error:
-        return Refused(reason=f"signed, but not a notification: {error}")
+        return unread(body, str(error), for_people=True)
 
 
 def _charge_news(body: bytes) -> ChargeEvent:

@@ -10,6 +10,7 @@ from kassa.connectors.base import (
     AnyNews,
     ChargeRequest,
     Declined,
+    ForeignEvent,
     InDoubt,
     IrrelevantEvent,
     KnownCharge,
@@ -319,7 +320,7 @@ class StripeConnector:
         *,
         target: str = "",
         received_at: datetime | None = None,
-    ) -> AnyNews | IrrelevantEvent | Refused:
+    ) -> AnyNews | IrrelevantEvent | ForeignEvent | Refused:
         """Verify the signature over the raw body, then translate the event."""
         header = headers.get("stripe-signature", "")
         refused = is_genuine(header, body, self._webhook_secret, received_at)

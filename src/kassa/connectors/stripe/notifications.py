@@ -16,6 +16,8 @@ from kassa.connectors.base import (
     AnyNews,
     ChargeEvent,
     DisputeEvent,
+    ForeignEvent,
+    ForeignReason,
     IrrelevantEvent,
     ModificationEvent,
     Refused,
@@ -24,6 +26,7 @@ from kassa.connectors.jsontext import text_of
 from kassa.connectors.stripe.changes import refund_outcome
 from kassa.connectors.stripe.intents import is_at_the_page, told_intent, told_session
 from kassa.connectors.stripe.objects import KEY, Garbled, Thing
+from kassa.connectors.unread import unread
 from kassa.payments.domain.disputes import BalanceMovement, DisputeOrder, Place
 
 _TOLERANCE = timedelta(minutes=5)
@@ -41,7 +44,7 @@ DISPUTE: Mapping[str, tuple[DisputeStage, DisputeStatus]] = {
     "won": (_S.CHARGEBACK, _D.WON),
     "lost": (_S.CHARGEBACK, _D.LOST),
 }
-"""Every status of a dispute; an event with one that is not here is refused, and comes again."""
+"""Every status of a dispute; an event with one that is not here is for a person to read."""
 
 
 ORDER = DisputeOrder(
@@ -91,8 +94,9 @@ def _read_header(header: str) -> tuple[str, list[str]]:
     return stamp, signatures
 
 
-def read_event(body: bytes, *, live: bool) -> AnyNews | IrrelevantEvent | Refused:
+def read_event(body: bytes, *, live: bool) -> AnyNews | IrrelevantEvent | ForeignEvent:
     """What an event says, when its signature has been verified already."""
+    about: Thing | None = None
     try:
         read = json.loads(text_of(body), parse_float=Decimal)
         event = Thing(read if isinstance(read, dict) else {})
@@ -100,9 +104,9 @@ def read_event(body: bytes, *, live: bool) -> AnyNews | IrrelevantEvent | Refuse
         data = event.thing("data")
         about = data.thing("object") if data is not None else None
         if not dedupe_key or not name or about is None:
-            return Refused(reason="signed, but not an event")
+            return unread(body, "it is not an event")
         if event.flag("livemode") is not live:
-            return Refused(reason="of the other mode, test or live, than the secret key")
+            return ForeignEvent(why=ForeignReason.MODE, event=name)
         reader = _EVENTS.get(name)
         if reader is None:
             return IrrelevantEvent(event=name)
@@ -111,8 +115,17 @@ def read_event(body: bytes, *, live: bool) -> AnyNews | IrrelevantEvent | Refuse
             return replace(news, told_at=event.moment("created"))
         return news
     except (ValueError, RecursionError) as error:
-        said = error if isinstance(error, Garbled) else "no JSON"
-        return Refused(reason=f"signed, but not to be read: {said}")
+        said = str(error) if isinstance(error, Garbled) else "it is no JSON"
+        return unread(body, said, charge_reference=_charge_in(about), for_people=True)
+
+
+def _charge_in(about: Thing | None) -> str:
+    """Stripe's name of the intent that an object is of, as far as it can be read."""
+    if about is None:
+        return ""
+    inner = about.fields.get("payment_intent")
+    name = inner.get("id") if isinstance(inner, dict) else inner
+    return name if isinstance(name, str) else ""
 
 
 def _intent(dedupe_key: str, name: str, intent: Thing) -> ChargeEvent | IrrelevantEvent:

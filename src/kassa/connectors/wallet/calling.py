@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from kassa.connectors.base import InDoubt, NotSent
+from kassa.connectors.base import ForeignReason, InDoubt, NotSent
 from kassa.connectors.http import Answered, NoAnswer, ProviderHttp
 from kassa.connectors.wallet.said import WalletAnswer, read_said
 from kassa.connectors.wallet.signing import WalletSigner, WalletVerifier, signed_text
@@ -75,7 +75,7 @@ class WalletLine:
 
     def _believed(self, answer: Answered, target: str) -> WalletAnswer | InDoubt:
         headers = answer.headers
-        said = self.proven(headers, headers.get("response-time", ""), target, answer.body)
+        said = self._proven(headers, headers.get("response-time", ""), target, answer.body)
         if said is None:
             unproven = read_said(answer.body) or WalletAnswer({})
             why = f"no signature of the wallet: {unproven.codes}"
@@ -84,7 +84,19 @@ class WalletLine:
             return InDoubt(reason=f"the answer has {why}")
         return said
 
-    def proven(
+    def is_signed(self, headers: Mapping[str, str], target: str, body: bytes) -> bool:
+        """Whether the wallet signed the notification, for whomever its headers name."""
+        time, client_id = headers.get("request-time", ""), headers.get("client-id", "")
+        text = signed_text(target, client_id, time, body)
+        return bool(client_id) and self._verifier.accepts(headers.get("signature", ""), time, text)
+
+    def strangeness(self, headers: Mapping[str, str]) -> ForeignReason | None:
+        """Why what the wallet signed is not for us, if it is not."""
+        if headers.get("client-id") != self._client_id:
+            return ForeignReason.ACCOUNT
+        return ForeignReason.MODE if headers.get(_MODE) == self._other_mode else None
+
+    def _proven(
         self, headers: Mapping[str, str], time: str, target: str, body: bytes
     ) -> WalletAnswer | None:
         """What `body` says, where the wallet signed it for us and it is of our mode. `time`: as

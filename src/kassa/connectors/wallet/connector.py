@@ -7,13 +7,14 @@ from typing import ClassVar
 from kassa.base.domain.lifecycle import ModificationKind
 from kassa.connectors.base import (
     NOTHING_KNOWN,
-    ChargeEvent,
+    AnyNews,
     ChargeRequest,
     Declined,
     Done,
+    ForeignEvent,
     InDoubt,
+    IrrelevantEvent,
     KnownCharge,
-    ModificationEvent,
     ModificationOutcome,
     ModificationRequest,
     NotSent,
@@ -23,6 +24,7 @@ from kassa.connectors.base import (
     Unknown,
 )
 from kassa.connectors.kind import Tools
+from kassa.connectors.unread import unread
 from kassa.connectors.wallet.calling import WalletLine
 from kassa.connectors.wallet.changes import (
     CAPTURE,
@@ -45,7 +47,7 @@ from kassa.connectors.wallet.payments import (
     pay_told,
     refusal,
 )
-from kassa.connectors.wallet.said import F, WalletAnswer
+from kassa.connectors.wallet.said import F, WalletAnswer, read_said
 from kassa.connectors.wallet.signing import WalletSigner, WalletVerifier
 from kassa.connectors.wallet.words import CREDENTIALS, NO_API
 from kassa.modifications.domain.captures import PREFIX
@@ -212,16 +214,18 @@ class WalletConnector:
         *,
         target: str = "",
         received_at: datetime | None = None,
-    ) -> ChargeEvent | ModificationEvent | Refused:
+    ) -> AnyNews | IrrelevantEvent | ForeignEvent | Refused:
         """Verify over POST, the target and the raw bytes, then translate.
 
         Its time is signed and not judged: the family publishes no tolerance, what is sent again
         comes hours later, and twice the same news changes nothing.
         """
-        said = self._line.proven(headers, headers.get("request-time", ""), target, body)
-        if not target or "client-id" not in headers or said is None:
-            return Refused(reason="the signature is missing or wrong, or it is for another client")
-        return read_news(said, body)
+        if not target or not self._line.is_signed(headers, target, body):
+            return Refused(reason="the signature is missing or wrong")
+        if (why := self._line.strangeness(headers)) is not None:
+            return ForeignEvent(why=why)
+        said = read_said(body)
+        return unread(body, "the body is no JSON object") if said is None else read_news(said, body)
 
     async def close(self) -> None:
         """Close the HTTP client it was given."""

@@ -3,17 +3,19 @@
 import hashlib
 
 from kassa.connectors.base import (
+    AnyNews,
     Captured,
     ChargeEvent,
     Declined,
     Done,
     InDoubt,
+    IrrelevantEvent,
     ModificationEvent,
     ModificationOutcome,
     Outcome,
     Pending,
-    Refused,
 )
+from kassa.connectors.unread import unread
 from kassa.connectors.wallet.payments import state_told
 from kassa.connectors.wallet.said import F, S, WalletAnswer
 from kassa.connectors.wallet.words import ACCEPTED, CHANGE_DECLINES, pay_refused
@@ -21,7 +23,7 @@ from kassa.connectors.wallet.words import ACCEPTED, CHANGE_DECLINES, pay_refused
 _ENDED = ("FAIL", "CANCELLED")
 
 
-def read_news(said: WalletAnswer, body: bytes) -> ChargeEvent | ModificationEvent | Refused:
+def read_news(said: WalletAnswer, body: bytes) -> AnyNews | IrrelevantEvent:
     """The news in a body that the wallet signed. It has no id, and what is sent again is the
     same to the byte: so it is known by its content."""
     dedupe_key = hashlib.sha256(body).hexdigest()
@@ -30,8 +32,10 @@ def read_news(said: WalletAnswer, body: bytes) -> ChargeEvent | ModificationEven
             dedupe_key=dedupe_key, key=said.id("refundRequestId"), outcome=_refund(said)
         )
     key, reference = said.id("paymentRequestId"), said.id("paymentId")
-    if not key or not reference:
-        return Refused(reason="it names no payment of ours")
+    if not key:
+        return IrrelevantEvent(event="no payment")
+    if not reference:
+        return unread(body, "it does not name the payment")
     return ChargeEvent(
         dedupe_key=dedupe_key, key=key, outcome=_payment(said), charge_reference=reference
     )

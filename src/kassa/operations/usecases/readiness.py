@@ -11,6 +11,8 @@ from kassa.operations.store import backlogs as backlogs_of
 from kassa.operations.store.backlogs import Gauges
 from kassa.reconciliation.store import unknown_outcomes as store
 from kassa.reconciliation.store.unknown_outcomes import UnknownOutcomes
+from kassa.webhooks_in.store import provider_events
+from kassa.webhooks_in.store.provider_events import ForeignCount
 
 _CALL = timedelta(seconds=30)  # longer than any call may take
 _MOMENT = 0.4  # seconds, not money: who asks gives up after half a second
@@ -23,6 +25,7 @@ class Readiness:
     checks: dict[str, str]
     backlog: Gauges | None
     doubts: Sequence[UnknownOutcomes] | None = ()
+    foreign: Sequence[ForeignCount] = ()
 
     @property
     def ready(self) -> bool:
@@ -41,6 +44,11 @@ class Readiness:
         ]
         if self.doubts is None:
             lines.append('kassa_gauge_failed{gauge="doubt"} 1\n')
+        lines += [
+            f'kassa_foreign_notifications_total{{account="{one.account}",why="{one.why}"}}'
+            f" {one.many}\n"
+            for one in self.foreign
+        ]
         return "".join(lines) + self._in_doubt()
 
     def _in_doubt(self) -> str:
@@ -84,4 +92,5 @@ async def backlogs(core: Core) -> Readiness:
     async with core.db.connection() as connection:
         gauges = await backlogs_of.count(connection)
         doubts = await store.doubts(connection, _CALL)
-        return Readiness({"database": "ok"}, gauges, doubts)
+        foreign = await provider_events.foreign_news(connection)
+        return Readiness({"database": "ok"}, gauges, doubts, foreign)

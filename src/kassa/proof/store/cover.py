@@ -352,6 +352,7 @@ UNCOVERED: dict[str, Mapping[str, str]] = {
     "orders_answer": {"*": "what was answered, for a caller who asks again; no rule reads it"},
     "orders_termination": {"*": _WORK},
     "provider_silence": {"*": "how a provider does at the moment"},
+    "foreign_news": {"*": "a count for people; no rule reads it"},
     "wallet_guess": {"*": "how often somebody guessed lately"},
     "schema_migration": {"*": "checked against the program's own scripts at every start"},
 }

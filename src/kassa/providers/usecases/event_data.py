@@ -20,6 +20,7 @@ from kassa.connectors.base import (
     Outcome,
     Pending,
     Unknown,
+    UnreadEvent,
 )
 
 _OUTCOMES = {
@@ -52,7 +53,7 @@ def read_outcome(said: dict[str, Any]) -> Any:
 def write_news(news: AnyNews) -> dict[str, Any]:
     """Its members, and its class as `type`."""
     said = {**msgspec.to_builtins(news), "type": type(news).__name__}
-    if not isinstance(news, DisputeEvent):
+    if not isinstance(news, DisputeEvent | UnreadEvent):
         said["outcome"] = write_outcome(news.outcome)
     return said
 
@@ -62,6 +63,8 @@ def read_news(said: dict[str, Any]) -> AnyNews:
     members = {name: value for name, value in said.items() if name != "type"}
     if said["type"] == DisputeEvent.__name__:
         return msgspec.convert(members, DisputeEvent)
+    if said["type"] == UnreadEvent.__name__:
+        return msgspec.convert(members, UnreadEvent)
     members["outcome"] = read_outcome(members["outcome"])
     return (
         ModificationEvent(**members)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -43,6 +43,8 @@ from kassa.providers.usecases.sealing import (
     seal_settings,
     unwrap,
 )
+from kassa.webhooks_in.store import provider_events
+from kassa.webhooks_in.store.provider_events import ForeignCount
 
 _log = structlog.get_logger("kassa.providers")
 _FRESH_SECONDS = 1.0  # seconds, not money
@@ -219,13 +221,15 @@ async def _settings_before(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountView:
-    """An account as it may be shown. `can`: its operations; `set_secrets`: which are filled in."""
+    """An account as it may be shown. `can`: its operations; `set_secrets`: which are filled in;
+    `foreign`: what its provider posted that is genuine and not ours, by reason."""
 
     account: ProviderAccount
     title: str
     can: tuple[str, ...]
     set_secrets: tuple[str, ...]
     notify_url: str
+    foreign: tuple[ForeignCount, ...] = ()
 
 
 async def stored_accounts(core: Core, company_id: str) -> dict[str, ProviderAccount]:
@@ -263,11 +267,15 @@ async def accounts_for(core: Core, company: Company) -> list[ProviderAccount]:
 async def list_accounts(core: Core, company_id: str) -> list[AccountView]:
     """The company's accounts, and those of the installation that it may use."""
     company = await company_by_id(core, company_id)
-    mine = await accounts_for(core, company) if company else []
-    return [_view(core, account) for account in sorted(mine, key=lambda one: one.name)]
+    mine = sorted(await accounts_for(core, company), key=lambda one: one.name) if company else []
+    async with core.db.connection() as connection:
+        # Without names, all accounts would be told of.
+        names = [one.name for one in mine]
+        counted = await provider_events.foreign_news(connection, names) if names else []
+    return [_view(core, one, [row for row in counted if row.account == one.name]) for one in mine]
 
 
-def _view(core: Core, account: ProviderAccount) -> AccountView:
+def _view(core: Core, account: ProviderAccount, foreign: Sequence[ForeignCount]) -> AccountView:
     kind = kind_of_account(account)
     connector: Connector | None = core.connectors.get(account.name)
     return AccountView(
@@ -276,6 +284,8 @@ def _view(core: Core, account: ProviderAccount) -> AccountView:
         can=tuple(sorted(operations(connector))) if connector else (),
         set_secrets=tuple(one.name for one in kind.fields if one.secret) if kind else (),
         notify_url=f"{core.policy.base_url}/providers/{account.name}",
+        # Of one that all companies share, nobody's count is anybody's business.
+        foreign=tuple(foreign) if account.company_id else (),
     )
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from kassa.base.store.connection import Connection
 from kassa.base.store.mapping import reader
-from kassa.base.store.queries import Command, Queries, Rows
+from kassa.base.store.queries import Command, Queries, Rows, Value
 from kassa.base.store.seals import seals_of
 from kassa.proof.store.cover import seal_of
 
@@ -38,6 +38,18 @@ class KeptProviderEvent:
     is_applied: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignCount:
+    """How often a provider posted to `account` what was genuine and not ours. `event`: what the
+    last of it was called."""
+
+    account: str
+    why: str
+    many: int
+    event: str
+    last_at: datetime
+
+
 class _Kept(NamedTuple):
     news: dict[str, Any]
     tries: int
@@ -66,6 +78,9 @@ class Sql(
     give_up_news: Command
     applied: Rows[_Applied]
     mark_applied: Command
+    unknown_news: Value[int]
+    count_foreign: Command
+    foreign_news: Rows[ForeignCount]
 
 
 _LATE = timedelta(hours=24)  # so long news waits for a charge that we do not know yet
@@ -112,6 +127,22 @@ async def keep_news(
     return KeptProviderEvent(
         key=key, news=kept.news, tries=kept.tries, is_late=kept.is_late, is_new=kept.is_new
     )
+
+
+async def unknown_news(connection: Connection, account: str, most: int) -> int:
+    """How much of an account's news waits for what is not known here, counted up to `most`."""
+    return await Sql.unknown_news.one(connection, account, most)
+
+
+async def count_foreign(connection: Connection, found: Sequence[tuple[str, str, str]]) -> None:
+    """Count what is not ours: the account, why, and what it is called."""
+    accounts, reasons, events = ([one[place] for one in found] for place in range(3))
+    await Sql.count_foreign.run(connection, accounts, reasons, events)
+
+
+async def foreign_news(connection: Connection, accounts: Sequence[str] = ()) -> list[ForeignCount]:
+    """What was counted of these accounts, or of all."""
+    return await Sql.foreign_news.all(connection, list(accounts))
 
 
 async def lease_news(

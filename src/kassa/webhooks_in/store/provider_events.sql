@@ -55,3 +55,23 @@ set applied_at = now(), next_at = null, attempt_id = k.about, result = k.result
 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
   as k(c, a, d, about, result)
 where n.company_id = k.c and n.account = k.a and n.dedupe_key = k.d
+
+-- name: unknown_news
+-- How much of an account's news has not been applied, counted up to $2.
+select count(*) from (select from provider_news
+  where account = $1 and applied_at is null and attempt_id = '' limit $2) x
+
+-- name: count_foreign
+-- One more of each that is not ours, by account and reason; $3: what the last was called.
+insert into foreign_news as f (account, why, many, event)
+select x.account, x.why, count(*), max(x.event)
+from unnest($1::text[], $2::text[], $3::text[]) as x(account, why, event)
+group by x.account, x.why order by x.account, x.why
+on conflict (account, why) do update
+set many = f.many + excluded.many, event = excluded.event, last_at = now()
+
+-- name: foreign_news
+-- What was counted so, of these accounts or, without any, of all.
+select account, why, many, event, last_at from foreign_news
+where cardinality($1::text[]) = 0 or account = any($1)
+order by account, why

@@ -1,7 +1,8 @@
 """Apply what the inbox keeps: find what the news is about, and take it to that, once."""
 
 import asyncio
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -9,7 +10,13 @@ from kassa.base.domain.errors import NotFound
 from kassa.base.domain.lifecycle import AttemptStatus, BreakClass
 from kassa.base.usecases.bounds import beyond_belief
 from kassa.base.usecases.core import Core
-from kassa.connectors.base import AnyNews, DisputeEvent, ModificationEvent
+from kassa.connectors.base import (
+    AnyNews,
+    DisputeEvent,
+    InDoubt,
+    ModificationEvent,
+    UnreadEvent,
+)
 from kassa.disputes.usecases.disputes import take_dispute_news
 from kassa.modifications.store import modifications
 from kassa.modifications.usecases.modify_payment import take_modification_news
@@ -28,9 +35,10 @@ LEASE = timedelta(seconds=10)  # longer than applying takes: then whoever had it
 _PARKED_SECONDS = (1, 2, 5, 10, 30, 60, 300, 900, 3600)
 """Before it is tried again while nothing is known of its charge; the last until it is late."""
 _AT_ONCE = 8
+_UNREAD = "the provider told something in words that are not known here"
 _UNKNOWN = (
     "the provider told of a charge or refund that is not known here: it may have been made"
-    " beside Kassa, under the same account"
+    " beside Kassa or by another installation, under the same account"
 )
 
 
@@ -83,7 +91,7 @@ async def look_up(
     """
     about: Attempt | Modification | None
     async with core.db.connection() as connection:
-        if isinstance(news, ModificationEvent):
+        if isinstance(news, ModificationEvent) or is_of_change(news.key):
             about = await modifications.by_id(connection, company_id, news.key)
         else:
             about = None
@@ -102,6 +110,11 @@ async def look_up(
     return about
 
 
+def is_of_change(key: str) -> bool:
+    """Whether a reference is of a capture, void or refund, and not of a charge."""
+    return bool(key) and not key.startswith("at")
+
+
 def is_ripe(news: AnyNews, about: Attempt | Modification) -> bool:
     """Whether it can be understood by now: a dispute comes after the payment it is about, so it
     waits for that."""
@@ -114,6 +127,9 @@ async def _take(
     core: Core, kept: KeptProviderEvent, news: AnyNews, about: Attempt | Modification
 ) -> None:
     actor = f"provider:{kept.key.account}"
+    if isinstance(news, UnreadEvent):
+        await _ask_about(core, kept, news, about, actor)
+        return
     if isinstance(news, ModificationEvent):
         assert isinstance(about, Modification)
         await take_modification_news(
@@ -127,6 +143,29 @@ async def _take(
     await take_news(core, about, news.outcome, actor=actor, how="notification", news=kept.key)
 
 
+async def _ask_about(
+    core: Core,
+    kept: KeptProviderEvent,
+    news: UnreadEvent,
+    about: Attempt | Modification,
+    actor: str,
+) -> None:
+    """What it told is asked for. What no question tells is somebody's work, and of a version that
+    is not known one letter a day."""
+    doubt, how = InDoubt(reason=news.why), "notification"
+    if isinstance(about, Modification):
+        await take_modification_news(core, about, doubt, actor=actor, how=how, news=kept.key)
+    else:
+        await take_news(core, about, doubt, actor=actor, how=how, news=kept.key)
+    row = _work_of(core, kept, f"{_UNREAD}: {news.why}; it names {about.id}")
+    if news.for_people:
+        row = replace(row, payment_id=about.payment_id)
+    else:
+        row = replace(row, cause=_once_a_day(kept))
+    async with core.db.transaction() as connection:
+        await insert_breaks(connection, about.company_id, [row])
+
+
 async def _give_up(core: Core, kept: KeptProviderEvent, result: str, words: str) -> None:
     """A person has to look at it; when it comes again it is tried again."""
     key = kept.key
@@ -135,11 +174,23 @@ async def _give_up(core: Core, kept: KeptProviderEvent, result: str, words: str)
         await provider_events.give_up_news(connection, key, result)
         if not key.company_id:
             return  # nobody's in particular: the count of lost news tells the operator
-        row = BreakRow(
-            id=core.new_id("br"),
-            problem=BreakClass.UNKNOWN_NEWS,
-            connector=key.account,
-            details=f"{words}; notification {key.dedupe_key}"[:500],
-            cause=key.dedupe_key,
-        )
+        row = _work_of(core, kept, words)
+        if result == "unknown":  # of another installation there may be many
+            row = replace(row, cause=_once_a_day(kept))
         await insert_breaks(connection, key.company_id, [row])
+
+
+def _work_of(core: Core, kept: KeptProviderEvent, words: str) -> BreakRow:
+    key = kept.key
+    return BreakRow(
+        id=core.new_id("br"),
+        problem=BreakClass.UNKNOWN_NEWS,
+        connector=key.account,
+        details=f"{words}; notification {key.dedupe_key}"[:500],
+        cause=key.dedupe_key,
+    )
+
+
+def _once_a_day(kept: KeptProviderEvent) -> str:
+    """The cause of work that the first such notification of a day stands for."""
+    return f"{kept.key.account} {datetime.now(UTC).date()}"

@@ -1,19 +1,29 @@
 """Take a provider's notification: verify, keep, acknowledge, apply once."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
 
 from kassa.base.domain.errors import NotFound
-from kassa.base.usecases.batch import to_the_end
+from kassa.base.usecases.batch import batched, to_the_end
 from kassa.base.usecases.core import Core
 from kassa.base.usecases.ids import company_number_of
-from kassa.connectors.base import AnyNews, IrrelevantEvent, ModificationEvent, Refused
+from kassa.connectors.base import (
+    AnyNews,
+    ForeignEvent,
+    ForeignReason,
+    IrrelevantEvent,
+    ModificationEvent,
+    Refused,
+    UnreadEvent,
+)
 from kassa.identity.usecases.authenticate import company_by_number
 from kassa.modifications.domain.captures import PREFIX
+from kassa.payments.domain.modifications import Modification
+from kassa.payments.domain.payments import Attempt
 from kassa.providers.usecases.event_data import write_news
 from kassa.providers.usecases.provider_accounts import account_of, refresh
 from kassa.webhooks_in.store import provider_events
@@ -23,6 +33,8 @@ from kassa.webhooks_in.usecases.apply import LEASE, apply_kept, is_ripe, look_up
 _log = structlog.get_logger("kassa.inbox")
 _TEXT = "text/plain; charset=utf-8"
 _PATIENCE_SECONDS = 1.0  # seconds, not money: so long the provider waits for its news to be applied
+_MOST_UNKNOWN = 1_000  # notifications of an account about what is not known here
+_LONGEST_EVENT = 100
 _KEPT_SECRET = frozenset({"authorization", "cookie", "proxy-authorization"})
 NOBODY = "unknown"
 """The account of a notification for an account that there is not, when they are counted."""
@@ -31,7 +43,7 @@ NOBODY = "unknown"
 @dataclass(frozen=True, slots=True)
 class Received:
     """The HTTP answer for the provider. `account`, `outcome`: what to count it under; the outcome
-    is applied, duplicate, irrelevant, refused or parked."""
+    is applied, duplicate, irrelevant, foreign, unread, refused or parked."""
 
     status: int
     content_type: str
@@ -46,8 +58,9 @@ async def receive_notification(
     """Verified over the raw bytes, stored, answered, and applied exactly once, in any order.
 
     It is applied before the answer where that takes no time, and otherwise behind it; a worker
-    applies what a process that died has left. Anything not genuine, stale, or about what is not
-    this account's has no effect, is not stored, and gets one constant refusal.
+    applies what a process that died has left. Anything not genuine or stale has no effect, is not
+    stored, and gets one constant refusal. What is genuine and not ours is thanked for, and counted:
+    a provider whose letters are refused too often posts none at all.
     """
     await refresh(core)
     connector = core.connectors.get(account)
@@ -59,13 +72,12 @@ async def receive_notification(
     thanks = connector.acknowledgement
     if isinstance(news, IrrelevantEvent):
         return Received(200, *thanks, account, "irrelevant")
-    company_id = await _company_of(core, account, news)
-    if company_id is None or not _is_plain(news):
-        return _refused(account, f"misaddressed: {news.key!r:.100}")
     try:
-        about = await look_up(core, company_id, account, news)
-    except NotFound as error:
-        return _refused(account, f"misaddressed: {error.message}")
+        company_id, about = await _whose(core, account, news)
+    except _NotOurs as found:
+        await _count_foreign(core, (account, found.why, found.event))
+        return Received(200, *thanks, account, "foreign")
+    assert not isinstance(news, ForeignEvent)
     async with core.db.connection() as connection:
         kept = await provider_events.keep_news(
             connection,
@@ -80,7 +92,58 @@ async def receive_notification(
     if not kept.is_new:
         return Received(200, *thanks, account, "duplicate")
     can_be = about is not None and is_ripe(news, about)
-    return Received(200, *thanks, account, "applied" if can_be else "parked")
+    outcome = "unread" if isinstance(news, UnreadEvent) else "applied" if can_be else "parked"
+    return Received(200, *thanks, account, outcome)
+
+
+class _NotOurs(Exception):
+    def __init__(self, why: str, event: str = ""):
+        super().__init__(why)
+        self.why, self.event = why, event[:_LONGEST_EVENT] if event.isprintable() else ""
+
+
+async def _whose(
+    core: Core, account: str, news: AnyNews | ForeignEvent
+) -> tuple[str, Attempt | Modification | None]:
+    """The company that it is for, and what it is about; None while nothing of that is known here.
+
+    That waits in the inbox, as our own answer may come behind it, or a backup may have been played
+    back; but only so much of it: another installation at the same account has as many orders.
+    Raises: _NotOurs.
+    """
+    if isinstance(news, ForeignEvent):
+        raise _NotOurs(news.why, news.event)
+    company_id = await _company_of(core, account, news)
+    if company_id is None or not _is_plain(news):
+        raise _NotOurs(_unknown(news))
+    try:
+        about = await look_up(core, company_id, account, news)
+    except NotFound:
+        raise _NotOurs(ForeignReason.ACCOUNT) from None
+    if about is None and (isinstance(news, UnreadEvent) or not await _has_room(core, account)):
+        raise _NotOurs(_unknown(news))
+    return company_id, about
+
+
+def _unknown(news: AnyNews) -> ForeignReason:
+    return ForeignReason.UNREADABLE if isinstance(news, UnreadEvent) else ForeignReason.REFERENCE
+
+
+async def _has_room(core: Core, account: str) -> bool:
+    async with core.db.connection() as connection:
+        waiting = await provider_events.unknown_news(connection, account, _MOST_UNKNOWN)
+    return waiting < _MOST_UNKNOWN
+
+
+async def _count_many(
+    core: Core, found: Sequence[tuple[str, str, str]]
+) -> Sequence[Exception | None]:
+    async with core.db.connection() as connection:
+        await provider_events.count_foreign(connection, found)
+    return [None] * len(found)
+
+
+_count_foreign = batched(_count_many)
 
 
 def _refused(account: str, reason: str) -> Received:
@@ -93,7 +156,10 @@ async def _company_of(core: Core, account: str, news: AnyNews) -> str | None:
     """Whose it is. Our references name their company; what names only the provider's is the
     account's company's, or "" where the account serves everybody. None: nobody's here."""
     receiver = account_of(core, account)
-    prefixes = PREFIX.values() if isinstance(news, ModificationEvent) else ("at",)
+    changes = (*PREFIX.values(),)
+    prefixes = changes if isinstance(news, ModificationEvent) else ("at",)
+    if isinstance(news, UnreadEvent):
+        prefixes = ("at", *changes)
     for prefix in prefixes:
         number = company_number_of(news.key, prefix)
         if number is not None:
