@@ -78,6 +78,8 @@ def test_the_alipay_account_may_come_in_parts(tmp_path: Path) -> None:
             "app_id": "2",
             "private_key_path": f"{tmp_path}/private",
             "public_key_path": f"{tmp_path}/public",
+            "earlier_public_key_path": "",
+            "earlier_public_key_until": "",
             "gateway": "https://openapi-sandbox.dl.alipaydev.com/gateway.do",
             "seller_id": "s",
         }

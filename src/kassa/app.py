@@ -87,6 +87,7 @@ def policy_of(settings: Settings) -> Policy:
         wallet_daily_limit_minor=settings.wallet_daily_limit_minor,
         wallet_code_lifetime=timedelta(seconds=settings.wallet_code_seconds),
         wallet_wrong_codes=settings.wallet_wrong_codes,
+        earlier_secrets=timedelta(hours=settings.earlier_secret_hours),
         wallet_authorization_lifetime=timedelta(days=settings.wallet_authorization_days),
         authorization_margin=timedelta(minutes=settings.authorization_margin_minutes),
         capture_at_deadline=settings.capture_at_deadline,

@@ -1,8 +1,10 @@
 """Provider accounts: sealed, known to every process, and nobody else's."""
 
 import asyncio
+import hashlib
+import hmac
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -14,7 +16,7 @@ from kassa.base.domain.errors import InvalidRequest, NotFound
 from kassa.base.domain.money import Money
 from kassa.base.usecases.core import Core
 from kassa.connectors.alipay.connector import AlipayConnector
-from kassa.connectors.base import Report, Unknown
+from kassa.connectors.base import Refused, Report, Unknown
 from kassa.identity.domain.principals import Mode
 from kassa.identity.usecases.companies import NewCompany, add_company
 from kassa.payments.domain.payments import Method
@@ -251,3 +253,80 @@ async def test_a_report_is_fetched_by_who_may_and_can(shops: Core) -> None:
         await fetch_report(shops, "cmp_b", "mine", date(2026, 11, 21))
     with pytest.raises(InvalidRequest, match="no report"):
         await fetch_report(shops, "cmp_a", "plain", date(2026, 11, 21))
+
+
+HOOKED = {"key_id": "rzp_test_1", "key_secret": "s3cret", "webhook_secret": "hook-1"}
+BODY = b'{"event":"payment.captured","payload":{}}'
+
+
+def hooked(**changes: Any) -> NewAccount:
+    return wanted("rzp", connector="razorpay", **{"settings": HOOKED, **changes})
+
+
+def is_believed(core: Core, secret: str, *, after: timedelta = timedelta(0)) -> bool:
+    """Whether a letter is, that is signed with that secret and comes so late."""
+    mac = hmac.new(secret.encode(), BODY, hashlib.sha256).hexdigest()
+    said = core.connectors["rzp"].parse_notification(
+        {"x-razorpay-signature": mac}, BODY, received_at=datetime.now(UTC) + after
+    )
+    return not isinstance(said, Refused)
+
+
+async def test_what_was_signed_with_a_renewed_secret_is_believed_for_a_while(
+    shops: Core, settings: Settings, database_url: str, owner_url: str
+) -> None:
+    await put_account(shops, hooked())
+    await put_account(shops, hooked(settings={"webhook_secret": "hook-2"}))
+    day, four_days = timedelta(days=1), timedelta(days=4)
+
+    async with app.open_core(settings, database_url) as other:
+        await refresh(other)
+        for core in (shops, other):
+            assert is_believed(core, "hook-2", after=four_days)
+            assert is_believed(core, "hook-1", after=day)
+            assert not is_believed(core, "hook-1", after=four_days)
+            assert not is_believed(core, "hook-0")
+    [view] = [one for one in await list_accounts(shops, "cmp_a") if one.account.name == "rzp"]
+    [(name, until)] = view.earlier
+    assert name == "webhook_secret"
+    assert timedelta(hours=71) < until - datetime.now(UTC) <= timedelta(hours=72)
+    stored = await _stored(owner_url)
+    assert "hook-1" not in stored
+
+
+async def _stored(owner_url: str) -> str:
+    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(owner_url)
+    try:
+        return repr(await connection.fetch("select * from provider_account"))
+    finally:
+        await connection.close()
+
+
+async def test_secrets_renewed_twice_are_each_believed_and_none_longer_than_was_said(
+    shops: Core,
+) -> None:
+    await put_account(shops, hooked())
+    for number, hours in ((2, 10), (3, 20), (3, 500)):  # the last is no renewal
+        secret = {"webhook_secret": f"hook-{number}"}
+        await put_account(shops, hooked(settings=secret, overlap=timedelta(hours=hours)))
+
+    for secret, hours in (("hook-1", 10), ("hook-2", 20)):
+        assert is_believed(shops, secret, after=timedelta(hours=hours - 1))
+        assert not is_believed(shops, secret, after=timedelta(hours=hours + 1))
+    await rotate_keys(shops, "cmp_a")  # seals all of it anew
+    await refresh(shops, now=True)
+    assert is_believed(shops, "hook-1")
+    await put_account(shops, hooked(settings={"webhook_secret": "hook-1"}))  # back again
+    assert is_believed(shops, "hook-1", after=timedelta(days=30))
+
+
+async def test_a_stolen_secret_is_believed_no_more_at_once(shops: Core) -> None:
+    await put_account(shops, hooked())
+    await put_account(shops, hooked(settings={"webhook_secret": "hook-2"}))
+
+    stolen = hooked(settings={"webhook_secret": "hook-3"}, overlap=timedelta(0))
+    await put_account(shops, stolen)
+
+    assert [is_believed(shops, f"hook-{number}") for number in (1, 2, 3)] == [False, False, True]
+    [view] = [one for one in await list_accounts(shops, "cmp_a") if one.account.name == "rzp"]
+    assert view.earlier == ()

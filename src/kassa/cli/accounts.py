@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from datetime import timedelta
 
 from kassa import installation
 from kassa.base.domain.errors import InvalidRequest
@@ -16,6 +17,7 @@ from kassa.providers.usecases.provider_accounts import (
     NewAccount,
     disable_account,
     list_accounts,
+    own_account,
     probe_account,
     put_account,
     rotate_keys,
@@ -61,10 +63,50 @@ def add(
         return (
             f"{heading(side)}\n"
             f"{added.name} at {view.title} ({added.mode}) can {', '.join(view.can)}\n"
-            f"its notifications go to {view.notify_url}"
+            f"its notifications go to {view.notify_url}" + _earlier_in(view)
         )
 
     return with_core(settings, work)
+
+
+def renew(
+    settings: Settings, company: str, account: str, put: Sequence[str], hours: int | None
+) -> str:
+    """`hours`: how long what was signed with the old one is believed; None: as the installation
+    says."""
+    pairs = dict(_pair(one) for one in put)
+
+    async def work(core: Core, side: Company) -> str:
+        known = await own_account(core, side.id, account)
+        renewable = [one.name for one in kind_of(known.connector).fields if one.verifies]
+        if not pairs or set(pairs) - set(renewable):
+            raise InvalidRequest(
+                f"name what the provider signs with: --set {' or '.join(renewable)}=…; other"
+                " settings change by kassa provider add"
+            )
+        wanted = NewAccount(
+            company_id=side.id,
+            name=account,
+            connector=known.connector,
+            settings=pairs,
+            live=side.is_live,
+            overlap=None if hours is None else timedelta(hours=hours),
+            status=known.status,
+        )
+        await put_account(core, wanted)
+        views = await list_accounts(core, side.id)
+        view = next(one for one in views if one.account.name == account)
+        old = _earlier_in(view) or "\nwhat was signed with the old one is believed no more"
+        return f"{', '.join(pairs)} renewed{old}"
+
+    return told(settings, company, work)
+
+
+def _earlier_in(view: AccountView) -> str:
+    return "".join(
+        f"\nwhat was signed with the old {name} is believed until {until:%Y-%m-%d %H:%M} UTC"
+        for name, until in view.earlier
+    )
 
 
 def fields_of(connector: str) -> str:
@@ -133,6 +175,7 @@ def _plain(view: AccountView) -> dict[str, object]:
         "sealed": list(view.set_secrets),
         "can": list(view.can),
         "notify_url": view.notify_url,
+        "earlier": {name: until.isoformat() for name, until in view.earlier},
         "foreign": [
             {
                 "why": one.why,

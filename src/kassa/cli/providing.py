@@ -61,6 +61,42 @@ def provider_add(
     )
 
 
+@provider_app.command("renew")
+def provider_renew(
+    account: Account,
+    put: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="NAME=VALUE; VALUE @file takes the file's content."),
+    ] = None,
+    hours: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=720,
+            help="How long the old one is believed; 0 where it was stolen."
+            "  [default: earlier_secret_hours]",
+        ),
+    ] = None,
+    company: Company = "",
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Give an account the secret or key that its provider signs with from now on.
+
+    What the provider posts again is still signed with the old one, so that is believed for a while
+    as well; this says until when.
+
+    \b
+    Examples:  kassa provider renew cards --set webhook_secret=@secret.txt
+               kassa provider renew cards --set webhook_secret=@secret.txt --hours 0
+    """
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli import accounts  # noqa: PLC0415 - help needs none of it
+
+    typer.echo(guarded(lambda: accounts.renew(settings, company, account, put or [], hours)))
+
+
 @provider_app.command("list")
 def provider_list(
     company: Company = "",

@@ -56,7 +56,7 @@ class InstallationAccount:
         for name, one in known.items():
             if one.default is None and name not in said:
                 raise InvalidRequest(f"{connector} {name} is needed: {one.help}")
-            if one.is_path and not os.access(filled[name], os.R_OK):
+            if one.is_path and filled[name] and not os.access(filled[name], os.R_OK):
                 raise InvalidRequest(f"{connector} {name}: the file {filled[name]} cannot be read")
         return filled
 
@@ -69,7 +69,7 @@ class InstallationAccount:
         for one in self.settings:
             value = filled[one.name]
             try:
-                read[one.field] = Path(value).read_text() if one.is_path else value
+                read[one.field] = Path(value).read_text() if one.is_path and value else value
             except (OSError, ValueError):
                 raise InvalidRequest(f"{one.name}: the file {value} cannot be read") from None
         return read

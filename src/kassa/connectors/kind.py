@@ -13,6 +13,7 @@ from kassa.base.domain.errors import InvalidRequest
 from kassa.connectors.addresses import may_call
 from kassa.connectors.base import Capturer, Closer, Connector, Probe, Refunder, Reporter
 from kassa.connectors.declared import DemoAccount, InstallationAccount, ReportFormat
+from kassa.connectors.earlier import EarlierOnes, Signers
 from kassa.connectors.http import ProviderHttp
 from kassa.payments.domain.payments import Method
 
@@ -30,6 +31,8 @@ class Field:
     never at a host that is live only; where live hosts are known, a live account is nowhere else.
     `live_default`: what stands for a value that nobody gave in live mode, where that differs.
     `ending`: of an address: what it ends with; added where somebody left it out.
+    `verifies`: what the provider signs is proven by it; once it is renewed, what it was before is
+    believed for a while.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Field:
     live_hosts: frozenset[str] = frozenset()
     live_default: str = ""
     ending: str = ""
+    verifies: bool = False
 
     def value_in(self, settings: Mapping[str, str], *, live: bool) -> str:
         """The setting, or what stands for it in that mode."""
@@ -61,12 +65,18 @@ class Tools:
     """What a connector gets from outside. `http`: its own client, which it closes.
 
     `base_url`: how payers and providers reach us. `live`: real money moves at this account.
+    `earlier`: what was renewed, by setting.
     """
 
     http: ProviderHttp
     clock: Callable[[], datetime]
     base_url: str
     live: bool = False
+    earlier: EarlierOnes = field(default_factory=dict)
+
+    def signers(self, settings: Mapping[str, str], name: str) -> Signers:
+        """A setting that verifies, with what it was before."""
+        return Signers(settings[name], tuple(self.earlier.get(name, ())))
 
 
 class ConnectorClass(Protocol):

@@ -46,7 +46,7 @@ class AcmeConnector:
         self._api_key = settings["api_key"]
         if not self._api_key.isascii() or not self._api_key.isprintable():
             raise ValueError("api_key is not a key of Acme's")
-        self._webhook_secret = settings["webhook_secret"].encode()
+        self._webhook_secret = tools.signers(settings, "webhook_secret")
         self._base_url = settings["base_url"].rstrip("/")
         self._http = tools.http
 
@@ -132,10 +132,12 @@ class AcmeConnector:
         received_at: datetime | None = None,
     ) -> ChargeEvent | IrrelevantEvent | UnreadEvent | Refused:
         """The signature over the raw body first, then the charge inside."""
-        if not self._webhook_secret:
+        secrets = self._webhook_secret.at(received_at)
+        if not secrets:
             return Refused(reason="no webhook_secret is configured")
-        wanted = hmac.new(self._webhook_secret, body, hashlib.sha256).hexdigest()
-        if not hmac.compare_digest(wanted.encode(), headers.get("x-acme-mac", "").encode()):
+        given = headers.get("x-acme-mac", "").encode()
+        matches = [hmac.compare_digest(_mac(one, body), given) for one in secrets]
+        if not any(matches):
             return Refused(reason="the signature is missing or wrong")
         try:
             charge = read_object(body)
@@ -150,6 +152,10 @@ class AcmeConnector:
 
     async def close(self) -> None:
         await self._http.close()
+
+
+def _mac(secret: str, body: bytes) -> bytes:
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest().encode()
 
 
 def _read(answer: Answer, statuses: tuple[int, ...]) -> Mapping[str, Any] | NotSent | InDoubt:

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from kassa.base.domain.money import Money
 from kassa.connectors.base import ChargeRequest, ModificationRequest
+from kassa.connectors.earlier import Signers
 from kassa.connectors.http import ProviderHttp
 from kassa.connectors.stripe.connector import StripeConnector
 from kassa_simulator.frame import Merchant
@@ -47,7 +48,7 @@ async def connected(
 ) -> AsyncIterator[StripeConnector]:
     connector = StripeConnector(
         secret_key=key,
-        webhook_secret=secret,
+        webhook_secret=Signers(secret),
         base_url=base_url,
         home="https://pay.example",
         http=ProviderHttp(connect_seconds=10, total_seconds=total_seconds),

@@ -33,6 +33,7 @@ class Policy:
     `wallet_authorization_lifetime`: how long our own wallet holds reserved funds.
     `authorization_margin`: how long before its end a reservation is acted upon: voided, or
     captured where `capture_at_deadline`.
+    `earlier_secrets`: how long what a provider signed with a renewed secret is believed.
     """
 
     base_url: str
@@ -50,6 +51,7 @@ class Policy:
     wallet_authorization_lifetime: timedelta = timedelta(days=7)
     authorization_margin: timedelta = timedelta(hours=1)
     capture_at_deadline: bool = False
+    earlier_secrets: timedelta = timedelta(hours=72)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

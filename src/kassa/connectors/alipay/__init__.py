@@ -27,6 +27,19 @@ _INSTALLATION = InstallationAccount(
             help="PEM file of Alipay's public key, to verify what comes back",
         ),
         InstallationSetting(
+            name="earlier_public_key_path",
+            field="earlier_public_key",
+            is_path=True,
+            default="",
+            help="PEM file of the public key before that, believed too for a while",
+        ),
+        InstallationSetting(
+            name="earlier_public_key_until",
+            field="earlier_public_key_until",
+            default="",
+            help="how long: a date such as 2026-12-03, UTC",
+        ),
+        InstallationSetting(
             name="gateway",
             field="base_url",
             default=_SANDBOX,
@@ -37,7 +50,7 @@ _INSTALLATION = InstallationAccount(
             name="seller_id",
             field="seller_id",
             default="",
-            help="when given, notifications for any other seller are refused",
+            help="when given, notifications for any other seller are foreign",
         ),
     )
 )
@@ -49,10 +62,25 @@ KIND = Kind(
     fields=(
         Field("app_id", "the application's id, as the open platform shows it"),
         Field("private_key", "the application's RSA2 private key, PEM or base64", secret=True),
-        Field("alipay_public_key", "Alipay's public key for the application, PEM or base64"),
+        Field(
+            "alipay_public_key",
+            "Alipay's public key for the application, PEM or base64",
+            verifies=True,
+        ),
+        Field(
+            "earlier_public_key",
+            "the one before it, believed too for as long as is said; for an account that was"
+            " renewed here Kassa knows it",
+            required=False,
+        ),
+        Field(
+            "earlier_public_key_until",
+            "how long: a date such as 2026-12-03",
+            required=False,
+        ),
         Field(
             "seller_id",
-            "the seller (PID); notifications for another are refused",
+            "the seller (PID); notifications for another are foreign",
             required=False,
         ),
         Field(

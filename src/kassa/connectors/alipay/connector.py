@@ -5,8 +5,8 @@ for what else is asked see trades.py, refunds.py, bills.py and notifications.py.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from typing import ClassVar
 from urllib.parse import urlencode
 
@@ -57,6 +57,7 @@ from kassa.connectors.base import (
     Report,
     Unknown,
 )
+from kassa.connectors.earlier import Earlier
 from kassa.connectors.http import Answered, NoAnswer, ProviderHttp
 from kassa.connectors.kind import Tools
 
@@ -77,9 +78,21 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def _said_earlier(settings: Mapping[str, str]) -> list[Earlier]:
+    """The key before the last that somebody named. Raises: ValueError."""
+    key, until = (settings[name] for name in ("earlier_public_key", "earlier_public_key_until"))
+    if not key:
+        return []
+    try:
+        return [Earlier(key, datetime.combine(date.fromisoformat(until), time(), UTC))]
+    except ValueError:
+        raise ValueError("earlier_public_key_until must be a date such as 2026-12-03") from None
+
+
 class AlipayConnector:
     """`gateway`: such as "https://openapi.alipay.com/gateway.do". `seller_id`: when given,
-    notifications for any other seller are refused. `clock`: dates queries, decides nothing.
+    notifications for any other seller are foreign. `clock`: dates queries. `earlier`: Alipay's
+    public keys before the last, until when they are believed.
     """
 
     name: ClassVar[str] = "alipay"
@@ -98,11 +111,12 @@ class AlipayConnector:
         seller_id: str = "",
         http: ProviderHttp,
         clock: Callable[[], datetime] = _now,
+        earlier: Sequence[Earlier] = (),
     ):
         """Raises: ValueError when a key cannot be used."""
         self._app_id = app_id
         self._signer = AlipaySigner(private_key_pem)
-        self._verifier = AlipayVerifier(alipay_public_key_pem)
+        self._verifier = AlipayVerifier(alipay_public_key_pem, earlier, clock)
         self._gateway = gateway
         self._seller_id = seller_id
         self._http = http
@@ -119,6 +133,7 @@ class AlipayConnector:
             seller_id=settings["seller_id"],
             http=tools.http,
             clock=tools.clock,
+            earlier=[*tools.earlier.get("alipay_public_key", ()), *_said_earlier(settings)],
         )
 
     async def charge(self, request: ChargeRequest) -> Outcome:

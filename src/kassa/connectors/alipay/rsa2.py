@@ -2,14 +2,19 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from kassa.connectors.earlier import Earlier
 from kassa.connectors.rsa_keys import read_private_key, read_public_key
+
+_WHAT = "the Alipay public key"
 
 
 class AlipaySigner:
@@ -25,11 +30,19 @@ class AlipaySigner:
 
 
 class AlipayVerifier:
-    """Alipay's public key (not the application's own), as PEM or bare base64."""
+    """Alipay's public key (not the application's own), as PEM or bare base64; and those that were
+    replaced, as long as `clock` says that they are believed."""
 
-    def __init__(self, public_key: str):
+    def __init__(
+        self,
+        public_key: str,
+        earlier: Sequence[Earlier] = (),
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ):
         """Raises: ValueError."""
-        self._key = read_public_key(public_key, "the Alipay public key")
+        self._key = read_public_key(public_key, _WHAT)
+        self._earlier = [(read_public_key(one.value, _WHAT), one.until) for one in earlier]
+        self._clock = clock
 
     def accepts(self, signature: str, *texts: bytes) -> bool:
         """Whether `signature` (base64) was made over one of `texts`; never raises."""
@@ -37,14 +50,17 @@ class AlipayVerifier:
             raw = base64.b64decode(signature.encode("ascii"), validate=True)
         except (binascii.Error, UnicodeEncodeError):
             return False
-        return any(self._made(raw, text) for text in texts)
+        now = self._clock()
+        keys = [self._key, *(key for key, until in self._earlier if now < until)]
+        return any(_made(key, raw, text) for key in keys for text in texts)
 
-    def _made(self, signature: bytes, text: bytes) -> bool:
-        try:
-            self._key.verify(signature, text, PKCS1v15(), SHA256())
-        except InvalidSignature:
-            return False
-        return True
+
+def _made(key: RSAPublicKey, signature: bytes, text: bytes) -> bool:
+    try:
+        key.verify(signature, text, PKCS1v15(), SHA256())
+    except InvalidSignature:
+        return False
+    return True
 
 
 def request_text(parameters: Mapping[str, str]) -> str:

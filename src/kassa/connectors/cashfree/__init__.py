@@ -14,6 +14,7 @@ KIND = Kind(
             "client_secret",
             "the secret key beside it; it signs webhooks too",
             secret=True,
+            verifies=True,
             test_prefix=("cfsk_ma_test_",),
             live_prefix=("cfsk_ma_prod_",),
         ),

@@ -76,7 +76,7 @@ class CashfreeConnector:
             client_secret=settings["client_secret"],
             version=settings["api_version"],
         )
-        self._secret = settings["client_secret"]
+        self._secrets = tools.signers(settings, "client_secret")
         self._ways: dict[str, Any] = {
             "default_phone": settings["default_phone"],
             "tell_plainly": settings["base_url"].startswith("http://"),
@@ -397,7 +397,7 @@ class CashfreeConnector:
     ) -> AnyNews | IrrelevantEvent | ForeignEvent | Refused:
         """Cashfree signs its time stamp and the body, with the client secret."""
         del target
-        return read_news(headers, body, self._secret, received_at)
+        return read_news(headers, body, self._secrets.at(received_at), received_at)
 
     async def close(self) -> None:
         await self._api.close()

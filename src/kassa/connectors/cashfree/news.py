@@ -8,7 +8,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from kassa.base.domain.lifecycle import DisputeStage, DisputeStatus
@@ -72,14 +72,16 @@ def signature_of(secret: str, timestamp: str, body: bytes) -> str:
 
 
 def read_news(
-    headers: Mapping[str, str], body: bytes, secret: str, received_at: datetime | None
+    headers: Mapping[str, str], body: bytes, secrets: Sequence[str], received_at: datetime | None
 ) -> AnyNews | IrrelevantEvent | ForeignEvent | Refused:
     """What the webhook says; Irrelevant too where it is about nothing that Kassa has made."""
     stamp = headers.get("x-webhook-timestamp", "")
     if not _STAMP.fullmatch(stamp):
         return Refused(reason="the time stamp is missing or wrong")
     given = headers.get("x-webhook-signature", "").encode(errors="replace")
-    if not hmac.compare_digest(signature_of(secret, stamp, body).encode(), given):
+    wanted = [signature_of(secret, stamp, body).encode() for secret in secrets]
+    matches = [hmac.compare_digest(one, given) for one in wanted]
+    if not any(matches):
         return Refused(reason="the signature is missing or wrong")
     if received_at is not None and not _timely(stamp, received_at):
         return Refused(reason="the time stamp is too old, or ahead of time")

@@ -21,6 +21,7 @@ KIND = Kind(
             "webhook_secret",
             "the secret typed in with the webhook; without it webhooks are refused",
             secret=True,
+            verifies=True,
             required=False,
         ),
         Field(

@@ -79,7 +79,7 @@ class RazorpayConnector:
         self._base_url = settings["base_url"]
         self._key_id = settings["key_id"]
         self._key_secret = settings["key_secret"]
-        self._webhook_secret = settings["webhook_secret"]
+        self._webhook_secret = tools.signers(settings, "webhook_secret")
 
     def __repr__(self) -> str:
         return f"RazorpayConnector({self._base_url!r})"
@@ -406,8 +406,8 @@ class RazorpayConnector:
         received_at: datetime | None = None,
     ) -> AnyNews | IrrelevantEvent | ForeignEvent | Refused:
         """Razorpay signs no time and no address: only the body counts."""
-        del target, received_at
-        return read_news(headers, body, self._webhook_secret)
+        del target
+        return read_news(headers, body, self._webhook_secret.at(received_at))
 
     async def close(self) -> None:
         await self._api.close()

@@ -5,7 +5,7 @@ Source: https://razorpay.com/docs/webhooks/payloads/payments/, …/refunds/, …
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from kassa.base.domain.lifecycle import DisputeStage, DisputeStatus
@@ -65,12 +65,14 @@ _UNDECIDED = frozenset({DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW
 
 
 def read_news(
-    headers: Mapping[str, str], body: bytes, secret: str
+    headers: Mapping[str, str], body: bytes, secrets: Sequence[str]
 ) -> AnyNews | IrrelevantEvent | ForeignEvent | Refused:
     """What the webhook says; Irrelevant too where it is about nothing that Kassa has made."""
-    if not secret:
+    if not secrets:
         return Refused(reason="no webhook_secret is configured")
-    if not signed(secret, body, headers.get("x-razorpay-signature", "")):
+    signature = headers.get("x-razorpay-signature", "")
+    matches = [signed(secret, body, signature) for secret in secrets]
+    if not any(matches):
         return Refused(reason="the signature is missing or wrong")
     try:
         told = read_object(body)

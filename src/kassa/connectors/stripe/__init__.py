@@ -23,6 +23,7 @@ KIND = Kind(
             "the signing secret of the webhook endpoint (whsec_…); without it no notification is"
             " believed",
             secret=True,
+            verifies=True,
             required=False,
         ),
         Field(

@@ -23,6 +23,7 @@ from kassa.connectors.base import (
     Report,
     Unknown,
 )
+from kassa.connectors.earlier import Signers
 from kassa.connectors.http import ProviderHttp
 from kassa.connectors.kind import Tools
 from kassa.connectors.stripe.changes import (
@@ -78,7 +79,7 @@ class StripeConnector:
         self,
         *,
         secret_key: str,
-        webhook_secret: str,
+        webhook_secret: Signers,
         base_url: str,
         home: str,
         http: ProviderHttp,
@@ -99,7 +100,7 @@ class StripeConnector:
         """Raises: ValueError."""
         return cls(
             secret_key=settings["secret_key"],
-            webhook_secret=settings["webhook_secret"],
+            webhook_secret=tools.signers(settings, "webhook_secret"),
             base_url=settings["base_url"],
             home=tools.base_url,
             http=tools.http,
@@ -323,7 +324,8 @@ class StripeConnector:
     ) -> AnyNews | IrrelevantEvent | ForeignEvent | Refused:
         """Verify the signature over the raw body, then translate the event."""
         header = headers.get("stripe-signature", "")
-        refused = is_genuine(header, body, self._webhook_secret, received_at)
+        secrets = self._webhook_secret.at(received_at)
+        refused = is_genuine(header, body, secrets, received_at)
         return read_event(body, live=self._live) if refused is None else refused
 
     async def report(self, day: date) -> Report | NotSent | InDoubt | Unknown:

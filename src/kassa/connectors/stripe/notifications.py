@@ -6,7 +6,7 @@ Source: https://docs.stripe.com/webhooks/signature and https://docs.stripe.com/a
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -64,16 +64,19 @@ ORDER = DisputeOrder(
 
 
 def is_genuine(
-    header: str, body: bytes, secret: str, received_at: datetime | None
+    header: str, body: bytes, secrets: Sequence[str], received_at: datetime | None
 ) -> Refused | None:
-    """None for a body that Stripe signed with `secret`, not long before it came."""
-    if not secret:
+    """None for a body that Stripe signed with one of them, not long before it came."""
+    if not secrets:
         return Refused(reason="no webhook secret is configured")
     stamp, signatures = _read_header(header)
     if not stamp or not signatures:
         return Refused(reason="the signature is missing")
-    wanted = hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
-    matches = [hmac.compare_digest(wanted.encode(), one.encode()) for one in signatures]
+    text = stamp.encode() + b"." + body
+    wanted = [hmac.new(one.encode(), text, hashlib.sha256).hexdigest() for one in secrets]
+    matches = [
+        hmac.compare_digest(right.encode(), one.encode()) for right in wanted for one in signatures
+    ]
     if not any(matches):
         return Refused(reason="the signature is wrong")
     if received_at is None:

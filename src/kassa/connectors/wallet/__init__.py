@@ -15,7 +15,11 @@ KIND = Kind(
             "the merchant's RSA private key, PEM or base64; the wallet knows its public half",
             secret=True,
         ),
-        Field("wallet_public_key", "the wallet's public key, PEM or base64; proves its answers"),
+        Field(
+            "wallet_public_key",
+            "the wallet's public key, PEM or base64; proves its answers",
+            verifies=True,
+        ),
         Field(
             "base_url",
             "what stands before /v1/payments/pay, such as https://wallet.example.com/api",

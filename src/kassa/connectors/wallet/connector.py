@@ -78,7 +78,11 @@ class WalletConnector:
             base_url=settings["base_url"],
             client_id=settings["client_id"],
             signer=WalletSigner(settings["private_key"], settings["key_version"]),
-            verifier=WalletVerifier(settings["wallet_public_key"]),
+            verifier=WalletVerifier(
+                settings["wallet_public_key"],
+                tools.earlier.get("wallet_public_key", ()),
+                tools.clock,
+            ),
             http=tools.http,
             clock=tools.clock,
             live=tools.live,

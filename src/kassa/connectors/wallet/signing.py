@@ -6,16 +6,21 @@ target of the request that it answers, a notification over those of its own addr
 
 import base64
 import binascii
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from urllib.parse import quote, unquote_to_bytes
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from kassa.connectors.earlier import Earlier
 from kassa.connectors.rsa_keys import read_private_key, read_public_key
 
 _MAX_HEADER = 4096  # characters; an RSA-8192 signature with every byte percent-encoded is shorter
 _MAX_TIME = 64
+_WHAT = "wallet_public_key"
 _ALGORITHMS = frozenset({"rsa256", "sha256withrsa"})
 _MEMBERS = frozenset({"algorithm", "keyVersion", "signature"})
 
@@ -44,24 +49,38 @@ class WalletSigner:
 
 
 class WalletVerifier:
-    """The wallet's public key: PEM, or bare base64."""
+    """The wallet's public key: PEM, or bare base64; and those that were replaced, as long as
+    `clock` says that they are believed."""
 
-    def __init__(self, public_key: str):
+    def __init__(
+        self,
+        public_key: str,
+        earlier: Sequence[Earlier] = (),
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ):
         """Raises: ValueError."""
-        self._key = read_public_key(public_key, "wallet_public_key")
+        self._key = read_public_key(public_key, _WHAT)
+        self._earlier = [(read_public_key(one.value, _WHAT), one.until) for one in earlier]
+        self._clock = clock
 
     def accepts(self, header: str, time: str, text: bytes) -> bool:
         """Whether the Signature header was made over `text` by the wallet; never raises."""
         value = _signature_in(header)
         if value is None or not 0 < len(time) <= _MAX_TIME:
             return False
-        if len(value) != (self._key.key_size + 7) // 8:
-            return False
-        try:
-            self._key.verify(value, text, PKCS1v15(), SHA256())
-        except InvalidSignature:
-            return False
-        return True
+        now = self._clock()
+        keys = [self._key, *(key for key, until in self._earlier if now < until)]
+        return any(_made(key, value, text) for key in keys)
+
+
+def _made(key: RSAPublicKey, signature: bytes, text: bytes) -> bool:
+    if len(signature) != (key.key_size + 7) // 8:
+        return False
+    try:
+        key.verify(signature, text, PKCS1v15(), SHA256())
+    except InvalidSignature:
+        return False
+    return True
 
 
 def _signature_in(header: str) -> bytes | None:

@@ -3,8 +3,8 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -35,6 +35,7 @@ from kassa.identity.usecases.authenticate import company_by_id
 from kassa.providers.domain.providers import AccountStatus, ProviderAccount, check_account_name
 from kassa.providers.store import provider_accounts as store
 from kassa.providers.store.provider_accounts import Stored
+from kassa.providers.usecases.renewing import EARLIER, read_earlier, renewed, until_when
 from kassa.providers.usecases.sealing import (
     newest_key,
     open_settings,
@@ -109,10 +110,9 @@ async def _take_in(core: Core, stored: Stored, key: Any) -> None:
         return  # this installation moves no real money
     try:
         settings = {**account.settings, **_secrets_of(core, stored, key)}
+        tools = replace(_tools(core), earlier=read_earlier(settings.pop(EARLIER, "")))
         kind_of(account.connector).check_mode(settings, live=account.mode is Mode.LIVE)
-        connector = kind_of(account.connector).make(
-            settings, _tools(core), live=account.mode is Mode.LIVE
-        )
+        connector = kind_of(account.connector).make(settings, tools, live=account.mode is Mode.LIVE)
     except KassaError as error:
         _log.error("provider account cannot be used", account=account.name, reason=error.message)
         return
@@ -141,7 +141,8 @@ def _tools(core: Core) -> Tools:
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class NewAccount:
     """`settings`: as typed; "@path" stands for a file's content. `live`: real money moves there,
-    which only the live side of a company can have."""
+    which only the live side of a company can have. `overlap`: how long what was signed with a
+    renewed secret is believed; None: as long as the installation says."""
 
     company_id: str
     name: str
@@ -149,12 +150,15 @@ class NewAccount:
     settings: Mapping[str, str]
     live: bool = False
     country: str = ""
+    overlap: timedelta | None = None
+    status: AccountStatus = AccountStatus.ACTIVE
 
 
 async def put_account(core: Core, wanted: NewAccount) -> ProviderAccount:
-    """Add the account, or give the one of that name new settings and make it active again.
+    """Add the account, or give the one of that name new settings and a new status.
 
     A setting that is not named keeps its value. Its secrets are sealed under the company's key.
+    What the provider signs with is believed for a while after it was renewed.
     Raises: InvalidRequest, NotFound (no such company).
     """
     check_account_name(wanted.name)
@@ -168,6 +172,7 @@ async def put_account(core: Core, wanted: NewAccount) -> ProviderAccount:
         await _check_side(core, connection, wanted)
         known = await store.find_account(connection, wanted.name)
         before = await _settings_before(core, connection, known, wanted)
+        earlier = before.pop(EARLIER, "")
         settings = kind.read({**before, **wanted.settings}, live=wanted.live)
         await kind.make(
             settings, _tools(core), live=wanted.live
@@ -178,11 +183,15 @@ async def put_account(core: Core, wanted: NewAccount) -> ProviderAccount:
             name=wanted.name,
             connector=kind.name,
             mode=Mode.LIVE if wanted.live else Mode.TEST,
-            status=AccountStatus.ACTIVE,
+            status=wanted.status,
             settings={name: value for name, value in settings.items() if name not in secret},
             country=wanted.country or (known.account.country if known else ""),
         )
         hidden = {name: value for name, value in settings.items() if name in secret}
+        overlap = core.policy.earlier_secrets if wanted.overlap is None else wanted.overlap
+        now = datetime.now(UTC)
+        if kept := renewed(kind, before, settings, earlier, now=now, until=now + overlap):
+            hidden[EARLIER] = kept
         sealed = seal_settings(
             key, hidden, company_id=account.company_id, name=account.name, key_version=version
         )
@@ -222,6 +231,7 @@ async def _settings_before(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountView:
     """An account as it may be shown. `can`: its operations; `set_secrets`: which are filled in;
+    `earlier`: of settings that were renewed, until when they are believed as they were;
     `foreign`: what its provider posted that is genuine and not ours, by reason."""
 
     account: ProviderAccount
@@ -230,6 +240,7 @@ class AccountView:
     set_secrets: tuple[str, ...]
     notify_url: str
     foreign: tuple[ForeignCount, ...] = ()
+    earlier: tuple[tuple[str, datetime], ...] = ()
 
 
 async def stored_accounts(core: Core, company_id: str) -> dict[str, ProviderAccount]:
@@ -272,10 +283,31 @@ async def list_accounts(core: Core, company_id: str) -> list[AccountView]:
         # Without names, all accounts would be told of.
         names = [one.name for one in mine]
         counted = await provider_events.foreign_news(connection, names) if names else []
-    return [_view(core, one, [row for row in counted if row.account == one.name]) for one in mine]
+        earlier = await _earlier_of(core, connection, company_id)
+    return [
+        _view(core, one, [row for row in counted if row.account == one.name], earlier)
+        for one in mine
+    ]
 
 
-def _view(core: Core, account: ProviderAccount, foreign: Sequence[ForeignCount]) -> AccountView:
+async def _earlier_of(
+    core: Core, connection: Connection, company_id: str
+) -> dict[str, list[tuple[str, datetime]]]:
+    """By the company's account, until when renewed settings are believed as they were."""
+    keys = {key.version: key for key in await store.keys_of(connection, [company_id])}
+    return {
+        one.account.name: until_when(_secrets_of(core, one, keys[one.key_version]).get(EARLIER, ""))
+        for one in await store.all_accounts(connection)
+        if one.account.company_id == company_id
+    }
+
+
+def _view(
+    core: Core,
+    account: ProviderAccount,
+    foreign: Sequence[ForeignCount],
+    earlier: Mapping[str, Sequence[tuple[str, datetime]]],
+) -> AccountView:
     kind = kind_of_account(account)
     connector: Connector | None = core.connectors.get(account.name)
     return AccountView(
@@ -286,6 +318,7 @@ def _view(core: Core, account: ProviderAccount, foreign: Sequence[ForeignCount])
         notify_url=f"{core.policy.base_url}/providers/{account.name}",
         # Of one that all companies share, nobody's count is anybody's business.
         foreign=tuple(foreign) if account.company_id else (),
+        earlier=tuple(earlier.get(account.name, ())),
     )
 
 
