@@ -23,7 +23,7 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 from tests import company
 from tests.asgi import Client
-from tests.databases import APP_ROLE, Databases, ExternalPostgres, in_database
+from tests.databases import APP_ROLE, Databases, ExternalPostgres, Prover, in_database
 from tests.shop import Shop, shop
 from tests.sums import untrue_sums
 
@@ -154,6 +154,13 @@ def databases(postgres: EmbeddedPostgres | ExternalPostgres) -> Iterator[Databas
         finally:
             made.drop_all()
             loop.run(connection.close())
+
+
+@pytest.fixture(scope="session")
+def prover(databases: Databases) -> Iterator[Prover]:
+    made = Prover(databases)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

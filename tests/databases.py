@@ -1,7 +1,8 @@
 """The tests' databases: one of each kind in each process, put back after every test.
 
 To put one back takes a few milliseconds, a clone many times as long. No test can tell the
-difference: the rows and the sequences are again those of the template, and nobody is connected.
+difference: the rows and the sequences are again those of the template, and nobody is connected but
+whoever proves their books.
 Where a test changed the schema, or left many rows, the database is dropped and cloned anew.
 """
 
@@ -14,6 +15,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+from kassa.base.store.wire import LONG, Wire, connect
+from kassa.proof.store import checks
+from kassa.proof.store.checks import Violation
+from kassa.proof.usecases.verify import KnownHead, prove
 from kassa_embedded.postgres import EmbeddedPostgres
 
 APP_ROLE = "kassa_app"
@@ -46,7 +51,7 @@ _SCHEMA = (
 )
 _SEND_AWAY = """
 select pg_terminate_backend(pid, 5000) from pg_stat_activity
-where datname = current_database() and pid <> pg_backend_pid()
+where datname = current_database() and pid <> pg_backend_pid() and application_name <> 'proving'
 """
 # Triggers keep history from being deleted, and foreign keys want an order.
 _UNHINDERED = "set local session_replication_role = replica; "
@@ -205,3 +210,40 @@ class Databases:
         else:
             kept.close()
             self.drop(kept.name)
+
+
+@dataclass
+class Prover:
+    """Proves the books of a test's database, over a connection that has asked it all before: to
+    make the plans takes ten times as long as to find nothing in a few rows."""
+
+    databases: Databases
+    _wires: dict[str, Wire] = field(default_factory=dict)
+
+    def violations(self, name: str, known: KnownHead) -> tuple[Violation, ...]:
+        """In a thread of its own, beside the test's loop."""
+        return self.databases.loop.run(self._violations(name, known))
+
+    async def _violations(self, name: str, known: KnownHead) -> tuple[Violation, ...]:
+        if name in self._wires:
+            try:
+                return await self._proved(self._wires[name], known)
+            except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
+                pass  # the test hung up on all
+        self._wires[name] = wire = await connect(
+            in_database(self.databases.server.app_url, name), LONG
+        )
+        await wire.execute("set application_name = 'proving'")
+        return await self._proved(wire, known)
+
+    async def _proved(self, wire: Wire, known: KnownHead) -> tuple[Violation, ...]:
+        await wire.begin()
+        try:
+            await checks.hold_still(wire)
+            return (await prove([wire], known)).violations
+        finally:
+            await wire.roll_back()
+
+    def close(self) -> None:
+        for wire in self._wires.values():
+            wire.terminate()

@@ -1,13 +1,16 @@
 """A shop on the test's own database: orders to pay, ways to pay them, and a look behind."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, ClassVar, cast
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from tests.databases import Prover
 
 from kassa.base.domain.errors import KassaError
 from kassa.base.domain.money import Money
@@ -26,7 +29,7 @@ from kassa.proof.store import records
 from kassa.proof.store.cover import COVERS, digest_sql, key_sql
 from kassa.proof.store.records import Record
 from kassa.proof.store.resealing import seal_unsealed
-from kassa.proof.usecases.verify import verify_books
+from kassa.proof.usecases.verify import known_of, verify_books
 from kassa.wallet.usecases.pay_from_wallet import WalletPay, pay_from_wallet
 from kassa.wallet.usecases.wallet_users import add_wallet_user, balance_of, top_up
 
@@ -113,6 +116,7 @@ class Shop:
     company: Company
     owner_url: str
     connections: list[Any] = field(default_factory=list)
+    prover: Prover | None = None
 
     def wanted(self, **changes: Any) -> NewOrder:
         members: dict[str, Any] = {
@@ -266,17 +270,22 @@ class Shop:
 
     async def faults(self) -> list[str]:
         """What is wrong in the books; empty when they are sound."""
-        proof = await verify_books(self.core)
-        return [f"{one.check}: {one.object_id}: {one.found}" for one in proof.violations]
+        if self.prover is None:
+            found = (await verify_books(self.core)).violations
+        else:
+            name = urlsplit(self.owner_url).path.removeprefix("/")
+            known = await asyncio.to_thread(known_of, self.core)
+            found = await asyncio.to_thread(self.prover.violations, name, known)
+        return [f"{one.check}: {one.object_id}: {one.found}" for one in found]
 
 
 @pytest.fixture
-async def shop(core: Core, owner_url: str) -> AsyncIterator[Shop]:
+async def shop(core: Core, owner_url: str, prover: Prover) -> AsyncIterator[Shop]:
     """A shop of a company of its own."""
     new = NewCompany(
         id="cmp_shop", business_id="biz_shop", name="A Shop", currency="CNY", sandbox=True
     )
-    opened = Shop(core, await add_company(core, new), owner_url)
+    opened = Shop(core, await add_company(core, new), owner_url, prover=prover)
     yield opened
     for connection in opened.connections:
         await connection.close()
