@@ -26,13 +26,18 @@ install: $(INSTALLED) $(STUBS) ## Make .venv with the locked dependencies, and t
 run: install ## Start Kassa with a demo company; flags: make run ARGS="--port 9000"
 	@exec $(BIN)/kassa serve --demo $(ARGS)
 
-# Two processes, each with a PostgreSQL of its own; ARGS="-n 0" runs in this one, for -s or --pdb.
-test: install ## Run the tests, on a PostgreSQL of their own; flags: make test ARGS="-k wallet"
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+# Processes that each have a PostgreSQL of their own, one more than there are processors, since some
+# always wait; ARGS="-n 0" runs in this one, for -s or --pdb.
+PYTEST := $(BIN)/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN || echo 1) + 1)) \
+	--dist loadfile --no-loadscope-reorder
 
-# The same, slower: what is counted, and the floor, stand in pyproject.toml.
+test: install ## Run the tests, on a PostgreSQL of their own; flags: make test ARGS="-k wallet"
+	@$(PYTEST) $(ARGS)
+
+# The same, slower: what is counted, and the floor, stand in pyproject.toml; in which tests, in
+# tests/conftest.py.
 coverage: install ## Run the tests, and refuse too many branches of domain and use cases that none takes
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered $(ARGS)
+	@$(PYTEST) --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 check: install ## Check format, lint, types, import layers, tidiness and dead code
 	$(BIN)/ruff format --check .
