@@ -108,6 +108,7 @@ OTHER: dict[str, Any] = {
     "instrument": "j",
     "instrument_shown": "••",
     "payer_account": {"a": 2},
+    "payer_name": "Ada",
     "payee_account": {"b": 1},
     "payee_number": "1",
     "auth_code": "28",

@@ -11,6 +11,9 @@ from tests.cashier.shop import CARD, FORM, PRICE, a_payer, a_wallet_user
 from kassa.base.domain.lifecycle import PaymentStatus
 from kassa.base.domain.money import Money
 from kassa.connectors.base import ChargeRequest, NotSent
+from kassa.identity.domain.principals import Business
+from kassa.identity.usecases.authenticate import authenticate_api_key
+from kassa.identity.usecases.businesses import add_business
 from kassa.identity.usecases.companies import close_company
 from kassa.payments.domain.payments import Method
 from kassa.wallet.usecases.wallet_users import balance_of, set_wallet_user_status
@@ -369,3 +372,46 @@ async def test_an_expired_order_says_so_and_leads_back(core: Any, client: Any, d
     assert "This payment has expired" in page.text
     assert "Return to" in page.text
     assert not (await payer.payment()).is_paid
+
+
+async def test_the_page_says_who_is_paid_and_what_for(core: Any, client: Any, demo: Any) -> None:
+    company = (await authenticate_api_key(core, demo.api_key)).company
+    await add_business(core, company, Business("biz_station", "Tea at the <Station>"))
+    at_the_station = await a_payer(core, client, demo, business_id="biz_station")
+    shown = {
+        "order": {
+            "merchant": {"merchantDisplayName": "Harbour & Sons"},
+            "goods": [
+                {"goodsName": "Jasmine pearls"},
+                {"goodsName": "<b>Cup</b>", "goodsQuantity": "2"},
+                {"goodsCategory": "nameless"},
+            ],
+        }
+    }
+    of_a_wallet = await a_payer(core, client, demo, order_id="order-w", extra=shown)
+
+    for answer in (await at_the_station.open(), await at_the_station.result()):
+        assert "Tea at the &lt;Station&gt;" in answer.text
+        assert "Jasmine pearls, 250 g" in answer.text
+    for answer in (await of_a_wallet.open(), await of_a_wallet.result()):
+        assert "Harbour &amp; Sons" in answer.text
+        assert '<li dir="auto">Jasmine pearls</li>' in answer.text
+        assert "2 × &lt;b&gt;Cup&lt;/b&gt;" in answer.text
+        assert answer.text.count("<li dir=") == 2
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"order": "text"},
+        {"order": {"merchant": ["x"], "goods": {"goodsName": "x"}}},
+        {"order": {"merchant": {"merchantDisplayName": 7}, "goods": ["x", {"goodsName": 7}]}},
+    ],
+)
+async def test_a_display_order_of_another_shape_is_left_out(
+    core: Any, client: Any, demo: Any, shown: Any
+) -> None:
+    page = await (await a_payer(core, client, demo, extra=shown)).open()
+
+    assert page.status == 200
+    assert "Jasmine pearls, 250 g" in page.text

@@ -117,3 +117,28 @@ def test_what_cannot_be_is_refused_in_one_sentence(kassa: Type) -> None:
         (("sandbox", "cmp_none"), "no such company"),
     ):
         assert words in refusal(kassa("company", *arguments)), arguments
+
+
+def test_a_company_has_as_many_businesses_as_it_is_given(kassa: Type) -> None:
+    made = kassa("company", "add", "Tea", "--company", "cmp_tea", "--currency", "CNY").content
+    of_tea = ("--company", "cmp_tea")
+
+    own_id = kassa("business", "add", "Tea, Harbour", *of_tea).out.splitlines()[-1]
+    kassa("business", "add", "Tea, Station", "--id", "biz_station", *of_tea)
+    listed = kassa("business", "list", "--json", *of_tea).content
+    key = kassa("credential", "add", "api-key", "--business", "biz_station", *of_tea).content
+
+    assert listed == [
+        {"id": made["business_id"], "name": "Tea"},
+        {"id": own_id, "name": "Tea, Harbour"},
+        {"id": "biz_station", "name": "Tea, Station"},
+    ]
+    assert own_id.startswith("biz_")
+    assert key["business_id"] == "biz_station"
+    assert "biz_station" in kassa("business", "list", *of_tea).out
+    assert "no such business" in refusal(
+        kassa("credential", "add", "api-key", "--business", "biz_nobody", *of_tea)
+    )
+    assert "own business" in refusal(
+        kassa("business", "add", "x", "--id", made["business_id"], *of_tea)
+    )

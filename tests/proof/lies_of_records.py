@@ -31,6 +31,7 @@ _FORGED = {
         "cmp_9",
         "cmp_9",
     ),
+    "business": ("'id', 'biz_9'", "biz_9", "cmp_shop,biz_9"),
     "credential": ("'lookup', 'key:forged'", "key:forged", "key:forged"),
     "provider_account": ("'name', 'forged'", "forged", "cmp_shop,forged"),
     "company_key": ("'version', 9", "key 9", "cmp_shop,9"),

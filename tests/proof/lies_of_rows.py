@@ -243,6 +243,11 @@ LIES: dict[str, tuple[str, str, str]] = {
         "cmp_2",
         "update company set name = 'Eve' where id = 'cmp_2'",
     ),
+    "a business has another name": (
+        _ROWS,
+        "biz_harbour",
+        "update business set name = 'Eve' where id = 'biz_harbour'",
+    ),
     "a route rule prefers another account": (
         _ROWS,
         "1",

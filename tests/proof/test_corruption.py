@@ -17,7 +17,8 @@ from kassa.connectors.base import DisputeEvent
 from kassa.disputes.usecases.disputes import take_dispute_news
 from kassa.fees.domain.fees import FeeKind, FeeRule
 from kassa.fees.store import fees
-from kassa.identity.store import companies
+from kassa.identity.domain.principals import Business
+from kassa.identity.store import businesses, companies
 from kassa.identity.usecases.companies import put_api_key
 from kassa.orders.usecases.expire_orders import expire_orders
 from kassa.payments.domain.payments import Method, Payment
@@ -148,6 +149,7 @@ async def set_up(shop: Shop) -> dict[str, str]:
         await provider_accounts.add_key(connection, WrappedKey(company.id, 1, 1, b"wrapped"))
         await provider_accounts.put_account(connection, account, sealed=b"secret", key_version=1)
         await payees.put(connection, payee, b"hash")
+        await businesses.put(connection, company.id, Business("biz_harbour", "The Harbour"))
         await reconciliation.add_file(connection, FILE, "0" * 64, "test")
         await reconciliation.insert_breaks(connection, company.id, [BREAK])
         await routes.add_rules(connection, company.id, [{"use": ["shop_stripe"]}], actor="test")
@@ -184,6 +186,7 @@ async def change_what_was_set_up(shop: Shop, user: str) -> dict[str, str]:
         )
         await provider_accounts.rewrap_key(connection, WrappedKey(company_id, 1, 2, b"anew"))
         await fees.end_rule(connection, company_id, "fr_1", at)
+        await businesses.put(connection, company_id, Business("biz_harbour", "The Old Harbour"))
         assert await payees.set_status(connection, company_id, "pe_1", "disabled")
         assert await wallets.set_user_status(connection, company_id, user, "frozen")
         assert await wallet_codes.revoke(connection, company_id, code["id"])

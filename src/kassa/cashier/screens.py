@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -24,6 +24,7 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_MOST_GOODS = 20  # a page is read, a list of hundreds is not
 _NOTHING: Mapping[str, str] = {}
 _NO_FIELDS: Mapping[str, str] = {
     "method": "",
@@ -56,11 +57,36 @@ class CashierVisit:
     sandbox: bool
     place: str
     speech: Speech
+    business_name: str = ""
+
+    @property
+    def merchant(self) -> str:
+        """As the order says that the payer knows it, else as the business is called."""
+        name = _member(_member(self.order.extra, "order"), "merchant").get("merchantDisplayName")
+        return name if isinstance(name, str) and name else self.business_name or self.company.name
+
+    @property
+    def goods(self) -> list[str]:
+        """What the money is for, where the order lists it: "2 × mobile1"."""
+        listed = _member(self.order.extra, "order").get("goods")
+        found = []
+        for one in listed[:_MOST_GOODS] if isinstance(listed, list) else ():
+            name = one.get("goodsName") if isinstance(one, dict) else None
+            if isinstance(name, str) and name:
+                many = str(one.get("goodsQuantity") or "1")
+                found.append(name if many == "1" else f"{many} × {name}")
+        return found
 
     @property
     def is_test(self) -> bool:
         """Whether the page has to say that no real money moves."""
         return not self.company.is_live
+
+
+def _member(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A face keeps what it shows again; of other faces' orders nothing is there."""
+    found = value.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +206,7 @@ def result_screen(visit: CashierVisit, *, looks: int = 0) -> str:
     """What became of the payment. `looks`: how often this page has refreshed itself."""
     speech, stage = visit.speech, visit.stage
     until = speech.moment(visit.payment.expires_at)
-    sentences = [speech.text(stage.value.about, merchant=visit.company.name, until=until)]
+    sentences = [speech.text(stage.value.about, merchant=visit.merchant, until=until)]
     if stage in (Stage.DECLINED, Stage.REFUSED):
         # Where nothing can be tried again, only the reason is told and no advice.
         told = why_declined(visit.payment.failure_code)[: 2 if stage is Stage.DECLINED else 1]
@@ -285,14 +311,15 @@ def _message(
     return _render("message.html", speech, title=title, about=said, mood=mood, **values)
 
 
-def _bill(visit: CashierVisit) -> dict[str, str]:
+def _bill(visit: CashierVisit) -> dict[str, Any]:
     speech, order, payment = visit.speech, visit.order, visit.payment
     return {
-        "merchant": visit.company.name,
-        "monogram": visit.company.name[:1].upper(),
+        "merchant": visit.merchant,
+        "monogram": visit.merchant[:1].upper(),
         # Of what was reserved, a merchant may have claimed a part only.
         "amount": speech.amount(payment.captured if payment.is_paid else payment.amount),
         "item": order.description or speech.text("order", order_id=order.id),
+        "goods": visit.goods,
         "order_id": order.id,
         "until": speech.moment(payment.expires_at),
         "until_iso": payment.expires_at.isoformat(timespec="seconds"),

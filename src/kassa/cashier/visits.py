@@ -39,6 +39,7 @@ async def open_visit(request: Request) -> tuple[CashierVisit, Session]:
         sandbox=session.sandbox,
         place=f"/pay/{token}",
         speech=speech_of(request),
+        business_name=session.business_name,
     )
     return visit, session
 

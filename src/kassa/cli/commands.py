@@ -7,6 +7,7 @@ import typer
 
 from kassa.base.domain.errors import KassaError
 from kassa.cli import (
+    businesses,
     connecting,
     explaining,
     exporting,
@@ -47,6 +48,7 @@ pay_codes.add_to(wallet_app)
 connecting.add_to(app)
 modifying.add_to(app)
 payees.add_to(app)
+businesses.add_to(app)
 explaining.add_to(app)
 exporting.add_to(app)
 proving.add_to(app)
@@ -210,6 +212,9 @@ def credential_add(
         str, typer.Option(help="PEM file: RSA for a wallet client, P-256 for a JWT key.")
     ] = "",
     key_version: Annotated[str, typer.Option(help="Of a wallet client's key.")] = "1",
+    business: Annotated[
+        str, typer.Option(help="Which business it is for.  [default: the company's own]")
+    ] = "",
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     config: Config = None,
@@ -220,6 +225,7 @@ def credential_add(
     Examples:  kassa credential add api-key --company cmp_01kb…
                kassa credential add wallet-client --public-key merchant.pem
                kassa credential add jwt-key --public-key tokens.pem
+               kassa credential add orders-client --business biz_station
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import operations  # noqa: PLC0415
@@ -227,7 +233,12 @@ def credential_add(
     typer.echo(
         guarded(
             lambda: operations.add_credential(
-                settings, company, kind, public_key=public_key, key_version=key_version
+                settings,
+                company,
+                kind,
+                public_key=public_key,
+                key_version=key_version,
+                business=business,
             )
         )
     )

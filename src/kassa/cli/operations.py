@@ -5,11 +5,11 @@ import getpass
 import json
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
 from kassa import app, demo, installation
-from kassa.base.domain.errors import InvalidRequest, KassaError
+from kassa.base.domain.errors import InvalidRequest, KassaError, NotFound
 from kassa.base.domain.money import Money
 from kassa.base.store.migrate import migrate
 from kassa.base.usecases.bounds import named
@@ -19,6 +19,7 @@ from kassa.cli.serving import as_served, attach
 from kassa.faces.orders import notify
 from kassa.identity.domain.principals import Company, Mode
 from kassa.identity.usecases import companies
+from kassa.identity.usecases.businesses import find_business
 from kassa.payments.domain.payments import OFFLINE, Method
 from kassa.payments.usecases.find_payments import payments_of_order
 from kassa.payments.usecases.record_payment import Recording, record_payment
@@ -241,13 +242,25 @@ def give_sandbox(settings: Settings, company: str, *, given: bool) -> str:
 
 
 def add_credential(
-    settings: Settings, company: str, kind: str, *, public_key: str, key_version: str
+    settings: Settings,
+    company: str,
+    kind: str,
+    *,
+    public_key: str,
+    key_version: str,
+    business: str = "",
 ) -> str:
-    """The new credential, as JSON."""
+    """The new credential, as JSON. `business`: which of the company's it is for."""
 
     async def work(core: Core, side: Company) -> str:
+        shown: dict[str, Any] = {"company_id": side.public_id, "mode": side.mode}
+        if business:
+            if await find_business(core, side, business) is None:
+                raise NotFound(f"no such business: {business!r}; kassa business list shows them")
+            side = replace(side, business_id=business)
+            shown["business_id"] = business
         made = await make_credential(core, side, kind, public_key, key_version)
-        return json.dumps({"company_id": side.public_id, "mode": side.mode, **made}, indent=2)
+        return json.dumps({**shown, **made}, indent=2)
 
     return with_side(settings, company, work)
 

@@ -11,7 +11,9 @@ from kassa.base.domain.lifecycle import ModificationKind
 from kassa.base.domain.money import Money
 from kassa.faces.business import listing
 from kassa.fees.usecases.fees import NewFeeRule, add_fee_rule
+from kassa.identity.domain.principals import Business
 from kassa.identity.usecases.authenticate import authenticate_api_key
+from kassa.identity.usecases.businesses import add_business
 from kassa.identity.usecases.companies import NewCompany, add_company, put_api_key
 from kassa.modifications.usecases.modify_payment import ModifyPayment, modify_payment
 from kassa.orders.domain.orders import Module
@@ -382,6 +384,25 @@ async def test_a_list_is_narrowed_by_status_and_time(core, client, demo):
 
     both = ["ord_002", "ord_001"]
     assert found == [["ord_001"], ["ord_002"], both, [], [], ["ord_002"]]
+
+
+async def test_a_list_is_narrowed_to_businesses_of_the_company(core, client, demo):
+    company = (await authenticate_api_key(core, demo.api_key)).company
+    await add_business(core, company, Business("biz_station", "Station"))
+    await an_order(core, demo, "ord_001", business_id="biz_station")
+    await an_order(core, demo, "ord_002")
+    await chain_history(core)
+    long_ago = "2026-01-01T00:00:00Z"
+
+    for also in ({}, {"updatedAfter": long_ago}):
+        asked = {"businessIds": ["biz_station"], **also}
+        assert (await changes(client, demo, filter=asked))[0] == ["ord_001"]
+        asked = {"businessIds": ["biz_station", demo.business_id], **also}
+        assert sorted((await changes(client, demo, filter=asked))[0]) == ["ord_001", "ord_002"]
+    refused = await list_page(client, demo, filter={"businessIds": ["biz_nobody"]})
+
+    assert (refused.status, refused.json()["code"]) == (400, 3)
+    assert "no business of that id" in refused.json()["message"]
 
 
 async def test_pages_of_a_narrowed_list_follow_each_other(core, client, demo):

@@ -12,6 +12,9 @@ from grpc_status import rpc_status
 from kassa.base.domain.errors import IdempotencyMismatch, InvalidRequest
 from kassa.faces.orders import contract
 from kassa.faces.orders import grpc as orders_grpc
+from kassa.identity.domain.principals import Business
+from kassa.identity.usecases.authenticate import authenticate_api_key
+from kassa.identity.usecases.businesses import add_business
 from kassa.payments.domain.payments import CaptureMethod, Method
 from kassa.payments.usecases.find_payments import payments_of_order
 from kassa.payments.usecases.record_payment import Recording, record_payment
@@ -184,6 +187,18 @@ async def test_a_field_at_fault_is_named_as_the_request_names_it(stub, metadata,
     ]
     assert found.Unpack(bad)
     assert [one.field for one in bad.field_violations] == [field]
+
+
+async def test_an_order_is_for_the_business_that_it_names(stub, metadata, core, demo):
+    company = (await authenticate_api_key(core, demo.api_key)).company
+    await add_business(core, company, Business("biz_station", "Station"))
+
+    created = await stub.CreateOrder(a_request(business_id="biz_station"), metadata=metadata)
+    unknown = stub.CreateOrder(a_request(business_id="biz_nobody"), metadata=metadata)
+
+    [view] = await payments_of_order(core, demo.company_id, created.order_id)
+    assert (view.order.business_id, view.payment.business_id) == ("biz_station", "biz_station")
+    assert await refusal(unknown) == (grpc.StatusCode.INVALID_ARGUMENT, "BUSINESS_ID_INVALID")
 
 
 async def test_the_payers_address_is_told_beside_the_merchants_own(stub, metadata):

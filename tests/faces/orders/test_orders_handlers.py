@@ -7,7 +7,11 @@ import pytest
 from tests.faces.orders.bad_requests import BAD_CREATES, GOOD
 from tests.faces.orders.paying import pay_with_card
 
+from kassa.identity.domain.principals import Business
+from kassa.identity.usecases.authenticate import authenticate_api_key
+from kassa.identity.usecases.businesses import add_business
 from kassa.payments.domain.payments import Method
+from kassa.payments.usecases.find_payments import payments_of_order
 from kassa.payments.usecases.record_payment import Recording, record_payment
 
 pytestmark = pytest.mark.anyio
@@ -248,3 +252,24 @@ async def test_a_wrong_verb_or_address_is_told_in_this_faces_words(client, metho
     assert (answer.status, answer.json()["code"]) == told
     assert answer.json()["type"] == "invalid_request_error"
     assert answer.headers.get("allow") == allowed
+
+
+@pytest.mark.parametrize("path", ["/v1/orders:create", "/pg/orders"])
+async def test_an_order_names_the_business_it_is_for(ask, core, demo, path):
+    company = (await authenticate_api_key(core, demo.api_key)).company
+    await add_business(core, company, Business("biz_station", "Station"))
+    versioned = path.startswith("/pg")
+    customer = {"customer_id": "cust_1", "customer_phone": "9999999999"}
+    body = {
+        "order_amount": 299.99,
+        **({"order_currency": "CNY", "customer_details": customer} if versioned else GOOD),
+    }
+    headers = {"x-api-version": "2025-01-01"} if versioned else {}
+
+    made = await ask(path, {**body, "business_id": "biz_station"}, **headers)
+    refused = await ask(path, {**body, "business_id": "biz_nobody"}, **headers)
+
+    assert made.status == 200
+    [view] = await payments_of_order(core, demo.company_id, made.json()["order_id"])
+    assert view.order.business_id == "biz_station"
+    assert (refused.status, refused.json()["code"]) == (400, "business_id_invalid")

@@ -13,6 +13,7 @@ from kassa.checkout.usecases.open_payment import PAGE, is_own_trade, redirect
 from kassa.identity.domain.principals import Company
 from kassa.identity.store import companies
 from kassa.identity.usecases.authenticate import company_by_number
+from kassa.identity.usecases.businesses import find_business
 from kassa.identity.usecases.sides import MODE, is_served
 from kassa.orders.domain.orders import Order
 from kassa.orders.store import orders
@@ -61,7 +62,8 @@ nothing by any provider."""
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """`ways`: payable now. `closed`: the company takes no payments
-    now. `sandbox`: cards are played by the sandbox provider."""
+    now. `sandbox`: cards are played by the sandbox provider. `business_name`: whom the order is
+    paid to."""
 
     company: Company
     order: Order
@@ -71,6 +73,7 @@ class Session:
     closed: bool
     now: datetime
     sandbox: bool
+    business_name: str = ""
 
 
 async def open_session(core: Core, token: str) -> Session:
@@ -94,6 +97,7 @@ async def open_session(core: Core, token: str) -> Session:
     now = datetime.now(UTC)
     manual = payment.capture_method is CaptureMethod.MANUAL
     ways = await ways_to_pay(core, company.id, payment.amount, manual=manual)
+    business = await find_business(core, company, order.business_id)
     return Session(
         company=company,
         order=order,
@@ -103,6 +107,7 @@ async def open_session(core: Core, token: str) -> Session:
         expired=now >= order.expires_at,
         now=now,
         sandbox=NUMBER in ways.get(Method.CREDIT_CARD, ()),
+        business_name=business.name if business else company.name,
     )
 
 

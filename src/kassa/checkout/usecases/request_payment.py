@@ -49,9 +49,10 @@ PAY_TO = "pay_to"
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RequestedPayment:
     """`instrument`, `auth_code` and `fingerprint_of` are secrets: sent on or hashed, never kept.
-    `payer_account`, `payee_account`: masked, kept to be shown. `payee_number`: kept only where the
-    payer has to be told it, for a bank transfer. `address`: where the request came from. `key`: the
-    caller's name for this try: after a refusal the same content under another key is another try.
+    `payer_account`, `payee_account`: masked, kept to be shown; `payer_name`: as the first has it.
+    `payee_number`: kept only where the payer has to be told it, for a bank transfer. `address`:
+    where the request came from. `key`: the caller's name for this try: after a refusal the same
+    content under another key is another try.
     """
 
     company: Company
@@ -65,6 +66,7 @@ class RequestedPayment:
     instrument_shown: str
     payer_account: dict[str, Any]
     payee_account: dict[str, Any]
+    payer_name: str = ""
     payee_number: str = ""
     auth_code: str = ""
     address: str = ""
@@ -88,6 +90,7 @@ _FINGERPRINT = Fingerprint(
         "instrument": _OF_THE_FACE,
         "instrument_shown": _OF_THE_FACE,
         "payer_account": _OF_THE_FACE,
+        "payer_name": _OF_THE_FACE,
         "payee_account": _OF_THE_FACE,
         "payee_number": _OF_THE_FACE,
         "auth_code": _OF_THE_FACE,
@@ -201,6 +204,7 @@ async def _payment_for(core: Core, wanted: RequestedPayment) -> View:
         amount=wanted.amount,
         order_id=wanted.order_id,
         customer_id=wanted.user_id,
+        customer_name=wanted.payer_name,
         module=wanted.module,
     )
     try:
@@ -212,6 +216,10 @@ async def _payment_for(core: Core, wanted: RequestedPayment) -> View:
     if view.order.amount != wanted.amount:
         raise IdempotencyMismatch(
             f"order {wanted.order_id!r} asks for another amount", reason="order_id_taken"
+        )
+    if wanted.business_id not in (view.order.business_id, wanted.company.business_id):
+        raise IdempotencyMismatch(
+            f"order {wanted.order_id!r} is of another business", reason="order_id_taken"
         )
     return view
 

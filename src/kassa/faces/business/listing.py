@@ -17,6 +17,7 @@ from kassa.base.usecases.core import Core
 from kassa.faces import edge
 from kassa.faces.business import contract, filters
 from kassa.identity.domain.principals import Principal
+from kassa.identity.usecases.businesses import known_business
 from kassa.payments.domain.payments import PaymentFilter
 from kassa.payments.usecases import find_payments
 from kassa.payments.usecases.find_payments import View
@@ -198,6 +199,7 @@ async def page_of(core: Core, principal: Principal, wanted: ListQuery) -> contra
     """
     if wanted.company_id != principal.company.public_id:
         raise PermissionDenied("Permission denied: the API key is not of this company")
+    await _know_businesses(core, principal, wanted)
     if wanted.narrowed.changes:
         return await _changes_of(core, principal, wanted)
     key = core.secrets.page_token
@@ -211,6 +213,13 @@ async def page_of(core: Core, principal: Principal, wanted: ListQuery) -> contra
     )
     views = await find_payments.with_money_afterwards(core, page.views)
     return contract.Listed(views, next_token(key, wanted, page.next) if page.next else "")
+
+
+async def _know_businesses(core: Core, principal: Principal, wanted: ListQuery) -> None:
+    """Raises: InvalidRequest for one that the company has not."""
+    asked = wanted.narrowed.wanted
+    for business_id in asked.business_ids if asked else ():
+        await known_business(core, principal, business_id, field="filter.business_ids")
 
 
 async def _changes_of(core: Core, principal: Principal, wanted: ListQuery) -> contract.Listed:

@@ -80,6 +80,7 @@ class PaymentRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     payeeAccount: Account  # noqa: N815
     payerAccount: Account | None = None  # noqa: N815
     module: Literal["GROOMING", "RETAIL", "MEMBERSHIP"] | None = None
+    businessId: Annotated[str, Meta(min_length=1, max_length=64)] | None = None  # noqa: N815
 
 
 class RefundRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

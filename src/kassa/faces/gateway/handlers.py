@@ -20,6 +20,7 @@ from kassa.faces.gateway.accounts import bare_number, mask_account, read_source
 from kassa.faces.once import Caller, once, read_key
 from kassa.faces.peer import address_of
 from kassa.identity.domain.principals import Principal
+from kassa.identity.usecases.businesses import known_business
 from kassa.modifications.usecases.modify_payment import (
     ModifyPayment,
     find_modification,
@@ -40,6 +41,7 @@ async def create(request: Request) -> Response:
     asked = replace(
         _requested(wanted, principal), address=address_of(request.scope), key=caller.name
     )
+    await known_business(core, principal, asked.business_id, field="businessId")
 
     async def work() -> tuple[Response, bool]:
         view = await request_payment(core, asked)
@@ -115,9 +117,10 @@ def _requested(wanted: contract.PaymentRequest, principal: Principal) -> Request
     amount = payable(Money.from_major(wanted.amount, principal.company.currency))
     source = read_source(wanted.paymentMethod, wanted.payerAccount)
     module = Module(wanted.module.lower()) if wanted.module else None
+    payer_account = mask_account(wanted.payerAccount, secret=source.method is Method.WALLET)
     return RequestedPayment(
         company=principal.company,
-        business_id=principal.business_id,
+        business_id=wanted.businessId or principal.business_id,
         actor=principal.actor,
         order_id=wanted.orderId,
         user_id=wanted.userId,
@@ -125,7 +128,8 @@ def _requested(wanted: contract.PaymentRequest, principal: Principal) -> Request
         method=source.method,
         instrument=source.instrument,
         instrument_shown=source.instrument_shown,
-        payer_account=mask_account(wanted.payerAccount, secret=source.method is Method.WALLET),
+        payer_account=payer_account,
+        payer_name=payer_account.get("accountName", ""),
         payee_account=mask_account(wanted.payeeAccount),
         payee_number=wanted.payeeAccount.accountNumber,
         auth_code=source.auth_code,
@@ -138,7 +142,10 @@ def _content(wanted: contract.PaymentRequest, amount: Money, method: Method) -> 
     """What makes a repeat the same request: the meaning, so that 1, 1.0 and 1.00 are one amount,
     "credit card" is "CREDIT_CARD", and no module is RETAIL. The use case hashes it; never kept.
     """
+    # Absent, it counts as it did when there was no such member.
+    business = {"business_id": wanted.businessId} if wanted.businessId else {}
     return {
+        **business,
         "user_id": wanted.userId,
         "order_id": wanted.orderId,
         "amount_minor": amount.minor,

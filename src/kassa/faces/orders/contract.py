@@ -104,6 +104,7 @@ class CreateOrder(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     order_tags: OrderTags | None = None
     module: str | None = None
     capture_method: str | None = None
+    business_id: Annotated[str, msgspec.Meta(max_length=64)] | None = None
 
 
 class VerifyPayment(msgspec.Struct, forbid_unknown_fields=True):
@@ -190,7 +191,7 @@ def read_create(
     currency = company.currency if wanted.order_currency is None else wanted.order_currency
     return NewOrder(
         company=company,
-        business_id=principal.business_id,
+        business_id=wanted.business_id or principal.business_id,
         actor=principal.actor,
         face=FACE,
         amount=payable(Money.from_major(wanted.order_amount, currency)),

@@ -18,6 +18,7 @@ from kassa.faces.orders import contract, handlers
 from kassa.faces.orders.failures import failure_of, field_of
 from kassa.faces.orders.reach import authenticate
 from kassa.identity.domain.principals import Principal
+from kassa.identity.usecases.businesses import known_business
 from kassa.orders.usecases.create_order import create_live_order
 from kassa_protos.orders.v1 import orders_pb2
 
@@ -36,6 +37,7 @@ def add_to(server: grpc.aio.Server, core: Core) -> None:
         key = contract.read_key(call.headers)
         wanted = edge.convert(members_of(request), contract.CreateOrder)
         order = contract.read_create(wanted, call.principal, request_id=key, now=datetime.now(UTC))
+        await known_business(core, call.principal, order.business_id)
         created = await create_live_order(core, order)
         if created.replayed:
             call.said.update(contract.REPLAYED)

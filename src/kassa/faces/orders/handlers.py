@@ -18,6 +18,7 @@ from kassa.faces.orders.pg.replies import write_error as pg_error
 from kassa.faces.orders.pg.versions import HEADER
 from kassa.faces.orders.reach import authenticate, changes_of, find_order
 from kassa.identity.domain.principals import Principal
+from kassa.identity.usecases.businesses import known_business
 from kassa.modifications.usecases.modify_payment import (
     ModifiedPayment,
     ModifyPayment,
@@ -54,9 +55,9 @@ async def create(request: Request) -> Response:
     key = contract.read_key(headers)
     asked = contract.with_one_amount(edge.parse_json(await edge.read_bytes(request)))
     wanted = edge.convert(asked, contract.CreateOrder)
-    created = await create_live_order(
-        core, contract.read_create(wanted, principal, request_id=key, now=datetime.now(UTC))
-    )
+    order = contract.read_create(wanted, principal, request_id=key, now=datetime.now(UTC))
+    await known_business(core, principal, order.business_id)
+    created = await create_live_order(core, order)
     return edge.answer(
         contract.write_created(created, core.policy.base_url),
         headers=contract.REPLAYED if created.replayed else None,

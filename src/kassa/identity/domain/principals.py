@@ -35,6 +35,14 @@ class Company:
         return self.mode is Mode.LIVE
 
 
+@dataclass(frozen=True, slots=True)
+class Business:
+    """A place or brand of a company. `name`: as payers read it."""
+
+    id: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
     """`credential`: the public id of what proved it. `name`: a customer's username.

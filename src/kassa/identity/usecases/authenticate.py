@@ -4,7 +4,8 @@ import hashlib
 import hmac
 import time
 from collections import OrderedDict
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
@@ -35,6 +36,9 @@ _CLAIMS = jwt.JWTClaimsRegistry(
 )
 
 
+_Found = TypeVar("_Found")
+
+
 class _Memory:
     """What was looked up within the last second; negative answers are not remembered."""
 
@@ -55,6 +59,19 @@ class _Memory:
 def _memory(core: Core) -> _Memory:
     memory: _Memory = core.gatherers.setdefault("credentials", _Memory())
     return memory
+
+
+async def remembered(
+    core: Core, key: str, look: Callable[[], Awaitable[_Found | None]]
+) -> _Found | None:
+    """What `look` finds, at most half a second old; that there is nothing is not remembered."""
+    memory = _memory(core)
+    known: _Found | None = memory.get(key)
+    if known is None:
+        known = await look()
+        if known is not None:
+            memory.put(key, known)
+    return known
 
 
 async def _credential(core: Core, lookup: str) -> Credential | None:

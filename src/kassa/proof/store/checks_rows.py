@@ -41,6 +41,6 @@ ROWS_SEALED = (
 )
 ROWS_RECORDED = (
     "rows without events are as their newest record has them",
-    "no company, credential, account, key, rule, payee, wallet user or code, settlement, report"
-    " file or break is gone, or was set back to what it was before",
+    "no company, business, credential, account, key, rule, payee, wallet user or code, settlement,"
+    " report file or break is gone, or was set back to what it was before",
 )

@@ -289,6 +289,7 @@ COVERS: dict[str, Cover] = {
         ),
         recorded=True,
     ),
+    "business": Cover(key=("company_id", "id"), seal=_words("name created_at"), recorded=True),
     "wallet_user": Cover(key=("company_id", "id"), seal=_words("status created_at"), recorded=True),
     "wallet_code": Cover(
         key=("company_id", "code_hash"),

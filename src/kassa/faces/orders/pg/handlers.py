@@ -25,6 +25,7 @@ from kassa.faces.orders.pg.replies import reply, reply_once
 from kassa.faces.orders.pg.versions import ApiVersion, read_version
 from kassa.faces.orders.reach import authenticate, changes_of, find_order
 from kassa.identity.domain.principals import Principal
+from kassa.identity.usecases.businesses import known_business
 from kassa.modifications.usecases.modify_payment import modify_payment, sync_modification
 from kassa.orders.domain.orders import Order
 from kassa.orders.usecases.answer_once import Turn
@@ -88,6 +89,7 @@ async def create(request: Request) -> Response:
         loopback = call.core.policy.allow_loopback
         new = orders.read_create(wanted, call.principal, turn, allow_loopback=loopback)
         try:
+            await known_business(call.core, call.principal, new.business_id)
             made = await create_order(call.core, new)
         except IdempotencyMismatch as error:
             raise (orders.already_exists() if error.reason == "order_id_taken" else error) from None

@@ -77,6 +77,7 @@ class PgCreateOrder(msgspec.Struct, kw_only=True):
     order_tags: dict[str, Tag] | None = None
     order_splits: list[Any] | None = None
     capture_method: str | None = None
+    business_id: Annotated[str, msgspec.Meta(max_length=64)] | None = None
 
 
 class TerminateOrder(msgspec.Struct):
@@ -101,7 +102,7 @@ def read_create(
     _check_meta(meta, allow_loopback=allow_loopback)
     return NewOrder(
         company=company,
-        business_id=principal.business_id,
+        business_id=wanted.business_id or principal.business_id,
         actor=principal.actor,
         face=FACE,
         amount=_amount(wanted.order_amount, wanted.order_currency or company.currency),
