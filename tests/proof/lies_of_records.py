@@ -48,6 +48,7 @@ _FORGED = {
         "st_9",
         "cmp_shop,st_9",
     ),
+    "payout": ("'id', 'pt_9', 'number', 9", "pt_9", "cmp_shop,pt_9"),
     "report_file": ("'id', 'rf_9', 'sha256', 'forged'", "rf_9", "cmp_shop,rf_9"),
     "report_break": ("'id', 'rb_9', 'file_id', 'forged'", "rb_9", "cmp_shop,rb_9"),
 }

@@ -34,7 +34,7 @@ from kassa.providers.store import payees, provider_accounts
 from kassa.providers.store.provider_accounts import WrappedKey
 from kassa.reconciliation.store import breaks, reconciliation
 from kassa.routing.store import routes
-from kassa.settlement.usecases.settlements import close_settlements, record_payout
+from kassa.settlement.usecases.settlements import close_settlements, fail_payout, record_payout
 from kassa.wallet.store import wallet_codes, wallets
 from kassa.webhooks_in.store import provider_events
 
@@ -79,8 +79,10 @@ async def book(shop: Shop) -> dict[str, Any]:
     await _dispute(shop, paid["disputed"])
     closed = await close_settlements(shop.core)
     [settlement] = [one for one in closed if one.connector == "sandbox"]
+    await record_payout(shop.core, shop.company.id, settlement.id, "payout 0", None)
     set_up_names = await set_up(shop)
     await set_aside(shop)
+    await fail_payout(shop.core, shop.company.id, settlement.id)
     await record_payout(shop.core, shop.company.id, settlement.id, "payout 1", None)
     set_up_names |= await change_what_was_set_up(shop, user)
     await chain_history(shop.core)

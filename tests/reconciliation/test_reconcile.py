@@ -1,6 +1,7 @@
 """Reports settle what agrees with the books, and open a break for each thing that does not."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -337,10 +338,14 @@ class TestEachClass:
         payment = await reporter.paid()
         said = await reporter.line_of(payment)
 
+        otherwise = replace(said, provider_reference="another of theirs")
+
         first = await reporter.send(said, said)
         second = await reporter.send(said, name="the next day.csv")
+        third = await reporter.send(otherwise, name="the day after.csv")
 
-        assert first.breaks == second.breaks == {"duplicate": 1}
+        assert first.breaks == third.breaks == {"duplicate": 1}
+        assert (second.breaks, second.repeated) == ({}, 1), "the same line, and not another"
         assert (await shop.read(payment)).settled_minor == 10_000
 
     async def test_status_when_the_payment_is_known_to_have_failed(

@@ -10,7 +10,7 @@ from tests.modifying import REFUND, Obedient, balance_of_account, modify
 from tests.shop import Shop, outcome_of
 
 from kassa.base.domain.errors import IllegalTransition, InvalidRequest, NotFound
-from kassa.base.domain.lifecycle import SettlementStatus
+from kassa.base.domain.lifecycle import PayoutStatus, SettlementStatus
 from kassa.base.domain.money import Money
 from kassa.base.usecases.ids import new_id
 from kassa.ledger.domain import ledger
@@ -253,9 +253,32 @@ async def test_a_payout_is_booked_once_sent_back_and_paid_again(shop: Shop) -> N
     ]
     statement = await get_settlement(shop.core, company, one.id)
     assert [kind for _, kind, _ in statement.payouts] == ["payout", "payout_return", "payout"]
+    first, second = statement.tries
+    assert (first.number, first.reference, first.status) == (1, "po-1", PayoutStatus.RETURNED)
+    assert (second.number, second.reference, second.status) == (2, "po-2", PayoutStatus.PAID)
+    assert [first.posting_id, first.return_posting_id, second.posting_id] == [
+        posting for posting, _, _ in statement.payouts
+    ]
     # A payout is no movement to be paid out: were it gathered, the next one would be short of it.
     assert await close(shop) == []
     assert not await wrong(shop)
+
+
+async def test_one_that_failed_before_its_tries_were_kept_keeps_its_first_name(shop: Shop) -> None:
+    await book(shop, (K.CAPTURE, 1_000))
+    company, one = shop.company.id, await close_one(shop)
+    await record_payout(shop.core, company, one.id, "po-1")
+    await fail_payout(shop.core, company, one.id)
+    await shop.sql("delete from payout")
+
+    await record_payout(shop.core, company, one.id, "po-2")
+
+    statement = await get_settlement(shop.core, company, one.id)
+    assert [(each.number, each.reference, each.status) for each in statement.tries] == [
+        (1, "po-1", PayoutStatus.RETURNED),
+        (2, "po-2", PayoutStatus.PAID),
+    ]
+    assert statement.tries[0].return_posting_id == statement.payouts[1][0]
 
 
 async def test_what_cannot_be_paid_is_refused_and_says_why(shop: Shop) -> None:

@@ -120,6 +120,7 @@ def _as_object(outcome: Outcome) -> dict[str, Any]:
         "matched": outcome.matched,
         "settled": outcome.settled,
         "quarantined": outcome.quarantined,
+        "repeated": outcome.repeated,
         "breaks": dict(outcome.breaks),
         "missing": outcome.missing,
         "totals_minor": {currency: dict(sums) for currency, sums in outcome.totals.items()},
@@ -137,6 +138,8 @@ def _summary(outcome: Outcome) -> str:
         f"{outcome.matched:>10,} matched",
         f"{outcome.settled:>10,} payments settled",
     ]
+    if outcome.repeated:
+        lines.append(f"{outcome.repeated:>10,} that an earlier file has had")
     for problem, count in outcome.breaks.items():
         lines.append(f"{count:>10,} {problem}")
     if outcome.missing:
@@ -195,6 +198,7 @@ def _break_object(one: Break) -> dict[str, Any]:
         "resolution": one.resolution,
         "resolved_by": one.resolved_by,
         "posting_id": one.posting_id,
+        "again_in": one.again_in,
     }
 
 
@@ -205,6 +209,8 @@ def _told(one: Break) -> str:
     about = f" {one.payment_id}" if one.payment_id else ""
     line = f"{one.id} {one.problem:15} {age:>8} {one.owner or '-':10} {where}{about}"
     line += f"\n    {_printable(one.details)}"
+    if one.again_in:
+        line += f"\n    again in {_printable(', '.join(one.again_in))}"
     if one.status == "resolved":
         booked = f", booked as {one.posting_id}" if one.posting_id else ""
         line += f"\n    resolved by {one.resolved_by}: {_printable(one.resolution)}{booked}"

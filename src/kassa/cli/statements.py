@@ -204,6 +204,13 @@ def _foot(found: settlements.SettlementStatement) -> str:
     if found.payouts:
         lines.append("")
         lines += [f"{_shown(at):24}{kind:18}{posting}" for posting, kind, at in found.payouts]
+    for each in found.tries:
+        ended = f", {each.status} {_shown(each.ended_at)}" if each.ended_at else ""
+        because = f": {each.why}" if each.why else ""
+        lines.append(
+            f"payout {each.number}  {each.reference or _NOTHING}  {each.amount}"
+            f"  {_shown(each.begun_at)}{ended}{because}"
+        )
     if one.status is SettlementStatus.CARRIED:
         lines.append("\nless than nothing: the next settlement of this account begins with it")
     return "\n".join(lines)
@@ -218,6 +225,20 @@ async def _say_json(
     members = _members(found.settlement, mode)
     members["payouts"] = [
         {"posting_id": posting, "kind": kind, "at": _iso(at)} for posting, kind, at in found.payouts
+    ]
+    members["tries"] = [
+        {
+            "number": each.number,
+            "reference": each.reference or None,
+            "amount_minor": each.amount.minor,
+            "status": each.status.value,
+            "begun_at": _iso(each.begun_at),
+            "ended_at": _iso(each.ended_at),
+            "posting_id": each.posting_id or None,
+            "return_posting_id": each.return_posting_id or None,
+            "why": each.why or None,
+        }
+        for each in found.tries
     ]
     say(_dump(members).removesuffix("\n}") + ',\n  "lines": [')
     before = ""

@@ -244,6 +244,15 @@ _L = SettlementStatus
 AWAITS_PAYOUT = frozenset({_L.CLOSED, _L.FAILED})
 """Its payout is yet to arrive, or to arrive again."""
 
+
+class PayoutStatus(StrEnum):
+    """What became of one try of a settlement's payout."""
+
+    PAID = "paid"  # at the bank
+    RETURNED = "returned"  # it was there, and the bank sent it back
+    FAILED = "failed"  # it never arrived
+
+
 SETTLEMENT_TRANSITIONS: Mapping[SettlementStatus, frozenset[SettlementStatus]] = {
     _L.OPEN: frozenset({_L.CLOSED, _L.CARRIED}),
     _L.CLOSED: frozenset({_L.PAID, _L.FAILED}),

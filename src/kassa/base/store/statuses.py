@@ -21,6 +21,7 @@ from kassa.base.domain.lifecycle import (
     PayeeStatus,
     PaymentEvent,
     PaymentStatus,
+    PayoutStatus,
     SettlementStatus,
     WalletUserStatus,
 )
@@ -35,6 +36,7 @@ NOUNS: Mapping[str, type[StrEnum]] = {
     "dispute": DisputeStatus,
     "dispute_stage": DisputeStage,
     "settlement": SettlementStatus,
+    "payout": PayoutStatus,
     "company": CompanyStatus,
     "credential": CredentialStatus,
     "payee": PayeeStatus,

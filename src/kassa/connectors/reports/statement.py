@@ -243,6 +243,7 @@ class BankStatement:
         theirs = theirs or _named(entry, "AcctSvcrRef", "NtryRef")
         payout = _named(own, "Refs/EndToEndId", "RmtInf/Strd/CdtrRefInf/Ref", "RmtInf/Ustrd")
         texts = _texts(own, entry)
+        marks, account = _marks(own, entry), self.account
 
         def make(number: int) -> ReportLine:
             return ReportLine(
@@ -254,6 +255,8 @@ class BankStatement:
                 provider_reference=theirs,
                 payout_reference="" if kind is LineKind.FEE else payout,
                 texts=texts,
+                account=account,
+                marks=marks,
                 occurred_at=moment,
                 raw=self._raw(entry, own),
             )
@@ -286,6 +289,16 @@ def _texts(*parts: Words) -> tuple[str, ...]:
                 found[shown(text, _LONGEST_TEXT)] = None
     found.pop(_NOT_GIVEN, None)
     return tuple(found)[:_MOST_TEXTS]
+
+
+def _marks(own: Words, entry: Words) -> tuple[str, ...]:
+    """What the bank itself calls the transaction; else what it is called otherwise. Not NtryRef,
+    which counts the entries of one file."""
+    if mark := _named(own, "Refs/AcctSvcrRef"):
+        return (mark,)
+    names = ("Refs/TxId", "Refs/EndToEndId", "Refs/InstrId", "RmtInf/Ustrd", "AddtlTxInf")
+    found = (_named(entry, "AcctSvcrRef"), *(_named(own, name) for name in names))
+    return found if any(found) else (_named(entry, "AddtlNtryInf"),)
 
 
 def _named(words: Words, *paths: str) -> str:

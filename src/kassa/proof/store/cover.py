@@ -311,6 +311,15 @@ COVERS: dict[str, Cover] = {
         since="t.opened_at",
         recorded=True,
     ),
+    "payout": Cover(
+        key=("company_id", "id"),
+        seal=_words(
+            "settlement_id number reference currency amount_minor status begun_at ended_at"
+            " posting_id return_posting_id why"
+        ),
+        since="t.begun_at",
+        recorded=True,
+    ),
     "report_file": Cover(
         key=("company_id", "id"),
         seal=_words(

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from kassa.base.domain.lifecycle import BreakClass
 from kassa.base.store.connection import Connection
 from kassa.base.store.queries import Command, Queries, Rows, Value
+from kassa.ledger.domain.ledger import PostingKind
 from kassa.proof.store.resealing import resealed
 from kassa.reconciliation.domain.matching import BANK, ledger_account
 
@@ -16,7 +17,8 @@ from kassa.reconciliation.domain.matching import BANK, ledger_account
 class Break:
     """One work item. `age` runs until it is resolved. `line`: the number in the file, if any.
 
-    `posting_id`: what a person booked to put it right.
+    `posting_id`: what a person booked to put it right. `again_in`: "file:line" of later files that
+    have had the same line.
     """
 
     company_id: str
@@ -40,6 +42,7 @@ class Break:
     resolved_by: str
     resolved_at: datetime | None
     posting_id: str
+    again_in: list[str]
 
 
 class _Many(NamedTuple):
@@ -90,6 +93,7 @@ class Sql(Queries):
     accounts_reported: Rows[_Reported]
     payouts_of_net: Value[str]
     payout_postings: Rows[_Payout]
+    returns_of_net: Value[str]
 
 
 async def listed(
@@ -241,7 +245,15 @@ async def payouts_of_net(
 
 
 async def payout_postings(
-    connection: Connection, company_id: str, settlement_id: str
+    connection: Connection, company_id: str, settlement_id: str, kind: PostingKind
 ) -> Sequence[tuple[str, bool]]:
-    """(posting, whether a line told of it)s of a settlement's payouts, oldest first."""
-    return await Sql.payout_postings.all(connection, company_id, settlement_id)
+    """(posting, whether a line told of it)s of a settlement's payouts, or of their returns, oldest
+    first."""
+    return await Sql.payout_postings.all(connection, company_id, settlement_id, kind.value)
+
+
+async def returns_of_net(
+    connection: Connection, company_id: str, currency: str, net_minor: int
+) -> list[str]:
+    """Ids of settlements of exactly that net whose payout went back, and no line told of it."""
+    return await Sql.returns_of_net.all(connection, company_id, currency, net_minor)

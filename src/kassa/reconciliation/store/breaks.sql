@@ -3,7 +3,12 @@ b.company_id, b.id, b.class as problem, b.connector, b.file_id, coalesce(f.name,
   l.number as line, b.payment_id, b.cause, b.currency, b.expected_minor, b.found_minor, b.details,
   b.owner, b.status, b.opened_at,
   coalesce(b.resolved_at, statement_timestamp()) - b.opened_at as age, b.resolution, b.resolved_by,
-  b.resolved_at, b.posting_id
+  b.resolved_at, b.posting_id,
+  array(select g.name || ':' || r.number from report_line r
+    join report_file g on g.company_id = r.company_id and g.id = r.file_id
+    where r.company_id = b.company_id and r.repeats_file = b.file_id and r.repeats_file <> ''
+      and r.repeats_place = b.place
+    order by g.started_at, r.number limit 20) as again_in
 
 -- part: breaks
 report_break b
@@ -121,9 +126,20 @@ where company_id = $1 and currency = $2 and net_minor = $3 and status in {settle
 order by id limit 2
 
 -- name: payout_postings
--- The postings of a settlement's payouts, oldest first, and whether a line told of each.
+-- The postings of a settlement's payouts, or of their returns ($3), oldest first, and whether a
+-- line told of each.
 select p.id, exists (select from report_match r
   where r.company_id = p.company_id and r.posting_id = p.id) as is_reported
 from posting p
-where p.company_id = $1 and p.cause = $2 and p.cause <> '' and p.kind = 'payout'
+where p.company_id = $1 and p.cause = $2 and p.cause <> '' and p.kind = $3
 order by p.id
+
+-- name: returns_of_net
+-- Settlements of that net whose payout was booked as sent back, which no line has told of; two say
+-- enough.
+select distinct s.id
+from settlement s join posting p on p.company_id = s.company_id and p.cause = s.id
+where s.company_id = $1 and s.currency = $2 and s.net_minor = $3 and p.kind = 'payout_return'
+  and not exists (select from report_match r
+    where r.company_id = p.company_id and r.posting_id = p.id)
+order by s.id limit 2

@@ -59,6 +59,9 @@ class LineRow:
     payment_id: str = ""
     cause: str = ""
     texts: tuple[str, ...] = ()
+    identity: str = ""
+    repeats_file: str = ""
+    repeats_place: int = 0
 
     def as_line(self) -> ReportLine:
         """As it was read; of one that was understood."""

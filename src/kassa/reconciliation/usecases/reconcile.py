@@ -44,6 +44,7 @@ class Outcome:
     """`breaks`: open ones by class; in a dry run those that would be. `totals`: per currency, in
     minor units: gross and fees of all lines, gross of the matched ones.
 
+    `repeated`: lines that an earlier file has had, of which nothing more came.
     `imported_before`: the content was known and done, and nothing has changed.
     `settled`: payments that were completed. `missing`: payments in the time that the account's
     reports cover which none of them told of, found to be missing just now.
@@ -56,6 +57,7 @@ class Outcome:
     lines: int
     matched: int
     quarantined: int
+    repeated: int
     settled: int
     breaks: Mapping[str, int]
     totals: Mapping[str, Mapping[str, int]]
@@ -268,6 +270,7 @@ async def _outcome(run: Run, *, imported_before: bool) -> Outcome:
         lines=file.position,
         matched=file.counts.get("matched", 0),
         quarantined=file.counts.get("quarantine", 0),
+        repeated=file.counts.get("ignored", 0),
         settled=file.counts.get("settled", 0),
         breaks=dict(sorted(found.items())),
         totals=file.totals,

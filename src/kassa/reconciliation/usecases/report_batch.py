@@ -28,11 +28,14 @@ from kassa.reconciliation.domain.matching import (
 from kassa.reconciliation.domain.reported_payments import ReportSource, arrival, effect_of
 from kassa.reconciliation.domain.reports import LineKind, ReportLine, Unreadable
 from kassa.reconciliation.domain.transfers import names_in
-from kassa.reconciliation.store import breaks, held_lines
+from kassa.reconciliation.store import breaks, held_lines, repeated_lines
 from kassa.reconciliation.store import reconciliation as store
 from kassa.reconciliation.store.reconciliation import BreakRow, LineRow, ReportFile
+from kassa.reconciliation.store.repeated_lines import EarlierLine
 from kassa.reconciliation.usecases import report_evidence as evidence
 from kassa.reconciliation.usecases import report_payouts
+from kassa.reconciliation.usecases.repeated_lines import RepeatedLines, repeat
+from kassa.reconciliation.usecases.report_rows import clean, row_aside, row_of
 from kassa.settlement.store.settlements import put_into_payout
 
 Numbered = tuple[int, ReportLine | Unreadable]
@@ -80,8 +83,10 @@ class Batch:
     payouts: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     directory: ReferenceIndex = field(default_factory=ReferenceIndex)
     booked: dict[str, list[ReportableMovement]] = field(default_factory=dict)
+    repeats: RepeatedLines = field(init=False)
 
     def __post_init__(self) -> None:
+        self.repeats = RepeatedLines(self.file)
         at_the_bank = self.file.connector == BANK
         account = ledger.provider_account(self.file.connector)
         self.report = ReportSource(
@@ -100,6 +105,7 @@ class Batch:
         company_id, account = self.file.company_id, self.file.connector
         lines = [item for _, item in numbered if isinstance(item, ReportLine)]
         self.directory = directory = await evidence.look(connection, company_id, account, lines)
+        await self.repeats.look(connection, lines)
         ids = sorted({known.payment_id for known in directory.by_id.values()})
         if self.dry_run:
             self.now = await payments.clock(connection)
@@ -123,29 +129,75 @@ class Batch:
         for place, found in numbered:
             if isinstance(found, Unreadable):
                 self._put_aside(place, found)
-                continue
-            item: ReportLine | MatchResult = found
-            if self.file.connector == BANK:
-                item = evidence.as_transfer(self.directory, self.booked, found)
-            item, decided = (found, item) if isinstance(item, MatchResult) else (item, None)
-            if self.held and self._is_held(found, item):
-                if turn is BatchTurn.FIRST:
-                    self._set_aside(place, item)
-                continue
-            verdict = decided or await self._verdict(connection, desk, place, item)
-            if turn is BatchTurn.BREAKS:
-                if verdict.state is LineState.MATCHED:
-                    self.completed.append(place)
-                    self._bump(LineState.MATCHED)
-                    self._bump(LineState.BREAK, -1)
-                    self._take(place, item, verdict)
-                continue
-            if turn is BatchTurn.FIRST:
-                self._total(item)
             else:
-                self._bump(LineState.WAITING, -1)
-            self._count(item, verdict)
-            self._take(place, item, verdict)
+                await self._judge(connection, desk, place, found, turn)
+        if turn is BatchTurn.FIRST:
+            for _ in await self.repeats.link(connection, self.rows, self.opened):
+                self._bump(LineState.BREAK, -1)
+                self._bump(LineState.IGNORED)
+
+    async def _judge(
+        self,
+        connection: Connection,
+        desk: Matcher,
+        place: int,
+        found: ReportLine,
+        turn: BatchTurn,
+    ) -> None:
+        is_first = turn is BatchTurn.FIRST
+        before = self.repeats.take(found) if is_first else None
+        if before is not None and self._is_said(place, found, before):
+            return
+        item, decided = self._as_transfer(found)
+        if self.held and self._is_held(found, item):
+            if is_first:
+                self._set_aside(place, item, found)
+            return
+        verdict = decided or await self._verdict(connection, desk, place, item)
+        if turn is BatchTurn.BREAKS:
+            if verdict.state is LineState.MATCHED:
+                self.completed.append(place)
+                self._bump(LineState.MATCHED)
+                self._bump(LineState.BREAK, -1)
+                self._take(place, item, verdict)
+            return
+        if before is not None and verdict.state is LineState.BREAK:
+            self._ignore(place, found, before)
+            return
+        if before is not None:
+            self.repeats.cured.append(before)
+        if is_first:
+            self._total(item)
+        else:
+            self._bump(LineState.WAITING, -1)
+        self._count(item, verdict)
+        self._take(place, item, verdict, self.repeats.identity_of(found))
+
+    def _as_transfer(self, line: ReportLine) -> tuple[ReportLine, MatchResult | None]:
+        """Of a bank's line: the transfer that it tells of, and what is decided about it already."""
+        if self.file.connector != BANK:
+            return line, None
+        item = evidence.as_transfer(self.directory, self.booked, line)
+        return (line, item) if isinstance(item, MatchResult) else (item, None)
+
+    def _is_said(self, place: int, line: ReportLine, before: EarlierLine) -> bool:
+        """Whether nothing more can come of a line that an earlier file has had."""
+        doubt = self.repeats.doubt(line, before)
+        if doubt is not None:
+            self._total(line)
+            self._count(line, doubt)
+            self._take(place, line, doubt, self.repeats.identity_of(line))
+        elif before.is_final:
+            self._ignore(place, line, before)
+        return doubt is not None or before.is_final
+
+    def _ignore(self, place: int, line: ReportLine, before: EarlierLine) -> None:
+        """An earlier file has told of it, and what is open about it is a break of that file."""
+        self._total(line)
+        self._bump(LineState.IGNORED)
+        state = MatchResult(state=LineState.IGNORED, cause=before.cause)
+        self.rows.append(row_of(place, line, state, self.repeats.identity_of(line)))
+        repeat(self.rows[-1], before)
 
     def _is_held(self, *as_read: ReportLine) -> bool:
         """Whether the line, as it is or as a transfer of ours, is about what somebody else is
@@ -159,9 +211,10 @@ class Batch:
             )
         )
 
-    def _set_aside(self, place: int, line: ReportLine) -> None:
+    def _set_aside(self, place: int, line: ReportLine, found: ReportLine) -> None:
         """It waits for a lock, and holds up nobody; its turn comes at the end."""
-        self.rows.append(_row(place, line, MatchResult(state=LineState.WAITING)))
+        identity = self.repeats.identity_of(found)
+        self.rows.append(row_of(place, line, MatchResult(state=LineState.WAITING), identity))
         self._total(line)
         self._bump(LineState.WAITING)
 
@@ -216,44 +269,27 @@ class Batch:
 
     async def _payout(self, connection: Connection, place: int, line: ReportLine) -> MatchResult:
         if self.file.connector != BANK:
-            return await report_payouts.announced(connection, self.file, line)
-        verdict, posting_id = await report_payouts.arrived(
-            self.core,
-            connection,
-            self.file,
-            line,
-            self.reported,
-            frozenset(posting_id for posting_id, _ in self.matches),
-            dry_run=self.dry_run,
+            return await report_payouts.announced(
+                self.core, connection, self.file, line, dry_run=self.dry_run
+            )
+        in_batch = frozenset(posting_id for posting_id, _ in self.matches)
+        statement = report_payouts.StatementPayouts(
+            self.core, connection, self.file, self.reported, in_batch, self.dry_run
         )
+        verdict, posting_id = await statement.moved(line)
         if posting_id:
             self.matches.append((posting_id, place))
         return verdict
 
     def _put_aside(self, place: int, item: Unreadable) -> None:
-        reason = _clean(item.reason)
-        self.rows.append(
-            LineRow(
-                place=place,
-                number=item.number,
-                kind="unreadable",
-                amount_minor=None,
-                fee_minor=None,
-                currency=None,
-                our_reference="",
-                provider_reference="",
-                payout_reference="",
-                occurred_at=None,
-                raw=_clean_raw(item.raw),
-                state=LineState.QUARANTINE,
-            )
-        )
+        reason = clean(item.reason)
+        self.rows.append(row_aside(place, item))
         self._bump(LineState.QUARANTINE)
         self._open(place, BreakClass.UNREADABLE, reason)
 
-    def _take(self, place: int, line: ReportLine, verdict: MatchResult) -> None:
+    def _take(self, place: int, line: ReportLine, verdict: MatchResult, identity: str = "") -> None:
         """Write down what becomes of the line, and let a match have its effects."""
-        self.rows.append(_row(place, line, verdict))
+        self.rows.append(row_of(place, line, verdict, identity))
         if verdict.problem is not None:
             self._open(place, verdict.problem, verdict.words, line, verdict)
         if verdict.state is LineState.MATCHED:
@@ -320,7 +356,7 @@ class Batch:
                 id=self.core.new_id("br"),
                 problem=problem,
                 connector=self.file.connector,
-                details=_clean(words)[:500],
+                details=clean(words)[:500],
                 file_id=self.file.id,
                 place=place,
                 payment_id=verdict.payment_id if verdict else "",
@@ -354,39 +390,6 @@ class Batch:
             file = self.file
             file.covers_from = min(file.covers_from or at, at)
             file.covers_until = max(file.covers_until or at, at)
-
-
-def _row(place: int, line: ReportLine, verdict: MatchResult) -> LineRow:
-    return LineRow(
-        place=place,
-        number=line.number,
-        kind=line.kind,
-        amount_minor=line.amount.minor,
-        fee_minor=line.fee.minor,
-        currency=line.amount.currency,
-        our_reference=evidence.cut(line.our_reference),
-        provider_reference=evidence.cut(line.provider_reference),
-        payout_reference=evidence.cut(line.payout_reference),
-        occurred_at=line.occurred_at,
-        raw=_clean_raw(line.raw),
-        state=verdict.state,
-        match_key=verdict.key,
-        payment_id=verdict.payment_id,
-        cause=verdict.cause,
-        # Who looks at the line again needs them.
-        texts=() if verdict.state is LineState.MATCHED else tuple(map(_clean, line.texts)),
-    )
-
-
-def _clean(text: str) -> str:
-    """Without what the database keeps in no text."""
-    return text.replace("\x00", "") if "\x00" in text else text
-
-
-def _clean_raw(raw: dict[str, str]) -> dict[str, str]:
-    if "\x00" in "".join((*raw, *raw.values())):
-        return {_clean(name): _clean(text) for name, text in raw.items()}
-    return raw
 
 
 def _has_more(payment: Payment) -> bool:
@@ -441,6 +444,14 @@ async def write(connection: Connection, batch: Batch, turn: BatchTurn) -> None:
                 postings,
                 new_id=batch.core.new_id,
             )
+    if batch.repeats.cured:
+        await repeated_lines.resolve(
+            connection,
+            company_id,
+            batch.repeats.cured,
+            f"the same line matched in {file.name}",
+            f"report:{file.connector}",
+        )
     if batch.causes and await breaks.has_open(connection, company_id):
         await breaks.resolve_matched(
             connection,

@@ -15,6 +15,7 @@ Locks are taken in one order everywhere: payments (their orders), then the file,
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from copy import deepcopy
@@ -48,8 +49,8 @@ Writing = asyncio.Task[None]
 
 @dataclass(slots=True)
 class Run:
-    """One import under way. In a dry run nothing is written, so `reported`, `waiting` and
-    `planned` remember here what the tables would.
+    """One import under way. In a dry run nothing is written, so `reported`, `waiting`,
+    `planned` and `seen` remember here what the tables would.
 
     `progress` hears how many lines are done.
     """
@@ -64,10 +65,13 @@ class Run:
     reported: set[int] = field(default_factory=set)
     waiting: dict[str, list[PartialLine]] = field(default_factory=dict)
     planned: dict[str, int] = field(default_factory=dict)
+    seen: Counter[str] = field(default_factory=Counter)
 
     def batch(self, turn: BatchTurn = BatchTurn.FIRST) -> Batch:
         batch = Batch(self.core, self.file, self.actor, self.tells_fees, self.dry_run)
         batch.reported, batch.waiting = self.reported, self.waiting
+        if self.dry_run:
+            batch.repeats.counted = self.seen
         batch.held = self.held if turn is BatchTurn.FIRST else set()
         return batch
 

@@ -6,13 +6,14 @@ from datetime import datetime
 from enum import StrEnum
 
 from kassa.base.domain.errors import IllegalTransition, InvalidRequest
-from kassa.base.domain.lifecycle import SettlementStatus, next_settlement_status
+from kassa.base.domain.lifecycle import PayoutStatus, SettlementStatus, next_settlement_status
 from kassa.base.domain.money import Money
 from kassa.ledger.domain import ledger
 from kassa.ledger.domain.ledger import Entry, PostingKind
 
 _S = SettlementStatus
 _LONGEST_REFERENCE = 200
+_LONGEST_WORDS = 500
 
 
 class SettlementPart(StrEnum):
@@ -146,6 +147,39 @@ class Settlement:
     def return_entries(self) -> tuple[Entry, ...]:
         """The reverse of `payout_entries`."""
         return tuple(Entry(entry.account, -entry.minor) for entry in self.payout_entries())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutTry:
+    """One payout for a settlement: the next one after it failed is another.
+
+    `amount`: as it comes to the bank; below zero where the provider takes it. `posting_id`: what
+    was booked when it arrived, `return_posting_id`: when it went back. `why`: in whose words.
+    """
+
+    company_id: str
+    id: str
+    settlement_id: str
+    number: int
+    reference: str
+    amount: Money
+    status: PayoutStatus
+    begun_at: datetime
+    ended_at: datetime | None = None
+    posting_id: str = ""
+    return_posting_id: str = ""
+    why: str = ""
+
+    def end(self, at: datetime, *, returned_by: str, why: str) -> "PayoutTry":
+        """`returned_by`: the posting of its return; "" where it never was at the bank."""
+        status = PayoutStatus.RETURNED if returned_by else PayoutStatus.FAILED
+        return replace(
+            self,
+            status=status,
+            ended_at=at,
+            return_posting_id=returned_by,
+            why=why[:_LONGEST_WORDS],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

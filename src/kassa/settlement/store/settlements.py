@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from kassa.base.domain.lifecycle import SettlementStatus
+from kassa.base.domain.money import Money
 from kassa.base.store.connection import Connection
 from kassa.base.store.mapping import reader
 from kassa.base.store.queries import Command, Queries, Rows, Value
@@ -96,6 +97,7 @@ class Sql(Queries, readers=[_SETTLEMENT, _MOVED, *_SUMMED], words={"sums": _SUMS
     lines_of: Rows[Line]
     lines_of_payments: Rows[Moved]
     find_by_payout: Rows[Settlement]
+    to_be_paid_again: Rows[Settlement]
     postings_elsewhere: Value[str]
     to_adopt: Rows[Settlement]
     put: Rows[_Put]
@@ -250,9 +252,35 @@ async def find_by_payout(
     connector: str | None = None,
     currency: str | None = None,
 ) -> Settlement | None:
-    """The settlement that this payout pays; None also where several fit: it is not guessed."""
-    fitting = await Sql.find_by_payout.all(connection, company_id, reference, connector, currency)
+    """The settlement that this payout pays, or has paid; None also where several fit: it is not
+    guessed."""
+    fitting = await find_by_payouts(
+        connection, company_id, [reference], connector=connector, currency=currency
+    )
     return fitting[0] if len(fitting) == 1 else None
+
+
+async def find_by_payouts(
+    connection: Connection,
+    company_id: str,
+    references: Sequence[str],
+    *,
+    connector: str | None = None,
+    currency: str | None = None,
+) -> list[Settlement]:
+    """All that payouts of these references pay, or have paid before they were sent back."""
+    return await Sql.find_by_payout.all(
+        connection, company_id, list(references), connector, currency
+    )
+
+
+async def to_be_paid_again(
+    connection: Connection, company_id: str, connector: str, net: Money
+) -> list[Settlement]:
+    """Those whose payout came back, and that come to exactly that; two say enough."""
+    return await Sql.to_be_paid_again.all(
+        connection, company_id, connector, net.currency, net.minor
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,12 +116,26 @@ where l.company_id = $1 and l.payment_id = any($2) and l.payment_id <> ''
 order by l.posting_id, l.leg
 
 -- name: find_by_payout
--- The settlements that a payout of that reference may pay; two say that it is not clear which.
+-- The settlements that a payout of one of these references may pay, or has paid before it was sent
+-- back; two say that it is not clear which.
 select {settlement}
 from settlement s
-where s.company_id = $1 and s.payout_reference = $2 and s.payout_reference <> ''
-  and ($3::text is null or s.connector = $3) and ($4::text is null or s.currency = $4)
-limit 2
+where s.company_id = $1 and ($3::text is null or s.connector = $3)
+  and ($4::text is null or s.currency = $4)
+  and s.id in (
+    select o.id from settlement o
+    where o.company_id = $1 and o.payout_reference = any($2) and o.payout_reference <> ''
+    union all
+    select t.settlement_id from payout t where t.company_id = $1 and t.reference = any($2))
+order by s.number limit 10
+
+-- name: to_be_paid_again
+-- Settlements whose payout came back, and that come to exactly that; two say enough.
+select {settlement}
+from settlement s
+where s.company_id = $1 and s.connector = $2 and s.currency = $3 and s.net_minor = $4
+  and s.status = {settlement.failed}
+order by s.number limit 2
 
 -- name: postings_elsewhere
 -- Those of these postings that are not in that settlement.

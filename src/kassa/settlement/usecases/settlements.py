@@ -15,7 +15,7 @@ from kassa.base.domain.errors import (
     NotFound,
     ProviderUnavailable,
 )
-from kassa.base.domain.lifecycle import SettlementStatus
+from kassa.base.domain.lifecycle import PayoutStatus, SettlementStatus
 from kassa.base.domain.money import LARGEST_SUM, Money
 from kassa.base.store.connection import Connection
 from kassa.base.usecases.core import Core
@@ -25,10 +25,12 @@ from kassa.payments.store import payments
 from kassa.settlement.domain.settlements import (
     Line,
     PaymentShare,
+    PayoutTry,
     Settlement,
     Sums,
     check_reference,
 )
+from kassa.settlement.store import payouts
 from kassa.settlement.store import settlements as store
 
 _log = structlog.get_logger("kassa.settlements")
@@ -186,28 +188,85 @@ async def mark_paid(
             f"{payout_reference} is the payout of settlement {other.number} ({other.id}) already",
             reason="payout_reference_used",
         )
+    tries = await _keep_first(core, connection, old)
     await store.save(connection, [paid])
-    await _post(core, connection, paid, PostingKind.PAYOUT, paid.payout_entries(), now)
+    posting = await _post(core, connection, paid, PostingKind.PAYOUT, paid.payout_entries(), now)
+    if posting:
+        made = _try_of(core, paid, len(tries) + 1, paid.paid_at or now)
+        await payouts.add(connection, replace(made, posting_id=posting))
     return paid
 
 
-async def fail_payout(core: Core, company_id: str, settlement_id: str) -> Settlement:
+def _try_of(core: Core, settlement: Settlement, number: int, at: datetime) -> PayoutTry:
+    return PayoutTry(
+        company_id=settlement.company_id,
+        id=core.new_id("pt"),
+        settlement_id=settlement.id,
+        number=number,
+        reference=settlement.payout_reference,
+        amount=settlement.net,
+        status=PayoutStatus.PAID,
+        begun_at=at,
+    )
+
+
+async def fail_payout(core: Core, company_id: str, settlement_id: str, why: str = "") -> Settlement:
     """The payout did not arrive, or the bank sent it back: what was booked for it is reversed.
 
     Asked again, nothing more happens. A later payout is recorded as the first one was.
     Raises: NotFound, IllegalTransition.
     """
     async with core.db.transaction(long=True) as connection:
-        old = await _locked(connection, company_id, settlement_id)
-        if old.status is SettlementStatus.FAILED:
-            return old
-        failed = old.fail()
-        await store.save(connection, [failed])
-        if old.status is SettlementStatus.PAID:
-            now = await payments.clock(connection)
-            entries = failed.return_entries()
-            await _post(core, connection, failed, PostingKind.PAYOUT_RETURN, entries, now)
+        return await mark_failed(core, connection, company_id, settlement_id, why)
+
+
+async def mark_failed(
+    core: Core, connection: Connection, company_id: str, settlement_id: str, why: str = ""
+) -> Settlement:
+    """`fail_payout` within a transaction of the caller's. `why`: who says so, and in which words.
+
+    Raises: NotFound, IllegalTransition.
+    """
+    old = await _locked(connection, company_id, settlement_id)
+    if old.status is SettlementStatus.FAILED:
+        return old
+    failed = old.fail()
+    await store.save(connection, [failed])
+    now = await payments.clock(connection)
+    back = ""
+    if old.status is SettlementStatus.PAID:
+        entries = failed.return_entries()
+        back = await _post(core, connection, failed, PostingKind.PAYOUT_RETURN, entries, now)
+    tries = await payouts.of_settlement(connection, company_id, failed.id)
+    if tries and tries[-1].status is PayoutStatus.PAID:
+        await payouts.end(connection, tries[-1].end(now, returned_by=back, why=why))
+    elif failed.net.minor:  # it never arrived; or it was paid before its tries were kept
+        made = _try_of(core, failed, len(tries) + 1, old.paid_at or now)
+        await payouts.add(connection, made.end(now, returned_by=back, why=why))
     return failed
+
+
+async def _keep_first(core: Core, connection: Connection, failed: Settlement) -> list[PayoutTry]:
+    """The tries of one whose payout came back before its tries were kept, with the one it had."""
+    tries = await payouts.of_settlement(connection, failed.company_id, failed.id)
+    if tries or failed.status is not SettlementStatus.FAILED:
+        return tries
+    booked = await store.postings_of_cause(connection, failed.company_id, failed.id)
+    back = [one for one in booked if one.kind == PostingKind.PAYOUT_RETURN]
+    at = back[-1].at if back else await payments.clock(connection)
+    made = _try_of(core, failed, 1, at).end(at, returned_by=back[-1].id if back else "", why="")
+    await payouts.add(connection, made)
+    return [made]
+
+
+async def expect_again(
+    core: Core, connection: Connection, settlement: Settlement, reference: str
+) -> Settlement:
+    """The provider says under which reference it pays out once more what had come back."""
+    await _keep_first(core, connection, settlement)
+    renamed = replace(settlement, payout_reference=check_reference(reference))
+    await store.save(connection, [renamed])
+    return renamed
 
 
 async def _locked(connection: Connection, company_id: str, settlement_id: str) -> Settlement:
@@ -227,9 +286,10 @@ async def _post(
     kind: PostingKind,
     entries: tuple[Entry, ...],
     at: datetime,
-) -> None:
+) -> str:
+    """The posting's id; "" where nothing moves."""
     if not entries:
-        return
+        return ""
     posting = Posting(
         company_id=settlement.company_id,
         id=core.new_id("po"),
@@ -241,6 +301,7 @@ async def _post(
         at=at,
     )
     await payments.insert_postings(connection, [posting])
+    return posting.id
 
 
 async def list_settlements(
@@ -290,10 +351,12 @@ def _with_waiting(one: Settlement, sums: dict[tuple[str, str, str], Sums]) -> Se
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettlementStatement:
-    """A settlement with what was booked for its payouts: (posting id, kind, time) each."""
+    """A settlement with what was booked for its payouts: (posting id, kind, time) each; and each
+    try of its payout."""
 
     settlement: Settlement
     payouts: Sequence[tuple[str, str, datetime]]
+    tries: Sequence[PayoutTry]
 
 
 async def get_settlement(core: Core, company_id: str, name: str) -> SettlementStatement:
@@ -310,8 +373,9 @@ async def get_settlement(core: Core, company_id: str, name: str) -> SettlementSt
             raise NotFound(f"no such settlement: {name!r}; kassa settlement list shows them")
         if found.status is SettlementStatus.OPEN:
             found = _with_waiting(found, await store.waiting(connection, company_id))
-        payouts = await store.postings_of_cause(connection, company_id, found.id)
-    return SettlementStatement(settlement=found, payouts=payouts)
+        booked = await store.postings_of_cause(connection, company_id, found.id)
+        tries = await payouts.of_settlement(connection, company_id, found.id)
+    return SettlementStatement(settlement=found, payouts=booked, tries=tries)
 
 
 async def settlement_lines(core: Core, settlement: Settlement) -> AsyncIterator[Line]:

@@ -1,0 +1,113 @@
+"""Lines that an earlier file has had: banks' statements overlap, and so do providers' reports."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from kassa.base.domain.lifecycle import BreakClass
+from kassa.base.store.connection import Connection
+from kassa.reconciliation.domain.matching import BANK, LineState, MatchResult
+from kassa.reconciliation.domain.reports import LineKind, ReportLine
+from kassa.reconciliation.store import repeated_lines as store
+from kassa.reconciliation.store.reconciliation import BreakRow, LineRow, ReportFile
+from kassa.reconciliation.store.repeated_lines import EarlierLine
+
+_NAMELESS = frozenset({LineKind.FEE, LineKind.ADJUSTMENT, LineKind.PAYOUT})
+"""Of a provider's report: what no movement of ours tells from another."""
+
+
+@dataclass(slots=True)
+class RepeatedLines:
+    """The lines of a batch beside those of earlier files of the account.
+
+    The n-th of several that nothing tells apart is the n-th of another file. `counted`: how many of
+    each this file has had. `cured`: earlier lines that were breaks, and match now.
+    """
+
+    file: ReportFile
+    earlier: dict[str, list[EarlierLine]] = field(default_factory=dict)
+    counted: Counter[str] = field(default_factory=Counter)
+    cured: list[EarlierLine] = field(default_factory=list)
+
+    async def look(self, connection: Connection, lines: Sequence[ReportLine]) -> None:
+        """For those of `lines` that have to be known before they are judged."""
+        names = {name for line in lines if (name := self.identity_of(line))}
+        if names:
+            await self._find(connection, names)
+
+    def take(self, line: ReportLine) -> EarlierLine | None:
+        """Which earlier line this one repeats; each is asked for once."""
+        name = self.identity_of(line)
+        return self._next(name) if name else None
+
+    def doubt(self, line: ReportLine, before: EarlierLine) -> MatchResult | None:
+        """Of a line of which nothing but day and amount is said it is not certain."""
+        if line.is_marked:
+            return None
+        return MatchResult(
+            state=LineState.BREAK,
+            problem=BreakClass.DUPLICATE,
+            words=f"{line.amount} may be line {before.number} of {before.file_name} again: neither"
+            " has a reference",
+            cause=before.cause,
+        )
+
+    async def link(
+        self, connection: Connection, rows: Sequence[LineRow], opened: list[BreakRow]
+    ) -> list[LineRow]:
+        """Of a provider's payments and refunds that are breaks: withdraw those that an earlier file
+        has told of in the same words. Gives their rows, which then repeat it."""
+        mine = {row.place: row for row in rows if row.state == LineState.BREAK and not row.identity}
+        lines = {place: row.as_line() for place, row in mine.items()}
+        names = {name for line in lines.values() if (name := line.identity)}
+        if not names:
+            return []
+        await self._find(connection, names)
+        told = await store.told_by(
+            connection, self.file.company_id, self.file.id, [row.cause for row in mine.values()]
+        )
+        linked = []
+        for place, row in mine.items():
+            row.identity = lines[place].identity
+            same = told.get(row.cause)
+            is_first = not self.counted[row.identity]
+            before = self._next(row.identity) if row.identity else None
+            # What matched is kept without its identity: it is the first of its file that is alike.
+            if before is None and is_first and same and same.line().identity == row.identity:
+                before = same.as_earlier()
+            if before is None:
+                continue
+            repeat(row, before)
+            linked.append(row)
+        places = {row.place for row in linked}
+        opened[:] = [one for one in opened if one.place not in places]
+        return linked
+
+    def identity_of(self, line: ReportLine) -> str:
+        """What is kept with the line, so that a later file finds it."""
+        return line.identity if self._is_looked_up(line) else ""
+
+    def _is_looked_up(self, line: ReportLine) -> bool:
+        return self.file.connector == BANK or line.kind in _NAMELESS
+
+    async def _find(self, connection: Connection, names: set[str]) -> None:
+        company_id, file = self.file.company_id, self.file
+        for one in await store.earlier(connection, company_id, file.connector, sorted(names)):
+            if one.file_id == file.id:
+                self.counted[one.identity] += 1
+            else:
+                self.earlier.setdefault(one.identity, []).append(one)
+
+    def _next(self, name: str) -> EarlierLine | None:
+        number = self.counted[name]
+        self.counted[name] += 1
+        by_file: dict[str, list[EarlierLine]] = {}
+        for one in self.earlier.get(name, ()):
+            by_file.setdefault(one.file_id, []).append(one)
+        return next((its[number] for its in by_file.values() if len(its) > number), None)
+
+
+def repeat(row: LineRow, before: EarlierLine) -> None:
+    """`row` says again what that line has said."""
+    row.state = LineState.IGNORED
+    row.repeats_file, row.repeats_place = before.file_id, before.place

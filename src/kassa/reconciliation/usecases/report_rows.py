@@ -1,0 +1,58 @@
+"""Rows of a report's lines, as they are kept with what became of them."""
+
+from kassa.reconciliation.domain.matching import LineState, MatchResult
+from kassa.reconciliation.domain.reports import ReportLine, Unreadable
+from kassa.reconciliation.store.reconciliation import LineRow
+from kassa.reconciliation.usecases import report_evidence as evidence
+
+
+def row_of(place: int, line: ReportLine, verdict: MatchResult, identity: str) -> LineRow:
+    return LineRow(
+        place=place,
+        number=line.number,
+        kind=line.kind,
+        amount_minor=line.amount.minor,
+        fee_minor=line.fee.minor,
+        currency=line.amount.currency,
+        our_reference=evidence.cut(line.our_reference),
+        provider_reference=evidence.cut(line.provider_reference),
+        payout_reference=evidence.cut(line.payout_reference),
+        occurred_at=line.occurred_at,
+        raw=_clean_raw(line.raw),
+        state=verdict.state,
+        match_key=verdict.key,
+        payment_id=verdict.payment_id,
+        cause=verdict.cause,
+        identity=identity,
+        # Who looks at the line again needs them.
+        texts=() if verdict.state is LineState.MATCHED else tuple(map(clean, line.texts)),
+    )
+
+
+def clean(text: str) -> str:
+    """Without what the database keeps in no text."""
+    return text.replace("\x00", "") if "\x00" in text else text
+
+
+def _clean_raw(raw: dict[str, str]) -> dict[str, str]:
+    if "\x00" in "".join((*raw, *raw.values())):
+        return {clean(name): clean(text) for name, text in raw.items()}
+    return raw
+
+
+def row_aside(place: int, item: Unreadable) -> LineRow:
+    """Of a line that was not understood."""
+    return LineRow(
+        place=place,
+        number=item.number,
+        kind="unreadable",
+        amount_minor=None,
+        fee_minor=None,
+        currency=None,
+        our_reference="",
+        provider_reference="",
+        payout_reference="",
+        occurred_at=None,
+        raw=_clean_raw(item.raw),
+        state=LineState.QUARANTINE,
+    )
