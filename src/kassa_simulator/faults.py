@@ -21,7 +21,9 @@ AFTER = frozenset(
 """The call has its effect; only the answer suffers (or, with `decline`, the payer)."""
 ANSWER_CODECS: Mapping[str, str] = {"answer_in_gbk": "gbk", "answer_marked": "utf-8-sig"}
 """The whole truth, signed, in another charset."""
-OF_CALLS = BEFORE | AFTER | frozenset(ANSWER_CODECS)
+PICKY = "picky"
+"""What the merchant said of its payer is refused, by the name of the field; nothing is done."""
+OF_CALLS = BEFORE | AFTER | frozenset((PICKY, *ANSWER_CODECS))
 CODECS: Mapping[str, str] = {
     "in_gbk": "gbk",
     "in_latin1": "latin-1",

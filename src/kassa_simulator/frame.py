@@ -290,6 +290,15 @@ class SignsAnswers(Protocol):
 
 
 @runtime_checkable
+class IsPicky(Protocol):
+    """A protocol whose requests carry words of the merchant's own that it can do without."""
+
+    def picky(self, call: Call) -> Answer | None:
+        """How it refuses them, by the name of the field; None where there are none."""
+        ...
+
+
+@runtime_checkable
 class SaysBusy(Protocol):
     """A protocol that has words of its own for a request whose like has not ended yet."""
 

@@ -10,8 +10,16 @@ from aiohttp import web
 from kassa_simulator import wire
 from kassa_simulator.books import SqliteBooks, micros
 from kassa_simulator.desk import Desk
-from kassa_simulator.faults import ANSWER_CODECS, BEFORE, Rule, rule_of_call
-from kassa_simulator.frame import Answer, Call, KeepsTime, Operation, ProviderProtocol, SaysBusy
+from kassa_simulator.faults import ANSWER_CODECS, BEFORE, PICKY, Rule, rule_of_call
+from kassa_simulator.frame import (
+    Answer,
+    Call,
+    IsPicky,
+    KeepsTime,
+    Operation,
+    ProviderProtocol,
+    SaysBusy,
+)
 from kassa_simulator.letters import Letterbox
 from kassa_simulator.oddities import recoded, strewn
 from kassa_simulator.post import PostOffice
@@ -98,6 +106,10 @@ class Counter:
     def _answer(
         self, protocol: ProviderProtocol, call: Call, operation: Operation, fault: str
     ) -> Answer:
+        if fault == PICKY and isinstance(protocol, IsPicky):
+            refused = protocol.picky(replace(call, books=self.books))
+            if refused is not None:
+                return refused
         self.books.connection.execute("SAVEPOINT answering")
         try:
             answer = protocol.answer(self.books, replace(call, decline=fault == "decline"))

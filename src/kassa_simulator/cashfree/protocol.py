@@ -28,9 +28,11 @@ from kassa_simulator.cashfree.wire import (
     JsonObject,
     Refused,
     body_of,
+    invalid,
     merchant_of,
     no_such_url,
     not_found,
+    object_in,
     parts_of,
     refusal,
     version_of,
@@ -139,6 +141,16 @@ class Cashfree:
         else:
             text = _CURRENCY.sub(lambda m: f'"{m[1]}":"{"USD" if m[2] != "USD" else "EUR"}"', text)
         return replace(answer, body=text.encode())
+
+    def picky(self, call: Call) -> Answer | None:
+        try:
+            customer = object_in(body_of(call), "customer_details") if call.body else {}
+        except Refused:
+            return None
+        if call.method != "POST" or "customer_name" not in customer:
+            return None
+        field = "customer_details.customer_name"
+        return with_headers(invalid(field, "invalid value provided").answer, call)
 
     def not_found(self, call: Call) -> Answer:
         parts = parts_of(call)[1:]

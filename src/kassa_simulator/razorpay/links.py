@@ -1,5 +1,6 @@
 """Payment links: a hosted page of their own, for who has none."""
 
+import re
 from typing import Any
 
 from kassa_simulator.frame import Answer
@@ -34,6 +35,11 @@ from kassa_simulator.razorpay.wire import (
 
 _SOONEST_EXPIRY_SECONDS = 15 * 60
 _LONGEST_REFERENCE, _LONGEST_TEXT = 40, 2048
+_RULES = (
+    ("name", re.compile(r"[A-Za-z0-9 .'/@()]{3,50}"), "The name format is invalid."),
+    ("contact", re.compile(r"\+?[0-9]{8,14}"), "Contact number is invalid."),
+    ("email", re.compile(r"[^@\s]{1,63}+@[^@\s]{1,63}+"), "The email is invalid."),
+)
 _OVER = {
     "paid": "cannot cancel or expire an already paid/partially paid link",
     "expired": "cannot cancel or expire an expired link",
@@ -60,7 +66,7 @@ def create(case: Case) -> Answer:
         "callback_url": text_in(fields, "callback_url", _LONGEST_TEXT) or "",
         "cancelled_at": 0,
         "created_at": seconds(case.now),
-        "customer": _object(fields, "customer"),
+        "customer": _customer(fields),
         "description": text_in(fields, "description", _LONGEST_TEXT) or "",
         "expire_by": _expiry(case, fields),
         "expired_at": 0,
@@ -110,6 +116,16 @@ def _object(fields: JsonObject, name: str) -> JsonObject:
     if not isinstance(value, dict):
         raise refusal(f"{name}: must be an object.", name)
     return value
+
+
+def _customer(fields: JsonObject) -> JsonObject:
+    """Source: https://razorpay.com/docs/api/customers/create"""
+    customer = _object(fields, "customer")
+    for name, rule, words in _RULES:
+        value = customer.get(name)
+        if value is not None and not (isinstance(value, str) and rule.fullmatch(value)):
+            raise refusal(words, f"customer.{name}")
+    return customer
 
 
 def own_link(case: Case, link_id: str) -> JsonObject:

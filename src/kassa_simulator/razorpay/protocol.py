@@ -39,6 +39,7 @@ from kassa_simulator.razorpay.wire import (
     no_such_url,
     parts_of,
     query_of,
+    refusal,
 )
 
 _Handler = Callable[..., Answer]
@@ -135,6 +136,15 @@ class Razorpay:
                 lambda m: f'"currency":"{"USD" if m[1] != "USD" else "EUR"}"', text
             )
         return replace(answer, body=text.encode())
+
+    def picky(self, call: Call) -> Answer | None:
+        if (call.method, parts_of(call)) != ("POST", ["v1", "payment_links"]):
+            return None
+        try:
+            named = body_of(call).get("customer")
+        except Refused:
+            return None
+        return refusal("The name format is invalid.", "customer.name").answer if named else None
 
     def not_found(self, call: Call) -> Answer:
         """A list finds nothing; an object is not known."""

@@ -152,6 +152,22 @@ class Stripe:
             content["data"] = [_distorted(each, amount) for each in content["data"]]
         return replace(answer, body=_json(_distorted(content, amount)))
 
+    def picky(self, call: Call) -> Answer | None:
+        pattern, _ = _pattern(_path(call)[1:])
+        made = {"payment_intents": "", "checkout/sessions": "payment_intent_data"}
+        if call.method != "POST" or pattern not in made:
+            return None
+        inside = made[pattern]
+        try:
+            params = read_form(call.body.decode("utf-8", "replace"))
+        except StripeError:
+            return None
+        words = params.get(inside, {}) if inside else params
+        if str(words.get("description", "Order ")).startswith("Order "):
+            return None
+        param = f"{inside}[description]" if inside else "description"
+        return _error(StripeError("Invalid string: description", param=param))
+
     def not_found(self, call: Call) -> Answer:
         pattern, name = _pattern(_path(call)[1:])
         if call.method == "GET" and pattern in _LISTS:

@@ -18,6 +18,7 @@ from kassa_simulator.wallet.wire import (
     case_of,
     client_of,
     failed,
+    illegal,
     sealed,
 )
 
@@ -91,6 +92,15 @@ class Wallet:
 
     def signed(self, call: Call, content: Any, codec: str) -> Answer:
         return sealed(call, _known(call), content, codec)
+
+    def picky(self, call: Call) -> Answer | None:
+        try:
+            order = json.loads(call.body).get("order", {}) if call.body else {}
+        except ValueError:
+            return None
+        if str(order.get("orderDescription", "Order ")).startswith("Order "):
+            return None
+        return sealed(call, _known(call), illegal("order.orderDescription").content)
 
     def not_found(self, call: Call) -> Answer:
         is_refund = call.path == f"{_PREFIX}inquiryRefund"

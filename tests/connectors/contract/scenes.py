@@ -27,13 +27,13 @@ from kassa.connectors.base import (
 )
 from kassa.connectors.catalog import kind_of
 from kassa.connectors.kind import operations
-from kassa_simulator.faults import ANSWER_CODECS, OF_CALLS
+from kassa_simulator.faults import ANSWER_CODECS, OF_CALLS, PICKY
 
 SECONDS = {"timeout_before": 0.15, "timeout_after": 0.15, "slow": 0.02}
 """How long the faults last that a hasty connector does not wait for: longer than it, and no
 longer. "slow": for each byte."""
 
-FAULTS = sorted(OF_CALLS - set(ANSWER_CODECS))
+FAULTS = sorted(OF_CALLS - {PICKY, *ANSWER_CODECS})
 
 CHANGES = ("capture", "void", "refund")
 """Verbs that not every connector has; each is played where the class has it."""

@@ -3,6 +3,8 @@
 import re
 from datetime import datetime, timedelta, timezone
 
+from kassa.connectors.payer import line_of
+
 KEY = re.compile(r"[A-Za-z0-9_]{1,64}")
 """Keys of ours that Alipay can hold."""
 
@@ -33,6 +35,6 @@ def common_parameters(app_id: str, method: str, now: datetime) -> dict[str, str]
 
 
 def readable(text: str) -> str:
-    """Without what Alipay advises against, controls or broken characters: spaces instead."""
-    kept = (mark if mark.isprintable() and mark not in _UNWELCOME else " " for mark in text)
-    return " ".join("".join(kept).split())
+    """Without what Alipay advises against, controls, pictures or broken characters: spaces
+    instead."""
+    return line_of("".join(" " if mark in _UNWELCOME else mark for mark in text), len(text))

@@ -3,7 +3,7 @@
 Source: https://www.cashfree.com/docs/api-reference/payments/
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -36,6 +36,7 @@ from kassa.connectors.cashfree.api import (
     CashfreeApi,
     CashfreeRefusal,
     Entity,
+    Reply,
     entity,
     money,
     number_word,
@@ -46,6 +47,7 @@ from kassa.connectors.cashfree.news import read_news
 from kassa.connectors.cashfree.payments import Told, tries_told
 from kassa.connectors.cashfree.recon import lines_of, question
 from kassa.connectors.kind import Tools
+from kassa.connectors.payer import plain
 from kassa.connectors.reports.fetched import FETCHED, FetchedLine, Odd, write_fetched
 from kassa.connectors.tries import weightiest
 from kassa.modifications.domain.captures import PREFIX
@@ -98,8 +100,7 @@ class CashfreeConnector:
         return await (self._link(request) if request.capture else self._mandate(request))
 
     async def _link(self, request: ChargeRequest) -> Outcome:
-        content = links.link_content(request, **self._ways)
-        reply = await self._api.post("links", content=content, key=request.key)
+        reply = await self._make("links", links.link_content, request)
         if isinstance(reply, CashfreeRefusal):
             return await self._refused(reply, request)
         if not isinstance(reply, CashfreeAnswer):
@@ -111,8 +112,7 @@ class CashfreeConnector:
     async def _mandate(self, request: ChargeRequest) -> Outcome:
         """An order first; then its session, which is asked for an address. Whatever becomes of
         the second call, nobody can pay before they have the address."""
-        content = links.order_content(request, **self._ways)
-        reply = await self._api.post("orders", content=content, key=request.key)
+        reply = await self._make("orders", links.order_content, request)
         if isinstance(reply, CashfreeRefusal):
             return await self._refused(reply, request)
         if not isinstance(reply, CashfreeAnswer):
@@ -140,6 +140,18 @@ class CashfreeConnector:
             reason = begun.reason
             return InDoubt(reason=f"Cashfree made the order and not its session: {reason}")
         return _session_address(begun.fields, order)
+
+    async def _make(
+        self, what: str, content: Callable[..., Entity], request: ChargeRequest
+    ) -> Reply:
+        """Without what can be left out, once it was refused over that. Another content needs
+        another idempotency key; that of the link or order stays, and there is one of each."""
+        asked = content(request, **self._ways)
+        reply = await self._api.post(what, content=asked, key=request.key)
+        if not isinstance(reply, CashfreeRefusal) or not links.is_optional(reply):
+            return reply
+        again = content(plain(request), **self._ways)
+        return await self._api.post(what, content=again, key=f"{request.key}:plain")
 
     async def _refused(self, refusal: CashfreeRefusal, request: ChargeRequest) -> Outcome:
         """Refused before it was made, unless it is there already: then how it stands."""

@@ -10,8 +10,16 @@ from typing import Any
 
 from kassa.base.domain.money import Money
 from kassa.connectors.base import ActionNeeded, ChargeRequest, Declined, InDoubt
-from kassa.connectors.cashfree.api import INDIA, Entity, money, number_word, word
+from kassa.connectors.cashfree.api import (
+    INDIA,
+    CashfreeRefusal,
+    Entity,
+    money,
+    number_word,
+    word,
+)
 from kassa.connectors.cashfree.api import moment as moment_in
+from kassa.connectors.payer import email_of, line_of, name_of, phone_of
 from kassa.payments.domain.payments import Method
 
 KEY = re.compile(r"[A-Za-z0-9_-]{3,40}", re.ASCII)
@@ -25,7 +33,9 @@ _MAX_ADDRESS, _MAX_PURPOSE = 250, 500
 _SHORT, _LONG = 3, 100  # characters of a name, an e-mail address, a note
 _LOCAL = re.compile(r"(?:\+?91|0)?([0-9]{10})", re.ASCII)
 _ABROAD = re.compile(r"\+[0-9]{8,15}", re.ASCII)
-_EMAIL = re.compile(r"[^@\s]{1,64}+@[^@\s.]{1,63}+(?>(?:\.[^@\s.]{1,63}+){1,8})")
+_NAME_SIGNS = ".,'-/&()"
+_OPTIONAL = ("customer_", "link_purpose")
+"""What a refusal names of what can be left out, or be the account's own."""
 _OFFERED = {
     Method.CREDIT_CARD: "cc,dc,ccc,ppc",
     Method.UPI: "upi",
@@ -84,7 +94,8 @@ def link_content(
         "link_id": request.key,
         "link_amount": request.amount.major,
         "link_currency": request.amount.currency,
-        "link_purpose": (request.subject or f"Order {request.order_id}")[:_MAX_PURPOSE],
+        "link_purpose": line_of(request.subject, _MAX_PURPOSE)
+        or f"Order {request.order_id}"[:_MAX_PURPOSE],
         "customer_details": _customer(request, default_phone),
         "link_partial_payments": False,
         "link_expiry_time": _expiry(request),
@@ -162,15 +173,22 @@ def _addresses(request: ChargeRequest, tell_plainly: bool) -> dict[str, str]:
 def _customer(request: ChargeRequest, default_phone: str) -> dict[str, str]:
     """Cashfree insists on a phone number: the account's `default_phone` where we know none."""
     said = request.customer
-    phone = re.sub(r"[\s().-]", "", said.phone) if said else ""
+    phone = phone_of(said.phone) if said else ""
     local = _LOCAL.fullmatch(phone)
     known = local[1] if local else phone if _ABROAD.fullmatch(phone) else default_phone
     found = {"customer_phone": known}
-    if said and _SHORT <= len(said.name) <= _LONG:
-        found["customer_name"] = said.name
-    if said and len(said.email) <= _LONG and _EMAIL.fullmatch(said.email):
-        found["customer_email"] = said.email
-    return found
+    if said is None:
+        return found
+    name = name_of(said.name, allowed=_NAME_SIGNS, shortest=_SHORT, longest=_LONG)
+    email = email_of(said.email, longest=_LONG)
+    return found | {
+        key: value for key, value in (("customer_name", name), ("customer_email", email)) if value
+    }
+
+
+def is_optional(refusal: CashfreeRefusal) -> bool:
+    """Whether it was refused over something that can be left out."""
+    return refusal.status not in (404, 409) and any(name in refusal.code for name in _OPTIONAL)
 
 
 OVER = {

@@ -33,6 +33,7 @@ from kassa.connectors.base import (
 )
 from kassa.connectors.forms import Form, FormCharge
 from kassa.connectors.kind import Tools
+from kassa.connectors.payer import plain
 from kassa.connectors.razorpay import links, orders, refunds
 from kassa.connectors.razorpay.api import (
     Entity,
@@ -98,6 +99,10 @@ class RazorpayConnector:
 
     async def _link(self, request: ChargeRequest) -> Outcome:
         reply = await self._api.post("payment_links", content=links.link_content(request))
+        if isinstance(reply, RazorpayRefusal) and links.is_optional(reply):
+            # Nothing was made, so the reference is free: of two links it could not be of both.
+            again = links.link_content(plain(request))
+            reply = await self._api.post("payment_links", content=again)
         if isinstance(reply, RazorpayRefusal):
             if "reference id already" not in reply.description.lower():
                 return _refused(reply)

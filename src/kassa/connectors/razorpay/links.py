@@ -9,7 +9,8 @@ from typing import Any
 
 from kassa.base.domain.money import Money
 from kassa.connectors.base import ActionNeeded, ChargeRequest, Declined, InDoubt
-from kassa.connectors.razorpay.api import Entity, moment, money, word
+from kassa.connectors.payer import email_of, line_of, name_of, phone_of
+from kassa.connectors.razorpay.api import Entity, RazorpayRefusal, moment, money, word
 from kassa.payments.domain.payments import Method
 
 KEY = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
@@ -22,8 +23,11 @@ _LEAST_INR = 100
 _MAX_DESCRIPTION = 2048
 _MAX_ADDRESS = 2048
 _PHONE = re.compile(r"\+?[0-9]{8,14}", re.ASCII)
-_EMAIL = re.compile(r"[^@\s]{1,64}+@[^@\s.]{1,63}+(?>(?:\.[^@\s.]{1,63}+){1,8})")
-_MAX_NAME, _MAX_EMAIL = 50, 255
+_NAME_SIGNS = ".'/@()"
+_SHORTEST_NAME, _MAX_NAME, _MAX_EMAIL = 3, 50, 64
+"""Of a customer. Source: https://razorpay.com/docs/api/customers/create"""
+_OPTIONAL = re.compile(r"\b(?:customer|name|e-?mail|contact|phone|description)\b", re.IGNORECASE)
+"""How a refusal names what a link can do without."""
 _ONLY_INR = frozenset({Method.UPI, Method.NET_BANKING, Method.EWALLET})
 _CHECKOUT = {
     Method.CREDIT_CARD: "card",
@@ -79,7 +83,8 @@ def link_content(request: ChargeRequest) -> dict[str, Any]:
         "currency": request.amount.currency,
         "accept_partial": False,
         "reference_id": request.key,
-        "description": (request.subject or f"Order {request.order_id}")[:_MAX_DESCRIPTION],
+        "description": line_of(request.subject, _MAX_DESCRIPTION)
+        or f"Order {request.order_id}"[:_MAX_DESCRIPTION],
         "expire_by": int(request.expires_at.timestamp()),
         "notes": {NOTE: request.key},
         "notify": {"sms": False, "email": False},
@@ -99,16 +104,20 @@ def link_content(request: ChargeRequest) -> dict[str, Any]:
 
 
 def _customer(request: ChargeRequest) -> dict[str, str]:
-    """What Razorpay can use of what the merchant said: a bad phone number fails the request."""
+    """What Razorpay takes of what the merchant said: anything else fails the whole request."""
     said = request.customer
     if said is None:
         return {}
-    phone = re.sub(r"[\s()-]", "", said.phone)
+    phone = phone_of(said.phone)
     found = {
-        "name": said.name if 0 < len(said.name) <= _MAX_NAME else "",
-        "email": said.email
-        if len(said.email) <= _MAX_EMAIL and _EMAIL.fullmatch(said.email)
-        else "",
+        "name": name_of(
+            said.name,
+            allowed=_NAME_SIGNS,
+            shortest=_SHORTEST_NAME,
+            longest=_MAX_NAME,
+            latin=True,
+        ),
+        "email": email_of(said.email, longest=_MAX_EMAIL),
         "contact": phone if _PHONE.fullmatch(phone) else "",
     }
     return {name: value for name, value in found.items() if value}
@@ -145,3 +154,9 @@ def over_told(link: Entity) -> Declined:
     return Declined(
         code=code, message=message, reference=word(link, "id"), provider_code=word(link, "status")
     )
+
+
+def is_optional(refusal: RazorpayRefusal) -> bool:
+    """Whether it was refused over something that a link can do without."""
+    named = bool(_OPTIONAL.search(f"{refusal.field} {refusal.description}"))
+    return named and "reference" not in refusal.description.lower()

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from kassa.base.domain.money import Money
 from kassa.connectors.base import ChargeRequest, Declined
+from kassa.connectors.payer import line_of
 from kassa.connectors.stripe.currencies import to_stripe
 from kassa.connectors.stripe.intents import EXPANDED
 from kassa.connectors.stripe.objects import KEY, ORDER, PAGE
+from kassa.connectors.stripe.transport import StripeRefusal
 from kassa.connectors.stripe.words import declined
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ def session_parameters(request: ChargeRequest, back: str) -> "SessionCreateParam
     """A page of Stripe's that takes the card. It stays open for 30 minutes at the least, also
     when the payment ends before: it is closed then."""
     lifetime = min(max(request.expires_at - request.now, _SHORTEST), _LONGEST)
-    name = request.subject.strip() or f"Order {request.order_id}"
+    name = line_of(request.subject, _LONGEST_NAME) or f"Order {request.order_id}"
     return {
         "mode": "payment",
         "allowed_payment_method_types": ["card"],
@@ -98,5 +100,15 @@ def _notes(request: ChargeRequest) -> dict[str, str]:
 
 
 def _description(request: ChargeRequest) -> str:
-    words = request.description.strip() or request.subject.strip()
-    return (words or f"Order {request.order_id}")[:_LONGEST_DESCRIPTION]
+    words = line_of(request.description, _LONGEST_DESCRIPTION) or line_of(
+        request.subject, _LONGEST_DESCRIPTION
+    )
+    return words or f"Order {request.order_id}"[:_LONGEST_DESCRIPTION]
+
+
+def is_optional(refusal: StripeRefusal) -> bool:
+    """Whether it was refused over something that Stripe can do without, before anything was
+    made."""
+    said = refusal.param.replace("]", "").split("[")
+    optional = {"description", "name", ORDER}
+    return refusal.status == 400 and refusal.intent is None and said[-1] in optional

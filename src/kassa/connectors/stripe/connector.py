@@ -26,6 +26,7 @@ from kassa.connectors.base import (
 from kassa.connectors.earlier import Signers
 from kassa.connectors.http import ProviderHttp
 from kassa.connectors.kind import Tools
+from kassa.connectors.payer import plain
 from kassa.connectors.stripe.changes import (
     capture_told,
     not_that_charge,
@@ -35,6 +36,7 @@ from kassa.connectors.stripe.changes import (
 )
 from kassa.connectors.stripe.charging import (
     intent_parameters,
+    is_optional,
     refusal,
     session_parameters,
     units,
@@ -114,10 +116,10 @@ class StripeConnector:
         back = request.return_url if is_address(request.return_url) else self._home
         if not request.instrument:
             return await self._open_page(request, back)
-        intents = self._client.v1.payment_intents
-        said = await ask(
-            intents.create_async(intent_parameters(request, back), {"idempotency_key": request.key})
-        )
+        said = await self._make_intent(request, back, request.key)
+        if isinstance(said, StripeRefusal) and is_optional(said):
+            # Refused, so nothing is under the key; another content needs another key all the same.
+            said = await self._make_intent(plain(request), back, f"{request.key}:plain")
         match said:
             case Thing():
                 return told_intent(said, request.key, request.amount)
@@ -126,13 +128,20 @@ class StripeConnector:
             case _:
                 return said
 
-    async def _open_page(self, request: ChargeRequest, back: str) -> Outcome:
+    async def _make_intent(self, request: ChargeRequest, back: str, key: str) -> Said:
+        intents = self._client.v1.payment_intents
+        asked = intent_parameters(request, back)
+        return await ask(intents.create_async(asked, {"idempotency_key": key}))
+
+    async def _make_session(self, request: ChargeRequest, back: str, key: str) -> Said:
         sessions = self._client.v1.checkout.sessions
-        said = await ask(
-            sessions.create_async(
-                session_parameters(request, back), {"idempotency_key": request.key}
-            )
-        )
+        asked = session_parameters(request, back)
+        return await ask(sessions.create_async(asked, {"idempotency_key": key}))
+
+    async def _open_page(self, request: ChargeRequest, back: str) -> Outcome:
+        said = await self._make_session(request, back, request.key)
+        if isinstance(said, StripeRefusal) and is_optional(said):
+            said = await self._make_session(plain(request), back, f"{request.key}:plain")
         match said:
             case Thing():
                 return told_session(said, request.key, request.amount)

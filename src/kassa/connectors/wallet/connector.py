@@ -24,6 +24,7 @@ from kassa.connectors.base import (
     Unknown,
 )
 from kassa.connectors.kind import Tools
+from kassa.connectors.payer import plain
 from kassa.connectors.unread import unread
 from kassa.connectors.wallet.calling import WalletLine
 from kassa.connectors.wallet.changes import (
@@ -42,6 +43,7 @@ from kassa.connectors.wallet.payments import (
     Products,
     cancel_told,
     inquiry_told,
+    is_optional,
     named,
     pay_content,
     pay_told,
@@ -105,6 +107,10 @@ class WalletConnector:
         if declined is not None:
             return declined
         said = await self._line.ask("pay", pay_content(request, self._products))
+        if isinstance(said, WalletAnswer) and is_optional(said):
+            # Nothing was taken, so the same paymentRequestId is good; were it not, the wallet
+            # would say that it stands for another request, which is a doubt.
+            said = await self._line.ask("pay", pay_content(plain(request), self._products))
         if not isinstance(said, WalletAnswer):
             return said
         outcome = pay_told(said, request)

@@ -20,6 +20,7 @@ from kassa.connectors.base import (
     Pending,
     Unknown,
 )
+from kassa.connectors.payer import line_of
 from kassa.connectors.wallet.calling import write_time
 from kassa.connectors.wallet.said import A, F, S, WalletAnswer
 from kassa.connectors.wallet.words import ACCEPTED, DECLINES, NO_ORDER, pay_refused
@@ -80,7 +81,9 @@ def closes_at(request: ChargeRequest) -> datetime:
 def pay_content(request: ChargeRequest, products: Products) -> dict[str, Any]:
     """What pay is asked. A repeat under the same key is the same to the letter: nothing in it
     depends on when it is sent."""
-    description = _line(request.subject) or _line(request.description)
+    description = line_of(request.subject, _MAX_DESCRIPTION) or line_of(
+        request.description, _MAX_DESCRIPTION
+    )
     order: dict[str, Any] = {"orderAmount": write_amount(request.amount)}
     if len(request.order_id) <= _MAX_ID:
         order["referenceOrderId"] = request.order_id
@@ -105,8 +108,11 @@ def write_amount(amount: Money) -> dict[str, str]:
     return {"currency": amount.currency, "value": str(amount.minor)}
 
 
-def _line(text: str) -> str:
-    return " ".join("".join(mark if mark.isprintable() else " " for mark in text).split())
+def is_optional(said: WalletAnswer) -> bool:
+    """Whether pay was refused over something that the wallet can do without."""
+    words = said.part("result").word("resultMessage")
+    named = any(name in words for name in ("orderDescription", "referenceOrderId"))
+    return said.status == F and said.code == "PARAM_ILLEGAL" and named
 
 
 def pay_told(said: WalletAnswer, request: ChargeRequest) -> Outcome | None:
