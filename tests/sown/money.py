@@ -9,6 +9,7 @@ MODIFY, BACK = (
 WALLET, SUBMIT = "tests/wallet/test_pay_from_wallet.py", "tests/payments/test_submit_payment.py"
 LEARN, RULES = "tests/payments/test_take_outcome.py", "tests/payments/test_constraints.py"
 CORE_SQL = "base/store/migrations/0001_the_core.sql"
+LOCKS = "base/store/migrations/0021_lock_and_read.sql"
 MONEY_SQL = "base/store/migrations/0002_money_afterwards.sql"
 
 MUTATIONS: tuple[Mutation, ...] = (
@@ -16,7 +17,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "orders are not locked",
         f"{MODIFY}::test_fifty_refunds_at_once_on_two_processes_stay_within_bounds",
         (
-            "payments/store/payments.sql",
+            LOCKS,
             "order by o.company_id, o.id for update of o skip locked)",
             ")",
         ),

@@ -12,7 +12,11 @@ _OTHERS = (
     one(
         "who wants a locked order waits for it in the batch",
         f"{CONTENTION}::test_no_backend_waits_for_an_order_or_a_balance_that_somebody_holds",
-        ("payments/store/payments.sql", "for update of o skip locked)", "for update of o)"),
+        (
+            "base/store/migrations/0021_lock_and_read.sql",
+            "for update of o skip locked)",
+            "for update of o)",
+        ),
     ),
     one(
         "who wants a locked balance waits for it in the batch",

@@ -9,7 +9,7 @@ from kassa.base.store.wire import Wire
 
 pytestmark = pytest.mark.anyio
 
-MOST = 14
+MOST = 10
 
 
 class Counted:

@@ -1,14 +1,16 @@
 """Payments under change: lock them with their orders, read their attempts, save what changed."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from kassa.base.domain.lifecycle import FUNDS_SECURED
 from kassa.base.store.connection import Connection
 from kassa.base.store.queries import Command, Queries, Rows, Value
 from kassa.base.store.seals import Seals, as_json, seals_of
 from kassa.ledger.domain.ledger import Posting
+from kassa.orders.domain.orders import Order
 from kassa.payments.domain.aggregate import PaymentAggregate
 from kassa.payments.domain.changes import PaymentChanges
 from kassa.payments.domain.disputes import Dispute
@@ -19,12 +21,12 @@ from kassa.payments.store.rows import (
     ALONE,
     ATTEMPT,
     DISPUTE,
-    LOCKED_VIEW,
+    LOCKED,
     MODIFICATION,
     ORDER,
     PAYMENT,
     WORDS,
-    LockedView,
+    LockedRow,
     json_rows,
 )
 from kassa.proof.store.canon import event_digest, posting_digest
@@ -34,12 +36,21 @@ Keys = Sequence[tuple[str, str]]
 _Row = dict[str, Any]
 
 
-class _Locked(NamedTuple):
-    """`company_id`, `order_id`: None where none was to be had."""
+@dataclass(slots=True)
+class LockedPayment:
+    """A payment with what its order's lock guards, as it stands `at` the time after the lock.
 
-    now: datetime
-    company_id: str | None
-    order_id: str | None
+    `is_held`: the lock is ours; else somebody else has it. `elsewhere`: another payment of the
+    order holds its money. `closed`: the company is.
+    """
+
+    at: datetime
+    is_held: bool
+    payment: Payment
+    order: Order
+    elsewhere: bool
+    closed: bool
+    attempts: dict[str, Attempt]
 
 
 class ToQuery(NamedTuple):
@@ -76,19 +87,18 @@ def _changes_if_told(names: Sequence[str], nullable: Collection[str]) -> str:
 
 class Sql(
     Queries,
-    readers=[ATTEMPT.reader, MODIFICATION.reader, DISPUTE.reader, LOCKED_VIEW, ALONE],
+    readers=[ATTEMPT.reader, MODIFICATION.reader, DISPUTE.reader, LOCKED, ALONE],
     words={
         **WORDS,
+        "secured": ", ".join(f"'{status}'" for status in sorted(FUNDS_SECURED)),
         "payment_changes": _changes_if_told(_PAYMENT.own("seal"), PAYMENT.nullable),
         "attempt_changes": _changes(ATTEMPT.columns),
         "modification_changes": _changes(MODIFICATION.columns),
         "dispute_changes": _changes(DISPUTE.columns),
     },
 ):
-    lock: Command
-    try_lock: Rows[_Locked]
+    lock_and_read: Rows[LockedRow]
     clock: Value[datetime]
-    read_locked: Rows[LockedView]
     alone: Rows[Payment]
     attempts_of: Rows[Attempt]
     modifications_of: Rows[Modification]
@@ -108,33 +118,28 @@ class Sql(
     last_numbers: Rows[_Number]
 
 
-async def lock(connection: Connection, keys: Keys) -> datetime:
-    """Lock the orders of these (company, payment id)s, in one order everywhere; gives the time.
+async def lock_and_read(
+    connection: Connection, keys: Keys
+) -> Mapping[tuple[str, str], LockedPayment]:
+    """Lock the orders of these (company, payment id)s, in one order everywhere, waiting for nobody;
+    gives all of these payments that there are, as they stand under the lock.
 
     An order's lock guards all of its payments, so nothing else needs locking.
     """
-    await Sql.lock.run(connection, *_arrays(keys))
-    # Not now(), which is when the transaction began: it may have waited for the lock since.
-    return await clock(connection)
-
-
-async def try_lock(connection: Connection, keys: Keys) -> tuple[datetime, set[tuple[str, str]]]:
-    """As `lock`, but waits for nobody: gives the (company, order id)s that were to be had."""
-    rows = await Sql.try_lock.all(connection, *_arrays(keys))
-    had = {(row.company_id, row.order_id) for row in rows if row.company_id and row.order_id}
-    return max(row.now for row in rows), had
+    found: dict[tuple[str, str], LockedPayment] = {}
+    for row in await Sql.lock_and_read.all(connection, *_arrays(keys)):
+        key = row.payment.company_id, row.payment.id
+        one = found.get(key)
+        if one is None:
+            one = found[key] = LockedPayment(*row[:-1], {})
+        if row.attempt is not None:
+            one.attempts[row.attempt.id] = row.attempt
+    return found
 
 
 async def clock(connection: Connection) -> datetime:
     """The database's time, which is the one that counts."""
     return await Sql.clock.one(connection)
-
-
-async def read_locked(connection: Connection, keys: Keys) -> Mapping[tuple[str, str], LockedView]:
-    """Payment, order, whether another payment of that order holds its money, and whether the
-    company is closed."""
-    found = await Sql.read_locked.all(connection, *_arrays(keys))
-    return {(one.payment.company_id, one.payment.id): one for one in found}
 
 
 async def alone(

@@ -1,42 +1,18 @@
--- name: lock
--- Lock the orders of these payments, in one order everywhere. An order's lock guards all of its
--- payments.
-with held as materialized (
-  select distinct p.company_id, p.order_id from payment p
-  join unnest($1::text[], $2::text[]) as k(c, id) on k.c = p.company_id and k.id = p.id
-  where p.company_id = any($1) and p.id = any($2))
-select 1 from held h join orders o on o.company_id = h.company_id and o.id = h.order_id
-order by o.company_id, o.id for update of o
-
--- name: try_lock
--- The same, but waits for nobody: gives the orders that were to be had, and the time after the
--- locks; that comes also where none was to be had.
-with wanted as materialized (
-  select distinct p.company_id, p.order_id from payment p
-  join unnest($1::text[], $2::text[]) as k(c, id) on k.c = p.company_id and k.id = p.id
-  where p.company_id = any($1) and p.id = any($2)),
-held as materialized (
-  select o.company_id, o.id from wanted w
-  join orders o on o.company_id = w.company_id and o.id = w.order_id
-  order by o.company_id, o.id for update of o skip locked)
-select clock_timestamp() as now, h.company_id, h.id as order_id
-from (select) one left join held h on true
+-- name: lock_and_read
+-- Lock the orders of these payments, in one order everywhere, as far as they are free, and read
+-- what the locks guard: the payments with their orders and attempts, whether another payment of the
+-- order holds its money, and whether the company is closed. Those whose order was not to be had
+-- come too. A row for each attempt, oldest first.
+select l.moment, l.is_held, {view}, l.elsewhere,
+  (select c.status = {company.closed} from company c where c.id = p.company_id) as closed,
+  {attempt_of}
+from lock_and_read($1, $2, array[{secured}]) l,
+  lateral (select (l.of_payment).*) p, lateral (select (l.of_order).*) o,
+  lateral (select (l.of_attempt).*) a
 
 -- name: clock
 -- The time of this statement.
 select statement_timestamp()
-
--- name: read_locked
--- These payments with their orders, whether another payment of the order holds its money, and
--- whether the company is closed.
-select {view},
-  exists (select from payment x
-    where x.company_id = p.company_id and x.order_id = p.order_id and x.id <> p.id
-      and not x.surplus and x.status in {payment.funds_secured}) as elsewhere,
-  (select c.status = {company.closed} from company c where c.id = p.company_id) as closed
-from {payments}
-join unnest($1::text[], $2::text[]) as k(c, id) on k.c = p.company_id and k.id = p.id
-where p.company_id = any($1) and p.id = any($2)
 
 -- name: alone
 -- These payments, with what they know of their orders.

@@ -1,6 +1,7 @@
 """The tables whose rows are whole nouns, read and written by all of their columns."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -37,16 +38,24 @@ _CURRENCIES = {"order_amount": "order_currency"}
 VIEW = reader(PaymentRow, called=_CALLED, prefixes=_PREFIXES, currencies=_CURRENCIES)
 
 
-class LockedView(NamedTuple):
-    """`elsewhere`: another payment of that order holds its money. `closed`: the company is."""
+class LockedRow(NamedTuple):
+    """A payment with one of its attempts, if it has any; see LockedPayment."""
 
+    moment: datetime
+    is_held: bool
     payment: Payment
     order: Order
     elsewhere: bool
     closed: bool
+    attempt: Attempt | None
 
 
-LOCKED_VIEW = reader(LockedView, called=_CALLED, prefixes=_PREFIXES, currencies=_CURRENCIES)
+LOCKED = reader(
+    LockedRow,
+    called=_CALLED,
+    prefixes=_PREFIXES,
+    currencies={**_CURRENCIES, "attempt_amount": "attempt_currency"},
+)
 
 
 def _view() -> str:
@@ -68,6 +77,7 @@ WORDS: Mapping[str, str] = {
     "modification_columns": MODIFICATION.listed(),
     "dispute_columns": DISPUTE.listed(),
     "attempt_a": ATTEMPT.listed("a"),
+    "attempt_of": ", ".join(f"a.{name} as attempt_{name}" for name in ATTEMPT.columns),
     "modification_m": MODIFICATION.listed("m"),
     "modification_d": MODIFICATION.listed("d"),
     "dispute_d": DISPUTE.listed("d"),

@@ -13,12 +13,11 @@ from kassa.fees.domain.fees import FeeSchedule
 from kassa.fees.usecases.fees import fee_schedules
 from kassa.identity.domain.principals import WalletUser
 from kassa.ledger.domain.ledger import PostingKind, balance_changes, wallet_account, wallet_spending
-from kassa.orders.domain.orders import Order
 from kassa.payments.domain.aggregate import PaymentAggregate
 from kassa.payments.domain.disputes import Dispute
 from kassa.payments.domain.modifications import Modification
-from kassa.payments.domain.payments import Payment
 from kassa.payments.store import payments
+from kassa.payments.store.payments import LockedPayment
 from kassa.reconciliation.store.reconciliation import BreakRow, insert_breaks
 from kassa.wallet.domain.wallet_codes import WalletCode
 from kassa.wallet.store import wallet_codes, wallets
@@ -118,13 +117,11 @@ async def _round(
     later: list[int] = []
     async with core.db.transaction(hot=True) as connection:
         keys = sorted({changes[index].key for index in wanted})
-        now, held = await payments.try_lock(connection, keys)
-        found = await payments.read_locked(connection, keys)
-        wanted = _obtained(changes, wanted, found, held, results)
+        found = await payments.lock_and_read(connection, keys)
+        wanted = _obtained(changes, wanted, found, results)
         if not wanted:
             return []
         keys = sorted({changes[index].key for index in wanted})
-        attempts = await payments.attempts_of(connection, keys)
         beside = await _beside(core, connection, keys, found)
         codes = await _codes(connection, [changes[index] for index in wanted])
         purses, elsewhere = await _purses(connection, [changes[index] for index in wanted], found)
@@ -133,7 +130,8 @@ async def _round(
         busy: set[tuple[str, str]] = set()
         for index in wanted:
             change = changes[index]
-            payment, order, order_paid, company_closed = found[change.key]
+            locked = found[change.key]
+            payment, order = locked.payment, locked.order
             if (order.company_id, order.id) in busy:
                 later.append(index)
                 continue
@@ -143,9 +141,15 @@ async def _round(
                 results[index] = Contended()
                 continue
             busy.add((order.company_id, order.id))
-            own = {item.id: item for item in attempts if item.payment_id == payment.id}
-            case = PaymentAggregate(payment, now, core.new_id, order, own, order_paid=order_paid)
-            case.company_closed = company_closed
+            case = PaymentAggregate(
+                payment,
+                locked.at,
+                core.new_id,
+                order,
+                dict(locked.attempts),
+                order_paid=locked.elsewhere,
+                company_closed=locked.closed,
+            )
             beside.put_into(case)
             if change.news in applied:
                 results[index] = case
@@ -155,7 +159,7 @@ async def _round(
             if isinstance(outcome, PaymentAggregate):
                 done[index] = outcome
         await _leave_out(connection, done, set(purses), results)
-        known = {attempt.id for attempt in attempts} | beside.ids
+        known = {one for locked in found.values() for one in locked.attempts} | beside.ids
         await _save(connection, changes, done, known)
         if spent := [code for code in codes.values() if code.used_for]:
             await wallet_codes.save_used(connection, spent)
@@ -165,8 +169,7 @@ async def _round(
 def _obtained(
     changes: Sequence[PaymentChange],
     wanted: Sequence[int],
-    found: Mapping[tuple[str, str], tuple[Payment, Order, bool, bool]],
-    held: Collection[tuple[str, str]],
+    found: Mapping[tuple[str, str], LockedPayment],
     results: dict[int, PaymentAggregate | Exception],
 ) -> list[int]:
     """Those whose order is locked for us. Of an order all changes wait, or none."""
@@ -175,7 +178,7 @@ def _obtained(
         key = changes[index].key
         if key not in found:
             results[index] = NotFound("no such payment")
-        elif (key[0], found[key][1].id) not in held:
+        elif not found[key].is_held:
             results[index] = Contended()
         else:
             obtained.append(index)
@@ -277,10 +280,10 @@ async def _beside(
     core: Core,
     connection: Connection,
     keys: Sequence[tuple[str, str]],
-    found: Mapping[tuple[str, str], tuple[Payment, Order, bool, bool]],
+    found: Mapping[tuple[str, str], LockedPayment],
 ) -> _Beside:
-    modified = [key for key in keys if key in found and found[key][0].modifications]
-    disputed = [key for key in keys if key in found and found[key][0].disputes]
+    modified = [key for key in keys if key in found and found[key].payment.modifications]
+    disputed = [key for key in keys if key in found and found[key].payment.disputes]
     return _Beside(
         await payments.modifications_of(connection, modified) if modified else [],
         await payments.disputes_of(connection, disputed) if disputed else [],
@@ -325,13 +328,13 @@ async def _codes(
 async def _purses(
     connection: Connection,
     changes: Sequence[PaymentChange],
-    found: Mapping[tuple[str, str], tuple[Payment, Order, bool, bool]],
+    found: Mapping[tuple[str, str], LockedPayment],
 ) -> tuple[dict[PurseKey, WalletBalances], set[PurseKey]]:
     """The purses that are locked for us, and those that somebody else has."""
     wanted: set[tuple[str, str, str]] = set()
     for change in changes:
         if change.wallet_user is not None and change.key in found:
-            currency = found[change.key][0].amount.currency
+            currency = found[change.key].payment.amount.currency
             wanted.add((change.company_id, change.wallet_user, currency))
     if not wanted:
         return {}, set()
