@@ -263,7 +263,7 @@ class ProviderProtocol(Protocol):
         ...
 
     def acts(self, charge: Charge) -> Sequence[str]:
-        """What a person may do now: of pay, decline, close, dispute, win_dispute, lose_dispute."""
+        """What a person may do now: pay, decline, close, what a bank does in a dispute, …"""
         ...
 
     def act(self, books: Books, charge: Charge, action: str, *, now: datetime) -> Charge:

@@ -175,6 +175,15 @@ async def test_a_dispute_in_another_currency_is_not_booked_and_is_a_persons_once
     assert "15700 JPY" in item.details
 
 
+async def test_a_claim_in_another_currency_of_which_nothing_has_left_is_a_persons_too(
+    shop: Shop,
+) -> None:
+    payment = await paid(shop)
+    await tell(shop, payment, 1, amount=Money(15_700, "JPY"), movements=())
+    (item,) = await list_breaks(shop.core, shop.company.id)
+    assert (item.payment_id, item.problem) == (payment.id, "currency")
+
+
 async def test_what_left_in_the_payments_currency_is_booked_whatever_the_dispute_is_in(
     shop: Shop,
 ) -> None:

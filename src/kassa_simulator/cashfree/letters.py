@@ -124,19 +124,19 @@ def tell_refund(books: Books, order: Mapping[str, Any], refund: Change) -> None:
 
 def tell_dispute(books: Books, order: Mapping[str, Any], charge: Charge, event: str) -> None:
     dispute = charge.data["dispute"]
-    currency = charge.currency
+    currency, told_in = charge.currency, dispute["currency"]
     said = {
         "dispute_id": dispute["id"],
-        "dispute_type": "CHARGEBACK",
+        "dispute_type": dispute["type"],
         "reason_code": "4855",
         "reason_description": "Goods or Services Not Provided",
-        "dispute_amount": money(dispute["amount"], currency),
-        "dispute_amount_currency": currency,
+        "dispute_amount": money(dispute["amount"], told_in),
+        "dispute_amount_currency": told_in,
         "created_at": indian(dispute["created_at"]),
         "updated_at": indian(seconds(charge.updated_at)),
         "respond_by": indian(dispute["respond_by"]),
         "resolved_at": indian(seconds(charge.updated_at)) if event == "DISPUTE_CLOSED" else None,
-        "dispute_status": dispute["status"],
+        "dispute_status": f"{dispute['type']}_{dispute['now']}",
         "cf_dispute_remarks": None,
     }
     details = {

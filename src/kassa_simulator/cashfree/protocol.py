@@ -167,10 +167,7 @@ class Cashfree:
             case "declined":
                 return ("pay",)  # the payer tries again
             case "captured":
-                dispute = charge.data.get("dispute")
-                if dispute is None:
-                    return ("dispute",) if charge.refunded_minor < charge.captured_minor else ()
-                return ("win_dispute", "lose_dispute") if dispute["status"] == disputes.OPEN else ()
+                return disputes.may(charge)
         return ()
 
     def act(self, books: Books, charge: Charge, action: str, *, now: datetime) -> Charge:
@@ -186,13 +183,8 @@ class Cashfree:
                 return paying.fail(books, charge, now=now)
             case "close", _:
                 return paying.drop(books, charge, now=now)
-            case "dispute", _:
-                return disputes.begin(books, charge, now=now)
-            case "win_dispute", _:
-                return disputes.end(books, charge, disputes.WON, now=now)
-            case "lose_dispute", _:
-                return disputes.end(books, charge, disputes.LOST, now=now)
-        return charge
+            case _:
+                return disputes.act(books, charge, action, now=now)
 
     def write(self, merchant: Merchant, told: Told, *, now: datetime, forged: bool) -> Letter:
         return letters.write(merchant, told, now=now, forged=forged)

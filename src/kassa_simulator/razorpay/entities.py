@@ -154,17 +154,16 @@ def link_json(link: Mapping[str, Any], order: Mapping[str, Any]) -> JsonObject:
 
 def dispute_json(charge: Charge) -> JsonObject:
     dispute = charge.data["dispute"]
-    lost = dispute["status"] == "lost"
     return {
         "id": dispute["id"],
         "entity": "dispute",
         "payment_id": charge.id,
         "amount": dispute["amount"],
-        "currency": charge.currency,
-        "amount_deducted": dispute["amount"] if lost else 0,
+        "currency": dispute.get("currency", charge.currency),
+        "amount_deducted": dispute.get("deducted", 0),
         "reason_code": "goods_or_services_not_received_or_partially_received",
         "respond_by": dispute["respond_by"],
         "status": dispute["status"],
-        "phase": "chargeback",
+        "phase": dispute.get("phase", "chargeback"),
         "created_at": dispute["created_at"],
     }

@@ -7,7 +7,6 @@ from typing import Any
 
 from kassa_simulator.frame import Books, Charge
 from kassa_simulator.razorpay.entities import (
-    dispute_json,
     fee_and_tax,
     link_json,
     order_json,
@@ -18,7 +17,6 @@ from kassa_simulator.razorpay.wire import NAME, JsonObject, new_id, seconds
 
 HELD_FOR = timedelta(days=3)
 """An authorisation that nobody captures goes back to the payer by itself."""
-_ANSWER_DISPUTES_WITHIN = timedelta(days=7)
 
 Order = dict[str, Any]
 
@@ -176,41 +174,6 @@ def capture(books: Books, order: Order, charge: Charge, *, now: datetime) -> Cha
 def lapse(books: Books, charge: Charge, *, now: datetime) -> Charge:
     charge = replace(charge, status="voided", updated_at=now)
     books.save_charge(charge)
-    return charge
-
-
-def dispute(books: Books, charge: Charge, *, now: datetime) -> Charge:
-    opened = {
-        "id": new_id(books, "disp_", charge.id),
-        "amount": charge.captured_minor - charge.refunded_minor,
-        "status": "open",
-        "created_at": seconds(now),
-        "respond_by": seconds(now + _ANSWER_DISPUTES_WITHIN),
-    }
-    charge = replace(charge, updated_at=now, data={**charge.data, "dispute": opened})
-    books.save_charge(charge)
-    _tell(books, charge, "payment.dispute.created", dispute=dispute_json(charge))
-    return charge
-
-
-def end_dispute(books: Books, charge: Charge, status: str, *, now: datetime) -> Charge:
-    """`status`: won or lost, by the merchant. Only a lost one takes money."""
-    ended = {**charge.data["dispute"], "status": status}
-    charge = replace(charge, updated_at=now, data={**charge.data, "dispute": ended})
-    books.save_charge(charge)
-    if status == "lost":
-        books.move(charge, "dispute", ended["amount"], at=now)
-        order = order_of(books, charge.data["order_id"]) or {}
-        enter(
-            books,
-            charge,
-            order,
-            entity_id=new_id(books, "adj_", ended["id"]),
-            kind="adjustment",
-            at=now,
-            amount_minor=ended["amount"],
-        )
-    _tell(books, charge, f"payment.dispute.{status}", dispute=dispute_json(charge))
     return charge
 
 

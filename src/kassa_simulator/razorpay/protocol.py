@@ -2,10 +2,9 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from kassa_simulator.frame import (
     Answer,
@@ -19,6 +18,7 @@ from kassa_simulator.frame import (
 )
 from kassa_simulator.lines import Line
 from kassa_simulator.razorpay import (
+    disputes,
     files,
     ledger,
     letters,
@@ -165,7 +165,7 @@ class Razorpay:
             case "authorized":
                 return ("close",)  # the authorisation lapses
             case "captured":
-                return _dispute_acts(charge)
+                return disputes.may(charge)
         return ()
 
     def act(self, books: Books, charge: Charge, action: str, *, now: datetime) -> Charge:
@@ -187,13 +187,8 @@ class Razorpay:
                 if link is not None:
                     paying.end_link(books, link, "expired", now=now)
                 return books.charge(NAME, charge.id) or charge
-            case "dispute", _:
-                return paying.dispute(books, charge, now=now)
-            case "win_dispute", _:
-                return paying.end_dispute(books, charge, "won", now=now)
-            case "lose_dispute", _:
-                return paying.end_dispute(books, charge, "lost", now=now)
-        return charge
+            case _:
+                return disputes.act(books, charge, action, now=now)
 
     def write(self, merchant: Merchant, told: Told, *, now: datetime, forged: bool) -> Letter:
         return letters.write(merchant, told, forged=forged)
@@ -203,13 +198,6 @@ class Razorpay:
 
     def heard(self, status: int, body: bytes) -> bool:
         return 200 <= status < 300
-
-
-def _dispute_acts(charge: Charge) -> Sequence[str]:
-    dispute: Mapping[str, Any] | None = charge.data.get("dispute")
-    if dispute is None:
-        return ("dispute",) if charge.refunded_minor < charge.captured_minor else ()
-    return ("win_dispute", "lose_dispute") if dispute["status"] == "open" else ()
 
 
 def _route(method: str, parts: Sequence[str]) -> tuple[Operation, _Handler, list[str]] | None:

@@ -20,8 +20,8 @@ def fee_of(amount: int) -> int:
     return (amount * _PER_MILLE + 500) // 1000 + _FIXED
 
 
-def transaction_id(books: Books, source: str, category: str) -> str:
-    return books.new_id("txn_", source, category)
+def transaction_id(books: Books, source: str, category: str, nth: str = "") -> str:
+    return books.new_id("txn_", source, category, *([nth] if nth else []))
 
 
 def enter(
@@ -34,9 +34,10 @@ def enter(
     *,
     fee: int,
     at: datetime,
+    nth: str = "",
 ) -> str:
-    """Book it on the account's balance; its id."""
-    name = transaction_id(books, source, category)
+    """Book it on the account's balance; its id. `nth`: tells further ones of a source apart."""
+    name = transaction_id(books, source, category, nth)
     kinds = {"dispute": "adjustment", "dispute_reversal": "adjustment"}
     details = [
         {

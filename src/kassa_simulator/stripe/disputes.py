@@ -16,31 +16,76 @@ from kassa_simulator.stripe.forms import check_known, flag_of, metadata_of, text
 
 _RESPOND_WITHIN = timedelta(days=7)
 _OPEN = ("needs_response", "under_review")
+_OLDER = ("needs_response", 0)  # of books from before this was kept
 _VERDICTS = {"winning_evidence": True, "losing_evidence": False}
 
 
-def open_dispute(books: Books, merchant: Merchant, charge: Charge, now: datetime) -> Charge:
-    """The payer's bank takes the money back until it is decided."""
+def may(charge: Charge) -> list[str]:
+    """What the payer's bank may do now about a charge whose money was taken."""
+    if not charge.data["dispute"]:
+        left = charge.refunded_minor < charge.captured_minor
+        return ["dispute", "inquire", "dispute_abroad", "dispute_converted"] if left else []
+    status, fee = charge.data.get("dispute_now", _OLDER)
+    if status.startswith("warning_") and status != "warning_closed":
+        return ["charge_back", "close_inquiry", "extend_dispute"]
+    if status in _OPEN:
+        review = ["review_dispute"] if status == "needs_response" else []
+        return ["win_dispute", "lose_dispute", *review, "reduce_dispute", "extend_dispute"]
+    if status == "won" and fee > 0:
+        return ["return_dispute_fee"]
+    return []
+
+
+def of_charge(books: Books, charge: Charge) -> dict[str, Any] | None:
+    kept = books.get(NAME, "dispute", charge.data["dispute"] or "")
+    return None if kept is None else kept["shown"]
+
+
+def act(books: Books, merchant: Merchant, charge: Charge, action: str, now: datetime) -> None:
+    """One of `may`."""
+    match action:
+        case "dispute":
+            open_dispute(books, merchant, charge, now)
+        case "inquire":
+            open_dispute(books, merchant, charge, now, asks=True)
+        case "dispute_abroad":
+            open_dispute(books, merchant, charge, now, told_in=_another(charge), abroad=True)
+        case "dispute_converted":
+            open_dispute(books, merchant, charge, now, told_in=_another(charge))
+        case "win_dispute" | "lose_dispute":
+            close(books, merchant, charge, now, won=action == "win_dispute")
+        case _:
+            _go_on(_Open(books, merchant, charge, now), action)
+
+
+def _another(charge: Charge) -> str:
+    return "JPY" if charge.currency != "JPY" else "USD"
+
+
+def open_dispute(
+    books: Books,
+    merchant: Merchant,
+    charge: Charge,
+    now: datetime,
+    *,
+    asks: bool = False,
+    told_in: str = "",
+    abroad: bool = False,
+) -> Charge:
+    """The payer's bank takes the money back until it is decided, or, `asks`, only asks.
+
+    `told_in`: the currency that the dispute is told in; `abroad`: it is taken in that as well.
+    """
     amount = charge.captured_minor - charge.refunded_minor
     name = books.new_id("du_", charge.id)
-    entry = enter(
-        books,
-        merchant.name,
-        name,
-        "dispute",
-        -amount,
-        charge.currency,
-        fee=DISPUTE_FEE,
-        at=now,
-    )
     dispute = {
         "id": name,
         "object": "dispute",
-        "amount": amount,
-        "balance_transactions": [_entry(books, entry)],
+        "amount": amount * 157 // 100 if told_in else amount,
+        "balance_transactions": [],
         "charge": charge.data["latest_charge"],
         "created": seconds(now),
-        "currency": charge.currency.lower(),
+        "currency": (told_in or charge.currency).lower(),
         "evidence": {},
         "evidence_details": {
             "due_by": seconds(now + _RESPOND_WITHIN),
@@ -53,50 +98,109 @@ def open_dispute(books: Books, merchant: Merchant, charge: Charge, now: datetime
         "metadata": {},
         "payment_intent": charge.id,
         "reason": "fraudulent",
-        "status": "needs_response",
+        "status": "warning_needs_response" if asks else "needs_response",
     }
-    _keep(books, merchant, dispute)
-    charge = replace(
-        charge, data={**charge.data, "dispute": name, "dispute_open": True}, updated_at=now
-    )
-    books.save_charge(charge)
-    books.move(charge, "dispute", amount, at=now, fee_minor=DISPUTE_FEE)
-    tell(books, merchant, "charge.dispute.created", charge.id, dispute)
-    tell(books, merchant, "charge.dispute.funds_withdrawn", charge.id, dispute)
-    return charge
+    data = {**charge.data, "dispute": name, "dispute_open": not asks}
+    opened = _Open(books, merchant, replace(charge, data=data), now, dispute)
+    if not asks:
+        currency = told_in if abroad else charge.currency
+        taken = dispute["amount"] if abroad else amount
+        opened.book("dispute", -taken, DISPUTE_FEE, currency)
+    opened.say("created")
+    if not asks:
+        opened.say("funds_withdrawn")
+    return opened.charge
+
+
+class _Open:
+    """A dispute at work: what is done to it is booked, kept and told."""
+
+    def __init__(
+        self,
+        books: Books,
+        merchant: Merchant,
+        charge: Charge,
+        now: datetime,
+        dispute: dict[str, Any] | None = None,
+    ) -> None:
+        self.books, self.merchant, self.charge, self.now = books, merchant, charge, now
+        self.dispute: dict[str, Any] = dispute or of_charge(books, charge) or {}
+
+    @property
+    def entries(self) -> list[dict[str, Any]]:
+        return list(self.dispute["balance_transactions"])
+
+    def book(self, category: str, amount: int, fee: int, currency: str) -> None:
+        nth = str(len(self.entries)) if len(self.entries) > 1 else ""
+        entry = enter(
+            self.books,
+            self.merchant.name,
+            self.dispute["id"],
+            category,
+            amount,
+            currency,
+            fee=fee,
+            at=self.now,
+            nth=nth,
+        )
+        self.dispute["balance_transactions"] = [*self.entries, _entry(self.books, entry)]
+        moved = replace(self.charge, currency=currency)
+        self.books.move(moved, "dispute", -amount, at=self.now, fee_minor=fee)
+
+    def say(self, event: str, **changes: Any) -> None:
+        self.dispute |= changes
+        _keep(self.books, self.merchant, self.dispute)
+        now = [self.dispute["status"], sum(each["fee"] for each in self.entries)]
+        data = {**self.charge.data, "dispute_now": now}
+        self.charge = replace(self.charge, data=data, updated_at=self.now)
+        self.books.save_charge(self.charge)
+        tell(self.books, self.merchant, f"charge.dispute.{event}", self.charge.id, self.dispute)
+
+
+def _go_on(opened: _Open, action: str) -> None:
+    dispute, charge = opened.dispute, opened.charge
+    match action:
+        case "charge_back":
+            opened.charge = replace(charge, data={**charge.data, "dispute_open": True})
+            opened.book("dispute", -dispute["amount"], DISPUTE_FEE, charge.currency)
+            opened.say("funds_withdrawn", status="needs_response")
+        case "close_inquiry":
+            opened.say("closed", status="warning_closed")
+        case "review_dispute":
+            opened.say("updated", status="under_review")
+        case "extend_dispute":
+            details = dispute["evidence_details"]
+            later = details["due_by"] + int(_RESPOND_WITHIN.total_seconds())
+            opened.say("updated", evidence_details={**details, "due_by": later})
+        case "reduce_dispute":
+            less = dispute["amount"] * 60 // 100
+            back = dispute["amount"] - less
+            currency = opened.entries[0]["currency"].upper()
+            if dispute["currency"].upper() != currency:  # taken in another than it is told in
+                back = sum(-each["amount"] for each in opened.entries) * 40 // 100
+            opened.book("dispute_reversal", back, 0, currency)
+            opened.say("updated", amount=less)
+        case "return_dispute_fee":
+            fee = sum(each["fee"] for each in opened.entries)
+            opened.book("dispute_reversal", 0, -fee, opened.entries[0]["currency"].upper())
+            opened.say("funds_reinstated")
 
 
 def close(books: Books, merchant: Merchant, charge: Charge, now: datetime, *, won: bool) -> None:
     """The bank decides."""
-    kept = books.get(NAME, "dispute", charge.data["dispute"] or "")
-    if kept is None or kept["shown"]["status"] not in _OPEN:
+    dispute = of_charge(books, charge)
+    if dispute is None or dispute["status"] not in _OPEN:
         return
-    dispute = {**kept["shown"], "status": "won" if won else "lost"}
+    opened = _Open(books, merchant, charge, now, dispute)
     if won:
-        amount = dispute["amount"]
-        entry = enter(
-            books,
-            merchant.name,
-            dispute["id"],
-            "dispute_reversal",
-            amount,
-            charge.currency,
-            fee=0,
-            at=now,
-        )
-        dispute["balance_transactions"] = [
-            *dispute["balance_transactions"],
-            _entry(books, entry),
-        ]
-        books.move(charge, "dispute", -amount, at=now)
-    _keep(books, merchant, dispute)
-    charge = replace(
-        charge, data={**charge.data, "dispute_won": won, "dispute_open": False}, updated_at=now
-    )
-    books.save_charge(charge)
+        taken = -sum(each["amount"] for each in opened.entries)
+        opened.book("dispute_reversal", taken, 0, opened.entries[0]["currency"].upper())
+    dispute["status"] = "won" if won else "lost"
+    data = {**charge.data, "dispute_won": won, "dispute_open": False}
+    opened.charge = replace(charge, data=data)
     if won:
-        tell(books, merchant, "charge.dispute.funds_reinstated", charge.id, dispute)
-    tell(books, merchant, "charge.dispute.closed", charge.id, dispute)
+        opened.say("funds_reinstated")
+    opened.say("closed")
 
 
 def find(asked: Asked, name: str) -> dict[str, Any]:
@@ -148,10 +252,11 @@ def update(asked: Asked, name: str) -> dict[str, Any]:
         "metadata": {**dispute["metadata"], **metadata_of(asked.params)},
         "status": "under_review" if submits else dispute["status"],
     }
-    _keep(asked.books, asked.merchant, dispute)
-    asked.tell("charge.dispute.updated", dispute["payment_intent"], dispute)
-    verdict = _VERDICTS.get(text_of(evidence, "uncategorized_text", ""))
     charge = asked.books.charge(NAME, dispute["payment_intent"])
+    if charge is not None:
+        _Open(asked.books, asked.merchant, charge, asked.now, dispute).say("updated")
+        charge = asked.books.charge(NAME, charge.id)
+    verdict = _VERDICTS.get(text_of(evidence, "uncategorized_text", ""))
     if submits and verdict is not None and charge is not None:
         close(asked.books, asked.merchant, charge, asked.now, won=verdict)
     return dispute

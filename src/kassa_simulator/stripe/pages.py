@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from kassa_simulator.frame import Answer, Books, Call, Charge
 from kassa_simulator.payer_page import payer_page
-from kassa_simulator.stripe import checkout
+from kassa_simulator.stripe import checkout, disputes
 from kassa_simulator.stripe.asked import NAME
 from kassa_simulator.stripe.cards import GENERIC, decimals
 from kassa_simulator.stripe.intents import to_pay
@@ -35,10 +35,7 @@ def may(charge: Charge) -> list[str]:
     if data["session"] and data["status"] == "requires_payment_method":
         return ["pay", "decline", "close"]
     if data["status"] == "succeeded":
-        if data.get("dispute_open"):
-            return ["win_dispute", "lose_dispute"]
-        if not data["dispute"] and charge.refunded_minor < charge.captured_minor:
-            return ["dispute"]
+        return disputes.may(charge)
     return []
 
 

@@ -115,7 +115,7 @@ class Payer:
         self.tell("charge.succeeded", charge, self._latest(charge))
         self.tell("payment_intent.succeeded", charge)
         if charge.data["payment_method"] in DISPUTES:
-            charge = disputes.open_dispute(self.books, self.merchant, charge, self.now)
+            charge = self._disputed(charge)
         return charge
 
     def capture(self, charge: Charge, amount: int, key: str) -> Charge:
@@ -137,8 +137,12 @@ class Payer:
         self.tell("charge.captured", charge, self._latest(charge))
         self.tell("payment_intent.succeeded", charge)
         if charge.data["payment_method"] in DISPUTES:
-            charge = disputes.open_dispute(self.books, self.merchant, charge, self.now)
+            charge = self._disputed(charge)
         return charge
+
+    def _disputed(self, charge: Charge) -> Charge:
+        asks = charge.data["payment_method"].endswith("Inquiry")
+        return disputes.open_dispute(self.books, self.merchant, charge, self.now, asks=asks)
 
     def take(self, charge: Charge, amount: int) -> Charge:
         latest = charge.data["latest_charge"]

@@ -208,10 +208,8 @@ class Stripe:
                 pages.decline(payer, charge)
             case "close":
                 checkout.close(payer, charge)
-            case "dispute":
-                disputes.open_dispute(books, merchant, charge, now)
-            case "win_dispute" | "lose_dispute":
-                disputes.close(books, merchant, charge, now, won=action == "win_dispute")
+            case _:
+                disputes.act(books, merchant, charge, action, now)
         return books.charge(NAME, charge.id) or charge
 
     def catch_up(self, books: Books, now: datetime) -> None:

@@ -46,6 +46,6 @@ def _read(kind: str, status: str, amount: float, now: datetime) -> DisputeEvent:
         "x-webhook-timestamp": stamp,
         "x-webhook-signature": signature_of(_SECRET, stamp, body),
     }
-    read = read_news(headers, body, _SECRET, now)
+    read = read_news(headers, body, [_SECRET], now)
     assert isinstance(read, DisputeEvent)
     return read

@@ -52,6 +52,6 @@ def _read(status: str, entity: dict[str, object], now: int) -> DisputeEvent:
         }
     ).encode()
     signature = hmac.new(_SECRET.encode(), body, hashlib.sha256).hexdigest()
-    read = read_news({"x-razorpay-signature": signature}, body, _SECRET)
+    read = read_news({"x-razorpay-signature": signature}, body, [_SECRET])
     assert isinstance(read, DisputeEvent)
     return read

@@ -149,9 +149,13 @@ def _ours(sums: Mapping[str, int], currency: str) -> Money:
 
 
 def _foreign(standing: Standing, currency: str) -> list[Money]:
-    """What is in others. A dispute that tells its fee in two ways tells it once."""
+    """What is in others: booked there, or claimed while nothing in ours is booked."""
     found = [*standing.taken.items(), *(standing.fee or {}).items()]
-    return [Money(minor, other) for other, minor in found if other != currency and minor]
+    foreign = [Money(minor, other) for other, minor in found if other != currency and minor]
+    claimed = standing.last.amount
+    if standing.last.has_left and claimed.currency != currency and not standing.taken:
+        foreign.append(claimed)
+    return foreign
 
 
 def _move(

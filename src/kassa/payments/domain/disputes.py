@@ -90,8 +90,11 @@ class DisputeOrder:
 
 def _by_stage(stage: DisputeStage) -> list[list[Place]]:
     undecided = [Place(stage, _D.NEEDS_RESPONSE), Place(stage, _D.UNDER_REVIEW)]
+    closed = [Place(stage, _D.CLOSED)]
     decided = [Place(stage, _D.LOST), Place(stage, _D.WON)]
-    return [undecided, [Place(stage, _D.CLOSED)], decided]
+    if stage is _S.INQUIRY:  # where no money moves, a chargeback that only began is one as well
+        return [[*undecided, *closed, *decided]]
+    return [undecided, closed, decided]
 
 
 BY_STAGE = DisputeOrder([group for stage in DisputeStage for group in _by_stage(stage)])
