@@ -232,6 +232,7 @@ def http_app(core: Core, settings: Settings) -> ASGIApp:
         *pages.routes,
         *handover.routes,
         *_health(),
+        *wallet.under_prefixes,
     ]
     of_sandbox = sandbox_pages.routes(sandbox_books(settings), clock=now, reader=_sandbox_reader)
     routes += [_guarded(core, route) for route in of_sandbox]

@@ -17,6 +17,7 @@ def add_to(wallet_app: typer.Typer) -> None:
     wallet_app.command("secret")(secret)
     wallet_app.command("codes")(codes)
     wallet_app.command("revoke")(revoke)
+    wallet_app.command("client")(client_settings)
 
 
 def code(
@@ -167,3 +168,33 @@ def _for(
 
     made: tuple[Any, str] = guarded(lambda: with_side(settings, company, run))
     return made
+
+
+def client_settings(
+    client: Annotated[str, typer.Argument(help="The wallet client's id: 5X…")],
+    prefix: Annotated[
+        str, typer.Option(help="What stands before /v1 in the paths it signs: /acl/api")
+    ] = "",
+    accepts: Annotated[
+        bool, typer.Option("--accepts", help="Answer A ACCEPT, not S, for what waits.")
+    ] = False,
+    tolerance: Annotated[
+        int, typer.Option(help="Seconds that its Request-Time may be off; 0: any.")
+    ] = 0,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Say how a wallet client is spoken to. What is not named here is as it is by default.
+
+    Example:  kassa wallet client 5X00000000000000 --prefix /acl/api --accepts --tolerance 300
+    """
+    settings = load_settings(data_dir=data_dir, database_url=database_url)
+    from kassa.cli.operations import with_core  # noqa: PLC0415
+    from kassa.identity.domain.principals import ClientSettings  # noqa: PLC0415
+    from kassa.identity.usecases.companies import set_wallet_client  # noqa: PLC0415
+
+    wanted = ClientSettings(
+        path_prefix=prefix, says_accepted=accepts, time_tolerance_seconds=tolerance or None
+    )
+    guarded(lambda: with_core(settings, lambda core: set_wallet_client(core, client, wanted)))
+    typer.echo(f"{client}: {wanted}")

@@ -17,7 +17,7 @@ FACE = "wallet"
 CONTENT_TYPE = "application/json; charset=UTF-8"
 MAX_MESSAGE = 256  # characters of resultMessage and paymentFailReason
 
-S, U, F = "S", "U", "F"
+S, U, F, A = "S", "U", "F", "A"
 
 PRINTED: Mapping[str, tuple[str, str]] = {
     "SUCCESS": (S, "Success"),
@@ -38,6 +38,7 @@ PRINTED: Mapping[str, tuple[str, str]] = {
 """resultStatus and resultMessage of every code that seed 003 prints, letter for letter."""
 
 FAMILY: Mapping[str, tuple[str, str]] = {
+    "ACCEPT": (A, "Accepted; act on the form."),
     "REQUEST_TRAFFIC_EXCEED_LIMIT": (U, "Too many requests; send the same request again later."),
     "PARAM_ILLEGAL": (F, "A parameter is illegal."),
     "REPEAT_REQ_INCONSISTENT": (F, "The request id was used with other content before."),
@@ -193,13 +194,22 @@ def pay_result(payment: Payment) -> WalletResult:
 
 
 def write_pay(
-    payment: Payment, *, request_id: str, cashier_url: str, replayed: bool, at_once: bool
+    payment: Payment,
+    *,
+    request_id: str,
+    cashier_url: str,
+    replayed: bool,
+    at_once: bool,
+    accepts: bool = False,
 ) -> Answer:
-    """The answer to pay. `at_once`: by auth code, where "accepted" would be read as "paid"."""
+    """The answer to pay. `at_once`: by auth code, where "accepted" would be read as "paid".
+    `accepts`: the client knows A, and gets it for what waits for its payer."""
     result = pay_result(payment)
     is_waiting = payment.status in OPEN
     if is_waiting and at_once:
         result = WalletResult("UNKNOWN_EXCEPTION")
+    elif is_waiting and accepts:
+        result = WalletResult("ACCEPT")
     elif is_waiting and replayed:
         result = WalletResult("REPEAT_REQUEST", request_id)
     written = write_result(result) | {"paymentId": payment.id}

@@ -45,13 +45,12 @@ from kassa.wallet.usecases.pay_from_wallet import WalletPay, evaluate_wallet_pay
 from kassa.wallet.usecases.wallet_codes import Presented
 
 _log = structlog.get_logger("kassa.wallet")
-FRESHNESS: timedelta | None = None
-"""How far Request-Time may be from our clock; None: not judged, since the family publishes no
-tolerance and the request id is what makes a repeated pay harmless (README)."""
-
-_SIGNED_FOR = "kassa.wallet_signed_for"  # in the scope, which no two requests share: a client id
+# In the scope, which no two requests share: a client's id, and what stands before its paths.
+_SIGNED_FOR, _PREFIX = "kassa.wallet_signed_for", "kassa.wallet_prefix"
 # An RSA signature costs about a millisecond; cryptography lets the other threads run meanwhile.
 _signers = ThreadPoolExecutor(os.cpu_count() or 2, thread_name_prefix="wallet-sign")
+
+_SOME_PREFIX = r"(?:/[A-Za-z0-9_.-]{1,32}+){1,4}"
 
 Verb = Callable[[Core, WalletClient, Members], Awaitable[contract.Answer]]
 
@@ -83,6 +82,7 @@ async def pay(core: Core, client: WalletClient, members: Members) -> contract.An
         cashier_url=f"{core.policy.base_url}/pay/{order.session_token}",
         replayed=made.replayed,
         at_once=bool(wanted.auth_code),
+        accepts=client.settings.says_accepted,
     )
 
 
@@ -156,6 +156,8 @@ def _signed(verb: Verb, own: Mapping[str, str] = contract.NO_REASONS) -> edge.Ha
         client = await _find_client(request)
         if client is None:
             raise Unauthenticated("no client has this Client-Id", reason="unknown_client")
+        if not _is_at_home(client, request):
+            return await _no_interface(request)
         client, pause = replace(client, address=address_of(request.scope)), None
         try:
             members = await _members(client, request)
@@ -171,6 +173,12 @@ def _signed(verb: Verb, own: Mapping[str, str] = contract.NO_REASONS) -> edge.Ha
         return await _respond(request, answer, pause)
 
     return handler
+
+
+def _is_at_home(client: WalletClient, request: Request) -> bool:
+    """Whether the path is under no prefix, or under the client's own."""
+    before = request.scope["path"].partition("/v1/payments/")[0]
+    return before in ("", client.settings.path_prefix)
 
 
 def _content(members: Members) -> bytes:
@@ -199,6 +207,8 @@ async def _find_client(request: Request) -> WalletClient | None:
         raise
     if client is None:
         del request.scope[_SIGNED_FOR]
+    else:
+        request.scope[_PREFIX] = client.settings.path_prefix
     return client
 
 
@@ -224,7 +234,9 @@ def _check_signature(client: WalletClient, request: Request, body: bytes) -> Non
     headers, times = (request.headers.getlist(name) for name in ("signature", "request-time"))
     if len(headers) != 1 or len(times) != 1:
         raise _refused("Request-Time and Signature must be given, once each")
-    if not signature.is_fresh(times[0], datetime.now(UTC), FRESHNESS):
+    seconds = client.settings.time_tolerance_seconds
+    tolerance = None if seconds is None else timedelta(seconds=seconds)
+    if not signature.is_fresh(times[0], datetime.now(UTC), tolerance):
         raise _refused("Request-Time is too far from the wallet's clock")
     signed = signature.Signed(request.method, _target(request), client.client_id, times[0], body)
     try:
@@ -240,7 +252,11 @@ def _refused(why: str) -> Unauthenticated:
 
 
 def _target(request: Request) -> str:
+    """What the client signs: its prefix is there, also where a proxy took it away."""
     path = request.scope.get("raw_path") or request.scope["path"].encode()
+    prefix = request.scope.get(_PREFIX, "").encode()
+    if prefix and not path.startswith(prefix + b"/"):
+        path = prefix + path
     return signature.target_of(path, request.scope["query_string"])
 
 
@@ -276,11 +292,19 @@ elsewhere = edge.route((), "/v1/payments/", _no_interface, _write_error)
 elsewhere.path_regex = re.compile("/v1/payments/")
 
 
+class _Anywhere(Route):
+    """Under whatever prefix its client has: a proxy may take that away, or leave it."""
+
+    def __init__(self, route: Route) -> None:
+        super().__init__(route.path, route.endpoint, methods=route.methods)
+        self.path_regex = re.compile(rf"{_SOME_PREFIX}{re.escape(route.path)}\Z")
+
+
 def _api(name: str, verb: Verb, own: Mapping[str, str] = contract.NO_REASONS) -> Route:
     return edge.route("POST", f"/v1/payments/{name}", _signed(verb, own), _write_error)
 
 
-routes = [
+_apis = [
     _api("pay", pay),
     _api("inquiryPayment", inquire),
     _api("capture", changes.capture, changes_contract.CAPTURE_RESULT),
@@ -289,6 +313,7 @@ routes = [
     _api("refundApply", changes.refund, changes_contract.REFUND_RESULT),
     _api("inquiryRefund", changes.inquire_refund, changes_contract.REFUND_INQUIRY_RESULT),
     _api("cancel", changes.cancel, changes_contract.CANCEL_RESULT),
-    *codes.routes,
-    elsewhere,
 ]
+routes = [*_apis, *codes.routes, elsewhere]
+under_prefixes = [_Anywhere(one) for one in _apis]
+"""To be asked after every other face: a prefix is a client's, and gives way to all of ours."""

@@ -1,6 +1,6 @@
 """Who is asking: the outcome of authentication, and what it may reach."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -68,6 +68,21 @@ class Principal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSettings:
+    """How a wallet client wants to be spoken to.
+
+    `path_prefix`: what stands before /v1 in the paths that it signs; "" for nothing.
+    `says_accepted`: an order that waits for its payer is answered A, as newer members of the
+    family do, and not S. `time_tolerance_seconds`: how far its Request-Time may be from our clock;
+    None: it is not judged.
+    """
+
+    path_prefix: str = ""
+    says_accepted: bool = False
+    time_tolerance_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WalletClient:
     """A merchant of the wallet face. `keys`: key version to PEM public key, newest last.
 
@@ -79,6 +94,7 @@ class WalletClient:
     client_id: str
     status: str
     keys: dict[str, str]
+    settings: ClientSettings = field(default_factory=ClientSettings)
     address: str = ""
 
     @property

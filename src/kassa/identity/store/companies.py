@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kassa.base.domain.lifecycle import CompanyStatus
 from kassa.base.store.connection import Connection
@@ -14,7 +14,8 @@ from kassa.proof.store.resealing import resealed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """`lookup`: its public half. `public_keys`: version or kid to PEM."""
+    """`lookup`: its public half. `public_keys`: version or kid to PEM. `settings`: how a wallet
+    client wants to be spoken to."""
 
     lookup: str
     company_id: str
@@ -23,6 +24,7 @@ class Credential:
     name: str
     secret_hash: bytes | None
     public_keys: dict[str, str]
+    settings: dict[str, Any]
     status: str
     company_status: str
     company: Company
@@ -51,6 +53,7 @@ class Sql(Queries, readers=[reader(Listed, prefixes={"company": ""})]):
     next_number: Value[int]
     set_company_status: Value[bool]
     put_credential: Command
+    set_credential_settings: Value[bool]
     set_credential_status: Value[bool]
 
 
@@ -141,3 +144,13 @@ async def put_credential(
 async def set_credential_status(connection: Connection, lookup: str, status: str) -> bool:
     async with resealed(connection, "credential", "t.lookup = $1", lookup):
         return bool(await Sql.set_credential_status.first(connection, lookup, status))
+
+
+async def set_credential_settings(
+    connection: Connection, lookup: str, kind: str, settings: Mapping[str, Any]
+) -> bool:
+    """False where there is no credential of that kind and public half."""
+    async with resealed(connection, "credential", "t.lookup = $1", lookup):
+        return bool(
+            await Sql.set_credential_settings.first(connection, lookup, kind, dict(settings))
+        )

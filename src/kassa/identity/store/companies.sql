@@ -4,7 +4,7 @@ c.id, c.public_id, c.number, c.name, c.currency, c.business_id, c.mode, c.sandbo
 -- name: find_credential
 -- The credential of that public half, with the side of a company that it is for.
 select k.lookup, k.company_id, k.business_id, k.kind, k.name, k.secret_hash, k.public_keys,
-  k.status, c.status as company_status, c.public_id as company_public_id,
+  k.settings, k.status, c.status as company_status, c.public_id as company_public_id,
   c.number as company_number, c.name as company_name, c.currency as company_currency,
   c.business_id as company_business_id, c.mode as company_mode, c.sandbox as company_sandbox
 from credential k join company c on c.id = k.company_id
@@ -62,6 +62,10 @@ insert into credential as t
 values ($1, $2, $3, $4, $5, $6, $7)
 on conflict (lookup) do update
 set secret_hash = excluded.secret_hash, public_keys = excluded.public_keys
+
+-- name: set_credential_settings
+-- How a client of kind $2 wants to be spoken to.
+update credential set settings = $3 where lookup = $1 and kind = $2 returning true
 
 -- name: set_credential_status
 -- Revoke a credential, or let it in again.

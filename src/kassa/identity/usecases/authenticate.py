@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+import msgspec
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
@@ -14,7 +15,13 @@ from joserfc.jwk import ECKey
 from kassa.base.domain.errors import Unauthenticated
 from kassa.base.domain.lifecycle import CompanyStatus, CredentialStatus
 from kassa.base.usecases.core import Core
-from kassa.identity.domain.principals import Company, Mode, Principal, WalletClient
+from kassa.identity.domain.principals import (
+    ClientSettings,
+    Company,
+    Mode,
+    Principal,
+    WalletClient,
+)
 from kassa.identity.store import companies
 from kassa.identity.store.companies import Credential
 from kassa.identity.usecases.sides import admit
@@ -222,6 +229,7 @@ async def find_wallet_client(core: Core, client_id: str) -> WalletClient | None:
         client_id=client_id,
         status=status,
         keys=credential.public_keys,
+        settings=msgspec.convert(credential.settings, ClientSettings),
     )
 
 

@@ -1,17 +1,20 @@
 """Tenants, their credentials, and wallet users with what they own: what an operator does."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from kassa.base.domain.errors import InvalidRequest, NotFound
 from kassa.base.domain.lifecycle import CompanyStatus, CredentialStatus
 from kassa.base.domain.money import EXPONENT
 from kassa.base.store.connection import Connection
 from kassa.base.usecases.core import Core
-from kassa.identity.domain.principals import Company, Mode
+from kassa.identity.domain.principals import ClientSettings, Company, Mode
 from kassa.identity.store import companies
 from kassa.identity.usecases.authenticate import hash_secret, key_name
 
+_PREFIX = re.compile(r"(?:/[A-Za-z0-9_.-]{1,32}+){1,4}", re.ASCII)
+_WIDEST_TOLERANCE = 86_400
 _OF_SIDE = ":"  # before the mode, in the id of a side that is not the bare one
 
 
@@ -212,6 +215,29 @@ async def put_wallet_client(
             name=client_id,
             public_keys=keys,
         )
+
+
+async def set_wallet_client(core: Core, client_id: str, wanted: ClientSettings) -> None:
+    """How the client is spoken to from now on, everywhere within a second.
+
+    Raises: InvalidRequest, NotFound.
+    """
+    tolerance = wanted.time_tolerance_seconds
+    if wanted.path_prefix and not _PREFIX.fullmatch(wanted.path_prefix):
+        raise InvalidRequest(
+            "a prefix is one to four parts of letters, digits, _, . and -, such as /acl/api",
+            field="path_prefix",
+        )
+    if tolerance is not None and not 1 <= tolerance <= _WIDEST_TOLERANCE:
+        raise InvalidRequest(
+            f"a tolerance has 1 to {_WIDEST_TOLERANCE} seconds", field="time_tolerance_seconds"
+        )
+    lookup, settings = f"wallet:{client_id}", asdict(wanted)
+    async with core.db.connection() as connection:
+        if not await companies.set_credential_settings(
+            connection, lookup, "wallet_client", settings
+        ):
+            raise NotFound(f"no such wallet client: {client_id!r}")
 
 
 async def put_jwt_key(core: Core, company: Company, key_id: str, public_pem: str) -> None:

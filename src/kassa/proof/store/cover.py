@@ -255,6 +255,7 @@ COVERS: dict[str, Cover] = {
     "credential": Cover(
         key=("lookup",),
         seal=_words("company_id business_id kind name secret_hash public_keys status created_at"),
+        joined=(Joined(part="seal", was={"settings": "'{}'::jsonb"}),),
         called="t.lookup",
         recorded=True,
     ),
