@@ -49,7 +49,7 @@ from kassa.faces.orders import handlers as orders
 from kassa.faces.orders.notify import StandardWriter
 from kassa.faces.reception import Reception
 from kassa.faces.wallet import handlers as wallet
-from kassa.faces.wallet.notify import WalletNotifications
+from kassa.faces.wallet.notify import REFUND_KIND, WalletNotifications, WalletRefundNotifications
 from kassa.identity.domain.principals import Mode
 from kassa.operations.usecases.readiness import Readiness, backlogs, readiness
 from kassa.proof.store.heads import HeadFile
@@ -204,7 +204,11 @@ async def open_core(
         egress=Egress(name_servers=settings.name_servers),
         policy=policy_of(settings),
         secrets=secrets,
-        writers={"standard": StandardWriter(), "wallet": WalletNotifications()},
+        writers={
+            "standard": StandardWriter(),
+            "wallet": WalletNotifications(),
+            REFUND_KIND: WalletRefundNotifications(),
+        },
         new_id=new_id,
     )
     minding = asyncio.create_task(admission.mind_the_time())

@@ -52,6 +52,7 @@ def written(payment=None, news=NEWS):
         an_order(status=OrderStatus.PAID),
         payment or a_paid_payment(),
         PRINCIPAL.company,
+        None,
     )
 
 

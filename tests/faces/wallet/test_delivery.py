@@ -81,3 +81,41 @@ async def test_an_authorization_its_capture_and_a_refund_are_each_told_as_they_a
     assert captured["capturedAmount"] == {"currency": "CLP", "value": "1500"}
     assert "refundedAmount" not in captured
     assert refunded["refundedAmount"] == {"currency": "CLP", "value": "500"}
+
+
+async def test_a_refund_is_told_to_its_own_address_and_to_the_payments(merchant: Merchant) -> None:
+    await a_user(merchant, clp=5000)
+    of_payment: list[Delivery] = []
+    of_refund: list[Delivery] = []
+
+    async with a_receiver(of_payment) as url, a_receiver(of_refund) as refund_url:
+        payment_id = (await merchant.pay(paymentAuthCode=CODE, paymentNotifyUrl=url))["paymentId"]
+        for value, address in (("500", refund_url), ("300", "")):
+            named = {"refundNotifyUrl": address} if address else {}
+            await merchant.refund(payment_id, value, refundRequestId=f"own-{value}", **named)
+        for _ in range(4):
+            await deliver_webhooks(merchant.core)
+
+    [(signed, header, body)] = of_refund
+    public = merchant.core.secrets.wallet_public_key_pem.decode("ascii")
+    signature.verify(signed, header, {merchant.core.secrets.wallet_key_version: public})
+    told = json.loads(body)
+    assert (told["refundRequestId"], told["refundStatus"]) == ("own-500", "SUCCESS")
+    assert told["refundAmount"] == {"currency": "CLP", "value": "500"}
+    assert told["refundResult"]["resultStatus"] == "S"
+    assert {told["paymentId"], json.loads(of_payment[0][2])["paymentId"]} == {payment_id}
+    assert len(of_payment) == 3
+
+
+@pytest.mark.parametrize("url", ["ftp://shop.example/x", "http://10.0.0.1/notify", "nonsense"])
+async def test_an_address_that_may_not_be_called_is_refused_with_the_refund(
+    merchant: Merchant, url: str
+) -> None:
+    await a_user(merchant, clp=5000)
+    payment_id = (await merchant.pay(paymentAuthCode=CODE))["paymentId"]
+
+    refused = await merchant.refund(payment_id, "500", refundNotifyUrl=url)
+    done = await merchant.refund(payment_id, "2000")
+
+    assert refused["result"]["resultStatus"] == "F"
+    assert done["result"]["resultStatus"] == "S", "nothing had been given back"

@@ -49,7 +49,7 @@ def test_the_letter_is_signed_by_the_wallet_over_the_notify_addresss_path_and_qu
     only_secrets = cast(Core, SimpleNamespace(secrets=SECRETS))
     nothing: Any = None
 
-    letter = WRITER.write(only_secrets, news, nothing, a_payment(), nothing)
+    letter = WRITER.write(only_secrets, news, nothing, a_payment(), nothing, None)
 
     headers = letter.headers
     assert set(headers) == {"Client-Id", "Request-Time", "Signature", "Content-Type"}

@@ -14,6 +14,7 @@ from kassa.connectors.kind import Tools
 from kassa.identity.domain.principals import Company
 from kassa.orders.domain.orders import Order
 from kassa.payments.domain.changes import WebhookEvent
+from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Payment
 from kassa.proof.store.heads import HeadFile
 from kassa.providers.domain.providers import ProviderAccount
@@ -93,7 +94,10 @@ class WebhookWriter(Protocol):
         order: Order,
         payment: Payment,
         company: Company,
-    ) -> WebhookRequest: ...
+        about: Modification | None,
+    ) -> WebhookRequest:
+        """`about`: the refund, in news of one."""
+        ...
 
     def arrived(self, status: int, body: bytes) -> bool:
         """Whether the receiver's answer means: received, stop sending."""

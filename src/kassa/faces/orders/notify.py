@@ -13,6 +13,7 @@ from kassa.faces.orders.resources import PAYMENT_WORD, order_word
 from kassa.identity.domain.principals import Company
 from kassa.orders.domain.orders import Order
 from kassa.payments.domain.changes import WebhookEvent
+from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Payment
 
 
@@ -51,6 +52,7 @@ class StandardWriter:
         order: Order,
         payment: Payment,
         company: Company,
+        about: Modification | None,
     ) -> WebhookRequest:
         """The letter as it is posted now: a later delivery of the same news is signed afresh."""
         body = edge.to_json(

@@ -71,6 +71,7 @@ async def refund(core: Core, client: WalletClient, members: reading.Members) -> 
         request_id=asked.request_id,
         amount=asked.amount,
         reason=asked.reason,
+        notify_url=asked.notify_url,
     )
     return words.write_refund(done)
 
@@ -88,6 +89,7 @@ async def _change(
     request_id: str,
     amount: Money | None = None,
     reason: str = "",
+    notify_url: str = "",
     is_last: bool = True,
     rest: bool = False,
 ) -> Modification:
@@ -102,6 +104,7 @@ async def _change(
         request_scope=scope(client, kind),
         request_id=request_id,
         reason=reason,
+        notify_url=notify_url,
         is_last=is_last,
         rest=rest,
     )

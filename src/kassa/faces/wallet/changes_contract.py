@@ -117,7 +117,16 @@ def _done_at(change: Modification, name: str) -> Answer:
 
 def write_refund_inquiry(refund: Modification, own_scope: str) -> Answer:
     """Its S says that the inquiry worked. `own_scope`: where the asking client's ids are kept."""
-    written = write_result(WalletResult("SUCCESS")) | {"refundId": refund.id}
+    return write_result(WalletResult("SUCCESS")) | _refund(refund, own_scope)
+
+
+def write_refund_state(refund: Modification, own_scope: str) -> Answer:
+    """The refund as a notification tells it: refundStatus and refundResult, whichever is read."""
+    return _refund(refund, own_scope) | {"refundResult": change_result(refund).write()}
+
+
+def _refund(refund: Modification, own_scope: str) -> Answer:
+    written: Answer = {"refundId": refund.id}
     if refund.request_id and refund.request_scope == own_scope:
         written["refundRequestId"] = refund.request_id
     written |= {

@@ -34,8 +34,6 @@ class VoidRequest(Shape):
 
 
 class WalletRefund(Shape):
-    """`refund_notify_url` is accepted and not called (README)."""
-
     refund_request_id: Id
     refund_amount: WalletAmount
     payment_id: Id | UnsetType = UNSET
@@ -74,6 +72,7 @@ class Refund:
     payment_request_id: str | None
     amount: Money
     reason: str
+    notify_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +117,7 @@ def read_refund(members: dict[str, Any]) -> Refund:
         payment_request_id=sent.payment_request_id or None,
         amount=read_amount(sent.refund_amount, "refundAmount"),
         reason=sent.refund_reason,
+        notify_url=sent.refund_notify_url,
     )
 
 

@@ -6,13 +6,16 @@ from typing import Any
 
 from kassa.base.usecases.core import Core, WebhookRequest
 from kassa.faces import edge
-from kassa.faces.wallet import contract, signature
+from kassa.faces.wallet import changes_contract, contract, signature
 from kassa.identity.domain.principals import Company
+from kassa.modifications.domain.refunds import OF_A_REFUND
 from kassa.orders.domain.orders import Order
 from kassa.payments.domain.changes import WebhookEvent
+from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Payment
 
 KIND = "wallet"
+REFUND_KIND = KIND + OF_A_REFUND
 
 
 class WalletNotifications:
@@ -40,10 +43,16 @@ class WalletNotifications:
         order: Order,
         payment: Payment,
         company: Company,
+        about: Modification | None,
     ) -> WebhookRequest:
         """The letter to post now; it tells how the payment stands now, not how it stood."""
-        body = edge.to_json(write_notification(payment))
-        client_id = str(payment.extra["client_id"])
+        written = write_notification(payment)
+        return self._signed(core, announcement, str(payment.extra["client_id"]), written)
+
+    def _signed(
+        self, core: Core, announcement: WebhookEvent, client_id: str, written: contract.Answer
+    ) -> WebhookRequest:
+        body = edge.to_json(written)
         now = contract.write_time(datetime.now(UTC))
         target = signature.target_of_url(announcement.url)
         signed = signature.Signed("POST", target, client_id, now, body)
@@ -66,6 +75,26 @@ class WalletNotifications:
             return False
         result = answer.get("result") if isinstance(answer, dict) else None
         return isinstance(result, dict) and result.get("resultStatus") == contract.S
+
+
+class WalletRefundNotifications(WalletNotifications):
+    """News of one refund, to the address that was named with it."""
+
+    def write(
+        self,
+        core: Core,
+        announcement: WebhookEvent,
+        order: Order,
+        payment: Payment,
+        company: Company,
+        about: Modification | None,
+    ) -> WebhookRequest:
+        """How the refund stands now. Only the client that asked for it has given an address."""
+        if about is None:
+            raise ValueError(f"nothing is known of the refund of {announcement.id}")
+        client_id = about.request_scope.partition(":")[2]
+        written = changes_contract.write_refund_state(about, about.request_scope)
+        return self._signed(core, announcement, client_id, written)
 
 
 def write_notification(payment: Payment) -> contract.Answer:

@@ -100,6 +100,7 @@ class Request:
     request_scope: str = ""
     request_id: str | None = None
     fingerprint: str = ""
+    notify_url: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -137,6 +138,7 @@ def request(
             request_scope=wanted.request_scope,
             request_id=wanted.request_id,
             fingerprint=wanted.fingerprint,
+            notify_url=wanted.notify_url,
             extra=dict(wanted.extra),
         )
     )

@@ -11,6 +11,10 @@ from kassa.payments.domain.aggregate import PaymentAggregate
 from kassa.payments.domain.facts import Fact
 from kassa.payments.domain.modifications import Modification
 
+OF_A_REFUND = ".refund"
+"""Behind a face's name: the kind of a letter about one refund. The event of its version, of the
+payment's timeline, says which."""
+
 
 def ask_refund(case: PaymentAggregate, amount: Money | None, wanted: Request) -> Modification:
     """Reserve `amount` (None: all that is left) of what was captured, to give it back.
@@ -98,7 +102,15 @@ def refunded(
         expected_fee_minor=charge.expected_minor,
     )
     case.record(done, actor=actor, by=by)
-    case.announce("payment.refunded")
+    _announce(case, modification, "payment.refunded")
+
+
+def _announce(case: PaymentAggregate, modification: Modification, event_type: str) -> None:
+    """To the payment's address, and to the refund's own where there is one."""
+    case.announce(event_type)
+    if modification.notify_url:
+        kind = f"{modification.face}{OF_A_REFUND}"
+        case.announce(event_type, kind=kind, url=modification.notify_url)
 
 
 def _fits(case: PaymentAggregate, modification: Modification) -> bool:
@@ -132,7 +144,7 @@ def refused(
     if modification.surplus:
         return
     if modification.kind is ModificationKind.REFUND:
-        case.announce("payment.refund_failed")
+        _announce(case, modification, "payment.refund_failed")
         return
     lapsed(
         case,

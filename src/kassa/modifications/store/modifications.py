@@ -50,6 +50,7 @@ class Sql(
     words={**WORDS, "fee_expense": repr(FEE_EXPENSE_ACCOUNT)},
 ):
     by_id: Rows[Modification]
+    told_by_event: Rows[Modification]
     by_request: Rows[Modification]
     of_payments: Rows[Modification]
     refunds_done: Rows[Modification]
@@ -66,6 +67,13 @@ async def by_id(
     connection: Connection, company_id: str, modification_id: str
 ) -> Modification | None:
     return await Sql.by_id.first(connection, company_id, modification_id)
+
+
+async def told_by_event(
+    connection: Connection, company_id: str, payment_id: str, number: int
+) -> Modification | None:
+    """The one that this event of the payment's timeline is about."""
+    return await Sql.told_by_event.first(connection, company_id, payment_id, number)
 
 
 async def by_request(

@@ -2,6 +2,12 @@
 -- One capture, void or refund.
 select {modification_m} from modification m where m.company_id = $1 and m.id = $2
 
+-- name: told_by_event
+-- The one that event number $3 of a payment's timeline is about.
+select {modification_m} from payment_event e
+join modification m on m.company_id = e.company_id and m.id = e.evidence ->> 'modification'
+where e.company_id = $1 and e.payment_id = $2 and e.seq = $3
+
 -- name: by_request
 -- By the caller's own id of it.
 select {modification_m} from modification m

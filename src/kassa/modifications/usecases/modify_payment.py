@@ -34,6 +34,8 @@ from kassa.connectors.base import (
     Refunder,
     Unknown,
 )
+from kassa.connectors.egress import check_url
+from kassa.identity.usecases.authenticate import company_by_id
 from kassa.modifications.domain import captures, refunds
 from kassa.modifications.store import modifications
 from kassa.payments.domain import facts
@@ -74,6 +76,7 @@ class ModifyPayment:
     is_last: bool = True
     rest: bool = False
     surplus_of: str | None = None
+    notify_url: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -98,6 +101,7 @@ _FINGERPRINT = Fingerprint(
         "request_id": "an earlier request is found by it",
         "rest": "each verb of a face has one",
         "extra": "a face compares what it keeps there",
+        "notify_url": "where it is told is not what is asked",
     },
 )
 
@@ -121,6 +125,11 @@ async def modify_payment(core: Core, wanted: ModifyPayment) -> ModifiedPayment:
     """
     if wanted.amount is not None:
         payable(wanted.amount)
+    if wanted.notify_url:
+        loopback = core.policy.allow_loopback
+        side = await company_by_id(core, wanted.company_id)
+        live = side is not None and side.is_live
+        check_url(wanted.notify_url, allow_loopback=loopback, live=live, field="notify_url")
     if (old := await _asked_before(core, wanted)) is not None:
         return old
     await refresh(core)
@@ -208,6 +217,7 @@ def _ask(core: Core, case: PaymentAggregate, wanted: ModifyPayment) -> Modificat
         request_scope=wanted.request_scope,
         request_id=wanted.request_id,
         fingerprint=wanted.fingerprint,
+        notify_url=wanted.notify_url,
         extra=wanted.extra,
     )
     if wanted.surplus_of is not None:

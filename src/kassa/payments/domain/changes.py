@@ -99,8 +99,9 @@ class PaymentChanges:
             at=self.now,
         )
 
-    def announce(self, event_type: str) -> None:
-        if not self.payment.notify_url:
+    def announce(self, event_type: str, *, kind: str = "", url: str = "") -> None:
+        """To the payment's address, or to another `url` in the words of `kind`."""
+        if not url and not self.payment.notify_url:
             return
         self.announcements.append(
             WebhookEvent(
@@ -108,8 +109,8 @@ class PaymentChanges:
                 id=self.new_id("ntf"),
                 payment_id=self.payment.id,
                 version=self.payment.version,
-                kind=self.payment.notify_kind,
-                url=self.payment.notify_url,
+                kind=kind or self.payment.notify_kind,
+                url=url or self.payment.notify_url,
                 event_type=event_type,
                 at=self.now,
             )

@@ -23,7 +23,8 @@ class Modification:
     `surplus`: it gives back, or lets go of, what nobody owed. `is_last`: after this capture,
     what is still reserved is let go. `request_id` within `request_scope`: the caller's own id
     of it, and `fingerprint` what was asked under that. `fee_minor`: what the provider charged.
-    `undecided_since`: as in Attempt.
+    `undecided_since`: as in Attempt. `notify_url`: where its own outcome is told, beside the
+    payment's address; "" for nowhere.
     """
 
     company_id: str
@@ -43,6 +44,7 @@ class Modification:
     request_scope: str = ""
     request_id: str | None = None
     fingerprint: str = ""
+    notify_url: str = ""
     provider_reference: str = ""
     fee_minor: int = 0
     failure_code: str = ""

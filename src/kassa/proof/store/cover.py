@@ -177,6 +177,7 @@ COVERS: dict[str, Cover] = {
             " fee_minor failure_code failure_message created_at updated_at completed_at extra"
             " undecided_since"
         ),
+        joined=(Joined(part="seal", was={"notify_url": "''"}),),
         open=dict.fromkeys(("query_count", "next_query_at", "last_query_at"), _ASKED),
     ),
     "dispute": Cover(

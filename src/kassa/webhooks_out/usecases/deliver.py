@@ -12,6 +12,8 @@ from kassa.base.usecases.core import Core, WebhookWriter
 from kassa.connectors.http import Answered
 from kassa.identity.store import companies
 from kassa.identity.usecases.sides import MODE_HEADER
+from kassa.modifications.domain.refunds import OF_A_REFUND
+from kassa.modifications.store import modifications
 from kassa.orders.store import orders
 from kassa.webhooks_out.store import deliveries
 from kassa.webhooks_out.store.deliveries import DeliveryPlaces, Leased
@@ -91,10 +93,14 @@ async def _deliver(core: Core, leased: Leased, spread: float) -> None:  # jitter
     async with core.db.connection() as connection:
         found = await orders.by_payment(connection, [(news.company_id, news.payment_id)])
         company = await companies.find_company(connection, news.company_id)
+        about = None
+        if news.kind.endswith(OF_A_REFUND):
+            told = (news.company_id, news.payment_id, news.version)
+            about = await modifications.told_by_event(connection, *told)
     if company is None:
         return
     payment, order = found[news.company_id, news.payment_id]
-    letter = writer.write(core, news, order, payment, company)
+    letter = writer.write(core, news, order, payment, company, about)
     answer = await core.egress.post(
         news.url,
         headers={**letter.headers, MODE_HEADER: company.mode.value},
