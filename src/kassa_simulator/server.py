@@ -183,8 +183,18 @@ def _as_sent(
     raise AssertionError(fault)
 
 
+def _target_in(target: str) -> str:
+    """The path and query of a request's target, which may be a whole address: some clients write
+    it so, also where no proxy is between."""
+    if not target.startswith(("http://", "https://")):
+        return target
+    behind = target.partition("://")[2]
+    slash = behind.find("/")
+    return behind[slash:] if slash >= 0 else "/"
+
+
 async def _call_of(request: web.Request, books: SqliteBooks) -> Call:
-    path, _, query = request.raw_path.partition("?")
+    path, _, query = _target_in(request.raw_path).partition("?")
     headers: dict[str, str] = {}
     for cased, value in request.headers.items():
         name = cased.lower()

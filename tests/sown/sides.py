@@ -170,7 +170,7 @@ _SIDES = (
     one(
         "news of the other mode decides at Stripe",
         "tests/connectors/stripe/test_stripe_notifications.py::test_news_of_the_other_mode_"
-        "is_refused",
+        "is_foreign",
         (
             "connectors/stripe/notifications.py",
             '        if event.flag("livemode") is not live:\n',

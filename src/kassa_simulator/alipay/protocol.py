@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from kassa_simulator import cashier_page, decimals
-from kassa_simulator.alipay import bills, cashier, files, letters, refunds, trades
+from kassa_simulator.alipay import bills, cashier, codes, files, letters, refunds, trades
 from kassa_simulator.alipay.wire import (
     NAME,
     Case,
@@ -25,6 +25,8 @@ from kassa_simulator.lines import Line
 GATEWAY, PHONE = "/alipay/gateway.do", "/alipay/app"
 
 _METHODS: Mapping[str, tuple[Operation, Callable[[Case], Mapping[str, Any]]]] = {
+    "alipay.trade.precreate": (Operation.PREPARE, codes.precreate),
+    "alipay.trade.pay": (Operation.CHARGE, codes.pay),
     "alipay.trade.query": (Operation.QUERY, trades.query),
     "alipay.trade.close": (Operation.CLOSE, trades.close),
     "alipay.trade.refund": (Operation.REFUND, refunds.refund),
@@ -48,7 +50,8 @@ class Alipay:
         if call.path.startswith(bills.PATH):
             return Operation.REPORT
         if call.path != GATEWAY:
-            return Operation.PAGE if call.path.startswith(cashier.PATH) else Operation.OTHER
+            is_page = call.path.startswith((cashier.PATH, codes.PATH))
+            return Operation.PAGE if is_page else Operation.OTHER
         method = parameters_of(call).get("method", "")
         if method in _PAGES:
             return Operation.PAGE
@@ -69,6 +72,8 @@ class Alipay:
             return cashier.phone(books, call)
         if call.path.startswith(cashier.PATH):
             return cashier.page(books, call)
+        if call.path.startswith(codes.PATH):
+            return codes.scanned(books, call)
         if call.path.startswith(bills.PATH):
             return bills.download(books, call)
         return cashier_page.words("There is no such page.", "页面不存在。", status=404)

@@ -32,6 +32,8 @@ PRODUCTS: Mapping[str, str] = {
     "alipay.trade.page.pay": "FAST_INSTANT_TRADE_PAY",
     "alipay.trade.wap.pay": "QUICK_WAP_WAY",
     "alipay.trade.app.pay": "QUICK_MSECURITY_PAY",
+    "alipay.trade.precreate": "FACE_TO_FACE_PAYMENT",
+    "alipay.trade.pay": "FACE_TO_FACE_PAYMENT",
 }
 """The product code that each method wants."""
 
@@ -62,9 +64,10 @@ def order_of(case: Case) -> Order:
     subject = text_of(biz, "subject", 256)
     if not subject:
         raise invalid("subject")
-    # The app's product may be left out, as its documentation has it.
+    # That of an app or of a code may be left out, as its documentation has it.
     product = text_of(biz, "product_code", 64)
-    if product != PRODUCTS[case.method] and (product or "app" not in case.method):
+    needed = case.method in ("alipay.trade.page.pay", "alipay.trade.wap.pay")
+    if product != PRODUCTS[case.method] and (product or needed):
         raise invalid("product_code")
     for name in ("notify_url", "return_url"):
         if len(case.parameters.get(name, "")) > _LONGEST_ADDRESS:

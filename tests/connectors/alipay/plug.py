@@ -12,7 +12,15 @@ PLUG = Plug(
     name="alipay",
     amount=Money(8800, "CNY"),
     part=Money(3000, "CNY"),
-    ways=(Way(name="page"),),
+    ways=(
+        Way(name="page"),
+        Way(name="qr", fields={"instrument": "qr"}),
+        Way(
+            name="code",
+            fields={"instrument": "280000000000001234"},
+            declines="280000000000000001",
+        ),
+    ),
     credentials={
         "app_id": "2021000000000001",
         "seller_id": "2088000000000001",

@@ -96,7 +96,7 @@ KIND = Kind(
     ),
     methods=frozenset({Method.ALIPAY}),
     currencies=frozenset({"CNY"}),
-    takes=frozenset({"redirect"}),
+    takes=frozenset({"redirect", "token"}),
     reports={"alipay": ReportFormat(reader="kassa.connectors.alipay.report_file:read_alipay")},
     installation=_INSTALLATION,
     demo=DEMO,

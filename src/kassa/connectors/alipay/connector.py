@@ -18,12 +18,14 @@ from kassa.connectors.alipay.bills import (
     bill_content,
     unpack_bill,
 )
+from kassa.connectors.alipay.codes import code_told, is_by_code, is_optional
 from kassa.connectors.alipay.notifications import read_notification
 from kassa.connectors.alipay.orders import (
     APP,
     PAGE,
     PRODUCTS,
     Product,
+    code_order,
     order_parameters,
     refusal,
 )
@@ -60,6 +62,7 @@ from kassa.connectors.base import (
 from kassa.connectors.earlier import Earlier
 from kassa.connectors.http import Answered, NoAnswer, ProviderHttp
 from kassa.connectors.kind import Tools
+from kassa.connectors.payer import plain
 
 _NOBODYS_KEY = "kassa_asks_whether_its_credentials_are_right"  # no key of ours looks like it
 _PROBLEMS: Mapping[str, str] = {
@@ -143,8 +146,29 @@ class AlipayConnector:
         Alipay's SDK: no browser may be sent there. Alipay hears nothing of any of them until the
         payer comes with it, so a repeat under the same key merely makes a fresh one.
         """
+        if is_by_code(request):
+            return await self._by_code(request)
         product = PRODUCTS.get(request.instrument, PAGE)
         return await asyncio.to_thread(self.payment_address, request, product)
+
+    async def _by_code(self, request: ChargeRequest) -> Outcome:
+        """Alipay is asked: for a code to scan, or to take the payment by the payer's own."""
+        if (declined := refusal(request)) is not None:
+            return declined
+        method, content, closes_at = code_order(request)
+        answer = await self._ask(method, content, request.notify_url)
+        if isinstance(answer, Verified) and is_optional(answer):
+            # Nothing was made, and one trade is all that there can be under our key.
+            method, content, _ = code_order(plain(request))
+            answer = await self._ask(method, content, request.notify_url)
+        if not isinstance(answer, Verified):
+            return answer
+        outcome = code_told(answer, request, closes_at)
+        if outcome is not None:
+            return outcome
+        known = await self.query(request.key)
+        missing = InDoubt(reason="Alipay has the trade, and does not show it")
+        return missing if isinstance(known, Unknown) else known
 
     def payment_address(
         self, request: ChargeRequest, product: Product = PAGE
@@ -244,9 +268,11 @@ class AlipayConnector:
         answer = await self._ask(REFUND_QUERY, question_content(request))
         return question_told(answer, request) if isinstance(answer, Verified) else answer
 
-    async def _ask(self, method: str, content: str) -> Verified | NotSent | InDoubt:
+    async def _ask(
+        self, method: str, content: str, notify_url: str = ""
+    ) -> Verified | NotSent | InDoubt:
         """Call `method` and verify what it answers."""
-        url = await asyncio.to_thread(self._call_address, method, content)
+        url = await asyncio.to_thread(self._call_address, method, content, notify_url)
         headers = {"Content-Type": "application/x-www-form-urlencoded;charset=utf-8"}
         body = urlencode({"biz_content": content}).encode()
         answer = await self._http.post(url, headers=headers, body=body)
@@ -262,9 +288,11 @@ class AlipayConnector:
             case Answered(status=status):
                 return InDoubt(reason=f"Alipay answered with HTTP status {status}")
 
-    def _call_address(self, method: str, content: str) -> str:
+    def _call_address(self, method: str, content: str, notify_url: str) -> str:
         """Only `biz_content` travels in the body; the signature covers both places."""
         parameters = common_parameters(self._app_id, method, self._clock())
+        if notify_url:
+            parameters["notify_url"] = notify_url
         signature = self._signer.sign(request_text({**parameters, "biz_content": content}))
         return self._join(signed_query(parameters, signature))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kassa.base.domain.money import Money
+from kassa.connectors.alipay.codes import PAY, PRECREATE, QR
 from kassa.connectors.alipay.parameters import KEY, china_time, common_parameters, readable
 from kassa.connectors.base import ChargeRequest, Declined
 
@@ -21,6 +22,10 @@ class Product:
 PAGE = Product("alipay.trade.page.pay", "FAST_INSTANT_TRADE_PAY")  # a browser on a computer
 WAP = Product("alipay.trade.wap.pay", "QUICK_WAP_WAY")  # a browser on a phone
 APP = Product("alipay.trade.app.pay", "QUICK_MSECURITY_PAY")  # an app, through Alipay's own SDK
+
+_FACE_TO_FACE = "FACE_TO_FACE_PAYMENT"
+SCANNED_BY_PAYER = Product(PRECREATE, _FACE_TO_FACE)
+SCANNED_BY_SHOP = Product(PAY, _FACE_TO_FACE)
 
 PRODUCTS: Mapping[str, Product] = {"": PAGE, "wap": WAP, "app": APP}
 """By what the charge names as its instrument; PAGE for any other."""
@@ -72,6 +77,16 @@ def order_parameters(
     return parameters, min(request.now + _LIFETIME, request.expires_at)
 
 
+def code_order(request: ChargeRequest) -> tuple[str, str, datetime]:
+    """What is asked for a payment by a code: the method, its content, and when it closes.
+
+    Raises: ValueError for a key that Alipay cannot hold.
+    """
+    product = SCANNED_BY_PAYER if request.instrument == QR else SCANNED_BY_SHOP
+    parameters, _ = order_parameters(request, product, "")
+    return product.method, parameters["biz_content"], _closes_at(request)
+
+
 def _closes_at(request: ChargeRequest) -> datetime:
     return min(request.now + _LIFETIME, request.expires_at - _MARGIN)
 
@@ -93,4 +108,6 @@ def _content(request: ChargeRequest, product: Product) -> str:
         content["body"] = body
     if product is WAP and request.return_url:
         content["quit_url"] = request.return_url
+    if product is SCANNED_BY_SHOP:
+        content |= {"scene": "bar_code", "auth_code": request.instrument}
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
