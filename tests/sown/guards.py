@@ -376,4 +376,69 @@ _SMALLER = (
         ("settings.py", '    ops_host: str = "127.0.0.1"\n', '    ops_host: str = "0.0.0.0"\n'),
     ),
 )
-MUTATIONS: tuple[Mutation, ...] = (*_DURABLE, *_AMOUNTS, *_SMALLER)
+CHANGES, BUSINESSES = "tests/payments/test_list_changes.py", "tests/identity/test_businesses.py"
+_TOLD = (
+    one(
+        "a payment stands in a list of changes where an older change does",
+        f"{CHANGES}::test_each_payment_stands_where_its_last_change_does",
+        ("orders/store/orders.sql", "  and p.version = l.number\n", ""),
+    ),
+    one(
+        "a place that the chain has not come to is taken for the end",
+        f"{CHANGES}::test_a_place_that_the_chain_has_not_come_to_is_refused",
+        ("payments/usecases/find_payments.py", "if place > head.seq:", "if False:"),
+    ),
+    one(
+        "a clock that was set back puts newer blocks before older ones",
+        f"{CHANGES}::test_blocks_stay_in_their_order_when_the_clock_is_set_back",
+        ("proof/usecases/chain.py", "at=max(at, head.at) if head else at,", "at=at,"),
+    ),
+    one(
+        "what has no link yet is said to have been told",
+        f"{CHANGES}::test_what_is_not_linked_yet_is_said_to_be_missing",
+        (
+            "orders/store/orders.sql",
+            "coalesce(w.at, statement_timestamp())",
+            "statement_timestamp()",
+        ),
+    ),
+    one(
+        "a token is good for another filter",
+        "tests/faces/business/test_listing.py::test_a_token_is_good_for_its_filter_alone",
+        (
+            "faces/business/listing.py",
+            "        content.append(wanted.narrowed.wanted)\n",
+            "        pass\n",
+        ),
+    ),
+    one(
+        "a business that the company has not is taken",
+        f"{BUSINESSES}::test_an_unknown_business_is_refused_by_the_name_it_came_in",
+        (
+            "identity/usecases/businesses.py",
+            "if await find_business(core, asked_by.company, business_id) is None:",
+            "if False:",
+        ),
+    ),
+    one(
+        "the gateway pays an order of another business",
+        "tests/faces/gateway/test_businesses.py"
+        "::test_an_order_of_another_business_is_not_paid_for_this_one",
+        (
+            "checkout/usecases/request_payment.py",
+            "if wanted.business_id not in (view.order.business_id, wanted.company.business_id):",
+            "if False:",
+        ),
+    ),
+    one(
+        "what nobody owed is told as captured",
+        "tests/faces/test_face_sums.py"
+        "::test_money_that_nobody_owed_is_told_apart_from_what_was_earned",
+        (
+            "payments/domain/payments.py",
+            "return 0 if self.surplus else self.captured.minor",
+            "return self.captured.minor",
+        ),
+    ),
+)
+MUTATIONS: tuple[Mutation, ...] = (*_DURABLE, *_AMOUNTS, *_SMALLER, *_TOLD)

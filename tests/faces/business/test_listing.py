@@ -222,3 +222,48 @@ def test_a_token_with_any_character_changed_is_refused():
 def test_made_up_tokens_are_refused(token: str):
     with pytest.raises(InvalidRequest):
         listing.position(KEY, listing.read_json(SEED | {"pagination": {"pageToken": token}}))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"statuses": ["PAID"]},
+        {"statuses": ["FAILED"], "businessIds": ["biz_1"]},
+        {"statuses": ["FAILED"], "createdTime": {"endTime": "2026-11-22T00:00:00Z"}},
+        {"statuses": ["FAILED"], "updatedAfter": "2026-11-22T00:00:00Z"},
+        {"statuses": ["FAILED"], "orderIds": ["ord_001"]},
+        {},
+    ],
+)
+def test_a_token_is_good_for_its_filter_alone(other):
+    token = listing.next_token(KEY, wanted(filter={"statuses": ["FAILED"]}), PAYMENT_ID)
+    page = {"pageToken": token}
+
+    asked = wanted(filter={"statuses": ["FAILED"]}, pagination=page)
+    assert listing.position(KEY, asked) == PAYMENT_ID
+    with pytest.raises(InvalidRequest):
+        listing.position(KEY, wanted(filter=other, pagination=page))
+
+
+def test_where_a_list_of_changes_began_does_not_bind_its_tokens():
+    since = wanted(filter={"updatedAfter": "2026-11-22T00:00:00Z"})
+    token = listing.next_token(KEY, since, "17")
+
+    later = wanted(filter={"changesToken": token})
+
+    assert listing.next_token(KEY, later, "17") == token
+    assert len(listing.next_token(KEY, later, str(2**63 - 1))) <= 64
+
+
+def test_a_filter_reads_the_same_from_message_and_json():
+    said = {
+        "orderIds": ["ord_001"],
+        "updatedAfter": "2026-11-22T02:20:02.056Z",
+        "statuses": ["PAID", "CREATED"],
+        "businessIds": ["biz_2", "biz_1"],
+        "createdTime": {"startTime": "2026-11-01T00:00:00Z", "endTime": "2026-11-02T00:00:00Z"},
+    }
+    body = {"pagination": {"pageSize": 1}, "companyId": "cmp_001", "filter": said}
+    message = json_format.ParseDict(body, payment_pb2.ListPaymentsRequest())
+
+    assert listing.read_message(message) == listing.read_json(body)

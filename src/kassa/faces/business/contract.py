@@ -77,12 +77,12 @@ def to_message(view: View) -> payment_pb2.Payment:
         created_time=payment.created_at,
         last_updated_time=payment.updated_at,
         refunds=[_refund_message(refund) for refund in view.refunds],
-        captured_amount=_money_message(payment.earned),
+        captured_amount=_money_message(Money(payment.earned_minor, currency)),
         disputed_amount=_money_message(Money(payment.disputed_minor, currency)),
         overpaid_amount=_money_message(payment.surplus_amount),
-        returned_amount=_money_message(payment.handed_back),
+        returned_amount=_money_message(Money(payment.handed_back_minor, currency)),
         overpaid_fee=_money_message(Money(view.surplus_fee_minor, currency)),
-        net_amount=_money_message(view.net),
+        net_amount=_money_message(Money(view.net_minor, currency)),
     )
 
 
@@ -121,6 +121,8 @@ def to_json(view: View) -> dict[str, Any]:
     """
     payment, customer = view.payment, view.order.customer
     currency = payment.amount.currency
+    net, captured = view.net_minor, payment.earned_minor
+    of_net = _minor_json(net, currency)
     return {
         "id": payment.id,
         "businessId": payment.business_id,
@@ -130,18 +132,18 @@ def to_json(view: View) -> dict[str, Any]:
         "method": payment.method or "",
         "status": STATUS[payment.status],
         "module": MODULE[payment.module],
-        "amount": _money_json(payment.amount),
-        "processingFee": _money_json(payment.fee),
-        "refundAmount": _money_json(payment.returned),
+        "amount": _minor_json(payment.amount.minor, currency),
+        "processingFee": _minor_json(payment.fee.minor, currency),
+        "refundAmount": _minor_json(payment.returned.minor, currency),
         "createdTime": _timestamp(payment.created_at),
         "lastUpdatedTime": _timestamp(payment.updated_at),
-        "refunds": [_refund_json(refund) for refund in view.refunds],
-        "capturedAmount": _money_json(payment.earned),
+        "refunds": [_refund_json(refund) for refund in view.refunds] if view.refunds else [],
+        "capturedAmount": of_net if captured == net else _minor_json(captured, currency),
         "disputedAmount": _minor_json(payment.disputed_minor, currency),
-        "overpaidAmount": _money_json(payment.surplus_amount),
-        "returnedAmount": _money_json(payment.handed_back),
+        "overpaidAmount": _minor_json(payment.surplus_amount.minor, currency),
+        "returnedAmount": _minor_json(payment.handed_back_minor, currency),
         "overpaidFee": _minor_json(view.surplus_fee_minor, currency),
-        "netAmount": _money_json(view.net),
+        "netAmount": of_net,
     }
 
 
@@ -159,18 +161,22 @@ def _refund_json(refund: Modification) -> dict[str, Any]:
 _NOTHING: Mapping[str, dict[str, Any]] = {
     currency: {"currencyCode": currency, "units": "0", "nanos": 0} for currency in EXPONENT
 }
-"""Most amounts of a list are none, so none is made once."""
-
-
-def _minor_json(minor: int, currency: str) -> dict[str, Any]:
-    return _money_json(Money(minor, currency)) if minor else _NOTHING[currency]
 
 
 def _money_json(money: Money) -> dict[str, Any]:
-    if not money.minor:
-        return _NOTHING[money.currency]
-    units, nanos = to_money_parts(money)
-    return {"currencyCode": money.currency, "units": str(units), "nanos": nanos}
+    return _minor_json(money.minor, money.currency)
+
+
+def _minor_json(minor: int, currency: str) -> dict[str, Any]:
+    """As `to_money_parts`; a page has hundreds of amounts, and most of them are none."""
+    if not minor:
+        return _NOTHING[currency]
+    minor_per_unit, nanos_per_minor = _SCALE[currency]
+    units, rest = divmod(minor if minor > 0 else -minor, minor_per_unit)
+    nanos = rest * nanos_per_minor
+    if minor < 0:
+        units, nanos = -units, -nanos
+    return {"currencyCode": currency, "units": str(units), "nanos": nanos}
 
 
 def _timestamp(moment: datetime) -> str:

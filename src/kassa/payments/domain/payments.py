@@ -158,14 +158,14 @@ class Payment:
         return Money(self.surplus_amount.minor - gone, self.amount.currency)
 
     @property
-    def earned(self) -> Money:
+    def earned_minor(self) -> int:
         """What was captured for the merchant: not what nobody owed."""
-        return Money(0 if self.surplus else self.captured.minor, self.amount.currency)
+        return 0 if self.surplus else self.captured.minor
 
     @property
-    def handed_back(self) -> Money:
+    def handed_back_minor(self) -> int:
         """All that the payer has back: refunds, and whatever of the surplus went back."""
-        return Money(self.refunded.minor + self.surplus_returned_minor, self.amount.currency)
+        return self.refunded.minor + self.surplus_returned_minor
 
     @property
     def returned(self) -> Money:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from kassa.base.domain.errors import InvalidRequest, KassaError, NotFound
-from kassa.base.domain.money import Money
 from kassa.base.usecases.batch import batched
 from kassa.base.usecases.core import Core
 from kassa.base.usecases.ids import lowest_id, moment_of
@@ -44,13 +43,12 @@ class View:
     surplus_fee_minor: int = 0
 
     @property
-    def net(self) -> Money:
+    def net_minor(self) -> int:
         """What the payment comes to in its settlements; below zero where more left than came."""
         payment = self.payment
-        came = payment.earned.minor + payment.surplus_amount.minor
-        went = payment.handed_back.minor + payment.disputed_minor
-        fees = payment.fee.minor + self.surplus_fee_minor
-        return Money(came - went - fees, payment.amount.currency)
+        came = payment.earned_minor + payment.surplus_amount.minor
+        went = payment.handed_back_minor + payment.disputed_minor
+        return came - went - payment.fee.minor - self.surplus_fee_minor
 
 
 @dataclass(frozen=True, slots=True)
