@@ -18,9 +18,10 @@ _BOOKED = """
          and (e.account like 'merchant:%' or e.account in ('surplus', 'fee_expense'))) m
     group by payment_id
 """
+# What a provider changed into another currency is what the other lines come to, once more.
 _SETTLED = """
     select payment_id, sum(amount_minor) as total from settlement_line
-    where company_id = $1 and kind <> 'adjustment' group by payment_id
+    where company_id = $1 and kind not in ('adjustment', 'exchange') group by payment_id
 """
 _ELSEWHERE = """
     select distinct payment_id from attempt where company_id = $1

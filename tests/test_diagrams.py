@@ -29,7 +29,7 @@ from kassa.payments.domain.aggregate import PaymentAggregate
 from kassa.payments.domain.disputes import BY_STAGE, Telling
 from kassa.payments.domain.payments import Attempt, Method
 from kassa.reconciliation.domain.matching import LineState, MatchResult, ReportableMovement
-from kassa.reconciliation.domain.reported_payments import ReportSource, arrival, effect_of
+from kassa.reconciliation.domain.reported_payments import ReportSource, arrival, effect_of, exchange
 from kassa.reconciliation.domain.reports import LineKind, ReportLine
 from kassa.settlement.domain.settlements import Settlement, Sums
 
@@ -213,6 +213,8 @@ def of_reports() -> list[Posting]:
             "po_1", "at_1", "py_1", LineKind.PAYMENT, minor, "CNY", AT, surplus
         )
         found.append(arrival("c1", movement, posting_id=new_id("po"), at=AT))
+        settled = Money(minor, "EUR")
+        found += exchange("c1", "provider:acme", [movement], settled, new_id=new_id, at=AT)
         for fee, account in itertools.product((7, -7), (ledger.BANK_ACCOUNT, "provider:acme")):
             verdict = MatchResult(state=LineState.MATCHED, movements=[movement], fee_minor=fee)
             case = a_case(_S.CAPTURED, an_attempt(AttemptStatus.SUCCEEDED), surplus=surplus)

@@ -40,7 +40,10 @@ _GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "payers": ("fill:#d9ecff,stroke:#4a7fb0", ("wallet_funding", "wallet", "cash", "transit")),
     "providers": ("fill:#ffe8c7,stroke:#b07a2a", ("reserved", "provider")),
     "merchants": ("fill:#d8f3d8,stroke:#3f8f4f", ("held", "merchant")),
-    "ourselves": ("fill:#eeeeee,stroke:#777777", ("bank", "surplus", "fee_income", "fee_expense")),
+    "ourselves": (
+        "fill:#eeeeee,stroke:#777777",
+        ("bank", "exchange", "surplus", "fee_income", "fee_expense"),
+    ),
 }
 _ASSETS = frozenset({"wallet_funding", "cash", "transit", "reserved", "provider", "bank"})
 _LABELS: Mapping[str, str] = {

@@ -143,3 +143,32 @@ def test_the_summary_is_not_the_itemized_report() -> None:
 
     with pytest.raises(NotThatFormat, match="itemized payout reconciliation was expected"):
         read(summary, "stripe")
+
+
+def test_stripe_s_report_and_a_mapped_table_say_both_amounts() -> None:
+    paid = {"customer_facing_amount": "100.00", "customer_facing_currency": "usd"}
+    same = {"customer_facing_amount": "100.00", "customer_facing_currency": "eur"}
+    columns = [*STRIPE_COLUMNS, "customer_facing_amount", "customer_facing_currency"]
+    refund = {
+        "reporting_category": "refund", "gross": "-40.00", "fee": "0", "net": "-40.00",
+        "customer_facing_amount": "40.00", "customer_facing_currency": "usd",
+    }  # fmt: skip
+
+    lines = good(read(stripe(paid, same, refund, columns=columns), "stripe"))
+    mapped = good(
+        read(
+            "what,gross,paid,in\npayment,9.00,10.00,usd\npayment,9.00,,\n",
+            columns={
+                "kind": "what",
+                "amount": "gross",
+                "presented_amount": "paid",
+                "presented_currency": "in",
+            },
+            currency="EUR",
+        )
+    )
+
+    assert [one.presented for one in lines] == [
+        Money(10_000, "USD"), None, Money(-4_000, "USD"),
+    ]  # fmt: skip
+    assert [one.presented for one in mapped] == [Money(1_000, "USD"), None]

@@ -22,11 +22,12 @@ FETCHED = "fetched"
 TROUBLE, SAID = "kassa_trouble", "kassa_said"
 """Columns of a file of ours: why a line cannot be read, and what the provider said in it."""
 TEXTS = "texts"
-COLUMNS = (*MEMBERS, "provider_kind", TEXTS, TROUBLE, SAID)
+_OURS = MEMBERS[:9]
+COLUMNS = (*_OURS, "provider_kind", TEXTS, TROUBLE, SAID)
 
 _PERSONAL = ("customer", "cutomer", "name", "email", "phone", "contact", "card", "vpa", "note")
 _MOST_SAID = 4_000  # characters of an odd line that are kept for a person
-_DECLARED = Declaration(format="csv", columns={member: member for member in MEMBERS})
+_DECLARED = Declaration(format="csv", columns={member: member for member in _OURS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,8 @@ The mapping says under which header each of MEMBERS stands. `kind`, `amount` and
 needed. Kinds are the words of `LineKind`, or those that `kinds` translates. Amounts are decimal
 major units with their sign, seen from the provider account: a refund is negative. No thousands
 are separated. `fee` is positive when the provider keeps it. Where `net` is mapped, amount less fee
-must be it. Times are ISO 8601.
+must be it. `presented_amount` is what the payer paid, where `presented_currency` is another one
+than the line's. Times are ISO 8601.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,7 @@ from kassa.connectors.reports.words import (
     check_direction,
     check_net,
     moment_of,
+    presented_of,
     shown,
     zone_of,
 )
@@ -35,9 +37,11 @@ MEMBERS = (
     "provider_reference",
     "payout_reference",
     "occurred_at",
+    "presented_amount",
+    "presented_currency",
 )
 _NEEDED = ("kind", "amount")
-_MONEY = ("amount", "fee", "net")
+_MONEY = ("amount", "fee", "net", "presented_amount")
 _KINDS = {kind.value: kind for kind in LineKind}
 
 Cell = Callable[[list[str]], str]
@@ -75,6 +79,7 @@ def read_declared(
     kind_of, gross_of, currency_of = cells["kind"], cells["amount"], cells["currency"]
     fee_of, net_of, time_of = cells["fee"], cells["net"], cells["occurred_at"]
     ours, theirs, payout = (cells[name] for name in MEMBERS[5:8])
+    paid_of, paid_in = (cells[name] for name in MEMBERS[9:])
     there = (table.place(name) for name in more_texts)
     texts_at = [*table.places(declaration.texts), *(at for at in there if at is not None)]
     trouble_at = table.place(trouble) if trouble else None
@@ -102,6 +107,7 @@ def read_declared(
             provider_reference=theirs(row),
             payout_reference=payout(row),
             texts=_texts(row, texts_at) if texts_at else (),
+            presented=presented_of(paid_of(row), paid_in(row), amount, amount_of),
             occurred_at=moment_of(time_of(row), zone),
             raw=dict(raw),
         )

@@ -95,6 +95,17 @@ def check_direction(direction: int, amount: Money, word: str) -> None:
         raise InvalidRequest(f"a {word} of {amount}: its money must {way}")
 
 
+def presented_of(text: str, currency: str, amount: Money, read: AmountReader) -> Money | None:
+    """What the payer paid, where that was in another currency than `amount`; with its sign.
+
+    Raises: InvalidRequest.
+    """
+    if not text or not currency or currency.upper() == amount.currency:
+        return None
+    paid = read(text, currency.upper())
+    return -paid if (paid.minor < 0) != (amount.minor < 0) else paid
+
+
 def check_net(amount: Money, fee: Money, net: Money) -> None:
     """Raises: InvalidRequest unless amount - fee is net, to the last unit."""
     if amount.minor - fee.minor != net.minor:

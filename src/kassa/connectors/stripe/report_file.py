@@ -25,6 +25,7 @@ from kassa.connectors.reports.words import (
     check_direction,
     check_net,
     moment_of,
+    presented_of,
     shown,
     zone_of,
 )
@@ -78,6 +79,8 @@ _PAYOUT_IDS = ("automatic_payout_id", "payout_id")
 # Those that end in _utc are; the others are in the zone that the report was asked for in.
 _TIMES_UTC = ("created_utc",)
 _TIMES = ("created",)
+_PRESENTED = ("customer_facing_amount", "customer_facing_currency")
+"""What the payer paid: it is another currency where Stripe settles in one of its own choice."""
 _MOST_WRONG = 10
 
 
@@ -98,6 +101,7 @@ def read_stripe(file: BinaryIO, declaration: Declaration) -> Lines:
     payouts = _present(table, _PAYOUT_IDS)
     times = _present(table, _TIMES_UTC), _present(table, _TIMES)
     names = _present(table, (*_OF_REFUNDS, *REFERENCES, *_PAYMENT_IDS, "refund_id", "dispute_id"))
+    paid = tuple(_present(table, (name,)) for name in _PRESENTED)
     troubles = _present(table, (TROUBLE,))
 
     def line(number: int, row: list[str], raw: Mapping[str, str]) -> ReportLine:
@@ -125,6 +129,7 @@ def read_stripe(file: BinaryIO, declaration: Declaration) -> Lines:
             provider_reference=reference,
             payout_reference=payout or (reference if kind is LineKind.PAYOUT else ""),
             texts=tuple(texts),
+            presented=presented_of(_first(row, paid[0]), _first(row, paid[1]), amount, amount_of),
             occurred_at=moment_of(_first(row, times[0]), zones[0])
             or moment_of(_first(row, times[1]), zones[1]),
             raw=dict(raw),

@@ -41,6 +41,9 @@ COLUMNS = (
     "fee",
     "net",
     "source_id",
+    "customer_facing_amount",
+    "customer_facing_currency",
+    "exchange_rate",
     "charge_id",
     "payment_intent_id",
     "refund_id",
@@ -207,6 +210,13 @@ def _row(entry: Thing, payout: Thing) -> Mapping[str, str]:
             "payment_intent_id": source.id_of("payment_intent"),
             f"{notes}_metadata[{KEY}]": source.noted(KEY),
         }
+        paid_in, is_all = source.word("currency"), entry.word("reporting_category") == kind
+        if is_all and kind != "dispute" and paid_in not in ("", entry.word("currency")):
+            row |= {
+                "customer_facing_amount": f"{source.money('amount').major:f}",
+                "customer_facing_currency": paid_in,
+                "exchange_rate": str(entry.fields.get("exchange_rate") or ""),
+            }
         if kind == "charge":
             row[f"payment_metadata[{ORDER}]"] = source.noted(ORDER)
     return row

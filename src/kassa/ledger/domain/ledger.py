@@ -26,6 +26,7 @@ class PostingKind(StrEnum):
     PAYOUT = "payout"  # a provider paid out to the bank
     PAYOUT_RETURN = "payout_return"  # the bank sent a payout back
     TRANSFER = "transfer"  # the bank's statement has a transfer that was recorded by hand
+    EXCHANGE = "exchange"  # a provider settles in another currency than the payer paid in
     ADJUSTMENT = "adjustment"  # a difference that reconciliation found, put right by a person
     TOP_UP = "top_up"  # a wallet user's balance grew
 
@@ -91,6 +92,7 @@ SURPLUS_ACCOUNT = "surplus"  # money to be given back (a liability)
 FEE_INCOME_ACCOUNT = "fee_income"  # what this gateway's own wallet and counter charge (income)
 FEE_EXPENSE_ACCOUNT = "fee_expense"  # fees on money that no merchant got (an expense)
 SUSPENSE_ACCOUNT = "suspense"  # differences that reconciliation found and nobody explained yet
+EXCHANGE_ACCOUNT = "exchange"  # what providers changed: out of one currency, into another
 FUNDING_ACCOUNT = "wallet_funding"  # where topped-up balances came from (an asset)
 
 
@@ -191,6 +193,8 @@ FLOWS: Sequence[Flow] = (
     Flow(_K.PAYOUT_RETURN,    "bank",           "provider"),
     Flow(_K.TRANSFER,         "bank",           "transit"),
     Flow(_K.TRANSFER,         "transit",        "bank"),  # one that was given back
+    Flow(_K.EXCHANGE,         "exchange",       "provider"),  # in the payer's currency,
+    Flow(_K.EXCHANGE,         "provider",       "exchange"),  # with this in the settlement's
     Flow(_K.TOP_UP,           "wallet_funding", "wallet"),
     *(Flow(_K.ADJUSTMENT, debit, credit) for debit in ADJUSTABLE for credit in ADJUSTABLE),
 )

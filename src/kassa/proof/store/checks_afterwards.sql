@@ -181,7 +181,7 @@ union all
 select l.company_id, l.posting_id, format('is a line of settlement %s in %s, its payment is in %s',
     l.settlement_id, l.currency, p.currency), l.at
 from settlement_line l join payment p on p.company_id = l.company_id and p.id = l.payment_id
-where l.currency <> p.currency
+where l.currency <> p.currency and l.kind <> 'exchange'
 union all
 select s.company_id, s.id, format('of %s is paid out in %s', s.currency, g.currency), g.at
 from settlement s join posting g on g.company_id = s.company_id and g.cause = s.id

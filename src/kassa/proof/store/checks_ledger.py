@@ -21,6 +21,7 @@ _SHAPES = {
     "dispute": (("merchant",), _SOURCES),
     "dispute_reversal": (_SOURCES, ("merchant",)),
     "transfer": (_AT_THE_BANK, _AT_THE_BANK),
+    "exchange": (("exchange", "provider"), ("exchange", "provider")),
     "top_up": (("wallet_funding",), ("wallet",)),
 }
 

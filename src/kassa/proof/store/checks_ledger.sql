@@ -111,14 +111,15 @@ select * from (
 where found <> ''
 
 -- name: postings_belong_to_payments
--- every movement of a payment's money names a payment that exists, in its currency
+-- every movement of a payment's money names a payment that exists, in its currency; what a provider
+-- changed into another is in that one
 select g.company_id, g.id as object_id,
   format('a %s in %s names payment %L%s', g.kind, g.currency, g.payment_id,
     ', which is in ' || p.currency) as found,
   g.at as since
 from posting g left join payment p on p.company_id = g.company_id and p.id = g.payment_id
 where (g.payment_id <> '' or g.kind in {kinds.of_payments})
-  and (p.id is null or p.currency <> g.currency)
+  and (p.id is null or (p.currency <> g.currency and g.kind <> 'exchange'))
 
 -- name: postings_credit_whom_they_should
 -- each kind of movement debits and credits the accounts that are its own, and those of the

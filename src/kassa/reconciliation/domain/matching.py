@@ -197,7 +197,7 @@ class MatchResult:
 
     `problem`: why it is a break. `key`: what lines of the same movement have in common.
     `late`: how late it was reported, if it was. `only_fee`: the movements themselves stay as they
-    are, the line tells their fee.
+    are, the line tells their fee. `exchanged`: the line's amount is in another currency.
     """
 
     state: LineState
@@ -212,6 +212,7 @@ class MatchResult:
     expected_minor: int | None = None
     late: str = ""
     only_fee: bool = False
+    exchanged: bool = False
 
 
 @dataclass(slots=True)
@@ -249,6 +250,9 @@ class Matcher:
             return _not_booked(line, subject)
         payment_id, cause = booked[0].payment_id, booked[0].cause
         if booked[0].currency != line.amount.currency:
+            exchanged = self._exchanged(line, subject, booked)
+            if exchanged is not None:
+                return exchanged
             return MatchResult(
                 state=LineState.BREAK,
                 problem=BreakClass.CURRENCY,
@@ -263,6 +267,34 @@ class Matcher:
         if not found and _is_another(line, subject, booked, self.directory):
             return _another_refund(subject)
         return self._fit(line, place, left, found, f"{line.kind}/{min(subject.causes)}")
+
+    def _exchanged(
+        self, line: ReportLine, subject: Subject, booked: list[ReportableMovement]
+    ) -> MatchResult | None:
+        """Settled in another currency than paid: the line says both amounts, and the payer's is
+        what we booked. Its fee in our currency is the same part of it."""
+        paid = line.presented
+        if paid is None or paid.currency != booked[0].currency or not line.amount.minor:
+            return None
+        left = [movement for movement in booked if not movement.reported]
+        if not left:
+            return _reported_before(line, subject, booked, self.directory)
+        found = _equal(paid.minor, left)
+        if not found:
+            return None
+        for movement in found:
+            movement.reported = True
+        parts, whole = abs(line.fee.minor * paid.minor), abs(line.amount.minor)
+        fee = (2 * parts + whole) // (2 * whole)
+        return MatchResult(
+            state=LineState.MATCHED,
+            movements=found,
+            fee_minor=-fee if line.fee.minor < 0 else fee,
+            payment_id=found[0].payment_id,
+            cause=found[0].cause,
+            late=_lateness(line, found),
+            exchanged=True,
+        )
 
     def _fit(
         self,

@@ -1,5 +1,6 @@
 """What a matched line of a report means for its payment: which fact, if any."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -99,6 +100,39 @@ def arrival(
         cause=movement.cause,
         at=at,
     )
+
+
+def exchange(
+    company_id: str,
+    account: str,
+    movements: Sequence[ReportableMovement],
+    settled: Money,
+    *,
+    new_id: Callable[[str], str],
+    at: datetime,
+) -> list[Posting]:
+    """What these come to, less their fees, was paid out as `settled` in another currency: each
+    side is balanced by what was changed."""
+    first = movements[0]
+    left = sum(movement.minor - movement.fee_minor for movement in movements)
+    ways = (
+        (ledger.EXCHANGE_ACCOUNT, account, Money(left, first.currency)),
+        (account, ledger.EXCHANGE_ACCOUNT, settled),
+    )
+    return [
+        Posting(
+            company_id=company_id,
+            id=new_id("po"),
+            kind=PostingKind.EXCHANGE,
+            currency=amount.currency,
+            entries=ledger.move(debit, credit, amount),
+            payment_id=first.payment_id,
+            cause=first.cause,
+            at=at,
+        )
+        for debit, credit, amount in ways
+        if amount.minor
+    ]
 
 
 def _counted(payment: Payment, verdict: MatchResult) -> int:

@@ -28,6 +28,8 @@ class ReportLine:
     `texts`: whatever else stands in it that may name what it is about, in its own words.
     `account`: whose statement it is, where a file may be of several; `marks`: what the file says to
     tell the line from others of that account, day and amount, where its references do not.
+    `presented`: what the payer paid or got back, where that was in another currency than `amount`,
+    with the same sign.
     `amount`: gross, seen from the provider account: positive came in, negative went out.
     `fee`: what the provider kept of it, positive. `raw`: the line's own words, for a person.
     """
@@ -40,6 +42,7 @@ class ReportLine:
     provider_reference: str = ""
     payout_reference: str = ""
     texts: tuple[str, ...] = ()
+    presented: Money | None = None
     account: str = ""
     marks: tuple[str, ...] = ()
     occurred_at: datetime | None = None

@@ -59,6 +59,8 @@ class LineRow:
     payment_id: str = ""
     cause: str = ""
     texts: tuple[str, ...] = ()
+    presented_minor: int | None = None
+    presented_currency: str | None = None
     identity: str = ""
     repeats_file: str = ""
     repeats_place: int = 0
@@ -75,6 +77,9 @@ class LineRow:
             provider_reference=self.provider_reference,
             payout_reference=self.payout_reference,
             texts=tuple(self.texts),
+            presented=Money(self.presented_minor or 0, self.presented_currency)
+            if self.presented_currency
+            else None,
             occurred_at=self.occurred_at,
             raw=self.raw,
         )

@@ -113,7 +113,7 @@ update report_line set state = $4 where company_id = $1 and file_id = $2 and pla
 -- part: line
 place, number, kind, amount_minor, fee_minor, currency, our_reference, provider_reference,
   payout_reference, occurred_at, raw, state, match_key, payment_id, cause, texts, identity,
-  repeats_file, repeats_place
+  repeats_file, repeats_place, presented_minor, presented_currency
 
 -- name: waiting_lines
 -- Lines of the file that wait for others, in its order.

@@ -13,7 +13,7 @@ order by f.started_at, l.file_id, l.place
 select p.cause as movement_cause, l.file_id, f.name as file_name, l.place, l.number, l.kind,
   l.amount_minor, l.fee_minor, l.currency, l.our_reference, l.provider_reference,
   l.payout_reference, l.occurred_at, l.raw, l.state, l.match_key, l.payment_id, l.cause, l.texts,
-  l.identity, l.repeats_file, l.repeats_place
+  l.identity, l.repeats_file, l.repeats_place, l.presented_minor, l.presented_currency
 from posting p
 join report_match r on r.company_id = p.company_id and r.posting_id = p.id
 join report_line l on l.company_id = r.company_id and l.file_id = r.file_id and l.place = r.place

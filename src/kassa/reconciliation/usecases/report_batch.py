@@ -25,7 +25,12 @@ from kassa.reconciliation.domain.matching import (
     ReferenceIndex,
     ReportableMovement,
 )
-from kassa.reconciliation.domain.reported_payments import ReportSource, arrival, effect_of
+from kassa.reconciliation.domain.reported_payments import (
+    ReportSource,
+    arrival,
+    effect_of,
+    exchange,
+)
 from kassa.reconciliation.domain.reports import LineKind, ReportLine, Unreadable
 from kassa.reconciliation.domain.transfers import names_in
 from kassa.reconciliation.store import breaks, held_lines, repeated_lines
@@ -327,6 +332,17 @@ class Batch:
             if contradicts:
                 self._open(place, BreakClass.FEE, contradicts, line, verdict)
             fee_told = False  # the line's fee is booked once
+        if verdict.exchanged:
+            made = exchange(
+                self.file.company_id,
+                self.report.account,
+                verdict.movements,
+                line.amount - line.fee,
+                new_id=self.core.new_id,
+                at=self.now,
+            )
+            self.postings += made
+            put += [posting.id for posting in made]
 
     def _apply(
         self, case: PaymentChanges, verdict: MatchResult, line: ReportLine, *, fee_told: bool

@@ -23,6 +23,8 @@ def row_of(place: int, line: ReportLine, verdict: MatchResult, identity: str) ->
         match_key=verdict.key,
         payment_id=verdict.payment_id,
         cause=verdict.cause,
+        presented_minor=line.presented.minor if line.presented else None,
+        presented_currency=line.presented.currency if line.presented else None,
         identity=identity,
         # Who looks at the line again needs them.
         texts=() if verdict.state is LineState.MATCHED else tuple(map(clean, line.texts)),
