@@ -49,7 +49,7 @@ types: install
 	$(BIN)/mypy src
 
 tidy: install
-	$(BIN)/python -m pytest -q tests/test_tidy.py tests/test_deadlines.py tests/test_dead_code.py
+	$(BIN)/python -m pytest -q tests/test_tidy.py tests/test_minor_units.py tests/test_deadlines.py tests/test_dead_code.py
 
 bench: install ## Measure, and write bench/RESULTS.md and bench/results.json
 	@$(BIN)/python -m bench $(ARGS)

@@ -269,8 +269,15 @@ def ways_of(posting: Posting) -> set[tuple[PostingKind, str, str]]:
         (_K.CAPTURE, ledger.move("merchant:b1", "cash", HUNDRED)),
         (_K.TOP_UP, ledger.move("bank", "wallet:u", HUNDRED)),
         (_K.ADJUSTMENT, ledger.move("wallet:u", "suspense", HUNDRED)),
-        (_K.REFUND, (Entry("merchant:b1", 3), Entry("cash", -2), Entry("provider:a", -1))),
-        (_K.REFUND, (Entry("merchant:b1", 0), Entry("cash", 0))),
+        (
+            _K.REFUND,
+            (
+                Entry("merchant:b1", 3, "CNY"),
+                Entry("cash", -2, "CNY"),
+                Entry("provider:a", -1, "CNY"),
+            ),
+        ),
+        (_K.REFUND, (Entry("merchant:b1", 0, "CNY"), Entry("cash", 0, "CNY"))),
     ],
 )
 def test_a_posting_that_goes_another_way_is_told(

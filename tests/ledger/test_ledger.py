@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.payments.cases import a_case, an_attempt, booked
 
 from kassa.base.domain.lifecycle import PaymentStatus
-from kassa.base.domain.money import Money
+from kassa.base.domain.money import CurrencyMismatch, Money
 from kassa.ledger.domain import ledger
 from kassa.ledger.domain.ledger import Entry, Posting, PostingKind, balance_changes, wallet_account
 from kassa.payments.domain.payments import OFFLINE, Method
@@ -32,7 +32,7 @@ def posting(*entries: Entry, currency: str = "CNY", company: str = "c1") -> Post
 @settings(deadline=None, max_examples=100)
 @given(minors=st.lists(amounts, max_size=6))
 def test_only_what_sums_to_zero_over_two_legs_or_more_is_a_posting(minors: list[int]) -> None:
-    entries = tuple(Entry(f"account {leg}", minor) for leg, minor in enumerate(minors))
+    entries = tuple(Entry(f"account {leg}", minor, "CNY") for leg, minor in enumerate(minors))
 
     if len(minors) >= 2 and sum(minors) == 0:
         posting(*entries)
@@ -40,24 +40,24 @@ def test_only_what_sums_to_zero_over_two_legs_or_more_is_a_posting(minors: list[
         with pytest.raises(ValueError, match="unbalanced"):
             posting(*entries)
     if minors:
-        posting(*entries, Entry("rest", -sum(minors)))
+        posting(*entries, Entry("rest", -sum(minors), "CNY"))
 
 
 def test_moving_money_debits_one_account_and_credits_the_other() -> None:
     assert ledger.move("cash", "merchant:b1", Money(5, "CNY")) == (
-        Entry("cash", 5),
-        Entry("merchant:b1", -5),
+        Entry("cash", 5, "CNY"),
+        Entry("merchant:b1", -5, "CNY"),
     )
 
 
 def test_wallet_balances_grow_by_credits_apart_by_company_user_and_currency() -> None:
     one, two = wallet_account("one"), wallet_account("two")
     postings = [
-        posting(Entry("wallet_funding", 70), Entry(one, -70)),
-        posting(Entry(one, 20), Entry(two, -20)),
-        posting(Entry(one, 3), Entry("merchant:b1", -3), currency="USD"),
-        posting(Entry("wallet_funding", 9), Entry(one, -9), company="c2"),
-        posting(Entry("cash", 1), Entry("merchant:b1", -1)),
+        posting(Entry("wallet_funding", 70, "CNY"), Entry(one, -70, "CNY")),
+        posting(Entry(one, 20, "CNY"), Entry(two, -20, "CNY")),
+        posting(Entry(one, 3, "USD"), Entry("merchant:b1", -3, "USD"), currency="USD"),
+        posting(Entry("wallet_funding", 9, "CNY"), Entry(one, -9, "CNY"), company="c2"),
+        posting(Entry("cash", 1, "CNY"), Entry("merchant:b1", -1, "CNY")),
     ]
 
     assert balance_changes(postings) == {
@@ -90,3 +90,11 @@ def test_who_asked_for_no_news_gets_none() -> None:
     case.capture(attempt, reference="r", fee=None, actor="x", by="charge")
 
     assert not case.announcements
+
+
+def test_a_posting_moves_money_of_its_own_currency_alone() -> None:
+    with pytest.raises(CurrencyMismatch, match="CNY"):
+        posting(*ledger.move("cash", "merchant:b1", Money(15_700, "JPY")))
+    mixed = Entry("cash", 5, "CNY"), Entry("merchant:b1", -5, "EUR")
+    with pytest.raises(CurrencyMismatch):
+        posting(*mixed)

@@ -31,6 +31,10 @@ EXPONENT: Mapping[str, int] = _read_table()
 """Decimal digits of each ISO 4217 currency: CLP 0, USD 2, KWD 3, CLF 4."""
 
 
+class CurrencyMismatch(ValueError):
+    """Amounts of two currencies were about to be taken for one: nothing is done then."""
+
+
 class TooLarge(InvalidRequest):
     """More than any amount can be. What one may be at most in `currency` is a setting, so whoever
     tells somebody else says that instead (`base/usecases/bounds.py`)."""
@@ -138,7 +142,7 @@ class Money:
 
     def _comparable(self, other: "Money") -> int:
         if other.currency != self.currency:
-            raise ValueError(f"{self.currency} and {other.currency} do not mix")
+            raise CurrencyMismatch(f"{self.currency} and {other.currency} do not mix")
         return other.minor
 
     def split(self, weights: Sequence[int]) -> "list[Money]":

@@ -68,6 +68,9 @@ def readable(core: Core, connector: str, item: ReportLine | Unreadable) -> Repor
     is of many payments, and may be of more."""
     if isinstance(item, Unreadable):
         return item
+    if item.fee.currency != item.amount.currency:
+        words = f"{item.amount} with a fee in another currency: {item.fee}"
+        return Unreadable(number=item.number, reason=words, raw=item.raw)
     large = connector == BANK or item.kind is LineKind.PAYOUT
     bound = LARGEST_SUM if large else most(core, item.amount.currency).minor
     if max(abs(item.amount.minor), abs(item.fee.minor)) <= bound:

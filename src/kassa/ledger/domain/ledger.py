@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from kassa.base.domain.money import Money
+from kassa.base.domain.money import CurrencyMismatch, Money
 
 
 class PostingKind(StrEnum):
@@ -37,6 +37,7 @@ class Entry:
 
     account: str
     minor: int
+    currency: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,9 @@ class Posting:
     def __post_init__(self) -> None:
         if sum(entry.minor for entry in self.entries) != 0 or len(self.entries) < 2:
             raise ValueError(f"unbalanced posting {self.kind}: {self.entries}")
+        for entry in self.entries:
+            if entry.currency != self.currency:
+                raise CurrencyMismatch(f"a {self.kind} in {self.currency} moves {entry}")
 
 
 def provider_account(connector: str) -> str:
@@ -98,7 +102,8 @@ FUNDING_ACCOUNT = "wallet_funding"  # where topped-up balances came from (an ass
 
 def move(debit: str, credit: str, amount: Money) -> tuple[Entry, Entry]:
     """The two legs that move `amount` from `credit` to `debit`."""
-    return Entry(debit, amount.minor), Entry(credit, -amount.minor)
+    currency = amount.currency
+    return Entry(debit, amount.minor, currency), Entry(credit, -amount.minor, currency)
 
 
 def balance_changes(postings: Sequence[Posting]) -> dict[tuple[str, str, str], int]:

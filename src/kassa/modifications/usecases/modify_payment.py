@@ -388,15 +388,16 @@ def _is_absurd(fee: Money | None) -> bool:
 def _done(
     case: PaymentAggregate, modification: Modification, outcome: Done, actor: str, by: str
 ) -> None:
+    fee = case.own_fee(outcome.fee, modification)
     done: dict[ModificationKind, Callable[[], None]] = {
         _K.CAPTURE: lambda: captures.captured(
-            case, modification, reference=outcome.reference, fee=outcome.fee, actor=actor, by=by
+            case, modification, reference=outcome.reference, fee=fee, actor=actor, by=by
         ),
         _K.VOID: lambda: captures.voided(
             case, modification, reference=outcome.reference, actor=actor, by=by
         ),
         _K.REFUND: lambda: refunds.refunded(
-            case, modification, reference=outcome.reference, fee=outcome.fee, actor=actor, by=by
+            case, modification, reference=outcome.reference, fee=fee, actor=actor, by=by
         ),
     }
     done[modification.kind]()

@@ -15,6 +15,7 @@ from kassa.base.domain.lifecycle import (
     ENDED,
     FUNDS_SECURED,
     AttemptStatus,
+    BreakClass,
     OrderStatus,
     PaymentEvent,
     PaymentStatus,
@@ -332,6 +333,23 @@ class PaymentAggregate(PaymentChanges):
         )
         fee = expected if actual is None else actual
         return Charge(fee, expected.minor, actual is not None)
+
+    def own_fee(self, told: Money | None, about: Attempt | Modification) -> Money | None:
+        """The fee that a provider tells, if it is in the payment's currency. One in another cannot
+        be booked here: what the schedule expects stands for it, and a person hears of it."""
+        if told is None or told.currency == self.payment.amount.currency:
+            return told
+        self.work.append(
+            WorkItem(
+                problem=BreakClass.CURRENCY,
+                words=f"the provider kept {told} of {about.id}, which is of {about.amount}: it is"
+                " not booked. Its report tells what that is in the account's currency",
+                cause=about.id,
+                connector=about.connector,
+                amount=told,
+            )
+        )
+        return None
 
     def decline(
         self,

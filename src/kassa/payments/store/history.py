@@ -162,7 +162,7 @@ async def postings_of(connection: Connection, company_id: str, payment_id: str) 
             id=row.id,
             kind=row.kind,
             currency=row.currency,
-            entries=tuple(Entry(account, minor) for account, minor in legs[row.id]),
+            entries=tuple(Entry(account, minor, row.currency) for account, minor in legs[row.id]),
             payment_id=row.payment_id,
             cause=row.cause,
             at=row.at,

@@ -87,7 +87,7 @@ def captured(
     case.capture(
         attempt,
         reference=outcome.reference,
-        fee=outcome.fee,
+        fee=case.own_fee(outcome.fee, attempt),
         actor=actor,
         by=how,
         amount=outcome.amount,

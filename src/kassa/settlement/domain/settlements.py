@@ -146,7 +146,7 @@ class Settlement:
 
     def return_entries(self) -> tuple[Entry, ...]:
         """The reverse of `payout_entries`."""
-        return tuple(Entry(entry.account, -entry.minor) for entry in self.payout_entries())
+        return tuple(replace(entry, minor=-entry.minor) for entry in self.payout_entries())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ import structlog
 
 from kassa.base.domain.errors import NotFound
 from kassa.base.domain.lifecycle import AttemptStatus, BreakClass
+from kassa.base.domain.money import CurrencyMismatch
 from kassa.base.usecases.bounds import beyond_belief
 from kassa.base.usecases.core import Core
 from kassa.connectors.base import (
@@ -71,6 +72,9 @@ async def apply_kept(core: Core, kept: KeptProviderEvent) -> None:
             return
     except NotFound as error:
         await _give_up(core, kept, "misaddressed", error.message)
+        return
+    except CurrencyMismatch as error:  # it would be the same at every other try
+        await _give_up(core, kept, "other_currency", f"{kept.news.get('key', '')}: {error}")
         return
     except Exception:  # noqa: BLE001 - one notification's trouble is not the others'
         _log.exception("news could not be applied", account=kept.key.account, tries=kept.tries)
