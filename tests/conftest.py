@@ -48,7 +48,7 @@ if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free >= _PLENTY:
 _FROM_OUTSIDE = tuple(
     f"tests/{folder}/"
     for folder in "cashier cli connectors e2e embedded money simulator sown".split()
-) + tuple(f"tests/faces/{face}/" for face in "business checkout gateway orders wallet".split())
+)
 _ROLE_LOCK = 0x7465737473  # the processes of a run make the role one after the other
 
 
