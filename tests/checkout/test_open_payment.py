@@ -12,7 +12,7 @@ from kassa.base.domain.errors import IllegalTransition, NotFound
 from kassa.base.domain.lifecycle import PaymentStatus
 from kassa.base.domain.money import Money
 from kassa.checkout.usecases.open_payment import get_customer_payment, open_payment, renew_redirect
-from kassa.connectors.base import ActionNeeded, Declined
+from kassa.connectors.base import ActionNeeded, ChargeRequest, Declined
 from kassa.identity.domain.principals import Principal
 from kassa.payments.domain.payments import Payment
 
@@ -32,8 +32,9 @@ def alice(shop: Shop) -> Principal:
     )
 
 
-async def opened(shop: Shop, who: Principal, order_id: str) -> Payment:
-    return await open_payment(shop.core, who, order_id=order_id, subject="tea", description="d")
+async def opened(shop: Shop, who: Principal, order_id: str, **more: str) -> Payment:
+    said = {"subject": "tea", "description": "d", **more}
+    return await open_payment(shop.core, who, order_id=order_id, **said)
 
 
 def the_number(payment: Payment) -> int:
@@ -258,3 +259,27 @@ async def test_a_payment_refused_by_a_payer_can_still_get_a_new_address(
     assert failed.status is PaymentStatus.FAILED
     assert renewed.redirect_url == "https://pay.example/1"
     assert len(await shop.attempts(renewed)) == 2
+
+
+async def test_for_a_code_the_provider_is_asked_for_one_and_renews_it(
+    shop: Shop, alice: Principal
+) -> None:
+    asked: list[str] = []
+
+    class Coding(Scripted):
+        async def charge(self, request: ChargeRequest) -> ActionNeeded:
+            asked.append(request.instrument)
+            return ActionNeeded(reference="", url=f"https://qr.example/{len(asked)}")
+
+    shop.core.connectors["alipay"] = Coding()  # type: ignore[index]
+    await shop.create(order_id="order-1")
+
+    first = await opened(shop, alice, "order-1", channel="qr")
+    await asyncio.sleep(1.1)
+    renewed = await renew_redirect(shop.core, alice, the_number(first))
+
+    assert (first.redirect_url, renewed.redirect_url) == tuple(
+        f"https://qr.example/{number}" for number in (1, 2)
+    )
+    assert asked == ["qr", "qr"]
+    assert len(await shop.attempts(first)) == 1

@@ -51,7 +51,8 @@ async def open_payment(
 
     `order_id`: or the order's session token. Whose an order is says orders/domain/ownership.py.
     `channel`: what opens it: a browser ("page"), one on a phone ("wap"), or the phone's SDK
-    ("app"), for which the address is a signed text without the gateway before it.
+    ("app"), for which the address is a signed text without the gateway before it; or the payer's
+    own app, that scans the address as a code ("qr").
     The same customer asking again gets the same payment. Nobody else's payment is told from
     one that does not exist.
     Raises: NotFound, IllegalTransition (the order takes no payment), UnsupportedOperation.

@@ -54,7 +54,7 @@ class CreatePayment(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     orderId: Annotated[str, Meta(min_length=1, max_length=64)]  # noqa: N815 - the wire's word
     subject: Annotated[str, Meta(min_length=1, max_length=256)]
     description: Annotated[str, Meta(max_length=400)] | None = None
-    channel: Literal["page", "wap", "app"] = "page"
+    channel: Literal["page", "wap", "app", "qr"] = "page"
 
 
 class PaymentJson(msgspec.Struct, frozen=True):
