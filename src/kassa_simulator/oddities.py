@@ -10,6 +10,8 @@ from typing import Any
 
 from kassa_simulator.frame import Answer, Call, ProviderProtocol, SignsAnswers
 
+_STATUSES = ("status", "state", "stage")
+"""How the names of members end that say how something stands."""
 NEW_WORD = "a_word_of_next_year"
 _MEMBER = re.compile(r'(\\?+"([A-Za-z_]{1,60}+)\\?+":[ ]?+\\?+")[A-Za-z_.]{1,60}+')
 _OWN_IDS = frozenset(("id", "cf_payment_id", "transactionRequestId"))
@@ -50,7 +52,7 @@ def of_next_year(text: str) -> str:
     """The JSON `text`, and JSON as text within it, with a status that nobody knows for each."""
 
     def renamed(found: re.Match[str]) -> str:
-        is_status = found[2].lower().endswith("status")
+        is_status = found[2].lower().endswith(_STATUSES)
         return f"{found[1]}{NEW_WORD}" if is_status else found[0]
 
     return _MEMBER.sub(renamed, text)
@@ -77,8 +79,8 @@ def _strewn(content: Any) -> Any:
 
 def _odd(one: Mapping[str, Any]) -> dict[str, Any]:
     """The like of it, which says nothing of whose it is, in a status that nobody knows."""
-    statuses = [name for name in one if name.lower().endswith("status")]
-    ids = {*_OWN_IDS, *(f"{name[:-6]}{'Id' if name[-6] == 'S' else 'id'}" for name in statuses)}
+    statuses = [name for name in one if name.lower().endswith(_STATUSES)]
+    ids = {*_OWN_IDS, *(f"{name[:-6]}{'Id' if name[-6:-5] == 'S' else 'id'}" for name in statuses)}
     odd = {
         name: f"{value}x" if name in ids and isinstance(value, str) else value
         for name, value in one.items()
