@@ -145,6 +145,20 @@ def surplus_given_back(method: Method) -> PaymentAggregate:
     return case
 
 
+def given_back_and_come_back(method: Method) -> PaymentAggregate:
+    case = captured_and_refunded(method)
+    [refund] = case.modifications.values()
+    refunds.came_back(case, refund, code="refund_failed", message="", **SAID)
+    return case
+
+
+def surplus_given_back_and_come_back(method: Method) -> PaymentAggregate:
+    case = surplus_given_back(method)
+    [refund] = case.modifications.values()
+    refunds.came_back(case, refund, code="refund_failed", message="", **SAID)
+    return case
+
+
 def disputed_and_won(method: Method) -> PaymentAggregate:
     case, attempt = started(method)
     case.capture(attempt, reference="r", fee=None, **SAID)
@@ -176,6 +190,8 @@ def of_cases() -> list[Posting]:
         (reserved_claimed_in_part_and_let_go, reservable),
         (reserved_and_voided, reservable),
         (surplus_given_back, every),
+        (given_back_and_come_back, by_provider),
+        (surplus_given_back_and_come_back, by_provider),
         (disputed_and_won, by_provider),
     ]
     return [

@@ -72,7 +72,7 @@ MODIFICATION_TABLE = """
             requested processing succeeded failed
 requested   .         yes        yes       yes
 processing  yes       .          yes       yes
-succeeded   -         -          .         -
+succeeded   -         -          .         yes
 failed      -         -          yes       .
 """
 

@@ -15,7 +15,8 @@ from kassa.base.domain.money import Money
 from kassa.payments.domain import facts, narration
 from kassa.payments.domain.aggregate import PaymentAggregate
 from kassa.payments.domain.evolution import evolve, postings
-from kassa.payments.domain.facts import KINDS, Fact, Remark
+from kassa.payments.domain.fact import Fact
+from kassa.payments.domain.facts import KINDS, Remark
 from kassa.payments.domain.facts_written import read, written
 from kassa.payments.domain.older_events import NOTES, read_events
 from kassa.payments.domain.older_rows import OlderRows

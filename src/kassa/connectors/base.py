@@ -1,12 +1,12 @@
 """The connector protocol, and every outcome a provider's answer can have."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar, Protocol, runtime_checkable
 
-from kassa.base.domain.lifecycle import DisputeStage, DisputeStatus
+from kassa.base.domain.lifecycle import DisputeStage, DisputeStatus, ModificationKind
 from kassa.base.domain.money import Money
 from kassa.orders.domain.orders import Customer
 from kassa.payments.domain.disputes import BalanceMovement, DisputeOrder
@@ -67,11 +67,15 @@ class Authorized:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Captured:
-    """The funds are ours. `amount` is what the provider says it took."""
+    """The funds are ours. `amount` is what the provider says it took.
+
+    `refunded`: how much of that has gone back by now, by whosever hand, where the provider says.
+    """
 
     reference: str
     amount: Money
     fee: Money | None = None
+    refunded: Money | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +139,30 @@ class Unknown:
     reason: str
 
 
-Outcome = Authorized | Captured | ActionNeeded | Pending | Declined | NotSent | InDoubt | Unknown
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedLater:
+    """The funds were ours, and the payer's bank has taken them back: a debit that was returned.
+
+    Only where the provider says that there was money; else it is Declined.
+    """
+
+    code: str
+    message: str
+    reference: str = ""
+    provider_code: str = ""
+
+
+Outcome = (
+    Authorized
+    | Captured
+    | ActionNeeded
+    | Pending
+    | Declined
+    | NotSent
+    | InDoubt
+    | Unknown
+    | FailedLater
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +172,8 @@ class ModificationRequest:
     `key`: our reference of this modification, unique for ever; a repeat under it is harmless.
     `charge_key`: our reference of the charge; `charge_reference`: the provider's.
     `amount`: how much to claim, let go or give back. `is_last`: of a capture: let go of the rest.
+    `reference`: the provider's own of the modification, where that is all it knows it by: it was
+    made there, and not by us.
     """
 
     key: str
@@ -153,6 +182,7 @@ class ModificationRequest:
     amount: Money
     charge_amount: Money
     reason: str
+    reference: str = ""
     notify_url: str
     now: datetime
     is_last: bool = True
@@ -186,11 +216,21 @@ class ChargeEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModificationEvent:
-    """A verified notification of a capture, void or refund. `key`: as in ModificationRequest."""
+    """A verified notification of a capture, void or refund. `key`: as in ModificationRequest.
+
+    Of one that has no key of ours, made at the provider by somebody else, `key` is "":
+    `reference` is the provider's name of it, `what` its kind, and `charge_key` or
+    `charge_reference` name our charge. Of such a one Declined means that it is not done, or not
+    any more.
+    """
 
     dedupe_key: str
     key: str
     outcome: ModificationOutcome
+    reference: str = ""
+    what: ModificationKind = ModificationKind.REFUND
+    charge_key: str = ""
+    charge_reference: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -404,4 +444,15 @@ class Refunder(ModificationSource, Protocol):
 
     async def refund(self, request: ModificationRequest) -> ModificationOutcome:
         """Give back `request.amount`."""
+        ...
+
+
+@runtime_checkable
+class RefundSource(Protocol):
+    """A provider that lists the refunds of a charge, by whomever they were made."""
+
+    async def refunds_of(
+        self, key: str, known: KnownCharge
+    ) -> Sequence[ModificationEvent] | NotSent | InDoubt:
+        """All of them, each as a notification of it would say it. Moves nothing."""
         ...

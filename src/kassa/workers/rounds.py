@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from kassa.base.usecases.core import Core
+from kassa.modifications.usecases.look_again import looker
 from kassa.modifications.usecases.pursue_modifications import pursuer
 from kassa.modifications.usecases.release_authorizations import release_authorizations
 from kassa.modifications.usecases.return_overpayments import return_overpayments
@@ -44,7 +45,7 @@ class Chore:
 
 def standard_chores() -> list[Chore]:
     """What every installation's worker does. A fresh list: some know what they have under way."""
-    courier, polling, pursuit = WebhookSender(), poller(), pursuer()
+    courier, polling, pursuit, looking = WebhookSender(), poller(), pursuer(), looker()
     return [
         Chore("deliver", 0.25, courier.set_out, courier.finish),  # seconds, not money
         Chore("inbox", 0.5, apply_news),  # seconds, not money
@@ -52,6 +53,7 @@ def standard_chores() -> list[Chore]:
         Chore("recover", 1.0, probe_silent),  # seconds, not money
         Chore("expire", 1.0, expire_orders),  # seconds, not money
         Chore("pursue", 0.5, pursuit.set_out, pursuit.finish),  # seconds, not money
+        Chore("again", 1.0, looking.set_out, looking.finish),  # seconds, not money
         Chore("terminate", 1.0, pursue_terminations),  # seconds, not money
         Chore("surplus", 1.0, return_overpayments),  # seconds, not money
         Chore("chain", 1.0, chain_history),  # seconds, not money

@@ -171,7 +171,7 @@ PENDING = frozenset({_M.REQUESTED, _M.PROCESSING})
 MODIFICATION_TRANSITIONS: Mapping[ModificationStatus, frozenset[ModificationStatus]] = {
     _M.REQUESTED: frozenset({_M.PROCESSING, _M.SUCCEEDED, _M.FAILED}),
     _M.PROCESSING: frozenset({_M.SUCCEEDED, _M.FAILED, _M.REQUESTED}),  # back: it was not sent
-    _M.SUCCEEDED: frozenset(),
+    _M.SUCCEEDED: frozenset({_M.FAILED}),  # it came back: a refund to an account that is closed
     _M.FAILED: frozenset({_M.SUCCEEDED}),  # late evidence that it was done after all
 }
 

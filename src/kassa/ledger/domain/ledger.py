@@ -17,8 +17,10 @@ class PostingKind(StrEnum):
     RELEASE = "release"  # what was reserved and not claimed was let go
     CAPTURE = "capture"  # a payer's money became the merchant's
     REFUND = "refund"  # the merchant's money went back to the payer
+    REFUND_REVERSAL = "refund_reversal"  # and came back: nobody could take it
     SURPLUS = "surplus"  # money that nobody owed arrived and must go back
     SURPLUS_RETURN = "surplus_return"  # and went back
+    SURPLUS_RETURN_REVERSAL = "surplus_return_reversal"  # and came back likewise
     FEE = "fee"  # what a provider keeps for its work: expected, or its own figure
     FEE_ADJUSTMENT = "fee_adjustment"  # from the expected fee to the provider's own figure
     DISPUTE = "dispute"  # a bank took money back
@@ -169,6 +171,7 @@ FLOWS: Sequence[Flow] = (
     Flow(_K.REFUND,           "merchant",       "wallet"),
     Flow(_K.REFUND,           "merchant",       "cash"),
     Flow(_K.REFUND,           "merchant",       "transit"),
+    Flow(_K.REFUND_REVERSAL,  "provider",       "merchant"),
     Flow(_K.SURPLUS,          "provider",       "surplus"),
     Flow(_K.SURPLUS,          "wallet",         "surplus"),
     Flow(_K.SURPLUS,          "cash",           "surplus"),
@@ -177,6 +180,7 @@ FLOWS: Sequence[Flow] = (
     Flow(_K.SURPLUS_RETURN,   "surplus",        "wallet"),
     Flow(_K.SURPLUS_RETURN,   "surplus",        "cash"),
     Flow(_K.SURPLUS_RETURN,   "surplus",        "transit"),
+    Flow(_K.SURPLUS_RETURN_REVERSAL, "provider", "surplus"),
     Flow(_K.FEE,              "merchant",       "provider"),
     Flow(_K.FEE,              "merchant",       "fee_income"),
     Flow(_K.FEE,              "fee_expense",    "provider"),

@@ -38,6 +38,11 @@ LAPSES = {
 }
 """Codes of a refusal that say that a reservation is over, and how it ended."""
 
+DONE_ELSEWHERE = frozenset(
+    {"already_captured", "amount_too_large", "charge_not_refundable", "charge_closed"}
+)
+"""Codes of a refusal that may say that somebody did it at the provider: the charge is asked."""
+
 RESERVED_FOR = timedelta(days=7)
 """For so long a reservation counts on whose end its provider says nothing: none is without one."""
 
@@ -257,6 +262,64 @@ def captured(
             case, attempt, PaymentEvent.RELEASE, actor=actor, by=by, modification=modification.id
         )
     case.announce("payment.paid")
+
+
+def found(
+    case: PaymentAggregate,
+    kind: ModificationKind,
+    attempt: Attempt,
+    amount: Money,
+    reference: str,
+    actor: str,
+    by: str,
+    *,
+    is_last: bool = True,
+) -> Modification:
+    """A capture or refund that nobody asked us for is at the provider, called `reference` there."""
+    made = facts.FoundAtProvider(
+        modification=new_id(case, kind),
+        attempt=attempt.id,
+        number=case.payment.modifications + 1,
+        what=kind,
+        amount=amount,
+        reference=reference,
+        surplus=attempt.surplus,
+        is_last=is_last,
+    )
+    case.record(made, actor=actor, by=by)
+    return case.modifications[made.modification]
+
+
+def claimed_there(
+    case: PaymentAggregate,
+    attempt: Attempt,
+    told: Money,
+    *,
+    reference: str,
+    fee: Money | None,
+    is_last: bool,
+    actor: str,
+    by: str,
+) -> None:
+    """The provider says that it has captured `told` in all of what was reserved: what we did not
+    capture was captured there. A capture or void of ours that is on its way may be what it tells
+    of, so that is waited for.
+    """
+    payment = case.payment
+    if attempt is not case.holder or payment.amount.currency != told.currency:
+        return
+    more = Money(told.minor - payment.captured.minor, told.currency)
+    was_let_go = payment.status in ENDED and payment.released_minor >= more.minor
+    if (
+        more.minor <= 0
+        or open_capture_or_void(case)
+        or not (was_let_go or payment.held.minor >= more.minor)
+    ):
+        return
+    name = f"{reference}/{told.minor}"
+    last = is_last or more == payment.held
+    made = found(case, ModificationKind.CAPTURE, attempt, more, name, actor, by, is_last=last)
+    captured(case, made, reference=reference, fee=fee, actor=actor, by=by)
 
 
 def _captured_too_late(

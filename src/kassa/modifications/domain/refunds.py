@@ -5,11 +5,13 @@ from kassa.base.domain.errors import AmountTooLarge, IllegalTransition
 from kassa.base.domain.lifecycle import ModificationKind, ModificationStatus
 from kassa.base.domain.money import Money
 from kassa.fees.domain.fees import FeeKind
+from kassa.modifications.domain import captures
 from kassa.modifications.domain.captures import Request, lapsed, request
 from kassa.payments.domain import facts
-from kassa.payments.domain.aggregate import PaymentAggregate
-from kassa.payments.domain.facts import Fact
+from kassa.payments.domain.aggregate import Charge, PaymentAggregate
+from kassa.payments.domain.fact import Fact
 from kassa.payments.domain.modifications import Modification
+from kassa.payments.domain.payments import Attempt
 
 OF_A_REFUND = ".refund"
 """Behind a face's name: the kind of a letter about one refund. The event of its version, of the
@@ -93,7 +95,10 @@ def refunded(
         case.record(done, actor=actor, by=by)
         case.announce("payment.surplus_returned")
         return
-    charge = case.fee_of(FeeKind.REFUND, attempt, amount, fee)
+    if late and modification.fee_minor:  # it was done before, and came back: its fee is booked
+        charge = Charge(None, 0, known=True)
+    else:
+        charge = case.fee_of(FeeKind.REFUND, attempt, amount, fee)
     done = facts.RefundCompleted(
         modification=modification.id,
         amount=amount,
@@ -154,3 +159,66 @@ def refused(
         modification=modification.id,
         provider_code=provider_code,
     )
+
+
+def came_back(
+    case: PaymentAggregate,
+    modification: Modification,
+    *,
+    code: str,
+    message: str,
+    actor: str,
+    by: str,
+    reference: str = "",
+    provider_code: str = "",
+) -> None:
+    """A refund that was done is not: its money is at the provider again, and may be refunded
+    again. Merchants hear of it as of one that was refused."""
+    case.record(
+        facts.RefundReversed(
+            modification=modification.id,
+            amount=modification.amount,
+            surplus=modification.surplus,
+            reference=reference,
+            code=code,
+            message=message,
+            provider_code=provider_code,
+        ),
+        actor=actor,
+        by=by,
+    )
+    if not modification.surplus:
+        case.announce("payment.refund_failed")
+
+
+def refund_found(
+    case: PaymentAggregate,
+    attempt: Attempt,
+    amount: Money,
+    *,
+    reference: str,
+    fee: Money | None,
+    actor: str,
+    by: str,
+) -> None:
+    """A refund was made at the provider, where it is called `reference`: it counts as any other.
+
+    What a bank has taken back as well has left twice, and is counted so; but never is more
+    refunded than was captured.
+    Raises: AmountTooLarge, of what does not fit.
+    """
+    payment = case.payment
+    left = payment.captured.minor - payment.refunded.minor - payment.refund_reserved.minor
+    if attempt.surplus:
+        left = payment.surplus_left.minor
+    if amount.currency != payment.amount.currency:
+        raise AmountTooLarge(
+            f"the payment is in {payment.amount.currency}", reason="currency_mismatch"
+        )
+    if not 0 < amount.minor <= left:
+        raise AmountTooLarge(
+            f"{amount} is more than the {Money(max(left, 0), amount.currency)} that is left",
+            reason="refund_amount",
+        )
+    found = captures.found(case, ModificationKind.REFUND, attempt, amount, reference, actor, by)
+    refunded(case, found, reference=reference, fee=fee, actor=actor, by=by)

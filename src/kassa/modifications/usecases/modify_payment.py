@@ -291,6 +291,7 @@ def request_of(core: Core, modification: Modification, attempt: Attempt) -> Modi
         amount=modification.amount,
         charge_amount=attempt.amount,
         reason=modification.reason,
+        reference=modification.provider_reference if modification.is_made_there else "",
         notify_url=f"{core.policy.base_url}/providers/{modification.connector}",
         now=datetime.now(UTC),
         is_last=modification.is_last,
@@ -341,6 +342,7 @@ def take_outcome(
 ) -> None:
     """What a provider's answer means: done, refused, or to be asked again."""
     if modification.status is _M.SUCCEEDED:
+        _done_before(case, modification, outcome, actor, how)
         return
     match outcome:
         case Done(amount=amount, fee=fee) if amount != modification.amount or _is_absurd(fee):
@@ -362,6 +364,9 @@ def take_outcome(
                 by=how,
                 provider_code=outcome.provider_code,
             )
+            if outcome.code in captures.DONE_ELSEWHERE:
+                attempt = case.attempts[modification.attempt_id]
+                case.put_attempt(replace(attempt, next_query_at=case.now))
         case Declined():
             return
         case NotSent() if how == "query":  # the question was not sent: that tells nothing
@@ -379,6 +384,30 @@ def take_outcome(
             _ask_later(case, replace(modification, provider_reference=known))
         case InDoubt():
             _ask_later(case, modification)
+
+
+def _done_before(
+    case: PaymentAggregate,
+    modification: Modification,
+    outcome: ModificationOutcome,
+    actor: str,
+    how: str,
+) -> None:
+    """What is done may come back: a refund to an account that is closed by now. The answer to our
+    own call is older than whatever told us that it was done."""
+    if modification.kind is not _K.REFUND or how == "call":
+        return
+    if isinstance(outcome, Declined):
+        refunds.came_back(
+            case,
+            modification,
+            code=outcome.code,
+            message=outcome.message,
+            reference=outcome.reference,
+            provider_code=outcome.provider_code,
+            actor=actor,
+            by=how,
+        )
 
 
 def _is_absurd(fee: Money | None) -> bool:

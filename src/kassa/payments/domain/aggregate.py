@@ -30,7 +30,7 @@ from kassa.orders.domain.orders import Order
 from kassa.payments.domain import facts
 from kassa.payments.domain.changes import PaymentChanges
 from kassa.payments.domain.disputes import Dispute
-from kassa.payments.domain.facts import Fact
+from kassa.payments.domain.fact import Fact
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Attempt, Method
 from kassa.payments.domain.restrictions import allows

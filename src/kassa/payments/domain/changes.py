@@ -8,7 +8,7 @@ from typing import Any
 from kassa.base.domain.lifecycle import next_status
 from kassa.ledger.domain.ledger import Posting
 from kassa.payments.domain.evolution import evolve, postings
-from kassa.payments.domain.facts import Fact
+from kassa.payments.domain.fact import Fact
 from kassa.payments.domain.payments import Payment
 from kassa.payments.domain.postings import UnbookedPosting
 from kassa.payments.domain.state import PaymentState

@@ -15,7 +15,7 @@ from kassa.base.domain.money import Money
 from kassa.payments.domain import facts
 from kassa.payments.domain.disputes import Dispute, DisputeEffect
 from kassa.payments.domain.evolution_of_charges import MISMATCH
-from kassa.payments.domain.modifications import Modification
+from kassa.payments.domain.modifications import Modification, made_there
 from kassa.payments.domain.payments import Attempt, Payment
 from kassa.payments.domain.postings import taken_by
 from kassa.payments.domain.state import (
@@ -90,6 +90,31 @@ def _(fact: facts.ModificationRequested, state: PaymentState, event: TimelineEve
     payment = replace(moved(state.payment, event), modifications=fact.number)
     if fact.what is ModificationKind.REFUND:
         payment = _reserved(payment, fact.amount, surplus=fact.surplus)
+    return replace(state, payment=payment, modifications=put(state.modifications, made))
+
+
+@after.register
+def _(fact: facts.FoundAtProvider, state: PaymentState, event: TimelineEvent) -> PaymentState:
+    attempt = state.attempts.get(fact.attempt)
+    asked = facts.ModificationRequested(
+        modification=fact.modification,
+        attempt=fact.attempt,
+        number=fact.number,
+        what=fact.what,
+        amount=fact.amount,
+        surplus=fact.surplus,
+        is_last=fact.is_last,
+    )
+    made = _requested(state, event, attempt, asked)
+    made = replace(
+        made,
+        request_scope=made_there(made.connector),
+        request_id=fact.reference,
+        provider_reference=fact.reference,
+    )
+    payment = replace(moved(state.payment, event), modifications=fact.number)
+    if fact.what is ModificationKind.REFUND:
+        payment = _reserved(payment, fact.amount, surplus=fact.surplus).recounted()
     return replace(state, payment=payment, modifications=put(state.modifications, made))
 
 
@@ -237,6 +262,7 @@ def _(fact: facts.RefundCompleted, state: PaymentState, event: TimelineEvent) ->
     old = state.modifications.get(fact.modification)
     late = old is not None and old.status is _M.FAILED
     fee = fact.fee or Money(0, before.amount.currency)
+    was_charged = old.fee_minor if old else 0  # of one that came back, and went again
     payment = replace(
         moved(before, event),
         refunded=plus(before.refunded, fact.amount),
@@ -250,7 +276,11 @@ def _(fact: facts.RefundCompleted, state: PaymentState, event: TimelineEvent) ->
         state,
         payment=payment,
         modifications=_done(
-            state, fact.modification, fact.reference, event.at, fee_minor=fee.minor
+            state,
+            fact.modification,
+            fact.reference,
+            event.at,
+            fee_minor=was_charged + fee.minor,
         ),
     )
 
@@ -270,6 +300,21 @@ def _(fact: facts.OverpaymentReturned, state: PaymentState, event: TimelineEvent
         payment=payment,
         modifications=_done(state, fact.modification, fact.reference, event.at),
     )
+
+
+@after.register
+def _(fact: facts.RefundReversed, state: PaymentState, event: TimelineEvent) -> PaymentState:
+    payment, modifications = moved(state.payment, event), state.modifications
+    if fact.surplus:
+        left = payment.surplus_returned_minor - fact.amount.minor
+        payment = replace(payment, surplus_returned_minor=left)
+    else:
+        payment = replace(payment, refunded=plus(payment.refunded, -fact.amount)).recounted()
+    old = modifications.get(fact.modification)
+    if old is not None:
+        failed = _failed(old, fact.code, fact.message, event.at)
+        modifications = put(modifications, failed)
+    return replace(state, payment=payment, modifications=modifications)
 
 
 @after.register

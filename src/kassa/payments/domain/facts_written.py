@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import Any, get_args, get_type_hints
 
 from kassa.base.domain.money import Money
-from kassa.payments.domain.facts import KINDS, Fact
+from kassa.payments.domain.fact import Fact
+from kassa.payments.domain.facts import KINDS
 
 _BY_KIND = {cls.kind: cls for cls in KINDS}
 

@@ -60,6 +60,12 @@ class Modification:
     """What a face keeps to show again; no rule reads it."""
 
     @property
+    def is_made_there(self) -> bool:
+        """Whether somebody made it at the provider, and not by us: the provider does not know it
+        by our reference."""
+        return self.request_scope == made_there(self.connector)
+
+    @property
     def is_open(self) -> bool:
         return self.status in PENDING
 
@@ -73,3 +79,9 @@ class Modification:
         Raises: IllegalTransition.
         """
         return replace(self, status=next_modification_status(self.status, status))
+
+
+def made_there(connector: str) -> str:
+    """The scope of changes that were made at the provider: the request id in it is the provider's
+    own name of the change, so that none is booked twice."""
+    return f"at:{connector}"

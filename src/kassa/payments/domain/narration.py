@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from kassa.base.domain.lifecycle import DisputeStatus, PaymentEvent
 from kassa.payments.domain import facts
 from kassa.payments.domain.disputes import DisputeEffect
-from kassa.payments.domain.facts import Fact
+from kassa.payments.domain.fact import Fact
 
 _WORDS: Mapping[type[Fact], str] = {
     facts.PaymentCreated: "create",
@@ -33,6 +33,7 @@ _WORDS: Mapping[type[Fact], str] = {
     facts.LateReservationReleased: "late reservation let go",
     facts.RefundCompleted: "refunded",
     facts.OverpaymentReturned: "surplus returned",
+    facts.RefundReversed: "refund came back",
     facts.RefundUnbooked: "refunded although it had failed, beyond what is left",
     facts.DisputeEventLate: "late news of a dispute",
     facts.DisputeNotOurs: "a dispute that cannot be ours",
@@ -48,6 +49,8 @@ def words(fact: Fact) -> str:
             return "decline" if fact.decisive else "an attempt was declined"
         case facts.ModificationRequested():
             return f"{_name(fact)} requested"
+        case facts.FoundAtProvider():
+            return f"{fact.what} made at the provider"
         case facts.ModificationRefused():
             return f"{_name(fact)} refused"
         case facts.ReservationReleased():

@@ -19,7 +19,7 @@ from kassa.base.domain.money import Money
 from kassa.ledger.domain.ledger import PostingKind
 from kassa.payments.domain import facts, facts_written
 from kassa.payments.domain.disputes import DisputeEffect
-from kassa.payments.domain.facts import Fact
+from kassa.payments.domain.fact import Fact
 from kassa.payments.domain.older_rows import OlderRows, fee_changes
 from kassa.payments.domain.payments import Attempt, Method
 from kassa.payments.domain.timeline import PROVENANCE, StoredEvent, TimelineEvent

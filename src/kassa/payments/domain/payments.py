@@ -146,8 +146,16 @@ class Payment:
         """What left the merchant again, or may be leaving, by refunds and disputes."""
         return self.refunded.minor + self.refund_reserved.minor + self.disputed_minor
 
+    def more_went_back(self, attempt: "Attempt", told: Money) -> bool:
+        """Whether `told`, what a provider says was refunded of this charge, is more than we gave
+        back, or may be giving back."""
+        if attempt.surplus:
+            return told.minor > self.surplus_returned_minor + self.surplus_reserved_minor
+        return told.minor > self.refunded.minor + self.refund_reserved.minor
+
     def recounted(self) -> "Payment":
-        """With `double_paid_minor` as the other figures say. Only a dispute makes it grow."""
+        """With `double_paid_minor` as the other figures say. Only a dispute makes it grow, or a
+        refund at the provider of what a bank had taken back."""
         twice = max(0, self.gone_minor - self.captured.minor)
         return replace(self, double_paid_minor=twice)
 

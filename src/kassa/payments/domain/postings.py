@@ -8,7 +8,7 @@ from kassa.ledger.domain import ledger
 from kassa.ledger.domain.ledger import Entry, PostingKind
 from kassa.payments.domain import facts
 from kassa.payments.domain.disputes import Dispute, DisputeEffect
-from kassa.payments.domain.facts import Fact
+from kassa.payments.domain.fact import Fact
 from kassa.payments.domain.payments import OFFLINE, Attempt, Method
 from kassa.payments.domain.state import PaymentState
 
@@ -153,6 +153,14 @@ def _(fact: facts.RefundCompleted, state: PaymentState) -> list[UnbookedPosting]
         UnbookedPosting(_K.REFUND, entries, fact.modification),
         *_charged(state, attempt, fact.fee, fact.modification),
     ]
+
+
+@booked.register
+def _(fact: facts.RefundReversed, state: PaymentState) -> list[UnbookedPosting]:
+    source = source_account(_charge_of(state, fact.modification))
+    kind = _K.SURPLUS_RETURN_REVERSAL if fact.surplus else _K.REFUND_REVERSAL
+    credited = ledger.SURPLUS_ACCOUNT if fact.surplus else _merchant(state)
+    return [UnbookedPosting(kind, ledger.move(source, credited, fact.amount), fact.modification)]
 
 
 @booked.register

@@ -13,7 +13,7 @@ from kassa.base.domain.copying import replace
 from kassa.base.domain.lifecycle import AttemptStatus, OrderStatus, PaymentStatus
 from kassa.base.domain.money import Money
 from kassa.payments.domain.disputes import Dispute
-from kassa.payments.domain.facts import Fact
+from kassa.payments.domain.fact import Fact
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Attempt, Payment
 from kassa.payments.domain.timeline import TimelineEvent

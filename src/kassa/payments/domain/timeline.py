@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from kassa.base.domain.lifecycle import PaymentEvent, PaymentStatus
-from kassa.payments.domain.facts import Fact
+from kassa.payments.domain.fact import Fact
 from kassa.payments.domain.facts_written import written
 
 

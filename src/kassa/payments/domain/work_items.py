@@ -11,7 +11,7 @@ from typing import Any, Final
 from kassa.base.domain.lifecycle import BreakClass
 from kassa.base.domain.money import Money
 from kassa.payments.domain import facts
-from kassa.payments.domain.facts import Fact
+from kassa.payments.domain.fact import Fact
 from kassa.payments.domain.state import PaymentState
 
 
@@ -153,6 +153,8 @@ WORK: Final[Mapping[type[Fact], Callable[[Any, PaymentState], WorkItem | None] |
     facts.LateReservationReleased: None,
     facts.RefundCompleted: None,
     facts.OverpaymentReturned: None,
+    facts.RefundReversed: None,
+    facts.FoundAtProvider: None,
     facts.Reported: None,
     facts.Remark: None,
 }

@@ -388,16 +388,22 @@ LOOKED_AT = 20_000
 
 
 async def to_query(
-    connection: Connection, room: Mapping[str, int], limit: int, *, busy: Sequence[str] = ()
+    connection: Connection,
+    room: Mapping[str, int],
+    limit: int,
+    *,
+    busy: Sequence[str] = (),
+    again: bool = False,
 ) -> list[ToQuery]:
-    """Payments with an attempt that should be asked about now.
+    """Payments with an attempt that should be asked about now; `again`: with one whose money is
+    there, and that something was heard of since.
 
     `room`: how many of each account may be taken; of the others none. `busy`: payments that are
     being asked about already. The accounts take turns, and so do the companies of an account that
     serves several; each with what is longest due.
     """
     due = await Sql.to_query.all(
-        connection, list(room), list(room.values()), list(busy), limit, LOOKED_AT
+        connection, list(room), list(room.values()), list(busy), limit, LOOKED_AT, again
     )
     return list(dict.fromkeys(due))
 

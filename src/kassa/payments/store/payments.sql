@@ -145,7 +145,8 @@ from json_populate_recordset(null::announcement, $1::json)
 -- name: to_query
 -- Payments with an attempt that should be asked about now: of each account ($1) as many as it has
 -- room for ($2). The accounts take turns, and so do the companies of an account that serves
--- several; each with what is longest due.
+-- several; each with what is longest due. $6: not of undecided attempts, but of those whose money is
+-- there and that something was heard of since.
 select d.company_id, d.payment_id, d.connector
 from unnest($1::text[], $2::int[]) as r(account, room)
 cross join lateral (
@@ -154,6 +155,7 @@ cross join lateral (
     from (select a.company_id, a.payment_id, a.connector, a.next_query_at
       from attempt a
       where a.connector = r.account and a.next_query_at <= now() and a.payment_id <> all($3)
+        and (a.status = {attempt.succeeded}) = $6
       order by a.next_query_at limit $5) o) t
   order by t.turn, t.next_query_at limit r.room) d
 order by d.place, d.next_query_at

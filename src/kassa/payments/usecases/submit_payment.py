@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kassa.base.domain.errors import ProviderUnavailable, UnsupportedOperation
-from kassa.base.domain.lifecycle import AT_PROVIDER, UNDECIDED, PaymentStatus
+from kassa.base.domain.lifecycle import AT_PROVIDER, UNDECIDED, AttemptStatus, PaymentStatus
 from kassa.base.domain.query_schedule import ask_soon
 from kassa.base.usecases.batch import to_the_end
 from kassa.base.usecases.core import Core
@@ -15,6 +15,7 @@ from kassa.connectors.base import (
     ChargeRequest,
     Connector,
     Declined,
+    InDoubt,
     NotSent,
     Outcome,
 )
@@ -264,6 +265,10 @@ def _news(
         first, current = len(case.events), case.attempts[attempt.id]
         if how == "query":
             current = replace(current, query_count=current.query_count + 1, last_query_at=case.now)
+            if current.status is AttemptStatus.SUCCEEDED and not isinstance(
+                outcome, NotSent | InDoubt
+            ):
+                current = replace(current, next_query_at=None)  # asked again, and it is clear
             case.put_attempt(current)
         if follow is not None and follow(case, current, outcome):
             return

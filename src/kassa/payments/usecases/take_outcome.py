@@ -9,6 +9,8 @@ from kassa.base.domain.lifecycle import (
     FUNDS_SECURED,
     UNDECIDED,
     AttemptStatus,
+    DisputeStage,
+    DisputeStatus,
     PaymentEvent,
     PaymentStatus,
     can,
@@ -20,17 +22,21 @@ from kassa.connectors.base import (
     AddressSigner,
     Authorized,
     Captured,
+    Capturer,
     Connector,
     Declined,
+    FailedLater,
     InDoubt,
     NotSent,
     Outcome,
     Pending,
     Unknown,
 )
-from kassa.modifications.domain.captures import authorize, lapsed
+from kassa.disputes.domain.disputing import dispute
+from kassa.modifications.domain.captures import authorize, claimed_there, lapsed
 from kassa.payments.domain import facts
 from kassa.payments.domain.aggregate import PaymentAggregate
+from kassa.payments.domain.disputes import BY_STAGE, Telling
 from kassa.payments.domain.evolution_of_charges import MISMATCH
 from kassa.payments.domain.payments import Attempt, CaptureMethod
 
@@ -52,7 +58,7 @@ def take_outcome(
     """
     match outcome:
         case Captured():
-            captured(case, attempt, outcome, actor, how)
+            captured(case, attempt, outcome, actor, how, connector)
         case Authorized():
             _authorized(case, attempt, outcome, actor, how)
         case ActionNeeded():
@@ -61,6 +67,8 @@ def take_outcome(
             _accepted(case, attempt, reference, actor, how)
         case Declined():
             _declined(case, attempt, outcome, actor, how)
+        case FailedLater():
+            _failed_later(case, attempt, outcome, actor, how)
         case NotSent(reason=reason):
             _not_sent(case, attempt, actor, reason, how)
         case InDoubt(reason=reason):
@@ -72,10 +80,28 @@ def take_outcome(
 
 
 def captured(
-    case: PaymentAggregate, attempt: Attempt, outcome: Captured, actor: str, how: str
+    case: PaymentAggregate,
+    attempt: Attempt,
+    outcome: Captured,
+    actor: str,
+    how: str,
+    connector: Connector | None = None,
 ) -> None:
     """The money is there, says who has it."""
     if attempt.status is AttemptStatus.SUCCEEDED:
+        in_parts = connector.captures_in_parts if isinstance(connector, Capturer) else False
+        claimed_there(
+            case,
+            attempt,
+            outcome.amount,
+            reference=outcome.reference,
+            fee=outcome.fee,
+            is_last=not in_parts,
+            actor=actor,
+            by=how,
+        )
+        if how == "notification":
+            _look_again(case, attempt, outcome)
         return
     if outcome.fee is not None and abs(outcome.fee.minor) > LARGEST:
         _other_amount(case, attempt, actor, how, "fee beyond belief", f"fee {outcome.fee}")
@@ -92,6 +118,13 @@ def captured(
         by=how,
         amount=outcome.amount,
     )
+    _look_again(case, case.attempts[attempt.id], outcome)
+
+
+def _look_again(case: PaymentAggregate, attempt: Attempt, outcome: Captured) -> None:
+    """More of it has gone back than we know of: the charge is asked, and its refunds with it."""
+    if outcome.refunded is not None and case.payment.more_went_back(attempt, outcome.refunded):
+        case.put_attempt(replace(attempt, next_query_at=case.now))
 
 
 def _goes_back(case: PaymentAggregate, attempt: Attempt, came: Money) -> bool:
@@ -199,6 +232,49 @@ def _declined(
         actor=actor,
         by=how,
         provider_code=outcome.provider_code,
+    )
+
+
+FAILED_LATER = "failed_later"
+"""How the dispute is called by which a bank took a charge back, behind the charge's own name."""
+
+
+def _failed_later(
+    case: PaymentAggregate, attempt: Attempt, outcome: FailedLater, actor: str, how: str
+) -> None:
+    """The payer's bank has taken back a charge that we have: to everybody that is a dispute, lost
+    on the day it began. Where we never had its money it is a refusal."""
+    if attempt.status is not AttemptStatus.SUCCEEDED:
+        refusal = Declined(
+            code=outcome.code, message=outcome.message, provider_code=outcome.provider_code
+        )
+        _declined(case, attempt, refusal, actor, how)
+        return
+    if attempt.surplus or not case.payment.is_paid:
+        strange = facts.DisputeNotOurs(reference=outcome.reference, reason=outcome.code)
+        case.record(strange, actor=actor, by=how)
+        return
+    payment = case.payment
+    name = f"{attempt.provider_reference or attempt.id}/{FAILED_LATER}"
+    old = next((one for one in case.disputes.values() if one.provider_reference == name), None)
+    left = payment.captured.minor - payment.disputed_minor
+    if old is None and left <= 0:
+        return
+    dispute(
+        case,
+        attempt,
+        reference=name,
+        telling=Telling(
+            at=case.now,
+            is_heard=True,
+            stage=DisputeStage.CHARGEBACK,
+            status=DisputeStatus.LOST,
+            amount=old.amount if old else Money(left, payment.amount.currency),
+            reason=outcome.code,
+        ),
+        movements=None,
+        order=BY_STAGE,
+        actor=actor,
     )
 
 

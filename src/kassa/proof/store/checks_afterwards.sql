@@ -15,14 +15,17 @@ select m.company_id, m.payment_id, count(*) as changes, max(m.number) as last,
   from modification m group by m.company_id, m.payment_id)
 
 -- part: moved
--- What a change moved, by what caused it.
+-- What a change moved, by what caused it, less what came back of it.
 (
-select g.company_id, g.cause, min(g.payment_id) as payment_id, count(distinct g.id) as postings,
+select g.company_id, g.cause, min(g.payment_id) as payment_id,
+    count(distinct g.id) filter (where g.kind not like '%_reversal')
+      - count(distinct g.id) filter (where g.kind like '%_reversal') as postings,
     sum(case g.kind when 'surplus' then -e.amount_minor else e.amount_minor end) as minor,
     min(g.at) as at, min(case g.kind when 'surplus' then 'capture' else g.kind end) as kind
   from posting g join entry e on e.company_id = g.company_id and e.posting_id = g.id
- where g.cause <> '' and ((g.kind = 'refund' and e.account like 'merchant:%')
-    or (g.kind = 'surplus_return' and e.account = 'surplus')
+ where g.cause <> ''
+   and ((g.kind in ('refund', 'refund_reversal') and e.account like 'merchant:%')
+    or (g.kind in ('surplus_return', 'surplus_return_reversal') and e.account = 'surplus')
     or (g.kind = 'capture' and e.account like 'held:%')
     -- a capture that was done when the reservation had been let go
     or (g.kind = 'surplus' and e.account = 'surplus' and g.cause like 'ca%'))
@@ -104,8 +107,8 @@ select * from (
 where found <> ''
 
 -- name: changes_equal_the_ledger
--- each capture, refund and return that succeeded was booked once, in its amount, and nothing was
--- booked for one that did not
+-- each capture, refund and return that succeeded was booked once, in its amount, and of one that
+-- did not, or that came back, nothing is left in the books
 select coalesce(m.company_id, g.company_id) as company_id, coalesce(m.id, g.cause) as object_id,
   format('%s, but %s',
     coalesce(m.kind || ' of ' || m.amount_minor || ' is ' || m.status, 'no such change'),
@@ -123,8 +126,9 @@ where m.id is null
         and (e.evidence ->> 'kind' = {fact.capture_unbooked}
           or e.evidence ->> 'note' = 'captured after it was let go')
         and e.evidence ->> 'modification' = m.id))
-  or (g.cause is not null and (m.status <> {modification.succeeded} or g.postings <> 1
-    or g.minor <> m.amount_minor or g.payment_id <> m.payment_id
+  or (g.cause is not null and (g.postings <> (m.status = {modification.succeeded})::int
+    or g.minor <> case m.status when {modification.succeeded} then m.amount_minor else 0 end
+    or g.payment_id <> m.payment_id
     or g.kind <> case when m.surplus then 'surplus_return' else m.kind end))
 
 -- name: payments_equal_their_disputes

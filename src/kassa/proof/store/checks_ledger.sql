@@ -5,7 +5,8 @@ select g.company_id, g.payment_id,
     coalesce(-sum(e.amount_minor) filter (
       where g.kind = 'capture' and e.account like 'merchant:%'), 0) as captured,
     coalesce(sum(e.amount_minor) filter (
-      where g.kind = 'refund' and e.account like 'merchant:%'), 0) as refunded,
+      where g.kind in ('refund', 'refund_reversal')
+        and e.account like 'merchant:%'), 0) as refunded,
     coalesce(sum(e.amount_minor) filter (
       where g.kind in ('dispute', 'dispute_reversal')
         and e.account like 'merchant:%'), 0) as disputed,
@@ -14,7 +15,8 @@ select g.company_id, g.payment_id,
     coalesce(-sum(e.amount_minor) filter (
       where g.kind = 'surplus' and e.account = 'surplus'), 0) as surplus,
     coalesce(sum(e.amount_minor) filter (
-      where g.kind = 'surplus_return' and e.account = 'surplus'), 0) as surplus_returned,
+      where g.kind in ('surplus_return', 'surplus_return_reversal')
+        and e.account = 'surplus'), 0) as surplus_returned,
     -sum(e.amount_minor) filter (
       where g.kind = 'authorize' and e.account like 'held:%') as authorized,
     coalesce(sum(e.amount_minor) filter (

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from kassa.base.domain.lifecycle import ModificationKind
 from kassa.connectors.base import (
     ActionNeeded,
     AnyNews,
@@ -13,6 +14,7 @@ from kassa.connectors.base import (
     Declined,
     DisputeEvent,
     Done,
+    FailedLater,
     InDoubt,
     ModificationEvent,
     ModificationOutcome,
@@ -35,6 +37,7 @@ _OUTCOMES = {
         InDoubt,
         Unknown,
         Done,
+        FailedLater,
     )
 }
 
@@ -66,8 +69,7 @@ def read_news(said: dict[str, Any]) -> AnyNews:
     if said["type"] == UnreadEvent.__name__:
         return msgspec.convert(members, UnreadEvent)
     members["outcome"] = read_outcome(members["outcome"])
-    return (
-        ModificationEvent(**members)
-        if said["type"] == "ModificationEvent"
-        else ChargeEvent(**members)
-    )
+    if said["type"] == ModificationEvent.__name__:
+        what = ModificationKind(members.pop("what", ModificationKind.REFUND))
+        return ModificationEvent(**members, what=what)
+    return ChargeEvent(**members)

@@ -26,12 +26,17 @@ MOVEMENTS: Mapping[str, LineKind] = {
     PostingKind.SURPLUS: LineKind.PAYMENT,
     PostingKind.REFUND: LineKind.REFUND,
     PostingKind.SURPLUS_RETURN: LineKind.REFUND,
+    PostingKind.REFUND_REVERSAL: LineKind.REFUND_REVERSAL,
+    PostingKind.SURPLUS_RETURN_REVERSAL: LineKind.REFUND_REVERSAL,
     PostingKind.DISPUTE: LineKind.DISPUTE,
     PostingKind.DISPUTE_REVERSAL: LineKind.DISPUTE_REVERSAL,
 }
 """What each posting at a provider account reads like in that provider's report."""
 
-_CHANGES = {"capture": LineKind.PAYMENT, "refund": LineKind.REFUND}
+_CHANGES = {
+    "capture": frozenset({LineKind.PAYMENT}),
+    "refund": frozenset({LineKind.REFUND, LineKind.REFUND_REVERSAL}),
+}
 _OF_DISPUTES = frozenset({LineKind.DISPUTE, LineKind.DISPUTE_REVERSAL})
 
 
@@ -150,7 +155,7 @@ class ReferenceIndex:
 def _is_of(known: KnownReference, kind: LineKind) -> bool:
     if known.kind == "dispute":
         return kind in _OF_DISPUTES
-    return _CHANGES.get(known.kind) is kind
+    return kind in _CHANGES.get(known.kind, ())
 
 
 @dataclass(slots=True)

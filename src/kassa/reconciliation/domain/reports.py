@@ -11,6 +11,7 @@ from kassa.base.domain.money import Money
 class LineKind(StrEnum):
     PAYMENT = "payment"
     REFUND = "refund"
+    REFUND_REVERSAL = "refund_reversal"  # a refund came back
     DISPUTE = "dispute"  # a bank took money back
     DISPUTE_REVERSAL = "dispute_reversal"  # and returned it
     FEE = "fee"  # a charge of the provider that belongs to no single movement

@@ -56,7 +56,13 @@ class BatchTurn(Enum):
 
 
 _MATCHED_KINDS = frozenset(
-    {LineKind.PAYMENT, LineKind.REFUND, LineKind.DISPUTE, LineKind.DISPUTE_REVERSAL}
+    {
+        LineKind.PAYMENT,
+        LineKind.REFUND,
+        LineKind.REFUND_REVERSAL,
+        LineKind.DISPUTE,
+        LineKind.DISPUTE_REVERSAL,
+    }
 )
 
 

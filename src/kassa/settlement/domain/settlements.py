@@ -29,6 +29,7 @@ class SettlementPart(StrEnum):
 PART_OF: Mapping[str, SettlementPart] = {
     PostingKind.CAPTURE: SettlementPart.PAYMENTS,
     PostingKind.REFUND: SettlementPart.REFUNDS,
+    PostingKind.REFUND_REVERSAL: SettlementPart.REFUNDS,
     PostingKind.DISPUTE: SettlementPart.DISPUTES,
     PostingKind.DISPUTE_REVERSAL: SettlementPart.DISPUTES,
     PostingKind.FEE: SettlementPart.FEES,

@@ -13,20 +13,34 @@ from kassa.base.usecases.bounds import beyond_belief
 from kassa.base.usecases.core import Core
 from kassa.connectors.base import (
     AnyNews,
+    Connector,
+    Declined,
     DisputeEvent,
     InDoubt,
     ModificationEvent,
+    NotSent,
+    Outcome,
     UnreadEvent,
 )
 from kassa.disputes.usecases.disputes import take_dispute_news
+from kassa.modifications.domain.captures import LAPSES
 from kassa.modifications.store import modifications
+from kassa.modifications.usecases.found_changes import (
+    Unbookable,
+    Waits,
+    failed_if_refused,
+    settle_contradiction,
+    take_found,
+)
 from kassa.modifications.usecases.modify_payment import take_modification_news
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Attempt
 from kassa.payments.store import payments
+from kassa.payments.usecases.close_page import known
 from kassa.payments.usecases.submit_payment import take_news
 from kassa.providers.usecases.event_data import read_news
 from kassa.providers.usecases.provider_accounts import account_of, refresh, serves
+from kassa.providers.usecases.provider_calls import Task, ask_provider
 from kassa.reconciliation.store.reconciliation import BreakRow, insert_breaks
 from kassa.webhooks_in.store import provider_events
 from kassa.webhooks_in.store.provider_events import KeptProviderEvent
@@ -60,6 +74,7 @@ async def apply_news(core: Core, limit: int = 100) -> int:
 
 async def apply_kept(core: Core, kept: KeptProviderEvent) -> None:
     """Apply it, or park it; whatever goes wrong, it is tried again."""
+    about, doubt = None, ""
     try:
         news = read_news(kept.news)
         about = await look_up(core, kept.key.company_id, kept.key.account, news)
@@ -74,12 +89,17 @@ async def apply_kept(core: Core, kept: KeptProviderEvent) -> None:
         await _give_up(core, kept, "misaddressed", error.message)
         return
     except CurrencyMismatch as error:  # it would be the same at every other try
-        await _give_up(core, kept, "other_currency", f"{kept.news.get('key', '')}: {error}")
+        await _give_up(core, kept, "other_currency", f"{kept.news.get('key', '')}: {error}", about)
         return
+    except Unbookable as error:
+        await _give_up(core, kept, "unbookable", str(error), about)
+        return
+    except Waits as error:
+        doubt = str(error)
     except Exception:  # noqa: BLE001 - one notification's trouble is not the others'
         _log.exception("news could not be applied", account=kept.key.account, tries=kept.tries)
     if kept.is_late:
-        await _give_up(core, kept, "unknown", _UNKNOWN)
+        await _give_up(core, kept, "unknown", doubt or _UNKNOWN, about if doubt else None)
         return
     pause = _PARKED_SECONDS[min(kept.tries, len(_PARKED_SECONDS) - 1)]
     async with core.db.connection() as connection:
@@ -95,12 +115,12 @@ async def look_up(
     """
     about: Attempt | Modification | None
     async with core.db.connection() as connection:
-        if isinstance(news, ModificationEvent) or is_of_change(news.key):
+        if (isinstance(news, ModificationEvent) and news.key) or is_of_change(news.key):
             about = await modifications.by_id(connection, company_id, news.key)
         else:
-            about = None
-            if news.key and company_id:
-                about = await payments.find_attempt(connection, company_id, news.key)
+            about, key = None, charge_key_of(news)
+            if key and company_id:
+                about = await payments.find_attempt(connection, company_id, key)
             if about is None and news.charge_reference:
                 about = await payments.attempt_of_reference(
                     connection, company_id, account, news.charge_reference
@@ -119,10 +139,15 @@ def is_of_change(key: str) -> bool:
     return bool(key) and not key.startswith("at")
 
 
+def charge_key_of(news: AnyNews) -> str:
+    """Our reference of the charge that the news is about, where it has it."""
+    return news.charge_key if isinstance(news, ModificationEvent) else news.key
+
+
 def is_ripe(news: AnyNews, about: Attempt | Modification) -> bool:
-    """Whether it can be understood by now: a dispute comes after the payment it is about, so it
-    waits for that."""
-    if isinstance(news, DisputeEvent) and isinstance(about, Attempt):
+    """Whether it can be understood by now: a dispute, or a refund that was not made by us, comes
+    after the payment it is about, so it waits for that."""
+    if isinstance(news, DisputeEvent | ModificationEvent) and isinstance(about, Attempt):
         return about.status is AttemptStatus.SUCCEEDED
     return True
 
@@ -134,17 +159,19 @@ async def _take(
     if isinstance(news, UnreadEvent):
         await _ask_about(core, kept, news, about, actor)
         return
-    if isinstance(news, ModificationEvent):
-        assert isinstance(about, Modification)
-        await take_modification_news(
-            core, about, news.outcome, actor=actor, how="notification", news=kept.key
-        )
+    if isinstance(about, Modification):
+        assert isinstance(news, ModificationEvent)
+        outcome, how = await settle_contradiction(core, about, news.outcome)
+        await take_modification_news(core, about, outcome, actor=actor, how=how, news=kept.key)
         return
-    assert isinstance(about, Attempt)
+    if isinstance(news, ModificationEvent):
+        await take_found(core, about, news, actor=actor, key=kept.key)
+        return
     if isinstance(news, DisputeEvent):
         await take_dispute_news(core, about, news, actor=actor, key=kept.key)
         return
-    await take_news(core, about, news.outcome, actor=actor, how="notification", news=kept.key)
+    said, how = await _settled(core, about, news.outcome)
+    await take_news(core, about, said, actor=actor, how=how, news=kept.key)
 
 
 async def _ask_about(
@@ -170,18 +197,48 @@ async def _ask_about(
         await insert_breaks(connection, about.company_id, [row])
 
 
-async def _give_up(core: Core, kept: KeptProviderEvent, result: str, words: str) -> None:
-    """A person has to look at it; when it comes again it is tried again."""
+async def _settled(core: Core, attempt: Attempt, outcome: Outcome) -> tuple[Outcome, str]:
+    """What to take for true, and how it was learnt, when a charge that we have is told as refused:
+    news of an earlier try of its payer, or of a debit that was returned. The provider is asked.
+
+    Raises: Waits.
+    """
+    has_money = attempt.status is AttemptStatus.SUCCEEDED
+    if not has_money or not isinstance(outcome, Declined) or outcome.code in LAPSES:
+        return outcome, "notification"
+
+    async def ask(connector: Connector) -> Outcome:
+        return await connector.query(attempt.id, known(attempt))
+
+    answer = await ask_provider(core, attempt.connector, Task.QUERY, ask)
+    match answer:
+        case InDoubt() | NotSent():
+            raise Waits(f"{attempt.id} was paid, is told as refused, and nobody says which")
+    return failed_if_refused(answer), "query"
+
+
+async def _give_up(
+    core: Core,
+    kept: KeptProviderEvent,
+    result: str,
+    words: str,
+    about: Attempt | Modification | None = None,
+) -> None:
+    """A person has to look at it; when it comes again it is tried again. `about`: what it is
+    about, where that is known, so that the work names the payment."""
     key = kept.key
     _log.error("news belongs to nothing", account=key.account, result=result, tries=kept.tries)
     async with core.db.transaction() as connection:
         await provider_events.give_up_news(connection, key, result)
-        if not key.company_id:
+        company_id = about.company_id if about is not None else key.company_id
+        if not company_id:
             return  # nobody's in particular: the count of lost news tells the operator
         row = _work_of(core, kept, words)
-        if result == "unknown":  # of another installation there may be many
+        if about is not None:
+            row = replace(row, payment_id=about.payment_id)
+        elif result == "unknown":  # of another installation there may be many
             row = replace(row, cause=_once_a_day(kept))
-        await insert_breaks(connection, key.company_id, [row])
+        await insert_breaks(connection, company_id, [row])
 
 
 def _work_of(core: Core, kept: KeptProviderEvent, words: str) -> BreakRow:

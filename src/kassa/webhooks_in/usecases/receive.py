@@ -28,7 +28,7 @@ from kassa.providers.usecases.event_data import write_news
 from kassa.providers.usecases.provider_accounts import account_of, refresh
 from kassa.webhooks_in.store import provider_events
 from kassa.webhooks_in.store.provider_events import KeptProviderEvent, ProviderEventKey
-from kassa.webhooks_in.usecases.apply import LEASE, apply_kept, is_ripe, look_up
+from kassa.webhooks_in.usecases.apply import LEASE, apply_kept, charge_key_of, is_ripe, look_up
 
 _log = structlog.get_logger("kassa.inbox")
 _TEXT = "text/plain; charset=utf-8"
@@ -157,24 +157,25 @@ async def _company_of(core: Core, account: str, news: AnyNews) -> str | None:
     account's company's, or "" where the account serves everybody. None: nobody's here."""
     receiver = account_of(core, account)
     changes = (*PREFIX.values(),)
-    prefixes = changes if isinstance(news, ModificationEvent) else ("at",)
+    by_own_key = isinstance(news, ModificationEvent) and bool(news.key)
+    key, prefixes = (news.key, changes) if by_own_key else (charge_key_of(news), ("at",))
     if isinstance(news, UnreadEvent):
         prefixes = ("at", *changes)
     for prefix in prefixes:
-        number = company_number_of(news.key, prefix)
+        number = company_number_of(key, prefix)
         if number is not None:
             company = await company_by_number(core, number)
             return company.id if company and receiver.serves(company) else None
-    if isinstance(news, ModificationEvent) or not news.charge_reference:
+    if by_own_key or not news.charge_reference:
         return None
     return receiver.company_id
 
 
 def _is_plain(news: AnyNews) -> bool:
     """Whether the names in it can be stored and shown."""
-    names = [news.dedupe_key, news.key]
-    if not isinstance(news, ModificationEvent):
-        names.append(news.charge_reference)
+    names = [news.dedupe_key, news.key, news.charge_reference]
+    if isinstance(news, ModificationEvent):
+        names += [news.charge_key, news.reference]
     return bool(news.dedupe_key) and all(name.isprintable() for name in names)
 
 
