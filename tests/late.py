@@ -17,7 +17,7 @@ from kassa.connectors.base import (
     ModificationOutcome,
     Pending,
 )
-from kassa.modifications.usecases.modify_payment import modifications_of
+from kassa.modifications.usecases.find_modifications import modifications_of
 from kassa.modifications.usecases.return_overpayments import return_overpayments
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import CaptureMethod, Payment

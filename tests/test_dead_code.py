@@ -50,6 +50,7 @@ USED_ELSEWHERE = {
     "withdrawals_of": "the sandbox's books, compared with ours",
     "post_letters": "a simulated provider's letters without its clock",
     "deliver_webhooks": "one round of the courier",
+    "look_again": "one round of the looker",
     "poll_payments": "one round of the poller",
     "pursue_modifications": "one round of the pursuer",
 }

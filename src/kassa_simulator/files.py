@@ -59,17 +59,26 @@ def _lines(books: SqliteBooks, movements: Iterable[Movement]) -> list[Line]:
 
 def _refund_of(books: SqliteBooks, movement: Movement) -> Change | None:
     """The n-th refund that was done is the n-th that moved money."""
+    if movement.amount_minor < 0:  # one that came back
+        return _returned(books, movement)
     (place,) = books.connection.execute(
         "SELECT count(*) FROM movements WHERE provider = ? AND charge_id = ? AND kind = 'refund'"
-        " AND number < ?",
+        " AND amount_minor > 0 AND number < ?",
         (movement.provider, movement.charge_id, int(movement.id.removeprefix("mv"))),
     ).fetchone()
     done = [
         change
         for change in books.changes_of(movement.provider, movement.charge_id)
-        if change.kind == "refund" and change.status != "failed"
+        if change.kind == "refund" and (change.status != "failed" or change.data.get("returned"))
     ]
     return done[place] if place < len(done) else None
+
+
+def _returned(books: SqliteBooks, movement: Movement) -> Change | None:
+    for change in books.changes_of(movement.provider, movement.charge_id):
+        if change.data.get("returned") and change.amount_minor == -movement.amount_minor:
+            return change
+    return None
 
 
 def _spoiled(books: SqliteBooks, lines: list[Line], faults: Sequence[str]) -> list[Line]:

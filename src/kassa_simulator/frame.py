@@ -263,7 +263,8 @@ class ProviderProtocol(Protocol):
         ...
 
     def acts(self, charge: Charge) -> Sequence[str]:
-        """What a person may do now: pay, decline, close, what a bank does in a dispute, …"""
+        """What a person may do now: pay, decline, close, what a bank does in a dispute, …; at the
+        provider's own pages capture, void, refund; and, days later, fail_refund, fail."""
         ...
 
     def act(self, books: Books, charge: Charge, action: str, *, now: datetime) -> Charge:

@@ -34,6 +34,11 @@ _ACTIONS = {
     "return_dispute_fee": "Give the dispute's fee back",
     "win_dispute": "Merchant wins the dispute",
     "lose_dispute": "Merchant loses the dispute",
+    "capture": "Merchant captures here",
+    "void": "Merchant lets go here",
+    "refund": "Merchant refunds the rest here",
+    "fail_refund": "The last refund comes back",
+    "fail": "The payer's bank returns the payment",
 }
 _STYLE = Path(__file__).parent / "templates" / "simulator.css"
 

@@ -218,11 +218,9 @@ async def test_a_charge_that_says_more_was_refunded_has_its_refunds_looked_up(sh
     assert len(await changes(shop, payment)) == 3
 
 
-@pytest.mark.parametrize("lists", [True, False])
-async def test_refunds_that_cannot_be_looked_up_are_somebodys_work(shop: Shop, lists: bool) -> None:
-    provider = Listing() if lists else Telling()
-    if isinstance(provider, Listing):
-        provider.refunds = InDoubt(reason="no answer")
+async def test_refunds_that_cannot_be_looked_up_are_somebodys_work(shop: Shop) -> None:
+    provider = Listing()
+    provider.refunds = InDoubt(reason="no answer")
     payment = await paid(shop, provider)
     [attempt] = await shop.attempts(payment)
 
@@ -233,6 +231,35 @@ async def test_refunds_that_cannot_be_looked_up_are_somebodys_work(shop: Shop, l
     [(about, words)] = await worked_out(shop)
     assert about == payment.id
     assert "more" in words
+
+
+async def test_where_no_refunds_are_listed_a_sum_tells_of_them(shop: Shop) -> None:
+    provider = Telling()
+    payment = await paid(shop, provider)
+    await refunded(shop, payment, 1_000)
+    [attempt] = await shop.attempts(payment)
+
+    for told_minor in (6_000, 6_000, 1_000, 7_500):
+        await post(shop, provider.tell(news(attempt["id"], taken(payment, told_minor))))
+
+    assert (await shop.read(payment)).refunded.minor == 7_500
+    assert [one.amount.minor for one in await changes(shop, payment)] == [1_000, 5_000, 1_500]
+
+
+async def test_a_sum_that_may_be_of_a_refund_of_ours_waits_for_it(shop: Shop) -> None:
+    provider = Telling()
+    payment = await paid(shop, provider)
+    [attempt] = await shop.attempts(payment)
+    provider.says = [InDoubt(reason="no answer")]
+    own = (await modify(shop, payment, REFUND, 1_000)).modification
+    await post(shop, provider.tell(news(attempt["id"], taken(payment, 3_000))))
+    assert (await shop.read(payment)).refunded.minor == 0
+
+    await post(shop, provider.tell(of_ours(own.id, done(1_000))))
+    await due(shop)
+    await apply_news(shop.core)
+
+    assert (await shop.read(payment)).refunded.minor == 3_000
 
 
 async def test_a_refund_that_is_refused_because_it_is_gone_is_looked_up(shop: Shop) -> None:

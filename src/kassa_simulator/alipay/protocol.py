@@ -106,10 +106,15 @@ class Alipay:
         return answered(method, refused.content, _known(call, parameters))
 
     def acts(self, charge: Charge) -> Sequence[str]:
-        return ("pay", "decline", "close") if charge.status == "waiting" else ()
+        if charge.status == "waiting":
+            return ("pay", "decline", "close")
+        left = charge.status == "captured" and charge.refunded_minor < charge.captured_minor
+        return ("refund",) if left else ()
 
     def act(self, books: Books, charge: Charge, action: str, *, now: datetime) -> Charge:
         charge = trades.current(books, charge, now=now)
+        if action == "refund" and action in self.acts(charge):
+            return refunds.in_back_office(books, charge, now)
         if charge.status != "waiting":
             return charge
         if action == "pay":

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 from kassa_simulator.cashfree import (
     authorization,
+    by_hand,
     disputes,
     files,
     letters,
@@ -160,7 +161,7 @@ class Cashfree:
         entity = kinds.get(len(parts), {}).get(parts[2] if len(parts) > 2 else "", "order")
         return with_headers(not_found(entity, f"{entity} not found").answer, call)
 
-    def acts(self, charge: Charge) -> Sequence[str]:
+    def _acts(self, charge: Charge) -> Sequence[str]:
         match charge.status:
             case "waiting":
                 return ("pay", "decline", "close")
@@ -169,6 +170,9 @@ class Cashfree:
             case "captured":
                 return disputes.may(charge)
         return ()
+
+    def acts(self, charge: Charge) -> Sequence[str]:
+        return [*self._acts(charge), *by_hand.may(charge)]
 
     def act(self, books: Books, charge: Charge, action: str, *, now: datetime) -> Charge:
         match action, charge.status:
@@ -183,6 +187,8 @@ class Cashfree:
                 return paying.fail(books, charge, now=now)
             case "close", _:
                 return paying.drop(books, charge, now=now)
+            case ("capture" | "refund" | "fail_refund"), _:
+                return by_hand.do(books, charge, action, now)
             case _:
                 return disputes.act(books, charge, action, now=now)
 

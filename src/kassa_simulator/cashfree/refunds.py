@@ -12,6 +12,7 @@ from kassa_simulator.cashfree.paying import Order, attempts
 from kassa_simulator.cashfree.wire import (
     NAME,
     Case,
+    JsonObject,
     amount_in,
     body_of,
     invalid,
@@ -55,29 +56,64 @@ def create(case: Case, order_id: str) -> Answer:
                 )
             return _shown(case, order, current(case.books, order, known, now=case.now))
     charge = _refundable(case, order, amount)
-    digits = case.books.digits(12, NAME, "refund", charge.id, refund_id)
+    refund = _made(case.books, order, charge, amount, refund_id, data, now=case.now)
+    return _shown(case, order, refund)
+
+
+def _made(
+    books: Books,
+    order: Order,
+    charge: Charge,
+    amount: int,
+    refund_id: str,
+    data: JsonObject,
+    *,
+    now: datetime,
+) -> Change:
+    digits = books.digits(12, NAME, "refund", charge.id, refund_id)
     refund = Change(
         provider=NAME,
-        merchant=case.merchant.name,
+        merchant=charge.merchant,
         id=digits,
         key=refund_id,
         charge_id=charge.id,
         kind="refund",
         amount_minor=amount,
         status="pending",
-        created_at=case.now,
+        created_at=now,
         data={
             **data,
-            "status": _NOTES.get(note or "", "SUCCESS"),
-            "arn": case.books.digits(23, NAME, "arn", digits),
+            "status": _NOTES.get(data["note"] or "", "SUCCESS"),
+            "arn": books.digits(23, NAME, "arn", digits),
         },
     )
-    case.books.add_change(refund)
-    charge = replace(charge, refunded_minor=charge.refunded_minor + amount, updated_at=case.now)
-    case.books.save_charge(charge)
+    books.add_change(refund)
+    charge = replace(charge, refunded_minor=charge.refunded_minor + amount, updated_at=now)
+    books.save_charge(charge)
     if refund.data["status"] in ("SUCCESS", "FAILED"):
-        refund = _end(case.books, order, refund, refund.data["status"], now=case.now)
-    return _shown(case, order, refund)
+        refund = _end(books, order, refund, refund.data["status"], now=now)
+    return refund
+
+
+def make(books: Books, order: Order, charge: Charge, amount: int, *, now: datetime) -> None:
+    """In the Dashboard, which makes up an id."""
+    number = len(books.changes_of(NAME, charge.id)) + 1
+    refund_id = f"dashboard_{books.digits(10, NAME, 'dashboard', charge.id, str(number))}"
+    data: JsonObject = {"note": None, "speed": "STANDARD", "order_id": order["order_id"]}
+    _made(books, order, charge, amount, refund_id, data, now=now)
+
+
+def come_back(books: Books, order: Order, refund: Change, *, now: datetime) -> None:
+    """A refund that succeeded is cancelled after all: its bank sent it back."""
+    charge = books.charge(NAME, refund.charge_id)
+    assert charge is not None, "a refund is of a payment"
+    data = {**refund.data, "status": "CANCELLED", "returned": True}
+    refund = replace(refund, status="failed", data=data)
+    books.save_change(refund)
+    left = charge.refunded_minor - refund.amount_minor
+    books.save_charge(replace(charge, refunded_minor=left, updated_at=now))
+    books.move(charge, "refund", -refund.amount_minor, at=now)
+    letters.tell_refund(books, order, refund)
 
 
 def _refundable(case: Case, order: Order, amount_minor: int) -> Charge:

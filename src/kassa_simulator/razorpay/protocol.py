@@ -18,6 +18,7 @@ from kassa_simulator.frame import (
 )
 from kassa_simulator.lines import Line
 from kassa_simulator.razorpay import (
+    by_hand,
     disputes,
     files,
     ledger,
@@ -163,9 +164,9 @@ class Razorpay:
             case "declined":
                 return ("pay",)  # the payer tries again
             case "authorized":
-                return ("close",)  # the authorisation lapses
+                return ("close", *by_hand.may(charge))  # the authorisation lapses
             case "captured":
-                return disputes.may(charge)
+                return [*disputes.may(charge), *by_hand.may(charge)]
         return ()
 
     def act(self, books: Books, charge: Charge, action: str, *, now: datetime) -> Charge:
@@ -187,6 +188,8 @@ class Razorpay:
                 if link is not None:
                     paying.end_link(books, link, "expired", now=now)
                 return books.charge(NAME, charge.id) or charge
+            case ("capture" | "refund" | "fail_refund"), _:
+                return by_hand.do(books, charge, action, now)
             case _:
                 return disputes.act(books, charge, action, now=now)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -78,28 +79,58 @@ def _create(case: Case, payment_id: str) -> Answer:
         raise refusal(
             "Your account does not have enough balance to carry out the refund operation."
         )
-    number = len(case.books.changes_of(NAME, charge.id)) + 1
-    refund_id = new_id(case.books, "rfnd_", charge.id, str(number))
+    receipt = text_in(fields, "receipt", _LONGEST_RECEIPT) or ""
+    refund = make(
+        case.books, charge, amount, now=case.now, receipt=receipt, notes=notes, speed=speed
+    )
+    return reply(refund_json(refund, charge.currency))
+
+
+def make(
+    books: Books,
+    charge: Charge,
+    amount: int,
+    *,
+    now: datetime,
+    receipt: str = "",
+    notes: Mapping[str, str] | None = None,
+    speed: str = "normal",
+) -> Change:
+    """By the API; or, without receipt and notes, in the Dashboard."""
+    notes = notes or {}
+    number = len(books.changes_of(NAME, charge.id)) + 1
+    refund_id = new_id(books, "rfnd_", charge.id, str(number))
     refund = Change(
         provider=NAME,
-        merchant=case.merchant.name,
+        merchant=charge.merchant,
         id=refund_id,
-        key=text_in(fields, "receipt", _LONGEST_RECEIPT) or "",
+        key=receipt,
         charge_id=charge.id,
         kind="refund",
         amount_minor=amount,
         status="pending",
-        created_at=case.now,
-        data={"notes": notes, "speed": speed, "arn": case.books.digits(23, NAME, refund_id)},
+        created_at=now,
+        data={"notes": notes, "speed": speed, "arn": books.digits(23, NAME, refund_id)},
     )
-    case.books.add_change(refund)
-    charge = replace(charge, refunded_minor=charge.refunded_minor + amount, updated_at=case.now)
-    case.books.save_charge(charge)
-    _tell(case.books, charge, refund, "refund.created")
+    books.add_change(refund)
+    charge = replace(charge, refunded_minor=charge.refunded_minor + amount, updated_at=now)
+    books.save_charge(charge)
+    _tell(books, charge, refund, "refund.created")
     wish = notes.get(SIMULATE)
     if wish != "pending":
-        refund = _end(case.books, charge, refund, failed=wish == "failed", now=case.now)
-    return reply(refund_json(refund, charge.currency))
+        refund = _end(books, charge, refund, failed=wish == "failed", now=now)
+    return refund
+
+
+def come_back(books: Books, charge: Charge, refund: Change, *, now: datetime) -> None:
+    """A refund that was processed fails after all: its bank sent it back."""
+    refund = replace(refund, status="failed", data={**refund.data, "returned": True})
+    books.save_change(refund)
+    left = charge.refunded_minor - refund.amount_minor
+    charge = replace(charge, refunded_minor=left, updated_at=now)
+    books.save_charge(charge)
+    books.move(charge, "refund", -refund.amount_minor, at=now)
+    _tell(books, charge, refund, "refund.failed")
 
 
 def _refundable(case: Case, charge: Charge, wanted: object) -> int:

@@ -19,6 +19,8 @@ def settlement_file(books: Books, lines: Sequence[Line]) -> bytes:
         disputed = movement.kind == "dispute"
         won = disputed and movement.amount_minor < 0
         category = "dispute_reversal" if won else movement.kind
+        if movement.kind == "refund" and movement.amount_minor < 0:
+            category = "refund_failure"
         dispute = str(data.get("dispute") or "") if disputed else ""
         charge = str(data.get("latest_charge") or movement.charge_id)
         source = line.refund_id or dispute or charge

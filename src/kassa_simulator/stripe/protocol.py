@@ -19,6 +19,7 @@ from kassa_simulator.frame import Answer, Books, Call, Charge, Letter, Merchant,
 from kassa_simulator.lines import Line
 from kassa_simulator.stripe import (
     accounts,
+    by_hand,
     checkout,
     disputes,
     files,
@@ -194,11 +195,11 @@ class Stripe:
         )
 
     def acts(self, charge: Charge) -> Sequence[str]:
-        return pages.may(charge)
+        return [*pages.may(charge), *by_hand.may(charge)]
 
     def act(self, books: Books, charge: Charge, action: str, *, now: datetime) -> Charge:
         merchant = books.merchant(NAME, charge.merchant)
-        if merchant is None or action not in pages.may(charge):
+        if merchant is None or action not in self.acts(charge):
             return charge
         payer = Payer(books, merchant, now)
         match action:
@@ -208,6 +209,8 @@ class Stripe:
                 pages.decline(payer, charge)
             case "close":
                 checkout.close(payer, charge)
+            case "capture" | "void" | "refund" | "fail_refund" | "fail":
+                by_hand.do(payer, charge, action)
             case _:
                 disputes.act(books, merchant, charge, action, now)
         return books.charge(NAME, charge.id) or charge

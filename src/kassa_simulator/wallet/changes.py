@@ -6,7 +6,7 @@ Source: the Mini Program Platform's documents on /v1/payments/capture, refund an
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from kassa_simulator.frame import Change, Charge
+from kassa_simulator.frame import Books, Change, Charge
 from kassa_simulator.wallet import payments
 from kassa_simulator.wallet.wire import (
     NAME,
@@ -42,7 +42,7 @@ def refund(case: Case) -> Body:
         )
         case.books.add_change(change)
         if code == "SUCCESS":
-            _give_back(case, charge, change, notify_url)
+            give_back(case.books, charge, change, notify_url, now=case.now)
     asked = (change.charge_id, change.amount_minor, change.data["asked_in"])
     if asked != (charge.id, minor, currency):
         raise failed("REPEAT_REQ_INCONSISTENT")
@@ -62,15 +62,22 @@ def _refusal(charge: Charge, minor: int, currency: str, now: datetime) -> str:
     return "REFUND_WINDOW_EXCEED" if now >= paid_at + _REFUNDABLE_FOR else "SUCCESS"
 
 
-def _give_back(case: Case, charge: Charge, change: Change, notify_url: str) -> None:
+def give_back(
+    books: Books, charge: Charge, change: Change, notify_url: str, *, now: datetime
+) -> None:
     charge = replace(
-        charge, refunded_minor=charge.refunded_minor + change.amount_minor, updated_at=case.now
+        charge, refunded_minor=charge.refunded_minor + change.amount_minor, updated_at=now
     )
-    case.books.save_charge(charge)
-    case.books.move(charge, "refund", change.amount_minor, at=case.now)
-    if notify_url:
-        case.books.tell(
-            case.merchant,
+    books.save_charge(charge)
+    books.move(charge, "refund", change.amount_minor, at=now)
+    tell_refund(books, charge, change, notify_url)
+
+
+def tell_refund(books: Books, charge: Charge, change: Change, notify_url: str) -> None:
+    merchant = books.merchant(NAME, charge.merchant)
+    if notify_url and merchant is not None:
+        books.tell(
+            merchant,
             "notifyRefund",
             charge_id=charge.id,
             data={"paymentId": charge.id, **_told(change)},

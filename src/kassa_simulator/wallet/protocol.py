@@ -8,7 +8,7 @@ from typing import Any
 from kassa_simulator import cashier_page
 from kassa_simulator.frame import Answer, Books, Call, Charge, Letter, Merchant, Operation, Told
 from kassa_simulator.lines import Line
-from kassa_simulator.wallet import cashier, changes, files, letters, payments
+from kassa_simulator.wallet import by_hand, cashier, changes, files, letters, payments
 from kassa_simulator.wallet.wire import (
     NAME,
     Body,
@@ -108,11 +108,15 @@ class Wallet:
         return sealed(call, _known(call), ended.content)
 
     def acts(self, charge: Charge) -> Sequence[str]:
-        return ("pay", "decline", "close") if charge.status == "waiting" else ()
+        if charge.status == "waiting":
+            return ("pay", "decline", "close")
+        return by_hand.may(charge)
 
     def act(self, books: Books, charge: Charge, action: str, *, now: datetime) -> Charge:
         """To close is to let it expire."""
         charge = payments.current(books, charge, now=now)
+        if action in by_hand.may(charge):
+            return by_hand.do(books, charge, action, now)
         if charge.status != "waiting":
             return charge
         if action == "pay":

@@ -42,4 +42,10 @@ PLUG = Plug(
     ),
     signs_in_headers=False,
     sums={"refund": "refund_fee is all that was ever refunded of the trade"},
+    cannot={
+        "fail_refund": "what a bank card cannot take goes to the payer's Alipay balance instead",
+        "fail": "a balance at Alipay is paid from for good",
+        "capture": "it reserves nothing",
+        "void": "it reserves nothing",
+    },
 )

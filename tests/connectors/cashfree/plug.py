@@ -34,4 +34,8 @@ PLUG = Plug(
         },
         mistakable=frozenset({"client_id"}),
     ),
+    cannot={
+        "void": "it tells nobody: it is heard when we let the reservation go",
+        "fail": "what succeeded stays so; what a bank takes back is told as a dispute",
+    },
 )

@@ -222,8 +222,7 @@ async def test_a_version_that_is_not_known_is_asked_about_and_not_believed(
     ("kind", "data"),
     [
         ("SETTLEMENT_SUCCESS", {"settlement": {"settlement_id": 1}}),
-        ("REFUND_STATUS_WEBHOOK", {"refund": refund(refund_type="PAYMENT_AUTO_REFUND")}),
-        ("REFUND_STATUS_WEBHOOK", {"refund": refund(refund_id=None)}),
+        ("REFUND_STATUS_WEBHOOK", {"refund": refund(refund_id=None, cf_payment_id=None)}),
         ("PAYMENT_SUCCESS_WEBHOOK", paid({"order_id": "CF", "order_tags": {"cf_link_id": "8"}})),
         ("NOVELTY", {}),
     ],

@@ -59,7 +59,9 @@ class Plug:
     their signing, and an old one is refused. `signs_in_headers`: else in the body.
     `claims_in_part`: a reservation can be captured for
     less. `sums`: verbs whose answers name a sum and not the amount asked for, with the reason.
-    `never`: verbs that it has and always declines, with the reason. `modes`: see there.
+    `never`: verbs that it has and always declines, with the reason. `cannot`: what its merchant or
+    a bank cannot do to a charge without us (ACTS of test_beside_us.py), with the reason.
+    `modes`: see there.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Plug:
     claims_in_part: bool = True
     sums: Mapping[str, str] = field(default_factory=dict)
     never: Mapping[str, str] = field(default_factory=dict)
+    cannot: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.name

@@ -34,4 +34,8 @@ PLUG = Plug(
     ),
     claims_in_part=False,
     never={"void": "Razorpay lets go of reserved money by time alone"},
+    cannot={
+        "fail": "what was captured stays so; what a bank takes back is told as a dispute",
+        "void": "reserved money is let go by time alone",
+    },
 )

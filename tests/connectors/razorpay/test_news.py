@@ -136,7 +136,7 @@ async def test_what_is_told_of_a_refund(
     "body",
     [
         event("payment.captured", payment=payment()),  # notes are [], so it is not ours
-        event("refund.processed", refund=refund(notes=[])),
+        event("refund.processed", refund=refund(notes=[], payment_id="")),
         event("payment.downtime.started"),
         event("payment_link.paid"),
     ],

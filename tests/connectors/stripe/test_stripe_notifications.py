@@ -169,7 +169,7 @@ async def test_what_is_signed_and_makes_no_sense_is_not_believed(
         ("payment_intent.created", intent("requires_payment_method")),
         ("payment_intent.succeeded", intent(metadata={"order": "of somebody else"})),
         ("checkout.session.completed", session("complete", metadata=None)),
-        ("refund.updated", refund(metadata={})),
+        ("refund.updated", refund(metadata={}, payment_intent=None)),
         ("charge.refunded", {"id": "ch_1", "object": "charge"}),
         ("charge.dispute.created", {"id": "du_1", "payment_intent": None}),
         (

@@ -40,4 +40,8 @@ PLUG = Plug(
         live_host="https://wallet.example.com",
         anywhere=True,
     ),
+    cannot={
+        "capture": "the family has no page for it: captures are the merchant's calls",
+        "void": "the family has no page for it: voids are the merchant's calls",
+    },
 )

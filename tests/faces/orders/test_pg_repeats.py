@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 from tests.faces.orders.versioned import ORDER, Merchant
 
-from kassa.modifications.usecases.modify_payment import modifications_of
+from kassa.modifications.usecases.find_modifications import modifications_of
 from kassa.payments.usecases.find_payments import payments_of_order
 
 pytestmark = pytest.mark.anyio

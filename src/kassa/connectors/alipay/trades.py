@@ -74,10 +74,32 @@ def trade_told(trade: Mapping[str, str]) -> Outcome:
             amount = Money.from_major(trade.get("total_amount", ""), "CNY")
         except InvalidRequest:
             return InDoubt(reason="Alipay sent an amount that cannot be read")
-        return Captured(reference=reference, amount=amount)
+        return _paid(trade, reference, amount)
     if any(trade.get(mark) for mark in _PAID_MARKS):
-        return InDoubt(reason="closed at Alipay after it had been paid: refunded there")
+        return _refunded(trade, reference)
     return _closed(reference, word)
+
+
+def _paid(trade: Mapping[str, str], reference: str, amount: Money) -> Captured | InDoubt:
+    """`refund_fee`: of a notification, the sum of all refunds of the trade by then."""
+    if not trade.get("refund_fee"):
+        return Captured(reference=reference, amount=amount)
+    try:
+        refunded = Money.from_major(trade["refund_fee"], "CNY")
+    except InvalidRequest:
+        return InDoubt(reason="Alipay sent a sum of refunds that cannot be read")
+    return Captured(reference=reference, amount=amount, refunded=refunded)
+
+
+def _refunded(trade: Mapping[str, str], reference: str) -> Captured | InDoubt:
+    """A trade that was paid is closed when all of it has gone back."""
+    try:
+        amount = Money.from_major(trade.get("total_amount", ""), "CNY")
+    except InvalidRequest:
+        return InDoubt(reason="Alipay sent an amount that cannot be read")
+    paid = _paid(trade, reference, amount)
+    whole = isinstance(paid, Captured) and paid.refunded in (None, amount)
+    return Captured(reference=reference, amount=amount, refunded=amount) if whole else paid
 
 
 def _closed(reference: str, word: str) -> Declined:

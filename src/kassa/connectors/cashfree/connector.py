@@ -3,7 +3,7 @@
 Source: https://www.cashfree.com/docs/api-reference/payments/
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -21,6 +21,7 @@ from kassa.connectors.base import (
     InDoubt,
     IrrelevantEvent,
     KnownCharge,
+    ModificationEvent,
     ModificationOutcome,
     ModificationRequest,
     NotSent,
@@ -311,7 +312,7 @@ class CashfreeConnector:
     async def refund(self, request: ModificationRequest) -> ModificationOutcome:
         """Give back `request.amount`. A refusal is final and sets money free here, so then
         Cashfree is asked whether the refund was made all the same, by an earlier request."""
-        order_id = await self._paid_order(request)
+        order_id = await self._paid_order(request.charge_key)
         if not isinstance(order_id, str):
             return order_id
         content = refunds.refund_content(request)
@@ -336,7 +337,7 @@ class CashfreeConnector:
         for kind in (ModificationKind.CAPTURE, ModificationKind.VOID):
             if request.key.startswith(PREFIX[kind]):
                 return await self._claim(request, captures=kind is ModificationKind.CAPTURE)
-        order_id = await self._paid_order(request)
+        order_id = await self._paid_order(request.charge_key)
         if not isinstance(order_id, str):
             return order_id
         return await self._refund_of(request, order_id)
@@ -351,9 +352,26 @@ class CashfreeConnector:
             return Unknown(reason="Cashfree has no refund under this key")
         return InDoubt(reason=f"Cashfree refused the question: {reply.code}")
 
-    async def _paid_order(self, request: ModificationRequest) -> str | NotSent | InDoubt:
+    async def refunds_of(
+        self, key: str, known: KnownCharge
+    ) -> Sequence[ModificationEvent] | NotSent | InDoubt:
+        """Whoever made them."""
+        order_id = await self._paid_order(key)
+        if not isinstance(order_id, str):
+            return order_id
+        reply = await self._api.get("orders", order_id, "refunds")
+        if isinstance(reply, CashfreeRefusal):
+            return InDoubt(reason=f"Cashfree refused the question: {reply.code}")
+        if not isinstance(reply, CashfreeAnswer):
+            return reply
+        found = objects(reply.value)
+        if found is None:
+            return InDoubt(reason="Cashfree's list of refunds cannot be read")
+        return [refunds.told_refund(one, word(one, "refund_id")) for one in found]
+
+    async def _paid_order(self, key: str) -> str | NotSent | InDoubt:
         """The id of the order that was paid: our key, or the one that Cashfree made of a link."""
-        orders = await self._orders_of_link(request.charge_key)
+        orders = await self._orders_of_link(key)
         if not isinstance(orders, list):
             return orders
         named = [one for one in orders if word(one, "order_id")]
@@ -362,7 +380,7 @@ class CashfreeConnector:
             return InDoubt(reason="Cashfree's link was paid more than once")
         if not paid and orders:
             return InDoubt(reason="Cashfree does not say which order of the link was paid")
-        return paid[0] if paid else request.charge_key
+        return paid[0] if paid else key
 
     async def report(self, day: date) -> Report | NotSent | InDoubt | Unknown:
         """What was settled on that day in India."""

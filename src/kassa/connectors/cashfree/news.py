@@ -29,7 +29,7 @@ from kassa.connectors.base import (
 from kassa.connectors.cashfree.api import Entity, entity, moment, money, number_word, word
 from kassa.connectors.cashfree.links import OVER, over_told
 from kassa.connectors.cashfree.payments import payment_told
-from kassa.connectors.cashfree.refunds import refund_told
+from kassa.connectors.cashfree.refunds import told_refund
 from kassa.connectors.jsontext import read_object
 from kassa.connectors.unread import genuine, unread
 
@@ -43,6 +43,7 @@ _PAYMENTS = frozenset(
 )
 _DISPUTES = frozenset({"DISPUTE_CREATED", "DISPUTE_UPDATED", "DISPUTE_CLOSED"})
 _REFUND, _LINK = "REFUND_STATUS_WEBHOOK", "PAYMENT_LINK_EVENT"
+_AUTO_REFUND = "AUTO_REFUND_STATUS_WEBHOOK"
 
 _STAGE = {
     "DISPUTE": DisputeStage.INQUIRY,
@@ -117,12 +118,9 @@ def _told(
     elif event == _LINK:
         key, outcome = word(data, "link_id"), _link(data)
     elif event == _REFUND:
-        refund = entity(data, "refund")
-        key = word(refund, "refund_id")
-        # One that Cashfree made by itself has no id of ours.
-        if not key or word(refund, "refund_type") not in ("", "MERCHANT_INITIATED"):
-            return IrrelevantEvent(event=event)
-        return ModificationEvent(dedupe_key=mark, key=key, outcome=refund_told(refund))
+        return _refund(entity(data, "refund"), event, mark)
+    elif event == _AUTO_REFUND:
+        return _refund(entity(data, "auto_refund"), event, mark)
     elif event in _DISPUTES:
         return _dispute(data, mark, told_at)
     else:
@@ -132,6 +130,11 @@ def _told(
         if key
         else IrrelevantEvent(event=event)
     )
+
+
+def _refund(refund: Entity, event: str, mark: str) -> ModificationEvent | IrrelevantEvent:
+    told = told_refund(refund, mark)
+    return told if told.key or told.charge_reference else IrrelevantEvent(event=event)
 
 
 def _key_of(order: Entity) -> str:

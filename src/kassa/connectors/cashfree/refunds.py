@@ -5,15 +5,18 @@ Source: https://www.cashfree.com/docs/api-reference/payments/latest/refunds/crea
 
 from typing import Any
 
+from kassa.base.domain.lifecycle import ModificationKind
 from kassa.connectors.base import (
     Declined,
     Done,
     InDoubt,
+    ModificationEvent,
     ModificationOutcome,
     ModificationRequest,
     Pending,
 )
 from kassa.connectors.cashfree.api import CashfreeRefusal, Entity, money, number_word, word
+from kassa.modifications.domain.captures import is_key
 
 _SHORT, _LONG = 3, 100  # characters of a note
 
@@ -57,6 +60,21 @@ def refund_told(refund: Entity) -> Done | Pending | Declined | InDoubt:
             )
         case _:
             return InDoubt(reason="Cashfree sent an unknown refund status")
+
+
+def told_refund(refund: Entity, dedupe_key: str) -> ModificationEvent:
+    """Any refund, by whomever it was made: by us, in Cashfree's own pages, or by Cashfree itself.
+    Those that we did not make are of ours only by the payment that they name."""
+    key = word(refund, "refund_id")
+    if is_key(key, ModificationKind.REFUND):
+        return ModificationEvent(dedupe_key=dedupe_key, key=key, outcome=refund_told(refund))
+    return ModificationEvent(
+        dedupe_key=dedupe_key,
+        key="",
+        outcome=refund_told(refund),
+        reference=number_word(refund, "cf_refund_id"),
+        charge_reference=number_word(refund, "cf_payment_id"),
+    )
 
 
 def answer_told(refund: Entity, request: ModificationRequest, order_id: str) -> ModificationOutcome:

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 from kassa.base.domain.errors import InvalidRequest
 from kassa.base.domain.money import Money
-from kassa.connectors.base import InDoubt, NotSent
+from kassa.connectors.base import InDoubt, NotSent, Unknown
 from kassa.connectors.http import Answer, Answered, NoAnswer, ProviderHttp
 from kassa.connectors.jsontext import read_object
 
@@ -167,3 +167,20 @@ def moment(fields: Entity, name: str) -> datetime | None:
         return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def found_in(
+    reply: Any, members: str, name: str, value: str
+) -> list[Entity] | NotSent | InDoubt | Unknown:
+    """The objects of a list, in it an empty one for each that is not of what was asked about."""
+    if isinstance(reply, RazorpayRefusal):
+        if reply.not_found:
+            return Unknown(reason="Razorpay knows no such object")
+        return InDoubt(reason=f"Razorpay refused the question: {reply.shown}")
+    if not isinstance(reply, RazorpayAnswer):
+        assert isinstance(reply, NotSent | InDoubt)
+        return reply
+    found: Sequence[Entity] | None = items(reply.fields, members)
+    if found is None:
+        return InDoubt(reason="Razorpay's list cannot be read")
+    return [one if word(one, name) == value and word(one, "id") else {} for one in found]

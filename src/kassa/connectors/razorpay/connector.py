@@ -5,7 +5,7 @@ Source: https://razorpay.com/docs/api/; why not its SDK: docs/decisions/0031.
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from kassa.base.domain.lifecycle import ModificationKind
 from kassa.base.domain.money import Money
@@ -22,6 +22,7 @@ from kassa.connectors.base import (
     InDoubt,
     IrrelevantEvent,
     KnownCharge,
+    ModificationEvent,
     ModificationOutcome,
     ModificationRequest,
     NotSent,
@@ -40,6 +41,7 @@ from kassa.connectors.razorpay.api import (
     RazorpayAnswer,
     RazorpayApi,
     RazorpayRefusal,
+    found_in,
     items,
     word,
 )
@@ -141,7 +143,7 @@ class RazorpayConnector:
         if known.reference.startswith("order_"):
             return await self._by_orders(key, known)
         reply = await self._api.get("payment_links", reference_id=key)
-        found = _found(reply, "payment_links", "reference_id", key)
+        found = found_in(reply, "payment_links", "reference_id", key)
         if not isinstance(found, list):
             return found
         if not found:
@@ -186,14 +188,14 @@ class RazorpayConnector:
 
     async def _tries_at(self, order_id: str) -> Told | NotSent | None:
         reply = await self._api.get("orders", order_id, "payments")
-        found = _found(reply, "items", "order_id", order_id)
+        found = found_in(reply, "items", "order_id", order_id)
         if isinstance(found, Unknown):
             return None
         return tries_told(found) if isinstance(found, list) else found
 
     async def _by_orders(self, key: str, known: KnownCharge) -> Outcome:
         reply = await self._api.get("orders", receipt=key, count=_PAGE)
-        found = _found(reply, "items", "receipt", key)
+        found = found_in(reply, "items", "receipt", key)
         if not isinstance(found, list):
             return found
         if not found:
@@ -320,23 +322,44 @@ class RazorpayConnector:
     async def _refund_of(
         self, request: ModificationRequest, payment_id: str
     ) -> ModificationOutcome:
-        unread = False
+        listed = await self._refunds_of(payment_id)
+        if not isinstance(listed, list):
+            return listed
+        for refund in listed:
+            made_there = request.reference and word(refund, "id") == request.reference
+            if made_there or refunds.key_of(refund) == request.key:
+                return refunds.answer_told(refund, request, payment_id)
+        if not all(listed):
+            return InDoubt(reason="Razorpay lists a refund that cannot be read")
+        return Unknown(reason="Razorpay has no refund under this key")
+
+    async def _refunds_of(self, payment_id: str) -> list[Entity] | NotSent | InDoubt | Unknown:
+        """All of them; one that cannot be read is empty."""
+        listed: list[Entity] = []
         for page in range(_MOST_PAGES):
             reply = await self._api.get(
                 "payments", payment_id, "refunds", count=_PAGE, skip=page * _PAGE
             )
-            found = _found(reply, "items", "payment_id", payment_id)
+            found = found_in(reply, "items", "payment_id", payment_id)
             if not isinstance(found, list):
                 return found
-            for refund in found:
-                if refunds.key_of(refund) == request.key:
-                    return refunds.answer_told(refund, request, payment_id)
-            unread = unread or not all(found)
-            if len(found) < _PAGE and unread:
-                return InDoubt(reason="Razorpay lists a refund that cannot be read")
+            listed += found
             if len(found) < _PAGE:
-                return Unknown(reason="Razorpay has no refund under this key")
+                return listed
         return InDoubt(reason="Razorpay lists refunds without end")
+
+    async def refunds_of(
+        self, key: str, known: KnownCharge
+    ) -> Sequence[ModificationEvent] | NotSent | InDoubt:
+        """Whoever made them."""
+        if not known.reference.startswith("pay_"):
+            return InDoubt(reason="Razorpay has not said which payment it is")
+        listed = await self._refunds_of(known.reference)
+        if isinstance(listed, Unknown):
+            return InDoubt(reason=listed.reason)
+        if not isinstance(listed, list):
+            return listed
+        return [refunds.told_refund(one, word(one, "id")) for one in listed if one]
 
     async def _payment_of(self, request: ModificationRequest) -> str | ModificationOutcome:
         """The payment's id: what the charge came to, or by asking for it under our key."""
@@ -439,23 +462,6 @@ def _in_doubt_if_unknown(outcome: Outcome) -> Outcome:
     if isinstance(outcome, Unknown):
         return InDoubt(reason="Razorpay says it has it, and does not show it")
     return outcome
-
-
-def _found(
-    reply: Any, members: str, name: str, value: str
-) -> list[Entity] | NotSent | InDoubt | Unknown:
-    """The objects of a list, in it an empty one for each that is not of what was asked about."""
-    if isinstance(reply, RazorpayRefusal):
-        if reply.not_found:
-            return Unknown(reason="Razorpay knows no such object")
-        return InDoubt(reason=f"Razorpay refused the question: {reply.shown}")
-    if not isinstance(reply, RazorpayAnswer):
-        assert isinstance(reply, NotSent | InDoubt)
-        return reply
-    found: Sequence[Entity] | None = items(reply.fields, members)
-    if found is None:
-        return InDoubt(reason="Razorpay's list cannot be read")
-    return [one if word(one, name) == value and word(one, "id") else {} for one in found]
 
 
 def _order_address(order: Entity, amount: Money | None) -> Outcome:

@@ -27,7 +27,7 @@ from kassa.connectors.jsontext import read_object
 from kassa.connectors.razorpay.api import Entity, entity, moment, money, word
 from kassa.connectors.razorpay.links import NOTE, OVER, over_told
 from kassa.connectors.razorpay.payments import payment_told
-from kassa.connectors.razorpay.refunds import key_of, refund_told
+from kassa.connectors.razorpay.refunds import key_of, told_refund
 from kassa.connectors.razorpay.signatures import signed
 from kassa.connectors.unread import genuine, unread
 
@@ -98,9 +98,7 @@ def _told(
     elif event in _LINKS_OVER and link:
         key, outcome = word(link, "reference_id"), _over(link)
     elif event in _REFUNDS and refund:
-        if not (key := key_of(refund)):
-            return IrrelevantEvent(event=event)
-        return ModificationEvent(dedupe_key=mark, key=key, outcome=refund_told(refund))
+        return _refund(event, refund, payment, mark)
     elif event.startswith(_DISPUTES) and payload["dispute"]:
         return _dispute(payload["dispute"], payment, mark, moment(told, "created_at"))
     else:
@@ -110,6 +108,20 @@ def _told(
         if key
         else IrrelevantEvent(event=event)
     )
+
+
+def _refund(
+    event: str, refund: Entity, payment: Entity, mark: str
+) -> ChargeEvent | ModificationEvent | IrrelevantEvent:
+    """Reserved money that nobody captured goes back as a refund too: that is news of the payment,
+    for none of it was ours."""
+    if payment.get("captured") is False and not key_of(refund):
+        key = word(entity(payment, "notes"), NOTE)
+        if not key:
+            return IrrelevantEvent(event=event)
+        return ChargeEvent(dedupe_key=mark, key=key, outcome=_payment(payment))
+    told = told_refund(refund, mark)
+    return told if told.key or told.charge_reference else IrrelevantEvent(event=event)
 
 
 def _payment(payment: Entity) -> Outcome:

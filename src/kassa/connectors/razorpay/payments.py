@@ -30,9 +30,9 @@ def payment_told(payment: Entity) -> Told:
         return InDoubt(reason="Razorpay described a payment that cannot be read")
     match status:
         case "captured":
-            return Captured(reference=reference, amount=amount, fee=_fee(payment))
+            return _captured(payment, reference, amount)
         case "refunded" if payment.get("captured") is True:
-            return Captured(reference=reference, amount=amount, fee=_fee(payment))
+            return _captured(payment, reference, amount)
         case "refunded":
             return Declined(
                 code="authorization_expired",
@@ -63,6 +63,12 @@ def tries_told(payments: Sequence[Entity]) -> Told | None:
 def _weight(payment: Entity) -> int:
     status = word(payment, "status")
     return _STATUS.index(status) if status in _STATUS else 0
+
+
+def _captured(payment: Entity, reference: str, amount: Money) -> Captured:
+    gone = money(payment, "amount_refunded")
+    refunded = gone if gone is not None and gone.minor else None
+    return Captured(reference=reference, amount=amount, fee=_fee(payment), refunded=refunded)
 
 
 def _fee(payment: Entity) -> Money | None:

@@ -7,16 +7,19 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kassa.base.domain.lifecycle import ModificationKind
 from kassa.connectors.base import (
     Declined,
     Done,
     InDoubt,
+    ModificationEvent,
     ModificationOutcome,
     ModificationRequest,
     Pending,
 )
 from kassa.connectors.razorpay.api import Entity, RazorpayRefusal, entity, money, word
 from kassa.connectors.razorpay.links import NOTE
+from kassa.modifications.domain.captures import is_key
 
 HEADER = "X-Refund-Idempotency"
 
@@ -58,8 +61,23 @@ def refund_content(request: ModificationRequest) -> dict[str, Any]:
 
 
 def key_of(refund: Entity) -> str:
-    """Our key of it, "" of a refund that was made elsewhere."""
-    return word(entity(refund, "notes"), NOTE) or word(refund, "receipt")
+    """Our key of it, "" of a refund that was made elsewhere: there a receipt is somebody else's."""
+    receipt = word(refund, "receipt")
+    ours = receipt if is_key(receipt, ModificationKind.REFUND) else ""
+    return word(entity(refund, "notes"), NOTE) or ours
+
+
+def told_refund(refund: Entity, dedupe_key: str) -> ModificationEvent:
+    """Any refund, by whomever it was made."""
+    if key := key_of(refund):
+        return ModificationEvent(dedupe_key=dedupe_key, key=key, outcome=refund_told(refund))
+    return ModificationEvent(
+        dedupe_key=dedupe_key,
+        key="",
+        outcome=refund_told(refund),
+        reference=word(refund, "id"),
+        charge_reference=word(refund, "payment_id"),
+    )
 
 
 def refund_told(refund: Entity) -> Done | Pending | Declined | InDoubt:
@@ -87,7 +105,9 @@ def answer_told(
     refund: Mapping[str, Any], request: ModificationRequest, payment_id: str
 ) -> ModificationOutcome:
     """The same, when it is the one that was asked for."""
-    if word(refund, "payment_id") != payment_id or key_of(refund) != request.key:
+    made_there = bool(request.reference) and word(refund, "id") == request.reference
+    is_it = made_there or key_of(refund) == request.key
+    if word(refund, "payment_id") != payment_id or not is_it:
         return InDoubt(reason="Razorpay answered about another refund")
     told = refund_told(refund)
     if isinstance(told, Pending) and money(refund) != request.amount:

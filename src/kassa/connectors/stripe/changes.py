@@ -8,6 +8,7 @@ from kassa.connectors.base import (
     Declined,
     Done,
     InDoubt,
+    ModificationEvent,
     ModificationOutcome,
     ModificationRequest,
     Pending,
@@ -88,7 +89,8 @@ def void_told(intent: Thing, request: ModificationRequest) -> ModificationOutcom
 def refund_told(refund: Thing, request: ModificationRequest) -> ModificationOutcome:
     """What a refund says, when it is the one under our key."""
     try:
-        if refund.noted(KEY) != request.key:
+        made_there = bool(request.reference) and refund.word("id") == request.reference
+        if refund.noted(KEY) != request.key and not made_there:
             return InDoubt(reason="Stripe answered about another refund")
         charged = refund.id_of("payment_intent")
         if request.charge_reference.startswith("pi_") and charged != request.charge_reference:
@@ -96,6 +98,23 @@ def refund_told(refund: Thing, request: ModificationRequest) -> ModificationOutc
         return refund_outcome(refund)
     except Garbled as error:
         return InDoubt(reason=f"Stripe's refund cannot be read: {error}")
+
+
+def told_refund(refund: Thing, dedupe_key: str) -> ModificationEvent:
+    """The same of any refund; one that was made in the Dashboard has no key of ours, and is known
+    by its own name.
+
+    Raises: Garbled.
+    """
+    if key := refund.noted(KEY):
+        return ModificationEvent(dedupe_key=dedupe_key, key=key, outcome=refund_outcome(refund))
+    return ModificationEvent(
+        dedupe_key=dedupe_key,
+        key="",
+        outcome=refund_outcome(refund),
+        reference=refund.word("id"),
+        charge_reference=refund.id_of("payment_intent"),
+    )
 
 
 def refund_outcome(refund: Thing) -> Done | Pending | Declined | InDoubt:

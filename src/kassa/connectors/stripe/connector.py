@@ -1,6 +1,6 @@
 """Stripe as a connector: payment intents, checkout pages, refunds, webhooks and payouts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import ClassVar
 
@@ -14,6 +14,7 @@ from kassa.connectors.base import (
     InDoubt,
     IrrelevantEvent,
     KnownCharge,
+    ModificationEvent,
     ModificationOutcome,
     ModificationRequest,
     NotSent,
@@ -31,6 +32,7 @@ from kassa.connectors.stripe.changes import (
     capture_told,
     not_that_charge,
     refund_told,
+    told_refund,
     told_without_refund,
     void_told,
 )
@@ -314,7 +316,12 @@ class StripeConnector:
             if not isinstance(listed, Thing):
                 return _unanswered(listed)
             refunds = listed.things("data")
-            mine = [one for one in refunds if one.is_under(request.key)]
+            mine = [
+                one
+                for one in refunds
+                if one.is_under(request.key)
+                or (request.reference and one.fields.get("id") == request.reference)
+            ]
             if not mine and listed.flag("has_more"):
                 return InDoubt(reason="Stripe has more refunds of this charge than we look at")
             if not mine and not all(one.is_named for one in refunds):
@@ -322,6 +329,27 @@ class StripeConnector:
         except Garbled as error:
             return InDoubt(reason=f"Stripe's answer cannot be read: {error}")
         return refund_told(mine[0], request) if mine else told_without_refund(intent, request)
+
+    async def refunds_of(
+        self, key: str, known: KnownCharge
+    ) -> Sequence[ModificationEvent] | NotSent | InDoubt:
+        """Whoever made them."""
+        reference = known.reference
+        if not reference.startswith("pi_"):
+            return InDoubt(reason="Stripe has not said which charge it is")
+        listed = await ask(
+            self._client.v1.refunds.list_async({"payment_intent": reference, "limit": _REFUNDS})
+        )
+        if isinstance(listed, StripeRefusal):
+            return InDoubt(reason=listed.reason)
+        if not isinstance(listed, Thing):
+            return listed
+        try:
+            if listed.flag("has_more"):
+                return InDoubt(reason="Stripe has more refunds of this charge than we look at")
+            return [told_refund(one, one.word("id")) for one in listed.things("data")]
+        except Garbled as error:
+            return InDoubt(reason=f"Stripe's list cannot be read: {error}")
 
     def parse_notification(
         self,

@@ -14,6 +14,7 @@ from kassa.connectors.base import (
     Authorized,
     Captured,
     Declined,
+    FailedLater,
     InDoubt,
     Outcome,
     Pending,
@@ -44,6 +45,8 @@ def told_intent(intent: Thing, key: str, expected: Money | None = None) -> Outco
         other = expected is not None and intent.money("amount") != expected
         if other and intent.word("status") not in _WITH_MONEY:
             return InDoubt(reason="Stripe's payment intent is of another amount than asked for")
+        if (charge := _returned(intent)) is not None:
+            return failed_later(charge)
         read = _STATUS.get(intent.word("status"))
         if read is None:
             return InDoubt(reason="Stripe's payment intent has a status that we do not know")
@@ -54,7 +57,45 @@ def told_intent(intent: Thing, key: str, expected: Money | None = None) -> Outco
 
 def _succeeded(intent: Thing) -> Captured:
     amount = intent.money("amount_received")
-    return Captured(reference=intent.word("id"), amount=amount, fee=fee_of(intent))
+    charge = intent.thing("latest_charge")
+    return Captured(
+        reference=intent.word("id"),
+        amount=amount,
+        fee=fee_of(intent),
+        refunded=None if charge is None else refunded_of(charge),
+    )
+
+
+RETURNED = "failure_balance_transaction"
+"""What a charge has when it was paid, and its bank has taken the money back."""
+
+
+def _returned(intent: Thing) -> Thing | None:
+    charge = intent.thing("latest_charge")
+    return charge if charge is not None and charge.id_of(RETURNED) else None
+
+
+def failed_later(charge: Thing) -> FailedLater:
+    """A debit that its bank returned. Raises: Garbled."""
+    return FailedLater(
+        code="charge_failed",
+        message="The payer's bank has taken the money back.",
+        reference=charge.id_of("payment_intent"),
+        provider_code=charge.word("failure_code"),
+    )
+
+
+def refunded_of(charge: Thing) -> Money | None:
+    """How much of a captured charge has gone back. Of a part that was captured Stripe counts the
+    rest, which was let go, as refunded. None for nothing, or where it does not say.
+
+    Raises: Garbled.
+    """
+    if charge.fields.get("captured") is not True or "amount_refunded" not in charge.fields:
+        return None
+    let_go = charge.money("amount") - charge.money("amount_captured")
+    gone = charge.money("amount_refunded") - let_go
+    return gone if gone.minor > 0 else None
 
 
 def _reserved(intent: Thing) -> Authorized:
@@ -137,7 +178,7 @@ def told_session(session: Thing, key: str, expected: Money | None = None) -> Out
         if expected is not None and session.money("amount_total") != expected:
             return InDoubt(reason="Stripe's checkout session is of another amount than asked for")
         intent = session.thing("payment_intent")
-        if intent is not None and not is_at_the_page(intent):
+        if intent is not None and (_returned(intent) is not None or not is_at_the_page(intent)):
             return told_intent(intent, key, expected)
         return _session_told(session)
     except Garbled as error:

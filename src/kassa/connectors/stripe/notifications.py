@@ -14,6 +14,7 @@ from decimal import Decimal
 from kassa.base.domain.lifecycle import DisputeStage, DisputeStatus
 from kassa.connectors.base import (
     AnyNews,
+    Captured,
     ChargeEvent,
     DisputeEvent,
     ForeignEvent,
@@ -23,8 +24,15 @@ from kassa.connectors.base import (
     Refused,
 )
 from kassa.connectors.jsontext import text_of
-from kassa.connectors.stripe.changes import refund_outcome
-from kassa.connectors.stripe.intents import is_at_the_page, told_intent, told_session
+from kassa.connectors.stripe.changes import told_refund
+from kassa.connectors.stripe.intents import (
+    RETURNED,
+    failed_later,
+    is_at_the_page,
+    refunded_of,
+    told_intent,
+    told_session,
+)
 from kassa.connectors.stripe.objects import KEY, Garbled, Thing
 from kassa.connectors.unread import unread
 from kassa.payments.domain.disputes import BalanceMovement, DisputeOrder, Place
@@ -156,18 +164,44 @@ def _session(dedupe_key: str, name: str, session: Thing) -> ChargeEvent | Irrele
 
 
 def _refund(dedupe_key: str, name: str, refund: Thing) -> ModificationEvent | IrrelevantEvent:
-    key = refund.noted(KEY)
-    if not key:
-        return IrrelevantEvent(event=name)  # made in the Dashboard
-    return ModificationEvent(dedupe_key=dedupe_key, key=key, outcome=refund_outcome(refund))
+    told = told_refund(refund, dedupe_key)
+    return told if told.key or told.charge_reference else IrrelevantEvent(event=name)
 
 
-def _refunded(dedupe_key: str, name: str, charge: Thing) -> ModificationEvent | IrrelevantEvent:
-    """Older API versions put the refunds in, the newest first; newer ones send events of them."""
-    if charge.fields.get("refunds") is None:
+def _refunded(
+    dedupe_key: str, name: str, charge: Thing
+) -> ChargeEvent | ModificationEvent | IrrelevantEvent:
+    """Older API versions put the refunds in, the newest first; newer ones send events of them, and
+    here say how much of the charge has gone back by now."""
+    if charge.fields.get("refunds") is not None:
+        refunds = [one for one in charge.things("refunds") if one.is_named]
+        return _refund(dedupe_key, name, refunds[0]) if refunds else IrrelevantEvent(event=name)
+    key, refunded = charge.noted(KEY), refunded_of(charge)
+    if not key or refunded is None:
+        return IrrelevantEvent(event=name)  # not of our making, or let go before it was captured
+    return ChargeEvent(
+        dedupe_key=dedupe_key,
+        key=key,
+        outcome=Captured(
+            reference=charge.id_of("payment_intent"),
+            amount=charge.money("amount_captured"),
+            refunded=refunded,
+        ),
+        charge_reference=charge.id_of("payment_intent"),
+    )
+
+
+def _failed(dedupe_key: str, name: str, charge: Thing) -> ChargeEvent | IrrelevantEvent:
+    """A try that failed is told with its intent; here is heard what failed after it was paid."""
+    key = charge.noted(KEY)
+    if not key or not charge.id_of(RETURNED):
         return IrrelevantEvent(event=name)
-    refunds = [one for one in charge.things("refunds") if one.is_named]
-    return _refund(dedupe_key, name, refunds[0]) if refunds else IrrelevantEvent(event=name)
+    return ChargeEvent(
+        dedupe_key=dedupe_key,
+        key=key,
+        outcome=failed_later(charge),
+        charge_reference=charge.id_of("payment_intent"),
+    )
 
 
 def _dispute(dedupe_key: str, name: str, dispute: Thing) -> DisputeEvent | IrrelevantEvent:
@@ -216,6 +250,7 @@ _EVENTS: Mapping[str, Callable[[str, str, Thing], AnyNews | IrrelevantEvent]] = 
     "payment_intent.processing": _intent,
     "checkout.session.completed": _session,
     "checkout.session.expired": _session,
+    "charge.failed": _failed,
     "charge.refunded": _refunded,
     "charge.refund.updated": _refund,
     "refund.created": _refund,

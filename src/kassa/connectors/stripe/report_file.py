@@ -36,10 +36,10 @@ _NEEDED = ("balance_transaction_id", "reporting_category", "currency", "gross", 
 
 CATEGORIES: Mapping[str, tuple[LineKind, int]] = {
     "charge": (LineKind.PAYMENT, 1),
-    "charge_failure": (LineKind.PAYMENT, -1),
+    "charge_failure": (LineKind.DISPUTE, -1),  # the bank took it back
     "partial_capture_reversal": (LineKind.PAYMENT, -1),
     "refund": (LineKind.REFUND, -1),
-    "refund_failure": (LineKind.REFUND, 1),
+    "refund_failure": (LineKind.REFUND_REVERSAL, 1),  # it came back
     "dispute": (LineKind.DISPUTE, -1),
     "dispute_reversal": (LineKind.DISPUTE_REVERSAL, 1),
     "fee": (LineKind.FEE, 0),

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kassa.base.domain.lifecycle import ModificationKind
 from kassa.connectors.base import (
     Declined,
     Done,
     InDoubt,
+    ModificationEvent,
     ModificationOutcome,
     ModificationRequest,
     Pending,
@@ -16,6 +18,7 @@ from kassa.connectors.base import (
 from kassa.connectors.wallet.payments import named, write_amount
 from kassa.connectors.wallet.said import F, S, WalletAnswer
 from kassa.connectors.wallet.words import ACCEPTED, IN_PROCESS, NO_REFUND, change_refused
+from kassa.modifications.domain.captures import is_key
 
 _MAX_REASON = 256
 _MAX_ID = 64
@@ -134,6 +137,44 @@ def transaction_told(said: WalletAnswer, request: ModificationRequest) -> Modifi
     if not all(any(map(one.id, names)) for one in said.parts("transactions")):
         return InDoubt(reason="the wallet lists a transaction that cannot be read")
     return Unknown(reason="the wallet knows nothing under this key")
+
+
+def listed_refunds(said: WalletAnswer, charge_key: str) -> list[ModificationEvent] | InDoubt:
+    """The refunds in a payment's own list, by whomever they were asked for."""
+    if said.status != S or said.code not in ACCEPTED:
+        return InDoubt(reason=f"the wallet answered {said.codes}")
+    if said.id("paymentRequestId") != charge_key:
+        return InDoubt(reason="the wallet answered about another payment")
+    found = []
+    for one in said.parts("transactions"):
+        if one.word("transactionType") == "REFUND":
+            found.append(_listed_refund(one, said.id("paymentId")))
+    return found
+
+
+def _listed_refund(one: WalletAnswer, charge_reference: str) -> ModificationEvent:
+    key, reference = one.id("transactionRequestId"), one.id("transactionId")
+    ours, amount = is_key(key, ModificationKind.REFUND), one.amount("transactionAmount")
+    outcome: ModificationOutcome
+    match one.word("transactionStatus"):
+        case "SUCCESS" if amount is not None and reference:
+            outcome = Done(reference=reference, amount=amount)
+        case "FAIL":
+            outcome = _FAILED
+        case "PROCESSING":
+            outcome = Pending(reference=reference)
+        case _:
+            outcome = InDoubt(reason="the wallet lists a refund that cannot be read")
+    return ModificationEvent(
+        dedupe_key=reference or key,
+        key=key if ours else "",
+        outcome=outcome,
+        reference=reference or key,
+        charge_reference=charge_reference,
+    )
+
+
+_FAILED = Declined(code="refused", message="The wallet refused.", provider_code="FAIL")
 
 
 def status_told(

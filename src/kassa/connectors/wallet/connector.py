@@ -1,6 +1,6 @@
 """A wallet of the /v1/payments/pay family as a connector: Kassa is the merchant."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -15,6 +15,7 @@ from kassa.connectors.base import (
     InDoubt,
     IrrelevantEvent,
     KnownCharge,
+    ModificationEvent,
     ModificationOutcome,
     ModificationRequest,
     NotSent,
@@ -34,6 +35,7 @@ from kassa.connectors.wallet.changes import (
     WalletChange,
     check_key,
     content,
+    listed_refunds,
     refund_inquiry_told,
     told,
     transaction_told,
@@ -124,6 +126,13 @@ class WalletConnector:
         """What the wallet says of `key`."""
         said = await self._line.ask("inquiryPayment", named(key))
         return inquiry_told(said, key, known) if isinstance(said, WalletAnswer) else said
+
+    async def refunds_of(
+        self, key: str, known: KnownCharge
+    ) -> Sequence[ModificationEvent] | NotSent | InDoubt:
+        """Whoever asked for them; a wallet that keeps no such list has none."""
+        said = await self._line.ask("inquiryPayment", named(key))
+        return listed_refunds(said, key) if isinstance(said, WalletAnswer) else said
 
     async def close_charge(self, key: str, known: KnownCharge = NOTHING_KNOWN) -> Outcome:
         """Cancel the order, unless it is paid: what a cancel does to paid money, and to reserved,

@@ -2,6 +2,7 @@
 
 import hashlib
 
+from kassa.base.domain.lifecycle import ModificationKind
 from kassa.connectors.base import (
     AnyNews,
     Captured,
@@ -19,6 +20,7 @@ from kassa.connectors.unread import unread
 from kassa.connectors.wallet.payments import state_told
 from kassa.connectors.wallet.said import F, S, WalletAnswer
 from kassa.connectors.wallet.words import ACCEPTED, CHANGE_DECLINES, pay_refused
+from kassa.modifications.domain.captures import is_key
 
 _ENDED = ("FAIL", "CANCELLED")
 
@@ -28,9 +30,7 @@ def read_news(said: WalletAnswer, body: bytes) -> AnyNews | IrrelevantEvent:
     same to the byte: so it is known by its content."""
     dedupe_key = hashlib.sha256(body).hexdigest()
     if said.id("refundRequestId") and "refundStatus" in said.members:
-        return ModificationEvent(
-            dedupe_key=dedupe_key, key=said.id("refundRequestId"), outcome=_refund(said)
-        )
+        return told_refund(said, dedupe_key, _refund(said))
     key, reference = said.id("paymentRequestId"), said.id("paymentId")
     if not key:
         return IrrelevantEvent(event="no payment")
@@ -38,6 +38,25 @@ def read_news(said: WalletAnswer, body: bytes) -> AnyNews | IrrelevantEvent:
         return unread(body, "it does not name the payment")
     return ChargeEvent(
         dedupe_key=dedupe_key, key=key, outcome=_payment(said), charge_reference=reference
+    )
+
+
+def told_refund(
+    said: WalletAnswer, dedupe_key: str, outcome: ModificationOutcome
+) -> ModificationEvent | IrrelevantEvent:
+    """Any refund, by whomever it was asked for. One without an id of ours is of ours only by the
+    payment that it names."""
+    key, reference = said.id("refundRequestId"), said.id("paymentId")
+    if is_key(key, ModificationKind.REFUND):
+        return ModificationEvent(dedupe_key=dedupe_key, key=key, outcome=outcome)
+    if not reference:
+        return IrrelevantEvent(event="a refund of no payment")
+    return ModificationEvent(
+        dedupe_key=dedupe_key,
+        key="",
+        outcome=outcome,
+        reference=said.id("refundId") or key,
+        charge_reference=reference,
     )
 
 

@@ -21,9 +21,9 @@ from kassa.faces.once import Caller, once, read_key
 from kassa.faces.peer import address_of
 from kassa.identity.domain.principals import Principal
 from kassa.identity.usecases.businesses import known_business
+from kassa.modifications.usecases.find_modifications import find_modification
 from kassa.modifications.usecases.modify_payment import (
     ModifyPayment,
-    find_modification,
     modify_payment,
 )
 from kassa.orders.domain.orders import Module

@@ -6,7 +6,7 @@ from kassa.base.usecases.core import Core
 from kassa.faces.orders import contract
 from kassa.identity.domain.principals import Principal
 from kassa.identity.usecases.authenticate import authenticate_client
-from kassa.modifications.usecases.modify_payment import modifications_of
+from kassa.modifications.usecases.find_modifications import modifications_of
 from kassa.orders.domain.orders import Order
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Payment

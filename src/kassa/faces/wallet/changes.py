@@ -16,10 +16,9 @@ from kassa.faces.wallet import changes_reading, contract, reading
 from kassa.faces.wallet.reach import find_payment, scope, synced
 from kassa.identity.domain.principals import WalletClient
 from kassa.modifications.usecases.cancel_payment import cancel_payment
+from kassa.modifications.usecases.find_modifications import find_modification, modifications_of
 from kassa.modifications.usecases.modify_payment import (
     ModifyPayment,
-    find_modification,
-    modifications_of,
     modify_payment,
     sync_modification,
 )

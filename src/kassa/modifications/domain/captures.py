@@ -1,5 +1,6 @@
 """Reserved funds: held for the merchant, claimed in one or more parts, or let go."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -30,6 +31,17 @@ PREFIX = {
     ModificationKind.REFUND: "re",
 }
 """Before the company's number, in the id that a provider hears."""
+
+_KEYS = {
+    kind: re.compile(rf"{prefix}[0-9]{{1,20}}_[0-9a-z]{{1,64}}", re.ASCII)
+    for kind, prefix in PREFIX.items()
+}
+
+
+def is_key(text: str, kind: ModificationKind) -> bool:
+    """Whether it is what a provider hears from us of one; whose it is, it does not say."""
+    return _KEYS[kind].fullmatch(text) is not None
+
 
 LAPSES = {
     "authorization_expired": PaymentEvent.EXPIRE,

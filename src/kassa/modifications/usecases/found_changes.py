@@ -86,6 +86,9 @@ async def take_found(
 def _found(
     case: PaymentAggregate, attempt: Attempt, news: ModificationEvent, actor: str, how: str
 ) -> None:
+    theirs = attempt.provider_reference
+    if news.charge_reference and theirs and news.charge_reference != theirs:
+        return  # of another try of the payer, whose money was never ours
     old = _known_as(case, news)
     if old is not None:
         take_outcome(case, old, news.outcome, actor=actor, how=how)
@@ -169,7 +172,6 @@ async def look_for_refunds(core: Core, attempt: Attempt, *, actor: str) -> None:
 
     What cannot be found out is a work item that names the payment.
     """
-    words = "the provider says that more was refunded than we know of"
     try:
         for news in await _listed(core, attempt):
             if news.key:
@@ -177,18 +179,10 @@ async def look_for_refunds(core: Core, attempt: Attempt, *, actor: str) -> None:
             else:
                 await take_found(core, attempt, news, actor=actor, how="query")
     except (Waits, Unbookable) as error:
-        words = str(error)
-    else:
-        return
-    await open_break(core, attempt, words, cause=attempt.id)
+        await open_break(core, attempt, str(error), cause=attempt.id)
 
 
 async def _listed(core: Core, attempt: Attempt) -> Sequence[ModificationEvent]:
-    if not isinstance(core.connectors.get(attempt.connector), RefundSource):
-        raise Unbookable(
-            "more of it was refunded at the provider than we know of, and it lists no refunds"
-        )
-
     async def ask(connector: Connector) -> Sequence[ModificationEvent] | NotSent | InDoubt:
         assert isinstance(connector, RefundSource)
         return await connector.refunds_of(attempt.id, known(attempt))

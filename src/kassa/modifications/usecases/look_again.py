@@ -8,11 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from kassa.base.domain.errors import AmountTooLarge
 from kassa.base.domain.lifecycle import AttemptStatus
 from kassa.base.store.connection import Connection
 from kassa.base.usecases.core import Core
 from kassa.connectors.base import Captured, Connector, Outcome, RefundSource
-from kassa.modifications.usecases.found_changes import failed_if_refused, look_for_refunds
+from kassa.modifications.usecases.found_changes import (
+    failed_if_refused,
+    look_for_refunds,
+    open_break,
+)
 from kassa.payments.domain.aggregate import PaymentAggregate
 from kassa.payments.domain.payments import Attempt
 from kassa.payments.store import payments
@@ -78,12 +83,14 @@ async def _look_at(core: Core, attempt: Attempt) -> None:
 
     answer = await ask_provider(core, attempt.connector, Task.QUERY, ask)
     outcome = failed_if_refused(answer)
-    payment = await take_news(core, attempt, outcome, actor=_ACTOR, how="query")
-    if not isinstance(outcome, Captured):
+    try:
+        payment = await take_news(core, attempt, outcome, actor=_ACTOR, how="query")
+    except AmountTooLarge as error:
+        words = f"more was refunded at the provider than we know of: {error.message}"
+        await open_break(core, attempt, words, cause=attempt.id)
         return
-    if outcome.refunded is None:
-        missed = isinstance(core.connectors.get(attempt.connector), RefundSource)
-    else:
-        missed = payment.more_went_back(attempt, outcome.refunded)
-    if missed:
+    lists = isinstance(core.connectors.get(attempt.connector), RefundSource)
+    if not isinstance(outcome, Captured) or not lists:
+        return
+    if outcome.refunded is None or payment.more_went_back(attempt, outcome.refunded):
         await look_for_refunds(core, attempt, actor=_ACTOR)

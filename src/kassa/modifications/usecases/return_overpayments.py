@@ -11,7 +11,10 @@ from kassa.base.domain.lifecycle import ModificationKind, ModificationStatus
 from kassa.base.usecases.backoff import backoff_of
 from kassa.base.usecases.core import Core
 from kassa.modifications.store import modifications
-from kassa.modifications.usecases.modify_payment import ModifyPayment, modify_payment
+from kassa.modifications.usecases.modify_payment import (
+    ModifyPayment,
+    modify_payment,
+)
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import OFFLINE, Attempt
 from kassa.payments.store import payments

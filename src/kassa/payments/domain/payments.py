@@ -149,9 +149,15 @@ class Payment:
     def more_went_back(self, attempt: "Attempt", told: Money) -> bool:
         """Whether `told`, what a provider says was refunded of this charge, is more than we gave
         back, or may be giving back."""
+        return told.currency == self.amount.currency and told.minor > self.went_back(attempt).minor
+
+    def went_back(self, attempt: "Attempt") -> Money:
+        """What was given back of this charge, or may be on its way."""
         if attempt.surplus:
-            return told.minor > self.surplus_returned_minor + self.surplus_reserved_minor
-        return told.minor > self.refunded.minor + self.refund_reserved.minor
+            minor = self.surplus_returned_minor + self.surplus_reserved_minor
+        else:
+            minor = self.refunded.minor + self.refund_reserved.minor
+        return Money(minor, self.amount.currency)
 
     def recounted(self) -> "Payment":
         """With `double_paid_minor` as the other figures say. Only a dispute makes it grow, or a

@@ -145,8 +145,8 @@ from json_populate_recordset(null::announcement, $1::json)
 -- name: to_query
 -- Payments with an attempt that should be asked about now: of each account ($1) as many as it has
 -- room for ($2). The accounts take turns, and so do the companies of an account that serves
--- several; each with what is longest due. $6: not of undecided attempts, but of those whose money is
--- there and that something was heard of since.
+-- several; each with what is longest due. $6: not of undecided attempts, but of those whose money
+-- is there and that something was heard of since.
 select d.company_id, d.payment_id, d.connector
 from unnest($1::text[], $2::int[]) as r(account, room)
 cross join lateral (

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import assert_never
 
+from kassa.base.domain.errors import IllegalTransition
 from kassa.base.domain.lifecycle import (
     ATTEMPT_TRANSITIONS,
     CLOSED,
@@ -11,6 +12,7 @@ from kassa.base.domain.lifecycle import (
     AttemptStatus,
     DisputeStage,
     DisputeStatus,
+    ModificationKind,
     PaymentEvent,
     PaymentStatus,
     can,
@@ -30,10 +32,12 @@ from kassa.connectors.base import (
     NotSent,
     Outcome,
     Pending,
+    RefundSource,
     Unknown,
 )
 from kassa.disputes.domain.disputing import dispute
 from kassa.modifications.domain.captures import authorize, claimed_there, lapsed
+from kassa.modifications.domain.refunds import refund_found
 from kassa.payments.domain import facts
 from kassa.payments.domain.aggregate import PaymentAggregate
 from kassa.payments.domain.disputes import BY_STAGE, Telling
@@ -41,6 +45,7 @@ from kassa.payments.domain.evolution_of_charges import MISMATCH
 from kassa.payments.domain.payments import Attempt, CaptureMethod
 
 _S = PaymentStatus
+_REFUND = ModificationKind.REFUND
 
 
 def take_outcome(
@@ -100,8 +105,8 @@ def captured(
             actor=actor,
             by=how,
         )
-        if how == "notification":
-            _look_again(case, attempt, outcome)
+        if connector is not None:
+            _more_went_back(case, attempt, outcome, connector, actor, how)
         return
     if outcome.fee is not None and abs(outcome.fee.minor) > LARGEST:
         _other_amount(case, attempt, actor, how, "fee beyond belief", f"fee {outcome.fee}")
@@ -118,13 +123,43 @@ def captured(
         by=how,
         amount=outcome.amount,
     )
-    _look_again(case, case.attempts[attempt.id], outcome)
+    if connector is not None:
+        paid = case.attempts[attempt.id]
+        _more_went_back(case, paid, outcome, connector, actor, "notification")
 
 
-def _look_again(case: PaymentAggregate, attempt: Attempt, outcome: Captured) -> None:
-    """More of it has gone back than we know of: the charge is asked, and its refunds with it."""
-    if outcome.refunded is not None and case.payment.more_went_back(attempt, outcome.refunded):
-        case.put_attempt(replace(attempt, next_query_at=case.now))
+def _more_went_back(
+    case: PaymentAggregate,
+    attempt: Attempt,
+    outcome: Captured,
+    connector: Connector,
+    actor: str,
+    how: str,
+) -> None:
+    """The provider says that more of it was refunded than we know of. Where it lists refunds it is
+    asked again for them; else it is one refund of what is more, by the sum that tells of it.
+
+    Raises: AmountTooLarge, of what does not fit; IllegalTransition while a refund of ours is on
+    its way, which may be the one.
+    """
+    told = outcome.refunded
+    if told is None or not case.payment.more_went_back(attempt, told):
+        return
+    if isinstance(connector, RefundSource):
+        if how == "notification":  # else that is what is being done
+            case.put_attempt(replace(attempt, next_query_at=case.now))
+        return
+    if any(one.is_open and one.kind is _REFUND for one in case.modifications.values()):
+        raise IllegalTransition("a refund of ours is on its way", reason="refund_in_progress")
+    refund_found(
+        case,
+        attempt,
+        told - case.payment.went_back(attempt),
+        reference=f"{outcome.reference}/{told.minor}",
+        fee=None,
+        actor=actor,
+        by=how,
+    )
 
 
 def _goes_back(case: PaymentAggregate, attempt: Attempt, came: Money) -> bool:
@@ -187,6 +222,11 @@ def _accepted(
     case: PaymentAggregate, attempt: Attempt, reference: str, actor: str, how: str
 ) -> None:
     """The provider has it and will decide later: a known wait, which is not a doubt."""
+    if case.payment.status is _S.AUTHORIZED and attempt.status is AttemptStatus.SUCCEEDED:
+        # Some providers say no more when a reservation was captured in their own pages.
+        if how == "notification":
+            case.put_attempt(replace(attempt, next_query_at=case.now))
+        return
     was_open = attempt.status in UNDECIDED
     news = reference and reference != case.payment.provider_reference
     if was_open and news and case.payment.status is _S.PROCESSING:

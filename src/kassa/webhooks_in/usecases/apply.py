@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from kassa.base.domain.errors import NotFound
+from kassa.base.domain.errors import AmountTooLarge, NotFound
 from kassa.base.domain.lifecycle import AttemptStatus, BreakClass
 from kassa.base.domain.money import CurrencyMismatch
 from kassa.base.usecases.bounds import beyond_belief
@@ -98,12 +98,23 @@ async def apply_kept(core: Core, kept: KeptProviderEvent) -> None:
         doubt = str(error)
     except Exception:  # noqa: BLE001 - one notification's trouble is not the others'
         _log.exception("news could not be applied", account=kept.key.account, tries=kept.tries)
+    if kept.is_late and about is None and _may_be_anothers(kept):
+        async with core.db.connection() as connection:
+            await provider_events.give_up_news(connection, kept.key, "foreign")
+        return
     if kept.is_late:
         await _give_up(core, kept, "unknown", doubt or _UNKNOWN, about if doubt else None)
         return
     pause = _PARKED_SECONDS[min(kept.tries, len(_PARKED_SECONDS) - 1)]
     async with core.db.connection() as connection:
         await provider_events.park_news(connection, kept.key, timedelta(seconds=pause))
+
+
+def _may_be_anothers(kept: KeptProviderEvent) -> bool:
+    """A refund that names nothing of ours is, where nobody knows its charge, of one that was not
+    made by us either: another shop's at the same account."""
+    news = read_news(kept.news)
+    return isinstance(news, ModificationEvent) and not news.key and not news.charge_key
 
 
 async def look_up(
@@ -171,7 +182,10 @@ async def _take(
         await take_dispute_news(core, about, news, actor=actor, key=kept.key)
         return
     said, how = await _settled(core, about, news.outcome)
-    await take_news(core, about, said, actor=actor, how=how, news=kept.key)
+    try:
+        await take_news(core, about, said, actor=actor, how=how, news=kept.key)
+    except AmountTooLarge as error:
+        raise Unbookable(f"more was refunded than we know of: {error.message}") from None
 
 
 async def _ask_about(
