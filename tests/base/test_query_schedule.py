@@ -3,7 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from kassa.base.domain.query_schedule import NEEDS_REVIEW, SHORTEST, SLOTS, ask_soon, next_question
+from kassa.base.domain.query_schedule import (
+    NEEDS_REVIEW,
+    SHORTEST,
+    SLOTS,
+    ask_soon,
+    next_look,
+    next_question,
+)
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
@@ -84,3 +91,15 @@ def test_nothing_is_asked_twice_within_three_seconds() -> None:
 
 def test_after_thirty_days_nothing_is_asked() -> None:
     assert next_question(NOW, NOW + 30 * DAY, "at7_1") is None
+
+
+def test_a_refund_is_looked_at_for_a_month_and_ever_more_seldom() -> None:
+    begun, month = datetime(2026, 1, 1, tzinfo=UTC), timedelta(days=30)
+    looks, now = [], begun
+    while (at := next_look(begun, now, month, "re1_x")) is not None:
+        looks.append((at - begun).days)
+        now = at
+
+    assert len(looks) == 5
+    assert looks == sorted(set(looks))
+    assert next_look(begun, begun, timedelta(hours=1), "re1_x") is None

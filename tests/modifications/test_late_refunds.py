@@ -1,7 +1,8 @@
 """A refund that was done comes back: its money is with us again, and may be refunded again."""
 
 import asyncio
-from typing import Any
+from datetime import timedelta
+from typing import Any, ClassVar
 
 import pytest
 from tests.late import (
@@ -18,7 +19,7 @@ from tests.late import (
     told,
     worked_out,
 )
-from tests.modifying import CAPTURE, REFUND, modify
+from tests.modifying import CAPTURE, REFUND, modify, soon
 from tests.shop import Shop
 from tests.telling import Telling, due, kept, post
 
@@ -28,6 +29,7 @@ from kassa.connectors.base import (
     InDoubt,
     ModificationOutcome,
 )
+from kassa.modifications.usecases.pursue_modifications import pursue_modifications
 from kassa.settlement.usecases.settlements import close_settlements, list_settlements
 from kassa.webhooks_in.usecases.apply import apply_news
 
@@ -48,6 +50,35 @@ async def test_a_refund_that_comes_back_can_be_made_again(shop: Shop) -> None:
     assert (await announced(shop, payment))[-1] == "payment.refund_failed"
     assert "refund_reversed" in await told(shop, payment)
     await refunded(shop, payment, 10_000)
+
+
+class Lasting(Telling):
+    """Its refunds may come back for a month."""
+
+    refunds_fail_within: ClassVar[timedelta] = timedelta(days=30)
+
+
+async def test_a_lost_letter_of_a_refund_that_came_back_is_made_good_by_asking(
+    shop: Shop,
+) -> None:
+    provider = Lasting()
+    payment = await paid(shop, provider)
+    refund = await refunded(shop, payment, 4_000)
+    [row] = await changes(shop, payment)
+    assert row.next_query_at is not None
+    assert timedelta(hours=20) < row.next_query_at - row.created_at < timedelta(hours=28)
+    await pursue_modifications(shop.core)
+    assert provider.queried == []
+
+    provider.says_to_queries = [done(4_000), CLOSED_ACCOUNT]
+    for _ in range(2):
+        await soon(shop, payment)
+        await pursue_modifications(shop.core)
+
+    assert provider.queried == [refund.id, refund.id]
+    assert (await shop.read(payment)).refunded.minor == 0
+    [row] = await changes(shop, payment)
+    assert (row.status, row.next_query_at) == (ModificationStatus.FAILED, None)
 
 
 async def test_the_same_failure_told_twice_comes_back_once(shop: Shop) -> None:

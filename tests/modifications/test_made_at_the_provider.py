@@ -176,6 +176,19 @@ async def test_news_of_a_charge_that_is_not_decided_waits_for_it(shop: Shop) -> 
     assert (await shop.read(payment)).refunded.minor == 3_000
 
 
+async def test_one_refund_is_not_of_two_payments(shop: Shop) -> None:
+    provider = Telling()
+    payment, other = await paid(shop, provider), await paid(shop, provider)
+    await post(shop, provider.tell(of_theirs(payment, done(3_000, "re_there"))))
+
+    await post(shop, provider.tell(of_theirs(other, done(3_000, "re_there"))))
+
+    assert (await shop.read(other)).refunded.minor == 0
+    [(about, words)] = await worked_out(shop)
+    assert about == other.id
+    assert "re_there" in words
+
+
 # What the charge itself says of its refunds
 
 

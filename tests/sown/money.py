@@ -8,6 +8,10 @@ MODIFY, BACK = (
 )
 TOLD = "tests/disputes/test_disputes_as_told.py"
 WALLET, SUBMIT = "tests/wallet/test_pay_from_wallet.py", "tests/payments/test_submit_payment.py"
+LATE, THERE = (
+    "tests/modifications/test_late_refunds.py",
+    "tests/modifications/test_made_at_the_provider.py",
+)
 LEARN, RULES = "tests/payments/test_take_outcome.py", "tests/payments/test_constraints.py"
 CORE_SQL = "base/store/migrations/0001_the_core.sql"
 LOCKS = "base/store/migrations/0021_lock_and_read.sql"
@@ -316,13 +320,39 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
     ),
     one(
+        "a refund that came back stays done",
+        f"{LATE}::test_a_refund_that_comes_back_can_be_made_again",
+        (
+            "modifications/usecases/modify_payment.py",
+            "    if isinstance(outcome, Declined):\n        refunds.came_back(",
+            "    if False:\n        refunds.came_back(",
+        ),
+    ),
+    one(
+        "an overtaken success is believed",
+        f"{LATE}::test_an_overtaken_success_is_asked_about_before_it_is_believed",
+        (
+            "modifications/usecases/found_changes.py",
+            "    if modification.status is not ModificationStatus.FAILED or not",
+            "    if True or not",
+        ),
+    ),
+    one(
+        "a refund at the provider goes beyond what was captured",
+        f"{THERE}::test_beyond_what_was_captured_nothing_is_booked_and_somebody_looks",
+        (
+            "modifications/domain/refunds.py",
+            "    if not 0 < amount.minor <= left:",
+            "    if False:",
+        ),
+    ),
+    one(
         "repeated news of a capture is booked again",
         f"{LEARN}::test_any_news_in_any_state_is_taken_lawfully_and_twice_is_once",
         (
             "payments/usecases/take_outcome.py",
-            "    if attempt.status is AttemptStatus.SUCCEEDED:\n        return\n"
-            "    if outcome.fee is not None",
-            "    if outcome.fee is not None",
+            "    if attempt.status is AttemptStatus.SUCCEEDED:\n        in_parts",
+            "    if False:\n        in_parts",
         ),
         (
             "payments/domain/aggregate.py",

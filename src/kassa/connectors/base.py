@@ -448,6 +448,14 @@ class Refunder(ModificationSource, Protocol):
 
 
 @runtime_checkable
+class LateFailing(Protocol):
+    """A provider whose refunds may fail days after they were done."""
+
+    refunds_fail_within: ClassVar[timedelta]
+    """So long after it was done a refund is asked about now and then."""
+
+
+@runtime_checkable
 class RefundSource(Protocol):
     """A provider that lists the refunds of a charge, by whomever they were made."""
 

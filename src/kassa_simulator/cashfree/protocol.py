@@ -187,7 +187,7 @@ class Cashfree:
                 return paying.fail(books, charge, now=now)
             case "close", _:
                 return paying.drop(books, charge, now=now)
-            case ("capture" | "refund" | "fail_refund"), _:
+            case (("capture" | "refund" | "fail_refund"), _):
                 return by_hand.do(books, charge, action, now)
             case _:
                 return disputes.act(books, charge, action, now=now)

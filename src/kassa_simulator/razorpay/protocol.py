@@ -188,7 +188,7 @@ class Razorpay:
                 if link is not None:
                     paying.end_link(books, link, "expired", now=now)
                 return books.charge(NAME, charge.id) or charge
-            case ("capture" | "refund" | "fail_refund"), _:
+            case (("capture" | "refund" | "fail_refund"), _):
                 return by_hand.do(books, charge, action, now)
             case _:
                 return disputes.act(books, charge, action, now=now)

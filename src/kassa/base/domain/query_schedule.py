@@ -60,6 +60,20 @@ def next_question_ever(since: datetime, now: datetime, key: str) -> datetime:
     return max(at, now + SHORTEST)
 
 
+_WATCHED_DAYS = (1, 3, 7, 14, 30)
+
+
+def next_look(since: datetime, now: datetime, within: timedelta, key: str) -> datetime | None:
+    """When to look again at what was done at `since`, and may come back `within` that time; None
+    once it will not. The spread is as in `next_question`."""
+    for days in _WATCHED_DAYS:
+        pause = timedelta(days=days)
+        at = since + pause + _spread(pause / 4, f"{key}/l{days}")
+        if at > now and pause <= within:
+            return at
+    return None
+
+
 def ask_soon(asked_at: datetime | None, now: datetime) -> datetime:
     """Something was heard, and the provider may know more by now: as soon as it may be asked."""
     return now if asked_at is None else max(now, asked_at + SHORTEST)

@@ -69,6 +69,7 @@ class RazorpayConnector:
     # address cannot pay it.
     not_found_final_after: ClassVar[timedelta | None] = timedelta(minutes=15)
     captures_in_parts: ClassVar[bool] = False
+    refunds_fail_within: ClassVar[timedelta] = timedelta(days=30)
     dispute_order: ClassVar[DisputeOrder] = BY_STAGE
 
     def __init__(self, settings: Mapping[str, str], tools: Tools):

@@ -77,6 +77,7 @@ class StripeConnector:
     # The lists have a charge at once, and no request of ours is under way for this long.
     not_found_final_after: ClassVar[timedelta | None] = timedelta(minutes=10)
     captures_in_parts: ClassVar[bool] = False
+    refunds_fail_within: ClassVar[timedelta] = timedelta(days=30)
     dispute_order: ClassVar[DisputeOrder] = ORDER
 
     def __init__(

@@ -70,6 +70,7 @@ class WalletConnector:
     # ORDER_NOT_EXIST: the payment never arrived. No request is on its way for that long.
     not_found_final_after: ClassVar[timedelta | None] = timedelta(minutes=10)
     captures_in_parts: ClassVar[bool] = False
+    refunds_fail_within: ClassVar[timedelta] = timedelta(days=30)
 
     def __init__(self, line: WalletLine, products: Products):
         self._line = line

@@ -32,7 +32,7 @@ from kassa.modifications.usecases.modify_payment import (
     take_outcome,
 )
 from kassa.payments.domain.aggregate import PaymentAggregate
-from kassa.payments.domain.modifications import Modification
+from kassa.payments.domain.modifications import Modification, made_there
 from kassa.payments.domain.payments import Attempt
 from kassa.payments.store import payments
 from kassa.payments.usecases.change_payment import PaymentChange, WalletBalances, change_payment
@@ -67,6 +67,11 @@ async def take_found(
     def decide(case: PaymentAggregate, _: WalletBalances | None) -> None:
         _found(case, case.attempts[attempt.id], news, actor, how)
 
+    async with core.db.connection() as connection:
+        scope = made_there(attempt.connector)
+        same = await modifications.by_request(connection, attempt.company_id, scope, news.reference)
+    if same is not None and same.payment_id != attempt.payment_id:
+        raise Unbookable(f"{news.reference} was found before, of another payment: {same.id}")
     change = PaymentChange(
         company_id=attempt.company_id,
         payment_id=attempt.payment_id,

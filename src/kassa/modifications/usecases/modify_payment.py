@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -37,6 +37,7 @@ from kassa.connectors.egress import check_url
 from kassa.identity.usecases.authenticate import company_by_id
 from kassa.modifications.domain import captures, refunds
 from kassa.modifications.store import modifications
+from kassa.modifications.usecases.late_failures import watch
 from kassa.payments.domain import facts
 from kassa.payments.domain.aggregate import PaymentAggregate
 from kassa.payments.domain.evolution_of_charges import MISMATCH
@@ -51,6 +52,7 @@ from kassa.providers.usecases.recovery import heard
 from kassa.webhooks_in.store.provider_events import ProviderEventKey
 
 _K, _M = ModificationKind, ModificationStatus
+_TOMORROW = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,6 +318,7 @@ async def take_modification_news(
         take_outcome(case, current, outcome, actor=actor, how=how)
         if how == "query":
             case.decided_by_answer(first, about=current, outcome=write_outcome(outcome))
+        watch(core, case, case.modifications[modification.id])
         current = case.modifications[modification.id]
         if how == "notification" and current.is_open:  # a client waits: the provider may know now
             soon = ask_soon(current.last_query_at, case.now)
@@ -445,7 +448,7 @@ async def sync_modification(core: Core, modification: Modification, *, actor: st
     At most once per `policy.query_interval`, however often this is called.
     """
     await refresh(core)
-    if not modification.is_open or modification.connector not in core.connectors:
+    if not modification.is_asked_about or modification.connector not in core.connectors:
         return modification
     claimed: list[tuple[Modification, Attempt]] = []
 
@@ -453,7 +456,7 @@ async def sync_modification(core: Core, modification: Modification, *, actor: st
         claimed.clear()
         current = case.modifications[modification.id]
         asked = current.last_query_at
-        if not current.is_open or (
+        if not current.is_asked_about or (
             asked is not None and case.now - asked < core.policy.query_interval
         ):
             return
@@ -461,6 +464,8 @@ async def sync_modification(core: Core, modification: Modification, *, actor: st
         status = _M.PROCESSING if send else current.status
         planned = current.next_query(case.now)
         later = max(planned, case.now + SILENCE)
+        if not current.is_open:  # should nobody answer: tomorrow
+            later = case.now + _TOMORROW
         claimed_now = replace(current.become(status), last_query_at=case.now)
         case.put_modification(replace(claimed_now, next_query_at=later))
         claimed.append((current, case.attempts[current.attempt_id]))

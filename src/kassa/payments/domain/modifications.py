@@ -66,6 +66,13 @@ class Modification:
         return self.request_scope == made_there(self.connector)
 
     @property
+    def is_asked_about(self) -> bool:
+        """Whether its provider may tell more of it: its outcome, or that it came back."""
+        return self.is_open or (
+            self.status is ModificationStatus.SUCCEEDED and self.next_query_at is not None
+        )
+
+    @property
     def is_open(self) -> bool:
         return self.status in PENDING
 

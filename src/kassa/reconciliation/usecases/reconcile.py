@@ -31,6 +31,7 @@ from kassa.reconciliation.store import reconciliation as store
 from kassa.reconciliation.store.reconciliation import BreakRow, ReportFile
 from kassa.reconciliation.usecases.report_batch import BatchTurn, Numbered, cases_of
 from kassa.reconciliation.usecases.report_pipeline import Run, import_batches, one_batch, take_held
+from kassa.reconciliation.usecases.reported_changes import take_reversal
 
 LINES_PER_BATCH = 2_000
 _ASKED_AT_ONCE = 500  # payments that a provider is asked about because of one file
@@ -169,7 +170,8 @@ async def _finish(run: Run) -> None:
 
 
 async def _ask(run: Run) -> None:
-    """They say paid and we do not know: ask the provider, and look at the line once more."""
+    """They say paid and we do not know: ask the provider, and look at the line once more. A refund
+    that came back is taken from the line itself."""
     company_id, core = run.file.company_id, run.core
     async with core.db.connection(long=True) as connection:
         places = await breaks.places_of(
@@ -178,9 +180,14 @@ async def _ask(run: Run) -> None:
         known = await store.look_up(connection, company_id, [(c, "") for c in places.values()])
         items = await store.lines_at(connection, company_id, run.file.id, list(places))
     for row in items:
-        if (one := known.by_id.get(places[row.place])) and _is_expected(one):
+        one = known.by_id.get(places[row.place])
+        if one is None:
+            continue
+        if _is_expected(one):
             with suppress(InProgress):
                 await _take_transfer(run, one, row.as_line().amount)
+        elif one.connector == run.file.connector:
+            await take_reversal(core, company_id, row.as_line(), one, actor=run.actor)
     for one in known.by_id.values():
         if not one.is_open or one.connector not in core.connectors:
             continue
