@@ -1,12 +1,15 @@
 """Saying it again on the gateway: keys, tries after a refusal, ended orders, ways that are none."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.faces.gateway.test_handlers import DECLINED, PAID, PATH, PAYEE, bearer, card, wanted
+from tests.shop import Scripted
 
 from kassa.base.domain.money import Money
+from kassa.connectors.base import Captured, ChargeRequest
 from kassa.identity.usecases.authenticate import authenticate_api_key
 from kassa.identity.usecases.companies import put_api_key
 from kassa.modifications.usecases.cancel_payment import cancel_payment
@@ -15,6 +18,8 @@ from kassa.payments.store import payments
 from kassa.payments.usecases.find_payments import get_payment
 from kassa.payments.usecases.record_payment import confirm_transfer
 from kassa.providers.usecases.payees import NewPayee, register_payee
+from kassa.providers.usecases.provider_accounts import account_of, kind_of_account
+from kassa.routing.usecases import routing
 
 pytestmark = pytest.mark.anyio
 
@@ -223,3 +228,41 @@ async def test_a_bank_transfer_is_pending_with_account_and_reference_until_it_is
         await confirm_transfer(core, *key, Money(29_990, "CNY"), actor="report:bank")
     shown = await client.request("GET", f"{PATH}/{payment_id}", headers=bearer(demo))
     assert shown.json() == {"paymentResult": True, "error": None}
+
+
+def code_of(number: str) -> dict[str, str]:
+    return {"accountType": "alipay_auth_code", "accountNumber": number}
+
+
+async def test_a_payer_s_own_code_is_charged_at_once_where_an_account_takes_codes(
+    core: Any, client: Any, demo: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    class Taking(Scripted):
+        async def charge(self, request: ChargeRequest) -> Captured:
+            asked.append(request.instrument)
+            return Captured(reference="2026", amount=request.amount)
+
+    kind = kind_of_account(account_of(core, "alipay"))
+    assert kind is not None
+    takes_codes = replace(kind, takes=kind.takes | {"token"})
+    monkeypatch.setitem(core.connectors, "alipay", Taking())
+    monkeypatch.setattr(routing, "kind_of_account", lambda account: takes_codes)
+    members = {"paymentMethod": "Alipay", "payerAccount": code_of("281234567890123456")}
+
+    paid = await create(client, demo, **members)
+    again = await create(client, demo, **members)
+
+    assert (paid.json()["paymentResult"], asked) == (True, ["281234567890123456"])
+    assert again.json() == paid.json()
+    company = (await authenticate_api_key(core, demo.api_key)).company.id
+    payment = (await get_payment(core, company, paid.json()["paymentRequestId"])).payment
+    assert "2812345" not in repr(payment)
+
+
+async def test_what_is_no_payer_s_code_is_refused_and_not_repeated(client: Any, demo: Any) -> None:
+    refused = await create(client, demo, paymentMethod="Alipay", payerAccount=code_of("12345678"))
+
+    assert refused.status == 400
+    assert "12345678" not in refused.text

@@ -345,7 +345,7 @@ def _question(wanted: RequestedPayment, payment: Payment, account: str) -> Routi
 
 def _asked(wanted: RequestedPayment, account: str) -> RoutingRequest:
     """As far as the request tells, before there is a payment."""
-    number = wanted.instrument.isdigit()
+    number = wanted.instrument.isdigit() and wanted.method is Method.CREDIT_CARD
     takes = (NUMBER if number else TOKEN) if wanted.instrument else REDIRECT
     return RoutingRequest(
         company_id=wanted.company.id,

@@ -25,6 +25,8 @@ HIDDEN = "****"
 _KNOWN = "credit card, Alipay, wallet, e-wallet, UPI, net banking, bank transfer, cash, check"
 _CARD_TYPES = frozenset({"card", "creditcard"})
 _WALLET_TYPES = frozenset({"wallet", "walletauthcode"})
+_ALIPAY_TYPES = frozenset({"alipayauthcode"})
+_ALIPAY_CODE = re.compile(r"[0-9]{16,24}", re.ASCII)
 _CARD = re.compile(r"[0-9]{12,19}", re.ASCII)
 _TOKEN = re.compile(r"pm_[A-Za-z0-9_]{1,60}", re.ASCII)
 _SHOWABLE = 8  # characters; of a shorter number the last four would give most of it away
@@ -48,6 +50,11 @@ def read_source(method_word: str, payer: Account | None) -> Source:
     method = METHODS.get(_plain(method_word))
     if method is None:
         raise InvalidRequest(f"paymentMethod: it must be one of: {_KNOWN}", field="paymentMethod")
+    if method is Method.ALIPAY and payer is not None and is_code(payer):
+        if not _ALIPAY_CODE.fullmatch(payer.accountNumber):
+            field = "payerAccount.accountNumber"
+            raise InvalidRequest(f"{field}: a payer's code has 16 to 24 digits", field=field)
+        return Source(method=method, instrument=payer.accountNumber, instrument_shown=HIDDEN)
     if method not in (Method.CREDIT_CARD, Method.WALLET):
         return Source(method=method)
     if payer is None:
@@ -83,6 +90,12 @@ def _card_or_token(payer: Account) -> str:
 def _wrong_type(wanted: str, number: str) -> InvalidRequest:
     field = "payerAccount.accountType"
     return InvalidRequest(f"{field}: it must be {wanted}, with {number}", field=field)
+
+
+def is_code(payer: Account) -> bool:
+    """Whether the payer's account is the code that their Alipay shows, which pays at once: as good
+    as money for a minute."""
+    return _plain(payer.accountType) in _ALIPAY_TYPES
 
 
 def _plain(word: str) -> str:

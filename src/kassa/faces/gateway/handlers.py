@@ -16,7 +16,7 @@ from kassa.checkout.usecases.request_payment import RequestedPayment, request_pa
 from kassa.faces import edge
 from kassa.faces.api_keys import principal_of
 from kassa.faces.gateway import contract
-from kassa.faces.gateway.accounts import bare_number, mask_account, read_source
+from kassa.faces.gateway.accounts import bare_number, is_code, mask_account, read_source
 from kassa.faces.once import Caller, once, read_key
 from kassa.faces.peer import address_of
 from kassa.identity.domain.principals import Principal
@@ -117,7 +117,7 @@ def _requested(wanted: contract.PaymentRequest, principal: Principal) -> Request
     amount = payable(Money.from_major(wanted.amount, principal.company.currency))
     source = read_source(wanted.paymentMethod, wanted.payerAccount)
     module = Module(wanted.module.lower()) if wanted.module else None
-    payer_account = mask_account(wanted.payerAccount, secret=source.method is Method.WALLET)
+    payer_account = mask_account(wanted.payerAccount, secret=_is_secret(wanted, source.method))
     return RequestedPayment(
         company=principal.company,
         business_id=wanted.businessId or principal.business_id,
@@ -152,10 +152,17 @@ def _content(wanted: contract.PaymentRequest, amount: Money, method: Method) -> 
         "currency": amount.currency,
         "method": method.value,
         # A wallet's code is compared as it is: it has no digits to group.
-        "payer": _account(wanted.payerAccount, exact=method is Method.WALLET),
+        "payer": _account(wanted.payerAccount, exact=_is_secret(wanted, method)),
         "payee": _account(wanted.payeeAccount),
         "module": wanted.module or "RETAIL",
     }
+
+
+def _is_secret(wanted: contract.PaymentRequest, method: Method) -> bool:
+    """Whether the payer's account number is a code, and so as good as money."""
+    payer = wanted.payerAccount
+    by_code = method is Method.ALIPAY and payer is not None and is_code(payer)
+    return method is Method.WALLET or by_code
 
 
 def _account(account: contract.Account | None, *, exact: bool = False) -> Any:
