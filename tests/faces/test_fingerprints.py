@@ -71,6 +71,7 @@ ORDERS: Mapping[str, tuple[Any, Any]] = {
     "order_tags.age": (None, "b"),
     "module": (None, "grooming"),
     "capture_method": (None, "manual"),
+    "business_id": (None, "biz_station"),
 }
 """Each member, as it is at first and otherwise."""
 SAID_TWICE = {
@@ -100,6 +101,7 @@ PG: Mapping[str, tuple[Any, Any]] = {
     "order_note": (None, "gift"),
     "order_tags": (None, {"a": "b"}),
     "capture_method": (None, "manual"),
+    "business_id": (None, "biz_station"),
 }
 NEVER_SPLIT = {"order_splits"}
 """An order that is to be split is refused."""
@@ -118,6 +120,7 @@ GATEWAY: Mapping[str, tuple[Any, Any]] = {
     "payerAccount.accountName": (None, "Bob"),
     "payerAccount.bankName": (None, "Other"),
     "module": (None, "GROOMING"),
+    "businessId": (None, "biz_station"),
 }
 
 DOORS: list[tuple[type, Mapping[str, tuple[Any, Any]], set[str], Callable[[Body], str]]] = [
