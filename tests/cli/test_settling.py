@@ -71,6 +71,7 @@ def test_a_settlement_is_closed_shown_paid_and_sent_back(kassa: Type, book: Book
     paid = kassa("settlement", "paid", "1", "--payout", "po-1", "--at", "2026-11-22")
     listed = kassa("settlement", "list")
     failed = kassa("settlement", "failed", "1")
+    tried = kassa("settlement", "show", "1")
 
     assert "kassa settlement paid st_" in closed.out
     assert "nothing to settle" in again.out
@@ -78,6 +79,8 @@ def test_a_settlement_is_closed_shown_paid_and_sent_back(kassa: Type, book: Book
     assert paid.out == "test side of cmp_001\nsettlement 1 paid: 12254.50 CNY by po-1\n"
     assert "po-1" in listed.out
     assert "with the provider again" in failed.out
+    assert "payout 1  po-1  12254.50 CNY  2026-11-22" in tried.out
+    assert ", returned 2" in tried.out
     lines = shown.out.splitlines()
     ends = [line.rstrip() for line in lines if "py_of_test" in line or "  net CNY" in line]
     # Two movements of one millisecond stand in either order.
@@ -103,6 +106,7 @@ def test_machines_are_told_the_same_in_json(kassa: Type, book: Book) -> None:
     lines = sum(line["amount_minor"] for line in statement.pop("lines"))
     assert lines + statement["carried_over_minor"] == statement["net_minor"]
     assert statement.pop("payouts") == []
+    assert statement.pop("tries") == []
     assert statement == closed
     assert kassa("settle", "--json").content == []
     empty = kassa("settlement", "show", str(closed["number"] + 1), "--json").content

@@ -1,11 +1,16 @@
 """A payout that the bank sends back, and the next one: each has a row and a name of its own."""
 
+from typing import Any
+
 import pytest
 from tests.modifying import balance_of_account
 from tests.reports import Reporter, line
-from tests.shop import Shop
+from tests.shop import Scripted, Shop
 
 from kassa.base.domain.lifecycle import PayoutStatus, SettlementStatus
+from kassa.connectors.base import PayoutEvent
+from kassa.identity.domain.principals import Mode
+from kassa.providers.domain.providers import AccountStatus, ProviderAccount
 from kassa.reconciliation.domain.matching import BANK
 from kassa.reconciliation.domain.reports import LineKind, ReportLine
 from kassa.settlement.domain.settlements import Settlement
@@ -15,6 +20,7 @@ from kassa.settlement.usecases.settlements import (
     list_settlements,
     settlement_of_payments,
 )
+from kassa.webhooks_in.usecases.receive import receive_notification
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("sound_in_the_end")]
 
@@ -144,3 +150,44 @@ async def test_a_line_that_names_two_settlements_is_a_break_that_lists_them(shop
     outcome = await reporter.send(on_statement("po_1 po_2"), account=BANK)
 
     assert outcome.breaks == {"ambiguous": 1}
+
+
+class Teller(Scripted):
+    """A provider whose every letter says that the payouts of this name failed."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__()
+        self._reference = reference
+
+    def parse_notification(self, *_: Any, **__: Any) -> PayoutEvent:  # type: ignore[override]
+        return PayoutEvent(dedupe_key="1", references=(self._reference,), reason="closed")
+
+
+async def heard(shop: Shop, reference: str) -> str:
+    core = shop.core
+    core.connectors["scripted"] = Teller(reference)
+    core.accounts["scripted"] = ProviderAccount(
+        company_id=shop.company.id, name="scripted", connector="scripted", mode=Mode.TEST,
+        status=AccountStatus.ACTIVE,
+    )  # fmt: skip
+    answer = await receive_notification(core, "scripted", {}, b"{}")
+    assert answer.status == 200
+    return answer.outcome
+
+
+async def test_a_letter_of_a_payout_that_failed_is_heard_once(shop: Shop) -> None:
+    reporter = await paid_out(shop, "po_1")
+    await reporter.send(on_statement("po_1"), account=BANK)
+
+    said = [await heard(shop, name) for name in ("po_1", "po_1", "po_9")]
+
+    assert said == ["applied", "applied", "foreign"]
+    assert await tries(shop) == [("po_1", PayoutStatus.RETURNED)]
+    statement = await get_settlement(shop.core, shop.company.id, (await the_one(shop)).id)
+    assert statement.tries[0].why == "notification: closed"
+
+    await reporter.send(on_statement("po_2"), account=BANK)
+    assert await heard(shop, "po_1") == "applied"
+    assert (await the_one(shop)).status is SettlementStatus.PAID, "that was the first try's"
+    back = await reporter.send(on_statement("back po_1", -NET), account=BANK)
+    assert (back.matched, back.breaks) == (1, {})

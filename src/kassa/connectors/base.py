@@ -275,6 +275,16 @@ class UnreadEvent:
     for_people: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutEvent:
+    """A verified notification that a payout did not arrive, or was sent back. `references`: what
+    the provider calls it, as in its reports. `reason`: in its words."""
+
+    dedupe_key: str
+    references: tuple[str, ...]
+    reason: str
+
+
 AnyNews = ChargeEvent | ModificationEvent | DisputeEvent | UnreadEvent
 
 
@@ -337,7 +347,7 @@ class Connector(Protocol):
         *,
         target: str = "",
         received_at: datetime | None = None,
-    ) -> AnyNews | IrrelevantEvent | ForeignEvent | Refused:
+    ) -> AnyNews | PayoutEvent | IrrelevantEvent | ForeignEvent | Refused:
         """Verify over the raw bytes, then translate. `headers` has lower-case names.
 
         Refused says that it was not signed for us: a provider that hears so often enough posts

@@ -28,6 +28,7 @@ from kassa.connectors.base import (
     InDoubt,
     IrrelevantEvent,
     ModificationEvent,
+    PayoutEvent,
     Pending,
     Refused,
     UnreadEvent,
@@ -290,3 +291,16 @@ async def test_every_letter_of_the_simulator_is_understood(
     assert {(news.key, news.outcome) for news in captured} == {
         (KEY, Captured(reference=reference, amount=AMOUNT))
     }
+
+
+@pytest.mark.parametrize("kind", ["SETTLEMENT_FAILED", "SETTLEMENT_REVERSED"])
+async def test_a_settlement_that_failed_or_was_reversed_is_a_payout_that_is_back(
+    scripted: CashfreeConnector, kind: str
+) -> None:
+    data = {"settlement": {"settlement_id": 7, "utr": "UTR1", "reason": "account closed"}}
+
+    news = told(scripted, kind, data)
+
+    assert isinstance(news, PayoutEvent)
+    assert (news.references, news.reason) == (("UTR1", "7"), f"{kind}: account closed")
+    assert isinstance(told(scripted, kind, {"settlement": {}}), IrrelevantEvent)

@@ -36,6 +36,7 @@ from kassa.connectors.base import (
     InDoubt,
     IrrelevantEvent,
     ModificationEvent,
+    PayoutEvent,
     Pending,
     Refused,
     UnreadEvent,
@@ -435,3 +436,17 @@ async def test_a_forged_letter_is_refused(
     assert [one for one in read if isinstance(one, Refused)]
     told = [one.outcome for one in read if isinstance(one, ChargeEvent)]
     assert told == [replace(paid, fee=None)]
+
+
+@pytest.mark.parametrize("name", ["payout.failed", "payout.canceled"])
+async def test_a_payout_that_did_not_arrive_or_went_back_is_told(
+    told: StripeConnector, name: str
+) -> None:
+    payout = {"id": "po_1", "object": "payout", "failure_code": "account_closed"}
+    body = event(name, payout)
+
+    news = told.parse_notification(signed(body), body, received_at=datetime.now(UTC))
+
+    assert news == PayoutEvent(
+        dedupe_key="evt_1", references=("po_1",), reason=f"{name}: account_closed"
+    )

@@ -26,6 +26,7 @@ from kassa.connectors.base import (
     ModificationRequest,
     NotSent,
     Outcome,
+    PayoutEvent,
     Pending,
     Refused,
     Report,
@@ -425,7 +426,7 @@ class CashfreeConnector:
         *,
         target: str = "",
         received_at: datetime | None = None,
-    ) -> AnyNews | IrrelevantEvent | ForeignEvent | Refused:
+    ) -> AnyNews | PayoutEvent | IrrelevantEvent | ForeignEvent | Refused:
         """Cashfree signs its time stamp and the body, with the client secret."""
         del target
         return read_news(headers, body, self._secrets.at(received_at), received_at)

@@ -23,6 +23,7 @@ from kassa.connectors.base import (
     IrrelevantEvent,
     ModificationEvent,
     Outcome,
+    PayoutEvent,
     Pending,
     Refused,
 )
@@ -63,6 +64,7 @@ _STATUS = {
     "MERCHANT_ACCEPTED": DisputeStatus.LOST,
 }
 """`dispute_status` is one of the stages above, "_", and one of these."""
+_PAYOUTS_BACK = frozenset({"SETTLEMENT_FAILED", "SETTLEMENT_REVERSED"})
 _UNDECIDED = frozenset({DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW})
 
 
@@ -74,7 +76,7 @@ def signature_of(secret: str, timestamp: str, body: bytes) -> str:
 
 def read_news(
     headers: Mapping[str, str], body: bytes, secrets: Sequence[str], received_at: datetime | None
-) -> AnyNews | IrrelevantEvent | ForeignEvent | Refused:
+) -> AnyNews | PayoutEvent | IrrelevantEvent | ForeignEvent | Refused:
     """What the webhook says; Irrelevant too where it is about nothing that Kassa has made."""
     stamp = headers.get("x-webhook-timestamp", "")
     if not _STAMP.fullmatch(stamp):
@@ -93,9 +95,22 @@ def read_news(
     except ValueError:
         return unread(body, "the body is no JSON object")
     data, mark = entity(told, "data"), hashlib.sha256(body).hexdigest()
+    if word(told, "type") in _PAYOUTS_BACK:
+        return _payout(word(told, "type"), entity(data, "settlement"), mark)
     said = _told(word(told, "type"), data, mark, moment(told, "event_time"))
     paid = number_word(entity(data, "order_details"), "cf_payment_id")
     return genuine(said, body, charge_reference=paid)
+
+
+def _payout(event: str, settlement: Entity, mark: str) -> PayoutEvent | IrrelevantEvent:
+    """Cashfree calls a payout by the bank's reference, and by its own while there is none."""
+    names = [word(settlement, "settlement_utr") or word(settlement, "utr")]
+    names += [number_word(settlement, name) for name in ("cf_settlement_id", "settlement_id")]
+    references = tuple(name for name in dict.fromkeys(names) if name)
+    if not references:
+        return IrrelevantEvent(event=event)
+    reason = ": ".join(filter(None, (event, word(settlement, "reason"))))
+    return PayoutEvent(dedupe_key=mark, references=references, reason=reason)
 
 
 def _timely(stamp: str, received_at: datetime) -> bool:

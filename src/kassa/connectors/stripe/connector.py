@@ -19,6 +19,7 @@ from kassa.connectors.base import (
     ModificationRequest,
     NotSent,
     Outcome,
+    PayoutEvent,
     Pending,
     Refused,
     Report,
@@ -359,7 +360,7 @@ class StripeConnector:
         *,
         target: str = "",
         received_at: datetime | None = None,
-    ) -> AnyNews | IrrelevantEvent | ForeignEvent | Refused:
+    ) -> AnyNews | PayoutEvent | IrrelevantEvent | ForeignEvent | Refused:
         """Verify the signature over the raw body, then translate the event."""
         header = headers.get("stripe-signature", "")
         secrets = self._webhook_secret.at(received_at)

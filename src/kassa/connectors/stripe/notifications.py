@@ -21,6 +21,7 @@ from kassa.connectors.base import (
     ForeignReason,
     IrrelevantEvent,
     ModificationEvent,
+    PayoutEvent,
     Refused,
 )
 from kassa.connectors.jsontext import text_of
@@ -105,7 +106,9 @@ def _read_header(header: str) -> tuple[str, list[str]]:
     return stamp, signatures
 
 
-def read_event(body: bytes, *, live: bool) -> AnyNews | IrrelevantEvent | ForeignEvent:
+def read_event(
+    body: bytes, *, live: bool
+) -> AnyNews | PayoutEvent | IrrelevantEvent | ForeignEvent:
     """What an event says, when its signature has been verified already."""
     about: Thing | None = None
     try:
@@ -241,7 +244,19 @@ def _movements(dispute: Thing) -> tuple[BalanceMovement, ...] | None:
     )
 
 
-_EVENTS: Mapping[str, Callable[[str, str, Thing], AnyNews | IrrelevantEvent]] = {
+def _payout(dedupe_key: str, name: str, payout: Thing) -> PayoutEvent:
+    """What failed may have been at the bank before. Raises: Garbled."""
+    words = (name, payout.word("failure_code"), payout.word("failure_message"))
+    return PayoutEvent(
+        dedupe_key=dedupe_key,
+        references=(payout.word("id"),),
+        reason=": ".join(word for word in words if word),
+    )
+
+
+_EVENTS: Mapping[str, Callable[[str, str, Thing], AnyNews | PayoutEvent | IrrelevantEvent]] = {
+    "payout.failed": _payout,
+    "payout.canceled": _payout,
     "payment_intent.succeeded": _intent,
     "payment_intent.payment_failed": _intent,
     "payment_intent.canceled": _intent,

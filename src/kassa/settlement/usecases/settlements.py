@@ -259,6 +259,25 @@ async def _keep_first(core: Core, connection: Connection, failed: Settlement) ->
     return [made]
 
 
+async def take_failed_payout(
+    core: Core, company_id: str, connector: str, references: Sequence[str], why: str
+) -> bool:
+    """A provider told that this payout did not arrive or went back. Told again, or late, of a try
+    that has ended, it changes nothing. False where no settlement has such a payout."""
+    async with core.db.transaction(long=True) as connection:
+        await store.lock(connection, [company_id])
+        found = await store.find_by_payouts(connection, company_id, references, connector=connector)
+        if len(found) != 1:
+            return False
+        [one] = found
+        tries = await payouts.of_settlement(connection, company_id, one.id)
+        named = [each for each in tries if each.reference in references]
+        is_over = bool(named) and all(each.status is not PayoutStatus.PAID for each in named)
+        if not is_over and one.status in (SettlementStatus.PAID, SettlementStatus.CLOSED):
+            await mark_failed(core, connection, company_id, one.id, why)
+    return True
+
+
 async def expect_again(
     core: Core, connection: Connection, settlement: Settlement, reference: str
 ) -> Settlement:

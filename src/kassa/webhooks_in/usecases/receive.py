@@ -17,6 +17,7 @@ from kassa.connectors.base import (
     ForeignReason,
     IrrelevantEvent,
     ModificationEvent,
+    PayoutEvent,
     Refused,
     UnreadEvent,
 )
@@ -26,6 +27,7 @@ from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Attempt
 from kassa.providers.usecases.event_data import write_news
 from kassa.providers.usecases.provider_accounts import account_of, refresh
+from kassa.settlement.usecases.settlements import take_failed_payout
 from kassa.webhooks_in.store import provider_events
 from kassa.webhooks_in.store.provider_events import KeptProviderEvent, ProviderEventKey
 from kassa.webhooks_in.usecases.apply import LEASE, apply_kept, charge_key_of, is_ripe, look_up
@@ -72,6 +74,8 @@ async def receive_notification(
     thanks = connector.acknowledgement
     if isinstance(news, IrrelevantEvent):
         return Received(200, *thanks, account, "irrelevant")
+    if isinstance(news, PayoutEvent):
+        return Received(200, *thanks, account, await _take_payout(core, account, news))
     try:
         company_id, about = await _whose(core, account, news)
     except _NotOurs as found:
@@ -94,6 +98,19 @@ async def receive_notification(
     can_be = about is not None and is_ripe(news, about)
     outcome = "unread" if isinstance(news, UnreadEvent) else "applied" if can_be else "parked"
     return Received(200, *thanks, account, outcome)
+
+
+async def _take_payout(core: Core, account: str, news: PayoutEvent) -> str:
+    """At once, without the inbox: told again it changes nothing, and reports tell it as well."""
+    names = (*news.references, news.reason)
+    company_id = account_of(core, account).company_id
+    is_ours = bool(company_id) and all(name.isprintable() for name in names)
+    if is_ours and await take_failed_payout(
+        core, company_id, account, news.references, f"notification: {news.reason}"
+    ):
+        return "applied"
+    await _count_foreign(core, (account, ForeignReason.REFERENCE, ""))
+    return "foreign"
 
 
 class _NotOurs(Exception):
