@@ -126,7 +126,7 @@ async def look_up(
     """
     about: Attempt | Modification | None
     async with core.db.connection() as connection:
-        if (isinstance(news, ModificationEvent) and news.key) or is_of_change(news.key):
+        if (isinstance(news, ModificationEvent) and news.key) or _names_a_change(news):
             about = await modifications.by_id(connection, company_id, news.key)
         else:
             about, key = None, charge_key_of(news)
@@ -145,9 +145,10 @@ async def look_up(
     return about
 
 
-def is_of_change(key: str) -> bool:
-    """Whether a reference is of a capture, void or refund, and not of a charge."""
-    return bool(key) and not key.startswith("at")
+def _names_a_change(news: AnyNews) -> bool:
+    """Whether what could not be read names a capture, void or refund. Other news may be keyed by a
+    name that the provider made, and says itself what it is about."""
+    return isinstance(news, UnreadEvent) and bool(news.key) and not news.key.startswith("at")
 
 
 def charge_key_of(news: AnyNews) -> str:
