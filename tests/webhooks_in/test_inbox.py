@@ -1,6 +1,7 @@
 """The inbox: kept before it is acknowledged, applied once, in any order, by any process."""
 
 import asyncio
+import hashlib
 import itertools
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -443,3 +444,18 @@ async def test_what_cannot_be_read_and_names_nothing_of_ours_is_foreign(shop: Sh
         assert (answer.status, answer.outcome) == (200, "foreign")
 
     assert await kept(shop) == []
+
+
+async def test_what_was_not_understood_does_not_stand_in_the_way_of_the_same_letter(
+    shop: Shop,
+) -> None:
+    provider = Telling()
+    payment, key = await waiting(shop, provider)
+    body = key.encode()
+    understood = news(key, name=hashlib.sha256(body).hexdigest())
+
+    await post(shop, provider.tell(unread(body, "a newer version")))
+    answer = await post(shop, provider.tell(understood))
+
+    assert answer.outcome == "applied"
+    assert (await shop.read(payment)).status is PaymentStatus.CAPTURED

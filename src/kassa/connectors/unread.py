@@ -21,7 +21,9 @@ def unread(
     found = [match[0] for match in _OURS.finditer(text_of(body[:_MOST_SEARCHED]))]
     changes = [key for key in found if not key.startswith("at")]
     return UnreadEvent(
-        dedupe_key=hashlib.sha256(body).hexdigest(),
+        # Of its own: the same body may come again and be understood, after an upgrade or because
+        # what made it strange stands in a header that nobody signed.
+        dedupe_key=f"unread {hashlib.sha256(body).hexdigest()}",
         why=why,
         key=key or next(iter(changes or found), ""),
         charge_reference=charge_reference,

@@ -101,6 +101,8 @@ class AlipayConnector:
     name: ClassVar[str] = "alipay"
     acknowledgement: ClassVar[tuple[str, bytes]] = ("text/plain", b"success")
     # The trade appears when the payer opens the address, and a retry makes a fresh one.
+    # By a code Alipay is asked at once; a trade that it does not know when nobody waits for its
+    # answer any more never got there, so what `signs_addresses` permits holds for that as well.
     not_found_final_after: ClassVar[timedelta | None] = None
     signs_addresses: ClassVar[bool] = True
 
