@@ -166,7 +166,7 @@ def test_who_of_the_staff_refunded_is_named_and_no_program():
 def test_a_list_is_what_protobuf_makes_of_the_message(
     found: list[View], token: str, until: datetime | None
 ):
-    page = contract.Listed(found, token, token, until)
+    page = contract.ListedPayments(found, token, token, until)
     mapped = json_format.MessageToDict(
         contract.to_list_message(page), always_print_fields_with_no_presence=True
     )
@@ -175,7 +175,7 @@ def test_a_list_is_what_protobuf_makes_of_the_message(
 
 
 def test_an_empty_list_still_has_both_members():
-    assert contract.to_list_json(contract.Listed([], "")) == {
+    assert contract.to_list_json(contract.ListedPayments([], "")) == {
         "nextPageToken": "",
         "payments": [],
         "changesToken": "",

@@ -192,7 +192,7 @@ def _timestamp(moment: datetime) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedPayments:
     """A page. `changes_token` and `complete_until` are of lists of changes."""
 
     views: Sequence[View]
@@ -201,7 +201,7 @@ class Listed:
     complete_until: datetime | None = None
 
 
-def to_list_message(page: Listed) -> payment_pb2.ListPaymentsResponse:
+def to_list_message(page: ListedPayments) -> payment_pb2.ListPaymentsResponse:
     return payment_pb2.ListPaymentsResponse(
         next_page_token=page.next_page_token,
         payments=[to_message(view) for view in page.views],
@@ -210,7 +210,7 @@ def to_list_message(page: Listed) -> payment_pb2.ListPaymentsResponse:
     )
 
 
-def to_list_json(page: Listed) -> dict[str, Any]:
+def to_list_json(page: ListedPayments) -> dict[str, Any]:
     """A message that is not set has no member, as in protobuf's JSON."""
     told: dict[str, Any] = {
         "nextPageToken": page.next_page_token,

@@ -191,7 +191,7 @@ async def view_of(core: Core, principal: Principal, payment_id: str) -> View:
     return whole
 
 
-async def page_of(core: Core, principal: Principal, wanted: ListQuery) -> contract.Listed:
+async def page_of(core: Core, principal: Principal, wanted: ListQuery) -> contract.ListedPayments:
     """The payments of one page, newest first, and the token of the next; or what changed.
 
     Raises: PermissionDenied for any company but the principal's own, whether it exists or not;
@@ -212,7 +212,7 @@ async def page_of(core: Core, principal: Principal, wanted: ListQuery) -> contra
         limit=wanted.page_size,
     )
     views = await find_payments.with_money_afterwards(core, page.views)
-    return contract.Listed(views, next_token(key, wanted, page.next) if page.next else "")
+    return contract.ListedPayments(views, next_token(key, wanted, page.next) if page.next else "")
 
 
 async def _know_businesses(core: Core, principal: Principal, wanted: ListQuery) -> None:
@@ -222,7 +222,9 @@ async def _know_businesses(core: Core, principal: Principal, wanted: ListQuery) 
         await known_business(core, principal, business_id, field="filter.business_ids")
 
 
-async def _changes_of(core: Core, principal: Principal, wanted: ListQuery) -> contract.Listed:
+async def _changes_of(
+    core: Core, principal: Principal, wanted: ListQuery
+) -> contract.ListedPayments:
     """The payments that changed behind a place, and the tokens to go on there: at once, where there
     is more, and whenever one asks again."""
     key, company_id, asked = core.secrets.page_token, principal.company.id, wanted.narrowed
@@ -245,7 +247,7 @@ async def _changes_of(core: Core, principal: Principal, wanted: ListQuery) -> co
     views = await find_payments.with_money_afterwards(core, found.views)
     token = next_token(key, wanted, str(found.place))
     more = found.complete_until is None
-    return contract.Listed(views, token if more else "", token, found.complete_until)
+    return contract.ListedPayments(views, token if more else "", token, found.complete_until)
 
 
 def next_token(key: bytes, wanted: ListQuery, place: str) -> str:
