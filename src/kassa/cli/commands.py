@@ -8,6 +8,7 @@ import typer
 from kassa.base.domain.errors import KassaError
 from kassa.cli import (
     businesses,
+    comparing,
     connecting,
     explaining,
     exporting,
@@ -54,6 +55,7 @@ exporting.add_to(app)
 proving.add_to(app)
 providing.add_to(app)
 reconciling.add_to(app)
+comparing.add_to(app)
 routing.add_to(app)
 settling.add_to(app)
 simulating.add_to(app)

@@ -473,4 +473,3 @@ class RefundSource(Protocol):
         self, key: str, known: KnownCharge
     ) -> Sequence[ModificationEvent] | NotSent | InDoubt:
         """All of them, each as a notification of it would say it. Moves nothing."""
-        ...

@@ -19,6 +19,7 @@ from kassa.proof.usecases.chain import chain_history, follow_heads
 from kassa.proof.usecases.old_rows import seal_old_rows
 from kassa.providers.usecases.recovery import probe_silent
 from kassa.reconciliation.usecases.stuck_money import report_stuck_money
+from kassa.reconciliation.usecases.watch_accounts import watch_accounts
 from kassa.reconciliation.usecases.watch_reports import watch_reports
 from kassa.wallet.usecases.wallet_codes import forget_misses
 from kassa.webhooks_in.usecases.apply import apply_news
@@ -61,6 +62,7 @@ def standard_chores() -> list[Chore]:
         Chore("heads", 60.0, follow_heads),  # seconds, not money
         Chore("deadlines", 10.0, release_authorizations),  # seconds, not money
         Chore("reports", 3_600.0, watch_reports),  # seconds, not money
+        Chore("accounts", 1_200.0, watch_accounts),  # seconds, not money
         Chore("guesses", 600.0, forget_misses),  # seconds, not money
         Chore("stuck", 60.0, report_stuck_money),  # seconds, not money
     ]

@@ -8,7 +8,6 @@ from datetime import date, datetime, timedelta
 from typing import ClassVar
 
 from kassa.base.domain.lifecycle import ModificationKind
-from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     NOTHING_KNOWN,
     ActionNeeded,
@@ -34,6 +33,7 @@ from kassa.connectors.base import (
 )
 from kassa.connectors.forms import Form, FormCharge
 from kassa.connectors.kind import Tools
+from kassa.connectors.listing import Listing
 from kassa.connectors.payer import plain
 from kassa.connectors.razorpay import links, orders, refunds
 from kassa.connectors.razorpay.api import (
@@ -45,6 +45,7 @@ from kassa.connectors.razorpay.api import (
     items,
     word,
 )
+from kassa.connectors.razorpay.listing import page_of
 from kassa.connectors.razorpay.news import read_news
 from kassa.connectors.razorpay.payments import Told, payment_told, tries_told
 from kassa.connectors.razorpay.recon import line_of
@@ -137,7 +138,7 @@ class RazorpayConnector:
             return reply
         if not orders.is_ours(reply.fields, request.key):
             return InDoubt(reason="Razorpay answered about another order")
-        return _order_address(reply.fields, request.amount)
+        return orders.told_address(reply.fields, request.amount)
 
     async def query(self, key: str, known: KnownCharge = NOTHING_KNOWN) -> Outcome:
         """By our key alone: a link has it as reference_id, an order as its receipt."""
@@ -213,7 +214,7 @@ class RazorpayConnector:
         told = await self._tries_at(word(order, "id"))
         failed = isinstance(told, Declined) and told.code != "authorization_expired"
         if told is None or failed:  # the payer may try again
-            return _order_address(order, known.amount)
+            return orders.told_address(order, known.amount)
         return told
 
     async def close_charge(self, key: str, known: KnownCharge = NOTHING_KNOWN) -> Outcome:
@@ -389,6 +390,12 @@ class RazorpayConnector:
             return False
         return checkout_is_genuine(self._key_secret, order_id, fields)
 
+    async def list_charges(
+        self, since: datetime, until: datetime, after: str = ""
+    ) -> Listing | NotSent | InDoubt:
+        """Payments, then those of refunds that were made in that time."""
+        return await page_of(self._api, since, until, after)
+
     async def report(self, day: date) -> Report | NotSent | InDoubt | Unknown:
         """What was settled on that day in India."""
         lines: list[object] = []
@@ -463,14 +470,6 @@ def _in_doubt_if_unknown(outcome: Outcome) -> Outcome:
     if isinstance(outcome, Unknown):
         return InDoubt(reason="Razorpay says it has it, and does not show it")
     return outcome
-
-
-def _order_address(order: Entity, amount: Money | None) -> Outcome:
-    if not orders.asks_for(order, amount):
-        return InDoubt(reason="Razorpay's order is not for the amount that was asked")
-    if address := orders.page_address(order):
-        return ActionNeeded(reference=word(order, "id"), url=address)
-    return Pending(reference="")  # made with a link, or by nobody who could be sent there
 
 
 def _claim_told(payment: Entity, payment_id: str) -> ModificationOutcome:

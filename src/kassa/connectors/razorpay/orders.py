@@ -9,7 +9,7 @@ https://razorpay.com/docs/payments/payment-gateway/web-integration/hosted/
 from typing import Any
 
 from kassa.base.domain.money import Money
-from kassa.connectors.base import ChargeRequest
+from kassa.connectors.base import ActionNeeded, ChargeRequest, InDoubt, Pending
 from kassa.connectors.forms import Form, FormCharge
 from kassa.connectors.razorpay.api import Entity, entity, money, word
 from kassa.connectors.razorpay.links import NOTE
@@ -59,3 +59,12 @@ def checkout_form(charge: FormCharge, *, base_url: str, key_id: str) -> Form:
             "cancel_url": charge.back,
         },
     )
+
+
+def told_address(order: Entity, amount: Money | None) -> ActionNeeded | Pending | InDoubt:
+    """Where its payer is sent, if this order is for that amount."""
+    if not asks_for(order, amount):
+        return InDoubt(reason="Razorpay's order is not for the amount that was asked")
+    if address := page_address(order):
+        return ActionNeeded(reference=word(order, "id"), url=address)
+    return Pending(reference="")  # made with a link, or by nobody who could be sent there

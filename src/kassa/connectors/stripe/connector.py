@@ -28,6 +28,7 @@ from kassa.connectors.base import (
 from kassa.connectors.earlier import Signers
 from kassa.connectors.http import ProviderHttp
 from kassa.connectors.kind import Tools
+from kassa.connectors.listing import Listing
 from kassa.connectors.payer import plain
 from kassa.connectors.stripe.changes import (
     capture_told,
@@ -53,6 +54,7 @@ from kassa.connectors.stripe.intents import (
     told_intent,
     told_session,
 )
+from kassa.connectors.stripe.listing import page_of
 from kassa.connectors.stripe.notifications import ORDER, is_genuine, read_event
 from kassa.connectors.stripe.objects import CAPTURE_KEY, KEY, Garbled, Thing
 from kassa.connectors.stripe.reporting import payouts_of
@@ -366,6 +368,12 @@ class StripeConnector:
         secrets = self._webhook_secret.at(received_at)
         refused = is_genuine(header, body, secrets, received_at)
         return read_event(body, live=self._live) if refused is None else refused
+
+    async def list_charges(
+        self, since: datetime, until: datetime, after: str = ""
+    ) -> Listing | NotSent | InDoubt:
+        """Charges, then those of refunds and of disputes that were made in that time."""
+        return await page_of(self._client, since, until, after)
 
     async def report(self, day: date) -> Report | NotSent | InDoubt | Unknown:
         """What Stripe paid out on `day`, and what each payout is made of. Days are UTC's."""

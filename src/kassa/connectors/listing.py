@@ -1,0 +1,46 @@
+"""What a provider has on record, by whomever it was made: the ability to be asked for lists."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, runtime_checkable
+
+from kassa.base.domain.money import Money
+from kassa.connectors.base import InDoubt, NotSent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedCharge:
+    """A charge as its provider has it on record, in the provider's own figures.
+
+    `key`: our reference, "" where it has none of ours; `reference`: the provider's. `captured`:
+    what it took and did not have to give up again. `refunded`, `disputed`: what of that has gone
+    back by now, by whomever; None where it does not say.
+    """
+
+    key: str
+    reference: str
+    captured: Money
+    refunded: Money | None = None
+    disputed: Money | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A page of what a provider has on record. `after`: where the next begins, "" for the last.
+    `odd`: what of it could not be read, in words for a person."""
+
+    charges: tuple[ListedCharge, ...]
+    after: str = ""
+    odd: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Lister(Protocol):
+    """A provider that lists what it has on record, by whomever it was made."""
+
+    async def list_charges(
+        self, since: datetime, until: datetime, after: str = ""
+    ) -> Listing | NotSent | InDoubt:
+        """Charges that money was taken by, made from `since` until before `until`, and those of
+        which something went back in that time; one may come more than once. Moves nothing."""
+        ...

@@ -1,0 +1,113 @@
+"""What Stripe has on record: charges, and those that refunds and disputes of that time are of.
+
+Source: https://docs.stripe.com/api/charges/list and https://docs.stripe.com/api/disputes/object
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Final
+
+import stripe
+
+from kassa.base.domain.money import Money
+from kassa.connectors.base import InDoubt, NotSent
+from kassa.connectors.listing import ListedCharge, Listing
+from kassa.connectors.stripe.objects import KEY, Garbled, Thing
+from kassa.connectors.stripe.transport import StripeRefusal, ask
+
+_PAGE_SIZE: Final = 100
+_LISTS: Final = ("charges", "refunds", "disputes")
+_MOST_DISPUTES: Final = 100  # of one charge: as many as Stripe lists at once
+
+
+async def page_of(
+    client: stripe.StripeClient, since: datetime, until: datetime, after: str
+) -> Listing | NotSent | InDoubt:
+    """`after`: "list:id of the last that was read", or ""."""
+    name, _, last = (after or _LISTS[0]).partition(":")
+    parameters: dict[str, Any] = {
+        "created": {"gte": int(since.timestamp()), "lt": int(until.timestamp())},
+        "limit": _PAGE_SIZE,
+    }
+    if last:
+        parameters["starting_after"] = last
+    if name != "charges":
+        parameters["expand"] = ["data.charge"]
+    v1 = client.v1
+    asked: dict[str, Callable[[Any], Awaitable[Any]]] = {
+        "charges": v1.charges.list_async,
+        "refunds": v1.refunds.list_async,
+        "disputes": v1.disputes.list_async,
+    }
+    said = await ask(asked[name](parameters))
+    if not isinstance(said, Thing):
+        return InDoubt(reason=said.reason) if isinstance(said, StripeRefusal) else said
+    try:
+        found = said.things("data")
+        more = said.flag("has_more") and bool(found)
+        end = f"{name}:{found[-1].word('id')}" if more else _next(name)
+    except Garbled as error:
+        return InDoubt(reason=f"Stripe's list cannot be read: {error}")
+    charges, odd = [], []
+    for one in found:
+        try:
+            listed = await _listed(client, one if name == "charges" else one.thing("charge"))
+        except Garbled as error:
+            odd.append(f"{name}: {error}")
+            continue
+        if isinstance(listed, NotSent | InDoubt):
+            return listed
+        if listed is not None:
+            charges.append(listed)
+    return Listing(charges=tuple(charges), after=end, odd=tuple(odd))
+
+
+def _next(name: str) -> str:
+    place = _LISTS.index(name) + 1
+    return _LISTS[place] if place < len(_LISTS) else ""
+
+
+async def _listed(
+    client: stripe.StripeClient, charge: Thing | None
+) -> ListedCharge | NotSent | InDoubt | None:
+    """None for one that took nothing. Raises: Garbled."""
+    if charge is None:
+        raise Garbled("it does not show its charge")
+    whole, captured = charge.money("amount"), charge.money("amount_captured")
+    if not charge.flag("paid") or captured.minor == 0:
+        return None
+    # What was let go when a part was captured counts as refunded there.
+    back = charge.money("amount_refunded").minor - (whole - captured).minor
+    disputed: Money | None = Money(0, captured.currency)
+    if charge.flag("disputed"):
+        told = await _disputed(client, charge, captured.currency)
+        if isinstance(told, NotSent | InDoubt):
+            return told
+        disputed = told
+    return ListedCharge(
+        key=charge.noted(KEY),
+        reference=charge.id_of("payment_intent") or charge.word("id"),
+        captured=captured,
+        refunded=Money(max(back, 0), captured.currency),
+        disputed=disputed,
+    )
+
+
+async def _disputed(
+    client: stripe.StripeClient, charge: Thing, currency: str
+) -> Money | NotSent | InDoubt | None:
+    """What banks hold of it by the bookings of its disputes; None where those are in another
+    currency. Raises: Garbled."""
+    said = await ask(
+        client.v1.disputes.list_async({"charge": charge.word("id"), "limit": _MOST_DISPUTES})
+    )
+    if not isinstance(said, Thing):
+        return InDoubt(reason=said.reason) if isinstance(said, StripeRefusal) else said
+    held = 0
+    for dispute in said.things("data"):
+        for booking in dispute.things("balance_transactions"):
+            gone = booking.money("amount")
+            if gone.currency != currency:
+                return None
+            held -= gone.minor
+    return Money(max(held, 0), currency)

@@ -1,0 +1,256 @@
+"""Lay what a provider has on record beside the ledger: charge by charge, in its own figures.
+
+Reports and notifications say what a provider wants to tell; this asks. Where it lists what it has,
+charges that nobody here made are found too; where it does not, each charge of ours is asked about.
+What differs is asked about again by whoever books such news, and is a person's work if it stays.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from kassa.base.domain.errors import InvalidRequest, NotFound, ProviderUnavailable
+from kassa.base.domain.money import Money
+from kassa.base.usecases.core import Core
+from kassa.base.usecases.ids import lowest_id
+from kassa.connectors.base import (
+    Captured,
+    Connector,
+    InDoubt,
+    KnownCharge,
+    NotSent,
+    Outcome,
+)
+from kassa.connectors.listing import ListedCharge, Lister, Listing
+from kassa.providers.usecases.provider_accounts import refresh, serves
+from kassa.providers.usecases.provider_calls import Task, ask_provider
+from kassa.reconciliation.domain.comparing import Amounts, Difference, Figure, Theirs, differences
+from kassa.reconciliation.store import compared
+from kassa.reconciliation.store.compared import LedgerFigures, MadeCharge
+
+_log = structlog.get_logger("kassa.compare")
+_PAGE = 500
+_ASKED_AT_ONCE = 8
+_QUIET = timedelta(minutes=2)  # what changed since may be on its way to either side
+_MOST_PAGES = 100_000
+
+Progress = Callable[[int], None]
+"""How many charges were looked at so far."""
+
+
+@dataclass(slots=True)
+class Comparison:
+    """`charges`: of the provider's, looked at. `waiting`: payments of which something is under way,
+    which were left out. `odd`: what the provider said that cannot be read. `unanswered`: charges
+    that it said nothing about when asked."""
+
+    charges: int = 0
+    waiting: int = 0
+    unanswered: int = 0
+    odd: list[str] = field(default_factory=list)
+    found: list[Difference] = field(default_factory=list)
+
+
+async def compare(
+    core: Core,
+    company_id: str,
+    name: str,
+    since: datetime,
+    until: datetime,
+    *,
+    progress: Progress = lambda _: None,
+) -> Comparison:
+    """What the account has on record for that time, beside the ledger. Changes nothing.
+
+    Raises: NotFound, InvalidRequest, ProviderUnavailable.
+    """
+    await refresh(core, now=True)
+    account = core.accounts.get(name)
+    if account is None or not await serves(core, account, company_id):
+        raise NotFound(f"the company has no provider account {name!r}")
+    if until <= since:
+        raise InvalidRequest("the time to compare ends before it begins")
+    work = _Work(core, company_id, name, is_shared=account.company_id != company_id)
+    if isinstance(core.connectors[name], Lister):
+        async for page in _listing(core, name, since, until):
+            await work.take(page)
+            progress(work.result.charges)
+    await work.ask_about_the_rest(since, until, progress)
+    return work.result
+
+
+@dataclass(slots=True)
+class _Work:
+    """`is_shared`: the account serves several companies, so that a charge that is not this one's
+    may be another's. `seen`: charges that were compared already."""
+
+    core: Core
+    company_id: str
+    name: str
+    is_shared: bool
+    seen: set[str] = field(default_factory=set)
+    result: Comparison = field(default_factory=Comparison)
+
+    async def take(self, page: Sequence[ListedCharge | str]) -> None:
+        """One page of a listing."""
+        charges = [one for one in page if isinstance(one, ListedCharge)]
+        self.result.odd += [one for one in page if isinstance(one, str)]
+        charges = [one for one in charges if one.reference not in self.seen]
+        self.seen |= {one.reference for one in charges}
+        self.result.charges += len(charges)
+        owned, foreign = await self._owned(charges)
+        if not self.is_shared:
+            self.result.found += [
+                difference for one in foreign for difference in _all_of(one) if one.key == ""
+            ]
+        await self._compare(owned)
+
+    async def _owned(
+        self, charges: Sequence[ListedCharge]
+    ) -> tuple[dict[str, Theirs], list[ListedCharge]]:
+        """By payment; and those that nobody here made."""
+        async with self.core.db.connection(long=True) as connection:
+            owners = await compared.owners(
+                connection,
+                self.company_id,
+                self.name,
+                [one.key for one in charges if one.key],
+                [one.reference for one in charges],
+            )
+        by_key = {one.attempt_id: one for one in owners}
+        by_reference = {one.reference: one for one in owners if one.reference}
+        owned: dict[str, Theirs] = {}
+        foreign = []
+        for one in charges:
+            owner = by_key.get(one.key) or by_reference.get(one.reference)
+            if owner is None:
+                foreign.append(one)
+                continue
+            self.seen.add(owner.attempt_id)
+            _add(owned.setdefault(owner.payment_id, Theirs()), one)
+        return owned, foreign
+
+    async def ask_about_the_rest(
+        self, since: datetime, until: datetime, progress: Progress
+    ) -> None:
+        """What we took and the listing did not show, charge by charge."""
+        between = _payment_ids(since), _payment_ids(until)
+        after = ""
+        while True:
+            async with self.core.db.connection(long=True) as connection:
+                made = await compared.made(
+                    connection, self.company_id, self.name, between, after, _PAGE
+                )
+            if not made:
+                return
+            after = made[-1].attempt_id
+            rest = [one for one in made if one.attempt_id not in self.seen]
+            for start in range(0, len(rest), _ASKED_AT_ONCE):
+                some = rest[start : start + _ASKED_AT_ONCE]
+                answers = await asyncio.gather(*(self._ask(one) for one in some))
+                owned: dict[str, Theirs] = {}
+                for one, answer in zip(some, answers, strict=True):
+                    self._take_answer(owned, one, answer)
+                await self._compare(owned)
+                progress(self.result.charges)
+
+    async def _ask(self, one: MadeCharge) -> Outcome:
+        known = KnownCharge(
+            reference=one.reference,
+            amount=Money(one.amount_minor, one.currency),
+            asked_at=one.created_at,
+        )
+
+        async def ask(connector: Connector) -> Outcome:
+            return await connector.query(one.attempt_id, known)
+
+        return await ask_provider(self.core, self.name, Task.QUERY, ask)
+
+    def _take_answer(self, owned: dict[str, Theirs], one: MadeCharge, answer: Outcome) -> None:
+        theirs = owned.get(one.payment_id, Theirs())
+        match answer:
+            case Captured(reference=reference, amount=amount):
+                theirs.references.add(reference)
+                theirs.add(Figure.CAPTURED, amount.currency, amount.minor)
+                refunded = answer.refunded
+                theirs.add(Figure.REFUNDED, amount.currency, refunded.minor if refunded else None)
+                theirs.unsaid.add(Figure.DISPUTED)
+            case NotSent() | InDoubt():
+                self.result.unanswered += 1
+                return
+            case _:
+                theirs.references.add(one.reference)
+                theirs.unsaid |= {Figure.REFUNDED, Figure.DISPUTED}
+        self.result.charges += 1
+        owned[one.payment_id] = theirs
+
+    async def _compare(self, owned: Mapping[str, Theirs]) -> None:
+        if not owned:
+            return
+        async with self.core.db.connection(long=True) as connection:
+            rows = await compared.figures(
+                connection, self.company_id, self.name, [*owned], datetime.now(UTC) - _QUIET
+            )
+        busy = {one.payment_id for one in rows if one.is_busy}
+        self.result.waiting += len(busy)
+        ours = _by_payment(rows)
+        for payment_id, theirs in owned.items():
+            if payment_id not in busy:
+                self.result.found += differences(payment_id, ours.get(payment_id, {}), theirs)
+
+
+async def _listing(
+    core: Core, name: str, since: datetime, until: datetime
+) -> AsyncIterator[list[ListedCharge | str]]:
+    """Raises: ProviderUnavailable."""
+    after = ""
+    for _ in range(_MOST_PAGES):
+
+        async def ask(connector: Connector, place: str = after) -> Listing | NotSent | InDoubt:
+            if not isinstance(connector, Lister):
+                return NotSent(reason="the account has another connector now")
+            return await connector.list_charges(since, until, place)
+
+        page = await ask_provider(core, name, Task.QUERY, ask)
+        if not isinstance(page, Listing):
+            raise ProviderUnavailable(f"{name} could not be asked for its charges: {page.reason}")
+        yield [*page.charges, *page.odd]
+        after = page.after
+        if not after:
+            return
+    raise ProviderUnavailable(f"the list of {name} has no end")
+
+
+def _payment_ids(moment: datetime) -> str:
+    return lowest_id("py", int(moment.timestamp() * 1000))
+
+
+def _add(theirs: Theirs, one: ListedCharge) -> None:
+    theirs.references.add(one.reference)
+    theirs.add(Figure.CAPTURED, one.captured.currency, one.captured.minor)
+    for figure, said in ((Figure.REFUNDED, one.refunded), (Figure.DISPUTED, one.disputed)):
+        currency = one.captured.currency if said is None else said.currency
+        theirs.add(figure, currency, None if said is None else said.minor)
+
+
+def _all_of(one: ListedCharge) -> Iterable[Difference]:
+    theirs = Theirs()
+    _add(theirs, one)
+    return differences("", {}, theirs)
+
+
+def _by_payment(rows: Sequence[LedgerFigures]) -> dict[str, Amounts]:
+    ours: dict[str, Amounts] = {}
+    for one in rows:
+        amounts = ours.setdefault(one.payment_id, {})
+        for figure, minor in (
+            (Figure.CAPTURED, one.captured_minor),
+            (Figure.REFUNDED, one.refunded_minor),
+            (Figure.DISPUTED, one.disputed_minor),
+        ):
+            if minor:
+                amounts[figure, one.currency] = minor
+    return ours

@@ -1,0 +1,243 @@
+"""What a provider has on record beside the ledger: found by asking, without any letter."""
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from tests.modifying import REFUND, modify
+from tests.shop import Shop
+
+from kassa.base.domain.errors import InvalidRequest, NotFound, ProviderUnavailable
+from kassa.base.domain.lifecycle import BreakClass, PaymentStatus
+from kassa.base.domain.money import Money
+from kassa.modifications.usecases.look_again import look_again
+from kassa.payments.domain.payments import CaptureMethod, Method, Payment
+from kassa.providers.usecases.provider_accounts import NewAccount, put_account
+from kassa.reconciliation.domain.comparing import Difference, Figure
+from kassa.reconciliation.usecases.breaks import list_breaks
+from kassa.reconciliation.usecases.compare import Comparison, compare
+from kassa.reconciliation.usecases.watch_accounts import watch_accounts
+from kassa_simulator.frame import Merchant
+from kassa_simulator.running import Simulator, running
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("sound_in_the_end")]
+
+KEYS: Mapping[str, Mapping[str, str]] = {
+    "stripe": {"secret_key": "sk_test_of_this_run", "webhook_secret": "whsec_of_this_run"},
+    "razorpay": {
+        "key_id": "rzp_test_ofthisrun0001",
+        "key_secret": "of this run",
+        "webhook_secret": "of this run too",
+    },
+}
+PATHS = {"stripe": "stripe", "razorpay": "razorpay/v1"}
+AMOUNTS = {"stripe": Money(10_000, "USD"), "razorpay": Money(10_000, "INR")}
+
+
+@pytest.fixture(params=[*KEYS])
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+async def simulator(shop: Shop, name: str, tmp_path: Path) -> AsyncIterator[Simulator]:
+    merchant = Merchant(provider=name, name="shop", credentials=dict(KEYS[name]), notify_url="")
+    async with running(tmp_path, merchants=[merchant]) as simulator:
+        settings = {**KEYS[name], "base_url": f"{simulator.url}/{PATHS[name]}"}
+        await put_account(
+            shop.core,
+            NewAccount(
+                company_id=shop.company.id, name=f"{name}_eu", connector=name, settings=settings
+            ),
+        )
+        yield simulator
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing counts as only just changed."""
+    monkeypatch.setattr("kassa.reconciliation.usecases.compare._QUIET", timedelta(0))
+
+
+async def paid(shop: Shop, simulator: Simulator, name: str, **changes: Any) -> Payment:
+    payment = await shop.payment(amount=AMOUNTS[name], **changes)
+    if name == "stripe":
+        return await shop.submit(payment, connector="stripe_eu", instrument="pm_card_visa")
+    payment = await shop.submit(payment, connector="razorpay_eu", method=Method.UPI, instrument="")
+    (attempt,) = await shop.attempts(payment)
+    charge = simulator.books.charge_by_key(name, "shop", attempt["id"])
+    assert charge is not None
+    simulator.act(name, charge.id, "pay")
+    return await shop.sync(payment)
+
+
+async def at_the_provider(
+    simulator: Simulator, name: str, path: str, data: Mapping[str, Any]
+) -> Any:
+    """Somebody with the account's keys, who is not us."""
+    keys = KEYS[name]
+    user = (keys["secret_key"], "") if name == "stripe" else (keys["key_id"], keys["key_secret"])
+    said = {"data": data} if name == "stripe" else {"json": data}
+    async with aiohttp.ClientSession(auth=aiohttp.BasicAuth(*user)) as session:
+        address = f"{simulator.url}/{PATHS[name]}{'/v1' if name == 'stripe' else ''}{path}"
+        async with session.post(address, **said) as answer:
+            assert answer.status == 200, await answer.text()
+            return await answer.json()
+
+
+async def refund_there(simulator: Simulator, name: str, payment: Payment, minor: int) -> None:
+    if name == "stripe":
+        said = {"payment_intent": payment.provider_reference, "amount": minor}
+        await at_the_provider(simulator, name, "/refunds", said)
+    else:
+        path = f"/payments/{payment.provider_reference}/refund"
+        await at_the_provider(simulator, name, path, {"amount": minor})
+
+
+async def laid_beside(shop: Shop, name: str) -> Comparison:
+    now = datetime.now(UTC)
+    return await compare(
+        shop.core, shop.company.id, f"{name}_eu", now - timedelta(days=1), now + timedelta(hours=1)
+    )
+
+
+@pytest.mark.usefixtures("quiet")
+async def test_what_agrees_has_no_difference(shop: Shop, simulator: Simulator, name: str) -> None:
+    payment = await paid(shop, simulator, name)
+    await modify(shop, payment, REFUND, 3_000)
+    await paid(shop, simulator, name)
+    if name == "stripe":
+        part = await paid(shop, simulator, name, capture_method=CaptureMethod.MANUAL)
+        assert part.status is PaymentStatus.AUTHORIZED
+
+    found = await laid_beside(shop, name)
+
+    assert (found.charges, found.found, found.odd, found.unanswered) == (2, [], [], 0)
+
+
+@pytest.mark.usefixtures("quiet")
+async def test_a_refund_of_which_no_letter_came_is_found_and_then_booked(
+    shop: Shop, simulator: Simulator, name: str
+) -> None:
+    payment = await paid(shop, simulator, name)
+    await refund_there(simulator, name, payment, 2_500)
+
+    [found] = (await laid_beside(shop, name)).found
+
+    assert found == Difference(
+        payment_id=payment.id,
+        reference=payment.provider_reference,
+        figure=Figure.REFUNDED,
+        problem=BreakClass.REFUND_MISSING,
+        currency=AMOUNTS[name].currency,
+        ours=0,
+        theirs=2_500,
+    )
+    assert await watch_accounts(shop.core) == 0  # it is asked about before anybody is
+    await look_again(shop.core)
+    assert (await shop.read(payment)).refunded.minor == 2_500
+    assert await watch_accounts(shop.core) == 0
+    assert (await laid_beside(shop, name)).found == []
+    assert await list_breaks(shop.core, shop.company.id) == []
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("name", ["stripe"])
+async def test_a_dispute_of_which_no_letter_came_is_found(
+    shop: Shop, simulator: Simulator, name: str
+) -> None:
+    payment = await paid(shop, simulator, name)
+    simulator.act(name, payment.provider_reference, "dispute")
+
+    [found] = (await laid_beside(shop, name)).found
+
+    assert (found.payment_id, found.figure) == (payment.id, Figure.DISPUTED)
+    assert (found.ours, found.theirs) == (0, 10_000)
+
+
+@pytest.mark.usefixtures("quiet")
+async def test_what_stays_is_somebodys_work_once(
+    shop: Shop, simulator: Simulator, name: str
+) -> None:
+    payment = await paid(shop, simulator, name)
+    await refund_there(simulator, name, payment, 2_500)
+
+    assert [await watch_accounts(shop.core) for _ in range(3)] == [0, 1, 0]
+
+    [item] = await list_breaks(shop.core, shop.company.id)
+    assert (item.problem, item.payment_id) == (BreakClass.REFUND_MISSING, payment.id)
+    assert (item.expected_minor, item.found_minor) == (0, 2_500)
+    await look_again(shop.core)
+
+
+@pytest.mark.parametrize("name", ["stripe"])
+async def test_a_charge_that_nobody_here_made_is_found(
+    shop: Shop, simulator: Simulator, name: str
+) -> None:
+    made = await at_the_provider(
+        simulator,
+        name,
+        "/payment_intents",
+        {
+            "amount": 4_200,
+            "currency": "usd",
+            "confirm": "true",
+            "payment_method": "pm_card_visa",
+            "automatic_payment_methods[enabled]": "true",
+            "automatic_payment_methods[allow_redirects]": "never",
+        },
+    )
+
+    [found] = (await laid_beside(shop, name)).found
+
+    assert (found.payment_id, found.reference) == ("", made["id"])
+    assert (found.problem, found.theirs) == (BreakClass.MISSING_OURS, 4_200)
+    assert [await watch_accounts(shop.core) for _ in range(3)] == [0, 1, 0]
+
+
+async def test_what_has_only_just_changed_is_left_out(
+    shop: Shop, simulator: Simulator, name: str
+) -> None:
+    payment = await paid(shop, simulator, name)
+    await refund_there(simulator, name, payment, 2_500)
+
+    found = await laid_beside(shop, name)
+
+    assert (found.found, found.waiting) == ([], 1)
+
+
+@pytest.mark.usefixtures("quiet")
+async def test_a_charge_is_listed_under_our_name(
+    shop: Shop, simulator: Simulator, name: str
+) -> None:
+    payment = await paid(shop, simulator, name)
+    (attempt,) = await shop.attempts(payment)
+    connector: Any = shop.core.connectors[f"{name}_eu"]
+    now = datetime.now(UTC)
+    shown = await connector.list_charges(now - timedelta(days=1), now + timedelta(hours=1))
+    assert re.fullmatch(r"at\w+", attempt["id"])
+    assert [one.key for one in shown.charges] == [attempt["id"]]
+
+
+@pytest.mark.parametrize("name", ["stripe"])
+async def test_what_cannot_be_compared_is_said(shop: Shop, simulator: Simulator, name: str) -> None:
+    now = datetime.now(UTC)
+    with pytest.raises(NotFound):
+        await compare(shop.core, shop.company.id, "nowhere", now - timedelta(days=1), now)
+    with pytest.raises(InvalidRequest, match="ends before"):
+        await compare(shop.core, shop.company.id, "stripe_eu", now, now)
+    await put_account(
+        shop.core,
+        NewAccount(
+            company_id=shop.company.id,
+            name="stripe_eu",
+            connector="stripe",
+            settings={"base_url": "http://127.0.0.1:9/stripe"},
+        ),
+    )
+    with pytest.raises(ProviderUnavailable, match="stripe_eu"):
+        await laid_beside(shop, name)
