@@ -29,7 +29,7 @@ Work = Callable[[], Awaitable[tuple[Response, bool]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class RepeatingCaller:
     """`credential`: what proved who asks. `key`: "" without one."""
 
     company_id: str
@@ -56,7 +56,7 @@ def read_key(headers: Headers) -> str:
     return sent[0] if sent else ""
 
 
-def _asked(request: Request, caller: Caller, content: bytes) -> Asked:
+def _asked(request: Request, caller: RepeatingCaller, content: bytes) -> Asked:
     return Asked(
         company_id=caller.company_id,
         place=f"{caller.credential} {request.method} {request.scope['path']}",
@@ -67,7 +67,7 @@ def _asked(request: Request, caller: Caller, content: bytes) -> Asked:
 
 
 async def anew(
-    request: Request, caller: Caller, content: bytes, work: Callable[[], Awaitable[_T]]
+    request: Request, caller: RepeatingCaller, content: bytes, work: Callable[[], Awaitable[_T]]
 ) -> _T:
     """What `work` finds each time it is asked, where that is the same thing as it stands by now;
     a key is good for the content alone that it came with first.
@@ -86,7 +86,7 @@ async def anew(
     return made[0]
 
 
-async def once(request: Request, caller: Caller, content: bytes, work: Work) -> Response:
+async def once(request: Request, caller: RepeatingCaller, content: bytes, work: Work) -> Response:
     """What `work` answers; under a key, once.
 
     `content`: what makes a repeat the same request; only a keyed hash of it is kept.

@@ -18,7 +18,7 @@ from kassa.payments.domain.disputes import (
     Dispute,
     DisputeEffect,
     DisputeOrder,
-    Standing,
+    DisputeStanding,
     Telling,
     Told,
     read_told,
@@ -71,7 +71,7 @@ def dispute(
 
 
 def _note(
-    case: PaymentAggregate, old: Dispute, telling: Telling, after: Standing, actor: str
+    case: PaymentAggregate, old: Dispute, telling: Telling, after: DisputeStanding, actor: str
 ) -> None:
     if after.last is not telling:
         late = facts.DisputeEventLate(
@@ -100,7 +100,9 @@ def _known(old: Dispute | None) -> Told:
     return Told((as_it_was,))
 
 
-def _opened(case: PaymentAggregate, attempt: Attempt, reference: str, after: Standing) -> Dispute:
+def _opened(
+    case: PaymentAggregate, attempt: Attempt, reference: str, after: DisputeStanding
+) -> Dispute:
     nothing = Money(0, case.payment.amount.currency)
     return Dispute(
         company_id=case.payment.company_id,
@@ -127,7 +129,7 @@ def _keep(case: PaymentAggregate, dispute_id: str, told: Told) -> None:
     case.put_dispute(replace(found, said=write_told(told), tells_taken=told.tells_taken))
 
 
-def _is_same(old: Dispute, before: Standing, after: Standing) -> bool:
+def _is_same(old: Dispute, before: DisputeStanding, after: DisputeStanding) -> bool:
     """Whether there is nothing new in any field, and the books are where they should be."""
     return (
         _shown(before) == _shown(after)
@@ -136,7 +138,7 @@ def _is_same(old: Dispute, before: Standing, after: Standing) -> bool:
     )
 
 
-def _shown(standing: Standing) -> tuple[object, ...]:
+def _shown(standing: DisputeStanding) -> tuple[object, ...]:
     last = standing.last
     sums = standing.taken, standing.fee
     return last.stage, last.status, last.amount, standing.reason, standing.respond_by, *sums
@@ -148,7 +150,7 @@ def _ours(sums: Mapping[str, int], currency: str) -> Money:
     return Money(max(0, sums.get(currency, 0)), currency)
 
 
-def _foreign(standing: Standing, currency: str) -> list[Money]:
+def _foreign(standing: DisputeStanding, currency: str) -> list[Money]:
     """What is in others: booked there, or claimed while nothing in ours is booked."""
     found = [*standing.taken.items(), *(standing.fee or {}).items()]
     foreign = [Money(minor, other) for other, minor in found if other != currency and minor]
@@ -164,7 +166,7 @@ def _move(
     attempt: Attempt,
     before: Told,
     told: Told,
-    after: Standing,
+    after: DisputeStanding,
     actor: str,
 ) -> None:
     """Bring the books to where the dispute is: withdrawn, or with us.
@@ -224,7 +226,7 @@ def _left_twice(
     return max(0, taken.minor - (0 if payment.surplus else left))
 
 
-def _parts(before: Told, after: Standing, change: Money) -> tuple[str, ...]:
+def _parts(before: Told, after: DisputeStanding, change: Money) -> tuple[str, ...]:
     """The provider's own bookings that are new, where the change is made up of just these."""
     known = before.movements or {}
     new = [part for name, part in (after.parts or {}).items() if name not in known and part.minor]

@@ -16,7 +16,7 @@ from kassa.base.domain.errors import (
 from kassa.checkout.usecases.open_payment import get_customer_payment, open_payment, renew_redirect
 from kassa.faces import edge
 from kassa.faces.checkout import contract
-from kassa.faces.once import Caller, anew, read_key
+from kassa.faces.once import RepeatingCaller, anew, read_key
 from kassa.identity.domain.principals import Principal
 from kassa.identity.usecases.authenticate import authenticate_customer
 from kassa.payments.domain.payments import Payment
@@ -32,7 +32,7 @@ async def create(request: Request) -> Response:
         raise PermissionDenied(f"the role {CREATOR_ROLE} is needed to create a payment")
     wanted = contract.check_create(await edge.read_json(request, contract.CreatePayment))
     proof = f"{principal.credential} {principal.name}"
-    caller = Caller(principal.company.id, proof, read_key(request.headers))
+    caller = RepeatingCaller(principal.company.id, proof, read_key(request.headers))
 
     async def work() -> Payment:
         return await open_payment(

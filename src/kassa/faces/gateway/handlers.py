@@ -17,7 +17,7 @@ from kassa.faces import edge
 from kassa.faces.api_keys import principal_of
 from kassa.faces.gateway import contract
 from kassa.faces.gateway.accounts import bare_number, is_code, mask_account, read_source
-from kassa.faces.once import Caller, once, read_key
+from kassa.faces.once import RepeatingCaller, once, read_key
 from kassa.faces.peer import address_of
 from kassa.identity.domain.principals import Principal
 from kassa.identity.usecases.businesses import known_business
@@ -92,9 +92,9 @@ async def create_refund(request: Request) -> Response:
     return await once(request, caller, content, work)
 
 
-def _caller(request: Request, principal: Principal) -> Caller:
+def _caller(request: Request, principal: Principal) -> RepeatingCaller:
     """Raises: InvalidRequest."""
-    return Caller(principal.company.id, principal.credential, read_key(request.headers))
+    return RepeatingCaller(principal.company.id, principal.credential, read_key(request.headers))
 
 
 async def show_refund(request: Request) -> Response:

@@ -30,7 +30,7 @@ from kassa.base.usecases.admission import pause_of
 from kassa.base.usecases.bounds import named
 from kassa.base.usecases.core import Core
 from kassa.faces import edge
-from kassa.faces.once import Caller, anew, read_key
+from kassa.faces.once import RepeatingCaller, anew, read_key
 from kassa.faces.peer import address_of
 from kassa.faces.wallet import changes, changes_contract, codes, contract, reading, signature
 from kassa.faces.wallet.notify import KIND
@@ -161,7 +161,7 @@ def _signed(verb: Verb, own: Mapping[str, str] = contract.NO_REASONS) -> edge.Ha
         client, pause = replace(client, address=address_of(request.scope)), None
         try:
             members = await _members(client, request)
-            caller = Caller(
+            caller = RepeatingCaller(
                 client.company.id, f"wallet:{client.client_id}", read_key(request.headers)
             )
             asked = partial(verb, core, client, members)

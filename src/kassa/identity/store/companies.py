@@ -35,18 +35,18 @@ _NUMBERS = 0x6E756D62  # one company at a time gets its number
 _NUMBERS = 0x6E756D62  # one company at a time gets its number
 
 
-class Listed(NamedTuple):
+class ListedCompany(NamedTuple):
     company: Company
     status: str
 
 
-class Sql(Queries, readers=[reader(Listed, prefixes={"company": ""})]):
+class Sql(Queries, readers=[reader(ListedCompany, prefixes={"company": ""})]):
     find_credential: Rows[Credential]
     find_company: Rows[Company]
     find_company_by_number: Rows[Company]
     status_of: Value[str]
     sides_of: Rows[Company]
-    listed: Rows[Listed]
+    listed: Rows[ListedCompany]
     add_company: Value[bool]
     set_sandbox: Value[bool]
     hold_numbers: Command
@@ -78,7 +78,7 @@ async def sides_of(connection: Connection, public_id: str) -> list[Company]:
     return await Sql.sides_of.all(connection, public_id)
 
 
-async def listed(connection: Connection) -> Sequence[Listed]:
+async def listed(connection: Connection) -> Sequence[ListedCompany]:
     """Every side of every company, with its status; the sides of one company together."""
     return await Sql.listed.all(connection)
 

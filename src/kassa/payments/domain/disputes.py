@@ -140,7 +140,7 @@ class Telling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class DisputeStanding:
     """What all the notifications of a dispute come to: `last` says where it stands.
 
     `taken`, `fee`: by currency, what has left and what is charged; None: nobody has told a fee.
@@ -175,7 +175,7 @@ class Told:
             return Told(self.tellings, known)
         return Told((*self.tellings, telling)[-_MOST:], known)
 
-    def standing(self, order: DisputeOrder) -> Standing:
+    def standing(self, order: DisputeOrder) -> DisputeStanding:
         """Gone through in the provider's order, not in that of their coming."""
         inline = sorted(self.tellings, key=lambda one: _when(one, order))
         taken, odd = [inline[0]], []
@@ -188,7 +188,7 @@ class Told:
         parts = None
         if self.movements is not None:
             parts = {name: -one.amount for name, one in sorted(self.movements.items())}
-        return Standing(
+        return DisputeStanding(
             last=last,
             reason=next((one.reason for one in reversed(taken) if one.reason), ""),
             respond_by=next((one.respond_by for one in reversed(taken) if one.respond_by), None),
