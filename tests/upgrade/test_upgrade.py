@@ -160,7 +160,7 @@ async def test_the_books_stay_sound_with_what_was_known_outside_the_database(sho
     assert await shop.faults() == []
 
 
-SINCE = {"attempt_left"}
+SINCE = {"attempt_left", "found_at_provider", "refund_reversed"}
 """Kinds of facts that the old release did not know."""
 
 
