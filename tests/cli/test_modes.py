@@ -161,6 +161,9 @@ CSV = (
 )
 # In this order: what one makes, another shows. RULE and the like are what an earlier one printed.
 WALK = f"""
+business add Harbour
+business list
+business list --json
 record ORDER
 explain ORDER
 explain ORDER --json
@@ -212,10 +215,13 @@ verify --json
 ON_TEST = """
 provider add --connector stripe --account cards --set secret_key=sk_test_1
 provider list --json
+provider renew cards --set webhook_secret=whsec_2
 provider disable cards
 provider enable cards
 capture RESERVED1
 void RESERVED2
+compare --account sandbox
+compare --account sandbox --json
 fee variance
 fee variance --json
 """

@@ -72,7 +72,8 @@ def business_list(
     async def work(core: "Core", side: "Side") -> str:
         found = await list_businesses(core, side)
         if json:
-            return json_module.dumps([asdict(one) for one in found], indent=2, ensure_ascii=False)
+            rows = [{"mode": side.mode, **asdict(one)} for one in found]
+            return json_module.dumps(rows, indent=2, ensure_ascii=False)
         width = max(len(one.id) for one in found)
         return "\n".join(f"{one.id:<{width}}  {one.name}" for one in found)
 
