@@ -174,29 +174,39 @@ async def test_what_stays_is_somebodys_work_once(
     await look_again(shop.core)
 
 
+INTENT = {
+    "amount": 4_200,
+    "currency": "usd",
+    "confirm": "true",
+    "payment_method": "pm_card_visa",
+    "automatic_payment_methods[enabled]": "true",
+    "automatic_payment_methods[allow_redirects]": "never",
+}
+
+
 @pytest.mark.parametrize("name", ["stripe"])
-async def test_a_charge_that_nobody_here_made_is_found(
+async def test_a_charge_of_ours_of_which_nothing_is_known_here_is_found(
     shop: Shop, simulator: Simulator, name: str
 ) -> None:
-    made = await at_the_provider(
-        simulator,
-        name,
-        "/payment_intents",
-        {
-            "amount": 4_200,
-            "currency": "usd",
-            "confirm": "true",
-            "payment_method": "pm_card_visa",
-            "automatic_payment_methods[enabled]": "true",
-            "automatic_payment_methods[allow_redirects]": "never",
-        },
-    )
+    key = {"metadata[kassa_key]": "at1_01kb0000000000000000000001"}
+    made = await at_the_provider(simulator, name, "/payment_intents", INTENT | key)
 
     [found] = (await laid_beside(shop, name)).found
 
     assert (found.payment_id, found.reference) == ("", made["id"])
     assert (found.problem, found.theirs) == (BreakClass.MISSING_OURS, 4_200)
     assert [await watch_accounts(shop.core) for _ in range(3)] == [0, 1, 0]
+
+
+@pytest.mark.parametrize("name", ["stripe"])
+async def test_other_orders_of_the_shop_at_the_same_account_are_counted(
+    shop: Shop, simulator: Simulator, name: str
+) -> None:
+    await at_the_provider(simulator, name, "/payment_intents", INTENT)
+
+    found = await laid_beside(shop, name)
+
+    assert (found.charges, found.foreign, found.found) == (1, 1, [])
 
 
 async def test_what_has_only_just_changed_is_left_out(

@@ -98,6 +98,8 @@ def _progress(charges: int) -> None:
 
 def _told(found: "Comparison", account: str) -> list[str]:
     lines = [f"{found.charges:>10,} charges of {account} compared"]
+    if found.foreign:
+        lines.append(f"{found.foreign:>10,} of them have no reference of ours: the shop's others")
     if found.waiting:
         lines.append(f"{found.waiting:>10,} payments left out, of which something is under way")
     if found.unanswered:

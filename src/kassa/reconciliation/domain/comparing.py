@@ -27,8 +27,9 @@ Amounts = dict[tuple[Figure, str], int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """`ours`, `theirs`: minor units of `currency`. `payment_id`: "" for a charge of theirs that
-    nobody here made; `reference`: what the provider calls it, or the payment's charges."""
+    """`ours`, `theirs`: minor units of `currency`. `payment_id`: "" for a charge under a reference
+    like ours of which nothing is known here. `reference`: what the provider calls it, or all of a
+    payment's charges."""
 
     payment_id: str
     reference: str

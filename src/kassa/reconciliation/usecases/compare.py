@@ -15,7 +15,7 @@ import structlog
 from kassa.base.domain.errors import InvalidRequest, NotFound, ProviderUnavailable
 from kassa.base.domain.money import Money
 from kassa.base.usecases.core import Core
-from kassa.base.usecases.ids import lowest_id
+from kassa.base.usecases.ids import company_number_of, lowest_id
 from kassa.connectors.base import (
     Captured,
     Connector,
@@ -43,11 +43,13 @@ Progress = Callable[[int], None]
 
 @dataclass(slots=True)
 class Comparison:
-    """`charges`: of the provider's, looked at. `waiting`: payments of which something is under way,
+    """`charges`: of the provider's, looked at; `foreign` of them have no reference of our kind: the
+    shop's other orders at the same account. `waiting`: payments of which something is under way,
     which were left out. `odd`: what the provider said that cannot be read. `unanswered`: charges
     that it said nothing about when asked."""
 
     charges: int = 0
+    foreign: int = 0
     waiting: int = 0
     unanswered: int = 0
     odd: list[str] = field(default_factory=list)
@@ -101,17 +103,17 @@ class _Work:
         charges = [one for one in charges if one.reference not in self.seen]
         self.seen |= {one.reference for one in charges}
         self.result.charges += len(charges)
-        owned, foreign = await self._owned(charges)
+        owned, strange = await self._owned(charges)
+        lost = [one for one in strange if company_number_of(one.key, "at") is not None]
+        self.result.foreign += len(strange) - len(lost)
         if not self.is_shared:
-            self.result.found += [
-                difference for one in foreign for difference in _all_of(one) if one.key == ""
-            ]
+            self.result.found += [difference for one in lost for difference in _all_of(one)]
         await self._compare(owned)
 
     async def _owned(
         self, charges: Sequence[ListedCharge]
     ) -> tuple[dict[str, Theirs], list[ListedCharge]]:
-        """By payment; and those that nobody here made."""
+        """By payment; and those that are no payment's here."""
         async with self.core.db.connection(long=True) as connection:
             owners = await compared.owners(
                 connection,
@@ -123,15 +125,15 @@ class _Work:
         by_key = {one.attempt_id: one for one in owners}
         by_reference = {one.reference: one for one in owners if one.reference}
         owned: dict[str, Theirs] = {}
-        foreign = []
+        strange = []
         for one in charges:
             owner = by_key.get(one.key) or by_reference.get(one.reference)
             if owner is None:
-                foreign.append(one)
+                strange.append(one)
                 continue
             self.seen.add(owner.attempt_id)
             _add(owned.setdefault(owner.payment_id, Theirs()), one)
-        return owned, foreign
+        return owned, strange
 
     async def ask_about_the_rest(
         self, since: datetime, until: datetime, progress: Progress
