@@ -231,6 +231,17 @@ async def test_a_charge_that_says_more_was_refunded_has_its_refunds_looked_up(sh
     assert len(await changes(shop, payment)) == 3
 
 
+async def test_a_refund_whose_failure_came_before_it_is_not_booked_as_done(shop: Shop) -> None:
+    provider = Listing()
+    payment = await paid(shop, provider)
+    provider.refunds = [of_theirs(payment, CLOSED_ACCOUNT, "re_a")]
+
+    await post(shop, provider.tell(of_theirs(payment, CLOSED_ACCOUNT, "re_a")))
+    await post(shop, provider.tell(of_theirs(payment, done(3_000, "re_a"), "re_a")))
+
+    assert (await shop.read(payment)).refunded.minor == 0
+
+
 async def test_refunds_that_cannot_be_looked_up_are_somebodys_work(shop: Shop) -> None:
     provider = Listing()
     provider.refunds = InDoubt(reason="no answer")

@@ -172,6 +172,19 @@ def failed_if_refused(outcome: Outcome) -> Outcome:
     )
 
 
+async def settle_found(core: Core, attempt: Attempt, news: ModificationEvent) -> ModificationEvent:
+    """What to take for true when a refund that we do not know is told as done: its failure may
+    have come before, and meant nothing then, so it is looked for in the provider's list.
+
+    Raises: Waits.
+    """
+    lists = isinstance(core.connectors.get(attempt.connector), RefundSource)
+    if not lists or not isinstance(news.outcome, Done) or news.what is not ModificationKind.REFUND:
+        return news
+    listed = await _listed(core, attempt)
+    return next((one for one in listed if one.reference == news.reference), news)
+
+
 async def look_for_refunds(core: Core, attempt: Attempt, *, actor: str) -> None:
     """Have the provider list the refunds of this charge, and book those that we do not know.
 

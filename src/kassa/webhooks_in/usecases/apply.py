@@ -30,6 +30,7 @@ from kassa.modifications.usecases.found_changes import (
     Waits,
     failed_if_refused,
     settle_contradiction,
+    settle_found,
     take_found,
 )
 from kassa.modifications.usecases.modify_payment import take_modification_news
@@ -177,7 +178,8 @@ async def _take(
         await take_modification_news(core, about, outcome, actor=actor, how=how, news=kept.key)
         return
     if isinstance(news, ModificationEvent):
-        await take_found(core, about, news, actor=actor, key=kept.key)
+        told = await settle_found(core, about, news)
+        await take_found(core, about, told, actor=actor, key=kept.key)
         return
     if isinstance(news, DisputeEvent):
         await take_dispute_news(core, about, news, actor=actor, key=kept.key)
