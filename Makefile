@@ -57,8 +57,8 @@ bench: install ## Measure, and write bench/RESULTS.md and bench/results.json
 faults: install ## What accidents and attackers come to, into bench/FAULTS.md; flags: make faults ARGS="soak --seconds 600"
 	@$(BIN)/python -m bench.faults $(ARGS)
 
-soak: install ## Random money verbs against a model for as long as asked: make soak SECONDS=600
-	@KASSA_TEST_SOAK=$(or $(SECONDS),600) $(BIN)/python -m pytest -q -s -x tests/money/test_machine.py -k soak $(ARGS)
+soak: install ## Random steps for as long as asked: make soak SECONDS=600 OF=tests/oracle (or tests/money)
+	@KASSA_TEST_SOAK=$(or $(SECONDS),600) $(BIN)/python -m pytest -q -s -x $(or $(OF),tests/money) -k soak $(ARGS)
 
 # In a copy of the tree, with an environment of its own; a module takes minutes, all of domain a day.
 mutants: install ## Change domain place by place and show what no test of it notices: make mutants MODULE=lifecycle

@@ -47,13 +47,16 @@ if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free >= _PLENTY:
 # costs a third of its time.
 _FROM_OUTSIDE = tuple(
     f"tests/{folder}/"
-    for folder in "cashier cli connectors e2e embedded money simulator sown".split()
+    for folder in "cashier cli connectors e2e embedded money oracle simulator sown".split()
 )
 _ROLE_LOCK = 0x7465737473  # the processes of a run make the role one after the other
 
 
 # The modules that take longest begin first, lest one process wait for them at the end.
-_FIRST = ("tests/e2e/", "tests/money/", "tests/cashier/test_browser", "tests/cli/", "tests/base/")
+_FIRST = (
+    *("tests/e2e/", "tests/money/", "tests/oracle/"),
+    *("tests/cashier/test_browser", "tests/cli/", "tests/base/"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

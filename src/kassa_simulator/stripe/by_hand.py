@@ -18,7 +18,7 @@ def may(charge: Charge) -> list[str]:
         return ["capture", "void"]
     if charge.status != "captured" or charge.data.get("dispute_open"):
         return []
-    found = ["fail"]
+    found = [] if charge.data["dispute"] else ["fail"]  # a bank takes it back one way or the other
     if charge.refunded_minor < charge.captured_minor and not charge.data["dispute"]:
         found.append("refund")
     return [*found, "fail_refund"] if charge.refunded_minor else found
@@ -121,7 +121,7 @@ def _fail(payer: Payer, charge: Charge) -> None:
     charge = payer.save(
         replace(charge, captured_minor=0), "requires_payment_method", last_payment_error=error
     )
-    charge = replace(charge, status="declined")
+    charge = replace(charge, status="declined", data={**charge.data, "returned": True})
     books.save_charge(charge)
     books.move(charge, "dispute", amount, at=payer.now)
     payer.tell("charge.failed", charge, charge_of(books, charge) or {})

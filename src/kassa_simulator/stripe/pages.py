@@ -30,6 +30,8 @@ def answer(books: Books, call: Call, path: list[str]) -> Answer:
 def may(charge: Charge) -> list[str]:
     """What the payer, or the payer's bank, may do now."""
     data = charge.data
+    if data.get("returned"):
+        return []  # a session is completed once
     if data["status"] == "requires_action":
         return ["pay", "decline"]
     if data["session"] and data["status"] == "requires_payment_method":
