@@ -20,4 +20,9 @@ PLUG = Plug(
         test_host="https://sandbox.acme.example",
         live_host="https://api.acme.example",
     ),
+    cannot={
+        "refund": "Acme has no page for its merchants: refunds are calls",
+        "fail_refund": "a refund is done when Acme says so",
+        "fail": "what is paid stays so",
+    },
 )
