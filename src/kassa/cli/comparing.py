@@ -101,7 +101,7 @@ def _told(found: "Comparison", account: str) -> list[str]:
     if found.foreign:
         lines.append(f"{found.foreign:>10,} of them have no reference of ours: the shop's others")
     if found.waiting:
-        lines.append(f"{found.waiting:>10,} payments left out, of which something is under way")
+        lines.append(f"{found.waiting:>10,} payments left out: under way, or only just changed")
     if found.unanswered:
         lines.append(f"{found.unanswered:>10,} charges that it said nothing about: ask again later")
     lines += [f"  cannot be read: {one}" for one in found.odd]
