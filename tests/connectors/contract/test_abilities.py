@@ -39,7 +39,7 @@ pytestmark = pytest.mark.anyio
 
 DRIVEN = frozenset(
     "charge query capture void refund query_modification close_charge report probe close form"
-    " came_back".split()
+    " came_back refunds_of list_charges".split()
 )
 """The verbs that this suite plays with faults; `close` at the end of every stage."""
 
