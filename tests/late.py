@@ -103,6 +103,7 @@ async def late_money(shop: Shop, provider: Telling) -> Payment:
     declined = Declined(code="card_declined", message="No.")
     await post(shop, provider.tell(news(attempt["id"], declined)))
     taken = Captured(reference="ref late", amount=cny(10_000))
+    provider.answers_to_queries.append(taken)
     await post(shop, provider.tell(news(attempt["id"], taken)))
     return await shop.read(payment)
 

@@ -404,6 +404,25 @@ async def test_a_charge_that_failed_before_we_knew_of_its_money_was_declined(sho
     assert (await shop.read(payment)).status is PaymentStatus.FAILED
 
 
+@pytest.mark.parametrize("truth", ["returned", "refused", "paid"])
+async def test_a_success_that_its_failure_overtook_is_asked_about(shop: Shop, truth: str) -> None:
+    """Else goods are sent for money that its bank has taken back."""
+    provider = Telling()
+    provider.answers.append(Pending(reference="ref w"))
+    payment = await shop.play(await shop.payment(), provider)
+    [attempt] = await shop.attempts(payment)
+    await post(shop, provider.tell(news(attempt["id"], RETURNED)))
+    refused = Declined(code="charge_failed", message="Its bank has taken it back.")
+    taken_now = Captured(reference="ref w", amount=cny(10_000))
+    answers = {"returned": RETURNED, "refused": refused, "paid": taken_now}
+    provider.answers_to_queries = [answers[truth]]
+
+    await post(shop, provider.tell(news(attempt["id"], taken_now)))
+
+    expected = PaymentStatus.CAPTURED if truth == "paid" else PaymentStatus.FAILED
+    assert (await shop.read(payment)).status is expected
+
+
 async def test_reserved_money_that_is_told_as_reserved_again_changes_nothing(shop: Shop) -> None:
     provider = Telling()
     payment = await reserved(shop, provider)

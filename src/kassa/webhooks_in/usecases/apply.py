@@ -13,9 +13,11 @@ from kassa.base.usecases.bounds import beyond_belief
 from kassa.base.usecases.core import Core
 from kassa.connectors.base import (
     AnyNews,
+    Captured,
     Connector,
     Declined,
     DisputeEvent,
+    FailedLater,
     InDoubt,
     ModificationEvent,
     NotSent,
@@ -216,11 +218,14 @@ async def _ask_about(
 
 async def _settled(core: Core, attempt: Attempt, outcome: Outcome) -> tuple[Outcome, str]:
     """What to take for true, and how it was learnt, when a charge that we have is told as refused:
-    news of an earlier try of its payer, or of a debit that was returned. The provider is asked.
+    news of an earlier try of its payer, or of a debit that was returned; or when one that was
+    refused is told as paid, which its return may have overtaken. The provider is asked.
 
     Raises: Waits.
     """
     has_money = attempt.status is AttemptStatus.SUCCEEDED
+    if isinstance(outcome, Captured) and attempt.status is AttemptStatus.DECLINED:
+        return await _paid_after_all(core, attempt, outcome)
     if not has_money or not isinstance(outcome, Declined) or outcome.code in LAPSES:
         return outcome, "notification"
 
@@ -232,6 +237,18 @@ async def _settled(core: Core, attempt: Attempt, outcome: Outcome) -> tuple[Outc
         case InDoubt() | NotSent():
             raise Waits(f"{attempt.id} was paid, is told as refused, and nobody says which")
     return failed_if_refused(answer), "query"
+
+
+async def _paid_after_all(core: Core, attempt: Attempt, outcome: Captured) -> tuple[Outcome, str]:
+    """Whether it is still paid. Where the provider cannot tell, its letter is believed."""
+
+    async def ask(connector: Connector) -> Outcome:
+        return await connector.query(attempt.id, known(attempt))
+
+    answer = await ask_provider(core, attempt.connector, Task.QUERY, ask)
+    if isinstance(answer, Captured | Declined | FailedLater):
+        return answer, "query"
+    return outcome, "notification"
 
 
 async def _give_up(
