@@ -121,6 +121,16 @@ def added(every: Iterable[Figures]) -> Figures:
     return _plain(found)
 
 
+def comes_to_nothing(figures: Figures) -> bool:
+    """Whether all that was taken went back again, and nothing was kept for it."""
+    left: Counter[str] = Counter()
+    for (what, currency), minor in figures.items():
+        if what == FEE:
+            return False
+        left[currency] += minor if what == "captured" else -minor
+    return not any(left.values())
+
+
 def _plain(figures: Mapping[Any, int]) -> Figures:
     return Counter({name: minor for name, minor in figures.items() if minor})
 

@@ -50,8 +50,6 @@ WEIGHTS = {
 }
 """How often each verb is tried, in proportion."""
 PAYERS = ("pay", "decline", "close")
-ONCE_KNOWN = ("fail",)
-"""Happens days later to what we know as paid: the README says what it does before that."""
 PAUSES = tuple(timedelta(seconds=one) for one in (1, 5, 61))
 LONG = (*PAUSES, *(timedelta(seconds=one) for one in (3_700, 86_400, 3 * 86_400, 8 * 86_400)))
 FAULTS: dict[str, tuple[str, ...]] = {
@@ -205,12 +203,11 @@ class OracleMachine(RuleBasedStateMachine):
     # What happens at the provider, beside us.
 
     async def accident(self) -> None:
-        paid = {one.key for one in await figures.charges(self.world) if one.status == "succeeded"}
         can = [
             (charge, act)
             for charge in self.world.charges()
             for act in self.world.acts(charge)
-            if act not in PAYERS and (act not in ONCE_KNOWN or charge.key in paid)
+            if act not in PAYERS
         ]
         if not can:
             return
@@ -323,6 +320,9 @@ class OracleMachine(RuleBasedStateMachine):
             assert there == figures.added((await figures.ours(self.world)).values()), there
         work = await figures.work(self.world)
         for key, (there, here) in differing.items():
+            if not here and figures.comes_to_nothing(there):
+                self.did("was over before anybody heard of it")
+                continue
             found = work.get(known[key].payment, []) if key in known else []
             story = f"there {dict(there)}, here {dict(here)}, work {work}; {self.story}"
             if not found:
