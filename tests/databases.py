@@ -111,6 +111,8 @@ class Kept:
         # The test ended our session too, or an external server does not let us do this.
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
             return False
+        except asyncpg.InternalClientError:  # asked while it heard that its session is ended
+            return False
 
     async def _put_back(self) -> bool:
         await self._connection.execute(_SEND_AWAY)

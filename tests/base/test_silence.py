@@ -43,7 +43,7 @@ async def proxy(owner_url: str) -> AsyncIterator[Proxy]:
 
 @pytest.fixture
 async def db(proxy: Proxy) -> AsyncIterator[Database]:
-    opened = await Database(proxy.url, size=2).open()
+    opened = await Database(proxy.url, size=2).open(patience=4 * _QUICKLY)  # a busy machine
     yield opened
     proxy.thaw()
     await opened.close()

@@ -68,6 +68,7 @@ async def test_sums_beyond_64_bits_are_counted_to_the_digit(shop: Shop) -> None:
     found = await backlogs(shop.core)
 
     assert f'{{account="scripted",currency="CNY"}} {2 * MAX_MINOR}\n' in found.gauges()
+    await shop.core.db.vitals(10)  # a busy machine's first answer takes longer than it is given
     assert (await readiness(shop.core)).ready
 
 
