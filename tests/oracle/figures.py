@@ -16,6 +16,11 @@ _MOVED = """
       FROM movements m JOIN charges c ON (c.provider, c.id) = (m.provider, m.charge_id)
      GROUP BY 1, 2, 3
 """
+_EVER = """
+    SELECT c.key, m.currency, m.kind, sum(max(m.amount_minor, 0)), sum(max(m.fee_minor, 0))
+      FROM movements m JOIN charges c ON (c.provider, c.id) = (m.provider, m.charge_id)
+     GROUP BY 1, 2, 3
+"""
 _BOOKED = """
     select coalesce(m.attempt_id, d.attempt_id, g.cause) as key, g.currency, g.kind,
            sum(e.amount_minor)::bigint as minor
@@ -64,10 +69,11 @@ class OurCharge:
     paid: str
 
 
-def theirs(world: World) -> dict[str, Figures]:
-    """By our key of the charge."""
+def theirs(world: World, *, ever: bool = False) -> dict[str, Figures]:
+    """By our key of the charge; `ever`: with nothing taken off for what came back."""
     found: dict[str, Figures] = {}
-    for key, currency, kind, minor, fee in world.simulator.books.connection.execute(_MOVED):
+    query = _EVER if ever else _MOVED
+    for key, currency, kind, minor, fee in world.simulator.books.connection.execute(query):
         figures = found.setdefault(key, Counter())
         figures[_THEIRS[kind], currency] += minor
         figures[FEE, currency] += fee

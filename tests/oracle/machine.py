@@ -78,7 +78,6 @@ class OracleMachine(RuleBasedStateMachine):
         self.tally["examples"] += 1
         self.plug: Plug = random.Random(luck).choice(plugs())  # integers would be small mostly
         self.story: list[str] = []
-        self.most: dict[str, Figures] = {}
         self.payments: dict[str, tuple[Payment, Way]] = {}
         self.world.errors.clear()
         self.world.run(self.world.begin(self.plug))
@@ -334,12 +333,9 @@ class OracleMachine(RuleBasedStateMachine):
 
     async def _watch(self) -> None:
         """At no time is more booked than there ever was."""
-        for key, there in figures.theirs(self.world).items():
-            most = self.most.setdefault(key, Counter())
-            for name, minor in there.items():
-                most[name] = max(most[name], minor)
+        there = figures.theirs(self.world, ever=True)
         for key, here in (await figures.ours(self.world)).items():
-            most = self.most.get(key, Counter())
+            most = there.get(key, Counter())
             more = {name: minor for name, minor in here.items() if minor > most[name]}
             assert not more, (self.plug.name, key, more, most)
 
