@@ -13,7 +13,7 @@ from tests.e2e.wire import Call
 from kassa_simulator.frame import Letter, Merchant, Told
 from kassa_simulator.protocols import protocols
 
-READ = frozenset({"payment_intent.succeeded", "refund.created"})
+READ = frozenset({"payment_intent.succeeded", "refund.created", "charge.refunded"})
 """The events that say something to us, of those that a charge and a refund by token make."""
 
 _LONG_AGO = timedelta(hours=1)
@@ -87,8 +87,8 @@ Forger = Callable[["Forge", Event, str], Letter]
 
 @dataclass(frozen=True)
 class Forge:
-    """Makes copies that must be refused. `account`: who is lied about; `other`: an account of the
-    same company, with which the forger could be in league; `keys`: references that exist."""
+    """Makes copies that must have no effect. `account`: who is lied about; `other`: an account of
+    the same company, with which the forger could be in league; `keys`: references that exist."""
 
     luck: random.Random
     account: Account
@@ -139,10 +139,11 @@ def _altered(letter: Letter, old: bytes, new: bytes) -> Letter:
     return replace(letter, body=letter.body.replace(old, new))
 
 
+FOREIGN = "told to another account"
 FORGERIES: Mapping[str, Forger] = {
     "wrong secret": Forge.wrong_secret,
     "secret of another account": Forge.secret_of_another_account,
-    "told to another account": Forge.told_to_another_account,
+    FOREIGN: Forge.told_to_another_account,
     "altered amount": Forge.altered_amount,
     "altered key": Forge.altered_key,
     "another event": Forge.another_event_in_its_place,
