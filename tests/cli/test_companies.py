@@ -129,9 +129,9 @@ def test_a_company_has_as_many_businesses_as_it_is_given(kassa: Type) -> None:
     key = kassa("credential", "add", "api-key", "--business", "biz_station", *of_tea).content
 
     assert listed == [
-        {"id": made["business_id"], "name": "Tea"},
-        {"id": own_id, "name": "Tea, Harbour"},
-        {"id": "biz_station", "name": "Tea, Station"},
+        {"mode": "test", "id": made["business_id"], "name": "Tea"},
+        {"mode": "test", "id": own_id, "name": "Tea, Harbour"},
+        {"mode": "test", "id": "biz_station", "name": "Tea, Station"},
     ]
     assert own_id.startswith("biz_")
     assert key["business_id"] == "biz_station"
