@@ -9,11 +9,13 @@ from kassa.base.domain.errors import IllegalTransition, UnsupportedOperation
 from kassa.base.domain.lifecycle import PaymentStatus
 from kassa.checkout.usecases.cashier_session import Session, open_session
 from kassa.checkout.usecases.pay_session import SessionPay, pay_session
+from kassa.checkout.usecases.request_payment import RequestedPayment, request_payment
 from kassa.connectors.base import ActionNeeded, ChargeRequest
 from kassa.connectors.catalog import kinds
 from kassa.identity.domain.principals import Mode
 from kassa.payments.domain.payments import Method, Payment
 from kassa.providers.domain.providers import AccountStatus, ProviderAccount
+from kassa.providers.usecases.payees import NewPayee, register_payee
 from kassa.routing.usecases.routing import NUMBER, REDIRECT, TOKEN
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("sound_in_the_end")]
@@ -44,13 +46,17 @@ def provider(shop: Shop) -> WithPage:
         and Method.CREDIT_CARD in kind.methods
         and NUMBER not in kind.takes
     )
+    shop.core.connectors.clear()
+    return account(shop, "ours", kind.name)
+
+
+def account(shop: Shop, name: str, kind: str) -> WithPage:
     connectors: Any = shop.core.connectors
-    connectors.clear()
-    made = connectors["ours"] = WithPage()
-    shop.core.accounts["ours"] = ProviderAccount(
+    made = connectors[name] = WithPage()
+    shop.core.accounts[name] = ProviderAccount(
         company_id=shop.company.id,
-        name="ours",
-        connector=kind.name,
+        name=name,
+        connector=kind,
         mode=Mode.TEST,
         status=AccountStatus.ACTIVE,
     )
@@ -106,6 +112,40 @@ async def test_a_card_number_reaches_no_real_provider(shop: Shop, provider: With
         await pay(shop, session, takes=NUMBER, instrument="4242424242424242")
 
     assert provider.instruments == []
+
+
+async def test_what_was_directed_to_a_payee_takes_the_payees_account(
+    shop: Shop, provider: WithPage
+) -> None:
+    theirs = account(shop, "theirs", shop.core.accounts["ours"].connector)
+    payee = NewPayee(
+        company_id=shop.company.id,
+        account_type="bank_account",
+        account_number="6222021234567890",
+        provider_account="theirs",
+    )
+    await register_payee(shop.core, payee)
+    asked = RequestedPayment(
+        company=shop.company,
+        business_id=shop.company.business_id,
+        actor="test:gateway",
+        order_id="order-1",
+        user_id="user-1",
+        amount=shop.wanted().amount,
+        method=Method.CREDIT_CARD,
+        instrument="",
+        instrument_shown="",
+        payer_account={},
+        payee_account={},
+        payee_number="6222021234567890",
+    )
+    requested = await request_payment(shop.core, asked)
+    session = await open_session(shop.core, requested.order.session_token)
+
+    paid = await pay(shop, session, takes=REDIRECT)
+
+    assert (paid.status, paid.connector) == (PaymentStatus.REQUIRES_ACTION, "theirs")
+    assert (theirs.instruments, provider.instruments) == ([""], [])
 
 
 async def test_a_paid_order_takes_no_second_payment(shop: Shop, provider: WithPage) -> None:

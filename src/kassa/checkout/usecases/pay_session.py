@@ -10,7 +10,7 @@ from kassa.connectors.catalog import maker_of
 from kassa.orders.usecases.terminate_order import is_terminating
 from kassa.payments.domain.payments import CaptureMethod, Method, Payment
 from kassa.payments.usecases.submit_payment import Submission, submit_payment
-from kassa.routing.usecases.routing import NUMBER, REDIRECT, RoutingRequest, choose
+from kassa.routing.usecases.routing import ACCOUNT, NUMBER, REDIRECT, RoutingRequest, choose
 
 _PAYER = "payer"
 _SERVED = "session_request"  # in the payment's extra: the request that made the newest attempt
@@ -93,5 +93,6 @@ def _question(session: Session, wanted: SessionPay) -> RoutingRequest:
         manual=payment.capture_method is CaptureMethod.MANUAL,
         card_prefix=wanted.instrument[:8] if wanted.takes == NUMBER else "",
         customer_id=session.order.customer.id,
+        account=payment.extra.get(ACCOUNT, ""),
         key=payment.order_id,
     )
