@@ -172,6 +172,7 @@ async def test_every_bad_create_is_refused_as_its_json_would_be(stub, metadata):
         ({"order_expiry_time": Timestamp(seconds=1_767_225_601)}, "order_expiry_time"),
         ({"order_meta": {"return_url": "javascript:x"}}, "order_meta.return_url"),
         ({"order_meta": {"notify_url": "ftp://shop.example"}}, "order_meta.notify_url"),
+        ({"order_meta": {"payment_methods": "nonsense"}}, "order_meta.payment_methods"),
         ({"customer_details": {"org_id": 4294967295}}, "customer_details.org_id"),
     ],
 )
@@ -292,6 +293,17 @@ def test_telling_an_error_leaves_it_as_it_was():
     assert told[0] == told[1]
     assert isinstance(told[0], status_pb2.Status)
     assert orders_grpc.tell(InvalidRequest("x", field="a.b")).message == "x"
+
+
+async def test_a_reused_key_is_called_as_the_caller_calls_it(stub, metadata):
+    keyed = (*metadata, ("idempotency-key", "k-grpc"))
+    await stub.CreateOrder(a_request(), metadata=keyed)
+
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await stub.CreateOrder(a_request(order_note="another"), metadata=keyed)
+
+    assert raised.value.code() is grpc.StatusCode.ALREADY_EXISTS
+    assert "this Idempotency-Key was used" in raised.value.details()
 
 
 async def test_a_double_that_stands_for_several_amounts_is_refused(stub, metadata):

@@ -98,6 +98,7 @@ async def test_a_key_is_good_for_one_content_only(ask):
 
     assert first.headers.get("idempotent-replayed") is None
     assert (other.status, other.json()["type"]) == (422, "idempotency_error")
+    assert "this Idempotency-Key was used" in other.json()["message"]
     assert (again.body, again.headers["idempotent-replayed"]) == (first.body, "true")
 
 

@@ -88,8 +88,14 @@ _OUR_NAME: Mapping[str, str] = {
     "expires_at": "order_expiry_time",
     "notify_url": "order_meta.notify_url",
     "return_url": "order_meta.return_url",
+    "payment_methods": "order_meta.payment_methods",
 }
 """What use cases call otherwise than the documents of this interface."""
+
+_MESSAGE_OF_REASON: Mapping[str, str] = {
+    "idempotency_mismatch": "this Idempotency-Key was used for another request before",
+}
+"""Where rules speak of a request's id, and what was sent is this header."""
 
 _INSIDE = re.compile(r"\[[^\[\]]{0,99}+\]")
 _LONGEST_MESSAGE = 500  # an unknown member is named, and its name may be as long as a body
@@ -127,13 +133,18 @@ def field_of(error: KassaError) -> str | None:
     return _OUR_NAME.get(error.field or "", error.field)
 
 
+def message_of(error: KassaError) -> str:
+    """What is said of it, in the words of this interface."""
+    return _MESSAGE_OF_REASON.get(error.reason, error.message)
+
+
 def name_of(field: str) -> str:
     """A member's own name: what is wrong inside a list or map is wrong with that."""
     return _INSIDE.sub("", field).rpartition(".")[2]
 
 
 def write_error(_: Request, error: KassaError) -> Response:
-    return tell(error, error.message)
+    return tell(error, message_of(error))
 
 
 def tell(error: KassaError, message: str) -> Response:

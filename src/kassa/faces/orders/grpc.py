@@ -15,7 +15,7 @@ from kassa.faces import edge, grpc_status
 from kassa.faces.grpc_door import Headers
 from kassa.faces.grpc_service import Call, Face, serve
 from kassa.faces.orders import contract, handlers
-from kassa.faces.orders.failures import failure_of, field_of
+from kassa.faces.orders.failures import failure_of, field_of, message_of
 from kassa.faces.orders.reach import authenticate
 from kassa.identity.domain.principals import Principal
 from kassa.identity.usecases.businesses import known_business
@@ -72,6 +72,7 @@ def tell(error: KassaError) -> status_pb2.Status:
     """The status, its reason named as `code` is in the JSON body: ORDER_AMOUNT_MISSING."""
     named = copy(error)  # one error may be told to several callers of one batch
     named.reason, named.field = failure_of(error).code, field_of(error)
+    named.message = message_of(error)
     return grpc_status.status_of(named)
 
 

@@ -182,7 +182,7 @@ def _judge(item: _Prepared, by_request: _Found, by_id: _FoundById) -> CreatedOrd
     keyed = asked.request_id is not None and order.request_id is not None
     if keyed and order.request_id != asked.request_id:
         return IdempotencyMismatch(
-            f"order {asked.id!r} exists under another request id", reason="order_id_taken"
+            f"order {asked.id!r} exists under another idempotency key", reason="order_id_taken"
         )
     return CreatedOrder(order, payment, True)
 
