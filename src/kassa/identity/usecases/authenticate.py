@@ -82,14 +82,14 @@ async def remembered(
 
 
 async def _credential(core: Core, lookup: str) -> Credential | None:
-    memory = _memory(core)
-    known: Credential | None = memory.get(lookup)
-    if known is None and len(lookup) <= 200 and lookup.isprintable():
+    if len(lookup) > 200 or not lookup.isprintable():
+        return None
+
+    async def look() -> Credential | None:
         async with core.db.connection() as connection:
-            known = await companies.find_credential(connection, lookup)
-        if known is not None:
-            memory.put(lookup, known)
-    return known
+            return await companies.find_credential(connection, lookup)
+
+    return await remembered(core, lookup, look)
 
 
 def hash_secret(core: Core, secret: str) -> bytes:
@@ -235,23 +235,23 @@ async def find_wallet_client(core: Core, client_id: str) -> WalletClient | None:
 
 async def company_by_id(core: Core, company_id: str) -> Company | None:
     """The side of a company that has this id, at most half a second old."""
-    memory = _memory(core)
-    known: Company | None = memory.get(f"id:{company_id}")
-    if known is None and company_id.isprintable():
+    if not company_id.isprintable():
+        return None
+
+    async def look() -> Company | None:
         async with core.db.connection() as connection:
-            known = await companies.find_company(connection, company_id)
-        if known is not None:
-            memory.put(f"id:{company_id}", known)
-    return known
+            return await companies.find_company(connection, company_id)
+
+    return await remembered(core, f"id:{company_id}", look)
 
 
 async def company_by_number(core: Core, number: int) -> Company | None:
     """The company whose number stands in a session token or an attempt id."""
-    memory = _memory(core)
-    known: Company | None = memory.get(f"number:{number}")
-    if known is None and 0 < number <= _LARGEST_NUMBER:
+    if not 0 < number <= _LARGEST_NUMBER:
+        return None
+
+    async def look() -> Company | None:
         async with core.db.connection() as connection:
-            known = await companies.find_company_by_number(connection, number)
-        if known is not None:
-            memory.put(f"number:{number}", known)
-    return known
+            return await companies.find_company_by_number(connection, number)
+
+    return await remembered(core, f"number:{number}", look)

@@ -1,4 +1,4 @@
-"""Tenants, their credentials, and wallet users with what they own: what an operator does."""
+"""Tenants and their credentials: what an operator does."""
 
 import re
 from collections.abc import Sequence
