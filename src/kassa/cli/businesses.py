@@ -33,8 +33,8 @@ def business_add(
 ) -> None:
     """Add a business, or give the one of that id another name; prints its id.
 
-    Requests name it as business_id (orders) or businessId (gateway, and filters of the business
-    interface); kassa credential add --business makes credentials that need not.
+    Requests name it as business_id (orders) or businessId (gateway), filters of the business
+    interface among businessIds; kassa credential add --business makes credentials that need not.
 
     \b
     Examples:  kassa business add "Lantern Tea House, Harbour"

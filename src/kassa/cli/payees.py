@@ -24,7 +24,7 @@ def add_to(app: typer.Typer) -> None:
 
 @payee_app.command("add")
 def payee_add(
-    account_number: Annotated[str, typer.Argument(help="As printed; kept as a keyed hash only.")],
+    account_number: Annotated[str, typer.Argument(help="As printed. Shown by its end.")],
     account_type: Annotated[str, typer.Option("--type", help="bank_account, merchant, …")] = (
         "bank_account"
     ),
@@ -39,6 +39,9 @@ def payee_add(
     config: Config = None,
 ) -> None:
     """Register a payee. From the first one on, a request may name registered payees only.
+
+    Of its number, a keyed hash is kept, and of a long one the last four characters. The whole is
+    kept with each payment that asks for a bank transfer to it: the payer has to be told it.
 
     \b
     Examples:  kassa payee add 6222021234567890 --name "Lantern Tea House"
