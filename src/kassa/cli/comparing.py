@@ -56,10 +56,11 @@ def _compare(
     from kassa.base.usecases.core import Core  # noqa: PLC0415 - help needs none of it
     from kassa.cli.operations import heading, with_side  # noqa: PLC0415
     from kassa.identity.domain.principals import Company as Side  # noqa: PLC0415
+    from kassa.ledger.usecases.export import read_moment  # noqa: PLC0415
     from kassa.reconciliation.usecases.compare import compare as ask  # noqa: PLC0415
 
-    end = _moment(until) or datetime.now(UTC)
-    start = _moment(since) or end - _USUAL
+    end = read_moment(until) if until else datetime.now(UTC)
+    start = read_moment(since) if since else end - _USUAL
 
     async def work(core: Core, side: Side) -> "tuple[Comparison, Side]":
         return await ask(core, side.id, account, start, end, progress=_progress), side
@@ -74,21 +75,6 @@ def _compare(
     else:
         typer.echo("\n".join([heading(side), *_told(found, account)]))
     return 1 if found.found or found.odd or found.unanswered else 0
-
-
-def _moment(said: str) -> datetime | None:
-    """Raises: InvalidRequest."""
-    from kassa.base.domain.errors import InvalidRequest  # noqa: PLC0415
-
-    if not said:
-        return None
-    try:
-        moment = datetime.fromisoformat(said)
-    except ValueError:
-        raise InvalidRequest(
-            f"{said!r} is no time: say 2026-11-30 or 2026-11-30T08:00:00+01:00"
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _progress(charges: int) -> None:
