@@ -32,7 +32,7 @@ from kassa.connectors.base import (
     Report,
     Unknown,
 )
-from kassa.connectors.cashfree import links, refunds
+from kassa.connectors.cashfree import finding, links, refunds
 from kassa.connectors.cashfree.api import (
     CashfreeAnswer,
     CashfreeApi,
@@ -46,17 +46,14 @@ from kassa.connectors.cashfree.api import (
     word,
 )
 from kassa.connectors.cashfree.news import read_news
-from kassa.connectors.cashfree.payments import Told, tries_told
-from kassa.connectors.cashfree.recon import lines_of, question
+from kassa.connectors.cashfree.payments import tries_told
+from kassa.connectors.cashfree.recon import report_of
 from kassa.connectors.kind import Tools
 from kassa.connectors.payer import plain
-from kassa.connectors.reports.fetched import FETCHED, FetchedLine, Odd, write_fetched
-from kassa.connectors.tries import weightiest
 from kassa.modifications.domain.captures import PREFIX
 from kassa.payments.domain.disputes import BY_STAGE, DisputeOrder
 
 _NOBODYS_ORDER = "kassa-probe"
-_MOST_PAGES = 200
 _EXISTS = 409
 
 
@@ -177,89 +174,7 @@ class CashfreeConnector:
 
     async def query(self, key: str, known: KnownCharge = NOTHING_KNOWN) -> Outcome:
         """By our key alone, which is a link's id or an order's."""
-        reply = await self._api.get("links", key)
-        if isinstance(reply, CashfreeRefusal) and reply.not_found:
-            return await self._by_order(key, known)
-        if isinstance(reply, CashfreeRefusal):
-            return InDoubt(reason=f"Cashfree refused the question: {reply.code}")
-        if not isinstance(reply, CashfreeAnswer):
-            return reply
-        link = reply.fields
-        if word(link, "link_id") != key:
-            return InDoubt(reason="Cashfree answered about another link")
-        return await self._link_told(link, key, known)
-
-    async def _link_told(self, link: Entity, key: str, known: KnownCharge) -> Outcome:
-        status = word(link, "link_status")
-        if status == "ACTIVE":
-            return links.link_address(link, known.amount)
-        told = await self._tries_of_link(key)
-        if isinstance(told, Captured | Authorized | Pending | InDoubt | NotSent):
-            return told
-        if status != "PAID" and status not in links.OVER:
-            return InDoubt(reason="Cashfree sent an unknown link status")
-        if status == "PAID":
-            return InDoubt(reason="Cashfree's link is paid, and its payment is not shown")
-        return links.over_told(status, number_word(link, "cf_link_id"))
-
-    async def _tries_of_link(self, key: str) -> Told | NotSent | None:
-        """The weightiest of what payers did at the orders that Cashfree made of the link."""
-        orders = await self._orders_of_link(key)
-        if not isinstance(orders, list):
-            return orders
-        told = [await self._tries_of_order(word(order, "order_id")) for order in orders]
-        return weightiest([one for one in told if one is not None])
-
-    async def _tries_of_order(self, order_id: str) -> Told | NotSent | None:
-        payments = await self._payments(order_id) if order_id else None
-        if payments is None or isinstance(payments, Unknown):
-            return InDoubt(reason="Cashfree does not show a link's order")
-        return tries_told(payments) if isinstance(payments, list) else payments
-
-    async def _orders_of_link(self, key: str) -> list[Entity] | NotSent | InDoubt:
-        reply = await self._api.get("links", key, "orders", status="ALL")
-        if isinstance(reply, CashfreeRefusal):
-            if reply.not_found:
-                return []
-            return InDoubt(reason=f"Cashfree refused the question: {reply.code}")
-        if not isinstance(reply, CashfreeAnswer):
-            return reply
-        found = objects(reply.value)
-        if found is None:
-            return InDoubt(reason="Cashfree's list of orders cannot be read")
-        return found
-
-    async def _payments(self, order_id: str) -> list[Entity] | NotSent | InDoubt | Unknown:
-        reply = await self._api.get("orders", order_id, "payments")
-        if isinstance(reply, CashfreeRefusal):
-            if reply.not_found:
-                return Unknown(reason="Cashfree knows no such order")
-            return InDoubt(reason=f"Cashfree refused the question: {reply.code}")
-        if not isinstance(reply, CashfreeAnswer):
-            return reply
-        found = objects(reply.value)
-        if found is None:
-            return InDoubt(reason="Cashfree's list of payments cannot be read")
-        return [one if word(one, "order_id") == order_id else {} for one in found]
-
-    async def _by_order(self, key: str, known: KnownCharge) -> Outcome:
-        reply = await self._api.get("orders", key)
-        if isinstance(reply, CashfreeRefusal):
-            if reply.not_found:
-                return Unknown(reason="Cashfree has no link and no order under this key")
-            return InDoubt(reason=f"Cashfree refused the question: {reply.code}")
-        if not isinstance(reply, CashfreeAnswer):
-            return reply
-        order = reply.fields
-        asked = money(order, "order_amount", "order_currency")
-        if word(order, "order_id") != key or asked is None:
-            return InDoubt(reason="Cashfree answered about another order")
-        if known.amount is not None and asked != known.amount:
-            return InDoubt(reason="Cashfree's order is not for the amount that was asked")
-        payments = await self._payments(key)
-        if not isinstance(payments, list):
-            return payments
-        return _order_told(order, tries_told(payments))
+        return await finding.find(self._api, key, known)
 
     async def close_charge(self, key: str, known: KnownCharge = NOTHING_KNOWN) -> Outcome:
         """Cancel the link, or terminate the order."""
@@ -304,7 +219,7 @@ class CashfreeConnector:
 
     async def _claim(self, request: ModificationRequest, *, captures: bool) -> ModificationOutcome:
         """Unknown: the money is still only reserved."""
-        payments = await self._payments(request.charge_key)
+        payments = await finding.payments_of(self._api, request.charge_key)
         if isinstance(payments, Unknown):
             return InDoubt(reason="Cashfree does not show the order")
         if not isinstance(payments, list):
@@ -314,7 +229,7 @@ class CashfreeConnector:
     async def refund(self, request: ModificationRequest) -> ModificationOutcome:
         """Give back `request.amount`. A refusal is final and sets money free here, so then
         Cashfree is asked whether the refund was made all the same, by an earlier request."""
-        order_id = await self._paid_order(request.charge_key)
+        order_id = await finding.paid_order(self._api, request.charge_key)
         if not isinstance(order_id, str):
             return order_id
         content = refunds.refund_content(request)
@@ -339,7 +254,7 @@ class CashfreeConnector:
         for kind in (ModificationKind.CAPTURE, ModificationKind.VOID):
             if request.key.startswith(PREFIX[kind]):
                 return await self._claim(request, captures=kind is ModificationKind.CAPTURE)
-        order_id = await self._paid_order(request.charge_key)
+        order_id = await finding.paid_order(self._api, request.charge_key)
         if not isinstance(order_id, str):
             return order_id
         return await self._refund_of(request, order_id)
@@ -358,7 +273,7 @@ class CashfreeConnector:
         self, key: str, known: KnownCharge
     ) -> Sequence[ModificationEvent] | NotSent | InDoubt:
         """Whoever made them."""
-        order_id = await self._paid_order(key)
+        order_id = await finding.paid_order(self._api, key)
         if not isinstance(order_id, str):
             return order_id
         reply = await self._api.get("orders", order_id, "refunds")
@@ -371,42 +286,9 @@ class CashfreeConnector:
             return InDoubt(reason="Cashfree's list of refunds cannot be read")
         return [refunds.told_refund(one, word(one, "refund_id")) for one in found]
 
-    async def _paid_order(self, key: str) -> str | NotSent | InDoubt:
-        """The id of the order that was paid: our key, or the one that Cashfree made of a link."""
-        orders = await self._orders_of_link(key)
-        if not isinstance(orders, list):
-            return orders
-        named = [one for one in orders if word(one, "order_id")]
-        paid = [word(one, "order_id") for one in named if word(one, "order_status") == "PAID"]
-        if len(paid) > 1:
-            return InDoubt(reason="Cashfree's link was paid more than once")
-        if not paid and orders:
-            return InDoubt(reason="Cashfree does not say which order of the link was paid")
-        return paid[0] if paid else key
-
     async def report(self, day: date) -> Report | NotSent | InDoubt | Unknown:
         """What was settled on that day in India."""
-        lines: list[FetchedLine | Odd] = []
-        cursor: str | None = None
-        for _ in range(_MOST_PAGES):
-            reply = await self._api.post("settlement", "recon", content=question(day, cursor))
-            if isinstance(reply, CashfreeRefusal):
-                return InDoubt(reason=f"Cashfree refused the report: {reply.code}")
-            if not isinstance(reply, CashfreeAnswer):
-                return reply
-            events = reply.fields.get("data")
-            if not isinstance(events, list):
-                return InDoubt(reason="Cashfree's report cannot be read")
-            for event in events:
-                readable = isinstance(event, dict)
-                lines += lines_of(event) if readable else [Odd("not an object", {"line": event})]
-            cursor = word(reply.fields, "cursor")
-            if not cursor or not events:
-                break
-        if not lines:
-            return Unknown(reason="Cashfree settled nothing on that day")
-        name = f"cashfree-{day.isoformat()}.csv"
-        return Report(format=FETCHED, name=name, content=write_fetched(lines))
+        return await report_of(self._api, day)
 
     async def probe(self) -> str:
         """Ask for an order that nobody has: who is not known hears something else."""
@@ -455,26 +337,6 @@ def _session_address(begun: Entity, order: Entity) -> Outcome:
     if not address.startswith(("https://", "http://")):
         return InDoubt(reason="Cashfree's session has no address")
     return ActionNeeded(reference=number_word(order, "cf_order_id"), url=address)
-
-
-def _order_told(order: Entity, told: Told | None) -> Outcome:
-    """An order of ours; a payer who failed once has no address to try again."""
-    status = word(order, "order_status")
-    if isinstance(told, Captured | Authorized | Pending | InDoubt):
-        return told
-    match status, told:
-        case "ACTIVE" | "TERMINATION_REQUESTED", None:
-            return Pending(reference="")
-        case (("ACTIVE" | "TERMINATION_REQUESTED" | "PAID"), Declined()):
-            return told
-        case (("EXPIRED" | "TERMINATED"), None):
-            return links.over_told(status, number_word(order, "cf_order_id"))
-        case (("EXPIRED" | "TERMINATED"), Declined()):
-            return told
-        case "PAID", None:
-            return InDoubt(reason="Cashfree's order is paid, and its payment is not shown")
-        case _:
-            return InDoubt(reason="Cashfree sent an unknown order status")
 
 
 def _claim_told(

@@ -9,11 +9,22 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-from kassa.connectors.cashfree.api import INDIA, Entity, moment, number_word, word
-from kassa.connectors.reports.fetched import FetchedLine, Odd
+from kassa.connectors.base import InDoubt, NotSent, Report, Unknown
+from kassa.connectors.cashfree.api import (
+    INDIA,
+    CashfreeAnswer,
+    CashfreeApi,
+    CashfreeRefusal,
+    Entity,
+    moment,
+    number_word,
+    word,
+)
+from kassa.connectors.reports.fetched import FETCHED, FetchedLine, Odd, write_fetched
 from kassa.reconciliation.domain.reports import LineKind
 
 LINES_AT_ONCE = 1000
+_MOST_PAGES = 200
 _OUR_CHARGE = re.compile(r"at[0-9]{1,20}_[0-9a-z]{1,64}", re.ASCII)
 _GROUPS = ("event_details", "order_details", "payment_details", "refund_details")
 _SETTLED = "settlement_details"
@@ -33,6 +44,31 @@ _KINDS = {
 
 
 _NAMES = ("order_id", "cf_payment_id", "refund_id", "refund_arn", "bank_reference", "payment_utr")
+
+
+async def report_of(api: CashfreeApi, day: date) -> Report | NotSent | InDoubt | Unknown:
+    """What was settled on that day in India."""
+    lines: list[FetchedLine | Odd] = []
+    cursor: str | None = None
+    for _ in range(_MOST_PAGES):
+        reply = await api.post("settlement", "recon", content=question(day, cursor))
+        if isinstance(reply, CashfreeRefusal):
+            return InDoubt(reason=f"Cashfree refused the report: {reply.code}")
+        if not isinstance(reply, CashfreeAnswer):
+            return reply
+        events = reply.fields.get("data")
+        if not isinstance(events, list):
+            return InDoubt(reason="Cashfree's report cannot be read")
+        for event in events:
+            readable = isinstance(event, dict)
+            lines += lines_of(event) if readable else [Odd("not an object", {"line": event})]
+        cursor = word(reply.fields, "cursor")
+        if not cursor or not events:
+            break
+    if not lines:
+        return Unknown(reason="Cashfree settled nothing on that day")
+    name = f"cashfree-{day.isoformat()}.csv"
+    return Report(format=FETCHED, name=name, content=write_fetched(lines))
 
 
 def question(day: date, cursor: str | None) -> dict[str, Any]:

@@ -26,7 +26,6 @@ from kassa.connectors.base import (
     ModificationRequest,
     NotSent,
     Outcome,
-    Pending,
     Refused,
     Report,
     Unknown,
@@ -35,30 +34,25 @@ from kassa.connectors.forms import Form, FormCharge
 from kassa.connectors.kind import Tools
 from kassa.connectors.listing import Listing
 from kassa.connectors.payer import plain
-from kassa.connectors.razorpay import links, orders, refunds
+from kassa.connectors.razorpay import finding, links, orders, refunds
 from kassa.connectors.razorpay.api import (
     Entity,
     RazorpayAnswer,
     RazorpayApi,
     RazorpayRefusal,
     found_in,
-    items,
     word,
 )
 from kassa.connectors.razorpay.listing import page_of
 from kassa.connectors.razorpay.news import read_news
-from kassa.connectors.razorpay.payments import Told, payment_told, tries_told
-from kassa.connectors.razorpay.recon import line_of
+from kassa.connectors.razorpay.payments import payment_told
+from kassa.connectors.razorpay.recon import report_of
 from kassa.connectors.razorpay.signatures import checkout_is_genuine
-from kassa.connectors.reports.fetched import FETCHED, Odd, write_fetched
-from kassa.connectors.tries import weightiest
 from kassa.modifications.domain.captures import PREFIX
 from kassa.payments.domain.disputes import BY_STAGE, DisputeOrder
 
-_PAGE = 100  # refunds or orders in one answer
-_REPORT_PAGE = 1000  # lines of a settlement in one answer
+_PAGE = 100  # refunds in one answer
 _MOST_PAGES = 200
-_NO_ORDER = InDoubt(reason="Razorpay's order cannot be read")
 
 
 class RazorpayConnector:
@@ -128,7 +122,7 @@ class RazorpayConnector:
                 message=f"Razorpay keeps addresses of at most {orders.MAX_NOTE} characters.",
             )
         known = KnownCharge(amount=request.amount)
-        there = await self._by_orders(request.key, known)
+        there = await finding.by_orders(self._api, request.key, known)
         if not isinstance(there, Unknown):
             return there
         reply = await self._api.post("orders", content=orders.order_content(request))
@@ -142,80 +136,7 @@ class RazorpayConnector:
 
     async def query(self, key: str, known: KnownCharge = NOTHING_KNOWN) -> Outcome:
         """By our key alone: a link has it as reference_id, an order as its receipt."""
-        if known.reference.startswith("order_"):
-            return await self._by_orders(key, known)
-        reply = await self._api.get("payment_links", reference_id=key)
-        found = found_in(reply, "payment_links", "reference_id", key)
-        if not isinstance(found, list):
-            return found
-        if not found:
-            return await self._by_orders(key, known)
-        found = [one for one in found if one]
-        if not found:
-            return InDoubt(reason="Razorpay's list cannot be read")
-        if len(found) > 1:
-            return InDoubt(reason="Razorpay has several links under one reference")
-        return await self._link_told(found[0], known)
-
-    async def _link_told(self, link: Entity, known: KnownCharge) -> Outcome:
-        status = word(link, "status")
-        told = await self._tries_of(link)
-        if isinstance(told, Captured | Authorized | Pending | InDoubt | NotSent):
-            return told
-        if status not in ("created", "paid", *links.OVER):
-            return InDoubt(reason="Razorpay sent an unknown link status")
-        if status == "paid":
-            return InDoubt(reason="Razorpay's link is paid, and its payment is not shown")
-        if status == "created":
-            return links.link_address(link, known.amount)
-        return links.over_told(link)
-
-    async def _tries_of(self, link: Entity) -> Told | NotSent | None:
-        """What payers have done at a link: by its order, else by the payments that it lists."""
-        if order_id := word(link, "order_id"):
-            return await self._tries_at(order_id)
-        listed = items(link, "payments") or ()
-        return weightiest([await self._try_of(word(paid, "payment_id")) for paid in listed])
-
-    async def _try_of(self, payment_id: str) -> Told | NotSent:
-        hidden = InDoubt(reason="Razorpay does not show a link's payment")
-        if not payment_id:
-            return hidden
-        reply = await self._api.get("payments", payment_id)
-        if isinstance(reply, NotSent | InDoubt):
-            return reply
-        if isinstance(reply, RazorpayRefusal) or word(reply.fields, "id") != payment_id:
-            return hidden
-        return payment_told(reply.fields)
-
-    async def _tries_at(self, order_id: str) -> Told | NotSent | None:
-        reply = await self._api.get("orders", order_id, "payments")
-        found = found_in(reply, "items", "order_id", order_id)
-        if isinstance(found, Unknown):
-            return None
-        return tries_told(found) if isinstance(found, list) else found
-
-    async def _by_orders(self, key: str, known: KnownCharge) -> Outcome:
-        reply = await self._api.get("orders", receipt=key, count=_PAGE)
-        found = found_in(reply, "items", "receipt", key)
-        if not isinstance(found, list):
-            return found
-        if not found:
-            return Unknown(reason="Razorpay has no link and no order under this reference")
-        told = [await self._order_told(order, known) for order in found]
-        lapsed = next((one for one in told if isinstance(one, Declined)), None)
-        decides = weightiest(reversed(told)) or _NO_ORDER
-        # Where money was reserved and went back, the payer had been sent to that one.
-        return lapsed if lapsed is not None and isinstance(decides, ActionNeeded) else decides
-
-    async def _order_told(self, order: Entity, known: KnownCharge) -> Outcome:
-        if not order:
-            return _NO_ORDER
-        told = await self._tries_at(word(order, "id"))
-        failed = isinstance(told, Declined) and told.code != "authorization_expired"
-        if told is None or failed:  # the payer may try again
-            return orders.told_address(order, known.amount)
-        return told
+        return await finding.find(self._api, key, known)
 
     async def close_charge(self, key: str, known: KnownCharge = NOTHING_KNOWN) -> Outcome:
         """Cancel the link. An order cannot be closed: it stays as it is."""
@@ -226,7 +147,7 @@ class RazorpayConnector:
         if isinstance(reply, RazorpayAnswer):
             if not links.is_ours(reply.fields, key):
                 return InDoubt(reason="Razorpay answered about another link")
-            return await self._link_told(reply.fields, known)
+            return await finding.link_told(self._api, reply.fields, known)
         if isinstance(reply, RazorpayRefusal):  # it was paid or over a moment before
             return await self.query(key, known)
         return reply
@@ -238,7 +159,7 @@ class RazorpayConnector:
                 code="partial_capture_not_allowed",
                 message="Razorpay captures the whole reserved amount or nothing.",
             )
-        payment_id = await self._payment_of(request)
+        payment_id = await finding.payment_of(self._api, request)
         if not isinstance(payment_id, str):
             return payment_id
         content = {"amount": request.amount.minor, "currency": request.amount.currency}
@@ -259,7 +180,7 @@ class RazorpayConnector:
 
     async def void(self, request: ModificationRequest) -> ModificationOutcome:
         """Nothing lets go of reserved money at Razorpay but time: after three days it has."""
-        payment_id = await self._payment_of(request)
+        payment_id = await finding.payment_of(self._api, request)
         if not isinstance(payment_id, str):
             return payment_id
         told = await self._claim(payment_id)
@@ -287,7 +208,7 @@ class RazorpayConnector:
         declined = refunds.impossible(request)
         if declined is not None:
             return declined
-        payment_id = await self._payment_of(request)
+        payment_id = await finding.payment_of(self._api, request)
         if not isinstance(payment_id, str):
             return payment_id
         reply = await self._api.post(
@@ -312,7 +233,7 @@ class RazorpayConnector:
 
     async def query_modification(self, request: ModificationRequest) -> ModificationOutcome:
         """A refund is found by our key among the payment's; a capture shows in the payment."""
-        payment_id = await self._payment_of(request)
+        payment_id = await finding.payment_of(self._api, request)
         if not isinstance(payment_id, str):
             return payment_id
         if request.key.startswith(PREFIX[ModificationKind.CAPTURE]):
@@ -363,20 +284,6 @@ class RazorpayConnector:
             return listed
         return [refunds.told_refund(one, word(one, "id")) for one in listed if one]
 
-    async def _payment_of(self, request: ModificationRequest) -> str | ModificationOutcome:
-        """The payment's id: what the charge came to, or by asking for it under our key."""
-        if request.charge_reference.startswith("pay_"):
-            return request.charge_reference
-        known = KnownCharge(reference=request.charge_reference, amount=request.charge_amount)
-        there = await self.query(request.charge_key, known)
-        match there:
-            case Captured(reference=reference) | Authorized(reference=reference):
-                return reference
-            case NotSent() | InDoubt():
-                return there
-            case _:
-                return InDoubt(reason="Razorpay shows no payment of this charge")
-
     def form(self, charge: FormCharge) -> Form:
         """What our page posts to the hosted checkout for an order."""
         return orders.checkout_form(charge, base_url=self._base_url, key_id=self._key_id)
@@ -398,29 +305,7 @@ class RazorpayConnector:
 
     async def report(self, day: date) -> Report | NotSent | InDoubt | Unknown:
         """What was settled on that day in India."""
-        lines: list[object] = []
-        for page in range(_MOST_PAGES):
-            reply = await self._api.get(
-                "settlements",
-                "recon",
-                "combined",
-                year=day.year,
-                month=day.month,
-                day=day.day,
-                count=_REPORT_PAGE,
-                skip=page * _REPORT_PAGE,
-            )
-            if isinstance(reply, RazorpayRefusal):
-                return InDoubt(reason=f"Razorpay refused the report: {reply.shown}")
-            if not isinstance(reply, RazorpayAnswer):
-                return reply
-            found = reply.fields.get("items")
-            if not isinstance(found, list):
-                return InDoubt(reason="Razorpay's report cannot be read")
-            lines += found
-            if len(found) < _REPORT_PAGE:
-                break
-        return _report(lines, day)
+        return await report_of(self._api, day)
 
     async def probe(self) -> str:
         """Ask for one payment, which needs both halves of the key."""
@@ -487,13 +372,3 @@ def _claim_told(payment: Entity, payment_id: str) -> ModificationOutcome:
 
 def _is_open(outcome: ModificationOutcome) -> bool:
     return isinstance(outcome, Unknown)
-
-
-def _report(settled: Sequence[object], day: date) -> Report | Unknown:
-    if not settled:
-        return Unknown(reason="Razorpay settled nothing on that day")
-    content = write_fetched(
-        line_of(item) if isinstance(item, dict) else Odd("not an object", {"line": item})
-        for item in settled
-    )
-    return Report(format=FETCHED, name=f"razorpay-{day.isoformat()}.csv", content=content)

@@ -4,14 +4,25 @@ Source: https://razorpay.com/docs/api/settlements/fetch-recon
 """
 
 import json
-from datetime import timedelta, timezone
+from collections.abc import Sequence
+from datetime import date, timedelta, timezone
 from decimal import Decimal
 
 from kassa.base.domain.lifecycle import ModificationKind
 from kassa.base.domain.money import EXPONENT, LARGEST_SUM
-from kassa.connectors.razorpay.api import Entity, entity, moment, whole, word
+from kassa.connectors.base import InDoubt, NotSent, Report, Unknown
+from kassa.connectors.razorpay.api import (
+    Entity,
+    RazorpayAnswer,
+    RazorpayApi,
+    RazorpayRefusal,
+    entity,
+    moment,
+    whole,
+    word,
+)
 from kassa.connectors.razorpay.links import NOTE
-from kassa.connectors.reports.fetched import FetchedLine, Odd
+from kassa.connectors.reports.fetched import FETCHED, FetchedLine, Odd, write_fetched
 from kassa.connectors.reports.words import shown
 from kassa.modifications.domain.captures import PREFIX
 from kassa.reconciliation.domain.reports import LineKind
@@ -29,7 +40,46 @@ _KINDS = {
 """Razorpay's types. Any other is written as it is, and put aside by the reader."""
 
 
+_LINES_AT_ONCE = 1000
+_MOST_PAGES = 200
 _NAMES = ("order_receipt", "payment_id", "order_id", "settlement_utr", "settlement_id")
+
+
+async def report_of(api: RazorpayApi, day: date) -> Report | NotSent | InDoubt | Unknown:
+    """What was settled on that day in India."""
+    lines: list[object] = []
+    for page in range(_MOST_PAGES):
+        reply = await api.get(
+            "settlements",
+            "recon",
+            "combined",
+            year=day.year,
+            month=day.month,
+            day=day.day,
+            count=_LINES_AT_ONCE,
+            skip=page * _LINES_AT_ONCE,
+        )
+        if isinstance(reply, RazorpayRefusal):
+            return InDoubt(reason=f"Razorpay refused the report: {reply.shown}")
+        if not isinstance(reply, RazorpayAnswer):
+            return reply
+        found = reply.fields.get("items")
+        if not isinstance(found, list):
+            return InDoubt(reason="Razorpay's report cannot be read")
+        lines += found
+        if len(found) < _LINES_AT_ONCE:
+            break
+    return _report(lines, day)
+
+
+def _report(settled: Sequence[object], day: date) -> Report | Unknown:
+    if not settled:
+        return Unknown(reason="Razorpay settled nothing on that day")
+    content = write_fetched(
+        line_of(item) if isinstance(item, dict) else Odd("not an object", {"line": item})
+        for item in settled
+    )
+    return Report(format=FETCHED, name=f"razorpay-{day.isoformat()}.csv", content=content)
 
 
 def line_of(item: Entity) -> FetchedLine | Odd:
