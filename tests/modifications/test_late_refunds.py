@@ -13,6 +13,7 @@ from tests.late import (
     give_back,
     late_money,
     of_ours,
+    of_theirs,
     paid,
     refunded,
     reserved,
@@ -76,6 +77,24 @@ async def test_a_lost_letter_of_a_refund_that_came_back_is_made_good_by_asking(
         await pursue_modifications(shop.core)
 
     assert provider.queried == [refund.id, refund.id]
+    assert (await shop.read(payment)).refunded.minor == 0
+    [row] = await changes(shop, payment)
+    assert (row.status, row.next_query_at) == (ModificationStatus.FAILED, None)
+
+
+async def test_a_refund_made_there_is_asked_about_by_the_providers_name_of_it(shop: Shop) -> None:
+    provider = Lasting()
+    payment = await paid(shop, provider)
+    await post(shop, provider.tell(of_theirs(payment, done(3_000, "re_there"))))
+    [row] = await changes(shop, payment)
+    assert row.next_query_at is not None
+    assert timedelta(hours=20) < row.next_query_at - row.created_at < timedelta(hours=28)
+
+    provider.says_to_queries = [CLOSED_ACCOUNT]
+    await soon(shop, payment)
+    await pursue_modifications(shop.core)
+
+    assert provider.queried == [row.id]
     assert (await shop.read(payment)).refunded.minor == 0
     [row] = await changes(shop, payment)
     assert (row.status, row.next_query_at) == (ModificationStatus.FAILED, None)

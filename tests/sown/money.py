@@ -329,6 +329,15 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
     ),
     one(
+        "nobody asks whether a refund made at the provider came back",
+        f"{LATE}::test_a_refund_made_there_is_asked_about_by_the_providers_name_of_it",
+        (
+            "modifications/usecases/found_changes.py",
+            "            watch(core, case, found)",
+            "            pass",
+        ),
+    ),
+    one(
         "an overtaken success is believed",
         f"{LATE}::test_an_overtaken_success_is_asked_about_before_it_is_believed",
         (

@@ -1,11 +1,18 @@
 """What a provider has on record, by whomever it was made: the ability to be asked for lists."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from kassa.base.domain.money import Money
-from kassa.connectors.base import InDoubt, NotSent
+from kassa.connectors.base import (
+    InDoubt,
+    ModificationEvent,
+    ModificationOutcome,
+    NotSent,
+    Unknown,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,3 +51,18 @@ class Lister(Protocol):
         """Charges that money was taken by, made from `since` until before `until`, and those of
         which something went back in that time; one may come more than once. Moves nothing."""
         ...
+
+
+def told_of(
+    listed: Sequence[ModificationEvent] | NotSent | InDoubt, reference: str
+) -> ModificationOutcome:
+    """What a list of refunds says of the one that its provider calls `reference`, since it does not
+    know that by a key of ours."""
+    if isinstance(listed, NotSent | InDoubt):
+        return listed
+    for one in listed:
+        if one.reference == reference:
+            return one.outcome
+    if any(not one.key and not one.reference for one in listed):
+        return InDoubt(reason="the provider lists a refund that cannot be read")
+    return Unknown(reason="the provider lists no refund of that name")

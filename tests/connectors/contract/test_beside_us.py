@@ -24,6 +24,7 @@ from kassa.modifications.usecases.modify_payment import (
     ModifyPayment,
     modify_payment,
 )
+from kassa.modifications.usecases.pursue_modifications import pursue_modifications
 from kassa.payments.domain.payments import CaptureMethod, Method, Payment
 from kassa.payments.usecases.submit_payment import Submission, submit_payment
 from kassa.payments.usecases.sync_payment import sync_payment
@@ -211,6 +212,29 @@ async def test_a_lost_letter_of_a_refund_is_made_good_by_the_list(
     await look_again(counter.core)
 
     await _are_alike(counter, stage, payment)
+
+
+@pytest.mark.parametrize(
+    ("stage", "act"), [one for one in CAN if one.values[1] == "fail_refund"], indirect=["stage"]
+)
+async def test_a_refund_made_there_is_asked_about_too(
+    counter: Shop, stage: Stage, act: str
+) -> None:
+    """The letter of its failure was lost, and the provider does not know it by our reference."""
+    way = _way(stage.plug, act)
+    assert way is not None
+    payment = await _paid(counter, stage, way)
+    stage.simulator.advance(timedelta(seconds=5))
+    assert stage.act(await _key(counter, payment), "refund")
+    await _post(counter, stage)
+    assert (await _are_alike(counter, stage, payment)).refunded == stage.plug.amount
+    stage.play("never", "letter")
+    assert stage.act(await _key(counter, payment), act)
+
+    await counter.sql("update modification set next_query_at = now(), last_query_at = null")
+    assert await pursue_modifications(counter.core) == 1
+
+    assert (await _are_alike(counter, stage, payment)).refunded.minor == 0
 
 
 def test_whoever_does_not_tell_sums_of_refunds_lists_them() -> None:

@@ -49,6 +49,7 @@ from kassa.connectors.cashfree.news import read_news
 from kassa.connectors.cashfree.payments import tries_told
 from kassa.connectors.cashfree.recon import report_of
 from kassa.connectors.kind import Tools
+from kassa.connectors.listing import told_of
 from kassa.connectors.payer import plain
 from kassa.modifications.domain.captures import PREFIX
 from kassa.payments.domain.disputes import BY_STAGE, DisputeOrder
@@ -250,7 +251,8 @@ class CashfreeConnector:
         return made
 
     async def query_modification(self, request: ModificationRequest) -> ModificationOutcome:
-        """A refund is found by our key; captures and voids show in the payment."""
+        """A refund is found by our key, or where Cashfree made it up by its own; captures and voids
+        show in the payment."""
         for kind in (ModificationKind.CAPTURE, ModificationKind.VOID):
             if request.key.startswith(PREFIX[kind]):
                 return await self._claim(request, captures=kind is ModificationKind.CAPTURE)
@@ -260,6 +262,8 @@ class CashfreeConnector:
         return await self._refund_of(request, order_id)
 
     async def _refund_of(self, request: ModificationRequest, order_id: str) -> ModificationOutcome:
+        if request.reference:
+            return told_of(await self._refunds_at(order_id), request.reference)
         reply = await self._api.get("orders", order_id, "refunds", request.key)
         if isinstance(reply, CashfreeAnswer):
             return refunds.answer_told(reply.fields, request, order_id)
@@ -276,6 +280,9 @@ class CashfreeConnector:
         order_id = await finding.paid_order(self._api, key)
         if not isinstance(order_id, str):
             return order_id
+        return await self._refunds_at(order_id)
+
+    async def _refunds_at(self, order_id: str) -> Sequence[ModificationEvent] | NotSent | InDoubt:
         reply = await self._api.get("orders", order_id, "refunds")
         if isinstance(reply, CashfreeRefusal):
             return InDoubt(reason=f"Cashfree refused the question: {reply.code}")

@@ -25,6 +25,7 @@ from kassa.connectors.base import (
     Unknown,
 )
 from kassa.connectors.kind import Tools
+from kassa.connectors.listing import told_of
 from kassa.connectors.payer import plain
 from kassa.connectors.unread import unread
 from kassa.connectors.wallet.calling import WalletLine
@@ -189,10 +190,15 @@ class WalletConnector:
     async def query_modification(self, request: ModificationRequest) -> ModificationOutcome:
         """What became of the capture, void or refund sent under `request.key`?
 
-        Refunds have an inquiry of their own, captures stand in the payment's list. A void stands
-        nowhere by its key: that nothing is reserved any more tells of it.
+        Refunds have an inquiry of their own; captures stand in the payment's list, and so does a
+        refund that has no key of ours. A void stands nowhere by its key: that nothing is reserved
+        any more tells of it.
         """
         check_key(request)
+        if request.reference:
+            return told_of(
+                await self.refunds_of(request.charge_key, NOTHING_KNOWN), request.reference
+            )
         found = await self._found(request)
         is_void = request.key.startswith(PREFIX[ModificationKind.VOID])
         if not isinstance(found, Unknown) or not is_void:

@@ -26,6 +26,7 @@ from kassa.connectors.base import (
 from kassa.modifications.domain.captures import LAPSES
 from kassa.modifications.domain.refunds import refund_found
 from kassa.modifications.store import modifications
+from kassa.modifications.usecases.late_failures import watch
 from kassa.modifications.usecases.modify_payment import (
     request_of,
     take_modification_news,
@@ -66,6 +67,8 @@ async def take_found(
 
     def decide(case: PaymentAggregate, _: WalletBalances | None) -> None:
         _found(case, case.attempts[attempt.id], news, actor, how)
+        if (found := _known_as(case, news)) is not None:
+            watch(core, case, found)
 
     async with core.db.connection() as connection:
         scope = made_there(attempt.connector)
