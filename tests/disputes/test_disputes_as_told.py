@@ -249,3 +249,29 @@ async def test_a_dispute_of_before_goes_on_from_where_it_was(shop: Shop) -> None
     won = await tell(shop, payment, 9_999, status=D.WON)
 
     assert (late.disputed_minor, won.disputed_minor) == (10_000, 0)
+
+
+async def test_a_letter_that_only_confirms_is_kept_and_what_it_overtook_changes_nothing(
+    shop: Shop,
+) -> None:
+    payment = await paid(shop)
+    await tell(shop, payment, 1)
+    confirmed = await tell(shop, payment, 5)
+
+    late = await tell(shop, payment, 3, status=D.UNDER_REVIEW)
+
+    assert (confirmed.version, late.version) == (payment.version + 1, payment.version + 2)
+    assert (await only(shop, payment)).status is D.NEEDS_RESPONSE
+    assert await announced(shop) == ["payment.disputed"]
+
+
+async def test_the_same_letter_with_bookings_that_say_no_more_is_no_late_news(shop: Shop) -> None:
+    payment = await paid(shop)
+    free = Money(0, "EUR")
+    opened = await tell(shop, payment, 1, fee=free)
+
+    listed = await tell(shop, payment, 1, fee=free, movements=(moved("t1", -10_000),))
+
+    assert (listed.version, listed.disputed_minor) == (opened.version, 10_000)
+    found = await only(shop, payment)
+    assert found.said["movements"] == {"t1": ["-100.00 EUR", "0.00 EUR"]}

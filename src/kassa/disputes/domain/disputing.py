@@ -73,7 +73,7 @@ def dispute(
 def _note(
     case: PaymentAggregate, old: Dispute, telling: Telling, after: DisputeStanding, actor: str
 ) -> None:
-    if after.last is not telling:
+    if after.last != telling:
         late = facts.DisputeEventLate(
             dispute=old.id,
             said=f"{telling.stage} {telling.status}",

@@ -178,7 +178,11 @@ async def save(connection: Connection, cases: Sequence[PaymentAggregate], known:
     changed = [
         case
         for case in cases
-        if case.events or case.touched or case.touched_modifications or case.order_changed
+        if case.events
+        or case.touched
+        or case.touched_modifications
+        or case.touched_disputes
+        or case.order_changed
     ]
     seals = seals_of(connection)
     attempts = [attempt for case in changed for attempt in case.touched.values()]
