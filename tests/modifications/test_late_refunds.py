@@ -53,6 +53,23 @@ async def test_a_refund_that_comes_back_can_be_made_again(shop: Shop) -> None:
     await refunded(shop, payment, 10_000)
 
 
+async def test_whoever_was_told_that_a_refund_is_done_is_told_that_it_came_back(shop: Shop) -> None:
+    provider = Telling()
+    payment = await paid(shop, provider)
+    own = {"face": "wallet", "notify_url": "https://93.184.216.34/of-the-refund"}
+    refund = (await modify(shop, payment, REFUND, 4_000, **own)).modification
+
+    await post(shop, provider.tell(of_ours(refund.id, CLOSED_ACCOUNT)))
+
+    letters = await shop.sql(
+        "select event_type, kind from announcement where url ~ 'of-the-refund'"
+    )
+    assert sorted(tuple(one) for one in letters) == [
+        ("payment.refund_failed", "wallet.refund"),
+        ("payment.refunded", "wallet.refund"),
+    ]
+
+
 class Lasting(Telling):
     """Its refunds may come back for a month."""
 

@@ -188,7 +188,7 @@ def came_back(
         by=by,
     )
     if not modification.surplus:
-        case.announce("payment.refund_failed")
+        _announce(case, modification, "payment.refund_failed")
 
 
 def refund_found(
