@@ -224,6 +224,23 @@ async def test_parked_news_is_tried_for_a_day_and_then_is_somebodys_work(shop: S
     assert (await post(shop, stranger)).outcome == "duplicate"
 
 
+async def test_what_was_kept_and_cannot_be_read_any_more_ends_as_somebodys_work(shop: Shop) -> None:
+    provider = Telling()
+    await waiting(shop, provider)
+    await post(shop, provider.tell(news(f"at{shop.company.number}_never")))
+    await shop.sql(
+        """update provider_news
+        set news = '{"type": "Gone"}', received_at = now() - interval '25 hours'"""
+    )
+    await shop.reseal("provider_news")
+    await due(shop)
+
+    assert await apply_news(shop.core) == 1
+
+    assert await kept(shop) == [("unknown", False)]
+    assert len(await list_breaks(shop.core, shop.company.id)) == 1
+
+
 async def test_a_kill_between_keeping_and_applying_costs_nothing(shop: Shop) -> None:
     provider = Telling()
     payment, key = await waiting(shop, provider)

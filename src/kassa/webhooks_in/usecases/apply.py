@@ -77,7 +77,7 @@ async def apply_news(core: Core, limit: int = 100) -> int:
 
 async def apply_kept(core: Core, kept: KeptProviderEvent) -> None:
     """Apply it, or park it; whatever goes wrong, it is tried again."""
-    about, doubt = None, ""
+    news, about, doubt = None, None, ""
     try:
         news = read_news(kept.news)
         about = await look_up(core, kept.key.company_id, kept.key.account, news)
@@ -101,7 +101,7 @@ async def apply_kept(core: Core, kept: KeptProviderEvent) -> None:
         doubt = str(error)
     except Exception:  # noqa: BLE001 - one notification's trouble is not the others'
         _log.exception("news could not be applied", account=kept.key.account, tries=kept.tries)
-    if kept.is_late and about is None and _may_be_anothers(kept):
+    if kept.is_late and about is None and _may_be_anothers(news):
         async with core.db.connection() as connection:
             await provider_events.give_up_news(connection, kept.key, "foreign")
         return
@@ -113,10 +113,9 @@ async def apply_kept(core: Core, kept: KeptProviderEvent) -> None:
         await provider_events.park_news(connection, kept.key, timedelta(seconds=pause))
 
 
-def _may_be_anothers(kept: KeptProviderEvent) -> bool:
+def _may_be_anothers(news: AnyNews | None) -> bool:
     """A refund that names nothing of ours is, where nobody knows its charge, of one that was not
     made by us either: another shop's at the same account."""
-    news = read_news(kept.news)
     return isinstance(news, ModificationEvent) and not news.key and not news.charge_key
 
 
