@@ -45,6 +45,13 @@ from kassa.webhooks_in.usecases.apply import apply_news
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("sound_in_the_end")]
 
 
+async def a_day_later(shop: Shop) -> None:
+    """The inbox gives up what it could not apply by then."""
+    await shop.sql("update provider_news set received_at = now() - interval '25 hours'")
+    await due(shop)
+    await apply_news(shop.core)
+
+
 # Refunds made at the provider
 
 
@@ -176,6 +183,22 @@ async def test_news_of_a_charge_that_is_not_decided_waits_for_it(shop: Shop) -> 
     assert (await shop.read(payment)).refunded.minor == 3_000
 
 
+async def test_news_of_a_charge_that_is_never_decided_is_work_that_names_it(shop: Shop) -> None:
+    provider = Telling()
+    provider.answers.append(Pending(reference="ref w"))
+    payment = await shop.play(await shop.payment(), provider)
+    [attempt] = await shop.attempts(payment)
+    for name in ("re_a", "re_b"):
+        said = of_theirs(payment, done(3_000, name), name, charge_key=attempt["id"])
+        await post(shop, provider.tell(said))
+
+    await a_day_later(shop)
+
+    found = await worked_out(shop)
+    assert [about for about, _ in found] == [payment.id] * 2
+    assert all(attempt["id"] in words for _, words in found)
+
+
 async def test_one_refund_is_not_of_two_payments(shop: Shop) -> None:
     provider = Telling()
     payment, other = await paid(shop, provider), await paid(shop, provider)
@@ -284,6 +307,21 @@ async def test_a_sum_that_may_be_of_a_refund_of_ours_waits_for_it(shop: Shop) ->
     await apply_news(shop.core)
 
     assert (await shop.read(payment)).refunded.minor == 3_000
+
+
+async def test_a_sum_that_waits_for_too_long_is_work_that_says_what_for(shop: Shop) -> None:
+    provider = Telling()
+    payment = await paid(shop, provider)
+    [attempt] = await shop.attempts(payment)
+    provider.says = [InDoubt(reason="no answer")]
+    await modify(shop, payment, REFUND, 1_000)
+    await post(shop, provider.tell(news(attempt["id"], taken(payment, 3_000))))
+
+    await a_day_later(shop)
+
+    [(about, words)] = await worked_out(shop)
+    assert about == payment.id
+    assert "a refund of ours is on its way" in words
 
 
 async def test_a_refund_that_is_refused_because_it_is_gone_is_looked_up(shop: Shop) -> None:

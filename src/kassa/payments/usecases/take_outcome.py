@@ -46,6 +46,8 @@ from kassa.payments.domain.payments import Attempt, CaptureMethod
 
 _S = PaymentStatus
 _REFUND = ModificationKind.REFUND
+REFUND_OPEN = "refund_in_progress"
+"""Reason of an IllegalTransition: a refund of ours, that is on its way, may be what is told of."""
 
 
 def take_outcome(
@@ -150,7 +152,7 @@ def _more_went_back(
             case.put_attempt(replace(attempt, next_query_at=case.now))
         return
     if any(one.is_open and one.kind is _REFUND for one in case.modifications.values()):
-        raise IllegalTransition("a refund of ours is on its way", reason="refund_in_progress")
+        raise IllegalTransition("a refund of ours is on its way", reason=REFUND_OPEN)
     refund_found(
         case,
         attempt,

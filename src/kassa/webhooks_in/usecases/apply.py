@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from kassa.base.domain.errors import AmountTooLarge, NotFound
+from kassa.base.domain.errors import AmountTooLarge, IllegalTransition, NotFound
 from kassa.base.domain.lifecycle import AttemptStatus, BreakClass
 from kassa.base.domain.money import CurrencyMismatch
 from kassa.base.usecases.bounds import beyond_belief
@@ -41,6 +41,7 @@ from kassa.payments.domain.payments import Attempt
 from kassa.payments.store import payments
 from kassa.payments.usecases.close_page import known
 from kassa.payments.usecases.submit_payment import take_news
+from kassa.payments.usecases.take_outcome import REFUND_OPEN
 from kassa.providers.usecases.event_data import read_news
 from kassa.providers.usecases.provider_accounts import account_of, refresh, serves
 from kassa.providers.usecases.provider_calls import Task, ask_provider
@@ -106,7 +107,9 @@ async def apply_kept(core: Core, kept: KeptProviderEvent) -> None:
             await provider_events.give_up_news(connection, kept.key, "foreign")
         return
     if kept.is_late:
-        await _give_up(core, kept, "unknown", doubt or _UNKNOWN, about if doubt else None)
+        if about is not None and not doubt:
+            doubt = f"the provider told of {about.id} what could not be applied to it"
+        await _give_up(core, kept, "unknown", doubt or _UNKNOWN, about)
         return
     pause = _PARKED_SECONDS[min(kept.tries, len(_PARKED_SECONDS) - 1)]
     async with core.db.connection() as connection:
@@ -190,6 +193,10 @@ async def _take(
         await take_news(core, about, said, actor=actor, how=how, news=kept.key)
     except AmountTooLarge as error:
         raise Unbookable(f"more was refunded than we know of: {error.message}") from None
+    except IllegalTransition as error:
+        if error.reason != REFUND_OPEN:
+            raise
+        raise Waits(f"more of {about.id} was refunded than we know of: {error.message}") from None
 
 
 async def _ask_about(
