@@ -57,8 +57,9 @@ async def test_two_that_are_alike_in_each_file_are_two(shop: Shop) -> None:
     assert (second.repeated, second.breaks) == (2, {"fee": 2}), "the third charge is a new one"
 
 
-async def test_the_same_again_is_counted_across_batches(shop: Shop) -> None:
-    reporter = Reporter(shop, BANK)
+@pytest.mark.parametrize("account", [BANK, "scripted"])
+async def test_the_same_again_is_counted_across_batches(shop: Shop, account: str) -> None:
+    reporter = Reporter(shop, account)
     await reporter.send(charge(), charge(), lines_per_batch=1)
 
     for dry_run in (True, False):
@@ -66,6 +67,18 @@ async def test_the_same_again_is_counted_across_batches(shop: Shop) -> None:
             *[charge()] * 3, other(1), lines_per_batch=1, dry_run=dry_run, name="2"
         )
         assert (second.repeated, second.breaks) == (2, {"fee": 2})
+
+
+async def test_what_is_unknown_and_comes_again_is_counted_across_batches(shop: Shop) -> None:
+    reporter = Reporter(shop)
+    said = line(LineKind.PAYMENT, 10_000, provider_reference="ch_nobody", occurred_at=DAY)
+    await reporter.send(said, said, lines_per_batch=1)
+
+    for dry_run in (True, False):
+        second = await reporter.send(
+            *[said] * 5, other(1), lines_per_batch=1, dry_run=dry_run, name="2"
+        )
+        assert (second.repeated, second.breaks) == (2, {"fee": 1, "missing_ours": 3})
 
 
 async def test_a_payout_that_was_matched_never_pays_the_next_settlement(shop: Shop) -> None:

@@ -1,7 +1,7 @@
 """Lines that an earlier file has had: banks' statements overlap, and so do providers' reports."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kassa.base.domain.lifecycle import BreakClass
@@ -21,12 +21,14 @@ class RepeatedLines:
     """The lines of a batch beside those of earlier files of the account.
 
     The n-th of several that nothing tells apart is the n-th of another file. `counted`: how many of
-    each this file has had. `cured`: earlier lines that were breaks, and match now.
+    each this file has had. `cured`: earlier lines that were breaks, and match now. `unwritten`: of
+    this file, by place, the identities of the batch before, whose rows may not be to be read yet.
     """
 
     file: ReportFile
-    earlier: dict[str, list[EarlierLine]] = field(default_factory=dict)
+    earlier: dict[str, dict[str, list[EarlierLine]]] = field(default_factory=dict)
     counted: Counter[str] = field(default_factory=Counter)
+    unwritten: Mapping[int, str] = field(default_factory=dict)
     cured: list[EarlierLine] = field(default_factory=list)
 
     async def look(self, connection: Connection, lines: Sequence[ReportLine]) -> None:
@@ -92,19 +94,20 @@ class RepeatedLines:
 
     async def _find(self, connection: Connection, names: set[str]) -> None:
         company_id, file = self.file.company_id, self.file
+        own = {place: name for place, name in self.unwritten.items() if name in names}
         for one in await store.earlier(connection, company_id, file.connector, sorted(names)):
             if one.file_id == file.id:
-                self.counted[one.identity] += 1
+                own[one.place] = one.identity
             else:
-                self.earlier.setdefault(one.identity, []).append(one)
+                by_file = self.earlier.setdefault(one.identity, {})
+                by_file.setdefault(one.file_id, []).append(one)
+        self.counted.update(own.values())
 
     def _next(self, name: str) -> EarlierLine | None:
         number = self.counted[name]
         self.counted[name] += 1
-        by_file: dict[str, list[EarlierLine]] = {}
-        for one in self.earlier.get(name, ()):
-            by_file.setdefault(one.file_id, []).append(one)
-        return next((its[number] for its in by_file.values() if len(its) > number), None)
+        files = self.earlier.get(name, {}).values()
+        return next((its[number] for its in files if len(its) > number), None)
 
 
 def repeat(row: LineRow, before: EarlierLine) -> None:

@@ -52,7 +52,8 @@ class Run:
     """One import under way. In a dry run nothing is written, so `reported`, `waiting`,
     `planned` and `seen` remember here what the tables would.
 
-    `progress` hears how many lines are done.
+    `unwritten`: what RepeatedLines has to know of the batch that is being written. `progress` hears
+    how many lines are done.
     """
 
     core: Core
@@ -66,6 +67,7 @@ class Run:
     waiting: dict[str, list[PartialLine]] = field(default_factory=dict)
     planned: dict[str, int] = field(default_factory=dict)
     seen: Counter[str] = field(default_factory=Counter)
+    unwritten: dict[int, str] = field(default_factory=dict)
 
     def batch(self, turn: BatchTurn = BatchTurn.FIRST) -> Batch:
         batch = Batch(self.core, self.file, self.actor, self.tells_fees, self.dry_run)
@@ -136,6 +138,8 @@ async def _prepare(run: Run, numbered: list[Numbered], before: Writing | None) -
     async with AsyncExitStack() as stack:
         connection = await stack.enter_async_context(run.core.db.transaction(long=True))
         batch = run.batch()
+        if before is not None:
+            batch.repeats.unwritten = run.unwritten
         await batch.look(connection, numbered, partial(_done, before) if before else None)
         if before is not None and reads_settlements(numbered):
             await _done(before)
@@ -147,6 +151,7 @@ async def _prepare(run: Run, numbered: list[Numbered], before: Writing | None) -
         if before is not None:
             await _done(before)
         run.file = batch.file
+        run.unwritten = {row.place: row.identity for row in batch.rows if row.identity}
         start = numbered[0][0] - 1
         return asyncio.create_task(_commit(run, batch, connection, start, stack.pop_all()))
 
