@@ -138,7 +138,8 @@ order by p.id
 -- Settlements of that net whose payout was booked as sent back, which no line has told of; two say
 -- enough.
 select distinct s.id
-from settlement s join posting p on p.company_id = s.company_id and p.cause = s.id
+from settlement s
+join posting p on p.company_id = s.company_id and p.cause = s.id and p.cause <> ''
 where s.company_id = $1 and s.currency = $2 and s.net_minor = $3 and p.kind = 'payout_return'
   and not exists (select from report_match r
     where r.company_id = p.company_id and r.posting_id = p.id)
