@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from kassa.base.domain.errors import IllegalTransition, InvalidRequest
-from kassa.base.domain.lifecycle import BreakClass, PayoutStatus, SettlementStatus
+from kassa.base.domain.lifecycle import BreakClass, SettlementStatus
 from kassa.base.store.connection import Connection
 from kassa.base.usecases.core import Core
 from kassa.ledger.domain.ledger import PostingKind
@@ -13,8 +13,13 @@ from kassa.reconciliation.domain.transfers import more_names_in, texts_of
 from kassa.reconciliation.store import breaks
 from kassa.reconciliation.store.reconciliation import ReportFile
 from kassa.settlement.domain.settlements import Settlement, check_reference
-from kassa.settlement.store import payouts, settlements
-from kassa.settlement.usecases.settlements import expect_again, mark_failed, mark_paid
+from kassa.settlement.store import settlements
+from kassa.settlement.usecases.settlements import (
+    expect_again,
+    mark_failed,
+    mark_named_failed,
+    mark_paid,
+)
 
 _WORDS = 40  # of a free text, that may be a payout's reference
 
@@ -50,7 +55,8 @@ async def announced(
     [one] = found
     if line.amount.minor == one.net.minor and one.net.minor:
         if not dry_run:
-            await _sent_back(core, connection, file, line, one)
+            why = f"report {file.name}, line {line.number}"
+            await mark_named_failed(core, connection, one, _references(line), why)
         return MatchResult(state=LineState.MATCHED, cause=one.id)
     if -line.amount.minor != one.net.minor:
         words = f"they pay out {-line.amount}, settlement {one.number} is {one.net}"
@@ -75,20 +81,6 @@ async def _announced_again(
         except InvalidRequest as error:
             return _break(BreakClass.MISSING_OURS, error.message, one)
     return MatchResult(state=LineState.MATCHED, cause=one.id)
-
-
-async def _sent_back(
-    core: Core, connection: Connection, file: ReportFile, line: ReportLine, found: Settlement
-) -> None:
-    """Unless it is known of that very try: a later one is another."""
-    tries = await payouts.of_settlement(connection, file.company_id, found.id)
-    names = set(_references(line))
-    named = [one for one in tries if one.reference in names]
-    if named and all(one.status is not PayoutStatus.PAID for one in named):
-        return
-    if found.status in (SettlementStatus.PAID, SettlementStatus.CLOSED):
-        why = f"report {file.name}, line {line.number}"
-        await mark_failed(core, connection, file.company_id, found.id, why)
 
 
 @dataclass(slots=True)

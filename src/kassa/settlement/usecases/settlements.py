@@ -1,6 +1,6 @@
 """Settlements: gather what moved at each provider account, and follow its payout to the bank."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 
@@ -269,13 +269,20 @@ async def take_failed_payout(
         found = await store.find_by_payouts(connection, company_id, references, connector=connector)
         if len(found) != 1:
             return False
-        [one] = found
-        tries = await payouts.of_settlement(connection, company_id, one.id)
-        named = [each for each in tries if each.reference in references]
-        is_over = bool(named) and all(each.status is not PayoutStatus.PAID for each in named)
-        if not is_over and one.status in (SettlementStatus.PAID, SettlementStatus.CLOSED):
-            await mark_failed(core, connection, company_id, one.id, why)
+        await mark_named_failed(core, connection, found[0], references, why)
     return True
+
+
+async def mark_named_failed(
+    core: Core, connection: Connection, found: Settlement, references: Collection[str], why: str
+) -> None:
+    """`mark_failed`, of the try that one of these references names. Where that very try has ended
+    nothing happens: a later one is another."""
+    tries = await payouts.of_settlement(connection, found.company_id, found.id)
+    named = [each for each in tries if each.reference in references]
+    is_over = bool(named) and all(each.status is not PayoutStatus.PAID for each in named)
+    if not is_over and found.status in (SettlementStatus.PAID, SettlementStatus.CLOSED):
+        await mark_failed(core, connection, found.company_id, found.id, why)
 
 
 async def expect_again(
