@@ -36,7 +36,8 @@ FAILURES: Mapping[str, Failure] = {
     "ambiguous_commit": Failure(503, "api_error", "request_failed"),
     "internal": Failure(500, "api_error", "internal_error"),
 }
-"""Every code of `domain.errors`. Source of the names: Cashfree PG, whose order the seed copies."""
+"""Every code of `base/domain/errors.py`. Source of the names: Cashfree PG, whose order the seed
+copies."""
 
 FAILURE_OF_REASON: Mapping[str, Failure] = {
     "order_id_taken": Failure(409, "invalid_request_error", "order_already_exists"),

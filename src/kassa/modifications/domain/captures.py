@@ -73,7 +73,7 @@ def authorize(
     """The attempt's funds are reserved for the merchant.
 
     A reservation that comes when nothing is owed any more is let go again, at once: a worker sends
-    its void. `amount`: as in `Case.capture`.
+    its void. `amount`: as in `PaymentAggregate.capture`.
     """
     if attempt.status is AttemptStatus.SUCCEEDED:
         return

@@ -46,7 +46,7 @@ class PaymentChange:
     """What somebody wants to happen to a payment.
 
     `decide` gets the locked case and moves it; it may run again on fresher rows, so it touches
-    nothing else. `wallet_user`: whose purse it will need, and `wallet_code` the hash of the pay
+    nothing else. `wallet_user`: whose balance it will need, and `wallet_code` the hash of the pay
     code, spent in the same commit where `decide` says so. `news`: the notification that tells of
     it; one that has been applied is not applied again, and it is marked in the same commit with
     `about`, the attempt or modification it speaks of.
@@ -330,7 +330,7 @@ async def _purses(
     changes: Sequence[PaymentChange],
     found: Mapping[tuple[str, str], LockedPayment],
 ) -> tuple[dict[PurseKey, WalletBalances], set[PurseKey]]:
-    """The purses that are locked for us, and those that somebody else has."""
+    """The balances that are locked for us, and those that somebody else has."""
     wanted: set[tuple[str, str, str]] = set()
     for change in changes:
         if change.wallet_user is not None and change.key in found:

@@ -37,7 +37,7 @@ async def record_payment(core: Core, wanted: Recording) -> Payment:
 
     A paid payment comes back as it is. What was recorded by mistake is refunded, which calls
     nobody. A transfer is on its way until a bank statement's line names it: see
-    `domain.transfers`.
+    `reconciliation/domain/transfers.py`.
     Raises: NotFound, IllegalTransition, UnsupportedOperation, InvalidRequest.
     """
     if wanted.method not in OFFLINE:

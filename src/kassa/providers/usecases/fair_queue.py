@@ -1,4 +1,4 @@
-"""Turns: how many questions each provider account is asked at once, and how many a second."""
+"""Fair queue: how many questions each provider account is asked at once, and how many a second."""
 
 import asyncio
 import time

@@ -14,7 +14,7 @@ from kassa.proof.store.cover import seal_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leased:
-    """An announcement this worker may deliver until `lease_until`; `epoch` fences late writers."""
+    """A webhook event this worker may deliver until `lease_until`; `epoch` fences late writers."""
 
     announcement: WebhookEvent
     tries: int
@@ -46,7 +46,7 @@ class Sql(Queries, readers=[reader(Leased, prefixes={"announcement": ""})]):
 async def lease(
     connection: Connection, lease_for: timedelta, places: DeliveryPlaces
 ) -> list[Leased]:
-    """Take due announcements; one that nobody reports back on is due again after the lease.
+    """Take due webhook events; one that nobody reports back on is due again after the lease.
 
     The companies take turns, those with the fewest under way first, so that ten thousand letters
     of one delay no letter of another's; and no address takes more than its places. Of one payment
