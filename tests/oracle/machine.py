@@ -317,6 +317,8 @@ class OracleMachine(RuleBasedStateMachine):
         if not differing:
             there = figures.total(self.world)
             assert there == figures.added((await figures.ours(self.world)).values()), there
+            said = await self.world.compared()
+            assert [*said.found, *said.odd] == [], (self.plug.name, said, self.story)
         work = await figures.work(self.world)
         for key, (there, here) in differing.items():
             if not here and figures.comes_to_nothing(there):

@@ -30,7 +30,7 @@ SOAK_SECONDS = int(os.environ.get("KASSA_TEST_SOAK", "0"))
 RULES_PER_EXAMPLE = 8
 STEPS_PER_EXAMPLE = 4 * RULES_PER_EXAMPLE + 2
 SHRINK = os.environ.get("KASSA_TEST_SHRINK") == "1"
-ENOUGH = 1400  # steps in which all of these happen, whatever the seed
+ENOUGH = 1400  # steps in which all of these happen with the seed that everybody has
 HAPPENS = {
     *(f"pay by {plug.name} {way.name}" for plug in plugs() for way in plug.ways),
     *("payer: pay", "payer: decline", "pay again", "delivered", "lost", "asked", "workers"),
@@ -84,7 +84,7 @@ def test_our_books_are_the_providers_whatever_happens_there(world: World) -> Non
     began = time.monotonic()
     tally = play(world, SEED, max(1, STEPS // STEPS_PER_EXAMPLE))
     print(told(tally, time.monotonic() - began))
-    if STEPS >= ENOUGH:
+    if STEPS >= ENOUGH and not A_SEED_OF_ITS_OWN:
         assert {name for name in HAPPENS if not tally[name]} == set()
 
 

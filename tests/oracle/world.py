@@ -34,6 +34,7 @@ from kassa.payments.usecases.poll_payments import poll_payments
 from kassa.payments.usecases.submit_payment import Submission, submit_payment
 from kassa.providers.usecases.provider_accounts import NewAccount, put_account
 from kassa.providers.usecases.recovery import probe_silent
+from kassa.reconciliation.usecases.compare import Comparison, compare
 from kassa.settings import Settings
 from kassa.webhooks_in.usecases.apply import apply_news
 from kassa.webhooks_in.usecases.receive import receive_notification
@@ -253,6 +254,14 @@ class World:
         await self.owner.execute(
             "update provider_news set next_at = now() where account = $1 and next_at is not null",
             self.account,
+        )
+
+    async def compared(self) -> Comparison:
+        """What our own question to the provider finds."""
+        now = datetime.now(UTC)
+        years = timedelta(days=400)
+        return await compare(
+            self.core, self.company.id, self.account, now - years, now + years, quiet=timedelta(0)
         )
 
     async def work(self, order: random.Random) -> None:

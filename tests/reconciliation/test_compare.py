@@ -14,12 +14,15 @@ from tests.shop import Shop
 from kassa.base.domain.errors import InvalidRequest, NotFound, ProviderUnavailable
 from kassa.base.domain.lifecycle import BreakClass, PaymentStatus
 from kassa.base.domain.money import Money
+from kassa.connectors.base import Captured
 from kassa.modifications.usecases.look_again import look_again
 from kassa.payments.domain.payments import CaptureMethod, Method, Payment
+from kassa.payments.store import payments
+from kassa.payments.usecases.submit_payment import take_news
 from kassa.providers.usecases.provider_accounts import NewAccount, put_account
 from kassa.reconciliation.domain.comparing import Difference, Figure
 from kassa.reconciliation.usecases.breaks import list_breaks
-from kassa.reconciliation.usecases.compare import Comparison, compare
+from kassa.reconciliation.usecases.compare import QUIET, Comparison, compare
 from kassa.reconciliation.usecases.watch_accounts import watch_accounts
 from kassa_simulator.frame import Merchant
 from kassa_simulator.running import Simulator, running
@@ -34,6 +37,7 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "webhook_secret": "of this run too",
     },
 }
+AT_ONCE = timedelta(0)
 PATHS = {"stripe": "stripe", "razorpay": "razorpay/v1"}
 AMOUNTS = {"stripe": Money(10_000, "USD"), "razorpay": Money(10_000, "INR")}
 
@@ -55,12 +59,6 @@ async def simulator(shop: Shop, name: str, tmp_path: Path) -> AsyncIterator[Simu
             ),
         )
         yield simulator
-
-
-@pytest.fixture
-def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing counts as only just changed."""
-    monkeypatch.setattr("kassa.reconciliation.usecases.compare._QUIET", timedelta(0))
 
 
 async def paid(shop: Shop, simulator: Simulator, name: str, **changes: Any) -> Payment:
@@ -98,14 +96,16 @@ async def refund_there(simulator: Simulator, name: str, payment: Payment, minor:
         await at_the_provider(simulator, name, path, {"amount": minor})
 
 
-async def laid_beside(shop: Shop, name: str) -> Comparison:
+async def laid_beside(shop: Shop, name: str, quiet: timedelta = AT_ONCE) -> Comparison:
     now = datetime.now(UTC)
-    return await compare(
-        shop.core, shop.company.id, f"{name}_eu", now - timedelta(days=1), now + timedelta(hours=1)
-    )
+    since, until = now - timedelta(days=1), now + timedelta(hours=1)
+    return await compare(shop.core, shop.company.id, f"{name}_eu", since, until, quiet=quiet)
 
 
-@pytest.mark.usefixtures("quiet")
+async def looked(shop: Shop) -> int:
+    return await watch_accounts(shop.core, AT_ONCE)
+
+
 async def test_what_agrees_has_no_difference(shop: Shop, simulator: Simulator, name: str) -> None:
     payment = await paid(shop, simulator, name)
     await modify(shop, payment, REFUND, 3_000)
@@ -119,7 +119,6 @@ async def test_what_agrees_has_no_difference(shop: Shop, simulator: Simulator, n
     assert (found.charges, found.found, found.odd, found.unanswered) == (2, [], [], 0)
 
 
-@pytest.mark.usefixtures("quiet")
 async def test_a_refund_of_which_no_letter_came_is_found_and_then_booked(
     shop: Shop, simulator: Simulator, name: str
 ) -> None:
@@ -137,15 +136,14 @@ async def test_a_refund_of_which_no_letter_came_is_found_and_then_booked(
         ours=0,
         theirs=2_500,
     )
-    assert await watch_accounts(shop.core) == 0  # it is asked about before anybody is
+    assert await looked(shop) == 0  # it is asked about before anybody is
     await look_again(shop.core)
     assert (await shop.read(payment)).refunded.minor == 2_500
-    assert await watch_accounts(shop.core) == 0
+    assert await looked(shop) == 0
     assert (await laid_beside(shop, name)).found == []
     assert await list_breaks(shop.core, shop.company.id) == []
 
 
-@pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("name", ["stripe"])
 async def test_a_dispute_of_which_no_letter_came_is_found(
     shop: Shop, simulator: Simulator, name: str
@@ -159,14 +157,13 @@ async def test_a_dispute_of_which_no_letter_came_is_found(
     assert (found.ours, found.theirs) == (0, 10_000)
 
 
-@pytest.mark.usefixtures("quiet")
 async def test_what_stays_is_somebodys_work_once(
     shop: Shop, simulator: Simulator, name: str
 ) -> None:
     payment = await paid(shop, simulator, name)
     await refund_there(simulator, name, payment, 2_500)
 
-    assert [await watch_accounts(shop.core) for _ in range(3)] == [0, 1, 0]
+    assert [await looked(shop) for _ in range(3)] == [0, 1, 0]
 
     [item] = await list_breaks(shop.core, shop.company.id)
     assert (item.problem, item.payment_id) == (BreakClass.REFUND_MISSING, payment.id)
@@ -195,7 +192,7 @@ async def test_a_charge_of_ours_of_which_nothing_is_known_here_is_found(
 
     assert (found.payment_id, found.reference) == ("", made["id"])
     assert (found.problem, found.theirs) == (BreakClass.MISSING_OURS, 4_200)
-    assert [await watch_accounts(shop.core) for _ in range(3)] == [0, 1, 0]
+    assert [await looked(shop) for _ in range(3)] == [0, 1, 0]
 
 
 @pytest.mark.parametrize("name", ["stripe"])
@@ -215,12 +212,11 @@ async def test_what_has_only_just_changed_is_left_out(
     payment = await paid(shop, simulator, name)
     await refund_there(simulator, name, payment, 2_500)
 
-    found = await laid_beside(shop, name)
+    found = await laid_beside(shop, name, QUIET)
 
     assert (found.found, found.waiting) == ([], 1)
 
 
-@pytest.mark.usefixtures("quiet")
 async def test_a_charge_is_listed_under_our_name(
     shop: Shop, simulator: Simulator, name: str
 ) -> None:
@@ -231,6 +227,46 @@ async def test_a_charge_is_listed_under_our_name(
     shown = await connector.list_charges(now - timedelta(days=1), now + timedelta(hours=1))
     assert re.fullmatch(r"at\w+", attempt["id"])
     assert [one.key for one in shown.charges] == [attempt["id"]]
+
+
+@pytest.mark.parametrize("name", ["stripe"])
+async def test_charges_of_one_payment_are_laid_beside_each_by_itself(
+    shop: Shop, simulator: Simulator, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kassa.connectors.stripe.listing._PAGE_SIZE", 1)
+    payment = await shop.payment(amount=AMOUNTS[name])
+    await shop.submit(payment, connector="stripe_eu", instrument="")
+    payment = await shop.submit(payment, connector="stripe_eu", instrument="pm_card_visa")
+    page, _ = await shop.attempts(payment)
+    charge = simulator.books.charge_by_key(name, "shop", page["id"])
+    assert charge is not None
+    simulator.act(name, charge.id, "pay")
+    outcome = await shop.core.connectors["stripe_eu"].query(page["id"])
+    assert isinstance(outcome, Captured)
+    async with shop.core.db.connection() as connection:
+        attempts = await payments.attempts_of(connection, [(shop.company.id, payment.id)])
+    [attempt] = [one for one in attempts if one.id == page["id"]]
+    await take_news(shop.core, attempt, outcome, actor="test", how="query")
+
+    found = await laid_beside(shop, name)
+
+    assert (await shop.read(payment)).surplus_amount.minor == 10_000
+    assert (found.charges, found.found) == (2, [])
+
+
+@pytest.mark.parametrize("name", ["stripe"])
+async def test_a_charge_that_its_bank_returned_is_a_dispute_that_nobody_heard_of(
+    shop: Shop, simulator: Simulator, name: str
+) -> None:
+    payment = await paid(shop, simulator, name)
+    simulator.act(name, payment.provider_reference, "fail")
+
+    [found] = (await laid_beside(shop, name)).found
+
+    assert (found.figure, found.ours, found.theirs) == (Figure.DISPUTED, 0, 10_000)
+    await looked(shop)
+    await look_again(shop.core)
+    assert (await laid_beside(shop, name)).found == []
 
 
 @pytest.mark.parametrize("name", ["stripe"])

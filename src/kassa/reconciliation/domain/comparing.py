@@ -42,11 +42,15 @@ class Difference:
 
 @dataclass(slots=True)
 class Theirs:
-    """What a provider said of one payment's charges. `unsaid`: figures that it does not tell."""
+    """What a provider said of one charge of `payment_id`. `unsaid`: figures that it does not tell.
+    `gone`: it has none of our money: DISPUTED where a bank took it back, CAPTURED where it says no
+    more than that."""
 
+    payment_id: str
     references: set[str] = field(default_factory=set)
     amounts: Amounts = field(default_factory=dict)
     unsaid: set[Figure] = field(default_factory=set)
+    gone: Figure | None = None
 
     def add(self, figure: Figure, currency: str, minor: int | None) -> None:
         if minor is None:
@@ -56,23 +60,40 @@ class Theirs:
         self.amounts[place] = self.amounts.get(place, 0) + minor
 
 
-def differences(payment_id: str, ours: Amounts, theirs: Theirs) -> Iterator[Difference]:
+def differences(ours: Amounts, theirs: Theirs) -> Iterator[Difference]:
     """A figure that the provider does not tell differs from nothing."""
+    there = _nothing_left(ours, theirs.gone) if theirs.gone else theirs.amounts
+    unsaid = frozenset[Figure]() if theirs.gone else theirs.unsaid
     name = " ".join(sorted(theirs.references))
-    for figure, currency in sorted({*ours, *theirs.amounts}):
+    for figure, currency in sorted({*ours, *there}):
         place = figure, currency
-        mine, there = ours.get(place, 0), theirs.amounts.get(place, 0)
-        if mine == there or figure in theirs.unsaid:
+        mine, its = ours.get(place, 0), there.get(place, 0)
+        if mine == its or figure in unsaid:
             continue
         yield Difference(
-            payment_id=payment_id,
+            payment_id=theirs.payment_id,
             reference=name,
             figure=figure,
-            problem=_problem(figure, mine, there),
+            problem=_problem(figure, mine, its),
             currency=currency,
             ours=mine,
-            theirs=there,
+            theirs=its,
         )
+
+
+def _nothing_left(ours: Amounts, gone: Figure) -> Amounts:
+    """What our books would have to say. Of a charge that its bank took back, all that was captured,
+    whatever was refunded of it as well; else no more than what has left them already."""
+    there = dict(ours)
+    for (figure, currency), captured in ours.items():
+        if figure is not Figure.CAPTURED:
+            continue
+        if gone is Figure.DISPUTED:
+            there[gone, currency] = captured
+        else:
+            places = ((Figure.REFUNDED, currency), (Figure.DISPUTED, currency))
+            there[gone, currency] = min(captured, sum(ours.get(place, 0) for place in places))
+    return there
 
 
 def _problem(figure: Figure, ours: int, theirs: int) -> BreakClass:

@@ -33,8 +33,9 @@ class MadeCharge:
 
 @dataclass(frozen=True, slots=True)
 class LedgerFigures:
-    """Of one payment at the account, in one currency."""
+    """Of one attempt at the account, in one currency."""
 
+    attempt_id: str
     payment_id: str
     currency: str
     captured_minor: int
@@ -78,9 +79,9 @@ async def figures(
     connection: Connection,
     company_id: str,
     account: str,
-    payment_ids: Sequence[str],
+    attempt_ids: Sequence[str],
     quiet_since: datetime,
 ) -> list[LedgerFigures]:
     return await Sql.figures.all(
-        connection, company_id, account, ledger_account(account), list(payment_ids), quiet_since
+        connection, company_id, account, ledger_account(account), list(attempt_ids), quiet_since
     )

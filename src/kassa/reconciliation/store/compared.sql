@@ -19,9 +19,9 @@ limit $6
 
 -- name: figures
 -- What the ledger says that account $3 ($2, as connectors have it) took and gave back for these
--- payments ($4), in each currency. `is_busy`: something of it is not decided, or was changed after
--- $5, so that the provider may be ahead of us, or we of it.
-select p.id as payment_id, e.currency,
+-- attempts ($4), in each currency. `is_busy`: something of the payment is not decided, or was
+-- changed after $5, so that the provider may be ahead of us, or we of it.
+select a.id as attempt_id, a.payment_id, e.currency,
   coalesce(sum(e.amount_minor)
     filter (where g.kind in ('capture', 'surplus')), 0) as captured_minor,
   coalesce(-sum(e.amount_minor) filter (where g.kind in ('refund', 'refund_reversal',
@@ -29,12 +29,16 @@ select p.id as payment_id, e.currency,
   coalesce(-sum(e.amount_minor)
     filter (where g.kind in ('dispute', 'dispute_reversal')), 0) as disputed_minor,
   p.updated_at > $5
-    or exists (select from attempt a where a.company_id = p.company_id and a.payment_id = p.id
-      and a.connector = $2 and a.status in {attempt.undecided})
+    or exists (select from attempt o where o.company_id = p.company_id and o.payment_id = p.id
+      and o.connector = $2 and o.status in {attempt.undecided})
     or exists (select from modification m where m.company_id = p.company_id
       and m.payment_id = p.id and m.status in {modification.pending}) as is_busy
-from payment p
-join posting g on g.company_id = p.company_id and g.payment_id = p.id
+from attempt a
+join payment p on p.company_id = a.company_id and p.id = a.payment_id
+join posting g on g.company_id = a.company_id and g.payment_id = a.payment_id
 join entry e on e.company_id = g.company_id and e.posting_id = g.id and e.account = $3
-where p.company_id = $1 and p.id = any($4)
-group by p.company_id, p.id, p.updated_at, e.currency
+left join modification c on c.company_id = g.company_id and c.id = g.cause
+left join dispute d on d.company_id = g.company_id and d.id = g.cause
+where a.company_id = $1 and a.id = any($4)
+  and a.id in (g.cause, c.attempt_id, d.attempt_id)
+group by a.company_id, a.id, a.payment_id, p.company_id, p.id, p.updated_at, e.currency

@@ -19,6 +19,7 @@ from kassa.base.usecases.ids import company_number_of, lowest_id
 from kassa.connectors.base import (
     Captured,
     Connector,
+    FailedLater,
     InDoubt,
     KnownCharge,
     NotSent,
@@ -34,7 +35,8 @@ from kassa.reconciliation.store.compared import LedgerFigures, MadeCharge
 _log = structlog.get_logger("kassa.compare")
 _PAGE = 500
 _ASKED_AT_ONCE = 8
-_QUIET = timedelta(minutes=2)  # what changed since may be on its way to either side
+QUIET = timedelta(minutes=2)
+"""What changed since may be on its way to either side."""
 _MOST_PAGES = 100_000
 
 Progress = Callable[[int], None]
@@ -63,9 +65,11 @@ async def compare(
     since: datetime,
     until: datetime,
     *,
+    quiet: timedelta = QUIET,
     progress: Progress = lambda _: None,
 ) -> Comparison:
     """What the account has on record for that time, beside the ledger. Changes nothing.
+    Payments that changed within `quiet` are left out.
 
     Raises: NotFound, InvalidRequest, ProviderUnavailable.
     """
@@ -75,7 +79,7 @@ async def compare(
         raise NotFound(f"the company has no provider account {name!r}")
     if until <= since:
         raise InvalidRequest("the time to compare ends before it begins")
-    work = _Work(core, company_id, name, is_shared=account.company_id != company_id)
+    work = _Work(core, company_id, name, quiet, is_shared=account.company_id != company_id)
     if isinstance(core.connectors[name], Lister):
         async for page in _listing(core, name, since, until):
             await work.take(page)
@@ -92,6 +96,7 @@ class _Work:
     core: Core
     company_id: str
     name: str
+    quiet: timedelta
     is_shared: bool
     seen: set[str] = field(default_factory=set)
     result: Comparison = field(default_factory=Comparison)
@@ -113,7 +118,7 @@ class _Work:
     async def _owned(
         self, charges: Sequence[ListedCharge]
     ) -> tuple[dict[str, Theirs], list[ListedCharge]]:
-        """By payment; and those that are no payment's here."""
+        """By attempt; and those that are no attempt's here."""
         async with self.core.db.connection(long=True) as connection:
             owners = await compared.owners(
                 connection,
@@ -132,7 +137,7 @@ class _Work:
                 strange.append(one)
                 continue
             self.seen.add(owner.attempt_id)
-            _add(owned.setdefault(owner.payment_id, Theirs()), one)
+            _add(owned.setdefault(owner.attempt_id, Theirs(owner.payment_id)), one)
         return owned, strange
 
     async def ask_about_the_rest(
@@ -155,7 +160,9 @@ class _Work:
                 answers = await asyncio.gather(*(self._ask(one) for one in some))
                 owned: dict[str, Theirs] = {}
                 for one, answer in zip(some, answers, strict=True):
-                    self._take_answer(owned, one, answer)
+                    theirs = self._told(one, answer)
+                    if theirs is not None:
+                        owned[one.attempt_id] = theirs
                 await self._compare(owned)
                 progress(self.result.charges)
 
@@ -171,37 +178,37 @@ class _Work:
 
         return await ask_provider(self.core, self.name, Task.QUERY, ask)
 
-    def _take_answer(self, owned: dict[str, Theirs], one: MadeCharge, answer: Outcome) -> None:
-        theirs = owned.get(one.payment_id, Theirs())
-        match answer:
-            case Captured(reference=reference, amount=amount):
-                theirs.references.add(reference)
-                theirs.add(Figure.CAPTURED, amount.currency, amount.minor)
-                refunded = answer.refunded
-                theirs.add(Figure.REFUNDED, amount.currency, refunded.minor if refunded else None)
-                theirs.unsaid.add(Figure.DISPUTED)
-            case NotSent() | InDoubt():
-                self.result.unanswered += 1
-                return
-            case _:
-                theirs.references.add(one.reference)
-                theirs.unsaid |= {Figure.REFUNDED, Figure.DISPUTED}
+    def _told(self, one: MadeCharge, answer: Outcome) -> Theirs | None:
+        """What it comes to; None where the provider said nothing."""
+        if isinstance(answer, NotSent | InDoubt):
+            self.result.unanswered += 1
+            return None
         self.result.charges += 1
-        owned[one.payment_id] = theirs
+        theirs = Theirs(one.payment_id, {one.reference}, unsaid={Figure.DISPUTED})
+        match answer:
+            case Captured(reference=reference, amount=amount, refunded=refunded):
+                theirs.references = {reference}
+                theirs.add(Figure.CAPTURED, amount.currency, amount.minor)
+                theirs.add(Figure.REFUNDED, amount.currency, refunded.minor if refunded else None)
+            case FailedLater():
+                theirs.gone = Figure.DISPUTED
+            case _:
+                theirs.gone = Figure.CAPTURED
+        return theirs
 
     async def _compare(self, owned: Mapping[str, Theirs]) -> None:
         if not owned:
             return
         async with self.core.db.connection(long=True) as connection:
             rows = await compared.figures(
-                connection, self.company_id, self.name, [*owned], datetime.now(UTC) - _QUIET
+                connection, self.company_id, self.name, [*owned], datetime.now(UTC) - self.quiet
             )
         busy = {one.payment_id for one in rows if one.is_busy}
         self.result.waiting += len(busy)
-        ours = _by_payment(rows)
-        for payment_id, theirs in owned.items():
-            if payment_id not in busy:
-                self.result.found += differences(payment_id, ours.get(payment_id, {}), theirs)
+        ours = _by_attempt(rows)
+        for attempt_id, theirs in owned.items():
+            if theirs.payment_id not in busy:
+                self.result.found += differences(ours.get(attempt_id, {}), theirs)
 
 
 async def _listing(
@@ -239,15 +246,15 @@ def _add(theirs: Theirs, one: ListedCharge) -> None:
 
 
 def _all_of(one: ListedCharge) -> Iterable[Difference]:
-    theirs = Theirs()
+    theirs = Theirs("")
     _add(theirs, one)
-    return differences("", {}, theirs)
+    return differences({}, theirs)
 
 
-def _by_payment(rows: Sequence[LedgerFigures]) -> dict[str, Amounts]:
+def _by_attempt(rows: Sequence[LedgerFigures]) -> dict[str, Amounts]:
     ours: dict[str, Amounts] = {}
     for one in rows:
-        amounts = ours.setdefault(one.payment_id, {})
+        amounts = ours.setdefault(one.attempt_id, {})
         for figure, minor in (
             (Figure.CAPTURED, one.captured_minor),
             (Figure.REFUNDED, one.refunded_minor),

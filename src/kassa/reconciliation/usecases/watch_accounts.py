@@ -21,7 +21,7 @@ from kassa.payments.usecases.change_payment import PaymentChange, WalletBalances
 from kassa.providers.usecases.provider_accounts import refresh
 from kassa.reconciliation.domain.comparing import Difference
 from kassa.reconciliation.store.reconciliation import BreakRow, insert_breaks
-from kassa.reconciliation.usecases.compare import compare
+from kassa.reconciliation.usecases.compare import QUIET, compare
 
 _log = structlog.get_logger("kassa.compare")
 _WINDOW = timedelta(days=3)
@@ -32,7 +32,7 @@ _MOST = 1_000  # of one account at one look; the next look has the rest
 Seen = set[tuple[str, Difference]]
 
 
-async def watch_accounts(core: Core) -> int:
+async def watch_accounts(core: Core, quiet: timedelta = QUIET) -> int:
     """Every account of a company whose provider lists what it has; how many breaks are new."""
     await refresh(core, now=True)
     seen: Seen = core.gatherers.setdefault(_MEMORY, set())
@@ -42,16 +42,15 @@ async def watch_accounts(core: Core) -> int:
         if not account.company_id or not isinstance(core.connectors.get(account.name), Lister):
             continue
         try:
-            found = await compare(
-                core, account.company_id, account.name, now - _WINDOW, now + _AHEAD
-            )
+            since, until = now - _WINDOW, now + _AHEAD
+            found = await compare(core, account.company_id, account.name, since, until, quiet=quiet)
             stays = [one for one in found.found if (account.name, one) in seen]
+            news = {one.payment_id for one in found.found if (account.name, one) not in seen}
             seen -= {one for one in seen if one[0] == account.name}
             seen |= {(account.name, one) for one in found.found}
             opened += await _open(core, account.company_id, account.name, stays[:_MOST])
-            for one in found.found[:_MOST]:
-                if one.payment_id and one not in stays:
-                    await _look_again(core, account.company_id, account.name, one.payment_id)
+            for payment_id in sorted(news - {""})[:_MOST]:
+                await _look_again(core, account.company_id, account.name, payment_id)
         except KassaError as error:
             _log.warning("not compared", account=account.name, reason=error.message)
         except Exception:  # noqa: BLE001 - one account's trouble is not the others'
@@ -67,9 +66,12 @@ async def _look_again(core: Core, company_id: str, name: str, payment_id: str) -
             if one.connector == name and one.status is AttemptStatus.SUCCEEDED:
                 case.put_attempt(replace(one, next_query_at=case.now))
 
-    await change_payment(
-        core, PaymentChange(company_id=company_id, payment_id=payment_id, decide=decide)
-    )
+    try:
+        await change_payment(
+            core, PaymentChange(company_id=company_id, payment_id=payment_id, decide=decide)
+        )
+    except KassaError as error:  # somebody else has it just now; the next look sees it again
+        _log.info("not asked about again", payment=payment_id, reason=error.message)
 
 
 async def _open(core: Core, company_id: str, name: str, stays: Sequence[Difference]) -> int:
