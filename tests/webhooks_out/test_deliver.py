@@ -16,6 +16,7 @@ from tests.shop import Shop
 
 from kassa.faces.orders.notify import StandardWriter, webhook_secret
 from kassa.faces.wallet import signature
+from kassa.faces.wallet.notify import WalletNotifications
 from kassa.faces.wallet.signature import Signed
 from kassa.payments.domain.payments import Payment
 from kassa.webhooks_out.store import deliveries
@@ -273,6 +274,21 @@ async def test_a_letter_that_cannot_be_written_stops_no_other(
 
     states = sorted((one["kind"], one["state"]) for one in await letters(shop))
     assert states == [("standard", "delivered"), ("wallet", "waiting")]
+
+
+async def test_a_letter_that_can_never_be_written_is_dead_after_the_schedule(
+    shop: Shop, receiver: Receiver
+) -> None:
+    await paid(shop, receiver, notify_kind="wallet")
+    tries = 0
+    while await deliver(shop) and tries < 20:
+        tries += 1
+        await wait_out(shop)
+
+    assert tries == len(WalletNotifications.schedule)
+    [letter] = await letters(shop)
+    assert (letter["state"], letter["last_error"]) == ("dead", "it could not be written")
+    assert receiver.got == []
 
 
 async def test_news_of_one_payment_set_out_in_their_order(shop: Shop, receiver: Receiver) -> None:

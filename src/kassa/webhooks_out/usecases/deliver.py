@@ -8,13 +8,18 @@ from datetime import timedelta
 
 import structlog
 
-from kassa.base.usecases.core import Core, WebhookWriter
+from kassa.base.usecases.core import Core, WebhookRequest, WebhookWriter
 from kassa.connectors.http import Answered
+from kassa.identity.domain.principals import Company
 from kassa.identity.store import companies
 from kassa.identity.usecases.sides import MODE_HEADER
 from kassa.modifications.domain.refunds import OF_A_REFUND
 from kassa.modifications.store import modifications
+from kassa.orders.domain.orders import Order
 from kassa.orders.store import orders
+from kassa.payments.domain.changes import WebhookEvent
+from kassa.payments.domain.modifications import Modification
+from kassa.payments.domain.payments import Payment
 from kassa.webhooks_out.store import deliveries
 from kassa.webhooks_out.store.deliveries import DeliveryPlaces, Leased
 
@@ -100,19 +105,11 @@ async def _deliver(core: Core, leased: Leased, spread: float) -> None:  # jitter
     if company is None:
         return
     payment, order = found[news.company_id, news.payment_id]
-    letter = writer.write(core, news, order, payment, company, about)
-    answer = await core.egress.post(
-        news.url,
-        headers={**letter.headers, MODE_HEADER: company.mode.value},
-        body=letter.body,
-        allow_loopback=core.policy.allow_loopback,
-        company=news.company_id,
-    )
-    if isinstance(answer, Answered):
-        delivered = writer.arrived(answer.status, answer.body)
-        status, error = answer.status, "" if delivered else f"answered {answer.status}"
+    letter = _written(core, writer, leased, order, payment, company, about)
+    if letter is None:  # tried again as well: whatever it lacks may come, but not for ever
+        delivered, status, error = False, None, "it could not be written"
     else:
-        delivered, status, error = False, None, answer.reason
+        delivered, status, error = await _post(core, writer, news, letter, company)
     pause = None if status == _GONE else _pause(writer, leased.tries, spread)
     async with core.db.connection() as connection:
         await deliveries.report(
@@ -132,6 +129,40 @@ async def _deliver(core: Core, leased: Leased, spread: float) -> None:  # jitter
         tries=leased.tries,
         status=status,
     )
+
+
+def _written(
+    core: Core,
+    writer: WebhookWriter,
+    leased: Leased,
+    order: Order,
+    payment: Payment,
+    company: Company,
+    about: Modification | None,
+) -> WebhookRequest | None:
+    news = leased.announcement
+    try:
+        return writer.write(core, news, order, payment, company, about)
+    except Exception:  # noqa: BLE001 - the trouble of this letter alone
+        _log.exception("letter could not be written", announcement=news.id, tries=leased.tries)
+        return None
+
+
+async def _post(
+    core: Core, writer: WebhookWriter, news: WebhookEvent, letter: WebhookRequest, company: Company
+) -> tuple[bool, int | None, str]:
+    """Whether it has arrived, what the receiver answered, and what was wrong."""
+    answer = await core.egress.post(
+        news.url,
+        headers={**letter.headers, MODE_HEADER: company.mode.value},
+        body=letter.body,
+        allow_loopback=core.policy.allow_loopback,
+        company=news.company_id,
+    )
+    if not isinstance(answer, Answered):
+        return False, None, answer.reason
+    delivered = writer.arrived(answer.status, answer.body)
+    return delivered, answer.status, "" if delivered else f"answered {answer.status}"
 
 
 def _pause(
