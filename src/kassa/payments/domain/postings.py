@@ -62,11 +62,7 @@ def _merchant(state: PaymentState) -> str:
 def _charged(
     state: PaymentState, attempt: Attempt, fee: Money | None, cause: str
 ) -> list[UnbookedPosting]:
-    if fee is None or not fee.minor:
-        return []
-    return [
-        UnbookedPosting(_K.FEE, ledger.move(_merchant(state), fee_account(attempt), fee), cause)
-    ]
+    return _borne(_merchant(state), attempt, fee, cause)
 
 
 def _overpaid(
@@ -75,13 +71,13 @@ def _overpaid(
     """Money that must go back; what the provider keeps of it is nobody's but ours to bear."""
     entries = ledger.move(source_account(attempt), ledger.SURPLUS_ACCOUNT, amount)
     came = [UnbookedPosting(_K.SURPLUS, entries, cause)]
-    return came + _borne(attempt, fee, cause)
+    return came + _borne(ledger.FEE_EXPENSE_ACCOUNT, attempt, fee, cause)
 
 
-def _borne(attempt: Attempt, fee: Money | None, cause: str) -> list[UnbookedPosting]:
+def _borne(bearer: str, attempt: Attempt, fee: Money | None, cause: str) -> list[UnbookedPosting]:
     if fee is None or not fee.minor:
         return []
-    entries = ledger.move(ledger.FEE_EXPENSE_ACCOUNT, fee_account(attempt), fee)
+    entries = ledger.move(bearer, fee_account(attempt), fee)
     return [UnbookedPosting(_K.FEE, entries, cause)]
 
 
@@ -168,7 +164,8 @@ def _(fact: facts.OverpaymentReturned, state: PaymentState) -> list[UnbookedPost
     attempt = _charge_of(state, fact.modification)
     entries = ledger.move(ledger.SURPLUS_ACCOUNT, source_account(attempt), fact.amount)
     returned = UnbookedPosting(_K.SURPLUS_RETURN, entries, fact.modification)
-    return [returned, *_borne(attempt, fact.fee, fact.modification)]
+    bearer = ledger.FEE_EXPENSE_ACCOUNT
+    return [returned, *_borne(bearer, attempt, fact.fee, fact.modification)]
 
 
 @booked.register
