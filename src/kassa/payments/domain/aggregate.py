@@ -1,7 +1,8 @@
 """One payment with all that belongs to it while a transaction works on it.
 
-The verbs, here, in claims, in refunds and in disputing, decide which fact it is; what follows from
-a fact for state and money stands in `evolution`. The store writes what an aggregate has gathered.
+The verbs, here, in captures, in refunds and in disputing, decide which fact it is; what follows
+from a fact for state and money stands in `evolution`. The store writes what an aggregate has
+gathered.
 """
 
 from collections.abc import Sequence
