@@ -28,7 +28,7 @@ from kassa.modifications.domain.refunds import refund_found
 from kassa.modifications.store import modifications
 from kassa.modifications.usecases.late_failures import watch
 from kassa.modifications.usecases.modify_payment import (
-    request_of,
+    ask_about_change,
     take_modification_news,
     take_outcome,
 )
@@ -148,13 +148,7 @@ async def settle_contradiction(
         key = modification.company_id, modification.payment_id
         attempts = await payments.attempts_of(connection, [key])
     [attempt] = [one for one in attempts if one.id == modification.attempt_id]
-    request = request_of(core, modification, attempt)
-
-    async def ask(connector: Connector) -> ModificationOutcome:
-        assert isinstance(connector, ModificationSource)
-        return await connector.query_modification(request)
-
-    answer = await ask_provider(core, modification.connector, Task.QUERY, ask)
+    answer = await ask_about_change(core, modification, attempt)
     match answer:
         case Done() | Declined():
             return answer, "query"

@@ -12,7 +12,7 @@ from kassa.base.domain.errors import AmountTooLarge
 from kassa.base.domain.lifecycle import AttemptStatus
 from kassa.base.store.connection import Connection
 from kassa.base.usecases.core import Core
-from kassa.connectors.base import Captured, Connector, Outcome, RefundSource
+from kassa.connectors.base import Captured, RefundSource
 from kassa.modifications.usecases.found_changes import (
     failed_if_refused,
     look_for_refunds,
@@ -23,10 +23,9 @@ from kassa.payments.domain.payments import Attempt
 from kassa.payments.store import payments
 from kassa.payments.store.payments import ToQuery
 from kassa.payments.usecases.change_payment import PaymentChange, WalletBalances, change_payment
-from kassa.payments.usecases.close_page import known
 from kassa.payments.usecases.submit_payment import take_news
+from kassa.payments.usecases.sync_payment import ask_about
 from kassa.providers.usecases.fair_queue import Asking, QueuedQuery, ask_all
-from kassa.providers.usecases.provider_calls import Task, ask_provider
 
 _ACTOR = "worker:again"
 _LATER = timedelta(minutes=10)  # should the answer not come, or whoever asks die
@@ -78,11 +77,7 @@ async def _ask(core: Core, due: ToQuery) -> None:
 
 
 async def _look_at(core: Core, attempt: Attempt) -> None:
-    async def ask(connector: Connector) -> Outcome:
-        return await connector.query(attempt.id, known(attempt))
-
-    answer = await ask_provider(core, attempt.connector, Task.QUERY, ask)
-    outcome = failed_if_refused(answer)
+    outcome = failed_if_refused(await ask_about(core, attempt))
     try:
         payment = await take_news(core, attempt, outcome, actor=_ACTOR, how="query")
     except AmountTooLarge as error:

@@ -1,7 +1,7 @@
 """Capture, void and refund: reserve, call, and commit what was learned."""
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -478,21 +478,22 @@ async def sync_modification(core: Core, modification: Modification, *, actor: st
         if current.status is _M.REQUESTED:
             case = await to_the_end(core, send_modification(core, current, attempt))
             continue
-        source = core.connectors[current.connector]
-        if not isinstance(source, ModificationSource):
+        if not isinstance(core.connectors[current.connector], ModificationSource):
             continue
-        request = request_of(core, current, attempt)
-        outcome = await ask_provider(core, current.connector, Task.QUERY, _question(request))
+        outcome = await ask_about_change(core, current, attempt)
         case = await take_modification_news(core, current, outcome, actor=actor, how="query")
         await heard(core, current.connector, outcome)
     return case.modifications[modification.id]
 
 
-def _question(
-    request: ModificationRequest,
-) -> Callable[[Connector], Awaitable[ModificationOutcome]]:
+async def ask_about_change(
+    core: Core, modification: Modification, attempt: Attempt
+) -> ModificationOutcome:
+    """What its provider, a ModificationSource, says became of it; nothing is committed."""
+    request = request_of(core, modification, attempt)
+
     async def ask(connector: Connector) -> ModificationOutcome:
         assert isinstance(connector, ModificationSource)
         return await connector.query_modification(request)
 
-    return ask
+    return await ask_provider(core, modification.connector, Task.QUERY, ask)

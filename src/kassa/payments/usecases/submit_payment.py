@@ -233,7 +233,7 @@ def charge_request(
 async def take_news(
     core: Core,
     attempt: Attempt,
-    outcome: Any,
+    outcome: Outcome,
     *,
     actor: str,
     how: str = "charge",
@@ -259,7 +259,7 @@ async def take_news(
 
 
 def _news(
-    core: Core, attempt: Attempt, outcome: Any, actor: str, how: str, follow: Follow | None
+    core: Core, attempt: Attempt, outcome: Outcome, actor: str, how: str, follow: Follow | None
 ) -> Callable[[PaymentAggregate, WalletBalances | None], None]:
     def decide(case: PaymentAggregate, _: WalletBalances | None) -> None:
         first, current = len(case.events), case.attempts[attempt.id]

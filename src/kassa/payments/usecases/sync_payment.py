@@ -1,6 +1,5 @@
 """Ask the provider what became of an undecided payment: for a worker, or because a client asks."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from kassa.base.domain.lifecycle import UNDECIDED, AttemptStatus
@@ -66,8 +65,7 @@ async def sync_payment(
     for one in claimed:
         if one.close:
             return await close_charge(core, one.attempt, end=facts.PaymentExpired, actor=actor)
-        question = _question(one.attempt)
-        outcome = await ask_provider(core, one.attempt.connector, Task.QUERY, question)
+        outcome = await ask_about(core, one.attempt)
         payment = await take_news(core, one.attempt, outcome, actor=actor, how="query")
         await heard(core, one.attempt.connector, outcome)
         return payment
@@ -112,5 +110,10 @@ def waits_to_be_closed(core: Core, case: PaymentAggregate, attempt: Attempt) -> 
     return case.is_expired() and waits_at_page(core, case, attempt)
 
 
-def _question(attempt: Attempt) -> Callable[[Connector], Awaitable[Outcome]]:
-    return lambda connector: connector.query(attempt.id, known(attempt))
+async def ask_about(core: Core, attempt: Attempt) -> Outcome:
+    """What its provider says became of the charge; nothing is committed."""
+
+    async def ask(connector: Connector) -> Outcome:
+        return await connector.query(attempt.id, known(attempt))
+
+    return await ask_provider(core, attempt.connector, Task.QUERY, ask)

@@ -14,7 +14,6 @@ from kassa.base.usecases.core import Core
 from kassa.connectors.base import (
     AnyNews,
     Captured,
-    Connector,
     Declined,
     DisputeEvent,
     FailedLater,
@@ -39,12 +38,11 @@ from kassa.modifications.usecases.modify_payment import take_modification_news
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Attempt
 from kassa.payments.store import payments
-from kassa.payments.usecases.close_page import known
 from kassa.payments.usecases.submit_payment import take_news
+from kassa.payments.usecases.sync_payment import ask_about
 from kassa.payments.usecases.take_outcome import REFUND_OPEN
 from kassa.providers.usecases.event_data import read_news
 from kassa.providers.usecases.provider_accounts import account_of, refresh, serves
-from kassa.providers.usecases.provider_calls import Task, ask_provider
 from kassa.reconciliation.store.reconciliation import BreakRow, insert_breaks
 from kassa.webhooks_in.store import provider_events
 from kassa.webhooks_in.store.provider_events import KeptProviderEvent
@@ -234,11 +232,7 @@ async def _settled(core: Core, attempt: Attempt, outcome: Outcome) -> tuple[Outc
         return await _paid_after_all(core, attempt, outcome)
     if not has_money or not isinstance(outcome, Declined) or outcome.code in LAPSES:
         return outcome, "notification"
-
-    async def ask(connector: Connector) -> Outcome:
-        return await connector.query(attempt.id, known(attempt))
-
-    answer = await ask_provider(core, attempt.connector, Task.QUERY, ask)
+    answer = await ask_about(core, attempt)
     match answer:
         case InDoubt() | NotSent():
             raise Waits(f"{attempt.id} was paid, is told as refused, and nobody says which")
@@ -247,11 +241,7 @@ async def _settled(core: Core, attempt: Attempt, outcome: Outcome) -> tuple[Outc
 
 async def _paid_after_all(core: Core, attempt: Attempt, outcome: Captured) -> tuple[Outcome, str]:
     """Whether it is still paid. Where the provider cannot tell, its letter is believed."""
-
-    async def ask(connector: Connector) -> Outcome:
-        return await connector.query(attempt.id, known(attempt))
-
-    answer = await ask_provider(core, attempt.connector, Task.QUERY, ask)
+    answer = await ask_about(core, attempt)
     if isinstance(answer, Captured | Declined | FailedLater):
         return answer, "query"
     return outcome, "notification"
