@@ -150,6 +150,8 @@ async def test_a_sealed_secret_opens_in_its_own_row_only(shops: Core, owner_url:
 
     with pytest.raises(InvalidRequest, match="cannot be opened"):
         await put_account(shops, wanted("yuan", settings={"app_id": "3"}))
+    listed = {view.account.name for view in await list_accounts(shops, "cmp_a")}
+    assert {"yuan", "other"} <= listed  # it hides none of the others
 
 
 async def test_keys_are_renewed_while_accounts_are_used(

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -293,13 +294,16 @@ async def list_accounts(core: Core, company_id: str) -> list[AccountView]:
 async def _earlier_of(
     core: Core, connection: Connection, company_id: str
 ) -> dict[str, list[tuple[str, datetime]]]:
-    """By the company's account, until when renewed settings are believed as they were."""
+    """By the company's account, until when renewed settings are believed as they were; of one that
+    cannot be opened, which `refresh` complains about, nothing."""
     keys = {key.version: key for key in await store.keys_of(connection, [company_id])}
-    return {
-        one.account.name: until_when(_secrets_of(core, one, keys[one.key_version]).get(EARLIER, ""))
-        for one in await store.all_accounts(connection)
-        if one.account.company_id == company_id
-    }
+    found = {}
+    for one in await store.all_accounts(connection):
+        if one.account.company_id == company_id:
+            with suppress(InvalidRequest):
+                opened = _secrets_of(core, one, keys[one.key_version])
+                found[one.account.name] = until_when(opened.get(EARLIER, ""))
+    return found
 
 
 def _view(
