@@ -7,7 +7,7 @@ from typing import Any
 
 from kassa.base.domain.money import Money
 from kassa.connectors.reports import Declaration, read_report
-from kassa.connectors.reports.fetched import FETCHED, FetchedLine, write_fetched
+from kassa.connectors.reports.fetched import FETCHED, FetchedLine, Odd, write_fetched
 from kassa.reconciliation.domain.reports import LineKind, ReportLine, Unreadable
 
 AT = datetime(2026, 11, 22, 10, 20, tzinfo=UTC)
@@ -76,3 +76,11 @@ def test_quotes_commas_and_empty_cells_survive() -> None:
     (found,) = read(line(our_reference='a,"b"', occurred_at=None, net=None))
     assert isinstance(found, ReportLine)
     assert (found.our_reference, found.occurred_at) == ('a,"b"', None)
+
+
+def test_of_what_cannot_be_understood_nothing_of_a_payers_is_kept_however_deep_it_stands() -> None:
+    payer = {"customer_email": "payer@shop.example", "amount": 5}
+    written = write_fetched([Odd("not an object", {"line": [payer, {"payments": [payer]}]})])
+
+    assert b"amount" in written
+    assert b"payer@shop.example" not in written

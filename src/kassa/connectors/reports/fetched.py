@@ -62,9 +62,13 @@ class Odd:
         return {TROUBLE: self.reason, SAID: shown(text, _MOST_SAID)}
 
 
-def _impersonal(said: Mapping[str, Any]) -> dict[str, Any]:
+def _impersonal(said: Any) -> Any:
+    if isinstance(said, list):
+        return [_impersonal(value) for value in said]
+    if not isinstance(said, Mapping):
+        return said
     return {
-        name: _impersonal(value) if isinstance(value, dict) else value
+        name: _impersonal(value)
         for name, value in said.items()
         if not any(word in name.lower() for word in _PERSONAL)
     }
