@@ -22,16 +22,13 @@ from kassa.connectors.base import (
     Refused,
 )
 from kassa.connectors.unread import unread
-from kassa.modifications.domain.captures import PREFIX
+from kassa.modifications.domain.captures import is_key
 
 _MAX_FIELDS = 100
 _NAME = re.compile(rb"[A-Za-z0-9_.\[\]-]{1,64}")
 _CODECS = dict.fromkeys(("gbk", "gb2312", "gb18030"), "gb18030")
 """By the `charset` that Alipay signs with the rest: the last of the three contains the others."""
 _REQUIRED = ("notify_id", "out_trade_no", "trade_no", "trade_status", "total_amount")
-_OUR_REFUND = re.compile(
-    rf"{PREFIX[ModificationKind.REFUND]}[0-9]{{1,20}}_[0-9a-z]{{1,64}}", re.ASCII
-)
 
 
 def read_notification(
@@ -72,7 +69,8 @@ def _refund_news(fields: Mapping[str, str]) -> ModificationEvent | None:
     moved: that is asked.
     """
     key = fields.get("out_biz_no", "")
-    if not _OUR_REFUND.fullmatch(key) or not fields.get("refund_fee", "").strip("0."):
+    is_ours = is_key(key, ModificationKind.REFUND)
+    if not is_ours or not fields.get("refund_fee", "").strip("0."):
         return None
     return ModificationEvent(
         dedupe_key=fields["notify_id"], key=key, outcome=Pending(reference=fields["trade_no"])
