@@ -6,15 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from kassa.connectors.earlier import Earlier
-from kassa.connectors.rsa_keys import read_private_key, read_public_key
-
-_WHAT = "the Alipay public key"
+from kassa.connectors.rsa_keys import BelievedKeys, read_private_key
 
 
 class AlipaySigner:
@@ -40,9 +36,7 @@ class AlipayVerifier:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ):
         """Raises: ValueError."""
-        self._key = read_public_key(public_key, _WHAT)
-        self._earlier = [(read_public_key(one.value, _WHAT), one.until) for one in earlier]
-        self._clock = clock
+        self._keys = BelievedKeys(public_key, "the Alipay public key", earlier, clock)
 
     def accepts(self, signature: str, *texts: bytes) -> bool:
         """Whether `signature` (base64) was made over one of `texts`; never raises."""
@@ -50,17 +44,7 @@ class AlipayVerifier:
             raw = base64.b64decode(signature.encode("ascii"), validate=True)
         except (binascii.Error, UnicodeEncodeError):
             return False
-        now = self._clock()
-        keys = [self._key, *(key for key, until in self._earlier if now < until)]
-        return any(_made(key, raw, text) for key in keys for text in texts)
-
-
-def _made(key: RSAPublicKey, signature: bytes, text: bytes) -> bool:
-    try:
-        key.verify(signature, text, PKCS1v15(), SHA256())
-    except InvalidSignature:
-        return False
-    return True
+        return self._keys.made(raw, *texts)
 
 
 def request_text(parameters: Mapping[str, str]) -> str:

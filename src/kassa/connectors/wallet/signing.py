@@ -10,17 +10,14 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote, unquote_to_bytes
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from kassa.connectors.earlier import Earlier
-from kassa.connectors.rsa_keys import read_private_key, read_public_key
+from kassa.connectors.rsa_keys import BelievedKeys, read_private_key
 
 _MAX_HEADER = 4096  # characters; an RSA-8192 signature with every byte percent-encoded is shorter
 _MAX_TIME = 64
-_WHAT = "wallet_public_key"
 _ALGORITHMS = frozenset({"rsa256", "sha256withrsa"})
 _MEMBERS = frozenset({"algorithm", "keyVersion", "signature"})
 
@@ -59,28 +56,14 @@ class WalletVerifier:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ):
         """Raises: ValueError."""
-        self._key = read_public_key(public_key, _WHAT)
-        self._earlier = [(read_public_key(one.value, _WHAT), one.until) for one in earlier]
-        self._clock = clock
+        self._keys = BelievedKeys(public_key, "wallet_public_key", earlier, clock)
 
     def accepts(self, header: str, time: str, text: bytes) -> bool:
         """Whether the Signature header was made over `text` by the wallet; never raises."""
         value = _signature_in(header)
         if value is None or not 0 < len(time) <= _MAX_TIME:
             return False
-        now = self._clock()
-        keys = [self._key, *(key for key, until in self._earlier if now < until)]
-        return any(_made(key, value, text) for key in keys)
-
-
-def _made(key: RSAPublicKey, signature: bytes, text: bytes) -> bool:
-    if len(signature) != (key.key_size + 7) // 8:
-        return False
-    try:
-        key.verify(signature, text, PKCS1v15(), SHA256())
-    except InvalidSignature:
-        return False
-    return True
+        return self._keys.made(value, text)
 
 
 def _signature_in(header: str) -> bytes | None:
