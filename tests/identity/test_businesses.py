@@ -10,6 +10,7 @@ from kassa.identity.usecases.businesses import (
     add_business,
     find_business,
     known_business,
+    known_businesses,
     list_businesses,
 )
 
@@ -68,6 +69,20 @@ async def test_an_unknown_business_is_refused_by_the_name_it_came_in(shop: Shop)
         with pytest.raises(InvalidRequest) as caught:
             await known_business(shop.core, asking(shop), unknown, field="businessId")
         assert (caught.value.field, caught.value.reason) == ("businessId", "business_unknown")
+
+
+async def test_several_are_all_known_or_all_refused(shop: Shop) -> None:
+    await add_business(shop.core, shop.company, STATION)
+    other = await shop.other_company()
+    await add_business(shop.core, other, Business("biz_theirs", "Theirs"))
+
+    await known_businesses(shop.core, asking(shop), ["biz_shop", "biz_station"], field="ids")
+    for unknown in ("biz_theirs", "biz_2", "\x00", "b" * 100):
+        with pytest.raises(InvalidRequest) as caught:
+            await known_businesses(
+                shop.core, asking(shop), ["biz_shop", "biz_station", unknown], field="ids"
+            )
+        assert (caught.value.field, caught.value.reason) == ("ids", "business_unknown")
 
 
 async def test_each_business_has_its_own_ledger(shop: Shop) -> None:

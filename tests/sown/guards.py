@@ -421,6 +421,15 @@ _TOLD = (
         ),
     ),
     one(
+        "a list is of a business that the company has not",
+        f"{BUSINESSES}::test_several_are_all_known_or_all_refused",
+        (
+            "identity/usecases/businesses.py",
+            "    if found != others:\n",
+            "    if not found:\n",
+        ),
+    ),
+    one(
         "the gateway pays an order of another business",
         "tests/faces/gateway/test_businesses.py"
         "::test_an_order_of_another_business_is_not_paid_for_this_one",

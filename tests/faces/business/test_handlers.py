@@ -444,6 +444,7 @@ async def test_pages_of_a_narrowed_list_follow_each_other(core, client, demo):
         ({"statuses": [True]}, "filter.statuses[0]"),
         ({"businessIds": [""]}, "filter.business_ids[0]"),
         ({"businessIds": [5]}, "filter.business_ids[0]"),
+        ({"businessIds": ["biz_nobodys"]}, "filter.business_ids"),
         ({"createdTime": []}, "filter.created_time"),
         ({"createdTime": {"startTime": "x"}}, "filter.created_time.start_time"),
         (

@@ -17,7 +17,7 @@ from kassa.base.usecases.core import Core
 from kassa.faces import edge
 from kassa.faces.business import contract, filters
 from kassa.identity.domain.principals import Principal
-from kassa.identity.usecases.businesses import known_business
+from kassa.identity.usecases.businesses import known_businesses
 from kassa.payments.domain.payments import PaymentFilter
 from kassa.payments.usecases import find_payments
 from kassa.payments.usecases.find_payments import View
@@ -218,8 +218,8 @@ async def page_of(core: Core, principal: Principal, wanted: ListQuery) -> contra
 async def _know_businesses(core: Core, principal: Principal, wanted: ListQuery) -> None:
     """Raises: InvalidRequest for one that the company has not."""
     asked = wanted.narrowed.wanted
-    for business_id in asked.business_ids if asked else ():
-        await known_business(core, principal, business_id, field="filter.business_ids")
+    if asked is not None:
+        await known_businesses(core, principal, asked.business_ids, field="filter.business_ids")
 
 
 async def _changes_of(

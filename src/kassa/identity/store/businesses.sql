@@ -7,6 +7,10 @@ on conflict (company_id, id) do update set name = excluded.name
 -- One of the company's businesses.
 select id, name from business where company_id = $1 and id = $2
 
+-- name: known
+-- Which of these are ids of the company's businesses.
+select id from business where company_id = $1 and id = any($2::text[])
+
 -- name: listed
 -- The company's businesses, oldest first.
 select id, name from business where company_id = $1 order by created_at, id

@@ -1,6 +1,7 @@
 """A company's businesses: places or brands, each with a name and an account of its own."""
 
 import re
+from collections.abc import Collection
 
 from kassa.base.domain.errors import InvalidRequest
 from kassa.base.usecases.core import Core
@@ -71,8 +72,31 @@ async def known_business(
     if business_id == asked_by.business_id:
         return
     if await find_business(core, asked_by.company, business_id) is None:
-        raise InvalidRequest(
-            f"{field}: the company has no business of that id",
-            field=field,
-            reason="business_unknown",
-        )
+        raise _unknown(field)
+
+
+async def known_businesses(
+    core: Core, asked_by: Principal, business_ids: Collection[str], *, field: str
+) -> None:
+    """As `known_business`, for all of them at once.
+
+    Raises: InvalidRequest.
+    """
+    company = asked_by.company
+    others = set(business_ids) - {asked_by.business_id, company.business_id}
+    if not others:
+        return
+    if not all(map(_ID.fullmatch, others)):
+        raise _unknown(field)
+    async with core.db.connection() as connection:
+        found = await businesses.known(connection, company.id, others)
+    if found != others:
+        raise _unknown(field)
+
+
+def _unknown(field: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"{field}: the company has no business of that id",
+        field=field,
+        reason="business_unknown",
+    )
