@@ -204,19 +204,22 @@ async def redirect(
         if again and not renew and case.payment.redirect_url:
             return
         if again and isinstance(outcome, ActionNeeded):
-            # Who asked at the same moment has been given the same address: it is told once.
-            is_new = outcome.url != case.payment.redirect_url
-            if held.status is AttemptStatus.DISPATCHED and is_new:
-                renewed = facts.RedirectRenewed(
-                    attempt=attempt.id, url=outcome.url, expires_at=outcome.expires_at
-                )
-                case.record(renewed, actor=actor)
-                case.put_attempt(replace(held, next_query_at=held.next_query(case.now)))
+            _renew(case, held, outcome, actor=actor)
             return
         provider = core.connectors[held.connector]
         take_outcome(case, held, outcome, connector=provider, actor=actor, how="charge")
 
     return (await change_payment(core, PaymentChange(decide=finish, **key))).payment
+
+
+def _renew(case: PaymentAggregate, held: Attempt, needed: ActionNeeded, *, actor: str) -> None:
+    """Another address for the attempt that waits. Who asked at the same moment has been given the
+    same one: it is told once."""
+    if held.status is not AttemptStatus.DISPATCHED or needed.url == case.payment.redirect_url:
+        return
+    renewed = facts.RedirectRenewed(attempt=held.id, url=needed.url, expires_at=needed.expires_at)
+    case.record(renewed, actor=actor)
+    case.put_attempt(replace(held, next_query_at=held.next_query(case.now)))
 
 
 def _request(
