@@ -46,9 +46,9 @@ class Chore:
 
 def standard_chores() -> list[Chore]:
     """What every installation's worker does. A fresh list: some know what they have under way."""
-    courier, polling, pursuit, looking = WebhookSender(), poller(), pursuer(), looker()
+    sending, polling, pursuit, looking = WebhookSender(), poller(), pursuer(), looker()
     return [
-        Chore("deliver", 0.25, courier.set_out, courier.finish),  # seconds, not money
+        Chore("deliver", 0.25, sending.set_out, sending.finish),  # seconds, not money
         Chore("inbox", 0.5, apply_news),  # seconds, not money
         Chore("poll", 0.5, polling.set_out, polling.finish),  # seconds, not money
         Chore("recover", 1.0, probe_silent),  # seconds, not money

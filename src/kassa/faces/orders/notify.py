@@ -54,7 +54,7 @@ class StandardWriter:
         company: Company,
         about: Modification | None,
     ) -> WebhookRequest:
-        """The letter as it is posted now: a later delivery of the same news is signed afresh."""
+        """The request as it is posted now: a later delivery of the same event is signed afresh."""
         body = edge.to_json(
             {
                 "type": announcement.event_type,
@@ -100,12 +100,8 @@ def _content(announcement: WebhookEvent, order: Order, payment: Payment) -> dict
         "refunded_amount": f"{payment.refunded.major:f}",
         "disputed_amount": f"{Money(payment.disputed_minor, currency).major:f}",
         "surplus_amount": f"{payment.surplus_amount.major:f}",
-        "returned_amount": f"{_returned(payment).major:f}",
+        "returned_amount": f"{Money(payment.handed_back_minor, currency).major:f}",
         "currency": currency,
         "payment_method": payment.method.value if payment.method else "",
         "failure_code": payment.failure_code,
     }
-
-
-def _returned(payment: Payment) -> Money:
-    return Money(payment.refunded.minor + payment.surplus_returned_minor, payment.amount.currency)

@@ -1,4 +1,4 @@
-"""The wallet's news of a payment, as posted to paymentNotifyUrl: its body, signature, receipt."""
+"""The notification of a payment, as posted to paymentNotifyUrl: its body, signature, receipt."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -45,7 +45,7 @@ class WalletNotifications:
         company: Company,
         about: Modification | None,
     ) -> WebhookRequest:
-        """The letter to post now; it tells how the payment stands now, not how it stood."""
+        """The request to post now; it tells how the payment stands now, not how it stood."""
         written = write_notification(payment)
         return self._signed(core, announcement, str(payment.extra["client_id"]), written)
 
@@ -78,7 +78,7 @@ class WalletNotifications:
 
 
 class WalletRefundNotifications(WalletNotifications):
-    """News of one refund, to the address that was named with it."""
+    """Notifications of one refund, to the address that was named with it."""
 
     def write(
         self,

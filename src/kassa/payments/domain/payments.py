@@ -118,7 +118,8 @@ class Payment:
     expires_at: datetime
     version: int = 1
     extra: dict[str, Any] = field(default_factory=dict)
-    """What a face keeps to show again (masked accounts); no rule reads it."""
+    """What faces and use cases keep of what was asked; no rule reads it. Account numbers in it are
+    masked, but the one that a transfer is to be paid to."""
 
     @property
     def is_open(self) -> bool:
