@@ -1,4 +1,4 @@
-"""What the orders interface answered under an idempotency key, kept for a day."""
+"""What was answered under an idempotency key, by any interface, kept for a day."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
