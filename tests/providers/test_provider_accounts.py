@@ -17,6 +17,7 @@ from kassa.base.domain.money import Money
 from kassa.base.usecases.core import Core
 from kassa.connectors.alipay.connector import AlipayConnector
 from kassa.connectors.base import Refused, Report, Unknown
+from kassa.connectors.catalog import kind_of
 from kassa.identity.domain.principals import Mode
 from kassa.identity.usecases.companies import NewCompany, add_company
 from kassa.payments.domain.payments import Method
@@ -31,6 +32,7 @@ from kassa.providers.usecases.provider_accounts import (
     refresh,
     rotate_keys,
 )
+from kassa.providers.usecases.renewing import read_earlier, renewed
 from kassa.routing.usecases.routing import REDIRECT, RoutingRequest, choose
 from kassa.settings import Settings
 
@@ -320,6 +322,19 @@ async def test_secrets_renewed_twice_are_each_believed_and_none_longer_than_was_
     assert is_believed(shops, "hook-1")
     await put_account(shops, hooked(settings={"webhook_secret": "hook-1"}))  # back again
     assert is_believed(shops, "hook-1", after=timedelta(days=30))
+
+
+def test_what_is_believed_no_more_is_not_kept_either() -> None:
+    now, hour = datetime.now(UTC), timedelta(hours=1)
+    secrets = [{"webhook_secret": f"hook-{number}"} for number in (1, 2, 3)]
+    kept = renewed(kind_of("razorpay"), *secrets[:2], "", now=now, until=now + hour)
+
+    later = renewed(
+        kind_of("razorpay"), *secrets[1:], kept, now=now + 2 * hour, until=now + 3 * hour
+    )
+
+    assert [one.value for one in read_earlier(kept)["webhook_secret"]] == ["hook-1"]
+    assert [one.value for one in read_earlier(later)["webhook_secret"]] == ["hook-2"]
 
 
 async def test_a_stolen_secret_is_believed_no_more_at_once(shops: Core) -> None:

@@ -1,5 +1,6 @@
 """A payout that the bank sends back, and the next one: each has a row and a name of its own."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -127,11 +128,14 @@ async def test_the_provider_s_own_report_tells_of_the_return_and_of_the_next_pay
     renamed = await reporter.send(line(LineKind.PAYOUT, -NET, payout_reference="po_2"))
     arrived = await reporter.send(on_statement("po_2"), account=BANK)
     late = await reporter.send(back, line(our_reference="nobody"), name="late.csv")
+    otherwise = replace(back, provider_reference="said in other words")
+    again = await reporter.send(otherwise, name="later.csv")
 
     assert (returned.matched, state) == (1, SettlementStatus.FAILED)
     assert (renamed.matched, renamed.breaks) == (1, {})
     assert arrived.breaks == {}
-    assert late.breaks == {"missing_ours": 1}
+    assert (late.repeated, late.breaks) == (1, {"missing_ours": 1})
+    assert (again.repeated, again.matched, again.breaks) == (0, 1, {})
     assert (await the_one(shop)).status is SettlementStatus.PAID, "that was the first try's"
     assert await tries(shop) == [("po_1", PayoutStatus.RETURNED), ("po_2", PayoutStatus.PAID)]
 
