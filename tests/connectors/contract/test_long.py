@@ -118,12 +118,11 @@ async def _changed(stage: Stage, verb: str, charge: ChargeRequest, reference: st
             stage.stop()
         elif number == 0:
             _trouble(stage)
-        before = first if not isinstance(said, NotSent) else standing(stage, charge.key)
         if isinstance(said, Unknown | NotSent):
             said = await asked(stage, getattr(stage.hasty, verb)(request))
         elif isinstance(said, InDoubt | Pending):
             said = await asked(stage, stage.hasty.query_modification(request))
-        _judge(stage, verb, charge, request, said, before)
+        _judge(stage, verb, charge, request, said, first)  # a slow call may land at any time
     stage.stop()
     said = await asked(stage, stage.patient.query_modification(request))
     _judge(stage, verb, charge, request, said, first)
