@@ -17,7 +17,7 @@ from pathlib import Path
 
 import asyncpg
 
-from kassa import app, demo
+from kassa import assembly, demo
 from kassa.base.store.migrate import migrate
 from kassa.cli import collector
 from kassa.connectors.reports import Declaration, read_report
@@ -111,7 +111,7 @@ def _write(path: Path, count: int, corrected_every: int, *, scattered: bool) -> 
 async def _run(url: str, settings: Settings, path: Path) -> None:
     collector.calm()  # as `kassa reconcile` does
     began, load = time.perf_counter(), os.getloadavg()[0]
-    async with app.open_core(settings, url) as core:
+    async with assembly.open_core(settings, url) as core:
         with path.open("rb") as file:
             digest = digest_of(file)
             file.seek(0)
@@ -157,7 +157,7 @@ def main() -> None:
 
 
 async def _company(url: str, settings: Settings) -> None:
-    async with app.open_core(settings, url) as core:
+    async with assembly.open_core(settings, url) as core:
         new = NewCompany(id=COMPANY, business_id="biz", name="Bench", currency="CNY")
         await add_company(core, new)
 

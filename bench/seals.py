@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from bench import machine
-from kassa import app, demo, observe
+from kassa import assembly, demo, observe
 from kassa.base.domain.money import Money
 from kassa.base.store.migrate import migrate
 from kassa.base.usecases.core import Core
@@ -59,7 +59,7 @@ def measure(creates: int) -> Sealing:
 
 async def _measure(settings: Settings, server: EmbeddedPostgres, many: int) -> Sealing:
     await migrate(server.owner_url)
-    async with app.open_core(settings, server.app_url) as core:
+    async with assembly.open_core(settings, server.app_url) as core:
         new = NewCompany(id="cmp_bench", business_id="biz_bench", name="Bench", currency="CNY")
         company = await add_company(core, new)
         wanted = NewOrder(

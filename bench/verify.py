@@ -10,7 +10,7 @@ from pathlib import Path
 import asyncpg
 
 from bench import machine
-from kassa import app, demo
+from kassa import assembly, demo
 from kassa.base.store.migrate import migrate
 from kassa.base.store.seals import Seals
 from kassa.base.usecases.core import Core
@@ -247,7 +247,7 @@ async def _measure(settings: Settings, server: EmbeddedPostgres, payments: int) 
     began = time.perf_counter()
     await fill(server.owner_url, payments)
     _say(f"filled with {payments:,} payments in {time.perf_counter() - began:.0f} s")
-    async with app.open_core(settings, server.app_url) as core:
+    async with assembly.open_core(settings, server.app_url) as core:
         await seal(server.owner_url, seals_of(core.secrets))
         links, seconds = await _chain(core)
         _say(f"{links:,} links made in {seconds:.0f} s, {links / seconds:,.0f}/s")

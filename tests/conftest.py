@@ -27,7 +27,7 @@ from tests.databases import APP_ROLE, Databases, ExternalPostgres, Prover, in_da
 from tests.shop import Shop, shop
 from tests.sums import untrue_sums
 
-from kassa import app
+from kassa import app, assembly
 from kassa import demo as demo_company
 from kassa.base.store.migrate import migrate
 from kassa.base.usecases.core import Core
@@ -181,7 +181,7 @@ def with_demo(databases: Databases, migrated: str, installation_dir: Path) -> st
 
     async def make(settings: Settings) -> None:
         url = in_database(databases.server.app_url, name)
-        async with app.open_core(settings, url) as core:
+        async with assembly.open_core(settings, url) as core:
             await demo_company.make(core, settings)
 
     with tempfile.TemporaryDirectory(prefix="kassa-test-") as directory:
@@ -235,7 +235,7 @@ def settings(installation_dir: Path, tmp_path: Path) -> Settings:
 @pytest.fixture
 async def core(settings: Settings, database_url: str) -> AsyncIterator[Core]:
     """A whole Core on the test's own database, with the sandbox provider and Alipay."""
-    async with app.open_core(settings, database_url) as opened:
+    async with assembly.open_core(settings, database_url) as opened:
         yield opened
 
 

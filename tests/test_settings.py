@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from kassa import app, installation
+from kassa import assembly, installation
 from kassa.base.domain.errors import InvalidRequest
 from kassa.base.usecases.core import Policy
 from kassa.settings import Settings, load
@@ -100,7 +100,7 @@ async def test_an_account_whose_keys_are_none_is_refused_in_a_sentence(tmp_path:
     settings = load({"data_dir": str(tmp_path)}, an_account(tmp_path))
 
     with pytest.raises(InvalidRequest) as refused:
-        async with app.open_core(settings, "postgresql://127.0.0.1:1/none"):
+        async with assembly.open_core(settings, "postgresql://127.0.0.1:1/none"):
             raise AssertionError("it must not begin")
     assert refused.value.message.startswith("alipay: ")
     assert "a key" not in refused.value.message
@@ -279,8 +279,8 @@ def test_the_longest_lifetimes_that_are_taken_can_be_kept() -> None:
         {}, {"KASSA_ORDER_LIFETIME_DAYS": "3650", "KASSA_WALLET_ORDER_LIFETIME_HOURS": "87600"}
     )
 
-    assert app.now() + app.policy_of(longest).order_lifetime
-    assert app.now() + app.policy_of(longest).wallet_order_lifetime
+    assert assembly.now() + assembly.policy_of(longest).order_lifetime
+    assert assembly.now() + assembly.policy_of(longest).wallet_order_lifetime
 
 
 def test_what_limits_and_releases_wallet_money_reaches_the_policy() -> None:
@@ -295,7 +295,7 @@ def test_what_limits_and_releases_wallet_money_reaches_the_policy() -> None:
         },
     )
 
-    policy = app.policy_of(named)
+    policy = assembly.policy_of(named)
 
     assert (policy.wallet_limit_minor, policy.wallet_daily_limit_minor) == (500, 700)
     assert policy.wallet_authorization_lifetime == timedelta(days=3)
@@ -304,7 +304,7 @@ def test_what_limits_and_releases_wallet_money_reaches_the_policy() -> None:
 
 
 def test_the_policy_without_settings_is_that_of_the_default_settings() -> None:
-    assert app.policy_of(Settings()) == Policy(base_url=Settings().url)
+    assert assembly.policy_of(Settings()) == Policy(base_url=Settings().url)
 
 
 def test_a_margin_as_long_as_the_reservation_is_refused() -> None:

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from joserfc import jwt
-from joserfc.jwk import ECKey
 
 from kassa import demo_providers, installation, private_files
 from kassa.base.domain.errors import InvalidRequest
@@ -158,6 +156,9 @@ def _read(settings: Settings) -> Demo | None:
 
 def customer_token(settings: Settings, demo: Demo, username: str) -> str:
     """A fresh token of a demo customer, good for a day."""
+    from joserfc import jwt  # noqa: PLC0415 - few commands show a token
+    from joserfc.jwk import ECKey  # noqa: PLC0415
+
     pem = (settings.demo_directory / "customer_tokens_key.pem").read_bytes()
     now = int(time.time())
     claims = {

@@ -18,7 +18,7 @@ from tests.reports import Reporter, line
 from tests.shop import Scripted, Shop, paid
 from tests.telling import Telling, kept, news, post, waiting
 
-from kassa import app
+from kassa import assembly
 from kassa.base.domain.errors import AmountTooLarge, InvalidRequest
 from kassa.base.domain.lifecycle import PaymentStatus
 from kassa.base.domain.money import LARGEST, LARGEST_SUM, Money
@@ -158,7 +158,7 @@ async def test_so_is_who_calls_over_grpc(core: Any, demo: DemoCompany, settings:
 
 def test_a_setting_says_it_for_each_currency() -> None:
     settings = load({}, {"KASSA_AMOUNT_LIMITS": "KRW=500, CNY=7", "KASSA_AMOUNT_LIMIT_MINOR": "9"})
-    policy = app.policy_of(settings)
+    policy = assembly.policy_of(settings)
     assert (policy.amount_limits, policy.amount_limit_minor) == ({"KRW": 500, "CNY": 7}, 9)
 
     for wrong in ("KRW", "XQX=5", "KRW=0", "KRW=1000000000000001", "KRW=1e3", "KRW=-5"):

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from tests.cli.prompt import Said, Type
 
-from kassa import app
+from kassa import assembly
 from kassa.identity.domain.principals import Mode
 from kassa.identity.usecases.companies import NewCompany, add_company
 from kassa.settings import Settings
@@ -18,7 +18,7 @@ def live_side(settings: Settings, database_url: str) -> None:
     no such installation starts on it."""
 
     async def make() -> None:
-        async with app.open_core(settings, database_url) as core:
+        async with assembly.open_core(settings, database_url) as core:
             core.policy = replace(core.policy, live=True)
             wanted = NewCompany(
                 id="cmp_tea", business_id="biz_tea", name="Tea", currency="CNY", mode=Mode.LIVE

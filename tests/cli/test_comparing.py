@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from tests.cli.prompt import Type
 
-from kassa import app
+from kassa import assembly
 from kassa import demo as demo_company
 from kassa.settings import Settings
 
@@ -15,7 +15,7 @@ def demo(settings: Settings, database_url: str) -> None:
     """The demo company, which nobody has paid yet."""
 
     async def work() -> None:
-        async with app.open_core(settings, database_url) as core:
+        async with assembly.open_core(settings, database_url) as core:
             await demo_company.make(core, settings)
 
     asyncio.run(work())

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from tests.e2e.server import free_ports
 
 from kassa import app
-from kassa.app import limits_of
+from kassa.assembly import limits_of
 from kassa.base.domain.errors import KassaError
 from kassa.base.usecases.admission import Admission
 from kassa.cli import connections as listening_module

@@ -17,7 +17,7 @@ import pytest
 from tests.cli.prompt import Type
 from typer.testing import CliRunner
 
-from kassa import app, cli
+from kassa import assembly, cli
 from kassa import demo as demo_company
 from kassa.base.domain.money import Money
 from kassa.base.usecases.core import Core
@@ -68,7 +68,7 @@ def payment(settings: Settings, database_url: str) -> Payment:
         return (await modify_payment(core, refund)).payment
 
     async def run() -> Payment:
-        async with app.open_core(settings, database_url) as core:
+        async with assembly.open_core(settings, database_url) as core:
             return await work(core)
 
     return asyncio.run(run())

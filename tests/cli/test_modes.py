@@ -13,7 +13,7 @@ import pytest
 import typer
 from tests.cli.prompt import Said, Type
 
-from kassa import app, cli
+from kassa import assembly, cli
 from kassa.base.domain.money import Money
 from kassa.base.usecases.core import Core
 from kassa.base.usecases.ids import new_id
@@ -50,7 +50,7 @@ def sides(settings: Settings, database_url: str) -> dict[Mode, Side]:
     """Both sides of one company, with something to tell of each."""
 
     async def run() -> dict[Mode, Side]:
-        async with app.open_core(settings, database_url) as core:
+        async with assembly.open_core(settings, database_url) as core:
             core.policy = replace(core.policy, live=True)
             made = {}
             for mode in Mode:

@@ -16,7 +16,7 @@ import pytest
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from tests.e2e.server import free_ports
 
-from kassa import app, demo
+from kassa import app, assembly, demo
 from kassa.base.usecases.core import Core
 from kassa.cli import process
 from kassa.cli.children import environment
@@ -59,7 +59,7 @@ async def test_grpc_listens_only_once_the_demo_is_registered(
     async with grpc.aio.insecure_channel(f"127.0.0.1:{grpc_port}") as channel:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(channel.channel_ready(), 1)
-        async with app.open_core(settings, database_url) as core:
+        async with assembly.open_core(settings, database_url) as core:
             await demo.make(core, settings)
         await asyncio.wait_for(channel.channel_ready(), 15)
     stop.set()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.cli.prompt import Type
 
-from kassa import app
+from kassa import app, assembly
 from kassa import demo as demo_company
 from kassa.base.domain.money import Money
 from kassa.connectors.sandbox.cards import SCENARIOS
@@ -23,7 +23,7 @@ def report(settings: Settings, database_url: str, tmp_path: Path) -> Path:
     """A CSV of two captured payments of the demo company: one right, one of another amount."""
 
     async def sell() -> list[str]:
-        async with app.open_core(settings, database_url) as core:
+        async with assembly.open_core(settings, database_url) as core:
             await demo_company.make(core, settings)
             company = await get_company(core, str(demo_company.shown(settings)["company_id"]))
             return [await _sold(core, company) for _ in range(2)]

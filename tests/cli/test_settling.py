@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from tests.cli.prompt import Said, Type
 
-from kassa import app
+from kassa import assembly
 from kassa import demo as demo_company
 from kassa.base.domain.money import Money
 from kassa.base.usecases.core import Core
@@ -45,7 +45,7 @@ def book(settings: Settings, database_url: str) -> Book:
                 await payments.insert_postings(connection, postings)
 
         async def run() -> None:
-            async with app.open_core(settings, database_url) as core:
+            async with assembly.open_core(settings, database_url) as core:
                 await work(core)
 
         asyncio.run(run())

@@ -4,7 +4,7 @@ import asyncio
 
 from tests.cli.prompt import Type
 
-from kassa import app
+from kassa import assembly
 from kassa import demo as demo_company
 from kassa.settings import Settings
 
@@ -15,7 +15,7 @@ def test_a_user_is_made_topped_up_shown_and_frozen(
     kassa: Type, settings: Settings, database_url: str
 ) -> None:
     async def make() -> None:
-        async with app.open_core(settings, database_url) as core:
+        async with assembly.open_core(settings, database_url) as core:
             await demo_company.make(core, settings)
 
     asyncio.run(make())
@@ -40,7 +40,7 @@ def test_codes_are_made_listed_and_revoked(
     kassa: Type, settings: Settings, database_url: str
 ) -> None:
     async def make() -> None:
-        async with app.open_core(settings, database_url) as core:
+        async with assembly.open_core(settings, database_url) as core:
             await demo_company.make(core, settings)
 
     asyncio.run(make())

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from tests.connectors.contract.plug import plugs
 
-from kassa import app
+from kassa import assembly
 from kassa.base.domain.errors import InvalidRequest
 from kassa.base.usecases.core import Core
 from kassa.connectors.catalog import kinds
@@ -164,7 +164,7 @@ async def test_what_was_stored_against_the_rule_is_not_loaded(
         )
     await _swap_addresses(owner_url)
 
-    async with app.open_core(settings, database_url) as other:
+    async with assembly.open_core(settings, database_url) as other:
         other.policy = core.policy
         await refresh(other, now=True)
         loaded = {one for one in other.connectors if one.startswith("my-")}

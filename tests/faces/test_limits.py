@@ -22,7 +22,7 @@ from tests.faces.limited import (
 )
 from tests.faces.wallet.calls import Merchant
 
-from kassa import app
+from kassa import assembly
 from kassa.base.domain.rate_limits import Rate
 from kassa.base.usecases.core import Core
 from kassa.faces.wallet import signature
@@ -254,11 +254,11 @@ async def test_another_secret_for_a_name_that_was_proved_is_a_guess_like_any_oth
 
 
 def test_without_settings_limits_are_as_promised_and_a_demo_has_as_good_as_none() -> None:
-    usual, demo = app.limits_of(Settings()), app.limits_of(Settings(demo=True))
+    usual, demo = assembly.limits_of(Settings()), assembly.limits_of(Settings(demo=True))
 
     assert (usual.live, usual.test) == (Rate(100, 200), Rate(25, 50))
     assert usual.company_calls == 20
     assert demo.test.per_second >= 10_000
-    assert app.limits_of(Settings(demo=True, test_requests_per_second=7)).test.per_second == 7
+    assert assembly.limits_of(Settings(demo=True, test_requests_per_second=7)).test.per_second == 7
     shared = usual.share(4)
     assert (shared.live, shared.company_calls) == (Rate(25, 50), math.ceil(20 / 4))

@@ -17,7 +17,7 @@ from tests.modifying import (
 )
 from tests.shop import Scripted, Shop, outcome_of
 
-from kassa import app
+from kassa import assembly
 from kassa.base.domain.errors import (
     AmountTooLarge,
     IdempotencyMismatch,
@@ -172,7 +172,7 @@ async def test_fifty_refunds_at_once_on_two_processes_stay_within_bounds(
 ) -> None:
     # Guard: the order's lock and, behind it, the constraint payment_bounds.
     payment = await shop.play(await shop.payment(), provider := Obedient())
-    async with app.open_core(settings, database_url) as other:
+    async with assembly.open_core(settings, database_url) as other:
         other.connectors["scripted"] = provider  # type: ignore[index]
         answers = await asyncio.gather(
             *(

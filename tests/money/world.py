@@ -20,7 +20,7 @@ from tests.asgi import Answer, Client
 from tests.faces.wallet.calls import Merchant, public_pem
 from tests.shop import Shop, reseal
 
-from kassa import app
+from kassa import app, assembly
 from kassa.base.usecases.core import Core
 from kassa.connectors.base import (
     Authorized,
@@ -140,7 +140,7 @@ class World:
 
     async def _open(self, settings: Settings, database_url: str) -> None:
         self.core: Core = await self._stack.enter_async_context(
-            app.open_core(settings, database_url)
+            assembly.open_core(settings, database_url)
         )
         await self.core.connectors["sandbox"].close()
         cast("dict[str, Any]", self.core.connectors)["sandbox"] = self.provider

@@ -21,7 +21,7 @@ from aiohttp import web
 from tests.connectors.contract.plug import Plug, Way
 from yarl import URL
 
-from kassa import app
+from kassa import assembly
 from kassa.base.usecases.core import Core
 from kassa.identity.domain.principals import Company
 from kassa.identity.usecases.companies import NewCompany, add_company
@@ -72,7 +72,7 @@ class World:
 
     async def _open(self, settings: Settings, database_url: str) -> None:
         self.core: Core = await self._stack.enter_async_context(
-            app.open_core(settings, database_url)
+            assembly.open_core(settings, database_url)
         )
         self.owner = await asyncpg.connect(self._owner_url)
         application = web.Application()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.shop import Shop, outcome_of
 
-from kassa import app
+from kassa import assembly
 from kassa.base.domain.errors import IdempotencyMismatch, InvalidRequest
 from kassa.base.domain.money import Money
 from kassa.orders.usecases.create_order import CreatedOrder, create_order
@@ -52,7 +52,7 @@ async def test_two_processes_race_for_the_same_requests_and_agree(
 ) -> None:
     keys = [f"r-{n}" for n in range(20)]
 
-    async with app.open_core(settings, database_url) as other:
+    async with assembly.open_core(settings, database_url) as other:
         wanted = [shop.wanted(request_scope="test", request_id=key) for key in keys]
         asked = [(shop.core, each) for each in wanted] + [(other, each) for each in wanted[::-1]]
         answers = await asyncio.gather(*(create_order(*each) for each in asked))
@@ -68,7 +68,7 @@ async def test_the_same_request_after_a_restart_gets_the_same_answer(
 ) -> None:
     first = await shop.create(**KEY, order_id="order-1")
 
-    async with app.open_core(settings, database_url) as restarted:
+    async with assembly.open_core(settings, database_url) as restarted:
         again = await create_order(restarted, shop.wanted(**KEY, order_id="order-1"))
 
     assert again == CreatedOrder(first.order, first.payment, True)

@@ -4,7 +4,7 @@ import pytest
 from tests.modifying import CAPTURE, REFUND, Obedient, modify
 from tests.shop import Scripted, Shop
 
-from kassa import app
+from kassa import assembly
 from kassa.base.domain.lifecycle import ModificationStatus
 from kassa.connectors.base import ActionNeeded
 from kassa.modifications.usecases.modify_payment import sync_modification
@@ -36,9 +36,9 @@ async def test_its_first_request_may_be_a_refund(
 ) -> None:
     payment = await paid_at_an_account(shop, Obedient())
 
-    async with app.open_core(settings, database_url) as restarted:
+    async with assembly.open_core(settings, database_url) as restarted:
         asked = await modify(shop, payment, REFUND, 100, core=restarted)
-    async with app.open_core(settings, database_url) as restarted:
+    async with assembly.open_core(settings, database_url) as restarted:
         await sync_modification(restarted, asked.modification, actor="test")
 
     assert asked.modification.status is ModificationStatus.REQUESTED  # nobody took the call
@@ -50,7 +50,7 @@ async def test_its_first_request_may_be_a_capture(
 ) -> None:
     payment = await paid_at_an_account(shop, Obedient(), capture_method=CaptureMethod.MANUAL)
 
-    async with app.open_core(settings, database_url) as restarted:
+    async with assembly.open_core(settings, database_url) as restarted:
         asked = await modify(shop, payment, CAPTURE, core=restarted)
 
     assert asked.modification.status is ModificationStatus.REQUESTED
@@ -62,11 +62,11 @@ async def test_its_first_request_may_be_a_question_or_an_end(
     at_the_page = ActionNeeded(reference="cs_1", url="https://provider.example/page")
     payment = await paid_at_an_account(shop, Scripted(at_the_page))
 
-    async with app.open_core(settings, database_url) as restarted:
+    async with assembly.open_core(settings, database_url) as restarted:
         of = (restarted, payment.company_id, payment.id)
         assert await close_open_page(*of, end=facts.PaymentCanceled, actor="test")
     await shop.sql("update attempt set last_query_at = null")
-    async with app.open_core(settings, database_url) as restarted:
+    async with assembly.open_core(settings, database_url) as restarted:
         await sync_payment(restarted, payment.company_id, payment.id, actor="test")
 
     assert await shop.sql("select 1 from attempt where last_query_at is not null")

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from tests.shop import Shop
 
-from kassa import app
+from kassa import assembly
 from kassa.base.domain.errors import NotFound
 from kassa.base.usecases.ids import lowest_id, millisecond
 from kassa.checkout.usecases.cashier_session import open_session
@@ -88,7 +88,7 @@ async def test_pages_show_everything_once_newest_first_while_more_is_made(shop: 
 @pytest.fixture
 async def beside(shop: Shop, settings: Settings, database_url: str) -> AsyncIterator[Shop]:
     """The same shop as another process serves it."""
-    async with app.open_core(settings, database_url) as core:
+    async with assembly.open_core(settings, database_url) as core:
         yield replace(shop, core=core)
 
 

@@ -11,7 +11,7 @@ from tests.modifying import REFUND, modify
 from tests.shop import Scripted, Shop
 from tests.telling import TAKEN, Silent, Telling, news, post, waiting
 
-from kassa import app
+from kassa import assembly
 from kassa.base.domain.lifecycle import ModificationStatus, PaymentStatus
 from kassa.base.domain.query_schedule import SLOTS
 from kassa.connectors.base import ActionNeeded, InDoubt, NotSent, Outcome, Pending, Unknown
@@ -93,7 +93,7 @@ async def test_fifty_who_ask_at_once_of_two_processes_make_one_question(
     provider = Silent()
     payment = await doubtful(shop, provider)
 
-    async with app.open_core(settings, database_url) as other:
+    async with assembly.open_core(settings, database_url) as other:
         other.connectors["scripted"] = provider
         cores = (shop.core, other)
         for _ in range(2):

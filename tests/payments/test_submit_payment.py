@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from tests.shop import CARDS, Scripted, Shop, outcome_of, paid
 
-from kassa import app
+from kassa import assembly
 from kassa.base.domain.errors import IllegalTransition, NotFound, ProviderUnavailable
 from kassa.base.domain.lifecycle import PaymentStatus
 from kassa.base.domain.money import Money
@@ -74,7 +74,7 @@ async def test_two_processes_submitting_at_once_send_once(
 ) -> None:
     payments = [await shop.payment() for _ in range(10)]
 
-    async with app.open_core(settings, database_url) as other:
+    async with assembly.open_core(settings, database_url) as other:
         await asyncio.gather(
             *(shop.submit(one, core=core) for one in payments for core in (shop.core, other))
         )

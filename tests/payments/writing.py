@@ -4,7 +4,7 @@ import asyncio
 import random
 import sys
 
-from kassa import app
+from kassa import assembly
 from kassa.base.domain.money import Money
 from kassa.identity.usecases.companies import find_side
 from kassa.orders.usecases.create_order import NewOrder, create_order
@@ -14,7 +14,7 @@ from kassa.settings import Settings
 
 
 async def write(url: str, directory: str, company: str, name: str, writers: int, each: int) -> None:
-    async with app.open_core(Settings(data_dir=directory, demo=True), url) as core:
+    async with assembly.open_core(Settings(data_dir=directory, demo=True), url) as core:
         side = await find_side(core, company)
 
         async def one(writer: int) -> None:

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from tests.shop import Scripted
 
-from kassa import app, installation
+from kassa import assembly, installation
 from kassa.base.domain.errors import InvalidRequest, NotFound
 from kassa.base.domain.money import Money
 from kassa.base.usecases.core import Core
@@ -109,7 +109,7 @@ async def test_a_name_belongs_to_whoever_took_it_first(shops: Core) -> None:
 async def test_another_process_learns_of_it_and_of_its_end(
     shops: Core, settings: Settings, database_url: str
 ) -> None:
-    async with app.open_core(settings, database_url) as other:
+    async with assembly.open_core(settings, database_url) as other:
         await refresh(other)
         await put_account(shops, wanted())
         await refresh(other, now=True)
@@ -167,7 +167,7 @@ async def test_keys_are_renewed_while_accounts_are_used(
     assert await rotate_keys(shops, "cmp_a") == 1  # the account, under a fresh key
 
     shops.secrets = replace(shops.secrets, credential_keys={2: b"k" * 32})  # the old file is gone
-    async with app.open_core(settings, database_url) as other:
+    async with assembly.open_core(settings, database_url) as other:
         other.secrets = shops.secrets
         await refresh(other, now=True)
         assert "yuan" in other.connectors
@@ -222,7 +222,7 @@ async def test_live_and_test_accounts_are_kept_apart(
 
     assert (await choose(shops, question())).accounts == ("yuan", "alipay")
     assert (await choose(shops, question(side.id))).accounts == ("more",)
-    async with app.open_core(settings, database_url) as other:  # which moves no real money
+    async with assembly.open_core(settings, database_url) as other:  # which moves no real money
         await refresh(other, now=True)
         assert "yuan" in other.connectors
         assert "more" not in other.connectors
@@ -283,7 +283,7 @@ async def test_what_was_signed_with_a_renewed_secret_is_believed_for_a_while(
     await put_account(shops, hooked(settings={"webhook_secret": "hook-2"}))
     day, four_days = timedelta(days=1), timedelta(days=4)
 
-    async with app.open_core(settings, database_url) as other:
+    async with assembly.open_core(settings, database_url) as other:
         await refresh(other)
         for core in (shops, other):
             assert is_believed(core, "hook-2", after=four_days)

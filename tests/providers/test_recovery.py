@@ -9,7 +9,7 @@ from tests.modifying import REFUND, modify
 from tests.shop import Shop
 from tests.telling import Telling
 
-from kassa import app
+from kassa import assembly
 from kassa.base.domain.lifecycle import ModificationStatus, PaymentStatus
 from kassa.base.domain.money import Money
 from kassa.base.usecases.core import Core
@@ -161,7 +161,7 @@ async def test_another_process_hears_the_answer_and_this_one_asks(
     await silent_for_hours(shop, time)
     provider.well = True
 
-    async with app.open_core(settings, database_url) as other:
+    async with assembly.open_core(settings, database_url) as other:
         other.connectors["scripted"] = provider
         home, shop.core = shop.core, other
         await shop.sync(payments[0])

@@ -40,7 +40,7 @@ from tests.usecases.shop import Shop
 from tests.usecases.test_chain import chain_all
 from tests.usecases.told import Book
 
-from kassa import app
+from kassa import assembly
 from kassa import demo as demo_company
 from kassa.cli.telling import as_json, as_text
 from kassa.settings import Settings
@@ -101,7 +101,7 @@ async def rows_of(url: str) -> dict[str, Any]:
 
 @pytest.fixture
 async def core(settings: Settings, database_url: str) -> AsyncIterator[Any]:
-    async with app.open_core(settings, database_url) as opened:
+    async with assembly.open_core(settings, database_url) as opened:
         yield opened
 
 
@@ -142,7 +142,7 @@ async def test_fill(shop: Shop, settings: Settings, database_url: str) -> None:
         }
     filled = {
         **await rows_of(shop.owner_url),
-        "heads": (Path(settings.data_dir) / app.HEADS).read_text(),
+        "heads": (Path(settings.data_dir) / assembly.HEADS).read_text(),
         "lives": book.names,
         "stories": stories,
     }

@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncpg
 
-from kassa.app import HEADS
+from kassa.assembly import HEADS
 from kassa.base.store.migrate import migrate
 
 _HERE = Path(__file__).parent

@@ -16,7 +16,7 @@ from tests.shop import Shop
 from tests.upgrade.figures import figures
 from tests.upgrade.kept import Older, copy
 
-from kassa import app
+from kassa import assembly
 from kassa import demo as demo_company
 from kassa.base.domain.lifecycle import BreakClass, DisputeStage, DisputeStatus, PaymentStatus
 from kassa.base.domain.money import Money
@@ -81,7 +81,9 @@ def upgraded(databases: Databases, older: Older) -> Iterator[tuple[str, Path]]:
         async def first_pass() -> None:
             """What the first worker of this release does before anything else."""
             settings = _settings_in(installation)
-            async with app.open_core(settings, in_database(databases.server.app_url, name)) as core:
+            async with assembly.open_core(
+                settings, in_database(databases.server.app_url, name)
+            ) as core:
                 assert (await verify_books(core)).violations == ()
                 assert await seal_old_rows(core) > 0
 

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from tests.shop import Shop, outcome_of
 
-from kassa import app
+from kassa import assembly
 from kassa.base.domain.errors import (
     AmountTooLarge,
     IllegalTransition,
@@ -50,7 +50,7 @@ async def test_two_processes_spend_exactly_what_is_there(
 ) -> None:
     user, payments = await shop.user(1_000), await many(shop, 60, 30)
 
-    async with app.open_core(settings, database_url) as other:
+    async with assembly.open_core(settings, database_url) as other:
         cores = [shop.core, other]
         answers = await asyncio.gather(
             *(shop.wallet(one, user, core=cores[n % 2]) for n, one in enumerate(payments))

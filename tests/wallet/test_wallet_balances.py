@@ -9,7 +9,7 @@ import pytest
 from tests.modifying import CAPTURE, REFUND, VOID, modify
 from tests.shop import Shop, outcome_of
 
-from kassa import app
+from kassa import assembly
 from kassa.base.domain.errors import AmountTooLarge, NotFound
 from kassa.base.domain.lifecycle import PaymentStatus
 from kassa.base.domain.money import Money
@@ -68,7 +68,7 @@ async def test_a_hundred_of_both_kinds_in_two_processes_spend_exactly_what_is_th
     kinds = [MANUAL, CaptureMethod.AUTOMATIC]
     payments = [await a_payment(shop, 30, capture_method=kinds[n % 2]) for n in range(100)]
 
-    async with app.open_core(settings, database_url) as other:
+    async with assembly.open_core(settings, database_url) as other:
         cores = [shop.core, other]
         answers = await asyncio.gather(
             *(shop.wallet(one, user, core=cores[n // 2 % 2]) for n, one in enumerate(payments))
@@ -132,7 +132,7 @@ async def test_everything_at_once_from_two_processes_adds_up_and_never_goes_belo
     ]
     low: list[int] = []
 
-    async with app.open_core(settings, database_url) as other:
+    async with assembly.open_core(settings, database_url) as other:
         cores = [shop.core, other]
 
         def core() -> Core:
@@ -211,7 +211,7 @@ async def test_two_processes_keep_one_daily_limit(
     user = await shop.user(50_000)
     payments = [await a_payment(shop, 30) for _ in range(80)]
 
-    async with app.open_core(settings, database_url) as other:
+    async with assembly.open_core(settings, database_url) as other:
         other.policy = shop.core.policy
         cores = [shop.core, other]
         answers = await asyncio.gather(

@@ -7,7 +7,7 @@ import pytest
 from tests.modifying import CAPTURE, Obedient, modify, reserved, soon
 from tests.shop import Scripted, Shop, outcome_of, paid
 
-from kassa import app
+from kassa import assembly
 from kassa.base.domain.errors import IllegalTransition, InProgress, NotFound
 from kassa.base.domain.lifecycle import OrderStatus, PaymentStatus
 from kassa.base.usecases.core import Core
@@ -157,7 +157,7 @@ async def test_of_cancels_and_wallet_payments_in_two_processes_exactly_one_wins(
     user = await shop.user(10**7)
     made = [await shop.payment(retry_allowed=False) for _ in range(40)]
 
-    async with app.open_core(settings, database_url) as other:
+    async with assembly.open_core(settings, database_url) as other:
         work = [
             asyncio.gather(
                 cancel(shop, one, shop.core if n % 2 else other),

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from tests.shop import Shop, outcome_of
 
-from kassa import app
+from kassa import assembly
 from kassa.base.domain.errors import (
     IllegalTransition,
     InvalidRequest,
@@ -91,7 +91,7 @@ async def test_fifty_payments_at_once_by_one_code_in_two_processes_are_one(
     made = await a_pay_code(shop, user)
     payments = [await shop.payment() for _ in range(50)]
 
-    async with app.open_core(settings, database_url) as other:
+    async with assembly.open_core(settings, database_url) as other:
         other.policy = shop.core.policy
         cores = [shop.core, other]
         answers = await asyncio.gather(
@@ -309,7 +309,7 @@ async def test_pauses_double_up_to_an_end_and_are_kept_in_the_database(
 
     async def pause() -> float:
         """Until the next try, of a process that was just started; then it is over."""
-        async with app.open_core(settings, database_url) as fresh:
+        async with assembly.open_core(settings, database_url) as fresh:
             try:
                 await shop.wallet(payment, NOBODY, core=fresh, user_id="wu_x", refuse_softly=True)
             except RateLimited as error:

@@ -12,7 +12,7 @@ from tests.modifying import REFUND, modify
 from tests.shop import Shop
 from tests.telling import TAKEN, Telling, due, kept, news, post, waiting
 
-from kassa import app
+from kassa import assembly
 from kassa.base.domain.lifecycle import (
     DisputeStage,
     DisputeStatus,
@@ -274,7 +274,7 @@ async def test_on_two_processes_each_notification_is_applied_once(
         await post(shop, provider.tell(news(key)))
     await due(shop)
 
-    async with app.open_core(settings, database_url) as other:
+    async with assembly.open_core(settings, database_url) as other:
         also_at(other, provider)
         cores = (shop.core, other)
         await asyncio.gather(

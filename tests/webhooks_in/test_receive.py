@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 from tests.shop import Scripted, Shop
 
-from kassa import app, installation
+from kassa import assembly, installation
 from kassa.base.domain.lifecycle import PaymentStatus
 from kassa.base.domain.money import Money
 from kassa.checkout.usecases.open_payment import redirect
@@ -292,7 +292,7 @@ async def test_news_reaches_any_process_and_the_next_one_too(
     payment, news = await sandbox_news(shop, "paid_later")
     signed = headers(secret, news.body)
 
-    async with app.open_core(settings, database_url) as other:
+    async with assembly.open_core(settings, database_url) as other:
         answers = await asyncio.gather(
             *(
                 receive_notification(core, "sandbox", signed, news.body)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
-from kassa import app, demo, installation
+from kassa import assembly, demo, installation
 from kassa.base.domain.errors import InvalidRequest, KassaError, NotFound
 from kassa.base.domain.money import Money
 from kassa.base.store.migrate import migrate
@@ -16,7 +16,6 @@ from kassa.base.usecases.bounds import named
 from kassa.base.usecases.core import Core
 from kassa.base.usecases.ids import new_id
 from kassa.cli.serving import as_served, attach
-from kassa.faces.orders import notify
 from kassa.identity.domain.principals import Company, Mode
 from kassa.identity.usecases import companies
 from kassa.identity.usecases.businesses import find_business
@@ -38,7 +37,7 @@ def with_core(settings: Settings, work: Callable[[Core], Awaitable[Result]]) -> 
 
     async def run() -> Result:
         await migrate(addresses.owner_url, live=settings.live)
-        async with app.open_core(settings, addresses.app_url) as core:
+        async with assembly.open_core(settings, addresses.app_url) as core:
             try:
                 return await work(core)
             except KassaError as error:
@@ -308,6 +307,8 @@ def webhook_secret(settings: Settings, company: str) -> tuple[str, str]:
     """The secret, alone so that a script can take it, and whose it is."""
 
     async def work(core: Core, side: Company) -> tuple[str, str]:
+        from kassa.faces.orders import notify  # noqa: PLC0415 - other commands need no interface
+
         return notify.webhook_secret(core, side.id), heading(side)
 
     return with_side(settings, company, work)

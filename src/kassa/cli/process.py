@@ -11,11 +11,12 @@ import structlog
 import uvloop
 from starlette.types import ASGIApp
 
-from kassa import app, demo, demo_providers, observe
+from kassa import app, assembly, demo, demo_providers, observe
 from kassa.base.domain.errors import KassaError, ProviderUnavailable
 from kassa.cli import children, collector
 from kassa.cli.connections import Connections, is_taken, listen
 from kassa.cli.places import OF_ONE_IN_GRPC, Share
+from kassa.connectors import guard as guard  # noqa: PLC0414 - nobody shall wait for aiohttp
 from kassa.faces import grpc_door, peer
 from kassa.settings import Settings
 from kassa.workers.rounds import make_rounds
@@ -30,8 +31,12 @@ async def serve_http(
 ) -> None:
     async with AsyncExitStack() as stack:
         core = await stack.enter_async_context(
-            app.open_core(
-                settings, database_url, patience=_PATIENCE_SECONDS, processes=settings.workers
+            assembly.open_core(
+                settings,
+                database_url,
+                patience=_PATIENCE_SECONDS,
+                processes=settings.workers,
+                count=observe.count_turned_away,
             )
         )
         if settings.demo and is_first:  # registered before anybody can be told we are ready
@@ -53,7 +58,9 @@ async def serve_http(
 async def serve_grpc(
     settings: Settings, database_url: str, stop: asyncio.Event, *, is_first: bool
 ) -> None:
-    async with app.open_core(settings, database_url, patience=_PATIENCE_SECONDS) as core:
+    async with assembly.open_core(
+        settings, database_url, patience=_PATIENCE_SECONDS, count=observe.count_turned_away
+    ) as core:
         if settings.demo:
             await _wait_for_demo(settings, stop)
         share = Share(
@@ -73,7 +80,7 @@ async def serve_grpc(
 async def run_workers(
     settings: Settings, database_url: str, stop: asyncio.Event, *, is_first: bool
 ) -> None:
-    async with app.open_core(settings, database_url, patience=_PATIENCE_SECONDS) as core:
+    async with assembly.open_core(settings, database_url, patience=_PATIENCE_SECONDS) as core:
         rounds = make_rounds(core, app.chores(settings), stop)
         if not settings.ops_port:
             await rounds

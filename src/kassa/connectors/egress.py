@@ -2,19 +2,18 @@
 
 import asyncio
 import re
-import socket
 from collections.abc import Mapping, Sequence
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_network
-from typing import Any
-
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
+from typing import TYPE_CHECKING
 
 from kassa.base.domain.errors import InvalidRequest
-from kassa.connectors.addresses import Network, may_call
+from kassa.connectors.addresses import may_call
 from kassa.connectors.base import NotSent
-from kassa.connectors.http import Answer, exchange, open_session
+from kassa.connectors.http import Answer
 from kassa.connectors.resolver import Lookup, LookupQueue, NameServers, owner
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _MAX_URL_CHARACTERS = 1024
 _MAX_BODY_BYTES = 64 * 1024
@@ -100,55 +99,6 @@ def _port_fault(port: str | None) -> str:
     return ""
 
 
-class _Guard(AbstractResolver):
-    """Resolves a name once, and refuses all of it when any one answer leads inside."""
-
-    def __init__(
-        self,
-        lookup: Lookup,
-        *,
-        allow_loopback: bool,
-        also_blocked: Sequence[Network],
-    ):
-        self._lookup = lookup
-        self._allow_loopback = allow_loopback
-        self._also_blocked = also_blocked
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        found = await self._lookup(host, port, family)
-        for *_, where in found:
-            self._judge(where[0])
-        return [
-            ResolveResult(
-                hostname=host,
-                host=where[0],
-                port=port,
-                family=kind,
-                proto=socket.IPPROTO_TCP,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for kind, _, _, _, where in found
-        ]
-
-    def open_socket(self, target: tuple[Any, ...]) -> socket.socket:
-        """The last door: whatever led here, this is the address about to be connected to."""
-        family, kind, protocol, _, where = target
-        self._judge(where[0])
-        return socket.socket(family, kind, protocol)
-
-    def _judge(self, address: str) -> None:
-        if not may_call(
-            address, allow_loopback=self._allow_loopback, also_blocked=self._also_blocked
-        ):
-            # The address itself stays unsaid: it may be one of an inner network.
-            raise PermissionError(1, "the host is not on the public internet")
-
-    async def close(self) -> None:
-        """Nothing of its own to close: the name servers' sockets belong to Egress."""
-
-
 class Egress:
     """The client for addresses chosen by merchants. It follows nothing and keeps no connection,
     so that every delivery is judged by the address it really goes to.
@@ -196,6 +146,8 @@ class Egress:
         if fault:
             return NotSent(reason=f"this address cannot be used: {fault}")
         owner.set(company)
+        from kassa.connectors.sessions import exchange  # noqa: PLC0415 - see there
+
         return await exchange(
             self._session(allow_loopback),
             "POST",
@@ -205,22 +157,17 @@ class Egress:
             max_body_bytes=_MAX_BODY_BYTES,
         )
 
-    def _session(self, allow_loopback: bool) -> aiohttp.ClientSession:
+    def _session(self, allow_loopback: bool) -> "aiohttp.ClientSession":
+        from kassa.connectors import guard, sessions  # noqa: PLC0415 - see there
+
         if allow_loopback not in self._sessions:
-            guard = _Guard(
+            judge = guard.Guard(
                 self._turns.look_up,
                 allow_loopback=allow_loopback,
                 also_blocked=self._also_blocked,
             )
-            connector = aiohttp.TCPConnector(
-                resolver=guard,
-                socket_factory=guard.open_socket,
-                use_dns_cache=False,
-                force_close=True,
-                limit=0,  # how many go out at once is the sender's business
-            )
-            self._sessions[allow_loopback] = open_session(
-                connector,
+            self._sessions[allow_loopback] = sessions.open_session(
+                guard.connector(judge),
                 connect_seconds=self._connect_seconds,
                 total_seconds=self._total_seconds,
             )

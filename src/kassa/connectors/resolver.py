@@ -11,9 +11,10 @@ import socket
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import aiodns
+if TYPE_CHECKING:
+    import aiodns
 
 Lookup = Callable[[str, int, int], Awaitable[Sequence[tuple[Any, ...]]]]
 """Host, port and family in; out what `socket.getaddrinfo` would answer."""
@@ -40,6 +41,8 @@ class NameServers:
 
     async def look_up(self, host: str, port: int, family: int) -> list[tuple[Any, ...]]:
         """Raises: socket.gaierror for a name that there is not; TimeoutError."""
+        import aiodns  # noqa: PLC0415 - by the time a name is asked for, aiohttp has it
+
         if self._resolver is None:
             self._resolver = aiodns.DNSResolver(
                 self._servers or None, timeout=_TRY_SECONDS, tries=_TRIES

@@ -12,7 +12,7 @@ from tests.asgi import Client
 from tests.cashier.shop import a_payer
 from tests.company import DemoCompany
 
-from kassa import app
+from kassa import app, assembly
 from kassa.base.domain.lifecycle import PaymentStatus
 from kassa.base.domain.money import Money
 from kassa.base.usecases.core import Core
@@ -228,7 +228,7 @@ async def test_many_who_ask_for_an_open_payment_cost_one_question_in_three_secon
     before = len(simulator.calls(provider="razorpay", operation="query"))
     await client.request("GET", place)
     once = len(simulator.calls(provider="razorpay", operation="query")) - before
-    async with app.open_core(settings, database_url) as second:  # another process of ours
+    async with assembly.open_core(settings, database_url) as second:  # another process of ours
         second.connectors["rzp"] = razorpay
         other = Client(app.http_app(second, settings))
         seen = await asyncio.gather(

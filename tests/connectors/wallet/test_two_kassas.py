@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from tests import asgi, company
 from tests.databases import Databases, in_database
 
-from kassa import app
+from kassa import app, assembly
 from kassa import demo as demo_company
 from kassa.base.domain.lifecycle import ModificationKind, ModificationStatus, PaymentStatus
 from kassa.base.domain.money import Money
@@ -167,8 +167,8 @@ async def pair(settings: Settings, database_url: str, second_database: str) -> A
             for place in (here, there)
         )
         async with (
-            app.open_core(at_shop, database_url) as shop,
-            app.open_core(at_wallet, second_database) as wallet,
+            assembly.open_core(at_shop, database_url) as shop,
+            assembly.open_core(at_wallet, second_database) as wallet,
             serving(here, app.http_app(shop, at_shop)),
             serving(there, app.http_app(wallet, at_wallet)),
         ):

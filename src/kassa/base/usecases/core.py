@@ -1,4 +1,4 @@
-"""Core: all that a verb may touch; `kassa.app` builds it, nothing else does."""
+"""Core: all that a verb may touch; `kassa.assembly` builds it, nothing else does."""
 
 import asyncio
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
@@ -106,8 +106,9 @@ class WebhookWriter(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Core:
-    """`writers`: by notification kind. `new_id`: a prefix in, a unique time-ordered id out.
+    """`new_id`: a prefix in, a unique time-ordered id out.
 
+    `writers`: by notification kind; made when they are first asked for.
     `connectors`, `accounts`: by the provider account's name; kept fresh by
     `provider_accounts.refresh`. `tools`: what a new connector is given.
     """
@@ -121,7 +122,7 @@ class Core:
     egress: Egress
     policy: Policy
     secrets: Secrets
-    writers: Mapping[str, WebhookWriter]
+    writers: Callable[[], Mapping[str, WebhookWriter]]
     new_id: Callable[[str], str]
     gatherers: dict[Any, Any] = field(default_factory=dict)
     """The batch queues of `batched` verbs, one per verb, and what verbs remember for a second."""

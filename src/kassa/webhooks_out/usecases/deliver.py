@@ -94,7 +94,7 @@ class WebhookSender:
 
 async def _deliver(core: Core, leased: Leased, spread: float) -> None:  # jitter, not money
     news = leased.announcement
-    writer = core.writers[news.kind]
+    writer = core.writers()[news.kind]
     async with core.db.connection() as connection:
         found = await orders.by_payment(connection, [(news.company_id, news.payment_id)])
         company = await companies.find_company(connection, news.company_id)
