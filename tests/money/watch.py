@@ -162,9 +162,14 @@ class Watch:
             assert change.amount == one["amount_minor"]
             if state == change.state:
                 continue
-            assert change.state != "done", "what is done stays done"
-            if paying.charges[change.charge].way == "card":
-                moved = self._moved(change)
+            came_back = change.state == "done"
+            if came_back:
+                assert (change.kind, state) == ("refund", "failed"), "what is done stays done"
+                assert sum(self._moved(change)) == 0, "it was not sent back"
+                self.tally["a refund comes back"] += 1
+            elif paying.charges[change.charge].way == "card":
+                # One that comes back may be known to be done, and not yet to have come back.
+                moved = sum(one for one in self._moved(change) if one > 0 or state == "failed")
                 wanted = change.amount if state == "done" and change.kind != "void" else 0
                 assert moved == wanted, (change, state, moved)
             if state == "done":
@@ -184,11 +189,11 @@ class Watch:
             self.model.lapsed(paying)
             self.tally["a reservation ended unseen"] += 1
 
-    def _moved(self, change: Change) -> int:
-        """Minor units, by the provider's own books."""
+    def _moved(self, change: Change) -> list[int]:
+        """Minor units, by the provider's own books; less than zero for what came back."""
         books = self.world.books
         moved = books.refunds_of if change.kind == "refund" else books.charges_of
-        return sum(one.units for one in moved(change.id))
+        return [one.units for one in moved(change.id)]
 
     def _end(self, paying: Paying, row: Any, order: str, allowed: Allowed) -> None:
         """Canceled or expired: by somebody who may."""
@@ -241,8 +246,11 @@ class Watch:
         with self.world.books._using() as books:
             takings = books.execute("SELECT claim, units - fee_units FROM takings").fetchall()
             givings = books.execute("SELECT refund, -units FROM givings").fetchall()
-        moved = [*map(tuple, takings), *map(tuple, givings)]
+        back = [(key, units) for key, units in givings if units > 0]
+        moved = [*map(tuple, takings), *((key, units) for key, units in givings if units < 0)]
         assert len({key for key, _ in moved}) == len(moved), "moved twice under one key"
+        assert len({key for key, _ in back}) == len(back), "came back twice"
+        assert {(key, -units) for key, units in back} <= set(moved), "more came back"
         known = sum(units for key, units in moved if key in done)
         disputes = sum(
             one["withdrawn"] * one["amount_minor"] + one["fee_minor"] for one in rows["disputes"]

@@ -18,6 +18,7 @@ class SandboxState(StrEnum):
     ACTION_NEEDED = "action_needed"  # the payer has to visit the challenge page
     PENDING = "pending"  # decided later, on its own
     LOST = "lost"  # the request never arrived; the books deny the charge until they close it
+    RETURNED = "returned"  # it was taken, and the payer's bank has taken it back
 
 
 class CardAnswer(StrEnum):
@@ -44,12 +45,14 @@ class Manner:
 
     `arrives`: False loses the first request under each key on its way; a repeat arrives.
     `refusal`: why it is refused, if it is. `after`: how long it stays pending; then it tells.
+    `comes_back`: how long after it was done it fails after all, and tells; 0: never.
     """
 
     answer: CardAnswer = CardAnswer.PROMPT
     arrives: bool = True
     refusal: str = ""
     after: timedelta = timedelta(0)
+    comes_back: timedelta = timedelta(0)
 
 
 AS_ASKED = Manner()
@@ -62,7 +65,8 @@ class Scenario:
     `turns_to`, `turns_after`: what the charge becomes on its own; `tells`: whether a notification
     is sent then. Where it says captured, a charge that shall only reserve becomes authorized.
     `claims`: its captures and voids; `refunds`: its refunds. `dispute`: what becomes of a dispute,
-    and how long after the money was taken. `happens`, `happens_zh`: the story, for people.
+    and how long after the money was taken; `returns`: how long after that its bank takes all of
+    it back, 0: never. `happens`, `happens_zh`: the story, for people.
     """
 
     name: str
@@ -78,6 +82,7 @@ class Scenario:
     claims: Manner = AS_ASKED
     refunds: Manner = AS_ASKED
     dispute: tuple[tuple[timedelta, DisputeState], ...] = ()
+    returns: timedelta = timedelta(0)
 
     @property
     def token(self) -> str:
@@ -240,6 +245,14 @@ SCENARIOS: tuple[Scenario, ...] = (
         refunds=Manner(refusal="refund_refused", after=_SOON),
     ),
     Scenario(
+        name="refund_returned",
+        number="4000000000006074",
+        happens="Paid; a refund is done, and fails by a notification after 2 seconds",
+        happens_zh="支付成功；退款成功，2 秒后通知退款失败，款项退回",
+        state=SandboxState.CAPTURED,
+        refunds=Manner(comes_back=_SOON),
+    ),
+    Scenario(
         name="capture_lost_answer",
         number="4000000000007015",
         happens="Paid; a capture or void is done, but its answer is lost: only a query tells",
@@ -287,8 +300,19 @@ SCENARIOS: tuple[Scenario, ...] = (
         state=SandboxState.CAPTURED,
         dispute=(_OPENED, _REVIEWED, (3 * _SOON, DisputeState.LOST)),
     ),
+    Scenario(
+        name="returned",
+        number="4000000000008047",
+        happens="Paid, then taken back by the payer's bank after 2 seconds, for good",
+        happens_zh="支付成功，2 秒后被付款人的银行收回，且不再返还",
+        state=SandboxState.CAPTURED,
+        returns=_SOON,
+    ),
 )
 """Every documented card, in the order to show them."""
+
+RETURNED_REFUND = "refund_returned"
+RETURNED_CHARGE = "returned_by_bank"
 
 MESSAGES: Mapping[str, str] = {
     "card_declined": "The card was declined by the bank that issued it.",
@@ -312,6 +336,8 @@ MESSAGES: Mapping[str, str] = {
     "not_captured": "Nothing was taken, so that nothing can be given back.",
     "refund_too_large": "This is more than what was taken and not given back yet.",
     "refund_refused": "The bank refused to take the money back.",
+    RETURNED_REFUND: "The bank sent the money that was given back to us again.",
+    RETURNED_CHARGE: "The payer's bank has taken the money back.",
 }
 """Each reason why something was refused or let go, in words a payer may read."""
 

@@ -8,6 +8,8 @@ from kassa.connectors.sandbox.amounts import SandboxAmount
 from kassa.connectors.sandbox.cards import (
     AS_ASKED,
     MESSAGES,
+    RETURNED_CHARGE,
+    RETURNED_REFUND,
     CardAnswer,
     Manner,
     SandboxState,
@@ -72,11 +74,20 @@ def book_change(books: sqlite3.Connection, ask: ChangeAsk, amount: SandboxAmount
         _put_aside(books, line["charge_key"], amount.units)
     elif state is ChangeState.DONE:
         _do(books, change_row(books, ask.key), at, is_last=ask.is_last)
+        if manner.comes_back:
+            books.execute(
+                "UPDATE changes SET turns_at = ?, turns_to = ? WHERE key = ?",
+                (at + manner.comes_back // _MILLISECOND, ChangeState.REFUSED, ask.key),
+            )
 
 
 def decide_change(books: sqlite3.Connection, key: str, at: int) -> None:
-    """A pending refund is done or refused, and that is news."""
+    """A pending refund is done or refused, or one that was done comes back; that is news."""
     row = change_row(books, key)
+    if row["state"] == ChangeState.DONE:
+        _take_back(books, row, at)
+        _tell(books, key, at)
+        return
     state = ChangeState(row["turns_to"])
     books.execute(
         "UPDATE changes SET state = ?, turns_at = NULL, turns_to = NULL WHERE key = ?",
@@ -110,6 +121,8 @@ def _fault(charge: sqlite3.Row | None, ask: ChangeAsk, amount: SandboxAmount) ->
 def _refund_fault(charge: sqlite3.Row, _: ChangeAsk, amount: SandboxAmount) -> str:
     if charge["captured_units"] == 0:
         return "not_captured"
+    if charge["reason"] == RETURNED_CHARGE:
+        return RETURNED_CHARGE
     gone = charge["refunded_units"] + charge["refunding_units"]
     return "refund_too_large" if amount.units > charge["captured_units"] - gone else ""
 
@@ -151,11 +164,21 @@ def _do(books: sqlite3.Connection, row: sqlite3.Row, at: int, *, is_last: bool) 
     )
 
 
-def _give_back(books: sqlite3.Connection, row: sqlite3.Row, at: int) -> None:
+def _take_back(books: sqlite3.Connection, row: sqlite3.Row, at: int) -> None:
+    """Nobody could take the money of a refund: it is on the account again, to be refunded."""
+    _give_back(books, row, at, sign=-1)
+    books.execute(
+        "UPDATE changes SET state = ?, reason = ?, moved_units = 0, turns_at = NULL,"
+        " turns_to = NULL WHERE key = ?",
+        (ChangeState.REFUSED, RETURNED_REFUND, row["key"]),
+    )
+
+
+def _give_back(books: sqlite3.Connection, row: sqlite3.Row, at: int, *, sign: int = 1) -> None:
     """The table refuses more than was taken."""
     books.execute(
         "UPDATE charges SET refunded_units = refunded_units + ? WHERE key = ?",
-        (row["units"], row["charge_key"]),
+        (sign * row["units"], row["charge_key"]),
     )
     insert(
         books,
@@ -164,7 +187,7 @@ def _give_back(books: sqlite3.Connection, row: sqlite3.Row, at: int) -> None:
             "key": row["charge_key"],
             "refund": row["key"],
             "reference": row["reference"],
-            "units": row["units"],
+            "units": sign * row["units"],
             "fee_units": 0,
             "currency": row["currency"],
             "exponent": row["exponent"],

@@ -6,7 +6,14 @@ from typing import Any
 
 from kassa.connectors.sandbox import disputes
 from kassa.connectors.sandbox.amounts import SandboxAmount, fee_on
-from kassa.connectors.sandbox.cards import MESSAGES, SandboxState, mask, scenario_for
+from kassa.connectors.sandbox.cards import (
+    MESSAGES,
+    RETURNED_CHARGE,
+    SandboxState,
+    mask,
+    scenario_for,
+    story_named,
+)
 from kassa.connectors.sandbox.entries import insert, keyed, post
 from kassa.connectors.sandbox.records import Ask, amount_in, millis, stamp
 
@@ -70,6 +77,8 @@ def turn(books: sqlite3.Connection, key: str, state: SandboxState, *, reason: st
     row = charge_row(books, key)
     if state is SandboxState.CAPTURED:
         _pay(books, row, at)
+    elif state is SandboxState.RETURNED:
+        _send_back(books, row, at)
     else:
         books.execute(
             "UPDATE charges SET state = ?, reason = ?, changed_at = ?, turns_at = NULL,"
@@ -117,7 +126,36 @@ def take(
         },
     )
     disputes.foresee(books, row, at)
+    if returns := story_named(row["scenario"]).returns:
+        books.execute(
+            "UPDATE charges SET turns_at = ?, turns_to = ? WHERE key = ?",
+            (at + returns // _MILLISECOND, SandboxState.RETURNED, row["key"]),
+        )
     return fee
+
+
+def _send_back(books: sqlite3.Connection, row: sqlite3.Row, at: int) -> None:
+    """The payer's bank takes all that was taken back again; whatever was given back of it, and
+    the fee, stay away. Nothing more of it can be taken."""
+    let_go(books, row["key"], reason="", at=at)
+    insert(
+        books,
+        "withdrawals",
+        {
+            "key": row["key"],
+            "reference": row["reference"],
+            "units": row["captured_units"] - row["disputed_units"],
+            "fee_units": 0,
+            "currency": row["currency"],
+            "exponent": row["exponent"],
+            "moved_at": at,
+        },
+    )
+    books.execute(
+        "UPDATE charges SET disputed_units = captured_units, reason = ?, changed_at = ?,"
+        " turns_at = NULL, turns_to = NULL WHERE key = ?",
+        (RETURNED_CHARGE, at, row["key"]),
+    )
 
 
 def let_go(books: sqlite3.Connection, key: str, *, reason: str, at: int) -> int:
@@ -151,15 +189,17 @@ def _tell(books: sqlite3.Connection, key: str, at: int) -> None:
     if not row["tells"]:
         return
     amount, fee, until = amount_in(row), row["fee_units"], row["releases_at"]
+    returned = row["reason"] == RETURNED_CHARGE
+    state = SandboxState.RETURNED if returned else SandboxState(row["state"])
     post(
         books,
-        f"evt_{row['reference'].removeprefix('sbx_')}_{row['state']}",
+        f"evt_{row['reference'].removeprefix('sbx_')}_{state}",
         row["notify_url"],
         {
-            "type": f"charge.{row['state']}",
+            "type": f"charge.{state}",
             "key": key,
             "reference": row["reference"],
-            "state": row["state"],
+            "state": state,
             "amount": str(amount.of(row["captured_units"] or amount.units)),
             "currency": amount.currency,
             "fee": "" if fee is None else str(amount.of(fee)),

@@ -32,9 +32,21 @@ from kassa.connectors.sandbox.books import (
     SandboxBooks,
     SandboxCharge,
 )
-from kassa.connectors.sandbox.cards import SLOW_ANSWER, CardAnswer, SandboxState
+from kassa.connectors.sandbox.cards import (
+    RETURNED_CHARGE,
+    SLOW_ANSWER,
+    CardAnswer,
+    SandboxState,
+)
 from kassa.connectors.sandbox.records import ChangeKind
-from kassa.connectors.sandbox.translation import captured, change_told, declined, money, read_news
+from kassa.connectors.sandbox.translation import (
+    captured,
+    change_told,
+    declined,
+    failed_later,
+    money,
+    read_news,
+)
 from kassa.payments.domain.disputes import BY_STAGE, DisputeOrder
 
 _LARGEST_NOTIFICATION = 65_536
@@ -210,7 +222,9 @@ class SandboxConnector:
                     amount=money(charge.amount),
                     expires_at=charge.reserved_until,
                 )
-            case SandboxState.CAPTURED:
+            case SandboxState.CAPTURED | SandboxState.RETURNED:
+                if charge.reason == RETURNED_CHARGE:
+                    return failed_later(charge.reference, charge.reason, charge.message)
                 return captured(
                     charge.reference,
                     str(charge.captured),

@@ -31,7 +31,8 @@ SELECT taken_at AS at, 1 AS rank, number, 'payment' AS type, claim AS ours, refe
   units, fee_units, currency, exponent
 FROM takings WHERE taken_at >= :since AND taken_at < :until AND {OF_KEYS}
 UNION ALL
-SELECT given_at, 2, number, 'refund', refund, reference, -units, fee_units, currency, exponent
+SELECT given_at, 2, number, iif(units > 0, 'refund', 'refund_reversal'), refund, reference,
+  -units, fee_units, currency, exponent
 FROM givings WHERE given_at >= :since AND given_at < :until AND {OF_KEYS}
 UNION ALL
 SELECT moved_at, 3, number, iif(units > 0, 'dispute', 'dispute_reversal'), key, reference,

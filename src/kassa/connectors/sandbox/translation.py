@@ -16,6 +16,7 @@ from kassa.connectors.base import (
     Declined,
     DisputeEvent,
     Done,
+    FailedLater,
     InDoubt,
     ModificationEvent,
     ModificationOutcome,
@@ -24,7 +25,7 @@ from kassa.connectors.base import (
 )
 from kassa.connectors.jsontext import text_of
 from kassa.connectors.sandbox.amounts import SandboxAmount
-from kassa.connectors.sandbox.cards import SandboxState
+from kassa.connectors.sandbox.cards import RETURNED_CHARGE, RETURNED_REFUND, SandboxState
 from kassa.connectors.sandbox.records import ChangeKind, ChangeState, SandboxChange
 from kassa.connectors.unread import unread
 
@@ -50,6 +51,8 @@ OUR_CODE: Mapping[str, str] = {
     "not_captured": "not_captured",
     "refund_too_large": "amount_too_large",
     "refund_refused": "refund_refused",
+    RETURNED_REFUND: "refund_failed",
+    RETURNED_CHARGE: "charge_failed",
 }
 """The provider's reasons, in our words."""
 
@@ -146,6 +149,8 @@ def _charge_outcome(wire: _ChargeWire) -> Outcome:
             amount=Money.from_major(wire.amount, wire.currency),
             expires_at=_moment(until) if until else None,
         )
+    if wire.state == SandboxState.RETURNED:
+        return failed_later(wire.reference, wire.reason, wire.message)
     if wire.state in (SandboxState.DECLINED, SandboxState.VOIDED):
         return declined(wire.reference, wire.reason, wire.message)
     return InDoubt(reason=f"a notification says {wire.state!r}, which we do not know")
@@ -229,6 +234,16 @@ def declined(reference: str, reason: str, message: str) -> Declined:
     """A refusal, or what was let go: no money of it is ours."""
     return Declined(
         code=OUR_CODE.get(reason, "declined"),
+        message=message,
+        reference=reference,
+        provider_code=reason,
+    )
+
+
+def failed_later(reference: str, reason: str, message: str) -> FailedLater:
+    """The money was ours, and its bank has taken it back."""
+    return FailedLater(
+        code=OUR_CODE.get(reason, "charge_failed"),
         message=message,
         reference=reference,
         provider_code=reason,
