@@ -296,6 +296,27 @@ LIES: dict[str, tuple[str, str, str]] = {
         "delete from entry where posting_id in (select id from posting where kind = 'payout');"
         " delete from posting where kind = 'payout'",
     ),
+    "a payout's try is of more": (
+        "tries of payouts equal the ledger",
+        "{payout}",
+        "update payout set amount_minor = amount_minor + 1 where id = '{payout}'",
+    ),
+    "a payout came back a second time": (
+        "tries of payouts equal the ledger",
+        "po_back",
+        "insert into posting select company_id, 'po_back', kind, currency, payment_id, at, cause"
+        " from posting where kind = 'payout_return'; insert into entry select e.company_id,"
+        " 'po_back', leg, account, e.currency, amount_minor from entry e join posting g"
+        " on g.id = e.posting_id where g.kind = 'payout_return' and g.id <> 'po_back'",
+    ),
+    "money was changed, and no report told of it": (
+        "exchanges equal their reports",
+        "{card}",
+        "insert into posting select company_id, 'po_changed', 'exchange', currency, payment_id, at,"
+        " cause from posting where id = '{card capture}'; insert into entry values"
+        " ('cmp_shop', 'po_changed', 1, 'exchange', 'CNY', 5),"
+        " ('cmp_shop', 'po_changed', 2, 'provider:sandbox', 'CNY', -5)",
+    ),
     # Wallets.
     "a balance grew": (
         "wallet balances equal the ledger",

@@ -106,6 +106,8 @@ async def book(shop: Shop) -> dict[str, Any]:
     for row in await shop.sql("select id, payment_id from attempt"):
         [name] = [one for one, payment in paid.items() if payment.id == row["payment_id"]]
         names[f"{name} attempt"] = row["id"]
+    [payout] = await shop.sql("select id from payout where ended_at is null")
+    names["payout"] = payout["id"]
     names["letter"] = (await shop.sql("select id from announcement"))[0]["id"]
     names |= set_up_names
     names["refunded change"] = changed.modification.id

@@ -354,4 +354,54 @@ _ROWS = (
     _uncovered("whose a wallet code is", 'birth=_words("id user_id kind', 'birth=_words("id kind'),
     _uncovered("where a settlement was paid to", "payout_reference opened_at", "opened_at"),
 )
-MUTATIONS: tuple[Mutation, ...] = (*_CHAIN, *_ROWS)
+
+EXCHANGES = "tests/proof/test_exchanges.py"
+_SIDES = (
+    one(
+        "an exchange has one side only",
+        f"{EXCHANGES}::test_where_the_report_is_silent_about_the_fee_it_is_as_it_was_known",
+        (
+            "reconciliation/usecases/report_batch.py",
+            "            self.postings += made\n",
+            "            self.postings += made[:1]\n",
+        ),
+    ),
+    one(
+        "an exchange is at another rate",
+        f"{EXCHANGES}::test_a_side_that_is_gone_or_of_another_amount_is_found",
+        (
+            "reconciliation/domain/matching.py",
+            "        fee = (2 * parts + whole) // (2 * whole)\n",
+            "        fee = parts // whole\n",
+        ),
+    ),
+    one(
+        "the proof does not compare an exchange with the report",
+        f"{EXCHANGES}::test_a_line_at_another_rate_is_found",
+        (
+            "proof/store/checks_afterwards.sql",
+            "coalesce(g.minor, 0) not between s.least and s.most",
+            "g.payment_id is null",
+        ),
+    ),
+    one(
+        "the proof does not compare a payout's try with what is booked",
+        _PLANTED,
+        (
+            "proof/store/checks_afterwards.sql",
+            "is distinct from ('payout', t.settlement_id, t.currency, t.amount_minor::numeric)",
+            "is distinct from ('payout', t.settlement_id, t.currency, there.minor)",
+        ),
+    ),
+    one(
+        "the proof does not miss a payout's try",
+        _PLANTED,
+        (
+            "proof/store/checks_afterwards.sql",
+            "where t.posting_id is null\n  and g.at >=",
+            "where t.posting_id is null and g.cause = ''\n  and g.at >=",
+        ),
+    ),
+)
+
+MUTATIONS: tuple[Mutation, ...] = (*_CHAIN, *_ROWS, *_SIDES)

@@ -30,6 +30,8 @@ TABLES = (
     "announcement",
     "orders_termination",
     "report_match",
+    "report_line",
+    "payout",
     "unchained",
     "chain_link",
     "chain_block",

@@ -22,6 +22,8 @@ class Sql(Queries, words=_WORDS):
     currencies_are_those_of_what_they_are_for: Check
     settlements_equal_their_lines: Check
     settlement_lines_equal_the_ledger: Check
+    exchanges_equal_their_reports: Check
+    tries_of_payouts_equal_the_ledger: Check
     payments_equal_their_reports: Check
     wallet_balances_equal_the_ledger: Check
     wallet_days_equal_the_ledger: Check

@@ -56,6 +56,42 @@ select l.company_id, l.settlement_id,
   from settlement_line l where l.settlement_id is not null
  group by l.company_id, l.settlement_id)
 
+-- part: changed
+-- What matched lines say that the provider changed into another currency, side by side: what the
+-- payer paid less the fee's part of it, and what the line comes to. A line that is silent about
+-- the fee leaves that as it was known.
+(
+select x.company_id, x.payment_id, x.currency, sum(x.minor - x.known) as least, sum(x.minor) as most
+  from (
+    select m.company_id, m.payment_id, w.currency, w.minor,
+      case when w.is_paid and l.fee_minor = 0 and l.amount_minor > 0 then m.fee_minor else 0 end
+        as known
+    from report_line l
+    join (
+      select r.company_id, r.file_id, r.place, min(g.payment_id) as payment_id,
+        min(p.currency) as currency, min(p.fee_minor) as fee_minor
+      from report_match r
+      join posting g on g.company_id = r.company_id and g.id = r.posting_id
+      join payment p on p.company_id = g.company_id and p.id = g.payment_id
+      group by r.company_id, r.file_id, r.place) m
+    on m.company_id = l.company_id and m.file_id = l.file_id and m.place = l.place
+    cross join lateral (values
+      (true, l.presented_currency, l.presented_minor - sign(l.fee_minor::numeric)
+        * div(2 * abs(l.fee_minor::numeric * l.presented_minor) + abs(l.amount_minor),
+          2 * abs(l.amount_minor))),
+      (false, l.currency, l.fee_minor::numeric - l.amount_minor)) w(is_paid, currency, minor)
+    where l.state = 'matched' and l.presented_currency is not null and l.amount_minor <> 0
+      and l.currency <> m.currency) x
+ group by x.company_id, x.payment_id, x.currency)
+
+-- part: tried
+-- Each posting of a payout, there or back, as it moved at the bank.
+(
+select g.company_id, g.id, g.kind, g.cause, g.currency, g.at, sum(e.amount_minor) as minor
+  from posting g join entry e on e.company_id = g.company_id and e.posting_id = g.id
+ where g.kind in ('payout', 'payout_return') and e.account = 'bank'
+ group by g.company_id, g.id, g.kind, g.cause, g.currency, g.at)
+
 -- part: reported
 (
 select g.company_id, g.payment_id, -sum(e.amount_minor) as minor
@@ -254,6 +290,57 @@ where l.posting_id is null or g.posting_id is null or g.amount_minor <> l.amount
   or g.payment_id <> l.payment_id or g.at <> l.at
   or (l.settlement_id is not null
     and (s.id is null or s.connector <> l.connector or s.currency <> l.currency))
+
+-- name: exchanges_equal_their_reports
+-- what a provider changed into another currency has both its sides: out of the payment's, what the
+-- payer paid less the fee at the report's rate, and into the other, what the report's line comes to
+select coalesce(s.company_id, g.company_id) as company_id,
+  coalesce(s.payment_id, g.payment_id) as object_id,
+  format('%s was changed, but reports say %s', concat(coalesce(g.minor, 0), ' ', g.currency),
+    case when s.payment_id is null then 'nothing' when s.least = s.most
+      then concat(s.most, ' ', s.currency)
+      else concat(s.least, ' to ', s.most, ' ', s.currency) end) as found,
+  g.at as since
+from {changed} s
+full join (
+  select g.company_id, g.payment_id, g.currency, sum(e.amount_minor) as minor, max(g.at) as at
+    from posting g join entry e on e.company_id = g.company_id and e.posting_id = g.id
+   where g.kind = 'exchange' and e.account = 'exchange'
+   group by g.company_id, g.payment_id, g.currency) g
+on g.company_id = s.company_id and g.payment_id = s.payment_id and g.currency = s.currency
+where s.payment_id is null or coalesce(g.minor, 0) not between s.least and s.most
+
+-- name: tries_of_payouts_equal_the_ledger
+-- each try of a payout is booked as it says, there and back, and the one that has not ended is its
+-- settlement's
+select t.company_id, t.id as object_id,
+  format('try %s of %s %s is %s; booked %s there and %s back; settlement %s is %s', t.number,
+    t.amount_minor, t.currency, t.status, coalesce(there.minor, 0), coalesce(back.minor, 0),
+    t.settlement_id, coalesce(s.status, 'not there')) as found,
+  t.begun_at as since
+from payout t
+left join settlement s on s.company_id = t.company_id and s.id = t.settlement_id
+left join {tried} there on there.company_id = t.company_id and there.id = t.posting_id
+left join {tried} back on back.company_id = t.company_id and back.id = t.return_posting_id
+where s.id is null
+  or (t.posting_id <> '' and (there.kind, there.cause, there.currency, there.minor)
+    is distinct from ('payout', t.settlement_id, t.currency, t.amount_minor::numeric))
+  or (t.return_posting_id <> '' and (back.kind, back.cause, back.currency, back.minor)
+    is distinct from ('payout_return', t.settlement_id, t.currency, -t.amount_minor::numeric))
+  or (t.status = {payout.paid} and (t.posting_id = '' or s.status <> {settlement.paid}
+    or s.payout_reference <> t.reference))
+union all
+select g.company_id, g.id, format('a %s of %s for settlement %s is of no try', g.kind, g.minor,
+    g.cause), g.at
+from {tried} g
+left join (
+  select company_id, posting_id from payout where posting_id <> ''
+  union all
+  select company_id, return_posting_id from payout where return_posting_id <> '') t
+on t.company_id = g.company_id and t.posting_id = g.id
+-- Tries have been kept since then.
+where t.posting_id is null
+  and g.at >= (select applied_at from public.schema_migration where number = 34)
 
 -- name: payments_equal_their_reports
 -- what a payment says a report has confirmed is in matched lines, and it is settled exactly when

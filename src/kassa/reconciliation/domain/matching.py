@@ -285,8 +285,8 @@ class Matcher:
         if not left:
             return _reported_before(line, subject, booked, self.directory)
         found = _equal(paid.minor, left)
-        if not found:
-            return None
+        if len({movement.payment_id for movement in found}) != 1:
+            return None  # of several payments nobody says which part of it is whose
         for movement in found:
             movement.reported = True
         parts, whole = abs(line.fee.minor * paid.minor), abs(line.amount.minor)
