@@ -16,7 +16,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install protos run test coverage check types tidy bench faults soak mutants clean
+.PHONY: help install protos run test coverage check types tidy bench bench-large faults soak mutants clean
 
 help: ## Show these lines
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1:\2/p' Makefile | sed 's/:/\t/'
@@ -53,6 +53,9 @@ tidy: install
 
 bench: install ## Measure, and write bench/RESULTS.md and bench/results.json
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-large: install ## What grows when payments do, into bench/LARGE.md: make bench-large ARGS="--payments 1000000"
+	@$(BIN)/python -m bench.large $(ARGS)
 
 faults: install ## What accidents and attackers come to, into bench/FAULTS.md; flags: make faults ARGS="soak --seconds 600"
 	@$(BIN)/python -m bench.faults $(ARGS)

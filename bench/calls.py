@@ -119,29 +119,36 @@ def unsigned_pays(gateway: Gateway, count: int) -> list[bytes]:
     ]
 
 
-def _list_body(gateway: Gateway, size: int) -> bytes:
+def _list_body(gateway: Gateway, size: int, token: str = "", **wanted: Any) -> bytes:
+    page = {"pageSize": size, "pageToken": token} if token else {"pageSize": size}
     return msgspec.json.encode(
-        {"pagination": {"pageSize": size}, "companyId": gateway.demo["company_id"]}
+        {"pagination": page, "companyId": gateway.demo["company_id"], **wanted}
     )
+
+
+def listed(gateway: Gateway, *, size: int, token: str = "") -> dict[str, Any]:
+    """One page of payments, as the gateway tells it."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{gateway.port}/v1/payments:list",
+        _list_body(gateway, size, token),
+        {"content-type": "application/json", **_api_key(gateway)},
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return dict(json.load(answer))
 
 
 def payment_ids(gateway: Gateway) -> list[str]:
     """Ids of some payments that are there."""
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{gateway.port}/v1/payments:list",
-        _list_body(gateway, 500),
-        {"content-type": "application/json", **_api_key(gateway)},
-    )
-    with urllib.request.urlopen(request, timeout=20) as answer:
-        return [payment["id"] for payment in json.load(answer)["payments"]]
+    return [payment["id"] for payment in listed(gateway, size=500)["payments"]]
 
 
 def get_payments(gateway: Gateway, ids: list[str]) -> list[bytes]:
     return [_http(gateway, "GET", f"/v1/payment/{one}", _api_key(gateway)) for one in ids]
 
 
-def list_payments(gateway: Gateway) -> list[bytes]:
-    body = _list_body(gateway, 20)
+def list_payments(gateway: Gateway, *, token: str = "", **wanted: Any) -> list[bytes]:
+    """`token`: of a page. `wanted`: further members, such as a filter."""
+    body = _list_body(gateway, 20, token, **wanted)
     return [_http(gateway, "POST", "/v1/payments:list", _api_key(gateway), body)]
 
 

@@ -10,6 +10,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import asyncpg
@@ -39,7 +40,8 @@ _FILL = (
     "drop table if exists plan, movement",
     """
     create temporary table plan as
-      select i, 'cmp_' || (1 + i % 3) as company_id, 'biz_' || (1 + i % 3) as business_id,
+      select i, ({companies})[1 + i % {many}] as company_id,
+        ({businesses})[1 + i % {many}] as business_id,
         'py_' || lpad(i::text, 26, '0') as payment_id,
         'order_' || lpad(i::text, 26, '0') as order_id, lpad(i::text, 26, '0') as tail,
         10000 + i % 5000 as minor, 'wallet:wu_' || (1 + i % 3000) as wallet,
@@ -184,32 +186,52 @@ select conrelid::regclass::text as home, conname as name, pg_get_constraintdef(o
 """
 # What was taken off while rows are written, and how far they are: read by whoever goes on.
 _BEGIN = """
-create table bench_fill (begun timestamptz not null, payments bigint not null, done bigint not null,
-  keys jsonb not null);
+create table bench_fill (begun timestamptz not null, payments bigint not null,
+  done bigint not null, after bigint not null, company text not null, keys jsonb not null);
 insert into bench_fill
-  select now() - interval '{days} days', {payments}, 0, coalesce(jsonb_agg(to_jsonb(k)), '[]')
-    from ({keys}) k
+  select now() - interval '{days} days', {payments}, 0, {after}, '{company}',
+    coalesce(jsonb_agg(to_jsonb(k)), '[]') from ({keys}) k
 """
 
 
-async def fill(url: str, payments: int, told: Told = lambda done: None) -> None:
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What is being filled, as it is kept in the database: `payments` behind the first `after`."""
+
+    begun: datetime
+    payments: int
+    done: int
+    after: int
+    company: str
+
+
+async def fill(
+    url: str,
+    payments: int,
+    told: Told = lambda done: None,
+    *,
+    company: str = "",
+    after: int = 0,
+) -> None:
     """Sound books of that many payments, not chained and not sealed yet.
 
-    `url`: of the role that owns the tables. What was interrupted is gone on with, whatever
-    `payments` says then. A database that has other payments keeps them.
+    `url`: of the role that owns the tables. `company`: whose they are; "": three new companies'.
+    `after`: how many were filled before and stay. What was interrupted is gone on with, whatever
+    is asked for then.
     """
     connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(url)
     try:
         if not await connection.fetchval("select to_regclass('bench_fill') is not null"):
             async with connection.transaction():
-                await _begin(connection, payments)
-        (begun, payments, done), *_ = await connection.fetch(
-            "select begun, payments, done from bench_fill"
+                await _begin(connection, payments, company, after)
+        [row] = await connection.fetch(
+            "select begun, payments, done, after, company from bench_fill"
         )
-        while done < payments:
+        order = _Order(**row)
+        while order.done < order.payments:
             async with connection.transaction():
-                done = await _piece(connection, begun, payments, done)
-            told(done)
+                order = await _piece(connection, order)
+            told(order.done)
         async with connection.transaction():
             await _end(connection)
         await connection.execute("vacuum analyze", timeout=_LONG)
@@ -217,31 +239,41 @@ async def fill(url: str, payments: int, told: Told = lambda done: None) -> None:
         await connection.close()
 
 
-async def _begin(connection: "asyncpg.Connection[asyncpg.Record]", payments: int) -> None:
+async def _begin(
+    connection: "asyncpg.Connection[asyncpg.Record]", payments: int, company: str, after: int
+) -> None:
     """Keys are checked at the end, all at once: row by row it takes longer than the rows."""
-    await connection.execute(_BEGIN.format(days=_DAYS, payments=payments, keys=_FOREIGN_KEYS))
+    said = {"days": _DAYS, "payments": payments, "company": company, "after": after}
+    await connection.execute(_BEGIN.format(keys=_FOREIGN_KEYS, **said))
     for key in await connection.fetch(_FOREIGN_KEYS):
         await connection.execute(f"alter table {key['home']} drop constraint {key['name']}")
     for table in _TRIGGERED:
         await connection.execute(f"alter table {table} disable trigger user")
-    await connection.execute(_COMPANIES)
+    if not company:
+        await connection.execute(_COMPANIES)
 
 
-async def _piece(
-    connection: "asyncpg.Connection[asyncpg.Record]", begun: datetime, payments: int, done: int
-) -> int:
-    last = min(done + _PIECE, payments)
+async def _piece(connection: "asyncpg.Connection[asyncpg.Record]", order: _Order) -> _Order:
+    last = min(order.done + _PIECE, order.payments)
+    rows = await connection.fetch(
+        "select id, business_id from company where id = $1 or $1 = '' and id ~ '^cmp_[123]$'"
+        " order by id",
+        order.company,
+    )
     said = {
-        "first": done + 1,
-        "last": last,
-        "slice": done // _PIECE,
-        "begin": begun.isoformat(),
-        "apart": _DAYS * 86_400_000_000 // payments,
+        "first": order.after + order.done + 1,
+        "last": order.after + last,
+        "slice": order.after + order.done,
+        "begin": order.begun.isoformat(),
+        "apart": _DAYS * 86_400_000_000 // (order.after + order.payments),
+        "companies": "array" + repr([row["id"] for row in rows]),
+        "businesses": "array" + repr([row["business_id"] for row in rows]),
+        "many": len(rows),
     }
     for statement in _FILL:
         await connection.execute(statement.format(**said), timeout=_LONG)
     await connection.execute("update bench_fill set done = $1", last)
-    return last
+    return replace(order, done=last)
 
 
 async def _end(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
