@@ -450,4 +450,36 @@ _TOLD = (
         ),
     ),
 )
-MUTATIONS: tuple[Mutation, ...] = (*_DURABLE, *_AMOUNTS, *_SMALLER, *_TOLD)
+OVERTAKEN = "tests/modifications/test_overtaken_news.py"
+UNOWED = "tests/disputes/test_disputes_of_surplus.py"
+_OVERTAKEN: tuple[Mutation, ...] = (
+    one(
+        "what was captured of a late reservation at the provider is nobody's",
+        f"{OVERTAKEN}::test_a_late_reservation_that_was_captured_there_goes_back",
+        (
+            "modifications/domain/captured_there.py",
+            "    if attempt.surplus:\n",
+            "    if False:\n",
+        ),
+    ),
+    one(
+        "what a bank took of surplus goes back once more",
+        f"{UNOWED}::test_what_the_bank_has_taken_does_not_go_back_once_more",
+        (
+            "payments/domain/evolution_of_changes.py",
+            "    if surplus:\n        return replace(payment, surplus_returned_minor",
+            "    if False:\n        return replace(payment, surplus_returned_minor",
+        ),
+    ),
+    one(
+        "what shows that a refused charge was paid waits and is not asked about",
+        f"{OVERTAKEN}::test_what_shows_that_a_charge_was_paid_has_it_asked_about",
+        (
+            "webhooks_in/usecases/apply.py",
+            "    if attempt.status in UNDECIDED or isinstance(news, ChargeEvent):",
+            "    if True:",
+        ),
+    ),
+)
+
+MUTATIONS: tuple[Mutation, ...] = (*_DURABLE, *_AMOUNTS, *_SMALLER, *_TOLD, *_OVERTAKEN)

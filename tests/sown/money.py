@@ -175,13 +175,13 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
         (
             "modifications/domain/refunds.py",
-            "if not attempt.surplus or under_way or left == 0:",
+            "if not attempt.surplus or under_way or left <= 0:",
             "if False:",
         ),
         (
             "modifications/domain/refunds.py",
-            "left = min(attempt.amount.minor, case.payment.surplus_left.minor)",
-            "left = attempt.amount.minor",
+            "left = min(case.came(attempt), case.payment.surplus_left.minor)",
+            "left = case.came(attempt)",
         ),
     ),
     one(
@@ -198,8 +198,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         f"{BACK}::test_money_that_left_twice_is_counted_and_not_hidden",
         (
             "payments/domain/payments.py",
-            "return replace(self, double_paid_minor=twice)",
-            "return replace(self, double_paid_minor=self.double_paid_minor)",
+            "double_paid_minor=twice + max(0, -self.surplus_left.minor))",
+            "double_paid_minor=self.double_paid_minor)",
         ),
     ),
     one(

@@ -8,7 +8,12 @@ from collections.abc import Iterable, Mapping
 
 from kassa.base.domain.copying import replace
 from kassa.base.domain.errors import IllegalTransition
-from kassa.base.domain.lifecycle import DECIDED, ModificationKind, ModificationStatus
+from kassa.base.domain.lifecycle import (
+    DECIDED,
+    AttemptStatus,
+    ModificationKind,
+    ModificationStatus,
+)
 from kassa.base.domain.money import Money
 from kassa.fees.domain.fees import FeeKind
 from kassa.payments.domain import facts
@@ -27,6 +32,9 @@ from kassa.payments.domain.disputes import (
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Attempt
 
+NOT_CAPTURED = "not_captured"
+"""Reason of an IllegalTransition: its capture, that was made at the provider, is not heard of."""
+
 
 def dispute(
     case: PaymentAggregate,
@@ -42,10 +50,13 @@ def dispute(
     older than the newest changes only what that did not say.
 
     `order`: what may follow what at that provider.
-    Raises: IllegalTransition for a charge whose money we never had.
+    Raises: IllegalTransition for a charge whose money we never had (not_paid), or have only
+    reserved as yet (not_captured).
     """
     old = next((d for d in case.disputes.values() if d.provider_reference == reference), None)
-    if old is None and (not case.payment.is_paid or attempt.surplus):
+    if old is None and not case.came(attempt):
+        if attempt.status is AttemptStatus.SUCCEEDED:
+            raise IllegalTransition("its money is reserved alone", reason=NOT_CAPTURED)
         raise IllegalTransition("no money of ours is in dispute", reason="not_paid")
     if telling.amount.minor < 0:
         raise IllegalTransition("a dispute of less than nothing", reason="amount_invalid")
@@ -180,11 +191,11 @@ def _move(
     taken = _ours(after.taken, currency)
     effect, unsent, twice = DisputeEffect.NONE, [], old.double_paid_minor
     if taken.minor > was.minor:
-        effect, unsent = DisputeEffect.WITHDRAWN, _unsent_refunds(case)
+        effect, unsent = DisputeEffect.WITHDRAWN, _unsent_refunds(case, attempt)
     elif taken.minor < was.minor:
         effect = DisputeEffect.RETURNED
     if effect is not DisputeEffect.NONE:
-        twice = _left_twice(case, taken, was, unsent)
+        twice = _left_twice(case, attempt, taken, was, unsent)
     fee = None if after.fee is None else _ours(after.fee, currency)
     expected = 0
     if fee is not None and told.was_charged and not before.was_charged:
@@ -218,12 +229,18 @@ def _move(
 
 
 def _left_twice(
-    case: PaymentAggregate, taken: Money, was: Money, unsent: Iterable[Modification]
+    case: PaymentAggregate,
+    attempt: Attempt,
+    taken: Money,
+    was: Money,
+    unsent: Iterable[Modification],
 ) -> int:
     payment = case.payment
-    freed = sum(item.amount.minor for item in unsent)
-    left = max(0, payment.captured.minor - (payment.gone_minor - was.minor) + freed)
-    return max(0, taken.minor - (0 if payment.surplus else left))
+    freed = was.minor + sum(item.amount.minor for item in unsent)
+    left = payment.captured.minor - payment.gone_minor
+    if attempt.surplus:
+        left = payment.surplus_left.minor
+    return max(0, taken.minor - max(0, left + freed))
 
 
 def _parts(before: Told, after: DisputeStanding, change: Money) -> tuple[str, ...]:
@@ -236,12 +253,12 @@ def _parts(before: Told, after: DisputeStanding, change: Money) -> tuple[str, ..
     return tuple(str(part) for part in ours)
 
 
-def _unsent_refunds(case: PaymentAggregate) -> list[Modification]:
+def _unsent_refunds(case: PaymentAggregate, attempt: Attempt) -> list[Modification]:
     return [
         item
         for item in case.modifications.values()
         if item.kind is ModificationKind.REFUND
-        and not item.surplus
+        and item.attempt_id == attempt.id
         and item.status is ModificationStatus.REQUESTED
     ]
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from kassa.base.domain.errors import IllegalTransition
 from kassa.base.usecases.core import Core
 from kassa.connectors.base import DisputeEvent, DisputeTeller
-from kassa.disputes.domain.disputing import dispute
+from kassa.disputes.domain.disputing import NOT_CAPTURED, dispute
 from kassa.modifications.store import modifications
 from kassa.payments.domain import facts
 from kassa.payments.domain.aggregate import PaymentAggregate
@@ -27,6 +27,7 @@ async def take_dispute_news(
     """Commit what a provider said of a dispute. Twice, or in another order, is harmless.
 
     `key`: the notification it was said in, which is applied with it and never again.
+    Raises: IllegalTransition (not_captured), where nobody has told yet that it was captured.
     """
 
     teller = core.connectors.get(attempt.connector)
@@ -44,6 +45,8 @@ async def take_dispute_news(
                 actor=actor,
             )
         except IllegalTransition as error:
+            if error.reason == NOT_CAPTURED:
+                raise
             strange = facts.DisputeNotOurs(reference=news.reference, reason=error.message)
             case.record(strange, actor=actor)
 

@@ -78,9 +78,9 @@ def to_message(view: View) -> payment_pb2.Payment:
         last_updated_time=payment.updated_at,
         refunds=[_refund_message(refund) for refund in view.refunds],
         captured_amount=_money_message(Money(payment.earned_minor, currency)),
-        disputed_amount=_money_message(Money(payment.disputed_minor, currency)),
+        disputed_amount=_money_message(Money(view.disputed_minor, currency)),
         overpaid_amount=_money_message(payment.surplus_amount),
-        returned_amount=_money_message(Money(payment.handed_back_minor, currency)),
+        returned_amount=_money_message(Money(view.returned_minor, currency)),
         overpaid_fee=_money_message(Money(view.surplus_fee_minor, currency)),
         net_amount=_money_message(Money(view.net_minor, currency)),
     )
@@ -139,9 +139,9 @@ def to_json(view: View) -> dict[str, Any]:
         "lastUpdatedTime": _timestamp(payment.updated_at),
         "refunds": [_refund_json(refund) for refund in view.refunds] if view.refunds else [],
         "capturedAmount": of_net if captured == net else _minor_json(captured, currency),
-        "disputedAmount": _minor_json(payment.disputed_minor, currency),
+        "disputedAmount": _minor_json(view.disputed_minor, currency),
         "overpaidAmount": _minor_json(payment.surplus_amount.minor, currency),
-        "returnedAmount": _minor_json(payment.handed_back_minor, currency),
+        "returnedAmount": _minor_json(view.returned_minor, currency),
         "overpaidFee": _minor_json(view.surplus_fee_minor, currency),
         "netAmount": of_net,
     }

@@ -302,38 +302,6 @@ def found(
     return case.modifications[made.modification]
 
 
-def claimed_there(
-    case: PaymentAggregate,
-    attempt: Attempt,
-    told: Money,
-    *,
-    reference: str,
-    fee: Money | None,
-    is_last: bool,
-    actor: str,
-    by: str,
-) -> None:
-    """The provider says that it has captured `told` in all of what was reserved: what we did not
-    capture was captured there. A capture or void of ours that is on its way may be what it tells
-    of, so that is waited for.
-    """
-    payment = case.payment
-    if attempt is not case.holder or payment.amount.currency != told.currency:
-        return
-    more = Money(told.minor - payment.captured.minor, told.currency)
-    was_let_go = payment.status in ENDED and payment.released_minor >= more.minor
-    if (
-        more.minor <= 0
-        or open_capture_or_void(case)
-        or not (was_let_go or payment.held.minor >= more.minor)
-    ):
-        return
-    name = f"{reference}/{told.minor}"
-    last = is_last or more == payment.held
-    made = found(case, ModificationKind.CAPTURE, attempt, more, name, actor, by, is_last=last)
-    captured(case, made, reference=reference, fee=fee, actor=actor, by=by)
-
-
 def _captured_too_late(
     case: PaymentAggregate, modification: Modification, reference: str, actor: str, by: str
 ) -> None:

@@ -61,8 +61,8 @@ def ask_overpayment_return(
         and item.status is not ModificationStatus.FAILED
         for item in case.modifications.values()
     )
-    left = min(attempt.amount.minor, case.payment.surplus_left.minor)
-    if not attempt.surplus or under_way or left == 0:
+    left = min(case.came(attempt), case.payment.surplus_left.minor)
+    if not attempt.surplus or under_way or left <= 0:
         raise IllegalTransition("there is no surplus left to give back", reason="nothing_left")
     amount = Money(left, attempt.amount.currency)
     owed = replace(wanted, reason="the money was not owed")

@@ -92,6 +92,7 @@ from (
           and a.method = any($3))
       or (select count(*) from modification m
         where m.payment_id = p.id and m.company_id = p.company_id and m.surplus
+          and m.kind = {modification_kind.refund}
           and m.status = {modification.failed}) >= $1)) x
 where not exists (select from report_break b
   where b.payment_id = x.payment_id and b.class = x.problem and b.company_id = x.company_id

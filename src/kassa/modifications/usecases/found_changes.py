@@ -33,7 +33,11 @@ from kassa.modifications.usecases.modify_payment import (
     take_outcome,
 )
 from kassa.payments.domain.aggregate import PaymentAggregate
-from kassa.payments.domain.modifications import Modification, made_there
+from kassa.payments.domain.modifications import (
+    Modification,
+    is_reserved_surplus,
+    made_there,
+)
 from kassa.payments.domain.payments import Attempt
 from kassa.payments.store import payments
 from kassa.payments.usecases.change_payment import PaymentChange, WalletBalances, change_payment
@@ -51,6 +55,10 @@ class Unbookable(Exception):
     """It has happened at the provider, and the books cannot hold it; the words say why."""
 
 
+class NotCaptured(Unbookable):
+    """It is about more than is captured here; what is reserved may have been captured there."""
+
+
 async def take_found(
     core: Core,
     attempt: Attempt,
@@ -65,7 +73,11 @@ async def take_found(
     Raises: Waits, Unbookable; then nothing is committed.
     """
 
+    reserved = False
+
     def decide(case: PaymentAggregate, _: WalletBalances | None) -> None:
+        nonlocal reserved
+        reserved = _is_reserved(case, case.attempts[attempt.id])
         _found(case, case.attempts[attempt.id], news, actor, how)
         if (found := _known_as(case, news)) is not None:
             watch(core, case, found)
@@ -88,7 +100,7 @@ async def take_found(
         words = f"a refund {news.reference} made at the provider cannot be booked: {error.message}"
         if await _own_refund_is_open(core, attempt):
             raise Waits(words) from None
-        raise Unbookable(words) from None
+        raise (NotCaptured if reserved else Unbookable)(words) from None
 
 
 def _found(
@@ -122,6 +134,13 @@ def _known_as(case: PaymentAggregate, news: ModificationEvent) -> Modification |
         if is_it:
             return item
     return None
+
+
+def _is_reserved(case: PaymentAggregate, attempt: Attempt) -> bool:
+    """Whether more of the charge's money may have been captured there than we have heard of."""
+    if is_reserved_surplus(attempt, case.modifications):
+        return True
+    return attempt is case.holder and case.payment.held.minor > 0
 
 
 async def _own_refund_is_open(core: Core, attempt: Attempt) -> bool:

@@ -13,12 +13,14 @@ from kassa.base.domain.lifecycle import AttemptStatus
 from kassa.base.store.connection import Connection
 from kassa.base.usecases.core import Core
 from kassa.connectors.base import Captured, RefundSource
+from kassa.modifications.store import modifications
 from kassa.modifications.usecases.found_changes import (
     failed_if_refused,
     look_for_refunds,
     open_break,
 )
 from kassa.payments.domain.aggregate import PaymentAggregate
+from kassa.payments.domain.modifications import went_back
 from kassa.payments.domain.payments import Attempt
 from kassa.payments.store import payments
 from kassa.payments.store.payments import ToQuery
@@ -79,7 +81,7 @@ async def _ask(core: Core, due: ToQuery) -> None:
 async def _look_at(core: Core, attempt: Attempt) -> None:
     outcome = failed_if_refused(await ask_about(core, attempt))
     try:
-        payment = await take_news(core, attempt, outcome, actor=_ACTOR, how="query")
+        await take_news(core, attempt, outcome, actor=_ACTOR, how="query")
     except AmountTooLarge as error:
         words = f"more was refunded at the provider than we know of: {error.message}"
         await open_break(core, attempt, words, cause=attempt.id)
@@ -87,5 +89,8 @@ async def _look_at(core: Core, attempt: Attempt) -> None:
     lists = isinstance(core.connectors.get(attempt.connector), RefundSource)
     if not isinstance(outcome, Captured) or not lists:
         return
-    if outcome.refunded is None or payment.more_went_back(attempt, outcome.refunded):
+    async with core.db.connection() as connection:
+        own = await modifications.of_payments(connection, attempt.company_id, [attempt.payment_id])
+    known = went_back(attempt, {item.id: item for item in own})
+    if outcome.refunded is None or outcome.refunded.minor > known.minor:
         await look_for_refunds(core, attempt, actor=_ACTOR)

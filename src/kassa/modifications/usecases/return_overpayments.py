@@ -15,7 +15,11 @@ from kassa.modifications.usecases.modify_payment import (
     ModifyPayment,
     modify_payment,
 )
-from kassa.payments.domain.modifications import Modification
+from kassa.payments.domain.modifications import (
+    Modification,
+    claimed_surplus,
+    is_reserved_surplus,
+)
 from kassa.payments.domain.payments import OFFLINE, Attempt
 from kassa.payments.store import payments
 
@@ -43,7 +47,10 @@ async def return_overpayments(core: Core, limit: int = 1_000) -> int:
         now = await payments.clock(connection)
     due = []
     for attempt in attempts:
-        tries = [item for item in done if item.surplus and item.attempt_id == attempt.id]
+        own = {item.id: item for item in done if item.attempt_id == attempt.id and item.surplus}
+        if is_reserved_surplus(attempt, own) and not claimed_surplus(attempt, own):
+            continue  # its void lets it go
+        tries = [item for item in own.values() if item.kind is ModificationKind.REFUND]
         if _is_due(attempt, tries, now):
             due.append((attempt, len(tries) + 1))
     # All at once: a provider that hangs must not keep the others' payers waiting.

@@ -32,7 +32,11 @@ from kassa.payments.domain import facts
 from kassa.payments.domain.changes import PaymentChanges
 from kassa.payments.domain.disputes import Dispute
 from kassa.payments.domain.fact import Fact
-from kassa.payments.domain.modifications import Modification
+from kassa.payments.domain.modifications import (
+    Modification,
+    claimed_surplus,
+    is_reserved_surplus,
+)
 from kassa.payments.domain.payments import Attempt, Method
 from kassa.payments.domain.restrictions import allows
 from kassa.payments.domain.state import PaymentState, changed, earlier
@@ -156,6 +160,14 @@ class PaymentAggregate(PaymentChanges):
             if attempt.status is AttemptStatus.SUCCEEDED and not attempt.surplus:
                 return attempt
         return None
+
+    def came(self, attempt: Attempt) -> int:
+        """How much money of that charge is booked, in minor units."""
+        if is_reserved_surplus(attempt, self.modifications):
+            return claimed_surplus(attempt, self.modifications)
+        if attempt.surplus:
+            return attempt.amount.minor
+        return self.payment.earned_minor if attempt is self.holder else 0
 
     @property
     def doubt(self) -> Attempt | None:

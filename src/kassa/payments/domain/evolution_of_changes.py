@@ -1,6 +1,5 @@
 """What facts about captures, voids, refunds, disputes and reports make of a payment."""
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from kassa.base.domain.copying import replace
@@ -22,6 +21,7 @@ from kassa.payments.domain.state import (
     PaymentState,
     after,
     closed_order,
+    done,
     moved,
     plus,
     put,
@@ -161,26 +161,6 @@ def _(
     return replace(state, payment=moved(state.payment, event), modifications=modifications)
 
 
-def _done(
-    state: PaymentState, modification: str, reference: str, at: datetime, *, fee_minor: int = 0
-) -> Mapping[str, Modification]:
-    old = state.modifications.get(modification)
-    if old is None:
-        return state.modifications
-    done = replace(
-        old,
-        status=_M.SUCCEEDED,
-        provider_reference=reference,
-        fee_minor=fee_minor,
-        next_query_at=None,
-        completed_at=at,
-        failure_code="",
-        failure_message="",
-        updated_at=at,
-    )
-    return put(state.modifications, done)
-
-
 @after.register
 def _(fact: facts.CaptureCompleted, state: PaymentState, event: TimelineEvent) -> PaymentState:
     before = state.payment
@@ -199,9 +179,7 @@ def _(fact: facts.CaptureCompleted, state: PaymentState, event: TimelineEvent) -
     return replace(
         state,
         payment=payment,
-        modifications=_done(
-            state, fact.modification, fact.reference, event.at, fee_minor=fee.minor
-        ),
+        modifications=done(state, fact.modification, fact.reference, event.at, fee=fee),
         order_status=OrderStatus.PAID,
     )
 
@@ -210,6 +188,8 @@ def _(fact: facts.CaptureCompleted, state: PaymentState, event: TimelineEvent) -
 def _(fact: facts.CaptureUnowed, state: PaymentState, event: TimelineEvent) -> PaymentState:
     payment = replace(
         moved(state.payment, event),
+        # Nothing was reserved for the payment before, where all of it had come too late.
+        authorized=state.payment.authorized if state.payment.released_minor else fact.amount,
         captured=fact.amount,
         captured_at=event.at,
         surplus=True,
@@ -219,12 +199,13 @@ def _(fact: facts.CaptureUnowed, state: PaymentState, event: TimelineEvent) -> P
     modification = state.modifications.get(fact.modification)
     attempt = attempts.get(modification.attempt_id) if modification else None
     if attempt is not None:
-        attempts = put(attempts, replace(attempt, surplus=True, updated_at=event.at))
+        came = fact.amount if attempt.surplus else attempt.amount
+        attempts = put(attempts, replace(attempt, surplus=True, amount=came, updated_at=event.at))
     return replace(
         state,
         payment=payment,
         attempts=attempts,
-        modifications=_done(state, fact.modification, fact.reference, event.at),
+        modifications=done(state, fact.modification, fact.reference, event.at),
     )
 
 
@@ -237,7 +218,7 @@ def _(
     return replace(
         state,
         payment=moved(state.payment, event),
-        modifications=_done(state, fact.modification, fact.reference, event.at),
+        modifications=done(state, fact.modification, fact.reference, event.at),
     )
 
 
@@ -249,7 +230,7 @@ def _(fact: facts.ReservationReleased, state: PaymentState, event: TimelineEvent
     )
     modifications = state.modifications
     if fact.void:
-        modifications = _done(state, fact.modification, fact.reference, event.at)
+        modifications = done(state, fact.modification, fact.reference, event.at)
     status = state.order_status
     if fact.how in (PaymentEvent.CANCEL, PaymentEvent.EXPIRE):
         status = closed_order(state, event.to_status)
@@ -275,12 +256,12 @@ def _(fact: facts.RefundCompleted, state: PaymentState, event: TimelineEvent) ->
     return replace(
         state,
         payment=payment,
-        modifications=_done(
+        modifications=done(
             state,
             fact.modification,
             fact.reference,
             event.at,
-            fee_minor=was_charged + fee.minor,
+            fee=plus(fee, Money(was_charged, fee.currency)),
         ),
     )
 
@@ -298,7 +279,7 @@ def _(fact: facts.OverpaymentReturned, state: PaymentState, event: TimelineEvent
     return replace(
         state,
         payment=payment,
-        modifications=_done(state, fact.modification, fact.reference, event.at),
+        modifications=done(state, fact.modification, fact.reference, event.at),
     )
 
 
@@ -307,7 +288,7 @@ def _(fact: facts.RefundReversed, state: PaymentState, event: TimelineEvent) -> 
     payment, modifications = moved(state.payment, event), state.modifications
     if fact.surplus:
         left = payment.surplus_returned_minor - fact.amount.minor
-        payment = replace(payment, surplus_returned_minor=left)
+        payment = replace(payment, surplus_returned_minor=left).recounted()
     else:
         payment = replace(payment, refunded=plus(payment.refunded, -fact.amount)).recounted()
     old = modifications.get(fact.modification)
@@ -340,29 +321,39 @@ def _(fact: facts.DisputeMoved, state: PaymentState, event: TimelineEvent) -> Pa
         withdrawn=taken.minor > 0,
         updated_at=event.at,
     )
-    payment = replace(
-        moved(before, event),
-        disputes=max(before.disputes, fact.number),
-        fee=Money(before.fee.minor + fee.minor - was, before.fee.currency),
-        expected_fee_minor=before.expected_fee_minor + fact.expected_fee_minor,
-    )
+    attempt = state.attempts.get(fact.attempt)
+    surplus = attempt is not None and attempt.surplus
+    payment = replace(moved(before, event), disputes=max(before.disputes, fact.number))
+    if not surplus:  # else it is ours to bear
+        payment = replace(
+            payment,
+            fee=Money(before.fee.minor + fee.minor - was, before.fee.currency),
+            expected_fee_minor=before.expected_fee_minor + fact.expected_fee_minor,
+        )
     if fact.effect is DisputeEffect.WITHDRAWN:
         for item in [modifications[one] for one in fact.called_off if one in modifications]:
             failed = _failed(item, "disputed", _TAKEN_BACK, event.at)
             modifications = put(modifications, failed)
-            payment = _reserved(payment, -item.amount, surplus=False)
+            payment = _reserved(payment, -item.amount, surplus=item.surplus)
         found = replace(found, double_paid_minor=fact.left_twice_minor)
     elif fact.effect is DisputeEffect.RETURNED and fact.taken is not None:
         found = replace(found, double_paid_minor=fact.left_twice_minor)
     if fact.effect is not DisputeEffect.NONE:
         more = taken.minor - (old.taken.minor if old else 0)
-        payment = replace(payment, disputed_minor=payment.disputed_minor + more).recounted()
+        payment = _taken_back(payment, more, surplus=surplus).recounted()
     return replace(
         state,
         payment=payment,
         modifications=modifications,
         disputes=put(state.disputes, found),
     )
+
+
+def _taken_back(payment: Payment, minor: int, *, surplus: bool) -> Payment:
+    """A bank took so much. To whom nobody owed it, it has given it back."""
+    if surplus:
+        return replace(payment, surplus_returned_minor=payment.surplus_returned_minor + minor)
+    return replace(payment, disputed_minor=payment.disputed_minor + minor)
 
 
 def _closed_at(

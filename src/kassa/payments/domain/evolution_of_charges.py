@@ -8,11 +8,13 @@ from kassa.base.domain.lifecycle import AttemptStatus, OrderStatus
 from kassa.base.domain.money import Money
 from kassa.base.domain.query_schedule import SILENCE
 from kassa.payments.domain import facts
+from kassa.payments.domain.modifications import claimed_surplus
 from kassa.payments.domain.payments import OFFLINE, Attempt
 from kassa.payments.domain.state import (
     PaymentState,
     after,
     closed_order,
+    done,
     moved,
     plus,
     put,
@@ -274,13 +276,20 @@ def _(fact: facts.PaymentCaptured, state: PaymentState, event: TimelineEvent) ->
 
 @after.register
 def _(fact: facts.PaidTwice, state: PaymentState, event: TimelineEvent) -> PaymentState:
+    came, old = fact.amount, state.attempts.get(fact.attempt)
+    if fact.capture and old is not None:  # in parts, perhaps
+        before = claimed_surplus(old, state.modifications)
+        came = Money(before + came.minor, came.currency)
     attempts, _attempt = succeeded(
-        state, fact.attempt, fact.reference, event.at, fact.amount, surplus=True
+        state, fact.attempt, fact.reference, event.at, came, surplus=True
     )
     payment = replace(
         moved(state.payment, event), surplus_amount=plus(state.payment.surplus_amount, fact.amount)
     )
-    return replace(state, payment=payment, attempts=attempts)
+    modifications = state.modifications
+    if fact.capture:
+        modifications = done(state, fact.capture, fact.reference, event.at)
+    return replace(state, payment=payment, attempts=attempts, modifications=modifications)
 
 
 @after.register

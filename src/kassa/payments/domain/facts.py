@@ -220,13 +220,15 @@ class PaymentCaptured(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaidTwice(Fact):
-    """A second attempt of a paid payment turned out to have been paid too."""
+    """A second attempt of a paid payment turned out to have been paid too. `capture`: it had only
+    reserved its money, and that was captured at the provider by this."""
 
     kind: ClassVar[str] = "paid_twice"
     attempt: str
     amount: Money
     reference: str = ""
     fee: Money | None = None
+    capture: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """What is done to a charge after it was made: captures, voids and refunds, one life for all."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from kassa.base.domain.lifecycle import (
 )
 from kassa.base.domain.money import Money
 from kassa.base.domain.query_schedule import next_question_ever
+from kassa.payments.domain.payments import Attempt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,38 @@ class Modification:
         Raises: IllegalTransition.
         """
         return replace(self, status=next_modification_status(self.status, status))
+
+
+def is_reserved_surplus(attempt: Attempt, modifications: Mapping[str, Modification]) -> bool:
+    """Whether the attempt had only reserved what nobody owed: no money came by that alone."""
+    return attempt.surplus and any(
+        item.surplus and item.kind is ModificationKind.VOID and item.attempt_id == attempt.id
+        for item in modifications.values()
+    )
+
+
+def claimed_surplus(attempt: Attempt, modifications: Mapping[str, Modification]) -> int:
+    """How much of such a reservation was captured at the provider, in minor units."""
+    return sum(
+        item.amount.minor
+        for item in modifications.values()
+        if item.surplus
+        and item.kind is ModificationKind.CAPTURE
+        and item.attempt_id == attempt.id
+        and item.status is ModificationStatus.SUCCEEDED
+    )
+
+
+def went_back(attempt: Attempt, modifications: Mapping[str, Modification]) -> Money:
+    """What was given back of this charge, or may be on its way."""
+    minor = sum(
+        item.amount.minor
+        for item in modifications.values()
+        if item.kind is ModificationKind.REFUND
+        and item.attempt_id == attempt.id
+        and item.status is not ModificationStatus.FAILED
+    )
+    return Money(minor, attempt.amount.currency)
 
 
 def made_there(connector: str) -> str:

@@ -147,28 +147,15 @@ class Payment:
         """What left the merchant again, or may be leaving, by refunds and disputes."""
         return self.refunded.minor + self.refund_reserved.minor + self.disputed_minor
 
-    def more_went_back(self, attempt: "Attempt", told: Money) -> bool:
-        """Whether `told`, what a provider says was refunded of this charge, is more than we gave
-        back, or may be giving back."""
-        return told.currency == self.amount.currency and told.minor > self.went_back(attempt).minor
-
-    def went_back(self, attempt: "Attempt") -> Money:
-        """What was given back of this charge, or may be on its way."""
-        if attempt.surplus:
-            minor = self.surplus_returned_minor + self.surplus_reserved_minor
-        else:
-            minor = self.refunded.minor + self.refund_reserved.minor
-        return Money(minor, self.amount.currency)
-
     def recounted(self) -> "Payment":
         """With `double_paid_minor` as the other figures say. Only a dispute makes it grow, or a
         refund at the provider of what a bank had taken back."""
         twice = max(0, self.gone_minor - self.captured.minor)
-        return replace(self, double_paid_minor=twice)
+        return replace(self, double_paid_minor=twice + max(0, -self.surplus_left.minor))
 
     @property
     def surplus_left(self) -> Money:
-        """Surplus that nothing is giving back yet."""
+        """Surplus that nothing is giving back yet; below zero what has left twice of it."""
         gone = self.surplus_returned_minor + self.surplus_reserved_minor
         return Money(self.surplus_amount.minor - gone, self.amount.currency)
 

@@ -103,7 +103,8 @@ def _(fact: facts.PaymentCaptured, state: PaymentState) -> list[UnbookedPosting]
 
 @booked.register
 def _(fact: facts.PaidTwice, state: PaymentState) -> list[UnbookedPosting]:
-    return _overpaid(state.attempts[fact.attempt], fact.amount, fact.fee, fact.attempt)
+    cause = fact.capture or fact.attempt
+    return _overpaid(state.attempts[fact.attempt], fact.amount, fact.fee, cause)
 
 
 def _charge_of(state: PaymentState, modification: str) -> Attempt:
@@ -170,23 +171,26 @@ def _(fact: facts.OverpaymentReturned, state: PaymentState) -> list[UnbookedPost
 
 @booked.register
 def _(fact: facts.DisputeMoved, state: PaymentState) -> list[UnbookedPosting]:
-    attempt, merchant = state.attempts[fact.attempt], _merchant(state)
+    attempt = state.attempts[fact.attempt]
+    bearer, fees = _merchant(state), _merchant(state)
+    if attempt.surplus:  # the bank gives back what we owed its payer
+        bearer, fees = ledger.SURPLUS_ACCOUNT, ledger.FEE_EXPENSE_ACCOUNT
     source, booked = source_account(attempt), []
     old = state.disputes.get(fact.dispute)
     for part in _parts(fact, old, state.payment.amount.currency):
         if part.minor > 0:
-            entries = ledger.move(merchant, source, part)
+            entries = ledger.move(bearer, source, part)
             booked.append(UnbookedPosting(_K.DISPUTE, entries, fact.dispute))
         elif part.minor < 0:
-            entries = ledger.move(source, merchant, -part)
+            entries = ledger.move(source, bearer, -part)
             booked.append(UnbookedPosting(_K.DISPUTE_REVERSAL, entries, fact.dispute))
     more = (fact.fee.minor if fact.fee else 0) - (old.fee.minor if old else 0)
     if fact.fee is None or not more:
         return booked
     if more > 0:
-        return booked + _charged(state, attempt, Money(more, fact.fee.currency), fact.dispute)
+        return booked + _borne(fees, attempt, Money(more, fact.fee.currency), fact.dispute)
     back = Money(-more, fact.fee.currency)
-    entries = ledger.move(fee_account(attempt), merchant, back)
+    entries = ledger.move(fee_account(attempt), fees, back)
     return [*booked, UnbookedPosting(_K.FEE_ADJUSTMENT, entries, fact.dispute)]
 
 

@@ -10,7 +10,12 @@ from functools import singledispatch
 from typing import Protocol, TypeVar
 
 from kassa.base.domain.copying import replace
-from kassa.base.domain.lifecycle import AttemptStatus, OrderStatus, PaymentStatus
+from kassa.base.domain.lifecycle import (
+    AttemptStatus,
+    ModificationStatus,
+    OrderStatus,
+    PaymentStatus,
+)
 from kassa.base.domain.money import Money
 from kassa.payments.domain.disputes import Dispute
 from kassa.payments.domain.fact import Fact
@@ -102,3 +107,29 @@ def succeeded(
         updated_at=at,
     )
     return put(state.attempts, done), done
+
+
+def done(
+    state: PaymentState,
+    modification: str,
+    reference: str,
+    at: datetime,
+    *,
+    fee: Money | None = None,
+) -> Mapping[str, Modification]:
+    """The provider has done it, and calls it `reference`."""
+    old = state.modifications.get(modification)
+    if old is None:
+        return state.modifications
+    done = replace(
+        old,
+        status=ModificationStatus.SUCCEEDED,
+        provider_reference=reference,
+        fee_minor=fee.minor if fee else 0,
+        next_query_at=None,
+        completed_at=at,
+        failure_code="",
+        failure_message="",
+        updated_at=at,
+    )
+    return put(state.modifications, done)

@@ -43,6 +43,17 @@ class View:
     surplus_fee_minor: int = 0
 
     @property
+    def returned_minor(self) -> int:
+        """What refunds gave back, also of what nobody owed."""
+        return sum(one.amount.minor for one in self.refunds)
+
+    @property
+    def disputed_minor(self) -> int:
+        """What banks took back, also of what nobody owed."""
+        payment = self.payment
+        return payment.disputed_minor + payment.handed_back_minor - self.returned_minor
+
+    @property
     def net_minor(self) -> int:
         """What the payment comes to in its settlements; below zero where more left than came."""
         payment = self.payment

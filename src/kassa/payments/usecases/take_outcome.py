@@ -18,7 +18,7 @@ from kassa.base.domain.lifecycle import (
     can,
 )
 from kassa.base.domain.money import LARGEST, Money
-from kassa.base.domain.query_schedule import SILENCE
+from kassa.base.domain.query_schedule import SILENCE, ask_soon
 from kassa.connectors.base import (
     ActionNeeded,
     AddressSigner,
@@ -35,13 +35,15 @@ from kassa.connectors.base import (
     RefundSource,
     Unknown,
 )
-from kassa.disputes.domain.disputing import dispute
-from kassa.modifications.domain.captures import authorize, claimed_there, lapsed
+from kassa.disputes.domain.disputing import NOT_CAPTURED, dispute
+from kassa.modifications.domain.captured_there import claimed_there
+from kassa.modifications.domain.captures import authorize, lapsed
 from kassa.modifications.domain.refunds import refund_found
 from kassa.payments.domain import facts
 from kassa.payments.domain.aggregate import PaymentAggregate
 from kassa.payments.domain.disputes import BY_STAGE, Telling
 from kassa.payments.domain.evolution_of_charges import MISMATCH
+from kassa.payments.domain.modifications import went_back
 from kassa.payments.domain.payments import Attempt, CaptureMethod
 
 _S = PaymentStatus
@@ -127,7 +129,7 @@ def captured(
     )
     if connector is not None:
         paid = case.attempts[attempt.id]
-        _more_went_back(case, paid, outcome, connector, actor, "notification")
+        _more_went_back(case, paid, outcome, connector, actor, how, is_new=True)
 
 
 def _more_went_back(
@@ -137,26 +139,32 @@ def _more_went_back(
     connector: Connector,
     actor: str,
     how: str,
+    *,
+    is_new: bool = False,
 ) -> None:
     """The provider says that more of it was refunded than we know of. Where it lists refunds it is
     asked again for them; else it is one refund of what is more, by the sum that tells of it.
 
-    Raises: AmountTooLarge, of what does not fit; IllegalTransition while a refund of ours is on
-    its way, which may be the one.
+    While a refund of ours is on its way, that may be the one: a question is asked again later, and
+    only a notification may not be told again. `is_new`: its money was not known before.
+    Raises: AmountTooLarge, of what does not fit; IllegalTransition, of a notification that waits.
     """
-    told = outcome.refunded
-    if told is None or not case.payment.more_went_back(attempt, told):
+    told, before = outcome.refunded, went_back(attempt, case.modifications)
+    if told is None or told.currency != before.currency or told.minor <= before.minor:
         return
     if isinstance(connector, RefundSource):
-        if how == "notification":  # else that is what is being done
+        if how == "notification" or is_new:  # else that is what is being done
             case.put_attempt(replace(attempt, next_query_at=case.now))
         return
     if any(one.is_open and one.kind is _REFUND for one in case.modifications.values()):
-        raise IllegalTransition("a refund of ours is on its way", reason=REFUND_OPEN)
+        if how == "notification":
+            raise IllegalTransition("a refund of ours is on its way", reason=REFUND_OPEN)
+        case.put_attempt(replace(attempt, next_query_at=ask_soon(case.now, case.now)))
+        return
     refund_found(
         case,
         attempt,
-        told - case.payment.went_back(attempt),
+        told - before,
         reference=f"{outcome.reference}/{told.minor}",
         fee=None,
         actor=actor,
@@ -292,14 +300,15 @@ def _failed_later(
         )
         _declined(case, attempt, refusal, actor, how)
         return
-    if attempt.surplus or not case.payment.is_paid:
-        strange = facts.DisputeNotOurs(reference=outcome.reference, reason=outcome.code)
-        case.record(strange, actor=actor, by=how)
-        return
-    payment = case.payment
+    came = case.came(attempt)
+    if not came:
+        if how == "notification":
+            raise IllegalTransition("its money is reserved alone", reason=NOT_CAPTURED)
+        return  # that it was captured there, and returned, is told by notifications
     name = f"{attempt.provider_reference or attempt.id}/{FAILED_LATER}"
     old = next((one for one in case.disputes.values() if one.provider_reference == name), None)
-    left = payment.captured.minor - payment.disputed_minor
+    of_it = [one for one in case.disputes.values() if one.attempt_id == attempt.id]
+    left = came - sum(one.taken.minor for one in of_it)
     if old is None and left <= 0:
         return
     dispute(
@@ -311,7 +320,7 @@ def _failed_later(
             is_heard=True,
             stage=DisputeStage.CHARGEBACK,
             status=DisputeStatus.LOST,
-            amount=old.amount if old else Money(left, payment.amount.currency),
+            amount=old.amount if old else Money(left, attempt.amount.currency),
             reason=outcome.code,
         ),
         movements=None,

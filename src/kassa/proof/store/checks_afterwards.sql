@@ -35,8 +35,18 @@ select g.company_id, g.cause, min(g.payment_id) as payment_id,
 (
 select g.company_id, g.cause, sum(e.amount_minor) as minor
   from posting g join entry e on e.company_id = g.company_id and e.posting_id = g.id
- where g.kind in ('dispute', 'dispute_reversal') and e.account like 'merchant:%'
+ where g.kind in ('dispute', 'dispute_reversal')
+   and (e.account like 'merchant:%' or e.account = 'surplus')
  group by g.company_id, g.cause)
+
+-- part: disputes_of
+-- What banks took back of a payment's money: `owed`, and of what nobody owed `unowed`.
+(
+select d.company_id, d.payment_id, count(*) as disputes,
+    coalesce(sum(d.taken_minor) filter (where not a.surplus), 0) as owed,
+    coalesce(sum(d.taken_minor) filter (where a.surplus), 0) as unowed
+  from dispute d join attempt a on a.company_id = d.company_id and a.id = d.attempt_id
+ group by d.company_id, d.payment_id)
 
 -- part: paid_out
 (
@@ -134,12 +144,13 @@ select * from (
     select p.company_id, p.id, p.updated_at, p.modifications, p.currency,
       p.refunded_minor, coalesce(m.refunded, 0) as refunded,
       p.refund_reserved_minor, coalesce(m.refunding, 0) as refunding,
-      p.surplus_returned_minor, coalesce(m.returned, 0) as returned,
+      p.surplus_returned_minor, coalesce(m.returned, 0) + coalesce(d.unowed, 0) as returned,
       p.surplus_reserved_minor, coalesce(m.returning, 0) as returning,
       coalesce(m.changes, 0) as changes, coalesce(m.last, 0) as last, m.claims,
       coalesce(m.lowest, p.currency) as lowest, coalesce(m.highest, p.currency) as highest
     from payment p
-    left join {changes} m on m.company_id = p.company_id and m.payment_id = p.id) x) y
+    left join {changes} m on m.company_id = p.company_id and m.payment_id = p.id
+    left join {disputes_of} d on d.company_id = p.company_id and d.payment_id = p.id) x) y
 where found <> ''
 
 -- name: changes_equal_the_ledger
@@ -165,7 +176,8 @@ where m.id is null
   or (g.cause is not null and (g.postings <> (m.status = {modification.succeeded})::int
     or g.minor <> case m.status when {modification.succeeded} then m.amount_minor else 0 end
     or g.payment_id <> m.payment_id
-    or g.kind <> case when m.surplus then 'surplus_return' else m.kind end))
+    or g.kind <> case when m.surplus and m.kind = {modification_kind.refund}
+      then 'surplus_return' else m.kind end))
 
 -- name: payments_equal_their_disputes
 -- what banks took back of a payment is the sum of its disputes, and what left twice is what was
@@ -181,16 +193,13 @@ select * from (
     x.updated_at as since
   from (
     select p.company_id, p.id, p.updated_at,
-      p.disputed_minor, coalesce(d.taken, 0) as taken,
+      p.disputed_minor, coalesce(d.owed, 0) as taken,
       p.disputes, coalesce(d.disputes, 0) as counted,
       p.double_paid_minor, greatest(0, p.refunded_minor + p.refund_reserved_minor
-        + p.disputed_minor - p.captured_minor) as beyond
+        + p.disputed_minor - p.captured_minor) + greatest(0, p.surplus_returned_minor
+        + p.surplus_reserved_minor - p.surplus_minor) as beyond
     from payment p
-    left join (
-      select d.company_id, d.payment_id, count(*) as disputes,
-        coalesce(sum(d.taken_minor), 0) as taken
-      from dispute d group by d.company_id, d.payment_id) d
-    on d.company_id = p.company_id and d.payment_id = p.id) x) y
+    left join {disputes_of} d on d.company_id = p.company_id and d.payment_id = p.id) x) y
 where found <> ''
 
 -- name: disputes_equal_the_ledger

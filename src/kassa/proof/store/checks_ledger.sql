@@ -15,7 +15,7 @@ select g.company_id, g.payment_id,
     coalesce(-sum(e.amount_minor) filter (
       where g.kind = 'surplus' and e.account = 'surplus'), 0) as surplus,
     coalesce(sum(e.amount_minor) filter (
-      where g.kind in ('surplus_return', 'surplus_return_reversal')
+      where g.kind in ('surplus_return', 'surplus_return_reversal', 'dispute', 'dispute_reversal')
         and e.account = 'surplus'), 0) as surplus_returned,
     -sum(e.amount_minor) filter (
       where g.kind = 'authorize' and e.account like 'held:%') as authorized,
@@ -212,9 +212,13 @@ left join (
     max(a.amount_minor) filter (where not a.surplus) as most,
     min(a.currency) as lowest, max(a.currency) as highest
   from attempt a
-  -- a reservation that came too late
-  left join (select distinct company_id, attempt_id from modification
-    where kind = 'void' and surplus) v on v.company_id = a.company_id and v.attempt_id = a.id
+  -- a reservation that came too late, unless it was captured at the provider
+  left join (select company_id, attempt_id from modification
+    where kind in {modification_kind.capture_or_void} and surplus
+    group by company_id, attempt_id
+    having bool_or(kind = {modification_kind.void})
+      and not bool_or(kind = {modification_kind.capture} and status = {modification.succeeded})
+    ) v on v.company_id = a.company_id and v.attempt_id = a.id
   group by a.company_id, a.payment_id) x
 on x.company_id = p.company_id and x.payment_id = p.id
 -- A surplus payment may have had a reservation before, which was let go.

@@ -6,16 +6,18 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from kassa.base.domain.errors import AmountTooLarge, IllegalTransition, NotFound
-from kassa.base.domain.lifecycle import AttemptStatus, BreakClass
+from kassa.base.domain.errors import AmountTooLarge, IllegalTransition, InProgress, NotFound
+from kassa.base.domain.lifecycle import UNDECIDED, AttemptStatus, BreakClass
 from kassa.base.domain.money import CurrencyMismatch
 from kassa.base.usecases.bounds import beyond_belief
 from kassa.base.usecases.core import Core
 from kassa.connectors.base import (
     AnyNews,
     Captured,
+    ChargeEvent,
     Declined,
     DisputeEvent,
+    Done,
     FailedLater,
     InDoubt,
     ModificationEvent,
@@ -23,10 +25,12 @@ from kassa.connectors.base import (
     Outcome,
     UnreadEvent,
 )
+from kassa.disputes.domain.disputing import NOT_CAPTURED
 from kassa.disputes.usecases.disputes import take_dispute_news
 from kassa.modifications.domain.captures import LAPSES
 from kassa.modifications.store import modifications
 from kassa.modifications.usecases.found_changes import (
+    NotCaptured,
     Unbookable,
     Waits,
     failed_if_refused,
@@ -45,10 +49,11 @@ from kassa.providers.usecases.event_data import read_news
 from kassa.providers.usecases.provider_accounts import account_of, refresh, serves
 from kassa.reconciliation.store.reconciliation import BreakRow, insert_breaks
 from kassa.webhooks_in.store import provider_events
-from kassa.webhooks_in.store.provider_events import KeptProviderEvent
+from kassa.webhooks_in.store.provider_events import KeptProviderEvent, ProviderEventKey
 
 _log = structlog.get_logger("kassa.inbox")
 LEASE = timedelta(seconds=10)  # longer than applying takes: then whoever had it must have died
+_OVER = frozenset({AttemptStatus.DECLINED, AttemptStatus.ABANDONED})
 _PARKED_SECONDS = (1, 2, 5, 10, 30, 60, 300, 900, 3600)
 """Before it is tried again while nothing is known of its charge; the last until it is late."""
 _AT_ONCE = 8
@@ -84,8 +89,8 @@ async def apply_kept(core: Core, kept: KeptProviderEvent) -> None:
         if about is not None and words and not beyond_belief(core, about.amount):
             await _give_up(core, kept, "beyond_belief", f"the provider told of {about.id}: {words}")
             return
-        if about is not None and is_ripe(news, about):
-            await _take(core, kept, news, about)
+        if about is not None:
+            await _take_when_ripe(core, kept, news, about)
             return
     except NotFound as error:
         await _give_up(core, kept, "misaddressed", error.message)
@@ -98,6 +103,8 @@ async def apply_kept(core: Core, kept: KeptProviderEvent) -> None:
         return
     except Waits as error:
         doubt = str(error)
+    except InProgress:  # somebody else has the payment just now
+        doubt = ""
     except Exception:  # noqa: BLE001 - one notification's trouble is not the others'
         _log.exception("news could not be applied", account=kept.key.account, tries=kept.tries)
     if kept.is_late and about is None and _may_be_anothers(news):
@@ -167,10 +174,64 @@ def is_ripe(news: AnyNews, about: Attempt | Modification) -> bool:
     return True
 
 
+async def _take_when_ripe(
+    core: Core, kept: KeptProviderEvent, news: AnyNews, about: Attempt | Modification
+) -> None:
+    """Raises: as `_take`; Waits while it is about money that is not known to be here."""
+    if is_ripe(news, about):
+        try:
+            await _take(core, kept, news, about)
+            return
+        except NotCaptured:
+            if isinstance(about, Modification):
+                raise
+    assert isinstance(about, Attempt)
+    await _take(core, kept, news, await _money_of(core, kept, news, about))
+
+
+async def _money_of(
+    core: Core, kept: KeptProviderEvent, news: AnyNews, attempt: Attempt
+) -> Attempt:
+    """The charge, once its money is here: what is told of it says that it was paid. While it is
+    undecided that will be told. Else, when it was refused, left, or reserved alone, the provider
+    is asked; what that does not know of either is a person's work at once.
+
+    Raises: Waits, Unbookable.
+    """
+    if attempt.status in UNDECIDED or isinstance(news, ChargeEvent):  # that it was returned
+        raise Waits(f"what was told of {attempt.id} waits for its money")
+    if not _says_paid(news):
+        return attempt
+    answer = await ask_about(core, attempt)
+    match answer:
+        case Captured():
+            await _take_charge(core, attempt, answer, how="query", actor=_actor(kept))
+            async with core.db.connection() as connection:
+                found = await payments.find_attempt(connection, attempt.company_id, attempt.id)
+            return found or attempt
+        case Declined() | FailedLater():
+            what = news.what if isinstance(news, ModificationEvent) else "dispute"
+            raise Unbookable(
+                f"the {what} {_name(news)} of {attempt.id} was told, as of a charge that was paid,"
+                f" and the provider says that it is not: {answer.message} Find out there what was"
+                " moved"
+            )
+    raise Waits(f"what was told of {attempt.id} waits for its money, of which nobody tells")
+
+
+def _name(news: AnyNews) -> str:
+    return news.reference if isinstance(news, ModificationEvent | DisputeEvent) else ""
+
+
+def _says_paid(news: AnyNews) -> bool:
+    """Whether it could not be if its charge had not been paid."""
+    return not isinstance(news, ModificationEvent) or isinstance(news.outcome, Done | InDoubt)
+
+
 async def _take(
     core: Core, kept: KeptProviderEvent, news: AnyNews, about: Attempt | Modification
 ) -> None:
-    actor = f"provider:{kept.key.account}"
+    actor = _actor(kept)
     if isinstance(news, UnreadEvent):
         await _ask_about(core, kept, news, about, actor)
         return
@@ -184,17 +245,52 @@ async def _take(
         await take_found(core, about, told, actor=actor, key=kept.key)
         return
     if isinstance(news, DisputeEvent):
-        await take_dispute_news(core, about, news, actor=actor, key=kept.key)
+        try:
+            await take_dispute_news(core, about, news, actor=actor, key=kept.key)
+        except IllegalTransition as error:
+            raise _not_captured(error, news.reference) from None
         return
     said, how = await _settled(core, about, news.outcome)
+    await _take_charge(core, about, said, how=how, actor=actor, news=kept.key)
+
+
+def _not_captured(error: IllegalTransition, name: str) -> Exception:
+    if error.reason != NOT_CAPTURED:
+        return error
+    return NotCaptured(f"{name} was told of a charge that was not captured: {error.message}")
+
+
+def _actor(kept: KeptProviderEvent) -> str:
+    return f"provider:{kept.key.account}"
+
+
+async def _take_charge(
+    core: Core,
+    attempt: Attempt,
+    outcome: Outcome,
+    *,
+    actor: str,
+    how: str,
+    news: ProviderEventKey | None = None,
+) -> None:
+    """Commit what was said of the charge. Where it also says that more was refunded than can be
+    booked, its money is booked all the same.
+
+    Raises: Waits, Unbookable.
+    """
     try:
-        await take_news(core, about, said, actor=actor, how=how, news=kept.key)
+        await take_news(core, attempt, outcome, actor=actor, how=how, news=news)
+        return
     except AmountTooLarge as error:
-        raise Unbookable(f"more was refunded than we know of: {error.message}") from None
+        trouble: Exception = Unbookable(f"more was refunded than we know of: {error.message}")
     except IllegalTransition as error:
         if error.reason != REFUND_OPEN:
-            raise
-        raise Waits(f"more of {about.id} was refunded than we know of: {error.message}") from None
+            raise _not_captured(error, attempt.id) from None
+        words = f"more of {attempt.id} was refunded than we know of: {error.message}"
+        trouble = Waits(words)
+    if isinstance(outcome, Captured) and attempt.status is not AttemptStatus.SUCCEEDED:
+        await take_news(core, attempt, replace(outcome, refunded=None), actor=actor, how=how)
+    raise trouble
 
 
 async def _ask_about(
@@ -228,7 +324,7 @@ async def _settled(core: Core, attempt: Attempt, outcome: Outcome) -> tuple[Outc
     Raises: Waits.
     """
     has_money = attempt.status is AttemptStatus.SUCCEEDED
-    if isinstance(outcome, Captured) and attempt.status is AttemptStatus.DECLINED:
+    if isinstance(outcome, Captured) and attempt.status in _OVER:
         return await _paid_after_all(core, attempt, outcome)
     if not has_money or not isinstance(outcome, Declined) or outcome.code in LAPSES:
         return outcome, "notification"
@@ -240,10 +336,18 @@ async def _settled(core: Core, attempt: Attempt, outcome: Outcome) -> tuple[Outc
 
 
 async def _paid_after_all(core: Core, attempt: Attempt, outcome: Captured) -> tuple[Outcome, str]:
-    """Whether it is still paid. Where the provider cannot tell, its letter is believed."""
+    """Whether it is still paid. Where the provider cannot tell, its letter is believed.
+
+    Raises: Waits, while it does not answer.
+    """
     answer = await ask_about(core, attempt)
-    if isinstance(answer, Captured | Declined | FailedLater):
-        return answer, "query"
+    match answer:
+        case Captured() if answer.refunded is None:  # which that letter may say
+            return replace(answer, refunded=outcome.refunded), "notification"
+        case Captured() | Declined() | FailedLater():
+            return answer, "query"
+        case InDoubt() | NotSent():
+            raise Waits(f"{attempt.id} was over, is told as paid, and nobody says which")
     return outcome, "notification"
 
 
