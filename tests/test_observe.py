@@ -1,9 +1,12 @@
 """What an operator sees: every line with its request, nothing secret in any, and true figures."""
 
+import asyncio
 import io
 import json
+import sys
 import time
 from collections.abc import Iterator
+from select import PIPE_BUF
 from typing import Any
 
 import asyncpg
@@ -91,6 +94,81 @@ def test_trouble_that_passes_leaves_no_traceback(
     assert passing["why"] == "ambiguous_commit"
     assert "exception" not in passing
     assert "our bug" in bug["exception"]
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What was handed to the system, in the pieces in which it was."""
+    pieces: list[bytes] = []
+
+    def write(_: int, data: bytes) -> int:
+        pieces.append(data[:5000])
+        return len(data[:5000])
+
+    monkeypatch.setattr(observe.os, "write", write)
+    return pieces
+
+
+async def test_what_one_turn_of_the_loop_has_to_say_is_written_at_its_end(
+    written: list[bytes],
+) -> None:
+    log = observe._Lines(sys.stderr.buffer)
+
+    log.info(b"one")
+    log.info(b"two")
+    before = list(written)
+    await asyncio.sleep(0)
+    log.info(b"three")
+    await asyncio.sleep(0)
+
+    assert before == []
+    assert written == [b"one\ntwo\n", b"three\n"]
+
+
+async def test_a_warning_is_written_at_once_after_what_was_said_before_it(
+    written: list[bytes],
+) -> None:
+    log = observe._Lines(sys.stderr.buffer)
+
+    log.info(b"before")
+    log.error(b"an error")
+    log.warning(b"a warning")
+
+    assert written == [b"before\nan error\n", b"a warning\n"]
+
+
+async def test_blocks_hold_whole_lines_and_no_more_than_the_system_writes_in_one_piece(
+    written: list[bytes],
+) -> None:
+    log = observe._Lines(sys.stderr.buffer)
+    lines = [b"%d " % number + b"x" * 300 for number in range(40)] + [b"y" * 4999, b"z" * 9000]
+
+    for line in lines:
+        log.info(line)
+    await asyncio.sleep(0)
+
+    assert b"".join(written) == b"".join(line + b"\n" for line in lines)
+    assert all(len(piece) <= PIPE_BUF for piece in written[:-3])
+    assert all(piece.endswith(b"\n") for piece in written[:-2])
+    assert written[-3] == b"y" * 4999 + b"\n"
+
+
+def test_outside_of_a_loop_and_in_another_after_it_each_line_is_written(
+    written: list[bytes],
+) -> None:
+    log = observe._Lines(sys.stderr.buffer)
+
+    async def say(word: bytes) -> None:
+        log.info(word)
+
+    log.info(b"none")
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(say(b"first"))
+    loop.close()
+    asyncio.run(say(b"second"))
+    log.info(b"none again")
+
+    assert b"".join(written) == b"none\nfirst\nsecond\nnone again\n"
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Logs, metrics and the request id: what an operator sees of us."""
 
+import asyncio
+import atexit
 import logging
 import os
 import re
@@ -10,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice
+from select import PIPE_BUF
 from types import NoneType
 from typing import Any, BinaryIO
 
@@ -164,31 +167,73 @@ def _written_by(process: str) -> Any:
 
 
 class _Lines:
-    """A log of bytes: each line and its end in one call of the system, so that the lines of several
-    processes never mix."""
+    """A log of bytes. What a turn of the event loop has to say is written at its end, in blocks of
+    whole lines; a warning or an error at once, and what was said before it.
+
+    A block is no longer than what the system writes in one piece, so that the lines of several
+    processes never mix.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file.fileno()
         self._lock = threading.Lock()
+        self._kept: list[bytes] = []
+        self._due: asyncio.AbstractEventLoop | None = None  # where it is to be written
+        atexit.register(self._write)
 
     def info(self, line: bytes) -> None:
-        left = line + b"\n"
-        with self._lock:
-            while left:  # a pipe may take less than it is given
-                left = left[os.write(self._file, left) :]
+        self._kept.append(line)
+        loop = asyncio._get_running_loop()  # noqa: SLF001 - the public one raises outside of a loop
+        if loop is None:
+            self._write()
+        elif self._due is not loop:
+            self._due = loop
+            loop.call_soon(self._write)
 
-    warning = error = info
+    def error(self, line: bytes) -> None:
+        self._kept.append(line)
+        self._write()
+
+    warning = error
+
+    def _write(self) -> None:
+        with self._lock:
+            self._due = None
+            lines, self._kept = self._kept, []
+            block = b""
+            for line in lines:
+                if block and len(block) + len(line) >= PIPE_BUF:
+                    self._put(block)
+                    block = b""
+                block += line + b"\n"
+            self._put(block)
+
+    def _put(self, left: bytes) -> None:
+        while left:  # a pipe may take less than it is given
+            left = left[os.write(self._file, left) :]
 
 
 def hide_secrets(_: Any, __: str, event: Mapping[str, Any]) -> Mapping[str, Any]:
     """The second line of defense: whatever looks like a secret or a card number is blotted out,
     and what is too long is cut before it is searched."""
+    if _is_plain(event):
+        return event
     return {
         key: value
         if type(value) in _NUMBERS
         else _hidden(value, _LONGEST_TRACE if key == "exception" else _LONGEST_VALUE)
         for key, value in event.items()
     }
+
+
+def _is_plain(event: Mapping[str, Any]) -> bool:
+    """Whether nothing in it can be a secret, seen at one glance, as of most lines."""
+    texts = [value for value in event.values() if type(value) not in _NUMBERS]
+    try:
+        text = "\n".join(texts)
+    except TypeError:  # something deeper
+        return False
+    return len(text) <= _LONGEST_VALUE and not _may_hide(text)
 
 
 def _hidden(value: Any, longest: int = _LONGEST_VALUE) -> Any:
@@ -210,9 +255,11 @@ def _hidden(value: Any, longest: int = _LONGEST_VALUE) -> Any:
 
 
 def _searched(text: str) -> str:
-    if any(map(text.__contains__, _MARKS)) or _MANY_DIGITS.search(text):
-        return _SECRET_SHAPES.sub("[hidden]", text)
-    return text
+    return _SECRET_SHAPES.sub("[hidden]", text) if _may_hide(text) else text
+
+
+def _may_hide(text: str) -> bool:
+    return any(map(text.__contains__, _MARKS)) or _MANY_DIGITS.search(text) is not None
 
 
 def _cut(text: str, longest: int) -> str:
