@@ -24,7 +24,6 @@ USED_ELSEWHERE = {
     "close_async": "Stripe's library calls it",
     "enable_telemetry": "Stripe's library reads it",
     "frac_prec": "babel reads it",
-    "path_regex": "starlette reads it",
     "redirect_slashes": "starlette reads it",
     "row_factory": "sqlite3 reads it",
     "content_length": "aiohttp reads it",

@@ -32,6 +32,7 @@ from kassa.faces import api_keys, edge, grpc_door, grpc_health, inbound, intake,
 from kassa.faces.business import grpc as business_grpc
 from kassa.faces.business import handlers as business
 from kassa.faces.checkout import handlers as checkout
+from kassa.faces.direct import Direct
 from kassa.faces.gateway import handlers as gateway
 from kassa.faces.orders import grpc as orders_grpc
 from kassa.faces.orders import handlers as orders
@@ -72,7 +73,7 @@ def http_app(core: Core, settings: Settings) -> ASGIApp:
     app.state.test_cards = tuple(
         (one.spaced_number, one.name, one.happens, one.happens_zh) for one in SCENARIOS
     )
-    received = Reception(intake.Intake(app), core)
+    received = Reception(intake.Intake(Direct(app)), core)
     watched = observe.Watch(received, https=settings.url.startswith("https://"))
     trusted = peer.networks_of(settings.trusted_proxies)
     return peer.Forwarded(watched, trusted) if trusted else watched

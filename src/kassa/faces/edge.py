@@ -285,9 +285,13 @@ def answer(value: Any, status: int = 200, headers: dict[str, str] | None = None)
     return Response(to_json(value), status, headers, media_type="application/json")
 
 
+class SafeRoute(Route):
+    """A route that lets no error out: `endpoint` always has an answer."""
+
+
 def route(
     method: str | Sequence[str], path: str, handler: Handler, write_error: WriteError
-) -> Route:
+) -> SafeRoute:
     """A route whose KassaErrors are told by `write_error`, as are our bugs, without a cause."""
 
     traits = criticality.of_route(method, path)
@@ -309,7 +313,7 @@ def route(
             deadline.reset(token)
 
     methods = [method] if isinstance(method, str) else list(method)
-    return Route(path, endpoint, methods=methods)
+    return SafeRoute(path, endpoint, methods=methods)
 
 
 def _deadline_of(request: Request) -> float | None:  # seconds, not money
