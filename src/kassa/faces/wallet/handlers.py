@@ -1,13 +1,10 @@
 """The wallet face's routes: who calls, does the signature hold, the use case, a signed answer."""
 
-import asyncio
 import hashlib
 import hmac
 import json
-import os
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -47,8 +44,6 @@ from kassa.wallet.usecases.wallet_codes import Presented
 _log = structlog.get_logger("kassa.wallet")
 # In the scope, which no two requests share: a client's id, and what stands before its paths.
 _SIGNED_FOR, _PREFIX = "kassa.wallet_signed_for", "kassa.wallet_prefix"
-# An RSA signature costs about a millisecond; cryptography lets the other threads run meanwhile.
-_signers = ThreadPoolExecutor(os.cpu_count() or 2, thread_name_prefix="wallet-sign")
 
 _SOME_PREFIX = r"(?:/[A-Za-z0-9_.-]{1,32}+){1,4}"
 
@@ -166,11 +161,11 @@ def _signed(verb: Verb, own: Mapping[str, str] = contract.NO_REASONS) -> edge.Ha
             )
             asked = partial(verb, core, client, members)
             answer = await anew(request, caller, _content(members) if caller.key else b"", asked)
-        except KassaError as error:  # here, and not in _write_error, to sign in another thread
+        except KassaError as error:  # here, and not in _write_error: the API has words of its own
             if isinstance(error, Unauthenticated):
                 core.admission.unproved()
             answer, pause = contract.write_error(named(core, error), own), pause_of(error)
-        return await _respond(request, answer, pause)
+        return _write(request, answer, pause)
 
     return handler
 
@@ -189,7 +184,7 @@ def _content(members: Members) -> bytes:
 async def _no_interface(request: Request) -> Response:
     said = f"{request.method} {_target(request)} is no API of this wallet"
     await _find_client(request)
-    return await _respond(request, contract.write_error(NotFound(said, reason="no_interface")))
+    return _write(request, contract.write_error(NotFound(said, reason="no_interface")))
 
 
 async def _find_client(request: Request) -> WalletClient | None:
@@ -260,14 +255,13 @@ def _target(request: Request) -> str:
     return signature.target_of(path, request.scope["query_string"])
 
 
-async def _respond(request: Request, answer: contract.Answer, pause: int | None = None) -> Response:
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_signers, _write, request, answer, pause)
-
-
 def _write(request: Request, answer: contract.Answer, pause: int | None = None) -> Response:
     """The answer, signed over the request's own method and target; unsigned only when nobody has
-    the Client-Id that asks."""
+    the Client-Id that asks.
+
+    Another thread would need the interpreter back for each signature, and gets it from a busy loop
+    late: that costs more than the signature.
+    """
     body, client_id = edge.to_json(answer), request.scope.get(_SIGNED_FOR)
     now = contract.write_time(datetime.now(UTC))
     headers = {"response-time": now, "content-type": contract.CONTENT_TYPE}
