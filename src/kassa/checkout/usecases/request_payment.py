@@ -7,7 +7,13 @@ from typing import Any
 
 import msgspec
 
-from kassa.base.domain.errors import IdempotencyMismatch, NotFound, UnsupportedOperation
+from kassa.base.domain.errors import (
+    IdempotencyMismatch,
+    IllegalTransition,
+    KassaError,
+    NotFound,
+    UnsupportedOperation,
+)
 from kassa.base.domain.fingerprints import Fingerprint, Of
 from kassa.base.domain.lifecycle import PaymentStatus
 from kassa.base.domain.money import Money
@@ -15,14 +21,26 @@ from kassa.base.usecases.core import Core
 from kassa.connectors.catalog import maker_of
 from kassa.identity.domain.principals import Company
 from kassa.orders.domain.orders import Module
+from kassa.orders.usecases.begin_payment import begin_payment
 from kassa.orders.usecases.create_order import NewOrder, create_order
 from kassa.payments.domain import facts
 from kassa.payments.domain.aggregate import PaymentAggregate
-from kassa.payments.domain.payments import OFFLINE, CaptureMethod, Method, Payment
-from kassa.payments.usecases.change_payment import PaymentChange, WalletBalances, change_payment
+from kassa.payments.domain.payments import OFFLINE, Attempt, CaptureMethod, Method, Payment
+from kassa.payments.usecases.change_payment import (
+    Decide,
+    PaymentChange,
+    WalletBalances,
+    change_payment,
+)
 from kassa.payments.usecases.find_payments import View, payments_of_order
 from kassa.payments.usecases.record_payment import Recording, expect_transfer, record_payment
-from kassa.payments.usecases.submit_payment import Submission, submit_payment
+from kassa.payments.usecases.submit_payment import (
+    Submission,
+    require_takers,
+    starting,
+    submit_payment,
+    submit_started,
+)
 from kassa.providers.domain.payees import Payee
 from kassa.providers.usecases.payees import payee_of
 from kassa.routing.usecases.routing import (
@@ -134,14 +152,18 @@ async def request_payment(core: Core, wanted: RequestedPayment) -> View:
     content = _content(core, wanted)
     if why := await _why_impossible(core, wanted, payee):
         return await _made_before(core, wanted, content, why)
+    claim = _claiming(wanted, content, account)
+    begun = await _begun(core, wanted, account, claim)
+    if begun is not None:
+        return begun
     view = await _payment_for(core, wanted)
     payment = view.payment
     if content.was_served(payment) and not _left_lying(payment, content):
         return view
     _refuse_other(wanted, payment, content)
-    claim = _claiming(wanted, content, account)
-    if wanted.instrument and wanted.method not in OFFLINE and wanted.method is not Method.WALLET:
-        return View(await _send(core, wanted, payment, account, claim), view.order)
+    if _is_sent(wanted):
+        submission = await _submission(core, wanted, payment, account, claim)
+        return View(await submit_payment(core, submission), view.order)
     if wanted.method is Method.BANK_TRANSFER:
         key = payment.company_id, payment.id
         return View(await expect_transfer(core, *key, actor=wanted.actor, claim=claim), view.order)
@@ -194,9 +216,47 @@ def _content(core: Core, wanted: RequestedPayment) -> _Content:
     return _Content(fingerprint, key)
 
 
-async def _payment_for(core: Core, wanted: RequestedPayment) -> View:
-    """The order's payment: of the order made now, or of one that another face made."""
-    new = NewOrder(
+def _is_sent(wanted: RequestedPayment) -> bool:
+    """Whether a provider hears of it before there is an answer."""
+    ours = wanted.method in OFFLINE or wanted.method is Method.WALLET
+    return bool(wanted.instrument) and not ours
+
+
+async def _begun(
+    core: Core, wanted: RequestedPayment, account: str, claim: Callable[[PaymentAggregate], bool]
+) -> View | None:
+    """A new order, made, claimed and begun in one commit; None where that is not to be had, and
+    nothing has happened."""
+    new = _new_order(wanted)
+    if wanted.method is Method.WALLET:
+        paid = await begin_payment(core, new, decide=_only(claim), pay=_by_code(wanted, ""))
+        return None if paid is None else View(paid.payment, paid.order)
+    if not _is_sent(wanted):
+        return None
+    try:
+        submission = await _submission(core, wanted, None, account, claim)
+        await require_takers(core, submission)
+    except KassaError:  # the order is made all the same, and this is said of it
+        return None
+    started: list[Attempt] = []
+    case = await begin_payment(core, new, decide=starting(core, submission, started))
+    if case is None:
+        return None
+    return View(await submit_started(core, submission, case, started), case.order)
+
+
+def _only(claim: Callable[[PaymentAggregate], bool]) -> Decide:
+    """Goes on only with what it claims."""
+
+    def decide(case: PaymentAggregate, _: WalletBalances | None) -> None:
+        if not claim(case):
+            raise IllegalTransition("it is claimed already")
+
+    return decide
+
+
+def _new_order(wanted: RequestedPayment) -> NewOrder:
+    return NewOrder(
         company=wanted.company,
         business_id=wanted.business_id,
         actor=wanted.actor,
@@ -207,8 +267,12 @@ async def _payment_for(core: Core, wanted: RequestedPayment) -> View:
         customer_name=wanted.payer_name,
         module=wanted.module,
     )
+
+
+async def _payment_for(core: Core, wanted: RequestedPayment) -> View:
+    """The order's payment: of the order made now, or of one that another face made."""
     try:
-        created = await create_order(core, new)
+        created = await create_order(core, _new_order(wanted))
         return View(created.payment, created.order)
     except IdempotencyMismatch:
         views = await payments_of_order(core, wanted.company.id, wanted.order_id)
@@ -297,30 +361,38 @@ async def _pay_here(core: Core, wanted: RequestedPayment, payment: Payment) -> P
         )
         return await record_payment(core, recording)
     if wanted.method is Method.WALLET:
-        pay = WalletPay(
-            company_id=company_id,
-            payment_id=payment_id,
-            auth_code=wanted.auth_code,
-            actor=wanted.actor,
-            by=f"client:{wanted.actor}",
-            address=wanted.address,
-        )
-        return await pay_from_wallet(core, pay)
+        return await pay_from_wallet(core, _by_code(wanted, payment_id))
     return payment  # the payer goes to the cashier, which sends them to the provider
 
 
-async def _send(
+def _by_code(wanted: RequestedPayment, payment_id: str) -> WalletPay:
+    """`payment_id`: "" for one that is still to be made."""
+    return WalletPay(
+        company_id=wanted.company.id,
+        payment_id=payment_id,
+        auth_code=wanted.auth_code,
+        actor=wanted.actor,
+        by=f"client:{wanted.actor}",
+        address=wanted.address,
+    )
+
+
+async def _submission(
     core: Core,
     wanted: RequestedPayment,
-    payment: Payment,
+    payment: Payment | None,
     account: str,
     claim: Callable[[PaymentAggregate], bool],
-) -> Payment:
-    """To a provider: claimed and begun in one commit."""
+) -> Submission:
+    """To a provider, claimed and begun in one commit. `payment`: None for one that is still to be
+    made.
+
+    Raises: UnsupportedOperation.
+    """
     route = await choose(core, _question(wanted, payment, account))
-    submission = Submission(
-        company_id=payment.company_id,
-        payment_id=payment.id,
+    return Submission(
+        company_id=wanted.company.id,
+        payment_id=payment.id if payment else "",
         method=wanted.method,
         connector=route.accounts[0],
         fallbacks=route.accounts[1:],
@@ -331,12 +403,14 @@ async def _send(
         return_url=core.policy.base_url,
         claim=claim,
     )
-    return await submit_payment(core, submission)
 
 
-def _question(wanted: RequestedPayment, payment: Payment, account: str) -> RoutingRequest:
+def _question(wanted: RequestedPayment, payment: Payment | None, account: str) -> RoutingRequest:
+    asked = _asked(wanted, account)
+    if payment is None:
+        return asked
     return replace(
-        _asked(wanted, account),
+        asked,
         amount=payment.amount,
         manual=payment.capture_method is CaptureMethod.MANUAL,
         key=payment.order_id,

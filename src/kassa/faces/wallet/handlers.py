@@ -36,7 +36,8 @@ from kassa.faces.wallet.reading import Members
 from kassa.identity.domain.principals import WalletClient
 from kassa.identity.usecases.authenticate import find_wallet_client
 from kassa.identity.usecases.sides import admit
-from kassa.orders.usecases.create_order import NewOrder, check_order, create_order
+from kassa.orders.usecases.begin_payment import begin_payment
+from kassa.orders.usecases.create_order import CreatedOrder, NewOrder, check_order, create_order
 from kassa.payments.domain.payments import CaptureMethod
 from kassa.wallet.usecases.pay_from_wallet import WalletPay, evaluate_wallet_pay, pay_from_wallet
 from kassa.wallet.usecases.wallet_codes import Presented
@@ -54,27 +55,39 @@ async def pay(core: Core, client: WalletClient, members: Members) -> contract.An
     wanted = reading.read_pay(members)
     if wanted.is_evaluation:
         return await _evaluate(core, client, wanted)
-    made = await create_order(core, _new_order(core, client, wanted))
-    payment, order = made.payment, made.order
-    if wanted.auth_code and payment.status is PaymentStatus.CREATED:
-        payment = await pay_from_wallet(
-            core,
-            WalletPay(
-                company_id=payment.company_id,
-                payment_id=payment.id,
-                auth_code=wanted.auth_code,
-                actor=client.actor,
-                client_id=client.client_id,
-                by=_tried_by(client),
-                address=client.address,
-            ),
-        )
+    new = _new_order(core, client, wanted)
+    by_code = _by_code(client, wanted) if wanted.auth_code else None
+    begun = await begin_payment(core, new, pay=by_code) if by_code else None
+    if begun is not None:
+        return _answer(core, client, wanted, CreatedOrder(begun.order, begun.payment, False))
+    made = await create_order(core, new)
+    if by_code and made.payment.status is PaymentStatus.CREATED:
+        payment = await pay_from_wallet(core, replace(by_code, payment_id=made.payment.id))
     else:
-        payment = await synced(core, client, payment)
+        payment = await synced(core, client, made.payment)
+    return _answer(core, client, wanted, replace(made, payment=payment))
+
+
+def _by_code(client: WalletClient, wanted: reading.Pay) -> WalletPay:
+    """By a code, of a payment that is still to be made."""
+    return WalletPay(
+        company_id=client.company.id,
+        payment_id="",
+        auth_code=wanted.auth_code,
+        actor=client.actor,
+        client_id=client.client_id,
+        by=_tried_by(client),
+        address=client.address,
+    )
+
+
+def _answer(
+    core: Core, client: WalletClient, wanted: reading.Pay, made: CreatedOrder
+) -> contract.Answer:
     return contract.write_pay(
-        payment,
+        made.payment,
         request_id=wanted.request_id,
-        cashier_url=f"{core.policy.base_url}/pay/{order.session_token}",
+        cashier_url=f"{core.policy.base_url}/pay/{made.order.session_token}",
         replayed=made.replayed,
         at_once=bool(wanted.auth_code),
         accepts=client.settings.says_accepted,

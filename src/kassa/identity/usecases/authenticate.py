@@ -62,6 +62,9 @@ class _Memory:
         while len(self._kept) > _REMEMBERED:
             self._kept.popitem(last=False)
 
+    def drop(self, key: str) -> None:
+        self._kept.pop(key, None)
+
 
 def _memory(core: Core) -> _Memory:
     memory: _Memory = core.gatherers.setdefault("credentials", _Memory())
@@ -79,6 +82,11 @@ async def remembered(
         if known is not None:
             memory.put(key, known)
     return known
+
+
+def forget(core: Core, key: str) -> None:
+    """This process has just changed what it remembers."""
+    _memory(core).drop(key)
 
 
 async def _credential(core: Core, lookup: str) -> Credential | None:

@@ -71,17 +71,19 @@ class CreatedOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
+class Prepared:
+    """An order as it will be stored, unless it was made before."""
+
     order: Order
     wanted: NewOrder
 
 
-async def create_orders(core: Core, wanted: Sequence[_Prepared]) -> list[CreatedOrder | KassaError]:
+async def create_orders(core: Core, wanted: Sequence[Prepared]) -> list[CreatedOrder | KassaError]:
     """Store each order once per (company, request id) and once per (company, order id).
 
     One statement for the whole list; what it did not insert had been made before, and is read.
     """
-    new, made = await _insert(core, _first_of_each(wanted))
+    new, made = await _insert(core, first_of_each(wanted))
     fresh = {key for key, (order, _, _) in new.items() if (order.company_id, order.id) in made}
     losers = [item.order for item in wanted if id(item) not in fresh]
     by_request: _Found = {}
@@ -110,13 +112,13 @@ async def create_orders(core: Core, wanted: Sequence[_Prepared]) -> list[Created
 _New = dict[int, tuple[Order, Payment, str]]
 
 
-async def _insert(core: Core, first: Sequence[_Prepared]) -> tuple[_New, set[tuple[str, str]]]:
+async def _insert(core: Core, first: Sequence[Prepared]) -> tuple[_New, set[tuple[str, str]]]:
     """What was wanted, each under the identity of its item, with payments whose ids are made now;
     and which of it is stored."""
 
     def made() -> _New:
         return {
-            id(item): (item.order, _first_payment(core, item), item.wanted.actor) for item in first
+            id(item): (item.order, first_payment(core, item), item.wanted.actor) for item in first
         }
 
     if not first:
@@ -132,7 +134,7 @@ async def _insert(core: Core, first: Sequence[_Prepared]) -> tuple[_New, set[tup
     return new, stored or set()
 
 
-def _first_of_each(wanted: Sequence[_Prepared]) -> list[_Prepared]:
+def first_of_each(wanted: Sequence[Prepared]) -> list[Prepared]:
     """Of several that would be one order, the first: the others are judged against it."""
     seen: set[tuple[str, ...]] = set()
     first = []
@@ -148,7 +150,7 @@ def _first_of_each(wanted: Sequence[_Prepared]) -> list[_Prepared]:
     return sorted(first, key=_lock_order)
 
 
-def _lock_order(item: _Prepared) -> tuple[str, str, str]:
+def _lock_order(item: Prepared) -> tuple[str, str, str]:
     order = item.order
     return order.company_id, order.request_scope, order.request_id or order.id
 
@@ -157,7 +159,7 @@ _Found = Mapping[tuple[str, str, str], tuple[Payment, Order]]
 _FoundById = Mapping[tuple[str, str], Sequence[tuple[Payment, Order]]]
 
 
-def _judge(item: _Prepared, by_request: _Found, by_id: _FoundById) -> CreatedOrder | KassaError:
+def _judge(item: Prepared, by_request: _Found, by_id: _FoundById) -> CreatedOrder | KassaError:
     """A repeat gets what the first time made; a contradiction is refused."""
     asked = item.order
     earlier = by_request.get((asked.company_id, asked.request_scope, asked.request_id or ""))
@@ -202,7 +204,7 @@ async def create_order(core: Core, wanted: NewOrder) -> CreatedOrder:
     Raises: InvalidRequest, also for an order that nobody could pay (reason nobody_takes_it);
     IdempotencyMismatch, InProgress.
     """
-    item = _prepare(core, wanted)
+    item = prepare(core, wanted)
     if wanted.payment_methods and (why := await _why_unpayable(core, wanted)):
         return await _made_before(core, item, why)
     created = await _insert_order(core, item)
@@ -249,7 +251,7 @@ async def _why_unpayable(core: Core, wanted: NewOrder) -> str:
     return "; ".join(reasons) or f"no provider takes any of the methods {named} here"
 
 
-async def _made_before(core: Core, item: _Prepared, why: str) -> CreatedOrder:
+async def _made_before(core: Core, item: Prepared, why: str) -> CreatedOrder:
     """What can be paid no longer was made all the same: a repeat is answered as the first was.
 
     Raises: InvalidRequest, IdempotencyMismatch.
@@ -274,7 +276,7 @@ async def check_order(core: Core, wanted: NewOrder) -> None:
 
     Raises: InvalidRequest, IdempotencyMismatch.
     """
-    item = _prepare(core, wanted)
+    item = prepare(core, wanted)
     order, key = item.order, (item.order.company_id, wanted.request_scope, wanted.request_id or "")
     by_request: _Found = {}
     if wanted.request_id is not None:
@@ -286,7 +288,8 @@ async def check_order(core: Core, wanted: NewOrder) -> None:
         raise refused
 
 
-def _prepare(core: Core, wanted: NewOrder) -> _Prepared:
+def prepare(core: Core, wanted: NewOrder) -> Prepared:
+    """Raises: InvalidRequest."""
     payable(within(core, wanted.amount))
     if wanted.notify_url:
         check_url(
@@ -329,14 +332,15 @@ def _prepare(core: Core, wanted: NewOrder) -> _Prepared:
         updated_at=now,
         expires_at=expires_at,
     )
-    return _Prepared(order, wanted)
+    return Prepared(order, wanted)
 
 
 def _lifetime(core: Core, face: str) -> timedelta:
     return core.policy.wallet_order_lifetime if face == "wallet" else core.policy.order_lifetime
 
 
-def _first_payment(core: Core, item: _Prepared) -> Payment:
+def first_payment(core: Core, item: Prepared) -> Payment:
+    """The payment that is made with an order; its id tells that it is made now."""
     order, wanted = item.order, item.wanted
     nothing = Money(0, order.amount.currency)
     return Payment(

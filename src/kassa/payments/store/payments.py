@@ -110,6 +110,7 @@ class Sql(
     insert_modifications: Command
     insert_disputes: Command
     write: Command
+    write_new: Command
     insert_answers: Command
     insert_postings: Command
     insert_announcements: Command
@@ -208,6 +209,26 @@ async def save_alone(connection: Connection, changes: Sequence[PaymentChanges]) 
     for begin in range(0, len(changed), MOST):
         await _write(connection, changed[begin : begin + MOST], [], [], [])
     await _announce(connection, changed)
+
+
+async def save_new(
+    connection: Connection, cases: Sequence[PaymentAggregate], created: Sequence[TimelineEvent]
+) -> None:
+    """Write payments that are no rows yet, whose orders are, with all that became of them since;
+    `created`: the first event of each."""
+    seals = seals_of(connection)
+    attempts = [attempt for case in cases for attempt in case.touched.values()]
+    heads, legs = _posting_rows(seals, [one for case in cases for one in case.postings])
+    first = [_event_row(seals, event) for event in created]
+    await Sql.write_new.run(
+        connection,
+        json_rows(with_seals(seals, "payment", [PAYMENT.row(case.payment) for case in cases])),
+        json_rows([*first, *_event_rows(seals, cases)]),
+        json_rows(with_seals(seals, "attempt", [ATTEMPT.row(one) for one in attempts])),
+        json_rows(heads),
+        json_rows(legs),
+    )
+    await _announce(connection, cases)
 
 
 async def _write(

@@ -135,6 +135,24 @@ posted as (
 insert into entry as t ({entry})
 select {entry} from json_populate_recordset(null::entry, $11::json)
 
+-- name: write_new
+-- Payments that are made now ($1), as they stand after what happened to them at once ($2), with
+-- their attempts ($3), what was booked ($4), and its legs ($5).
+with made as (
+  insert into payment as t ({payment_columns}, birth, seal)
+  select {payment_columns}, birth, seal from json_populate_recordset(null::payment, $1::json)),
+told as (
+  insert into payment_event as t ({event})
+  select {event} from json_populate_recordset(null::payment_event, $2::json)),
+begun as (
+  insert into attempt as t ({attempt_columns}, seal)
+  select {attempt_columns}, seal from json_populate_recordset(null::attempt, $3::json)),
+posted as (
+  insert into posting as t ({posting})
+  select {posting} from json_populate_recordset(null::posting, $4::json))
+insert into entry as t ({entry})
+select {entry} from json_populate_recordset(null::entry, $5::json)
+
 -- name: insert_announcements
 -- News that merchants are to hear; due at once.
 insert into announcement as t

@@ -1,6 +1,6 @@
 """The one road to another state: lock, decide in pure code, save; many payments at a time."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -41,6 +41,9 @@ class WalletBalances:
     code: WalletCode | None = None
 
 
+Decide = Callable[[PaymentAggregate, WalletBalances | None], None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentChange:
     """What somebody wants to happen to a payment.
@@ -54,7 +57,7 @@ class PaymentChange:
 
     company_id: str
     payment_id: str
-    decide: Callable[[PaymentAggregate, WalletBalances | None], None]
+    decide: Decide
     wallet_user: str | None = None
     wallet_code: bytes | None = None
     news: ProviderEventKey | None = None
@@ -114,55 +117,78 @@ async def _round(
     results: dict[int, PaymentAggregate | Exception],
 ) -> list[int]:
     """Decide for the first change of each order; returns the indexes that must wait."""
-    later: list[int] = []
     async with core.db.transaction(hot=True) as connection:
         keys = sorted({changes[index].key for index in wanted})
         found = await payments.lock_and_read(connection, keys)
         wanted = _obtained(changes, wanted, found, results)
         if not wanted:
             return []
-        keys = sorted({changes[index].key for index in wanted})
-        beside = await _beside(core, connection, keys, found)
-        codes = await _codes(connection, [changes[index] for index in wanted])
-        purses, elsewhere = await _purses(connection, [changes[index] for index in wanted], found)
-        applied, being_applied = await provider_events.applied(connection, _told(changes, wanted))
-        done: dict[int, PaymentAggregate] = {}
-        busy: set[tuple[str, str]] = set()
-        for index in wanted:
-            change = changes[index]
-            locked = found[change.key]
-            payment, order = locked.payment, locked.order
-            if (order.company_id, order.id) in busy:
-                later.append(index)
-                continue
-            purse_key = (change.company_id, change.wallet_user, payment.amount.currency)
-            is_code_held = change.code_key is None or change.code_key in codes
-            if purse_key in elsewhere or change.news in being_applied or not is_code_held:
-                results[index] = Contended()
-                continue
-            busy.add((order.company_id, order.id))
-            case = PaymentAggregate(
-                payment,
-                locked.at,
-                core.new_id,
-                order,
-                dict(locked.attempts),
-                order_paid=locked.elsewhere,
-                company_closed=locked.closed,
-            )
-            beside.put_into(case)
-            if change.news in applied:
-                results[index] = case
-                continue
-            outcome = _decide(change, case, purses.get(purse_key), codes)
-            results[index] = outcome
-            if isinstance(outcome, PaymentAggregate):
-                done[index] = outcome
-        await _leave_out(connection, done, set(purses), results)
-        known = {one for locked in found.values() for one in locked.attempts} | beside.ids
-        await _save(connection, changes, done, known)
-        if spent := [code for code in codes.values() if code.used_for]:
-            await wallet_codes.save_used(connection, spent)
+        return await decide_and_save(
+            core, connection, changes, wanted, found, results, save=payments.save
+        )
+
+
+Save = Callable[[Connection, Sequence[PaymentAggregate], set[str]], Awaitable[None]]
+
+
+async def decide_and_save(
+    core: Core,
+    connection: Connection,
+    changes: Sequence[PaymentChange],
+    wanted: Sequence[int],
+    found: Mapping[tuple[str, str], LockedPayment],
+    results: dict[int, PaymentAggregate | Exception],
+    *,
+    save: Save,
+) -> list[int]:
+    """Decide for the first of the `wanted` changes of each order, of payments that are `found` and
+    locked; returns the indexes that must wait for a transaction after this one.
+
+    `save`: writes the cases down; it is told what of them are rows already.
+    """
+    later: list[int] = []
+    keys = sorted({changes[index].key for index in wanted})
+    beside = await _beside(core, connection, keys, found)
+    codes = await _codes(connection, [changes[index] for index in wanted])
+    purses, elsewhere = await _purses(connection, [changes[index] for index in wanted], found)
+    applied, being_applied = await provider_events.applied(connection, _told(changes, wanted))
+    done: dict[int, PaymentAggregate] = {}
+    busy: set[tuple[str, str]] = set()
+    for index in wanted:
+        change = changes[index]
+        locked = found[change.key]
+        payment, order = locked.payment, locked.order
+        if (order.company_id, order.id) in busy:
+            later.append(index)
+            continue
+        purse_key = (change.company_id, change.wallet_user, payment.amount.currency)
+        is_code_held = change.code_key is None or change.code_key in codes
+        if purse_key in elsewhere or change.news in being_applied or not is_code_held:
+            results[index] = Contended()
+            continue
+        busy.add((order.company_id, order.id))
+        case = PaymentAggregate(
+            payment,
+            locked.at,
+            core.new_id,
+            order,
+            dict(locked.attempts),
+            order_paid=locked.elsewhere,
+            company_closed=locked.closed,
+        )
+        beside.put_into(case)
+        if change.news in applied:
+            results[index] = case
+            continue
+        outcome = _decide(change, case, purses.get(purse_key), codes)
+        results[index] = outcome
+        if isinstance(outcome, PaymentAggregate):
+            done[index] = outcome
+    await _leave_out(connection, done, set(purses), results)
+    known = {one for locked in found.values() for one in locked.attempts} | beside.ids
+    await _save(connection, changes, done, known, save)
+    if spent := [code for code in codes.values() if code.used_for]:
+        await wallet_codes.save_used(connection, spent)
     return later
 
 
@@ -210,6 +236,7 @@ async def _save(
     changes: Sequence[PaymentChange],
     done: Mapping[int, PaymentAggregate],
     known: set[str],
+    save: Save,
 ) -> None:
     fresh: list[tuple[ProviderEventKey, str, str]] = []
     for index, case in done.items():
@@ -217,12 +244,12 @@ async def _save(
         if change.news is not None:
             fresh.append((change.news, change.about, case.payment.status))
             case.told_by(change.news.dedupe_key)
-    await payments.save(connection, list(done.values()), known)
+    await save(connection, list(done.values()), known)
     await _open_breaks(connection, list(done.values()))
     postings = [posting for case in done.values() for posting in case.postings]
     await provider_events.mark_applied(connection, fresh)
-    await wallets.change_balances(connection, balance_changes(postings))
-    await wallets.add_spending(connection, wallet_spending(postings))
+    moved, spent = balance_changes(postings), wallet_spending(postings)
+    await wallets.change_balances(connection, moved, spent)
 
 
 async def _open_breaks(connection: Connection, cases: Sequence[PaymentAggregate]) -> None:
@@ -357,19 +384,25 @@ _change = batched(change_payments, key=lambda change: change.key)
 
 
 async def change_payment(core: Core, change: PaymentChange) -> PaymentAggregate:
-    """Take one payment through its change, and log each step it made under the caller's request.
+    """Take one payment through its change, and log its steps under the caller's request.
 
     Raises: NotFound, what `decide` raises, InProgress, ProviderUnavailable, AmbiguousCommit.
     """
     case = await _change(core, change)
-    for event in case.events:
-        _log.info(
-            "payment moved",
-            company=event.company_id,
-            payment=event.payment_id,
-            event_name=event.event,
-            status=event.to_status,
-            version=event.seq,
-            actor=event.actor,
-        )
+    if case.events:
+        _log.info("payment moved", payment=case.payment.id, **how_it_moved(case))
     return case
+
+
+def how_it_moved(case: PaymentAggregate) -> dict[str, str | int]:
+    """For the log: all that happened to it in this change."""
+    if not case.events:
+        return {}
+    last = case.events[-1]
+    return {
+        "company": last.company_id,
+        "events": " ".join(event.event for event in case.events),
+        "status": last.to_status,
+        "version": last.seq,
+        "actor": last.actor,
+    }

@@ -1,6 +1,6 @@
 """Send a payment to its provider: commit the intent, call, commit what was learned."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,7 +24,12 @@ from kassa.payments.domain import facts
 from kassa.payments.domain.aggregate import PaymentAggregate
 from kassa.payments.domain.payer_limits import refuse_haste
 from kassa.payments.domain.payments import Attempt, CaptureMethod, Method, Payment
-from kassa.payments.usecases.change_payment import PaymentChange, WalletBalances, change_payment
+from kassa.payments.usecases.change_payment import (
+    Decide,
+    PaymentChange,
+    WalletBalances,
+    change_payment,
+)
 from kassa.payments.usecases.take_outcome import take_outcome
 from kassa.providers.usecases.event_data import write_outcome
 from kassa.providers.usecases.provider_accounts import require_serving
@@ -59,13 +64,6 @@ class Submission:
     because: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class _Started:
-    payment: Payment
-    order: Order
-    attempt: Attempt | None
-
-
 async def submit_payment(core: Core, wanted: Submission) -> Payment:
     """Three steps, because a provider call cannot be rolled back:
 
@@ -78,17 +76,43 @@ async def submit_payment(core: Core, wanted: Submission) -> Payment:
     RateLimited (a payer who tries too often).
     Source: "foreign state mutations", https://brandur.org/idempotency-keys
     """
+    await require_takers(core, wanted)
+    started: list[Attempt] = []
+    case = await change_payment(
+        core,
+        PaymentChange(
+            company_id=wanted.company_id,
+            payment_id=wanted.payment_id,
+            decide=starting(core, wanted, started),
+        ),
+    )
+    return await submit_started(core, wanted, case, started)
+
+
+async def require_takers(core: Core, wanted: Submission) -> None:
+    """Raises: UnsupportedOperation, ProviderUnavailable, where it cannot be sent at all."""
     if wanted.connector not in core.connectors:
         raise UnsupportedOperation(f"{wanted.method} cannot be paid here", reason="method_off")
     for account in (wanted.connector, *wanted.fallbacks):
         await require_serving(core, account, wanted.company_id)
-    started = await _start(core, wanted)
-    if started.attempt is None:
-        return started.payment
-    return await to_the_end(core, _call(core, wanted, started, started.attempt))
 
 
-async def _call(core: Core, wanted: Submission, started: _Started, attempt: Attempt) -> Payment:
+async def submit_started(
+    core: Core, wanted: Submission, case: PaymentAggregate, started: Sequence[Attempt]
+) -> Payment:
+    """Call for the attempt that is `started` and committed, if there is one, and commit what comes
+    of it.
+
+    Raises: ProviderUnavailable, when nothing was sent.
+    """
+    if not started:
+        return case.payment
+    return await to_the_end(core, _call(core, wanted, case, started[0]))
+
+
+async def _call(
+    core: Core, wanted: Submission, started: PaymentAggregate, attempt: Attempt
+) -> Payment:
     """Steps 2 and 3. They run to their end even when the caller has gone away."""
     following = list(wanted.fallbacks[:_MOST_FAILOVERS])
     while True:
@@ -161,8 +185,8 @@ def _follow(core: Core, wanted: Submission, account: str, after: list[Attempt]) 
     return follow
 
 
-async def _start(core: Core, wanted: Submission) -> _Started:
-    started: list[Attempt] = []
+def starting(core: Core, wanted: Submission, started: list[Attempt]) -> Decide:
+    """What begins an attempt, and puts it into `started`, where the payment can be sent."""
 
     def decide(case: PaymentAggregate, _: WalletBalances | None) -> None:
         started.clear()
@@ -187,11 +211,7 @@ async def _start(core: Core, wanted: Submission) -> _Started:
             case.payment = replace(case.payment, extra={**case.payment.extra, **wanted.extra})
         started.append(attempt)
 
-    case = await change_payment(
-        core,
-        PaymentChange(company_id=wanted.company_id, payment_id=wanted.payment_id, decide=decide),
-    )
-    return _Started(case.payment, case.order, started[0] if started else None)
+    return decide
 
 
 def require_reserving(core: Core, payment: Payment, connector: str) -> None:

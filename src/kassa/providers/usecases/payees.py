@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from kassa.base.domain.errors import InvalidRequest, NotFound
 from kassa.base.domain.lifecycle import PayeeStatus
 from kassa.base.usecases.core import Core
+from kassa.identity.usecases.authenticate import forget, remembered
 from kassa.providers.domain.payees import Payee
 from kassa.providers.store import payees as store
 from kassa.providers.usecases.provider_accounts import own_account
@@ -63,8 +64,13 @@ async def register_payee(core: Core, wanted: NewPayee) -> Payee:
         found, _ = await store.find(
             connection, wanted.company_id, _hash(core, wanted.company_id, bare)
         )
+    forget(core, _has_none(wanted.company_id))
     assert found is not None
     return found
+
+
+def _has_none(company_id: str) -> str:
+    return f"no payees:{company_id}"
 
 
 async def list_payees(core: Core, company_id: str) -> list[Payee]:
@@ -87,12 +93,19 @@ async def payee_of(core: Core, company_id: str, account_number: str) -> Payee | 
     once it has, no other payee is taken.
     Raises: InvalidRequest (reason payee_unknown), which does not repeat the number.
     """
-    async with core.db.connection() as connection:
-        payee, some = await store.find(
-            connection, company_id, _hash(core, company_id, account_number)
-        )
-    if payee is None and not some:
+    found: list[Payee | None] = []
+
+    async def look() -> bool | None:
+        async with core.db.connection() as connection:
+            key = _hash(core, company_id, account_number)
+            payee, some = await store.find(connection, company_id, key)
+        found.append(payee)
+        return None if some or payee else True
+
+    # That it has none is all that is remembered, and for half a second.
+    if await remembered(core, _has_none(company_id), look):
         return None
+    [payee] = found
     if payee is None or not payee.is_active:
         raise InvalidRequest(
             "payeeAccount: this payee is not registered for your company; register it with"

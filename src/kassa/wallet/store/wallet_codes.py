@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from kassa.base.store.connection import Connection, Row
 from kassa.base.store.mapping import reader
@@ -16,11 +17,18 @@ Subject = tuple[str, str]
 """The company ("" for what is everybody's) and who tries: "user:…", "client:…", "address:…"."""
 
 
+class _Waiting(NamedTuple):
+    company_id: str
+    subject: str
+
+
 _CODE = reader(WalletCode, currencies={"limit": "limit_currency"})
 
 
 class Sql(Queries, readers=[_CODE]):
     find: Rows[Row]
+    these: Rows[WalletCode]
+    waiting: Rows[_Waiting]
     try_lock: Rows[WalletCode]
     save_used: Command
     add: Value[bool]
@@ -36,6 +44,21 @@ async def find(
     """The code, how long who tries it (or the user it belongs to) must still wait, and the hour."""
     row = await Sql.find.one(connection, company_id, code_hash, *_keys(subjects))
     return (_CODE.read(row) if row["id"] is not None else None), row["wait"], row["now"]
+
+
+async def these(
+    connection: Connection, keys: Sequence[tuple[str, bytes]]
+) -> dict[tuple[str, bytes], WalletCode]:
+    """(company, hash)es to codes, as they stand; unknown ones are missing."""
+    codes = await Sql.these.all(
+        connection, [company for company, _ in keys], [code_hash for _, code_hash in keys]
+    )
+    return {(code.company_id, code.code_hash): code for code in codes}
+
+
+async def waiting(connection: Connection, subjects: Sequence[Subject]) -> set[Subject]:
+    """Those of them that have to wait before their next try."""
+    return {row[:2] for row in await Sql.waiting.all(connection, *_keys(subjects))}
 
 
 async def try_lock(

@@ -16,6 +16,20 @@ select statement_timestamp() as now,
 from (values (1)) as one
 left join wallet_code c on c.company_id = $1 and c.code_hash = $2
 
+-- name: these
+-- The codes of these hashes, as they stand.
+select {code}
+from wallet_code c
+join unnest($1::text[], $2::bytea[]) as k(c, h) on k.c = c.company_id and k.h = c.code_hash
+where c.company_id = any($1)
+
+-- name: waiting
+-- Who of these has to wait before their next try.
+select g.company_id, g.subject
+from wallet_guess g
+join unnest($1::text[], $2::text[]) as k(c, s) on k.c = g.company_id and k.s = g.subject
+where g.blocked_until > statement_timestamp()
+
 -- name: try_lock
 -- These codes, locked, but not those that somebody else has.
 select {code}

@@ -43,11 +43,9 @@ class Sql(Queries, readers=[reader(WalletBalance, sums=["held_minor"])]):
     balances: Rows[_Balance]
     lock_balances: Rows[_Balance]
     try_lock_balances: Rows[_Balance]
-    add_to_balances: Command
-    take_from_balances: Command
+    change_balances: Command
     spent_today: Rows[_Spent]
     holdings: Rows[WalletBalance]
-    add_spending: Command
     add_user: Command
     set_user_status: Value[bool]
 
@@ -89,13 +87,18 @@ def _by_key(rows: Sequence[_Balance]) -> dict[tuple[str, str, str], int]:
 
 
 async def change_balances(
-    connection: Connection, changes: Mapping[tuple[str, str, str], int]
+    connection: Connection,
+    changes: Mapping[tuple[str, str, str], int],
+    spending: Mapping[tuple[str, str, str], int] | None = None,
 ) -> None:
-    """Add signed minor units to each balance. The table refuses to go below nothing."""
+    """Add signed minor units to each balance, and `spending` to what each account has spent today,
+    under the lock of its balance. The table refuses to go below nothing."""
+    spent = spending or {}
     keys = sorted(key for key, change in changes.items() if change)
-    if keys:
-        await Sql.add_to_balances.run(connection, *_columns(keys, changes))
-        await Sql.take_from_balances.run(connection, *_columns(keys, changes))
+    spenders = sorted(key for key, change in spent.items() if change)
+    if keys or spenders:
+        columns = *_columns(keys, changes), *_columns(spenders, spent)
+        await Sql.change_balances.run(connection, *columns)
 
 
 async def spent_today(
@@ -111,13 +114,6 @@ async def holdings(
 ) -> list[WalletBalance]:
     """The user's money by currency."""
     return await Sql.holdings.all(connection, company_id, user_id, account)
-
-
-async def add_spending(connection: Connection, changes: Mapping[tuple[str, str, str], int]) -> None:
-    """Add to what each account has spent today, under the lock of its balance."""
-    keys = sorted(key for key, change in changes.items() if change)
-    if keys:
-        await Sql.add_spending.run(connection, *_columns(keys, changes))
 
 
 def _keys(keys: Sequence[tuple[str, str, str]]) -> tuple[list[str], list[str], list[str]]:

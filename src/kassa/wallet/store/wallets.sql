@@ -31,20 +31,26 @@ from ({these}) b
 left join held h
   on h.company_id = b.company_id and h.account = b.account and h.currency = b.currency
 
--- name: add_to_balances
--- Add what is positive; a balance that is not there begins with it.
-insert into wallet_balance as t (company_id, account, currency, balance_minor)
-select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) as w(c, a, y, m)
-where w.m > 0
-on conflict (company_id, account, currency)
-do update set balance_minor = t.balance_minor + excluded.balance_minor
-
--- name: take_from_balances
--- Add what is negative. The table refuses to go below nothing.
-update wallet_balance as t set balance_minor = t.balance_minor + w.m
-from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) as w(c, a, y, m)
-where w.m < 0 and t.company_id = any($1) and t.company_id = w.c
-  and t.account = w.a and t.currency = w.y
+-- name: change_balances
+-- To these balances ($1, $2, $3) add what is positive ($4): one that is not there begins with it;
+-- and what is negative: the table refuses to go below nothing. And add to what these accounts
+-- ($5, $6, $7) have spent today ($8).
+with added as (
+  insert into wallet_balance as t (company_id, account, currency, balance_minor)
+  select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) as w(c, a, y, m)
+  where w.m > 0
+  on conflict (company_id, account, currency)
+  do update set balance_minor = t.balance_minor + excluded.balance_minor),
+taken as (
+  update wallet_balance as t set balance_minor = t.balance_minor + w.m
+  from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) as w(c, a, y, m)
+  where w.m < 0 and t.company_id = any($1) and t.company_id = w.c
+    and t.account = w.a and t.currency = w.y)
+insert into wallet_day as t (company_id, account, currency, on_day, spent_minor)
+select c, a, y, (statement_timestamp() at time zone 'UTC')::date, m
+from unnest($5::text[], $6::text[], $7::text[], $8::bigint[]) as w(c, a, y, m)
+on conflict (company_id, account, currency, on_day)
+do update set spent_minor = t.spent_minor + excluded.spent_minor
 
 -- name: spent_today
 -- What each account has spent since midnight UTC.
@@ -69,14 +75,6 @@ select b.currency, b.balance_minor,
 from wallet_balance b
 where b.company_id = $1 and b.account = $3
 order by b.currency
-
--- name: add_spending
--- Add to what each account has spent today.
-insert into wallet_day as t (company_id, account, currency, on_day, spent_minor)
-select c, a, y, (statement_timestamp() at time zone 'UTC')::date, m
-from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) as w(c, a, y, m)
-on conflict (company_id, account, currency, on_day)
-do update set spent_minor = t.spent_minor + excluded.spent_minor
 
 -- name: add_user
 -- A new user; nothing where the company has one of that id.

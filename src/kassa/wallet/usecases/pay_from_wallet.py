@@ -43,6 +43,18 @@ class WalletPay:
     address: str = ""
     refuse_softly: bool = False
 
+    @property
+    def shown(self) -> Presented:
+        return Presented(
+            company_id=self.company_id,
+            code=self.auth_code,
+            payment_id=self.payment_id,
+            user_id=self.user_id,
+            client_id=self.client_id,
+            by=self.by,
+            address=self.address,
+        )
+
 
 async def pay_from_wallet(core: Core, wanted: WalletPay) -> Payment:
     """Move the amount from the user's balance to the merchant, or reserve it, or refuse.
@@ -53,16 +65,12 @@ async def pay_from_wallet(core: Core, wanted: WalletPay) -> Payment:
     commit, also where it is refused.
     Raises: NotFound, IllegalTransition, RateLimited; softly: PermissionDenied, AmountTooLarge.
     """
-    shown = Presented(
-        company_id=wanted.company_id,
-        code=wanted.auth_code,
-        payment_id=wanted.payment_id,
-        user_id=wanted.user_id,
-        client_id=wanted.client_id,
-        by=wanted.by,
-        address=wanted.address,
-    )
-    code = await recognize(core, shown)
+    code = await recognize(core, wanted.shown)
+    return (await change_payment(core, wallet_change(core, wanted, code))).payment
+
+
+def wallet_change(core: Core, wanted: WalletPay, code: WalletCode | None) -> PaymentChange:
+    """What `pay_from_wallet` does to the payment, by what its code was found to be."""
     once = code is not None and code.kind is CodeKind.PAY_CODE
 
     def decide(case: PaymentAggregate, purse: WalletBalances | None) -> None:
@@ -83,14 +91,13 @@ async def pay_from_wallet(core: Core, wanted: WalletPay) -> Payment:
         _spend(case, purse)
         _pay(core, case, attempt, wanted.actor, code, refusal)
 
-    change = PaymentChange(
+    return PaymentChange(
         company_id=wanted.company_id,
         payment_id=wanted.payment_id,
         decide=decide,
         wallet_user=code.user_id if code else None,
         wallet_code=code.code_hash if code and once else None,
     )
-    return (await change_payment(core, change)).payment
 
 
 def _pay(

@@ -2,6 +2,7 @@
 
 import math
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -76,6 +77,28 @@ async def recognize(core: Core, shown: Presented) -> WalletCode | None:
             return code
         await _count(core, connection, _blamed(shown, code, subjects))
     return None
+
+
+async def recognize_at_once(
+    core: Core, connection: Connection, shown: Sequence[Presented], now: datetime
+) -> list[WalletCode | None]:
+    """Of many at once those codes that are right and wait for nothing. None stands for all others:
+    nothing is counted, and `recognize` has the words for them."""
+    keys = [(one.company_id, hash_secret(core, one.code)) for one in shown]
+    known = await wallet_codes.these(connection, sorted(set(keys))) if keys else {}
+    codes = [
+        code if (code := known.get(key)) and _is_right(code, one, now) else None
+        for key, one in zip(keys, shown, strict=True)
+    ]
+    tried = [
+        {*_subjects(one), (one.company_id, f"user:{code.user_id}")}
+        if code and not one.code.startswith(_AGREEMENT)
+        else set()
+        for code, one in zip(codes, shown, strict=True)
+    ]
+    subjects = sorted({subject for some in tried for subject in some})
+    waiting = await wallet_codes.waiting(connection, subjects) if subjects else set()
+    return [None if some & waiting else code for code, some in zip(codes, tried, strict=True)]
 
 
 def _is_right(code: WalletCode, shown: Presented, now: datetime) -> bool:
