@@ -1,5 +1,6 @@
 """The machine that was measured, in the words a reader compares with their own."""
 
+import contextlib
 import os
 import platform
 import subprocess
@@ -34,6 +35,21 @@ def describe() -> Machine:
         postgresql=said.stdout.split()[-1],
         load_before=Path("/proc/loadavg").read_text().split()[0],
     )
+
+
+def processor_below(root: int) -> float:
+    """Seconds of processor that the processes below that one have used, with those that ended."""
+    stats = {}
+    for one in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            stats[int(one.name)] = (one / "stat").read_text().rpartition(") ")[2].split()
+    found, left = 0, [root]
+    while left:
+        parent = str(left.pop())
+        below = [pid for pid, fields in stats.items() if fields[1] == parent]
+        found += sum(sum(map(int, stats[pid][11:15])) for pid in below)
+        left += below
+    return found / os.sysconf("SC_CLK_TCK")  # seconds, not money
 
 
 def _after(file: str, name: str) -> str:

@@ -12,11 +12,13 @@ import resource
 import sys
 import tempfile
 import time
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
 
+from bench import machine
 from kassa import assembly, demo
 from kassa.base.store.migrate import migrate
 from kassa.cli import collector
@@ -28,6 +30,7 @@ from kassa_embedded.postgres import EmbeddedPostgres
 
 COMPANY = "cmp_bench"
 _NEAR = 5_000  # lines among which the order of captures is lost
+_BAR = 30
 _COLUMNS = (
     "kind",
     "amount",
@@ -108,9 +111,31 @@ def _write(path: Path, count: int, corrected_every: int, *, scattered: bool) -> 
             writer.writerow(row)
 
 
-async def _run(url: str, settings: Settings, path: Path) -> None:
+@dataclass(slots=True)
+class _Told:
+    """What is heard on the way. `early`: the most memory after a tenth of the lines, in MiB."""
+
+    lines: int
+    began: float = field(default_factory=time.perf_counter)  # seconds, not money
+    early: int = 0
+
+    def __call__(self, done: int) -> None:
+        if not self.early and done * 10 >= self.lines:
+            self.early = _most_memory()
+        took, share = time.perf_counter() - self.began, done / self.lines
+        bar = "#" * round(share * _BAR)
+        words = f"{share:4.0%} {done:,} lines, {done / took:,.0f}/s, {_most_memory()} MiB"
+        print(f"\r[{bar:<{_BAR}}] {words} ", end="", file=sys.stderr, flush=True)
+
+
+def _most_memory() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+async def _run(url: str, settings: Settings, path: Path, lines: int) -> None:
     collector.calm()  # as `kassa reconcile` does
-    began, load = time.perf_counter(), os.getloadavg()[0]
+    load, told = os.getloadavg()[0], _Told(lines)
+    own, below = time.process_time(), machine.processor_below(os.getpid())
     async with assembly.open_core(settings, url) as core:
         with path.open("rb") as file:
             digest = digest_of(file)
@@ -118,20 +143,18 @@ async def _run(url: str, settings: Settings, path: Path) -> None:
             declaration = Declaration(format="csv", columns={name: name for name in _COLUMNS})
             outcome = await reconcile(
                 core, COMPANY, "shop", path.name, read_report(file, declaration), digest,
-                progress=lambda done: _progress(done, began),
+                progress=told,
             )  # fmt: skip
-    took = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    took = time.perf_counter() - told.began
+    own = (time.process_time() - own) * 1e6 / lines
+    below = (machine.processor_below(os.getpid()) - below) * 1e6 / lines
     print(
         f"\n{outcome.lines} lines in {took:.1f} s, {outcome.lines / took:,.0f} lines/s;"
         f" {outcome.settled} settled, breaks {dict(outcome.breaks)};"
-        f" most memory of the importing process {peak} MiB; load average before {load:.1f}"
+        f" {own:.0f} µs of processor a line here and {below:.0f} in PostgreSQL;"
+        f" most memory {told.early} MiB after a tenth, {_most_memory()} MiB at the end;"
+        f" load average before {load:.1f}"
     )
-
-
-def _progress(done: int, began: float) -> None:
-    took = time.perf_counter() - began
-    print(f"\r{done} lines, {done / took:,.0f}/s ", end="", file=sys.stderr, flush=True)
 
 
 def main() -> None:
@@ -153,7 +176,7 @@ def main() -> None:
             asyncio.run(_seed(server.owner_url, asked.lines))
             report = Path(place) / "report.csv"
             _write(report, asked.lines, asked.corrected_every, scattered=asked.scattered)
-            asyncio.run(_run(server.app_url, settings, report))
+            asyncio.run(_run(server.app_url, settings, report, asked.lines))
 
 
 async def _company(url: str, settings: Settings) -> None:

@@ -30,7 +30,7 @@ ALLOWED = {
     "webhooks_out/usecases/deliver.py finish: asyncio.wait": "every letter has a deadline",
     "providers/usecases/fair_queue.py finish: asyncio.wait": "every question has a deadline",
     "reconciliation/usecases/reconcile.py _batches: asyncio.wait": "statements have deadlines",
-    "reconciliation/usecases/report_pipeline.py import_batches: asyncio.wait": "statements do",
+    "reconciliation/usecases/report_pipeline.py _ended: asyncio.wait": "its statements do",
     "reconciliation/usecases/report_pipeline.py _done: asyncio.wait": "its statements do",
 }
 

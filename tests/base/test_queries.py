@@ -362,6 +362,13 @@ def test_a_noun_is_read_by_the_names_of_its_columns() -> None:
     assert OUTER.columns.keys() == ROW.keys()
 
 
+@pytest.mark.parametrize("names", [list(ROW), list(reversed(ROW)), ["idle", *sorted(ROW)]])
+def test_rows_in_one_order_are_read_as_those_that_are_asked_by_name(names: list[str]) -> None:
+    read = OUTER.in_order(names)
+
+    assert read([{**ROW, "idle": None}[name] for name in names]) == OUTER.read(ROW)
+
+
 def test_what_is_not_there_is_none() -> None:
     read = OUTER.read({**ROW, "limit_minor": None, "inner_colour": ""})
 

@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
 import pytest
-from tests.reports import Reporter
+from tests.reports import Reporter, numbered, sha_of
 from tests.shop import Shop
 
 from kassa.base.domain.errors import InProgress
@@ -16,8 +16,9 @@ from kassa.base.domain.lifecycle import ModificationKind, PaymentStatus
 from kassa.base.domain.money import Money
 from kassa.modifications.usecases.modify_payment import ModifyPayment, modify_payment
 from kassa.payments.domain.payments import Payment
-from kassa.reconciliation.domain.reports import LineKind
+from kassa.reconciliation.domain.reports import LineKind, ReportLine, Unreadable
 from kassa.reconciliation.usecases import report_pipeline as module
+from kassa.reconciliation.usecases.reconcile import reconcile
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("told_truly")]
 
@@ -142,6 +143,46 @@ async def test_batches_of_one_payment_do_not_take_each_other_for_somebody_else(
     outcome = await reporter.send(*lines, lines_per_batch=1)
 
     assert (outcome.matched, outcome.breaks) == (2, {})
+
+
+async def test_lines_are_read_and_decided_on_while_earlier_ones_cannot_be_booked(
+    reporter: Reporter, shop: Shop
+) -> None:
+    payments = [await reporter.paid() for _ in range(4)]
+    items = numbered([await reporter.line_of(payment) for payment in payments])
+    taken: list[int] = []
+
+    def lines() -> Iterator[ReportLine | Unreadable]:
+        for item in items:
+            taken.append(item.number)
+            yield item
+
+    stray = await asyncpg.connect(shop.owner_url)
+    try:
+        await stray.execute("begin; lock table payment_event in share mode")
+        importing = asyncio.create_task(
+            reconcile(
+                shop.core,
+                shop.company.id,
+                reporter.account,
+                "report.csv",
+                lines(),
+                sha_of(items),
+                lines_per_batch=1,
+            )
+        )
+        async with asyncio.timeout(4):
+            # The first is booked; the second is decided on; the third waits, and the fourth is
+            # read ahead.
+            while len(taken) < 4:
+                await asyncio.sleep(0.02)
+        assert set(await statuses(shop, payments)) == {PaymentStatus.CAPTURED}
+    finally:
+        await stray.close()
+    outcome = await importing
+
+    assert (outcome.lines, outcome.settled, outcome.breaks) == (4, 4, {})
+    assert await shop.faults() == []
 
 
 async def give_back(shop: Shop, payment: Payment, minor: int) -> str:

@@ -275,8 +275,8 @@ _ROWS = (
         f"{COVER}::test_a_row_is_digested_here_as_the_database_digests_it",
         (
             "proof/store/canon.py",
-            "* 1_000_000 + since.microseconds\n",
-            "* 1_000_000 + since.microseconds // 1000 * 1000\n",
+            "(at - _SINCE) // _MICROSECOND\n",
+            "(at - _SINCE) // _MICROSECOND // 1000 * 1000\n",
         ),
     ),
     _uncovered("where an order's letters go", " return_url notify_url", " return_url"),

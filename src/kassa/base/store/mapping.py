@@ -8,6 +8,7 @@ A field is the column of its name. What is made of more than one column:
   it is where its first column is.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -23,6 +24,7 @@ from kassa.base.store.connection import Row
 
 Noun = TypeVar("Noun")
 _MINOR = "_minor"
+_COLUMN = re.compile(r"row\['[^']{1,100}+'\]")
 _MANY = 3  # amounts of one currency: from so many on, those of nothing are one object
 
 
@@ -71,12 +73,14 @@ class Names:
 @dataclass(frozen=True, slots=True)
 class Reader(Generic[Noun]):
     """Makes a `noun` of a row. `columns`: what it takes out of it, and of what type each is.
-    `source`: how, for those who doubt it."""
+    `source`: how, for those who doubt it. `in_order`: the same for rows whose columns stand in this
+    order; it asks none by its name, which is a third of the price of a wide row."""
 
     noun: type[Noun]
     columns: Mapping[str, Any]
     source: str
     read: Callable[[Row], Noun]
+    in_order: Callable[[Sequence[str]], Callable[[Row], Noun]]
 
 
 class _Members(dict[Any, Enum]):
@@ -206,7 +210,19 @@ def reader(
 def _reader(noun: type[Noun], names: Names) -> Reader[Noun]:
     making = _Reading(names)
     source = making.source(noun)
-    return Reader(noun, making.columns, source, _function(source, "read", making.known))
+
+    def in_order(names: Sequence[str]) -> Callable[[Row], Noun]:
+        held = {f"row[{name!r}]": f"at_{place}" for place, name in enumerate(names)}
+        head, _, body = source.partition("\n")
+        unpack = f"    {' '.join(f'at_{place},' for place in range(len(names)))} = row"
+        placed = _COLUMN.sub(lambda column: held[column[0]], body)
+        found: Callable[[Row], Noun] = _function(
+            "\n".join([head, unpack, placed]), "read", dict(making.known)
+        )
+        return found
+
+    read = _function(source, "read", making.known)
+    return Reader(noun, making.columns, source, read, in_order)
 
 
 def _function(source: str, name: str, known: dict[str, Any]) -> Any:

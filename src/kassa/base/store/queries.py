@@ -21,7 +21,7 @@ show it.
 
 import re
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
 from importlib.resources import files
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin, get_type_hints
@@ -90,36 +90,44 @@ class Value(Statement, Generic[Noun]):
 class Rows(Statement, Generic[Noun]):
     """A statement whose rows are each a `Noun`; the columns go by the names of its fields."""
 
-    __slots__ = ("read", "reader")
+    __slots__ = ("_read", "reader")
 
     def __init__(self, name: str, text: str, about: str, by: Reader[Noun]) -> None:
         super().__init__(name, text, about)
         self.reader = by
-        self.read = by.read
+        self._read: Callable[[Row], Noun] | None = None
+
+    def _reading(self, row: Row) -> Callable[[Row], Noun]:
+        """What reads the rows of this statement, whose columns stand in one order always."""
+        if self._read is None:
+            self._read = self.reader.in_order(tuple(row.keys()))
+        return self._read
 
     async def one(self, connection: Connection, *values: Any) -> Noun:
         """The row that there always is. Raises: LookupError."""
         row = await connection.fetchrow(self.text, *values)
         if row is None:
             raise LookupError(f"{self.name} gave no row")
-        found: Noun = self.read(row)
-        return found
+        return self._reading(row)(row)
 
     async def first(self, connection: Connection, *values: Any) -> Noun | None:
         row = await connection.fetchrow(self.text, *values)
-        return None if row is None else self.read(row)
+        return None if row is None else self._reading(row)(row)
 
     async def all(self, connection: Connection, *values: Any) -> list[Noun]:
-        read = self.read
-        return [read(row) for row in await connection.fetch(self.text, *values)]
+        rows = await connection.fetch(self.text, *values)
+        if not rows:
+            return []
+        read = self._reading(rows[0])
+        return [read(row) for row in rows]
 
     async def pages(
         self, connection: Connection, size: int, *values: Any
     ) -> AsyncIterator[list[Noun]]:
         """`size` at a time, while the transaction lasts."""
         cursor = await connection.cursor(self.text, *values)
-        read = self.read
         while rows := await cursor.fetch(size):
+            read = self._reading(rows[0])
             yield [read(row) for row in rows]
 
 
@@ -173,7 +181,11 @@ def affected(told: str) -> int:
     return int(told.rpartition(" ")[2])
 
 
-RAW: Reader[Any] = Reader(Row, {}, "row", lambda row: row)
+def _as_it_is(row: Row) -> Row:
+    return row
+
+
+RAW: Reader[Any] = Reader(Row, {}, "row", _as_it_is, lambda _: _as_it_is)
 """Leaves a row as it is."""
 
 

@@ -65,8 +65,10 @@ order by created_at, id
 -- A payment's movements in the settlements that paid them out.
 select s.id as settlement_id, s.number, s.connector, s.status, s.payout_reference, l.posting_id,
   l.kind, l.amount_minor, s.currency, s.opened_at, s.closed_at, s.paid_at
-from settlement_line l join settlement s on s.company_id = l.company_id and s.id = l.settlement_id
-where l.company_id = $1 and l.payment_id = $2 and l.payment_id <> ''
+from posting p
+join settlement_line l on l.company_id = p.company_id and l.posting_id = p.id
+join settlement s on s.company_id = l.company_id and s.id = l.settlement_id
+where p.company_id = $1 and p.payment_id = $2 and p.payment_id <> ''
 order by s.number, l.posting_id
 
 -- name: reported_lines_of

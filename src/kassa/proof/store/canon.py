@@ -6,7 +6,7 @@ writes it. Not a word of it may change without a new chain.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import sha256
@@ -19,12 +19,14 @@ from kassa.ledger.domain.ledger import Posting
 
 _QUOTED = re.compile(r'[ \t\n\r\v\f"\\{},]')
 _SINCE = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def array_text(items: Sequence[str | None]) -> str:
     """As `array[…]::text`: quotes what needs it, and tells null from a word."""
     said = [
-        item if item and len(item) != len("null") and not _QUOTED.search(item) else _element(item)
+        # Most are one word; and to see that costs a third of a search.
+        item if item and len(item) != len("null") and item.isidentifier() else _element(item)
         for item in items
     ]
     return "{" + ",".join(said) + "}"
@@ -34,14 +36,17 @@ def _element(item: str | None) -> str:
     if item is None:
         return "NULL"
     if not item or _QUOTED.search(item) or (len(item) == len("null") and item.lower() == "null"):
-        return '"' + item.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return _quoted(item)
     return item
+
+
+def _quoted(item: str) -> str:
+    return '"' + item.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def instant(at: datetime) -> str:
     """As `encode(timestamptz_send(at), 'hex')`."""
-    since = at - _SINCE
-    micros = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    micros = (at - _SINCE) // _MICROSECOND
     return f"{micros & 0xFFFF_FFFF_FFFF_FFFF:016x}"
 
 
@@ -100,21 +105,11 @@ def event_digest(
     at: datetime,
 ) -> bytes:
     """As the database's function of that name, of a row that is to be written."""
-    said = array_text(
-        [
-            "event",
-            company_id,
-            payment_id,
-            str(seq),
-            event,
-            from_status,
-            to_status,
-            actor,
-            jsonb_text(evidence),
-            instant(at),
-        ]
-    )
-    return sha256(said.encode()).digest()
+    words = [event, from_status, to_status, actor]
+    said = array_text(["event", company_id, payment_id, str(seq), *words])
+    # Braces are always quoted, and a moment's digits never; so neither is looked through for it.
+    told = f"{said[:-1]},{_quoted(jsonb_text(evidence))},{instant(at)}}}"
+    return sha256(told.encode()).digest()
 
 
 def record_digest(

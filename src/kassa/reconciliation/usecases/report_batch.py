@@ -1,6 +1,7 @@
 """Some thousand lines of a report at once: what they lead to, what becomes of them, and writing it.
 Judging only reads and decides, so that a dry run is the same without the last step."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -44,6 +45,7 @@ from kassa.reconciliation.usecases.report_rows import clean, row_aside, row_of
 from kassa.settlement.store.settlements import put_into_payout
 
 Numbered = tuple[int, ReportLine | Unreadable]
+_TURN = 50  # lines; then whoever writes the batch before may send the server its next statement
 Ended = Callable[[], Awaitable[None]]
 
 
@@ -137,7 +139,9 @@ class Batch:
     ) -> None:
         """Decide on these lines, after a look, in their order."""
         desk = await self._lay_out(connection)
-        for place, found in numbered:
+        for done, (place, found) in enumerate(numbered):
+            if not done % _TURN:
+                await asyncio.sleep(0)
             if isinstance(found, Unreadable):
                 self._put_aside(place, found)
             else:

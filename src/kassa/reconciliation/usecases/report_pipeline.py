@@ -1,10 +1,11 @@
 """A report's batches, one after the other, and the next one prepared while one is written.
 
 A batch and all its effects are one transaction, which also moves the file's position. Two of them
-are under way at most: the later one looks its lines up, locks their payments, decides and books;
-only then, when the one before is committed, it takes the file and writes the rest. So commits
-keep the file's order, and what was cut off is cut off between two batches. Where two batches are
-about the same payment, the later one waits for the earlier to end before it decides.
+are under way at most: while one is written, the next one looks its lines up, locks their payments
+and decides; so this process works while the server does. What concerns its payments alone a batch
+books at once; only when the one before is committed, it takes the file and writes the rest. So
+commits keep the file's order, and what was cut off is cut off between two batches. Where two
+batches are about the same payment, the later one waits for the earlier to end before it decides.
 
 Nobody else is waited for. Lines about a payment that somebody else is changing are set aside, as
 lines of the file that wait, and have their turn at the end; so one payment that is kept costs the
@@ -38,6 +39,7 @@ from kassa.reconciliation.usecases.report_batch import (
     write,
 )
 
+_AT_ONCE = 2  # batches that are written: one books, the one before it is committed
 _TRIES = 5  # of a batch whose rows somebody else keeps locked
 _PAGE = 2_000
 # seconds, not money
@@ -88,32 +90,31 @@ async def import_batches(run: Run, batches: AsyncIterator[list[Numbered]]) -> No
         async for numbered in batches:
             await one_batch(run, numbered)
         return
-    writing: Writing | None = None
-    under_way: list[list[Numbered]] = []
+    writing: list[Writing] = []  # the older first
+    under_way: list[list[Numbered]] = []  # those, and the one that is being prepared
     try:
         async for numbered in batches:
             under_way.append(numbered)
             try:
-                writing = await _prepare(run, numbered, writing)
-                del under_way[:-1]
+                if len(writing) == _AT_ONCE:
+                    await _done(writing[0])
+                    del writing[0], under_way[0]
+                writing.append(await _prepare(run, numbered, writing[-1] if writing else None))
             except InProgress:
-                await _ended(writing)
-                writing = None
-                await _one_by_one(run, under_way)
+                await _one_by_one(run, writing, under_way)
         try:
-            if writing is not None:
-                await _done(writing)
+            for one in writing:
+                await _done(one)
         except InProgress:
-            await _one_by_one(run, under_way)
+            await _one_by_one(run, writing, under_way)
     finally:
-        if writing is not None:
-            await asyncio.wait([writing])
-            if not writing.cancelled():
-                writing.exception()  # heard: what is raised already matters more
+        await _ended(writing)
 
 
-async def _one_by_one(run: Run, under_way: list[list[Numbered]]) -> None:
+async def _one_by_one(run: Run, writing: list[Writing], under_way: list[list[Numbered]]) -> None:
     """Each in its own time, and again where a lock was in the way; what is done stays done."""
+    await _ended(writing)
+    writing.clear()
     for numbered in under_way:
         await one_batch(run, numbered)
     under_way.clear()
@@ -125,16 +126,17 @@ async def _done(writing: Writing) -> None:
     writing.result()
 
 
-async def _ended(writing: Writing | None) -> None:
-    try:
-        if writing is not None:
-            await _done(writing)
-    except InProgress:
-        pass
+async def _ended(writing: list[Writing]) -> None:
+    """Wait, whatever becomes of them."""
+    if writing:
+        await asyncio.wait(writing)
+    for one in writing:
+        if not one.cancelled():
+            one.exception()  # heard: what is raised already matters more
 
 
 async def _prepare(run: Run, numbered: list[Numbered], before: Writing | None) -> Writing:
-    """Do all of this batch that needs not wait for the one before; gives the rest of it."""
+    """Look up and decide on this batch, while the one before is written; gives the rest of it."""
     async with AsyncExitStack() as stack:
         connection = await stack.enter_async_context(run.core.db.transaction(long=True))
         batch = run.batch()
@@ -147,19 +149,25 @@ async def _prepare(run: Run, numbered: list[Numbered], before: Writing | None) -
         batch.file = deepcopy(run.file)
         await batch.judge(connection, numbered, BatchTurn.FIRST)
         batch.file.position = numbered[-1][0]
-        await book(connection, batch)
-        if before is not None:
-            await _done(before)
         run.file = batch.file
         run.unwritten = {row.place: row.identity for row in batch.rows if row.identity}
         start = numbered[0][0] - 1
-        return asyncio.create_task(_commit(run, batch, connection, start, stack.pop_all()))
+        return asyncio.create_task(_write(run, batch, connection, start, before, stack.pop_all()))
 
 
-async def _commit(
-    run: Run, batch: Batch, connection: Connection, start: int, transaction: AsyncExitStack
+async def _write(
+    run: Run,
+    batch: Batch,
+    connection: Connection,
+    start: int,
+    before: Writing | None,
+    transaction: AsyncExitStack,
 ) -> None:
+    """Book at once; the rest when the batch before is committed."""
     async with transaction:
+        await book(connection, batch)
+        if before is not None:
+            await _done(before)
         found = await store.lock_file(connection, batch.file.company_id, batch.file.id)
         if found.position != start:
             raise InProgress("somebody else imports the same file; send it again")

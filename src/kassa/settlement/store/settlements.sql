@@ -101,7 +101,8 @@ where l.company_id = $1 and l.connector = $2 and l.currency = $3 and l.settlemen
 order by l.posting_id, l.leg limit $6
 
 -- name: lines_of_payments
--- Every movement of these payments at a provider, oldest first, with the settlement it is in.
+-- Every movement of these payments at a provider, oldest first, with the settlement it is in. Lines
+-- are found by the postings that they are of, which have an index over payments already.
 select {line}, s.company_id as settlement_company_id, s.number as settlement_number,
   s.connector as settlement_connector, s.currency as settlement_currency,
   s.status as settlement_status, s.payments_minor as settlement_payments,
@@ -110,9 +111,10 @@ select {line}, s.company_id as settlement_company_id, s.number as settlement_num
   s.carried_over_minor as settlement_carried_over_minor,
   s.payout_reference as settlement_payout_reference, s.opened_at as settlement_opened_at,
   s.closed_at as settlement_closed_at, s.paid_at as settlement_paid_at
-from settlement_line l
+from posting p
+join settlement_line l on l.company_id = p.company_id and l.posting_id = p.id
 left join settlement s on s.company_id = l.company_id and s.id = l.settlement_id
-where l.company_id = $1 and l.payment_id = any($2) and l.payment_id <> ''
+where p.company_id = $1 and p.payment_id = any($2) and p.payment_id <> ''
 order by l.posting_id, l.leg
 
 -- name: find_by_payout
