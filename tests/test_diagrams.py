@@ -21,6 +21,7 @@ from kassa.base.domain.lifecycle import (
 )
 from kassa.base.domain.money import Money
 from kassa.disputes.domain.disputing import dispute
+from kassa.disputes.domain.returning import charge_returned
 from kassa.fees.domain.fees import FeeKind, FeeRule, FeeSchedule
 from kassa.ledger.domain import ledger
 from kassa.ledger.domain.ledger import ADJUSTABLE, FLOWS, Entry, Posting, PostingKind, strays
@@ -159,6 +160,15 @@ def surplus_given_back_and_come_back(method: Method) -> PaymentAggregate:
     return case
 
 
+def returned_by_its_bank(method: Method) -> PaymentAggregate:
+    case, attempt = started(method)
+    case.capture(attempt, reference="r", fee=None, **SAID)
+    charge = case.attempts[attempt.id]
+    told = {"reference": "", "code": "charge_failed", "message": "No.", "provider_code": "R01"}
+    charge_returned(case, charge, **told, **SAID)
+    return case
+
+
 def disputed_and_won(method: Method) -> PaymentAggregate:
     case, attempt = started(method)
     case.capture(attempt, reference="r", fee=None, **SAID)
@@ -193,6 +203,7 @@ def of_cases() -> list[Posting]:
         (given_back_and_come_back, by_provider),
         (surplus_given_back_and_come_back, by_provider),
         (disputed_and_won, by_provider),
+        (returned_by_its_bank, by_provider),
     ]
     return [
         posting

@@ -126,6 +126,10 @@ def _checkout(side: Side, payment_id: str, order_id: str) -> Asked:
 
 
 def _wallet(side: Side, payment_id: str, order_id: str) -> Asked:
+    return signed_inquiry(side, payment_id)
+
+
+def signed_inquiry(side: Side, payment_id: str) -> Asked:
     body = json.dumps({"paymentId": payment_id}).encode()
     now = "2026-11-22T10:00:00+08:00"
     signed = signature.Signed("POST", INQUIRY, side.wallet_id, now, body)
@@ -235,7 +239,7 @@ async def test_a_test_sides_pages_say_so_and_a_live_sides_do_not(
             assert shown.headers["kassa-mode"] == mode
 
 
-class _Postman:
+class Postman:
     """Takes the letters that would go out."""
 
     def __init__(self) -> None:
@@ -252,7 +256,7 @@ class _Postman:
 @pytest.mark.parametrize("mode", Mode)
 @pytest.mark.parametrize("kind", ["standard", KIND])
 async def test_every_letter_says_its_mode(sides: dict[Mode, Side], kind: str, mode: Mode) -> None:
-    side, postman = sides[mode], _Postman()
+    side, postman = sides[mode], Postman()
     payment, _ = await side.payment(
         notify_url="https://shop.example/hook",
         notify_kind=kind,

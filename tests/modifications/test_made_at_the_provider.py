@@ -23,7 +23,7 @@ from tests.modifying import CAPTURE, REFUND, VOID, modify
 from tests.shop import Shop
 from tests.telling import Telling, due, news, post
 
-from kassa.base.domain.lifecycle import DisputeStatus, ModificationStatus, PaymentStatus
+from kassa.base.domain.lifecycle import ModificationStatus, PaymentStatus
 from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     Authorized,
@@ -37,7 +37,6 @@ from kassa.connectors.base import (
     ModificationOutcome,
     Pending,
 )
-from kassa.disputes.usecases.disputes import disputes_of
 from kassa.modifications.usecases.look_again import look_again
 from kassa.payments.domain.payments import Payment
 from kassa.webhooks_in.usecases.apply import apply_news
@@ -394,25 +393,12 @@ async def test_a_void_made_at_the_provider_ends_the_payment(shop: Shop) -> None:
     assert (await shop.read(payment)).status is PaymentStatus.CANCELED
 
 
-RETURNED = FailedLater(code="charge_failed", message="The bank returned the debit.")
-
-
-async def test_a_charge_that_its_bank_took_back_is_a_lost_dispute(shop: Shop) -> None:
-    provider = Telling()
-    payment = await paid(shop, provider)
-    [attempt] = await shop.attempts(payment)
-
-    for _ in range(2):
-        await post(shop, provider.tell(news(attempt["id"], RETURNED)))
-
-    [found] = await disputes_of(shop.core, shop.company.id, payment.id)
-    assert (found.status, found.amount, found.reason) == (
-        DisputeStatus.LOST,
-        cny(10_000),
-        "charge_failed",
-    )
-    assert (await shop.read(payment)).refundable.minor == 0
-    assert (await announced(shop, payment))[-1] == "payment.dispute_lost"
+RETURNED = FailedLater(
+    code="charge_failed",
+    message="The bank returned the debit.",
+    provider_code="R01",
+    returned_as="txn_1",
+)
 
 
 @pytest.mark.parametrize("truth", ["failed", "paid"])

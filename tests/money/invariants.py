@@ -16,11 +16,12 @@ booked as (
          coalesce(-sum(m) filter (where kind = 'capture' and class = 'merchant'), 0) as captured,
          coalesce(-sum(m) filter (where kind = 'authorize' and class = 'held'), 0) as authorized,
          coalesce(sum(m) filter (where kind = 'release' and class = 'held'), 0) as released,
-         coalesce(sum(m) filter (where kind = 'refund' and class = 'merchant'), 0) as refunded,
+         coalesce(sum(m) filter (where kind in ('refund', 'refund_reversal')
+           and class = 'merchant'), 0) as refunded,
          coalesce(-sum(m) filter (where kind = 'surplus' and class = 'surplus'), 0) as surplus,
          coalesce(sum(m) filter (where kind = 'surplus_return' and class = 'surplus'), 0)
            as returned,
-         coalesce(sum(m) filter (where kind in ('dispute', 'dispute_reversal')
+         coalesce(sum(m) filter (where kind in ('dispute', 'dispute_reversal', 'charge_return')
            and class = 'merchant'), 0) as disputed,
          coalesce(sum(m) filter (where kind in ('fee', 'fee_adjustment')
            and class = 'merchant'), 0) as fee

@@ -50,6 +50,7 @@ _KINDS = {
     "surplus_return_reversal": "refunded",
     "dispute": "disputed",
     "dispute_reversal": "disputed",
+    "charge_return": "disputed",
 }
 _THEIRS = {"charge": "captured", "refund": "refunded", "dispute": "disputed"}
 FEE = "fee of disputes"

@@ -41,6 +41,7 @@ MOVEMENTS: dict[PostingKind, tuple[str, int]] = {
     K.SURPLUS_RETURN: ("surplus", -1),
     K.DISPUTE: ("merchant:biz_shop", -1),
     K.DISPUTE_REVERSAL: ("merchant:biz_shop", 1),
+    K.CHARGE_RETURN: ("merchant:biz_shop", -1),
     K.FEE: ("merchant:biz_shop", -1),
     K.FEE_ADJUSTMENT: ("merchant:biz_shop", 1),
     K.ADJUSTMENT: ("suspense", -1),
@@ -130,7 +131,7 @@ async def test_a_settlement_gathers_what_moved_by_what_it_was(shop: Shop) -> Non
     assert one.sums == Sums(
         payments=signed[K.CAPTURE],
         refunds=signed[K.REFUND],
-        disputes=signed[K.DISPUTE] + signed[K.DISPUTE_REVERSAL],
+        disputes=signed[K.DISPUTE] + signed[K.DISPUTE_REVERSAL] + signed[K.CHARGE_RETURN],
         fees=signed[K.FEE] + signed[K.FEE_ADJUSTMENT],
         other=signed[K.SURPLUS] + signed[K.SURPLUS_RETURN] + signed[K.ADJUSTMENT],
     )

@@ -16,6 +16,7 @@ from kassa.cashier.words import CATALOGS
 from kassa.identity.domain.principals import Company
 from kassa.orders.domain.orders import Order
 from kassa.payments.domain.payments import Method, Payment
+from kassa.payments.domain.taken_back import NOTHING_TAKEN, TakenBack
 
 _templates = Environment(
     loader=PackageLoader("kassa.cashier"),
@@ -58,6 +59,7 @@ class CashierVisit:
     place: str
     speech: Speech
     business_name: str = ""
+    taken: TakenBack = NOTHING_TAKEN
 
     @property
     def merchant(self) -> str:
@@ -233,6 +235,10 @@ def _receipt(visit: CashierVisit) -> list[_Line]:
         if payment.method is Method.CREDIT_CARD and payment.instrument:
             shown = f"{shown} {payment.instrument}"
         lines.append(_Line(speech.text("paid_with"), shown))
+    if payment.returned.minor:
+        lines.append(_Line(speech.text("given_back"), speech.amount(payment.returned)))
+    for taking, amount in visit.taken.amounts:
+        lines.append(_Line(speech.text(f"bank_{taking}"), speech.amount(amount)))
     lines.append(
         _Line(speech.text("paid_at"), speech.moment(payment.captured_at or payment.updated_at))
     )

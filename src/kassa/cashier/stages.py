@@ -7,6 +7,7 @@ from enum import Enum
 from kassa.base.domain.lifecycle import AT_PROVIDER, OrderStatus, PaymentStatus
 from kassa.orders.domain.orders import Order
 from kassa.payments.domain.payments import Payment
+from kassa.payments.domain.taken_back import NOTHING_TAKEN, TakenBack, Taking
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,10 @@ class Stage(Enum):
     )
     RESERVED = _Look("reserved_title", "reserved_about", "good", shows_amount=True)
     PAID = _Look("paid_title", "paid_about", "good", shows_amount=True)
+    REFUNDED = _Look("refunded_title", "refunded_about", "over", shows_amount=True)
+    DISPUTED = _Look("disputed_title", "disputed_about", "over", shows_amount=True)
+    TAKEN_BACK = _Look("taken_back_title", "taken_back_about", "over", shows_amount=True)
+    RETURNED = _Look("returned_title", "returned_about", "bad", shows_amount=True)
     PAID_BEFORE = _Look("paid_before_title", "paid_before_about", "good")
     SURPLUS = _Look("surplus_title", "surplus_about", "over", shows_amount=True)
     DECLINED = _Look("declined_title", "nothing_charged", "bad")
@@ -55,11 +60,26 @@ _OF_STATUS: Mapping[PaymentStatus, Stage] = {
 """What each status looks like, where nothing else decides."""
 
 
-def stage_of(order: Order, payment: Payment, *, expired: bool, closed: bool = False) -> Stage:
-    """`expired` is judged by the database's clock, also before the payment's row says so."""
+_TAKEN: Mapping[Taking, Stage] = {
+    Taking.DISPUTED: Stage.DISPUTED,
+    Taking.DISPUTE_LOST: Stage.TAKEN_BACK,
+    Taking.CHARGE_RETURNED: Stage.RETURNED,
+}
+
+
+def stage_of(
+    order: Order,
+    payment: Payment,
+    *,
+    expired: bool,
+    closed: bool = False,
+    taken: TakenBack = NOTHING_TAKEN,
+) -> Stage:
+    """`expired` is judged by the database's clock, also before the payment's row says so. `taken`:
+    what the payer's bank has of it."""
     own = _OF_STATUS[payment.status]
     if payment.is_paid:
-        return Stage.SURPLUS if payment.surplus else own
+        return _paid(payment, own, taken)
     if payment.status in AT_PROVIDER:
         return own
     if order.status is OrderStatus.PAID:
@@ -73,6 +93,15 @@ def stage_of(order: Order, payment: Payment, *, expired: bool, closed: bool = Fa
     if expired or order.status is OrderStatus.EXPIRED:
         return Stage.EXPIRED
     return own
+
+
+def _paid(payment: Payment, own: Stage, taken: TakenBack) -> Stage:
+    """It is complete while some of the money is there; the receipt has what of it is not."""
+    if payment.surplus:
+        return Stage.SURPLUS
+    if taken.taking is not None and taken.leaves_nothing(payment):
+        return _TAKEN[taken.taking]
+    return Stage.REFUNDED if payment.returned.minor >= payment.captured.minor > 0 else own
 
 
 _WHY: Mapping[str, tuple[str, str]] = {

@@ -33,13 +33,18 @@ async def open_visit(request: Request) -> tuple[CashierVisit, Session]:
         payment=session.payment,
         methods=session.ways,
         stage=stage_of(
-            session.order, session.payment, expired=session.expired, closed=session.closed
+            session.order,
+            session.payment,
+            expired=session.expired,
+            closed=session.closed,
+            taken=session.taken,
         ),
         now=session.now,
         sandbox=session.sandbox,
         place=f"/pay/{token}",
         speech=speech_of(request),
         business_name=session.business_name,
+        taken=session.taken,
     )
     return visit, session
 

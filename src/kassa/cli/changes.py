@@ -73,32 +73,40 @@ def disputes(settings: Settings, company: str, *, only_open: bool, as_json: bool
     async def work(core: Core, side: Company) -> str:
         found = await list_disputes(core, side.id, only_open=only_open, limit=_MOST)
         if as_json:
-            return json.dumps([{"mode": side.mode, **_members(one)} for one in found], indent=2)
+            return json.dumps(
+                [{"mode": side.mode, **dispute_members(one)} for one in found], indent=2
+            )
         none = "no open disputes; --all shows the decided ones" if only_open else "no disputes"
-        return "\n".join([operations.heading(side), *(map(_line, found) if found else [none])])
+        return "\n".join(
+            [operations.heading(side), *(map(dispute_line, found) if found else [none])]
+        )
 
     return operations.with_side(settings, company, work)
 
 
-def _line(one: Dispute) -> str:
+def dispute_line(one: Dispute) -> str:
+    """As `kassa dispute list` shows it to people."""
     until = f"respond by {one.respond_by:%Y-%m-%d %H:%M} UTC" if one.respond_by else ""
-    said = f"{one.stage:<15} {one.status:<14} {one.reason:<20} {until}"
+    stage, status = ("return", "") if one.is_return else (one.stage, one.status)
+    said = f"{stage:<15} {status:<14} {one.reason:<20} {until}"
     return f"{one.id}  {one.payment_id}  {one.amount!s:>16}  {said}".rstrip()
 
 
-def _members(one: Dispute) -> dict[str, object]:
+def dispute_members(one: Dispute) -> dict[str, object]:
+    """The same for machines."""
     return {
         "id": one.id,
+        "kind": one.kind,
         "payment_id": one.payment_id,
         "amount": f"{one.amount.major:f}",
         "currency": one.amount.currency,
         "taken": f"{one.taken.major:f}",
         "fee": f"{one.fee.major:f}",
         "booked_currency": one.taken.currency,
-        "stage": one.stage,
-        "status": one.status,
+        "stage": None if one.is_return else one.stage,
+        "status": None if one.is_return else one.status,
         "reason": one.reason,
-        "provider_reference": one.provider_reference,
+        "provider_reference": one.named_there,
         "respond_by": one.respond_by.isoformat() if one.respond_by else None,
         "opened_at": one.opened_at.isoformat(),
         "closed_at": one.closed_at.isoformat() if one.closed_at else None,

@@ -1,7 +1,7 @@
 """A payment's story in words, and as JSON."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +11,7 @@ import msgspec
 from kassa.base.domain.lifecycle import ModificationKind
 from kassa.base.domain.money import Money
 from kassa.payments.domain.disputes import Dispute
+from kassa.payments.domain.facts import ChargeReturned
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.narration import words
 from kassa.payments.domain.payments import Attempt, Payment
@@ -39,6 +40,7 @@ _BY = {
     "clock": "the clock",
 }
 _ALREADY_TOLD = frozenset({"kind", "v", "text", "note"})  # of a fact, in its first line
+_OF_DISPUTES = frozenset({"stage", "status", "respond_by", "said", "tells_taken"})  # not of returns
 _HIDDEN = frozenset({"redirect_url"})  # a payer's own address at a provider
 _ADDRESSES = frozenset({"url", "notify_url"})  # of a merchant, and maybe with a key in it
 
@@ -59,6 +61,13 @@ def _plain(value: Any, name: str = "") -> Any:
         }
     if isinstance(value, TimelineEvent):
         return _plain_event(value)
+    if isinstance(value, Dispute) and value.is_return:
+        value = replace(value, provider_reference=value.named_there, said={})
+        return {
+            item.name: _plain(getattr(value, item.name), item.name)
+            for item in fields(value)
+            if item.name not in _OF_DISPUTES
+        }
     if is_dataclass(value):
         return {
             item.name: _plain(getattr(value, item.name), item.name)
@@ -89,11 +98,12 @@ def as_text(story: PaymentHistory) -> str:
         *_heading(story),
         *_fee(story.fee, paid=story.payment.is_paid),
         *_section("What happened", _timeline(story)),
-        *_section("Attempts", [_attempt(item) for item in story.attempts]),
+        *_section("Attempts", [_attempt(item, story.disputes) for item in story.attempts]),
         *_section(
             "Captures, voids, refunds", [_modification(item) for item in story.modifications]
         ),
-        *_section("Disputes", [_dispute(item) for item in story.disputes]),
+        *_section("Disputes", [_dispute(one) for one in story.disputes if not one.is_return]),
+        *_section("Returned charges", [_return(one) for one in story.disputes if one.is_return]),
         *_section("Settlement and payout", [_settled(line) for line in story.settlements]),
         *_section("Lines of reports", [_reported(line) for line in story.reports]),
         *_section("Breaks", [_break(item) for item in story.breaks]),
@@ -147,7 +157,7 @@ def _amounts(payment: Payment) -> Iterator[str]:
         ("let go", payment.released_minor),
         ("refunded", payment.refunded.minor),
         ("being refunded", payment.refund_reserved.minor),
-        ("disputed", payment.disputed_minor),
+        ("taken back by the bank", payment.disputed_minor),
         ("paid back twice", payment.double_paid_minor),
         ("not owed", payment.surplus_amount.minor),
         ("of that given back", payment.surplus_returned_minor),
@@ -198,7 +208,11 @@ def _step(step: TimelineStep) -> list[str]:
         state = f"  {event.from_status} → {event.to_status}"
     lines = [f"{_time(event.at)}{word}{state}, by {_actor(event.actor)}"]
     # What an older release kept has members that no fact has: they are told beside it.
-    if evidence := _evidence({**event.told, **event.evidence}):
+    told = {**event.told, **event.evidence}
+    if isinstance(event.fact, ChargeReturned):  # kept as a dispute once, which it was not
+        told = event.told
+        told["kept as"] = told.pop("dispute")
+    if evidence := _evidence(told):
         lines.append(f"{'':{_WIDTH}}{evidence}")
     if step.fault:
         lines.append(f"{'':{_WIDTH}}THIS CANNOT BE: {step.fault}; kassa verify tells more")
@@ -228,10 +242,12 @@ def _booking(booking: Booking) -> Iterator[str]:
         yield f"{'':{_WIDTH}}  {leg.side:6} {leg.account:{wide}}  {_digits(leg.amount)}"
 
 
-def _attempt(item: Attempt) -> str:
+def _attempt(item: Attempt, disputes: Sequence[Dispute]) -> str:
     surplus = ", money that nobody owed" if item.surplus else ""
+    back = [one.opened_at for one in disputes if one.is_return and one.attempt_id == item.id]
+    returned = f", returned by the payer's bank at {_exact(back[0])}" if back else ""
     return f"{item.id}  {item.amount} by {item.method} at {item.connector}: {item.status}" + (
-        surplus
+        f"{surplus}{returned}"
         + _tagged(("reference", item.provider_reference))
         + _failed(item.failure_code, item.failure_message)
     )
@@ -268,6 +284,15 @@ def _dispute(item: Dispute) -> str:
         ("fee", _digits(item.fee) if item.fee.minor else ""),
         ("refunded as well", twice if item.double_paid_minor else ""),
         ("answer by", _exact(item.respond_by) if item.respond_by is not None else ""),
+    )
+
+
+def _return(item: Dispute) -> str:
+    twice = _digits(Money(item.double_paid_minor, item.taken.currency))
+    return f"{item.id}  {item.taken} of {item.attempt_id}, at {_exact(item.opened_at)}" + _tagged(
+        ("reason", item.reason),
+        ("reference", item.named_there),
+        ("refunded as well", twice if item.double_paid_minor else ""),
     )
 
 

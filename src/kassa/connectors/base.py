@@ -143,13 +143,15 @@ class Unknown:
 class FailedLater:
     """The funds were ours, and the payer's bank has taken them back: a debit that was returned.
 
-    Only where the provider says that there was money; else it is Declined.
+    Only where the provider says that there was money; else it is Declined. `returned_as`: what the
+    provider calls the return, where that has a name of its own.
     """
 
     code: str
     message: str
     reference: str = ""
     provider_code: str = ""
+    returned_as: str = ""
 
 
 Outcome = (

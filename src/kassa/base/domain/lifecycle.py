@@ -188,6 +188,13 @@ def next_modification_status(
     raise IllegalTransition(f"a modification that is {status} cannot become {wanted}")
 
 
+class DisputeKind(StrEnum):
+    """By what a payer's bank takes money back."""
+
+    DISPUTE = "dispute"  # somebody contests the payment, and may lose
+    RETURN = "return"  # the charge itself came back: a debit that its bank did not honour
+
+
 class DisputeStage(StrEnum):
     """How far a dispute has gone; it only goes on, never back."""
 

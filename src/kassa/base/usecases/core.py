@@ -16,6 +16,7 @@ from kassa.orders.domain.orders import Order
 from kassa.payments.domain.changes import WebhookEvent
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Payment
+from kassa.payments.domain.taken_back import TakenBack
 from kassa.proof.store.heads import HeadFile
 from kassa.providers.domain.providers import ProviderAccount
 
@@ -95,8 +96,9 @@ class WebhookWriter(Protocol):
         payment: Payment,
         company: Company,
         about: Modification | None,
+        taken: TakenBack,
     ) -> WebhookRequest:
-        """`about`: the refund, in news of one."""
+        """`about`: the refund, in news of one. `taken`: what a bank has of the payment."""
         ...
 
     def arrived(self, status: int, body: bytes) -> bool:

@@ -19,7 +19,9 @@ from kassa.orders.domain.orders import Order
 from kassa.orders.store import orders
 from kassa.payments.domain.payments import CaptureMethod, Method, Payment
 from kassa.payments.domain.restrictions import allows
+from kassa.payments.domain.taken_back import NOTHING_TAKEN, TakenBack
 from kassa.payments.usecases.find_payments import payments_of_order
+from kassa.payments.usecases.find_taken_back import taken_of
 from kassa.payments.usecases.submit_payment import Submission, submit_payment
 from kassa.routing.usecases.routing import (
     ACCOUNT,
@@ -63,7 +65,7 @@ nothing by any provider."""
 class Session:
     """`ways`: payable now. `closed`: the company takes no payments
     now. `sandbox`: cards are played by the sandbox provider. `business_name`: whom the order is
-    paid to."""
+    paid to. `taken`: what the payer's bank has of it."""
 
     company: Company
     order: Order
@@ -74,6 +76,7 @@ class Session:
     now: datetime
     sandbox: bool
     business_name: str = ""
+    taken: TakenBack = NOTHING_TAKEN
 
 
 async def open_session(core: Core, token: str) -> Session:
@@ -108,6 +111,7 @@ async def open_session(core: Core, token: str) -> Session:
         now=now,
         sandbox=NUMBER in ways.get(Method.CREDIT_CARD, ()),
         business_name=business.name if business else company.name,
+        taken=await taken_of(core, payment),
     )
 
 

@@ -82,6 +82,7 @@ def failed_later(charge: Thing) -> FailedLater:
         message="The payer's bank has taken the money back.",
         reference=charge.id_of("payment_intent"),
         provider_code=charge.word("failure_code"),
+        returned_as=charge.id_of(RETURNED),
     )
 
 

@@ -53,7 +53,8 @@ def dispute(
     Raises: IllegalTransition for a charge whose money we never had (not_paid), or have only
     reserved as yet (not_captured).
     """
-    old = next((d for d in case.disputes.values() if d.provider_reference == reference), None)
+    known = [one for one in case.disputes.values() if not one.is_return]
+    old = next((one for one in known if one.provider_reference == reference), None)
     if old is None and not case.came(attempt):
         if attempt.status is AttemptStatus.SUCCEEDED:
             raise IllegalTransition("its money is reserved alone", reason=NOT_CAPTURED)
@@ -191,17 +192,19 @@ def _move(
     taken = _ours(after.taken, currency)
     effect, unsent, twice = DisputeEffect.NONE, [], old.double_paid_minor
     if taken.minor > was.minor:
-        effect, unsent = DisputeEffect.WITHDRAWN, _unsent_refunds(case, attempt)
+        effect, unsent = DisputeEffect.WITHDRAWN, unsent_refunds(case, attempt)
     elif taken.minor < was.minor:
         effect = DisputeEffect.RETURNED
     if effect is not DisputeEffect.NONE:
-        twice = _left_twice(case, attempt, taken, was, unsent)
+        twice = left_twice(case, attempt, taken, was, unsent)
     fee = None if after.fee is None else _ours(after.fee, currency)
     expected = 0
     if fee is not None and told.was_charged and not before.was_charged:
         on = taken if last.amount.currency != currency else last.amount
         expected = case.fee_of(FeeKind.DISPUTE, attempt, on, fee).expected_minor
     foreign = _foreign(after, currency)
+    if foreign and last.has_left:
+        unsent = unsent_refunds(case, attempt)  # how much is left for them, nobody knows
     case.record(
         facts.DisputeMoved(
             dispute=old.id,
@@ -228,13 +231,14 @@ def _move(
     case.announce(_word(old, case.disputes[old.id], is_new=not before.tellings))
 
 
-def _left_twice(
+def left_twice(
     case: PaymentAggregate,
     attempt: Attempt,
     taken: Money,
     was: Money,
     unsent: Iterable[Modification],
 ) -> int:
+    """How much of what is `taken` now (`was`: before) had been refunded as well."""
     payment = case.payment
     freed = was.minor + sum(item.amount.minor for item in unsent)
     left = payment.captured.minor - payment.gone_minor
@@ -253,7 +257,8 @@ def _parts(before: Told, after: DisputeStanding, change: Money) -> tuple[str, ..
     return tuple(str(part) for part in ours)
 
 
-def _unsent_refunds(case: PaymentAggregate, attempt: Attempt) -> list[Modification]:
+def unsent_refunds(case: PaymentAggregate, attempt: Attempt) -> list[Modification]:
+    """Refunds of that charge that can still be called off."""
     return [
         item
         for item in case.modifications.values()

@@ -19,6 +19,7 @@ from kassa.base.domain.money import EXPONENT, Money
 from kassa.faces import grpc_status
 from kassa.orders.domain.orders import Module
 from kassa.payments.domain.modifications import Modification
+from kassa.payments.domain.taken_back import Taking
 from kassa.payments.usecases.find_payments import View
 from moego.business.payment.v1 import payment_pb2
 
@@ -39,6 +40,12 @@ MODULE: Mapping[Module, str] = {
     Module.RETAIL: "RETAIL",
     Module.MEMBERSHIP: "MEMBERSHIP",
 }
+
+REVERSAL: Mapping[Taking | None, str] = {
+    None: "",
+    **{taking: taking.value.upper() for taking in Taking},
+}
+"""How a bank has what is disputed; the status says that it was paid, as it was."""
 
 OVERPAID = "overpaid"
 """The reason of a return that nobody asked for."""
@@ -83,6 +90,7 @@ def to_message(view: View) -> payment_pb2.Payment:
         returned_amount=_money_message(Money(view.returned_minor, currency)),
         overpaid_fee=_money_message(Money(view.surplus_fee_minor, currency)),
         net_amount=_money_message(Money(view.net_minor, currency)),
+        reversal_status=REVERSAL[view.taken.taking],
     )
 
 
@@ -144,6 +152,7 @@ def to_json(view: View) -> dict[str, Any]:
         "returnedAmount": _minor_json(view.returned_minor, currency),
         "overpaidFee": _minor_json(view.surplus_fee_minor, currency),
         "netAmount": of_net,
+        "reversalStatus": REVERSAL[view.taken.taking],
     }
 
 

@@ -16,6 +16,7 @@ from kassa.base.domain.lifecycle import PaymentStatus
 from kassa.base.usecases.admission import pause_of
 from kassa.faces import edge
 from kassa.payments.domain.payments import Payment
+from kassa.payments.domain.taken_back import NOTHING_TAKEN, TakenBack
 
 STATUS: Mapping[PaymentStatus, str] = {
     PaymentStatus.CREATED: "PENDING",
@@ -113,23 +114,24 @@ def date_text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "+0000")
 
 
-def is_confirmed(payment: Payment) -> bool:
+def is_confirmed(payment: Payment, taken: TakenBack = NOTHING_TAKEN) -> bool:
     """Whether money has come, and some of it is still there: not all given back to the payer, nor
     taken back by the payer's bank."""
     gone = payment.returned.minor + payment.disputed_minor
-    return payment.is_paid and (gone == 0 or gone < payment.captured.minor)
+    is_there = gone == 0 or gone < payment.captured.minor
+    return payment.is_paid and is_there and not taken.leaves_nothing(payment)
 
 
-def status_of(payment: Payment) -> str:
+def status_of(payment: Payment, taken: TakenBack = NOTHING_TAKEN) -> str:
     """One of the four words."""
-    if payment.is_paid and not is_confirmed(payment):
+    if payment.is_paid and not is_confirmed(payment, taken):
         return "INVALID"
     if payment.status is PaymentStatus.FAILED and payment.failure_code in _TOO_LATE:
         return "TIMEOUT"
     return STATUS[payment.status]
 
 
-def write_payment(payment: Payment) -> PaymentJson:
+def write_payment(payment: Payment, taken: TakenBack = NOTHING_TAKEN) -> PaymentJson:
     if payment.number is None:
         raise ValueError(f"payment {payment.id} was never opened here: it has no number")
     return PaymentJson(
@@ -142,11 +144,11 @@ def write_payment(payment: Payment) -> PaymentJson:
         subject=payment.subject,
         description=payment.description or None,
         totalAmount=payment.amount.major,
-        status=status_of(payment),
+        status=status_of(payment, taken),
         vendorTradeId=payment.provider_reference or None,
         confirmedAt=date_text(payment.captured_at) if payment.captured_at else None,
-        confirmed=is_confirmed(payment),
-        valid=is_confirmed(payment) and not payment.surplus,
+        confirmed=is_confirmed(payment, taken),
+        valid=is_confirmed(payment, taken) and not payment.surplus,
         orderStringExpiresAt=_runs_out(payment),
     )
 

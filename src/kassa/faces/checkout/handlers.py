@@ -20,6 +20,7 @@ from kassa.faces.once import RepeatingCaller, anew, read_key
 from kassa.identity.domain.principals import Principal
 from kassa.identity.usecases.authenticate import authenticate_customer
 from kassa.payments.domain.payments import Payment
+from kassa.payments.usecases.find_taken_back import taken_of
 from kassa.payments.usecases.sync_payment import sync_payment
 
 CREATOR_ROLE = "CUSTOMER"
@@ -45,14 +46,14 @@ async def create(request: Request) -> Response:
         )
 
     payment = await anew(request, caller, msgspec.json.encode(wanted), work)
-    return contract.write_data(contract.write_payment(payment))
+    return await _told(request, payment)
 
 
 async def show(request: Request) -> Response:
     principal = await _customer(request)
     number = contract.read_number(request.path_params["id"])
     view = await get_customer_payment(edge.core_of(request), principal, number)
-    return contract.write_data(contract.write_payment(view.payment))
+    return await _told(request, view.payment)
 
 
 async def retry(request: Request) -> Response:
@@ -60,7 +61,7 @@ async def retry(request: Request) -> Response:
     principal = await _customer(request)
     number = contract.read_number(request.path_params["id"])
     payment = await renew_redirect(edge.core_of(request), principal, number)
-    return contract.write_data(contract.write_payment(payment))
+    return await _told(request, payment)
 
 
 async def verify(request: Request) -> Response:
@@ -69,7 +70,12 @@ async def verify(request: Request) -> Response:
     number = contract.read_number(request.path_params["id"])
     found = (await get_customer_payment(core, principal, number)).payment
     payment = await sync_payment(core, found.company_id, found.id, actor=principal.actor)
-    return contract.write_data(contract.is_confirmed(payment))
+    return contract.write_data(contract.is_confirmed(payment, await taken_of(core, payment)))
+
+
+async def _told(request: Request, payment: Payment) -> Response:
+    taken = await taken_of(edge.core_of(request), payment)
+    return contract.write_data(contract.write_payment(payment, taken))
 
 
 async def _customer(request: Request) -> Principal:

@@ -14,8 +14,10 @@ from kassa.base.domain.lifecycle import ModificationStatus, PaymentStatus
 from kassa.base.usecases.admission import pause_of
 from kassa.checkout.usecases.request_payment import PAY_TO
 from kassa.faces import edge
+from kassa.faces.taken import taken_in_words
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Method, Payment
+from kassa.payments.domain.taken_back import NOTHING_TAKEN, TakenBack, Taking
 
 PENDING, UNKNOWN, FAILED = "PENDING", "UNKNOWN", "FAILED"
 
@@ -124,11 +126,15 @@ def read_request_id(text: str) -> str:
     raise NotFound(NOT_YOURS)
 
 
-def result_of(payment: Payment, cashier_url: str) -> PaymentRequestResult:
+def result_of(
+    payment: Payment, cashier_url: str, taken: TakenBack = NOTHING_TAKEN
+) -> PaymentRequestResult:
     """Whether the money is certain, and if not, what is known: `KIND: …`, or
     `FAILED: code: …`. Each part ends at the first `": "` that follows.
     """
     match RESULT[payment.status]:
+        case None if taken.taking is not None:
+            said = _taken_back(taken.taking, taken)
         case None if not payment.surplus:
             return PaymentRequestResult(paymentResult=True, error=None)
         case None:
@@ -150,9 +156,18 @@ def result_of(payment: Payment, cashier_url: str) -> PaymentRequestResult:
     return PaymentRequestResult(paymentResult=False, error=said)
 
 
-def is_final(payment: Payment) -> bool:
+def _taken_back(taking: Taking, taken: TakenBack) -> str:
+    """Of money that had come, and is not certain any more."""
+    said = "; ".join(taken_in_words(taken))
+    if not taken.is_final:
+        return f"{PENDING}: it was paid, and {said}; ask again"
+    return f"{FAILED}: {taking}: it was paid, and {said}"
+
+
+def is_final(payment: Payment, taken: TakenBack = NOTHING_TAKEN) -> bool:
     """Whether what is said of it under this request stays so."""
-    return RESULT[payment.status] in (None, FAILED)
+    held = taken.taking is not None and not taken.is_final
+    return RESULT[payment.status] in (None, FAILED) and not held
 
 
 def _surplus_goes(payment: Payment) -> str:
@@ -211,16 +226,16 @@ def write_refund(refund: Modification) -> Response:
     return edge.answer(refund_of(refund), headers=_NO_STORE)
 
 
-def write_created(payment: Payment, cashier_url: str) -> Response:
-    result = result_of(payment, cashier_url)
+def write_created(payment: Payment, cashier_url: str, taken: TakenBack = NOTHING_TAKEN) -> Response:
+    result = result_of(payment, cashier_url, taken)
     created = PaymentRequestCreated(
         payment.id, paymentResult=result.paymentResult, error=result.error
     )
     return edge.answer(created, headers=_NO_STORE)
 
 
-def write_result(payment: Payment, cashier_url: str) -> Response:
-    return edge.answer(result_of(payment, cashier_url), headers=_NO_STORE)
+def write_result(payment: Payment, cashier_url: str, taken: TakenBack = NOTHING_TAKEN) -> Response:
+    return edge.answer(result_of(payment, cashier_url, taken), headers=_NO_STORE)
 
 
 def write_error(request: Request, error: KassaError) -> Response:

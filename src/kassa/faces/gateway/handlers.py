@@ -29,6 +29,7 @@ from kassa.modifications.usecases.modify_payment import (
 from kassa.orders.domain.orders import Module
 from kassa.payments.domain.payments import Method
 from kassa.payments.usecases.find_payments import View, get_payment
+from kassa.payments.usecases.find_taken_back import taken_of
 from kassa.payments.usecases.sync_payment import sync_payment
 
 REFUND_SCOPE = "gateway.refunds"
@@ -45,8 +46,9 @@ async def create(request: Request) -> Response:
 
     async def work() -> tuple[Response, bool]:
         view = await request_payment(core, asked)
-        answer = contract.write_created(view.payment, _cashier(request, view))
-        return answer, contract.is_final(view.payment)
+        taken = await taken_of(core, view.payment)
+        answer = contract.write_created(view.payment, _cashier(request, view), taken)
+        return answer, contract.is_final(view.payment, taken)
 
     content = msgspec.json.encode(asked.fingerprint_of, order="sorted")
     return await once(request, caller, content, work)
@@ -59,7 +61,7 @@ async def show(request: Request) -> Response:
     payment = view.payment
     if payment.status in AWAITED:  # its provider may know more by now
         payment = await sync_payment(core, payment.company_id, payment.id, actor=principal.actor)
-    return contract.write_result(payment, _cashier(request, view))
+    return contract.write_result(payment, _cashier(request, view), await taken_of(core, payment))
 
 
 async def create_refund(request: Request) -> Response:

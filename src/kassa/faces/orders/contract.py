@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -13,11 +14,12 @@ from starlette.datastructures import Headers
 from kassa.base.domain.errors import InvalidRequest, Unauthenticated
 from kassa.base.domain.money import Money, payable
 from kassa.faces import edge
-from kassa.faces.orders.resources import deciding_payment, order_word
+from kassa.faces.orders.resources import deciding_payment, message_of, order_word
 from kassa.identity.domain.principals import Company, Principal
 from kassa.orders.domain.orders import Module, Order
 from kassa.orders.usecases.create_order import CreatedOrder, NewOrder
 from kassa.payments.domain.payments import CaptureMethod, Payment
+from kassa.payments.domain.taken_back import NOTHING_TAKEN, TakenBack
 
 FACE = "orders"
 CREATE_SCOPE = "orders.create"
@@ -313,11 +315,26 @@ def write_created(created: CreatedOrder, base_url: str) -> OrderCreated:
     return OrderCreated(order.session_token, order.return_url or link, order.id, link)
 
 
-def write_verdict(order: Order, payments: Sequence[Payment]) -> PaymentVerdict:
-    """What VerifyPayment says of an order."""
+def _paid(verdict: PaymentVerdict, payment: Payment, taken: TakenBack) -> PaymentVerdict:
+    """It was paid; where a bank has all of it since, nobody may deliver on that."""
+    message = message_of(payment, taken)
+    if not taken.leaves_nothing(payment):
+        return PaymentVerdict(message, verdict.code, verdict.status)
+    other = VERDICT["failed" if taken.is_final else "pending"]
+    return PaymentVerdict(message, other.code, other.status)
+
+
+def write_verdict(
+    order: Order,
+    payments: Sequence[Payment],
+    taken: Mapping[str, TakenBack] = MappingProxyType({}),
+) -> PaymentVerdict:
+    """What VerifyPayment says of an order. `taken`: what banks have, by payment."""
     word = order_word(order, payments)
     verdict = VERDICT[word]
     deciding = deciding_payment(payments)
+    if word == "paid" and deciding is not None and deciding.is_paid:
+        return _paid(verdict, deciding, taken.get(deciding.id, NOTHING_TAKEN))
     if word == "failed" and deciding is not None and deciding.failure_message:
         message = f"{verdict.message}: {deciding.failure_message}"
         return PaymentVerdict(message, verdict.code, verdict.status)

@@ -29,6 +29,7 @@ from kassa.orders.domain.orders import Order
 from kassa.orders.usecases.create_order import create_live_order
 from kassa.payments.domain.payments import Payment
 from kassa.payments.usecases.find_payments import get_payment
+from kassa.payments.usecases.find_taken_back import find_taken_back, taken_of
 from kassa.payments.usecases.sync_payment import sync_payment
 from kassa.settlement.usecases.settlements import settlement_of_payments
 
@@ -45,7 +46,7 @@ async def judge(core: Core, principal: Principal, order_id: str) -> contract.Pay
         await sync_payment(core, company_id, payment.id, actor=principal.actor)
     if undecided:
         order, payments = await find_order(core, company_id, order_id)
-    return contract.write_verdict(order, payments)
+    return contract.write_verdict(order, payments, await find_taken_back(core, payments))
 
 
 async def create(request: Request) -> Response:
@@ -86,7 +87,10 @@ async def show_order(request: Request) -> Response:
 async def show_payments(request: Request) -> Response:
     order, payments = await order_asked_for(request)
     done = await changes_of(edge.core_of(request), payments)
-    return edge.answer([resources.write_payment(order, payment, done) for payment in payments])
+    taken = await find_taken_back(edge.core_of(request), payments)
+    return edge.answer(
+        [resources.write_payment(order, one, done, taken=taken[one.id]) for one in payments]
+    )
 
 
 async def change_authorization(request: Request) -> Response:
@@ -105,7 +109,7 @@ async def change_authorization(request: Request) -> Response:
         claim = await sync_modification(core, claim, actor=principal.actor)
         payment = (await get_payment(core, company_id, payment.id)).payment
     return edge.answer(
-        resources.write_payment(order, payment, about=claim),
+        resources.write_payment(order, payment, taken=await taken_of(core, payment), about=claim),
         headers=contract.REPLAYED if done.replayed else None,
     )
 

@@ -15,6 +15,7 @@ from kassa.orders.domain.orders import Order
 from kassa.payments.domain.changes import WebhookEvent
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Payment
+from kassa.payments.domain.taken_back import NOTHING_TAKEN, TakenBack
 
 
 def _signing_key(core: Core, company_id: str) -> bytes:
@@ -53,6 +54,7 @@ class StandardWriter:
         payment: Payment,
         company: Company,
         about: Modification | None,
+        taken: TakenBack = NOTHING_TAKEN,
     ) -> WebhookRequest:
         """The request as it is posted now: a later delivery of the same event is signed afresh."""
         body = edge.to_json(
@@ -60,7 +62,7 @@ class StandardWriter:
                 "type": announcement.event_type,
                 "timestamp": edge.utc_text(announcement.at),
                 "mode": company.mode,
-                "data": _content(announcement, order, payment),
+                "data": _content(announcement, order, payment, taken),
             }
         )
         now = str(int(time.time()))
@@ -79,16 +81,18 @@ class StandardWriter:
         return 200 <= status < 300
 
 
-def _content(announcement: WebhookEvent, order: Order, payment: Payment) -> dict[str, object]:
+def _content(
+    announcement: WebhookEvent, order: Order, payment: Payment, taken: TakenBack
+) -> dict[str, object]:
     """Ids, amounts and status; whoever reads along learns nothing of the customer.
 
     `version` is the change that is announced, the status is the one of this moment: a receiver
     that ignores a version it has passed already loses nothing. `surplus_amount` is what came in
     although nobody owed it, also beside a payment that counts; `returned_amount` is all that the
-    payer has back, of either.
+    payer has back, of either. `taken_back` says how a bank has what, also in another currency.
     """
     currency = payment.amount.currency
-    return {
+    told: dict[str, object] = {
         "business_id": payment.business_id,
         "order_id": order.id,
         "payment_id": payment.id,
@@ -105,3 +109,9 @@ def _content(announcement: WebhookEvent, order: Order, payment: Payment) -> dict
         "payment_method": payment.method.value if payment.method else "",
         "failure_code": payment.failure_code,
     }
+    if taken.amounts:
+        told["taken_back"] = [
+            {"how": taking, "amount": f"{amount.major:f}", "currency": amount.currency}
+            for taking, amount in taken.amounts
+        ]
+    return told

@@ -16,9 +16,11 @@ from kassa.faces.orders.authorization import (
     optional,
     write_authorization,
 )
+from kassa.faces.taken import taken_in_words
 from kassa.orders.domain.orders import Order
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Payment
+from kassa.payments.domain.taken_back import NOTHING_TAKEN, TakenBack
 
 _S = PaymentStatus
 
@@ -170,9 +172,11 @@ def write_payment(
     payment: Payment,
     modifications: Sequence[Modification] = (),
     *,
+    taken: TakenBack = NOTHING_TAKEN,
     about: Modification | None = None,
 ) -> PaymentBody:
-    """`modifications`: what was done to the order's payments since, oldest first.
+    """`modifications`: what was done to the order's payments since, oldest first. `taken`: what a
+    bank has of it.
 
     `about`: the capture or void to tell of; None for the newest.
     """
@@ -184,7 +188,7 @@ def write_payment(
         order_id=payment.order_id,
         entity=payment.connector,
         payment_currency=payment.amount.currency,
-        error_details=_error_details(payment, claim),
+        error_details=_error_details(payment, claim, taken),
         order_amount=order.amount.major,
         is_captured=payment.is_paid,
         payment_group=method,
@@ -194,23 +198,28 @@ def write_payment(
         payment_time=utc_text(payment.created_at),
         payment_completion_time=optional(ended_at(payment)),
         payment_status=PAYMENT_WORD[payment.status],
-        payment_message=message_of(payment),
+        payment_message=message_of(payment, taken),
         bank_reference=reference,
         auth_id=reference if payment.authorized.minor else "",
     )
 
 
-def _error_details(payment: Payment, claim: Modification | None) -> list[dict[str, str]]:
-    """Why the payment failed, and why the provider refused to claim or let go of its money."""
+def _error_details(
+    payment: Payment, claim: Modification | None, taken: TakenBack
+) -> list[dict[str, str]]:
+    """Why the payment failed, why the provider refused to claim or let go of its money, and how a
+    bank has taken it back for good."""
     refused = claim if claim and claim.status is ModificationStatus.FAILED else None
-    return [
+    gone = "; ".join(taken_in_words(taken)) if taken.is_final else ""
+    back = [{"error_code": str(taken.taking), "error_description": gone}] if gone else []
+    return back + [
         {"error_code": failed.failure_code, "error_description": failed.failure_message}
         for failed in (payment, refused)
         if failed is not None and failed.failure_code
     ]
 
 
-def message_of(payment: Payment) -> str:
+def message_of(payment: Payment, taken: TakenBack = NOTHING_TAKEN) -> str:
     """payment_message."""
     if payment.surplus:
         done = payment.surplus_returned_minor >= payment.surplus_amount.minor
@@ -224,4 +233,4 @@ def message_of(payment: Payment) -> str:
         said.append(f"{payment.captured} of {payment.authorized} was claimed, {rest}")
     if payment.returned.minor:
         said.append(f"{payment.returned} was given back")
-    return "; ".join(said)
+    return "; ".join([*said, *taken_in_words(taken)])

@@ -10,8 +10,10 @@ from typing import Any
 from kassa.base.domain.errors import KassaError
 from kassa.base.domain.lifecycle import OPEN, PaymentStatus
 from kassa.base.domain.money import Money
+from kassa.faces.taken import taken_in_words
 from kassa.faces.wallet.reading import NOT_THIS_API
 from kassa.payments.domain.payments import CaptureMethod, Payment
+from kassa.payments.domain.taken_back import NOTHING_TAKEN, TakenBack
 
 FACE = "wallet"
 CONTENT_TYPE = "application/json; charset=UTF-8"
@@ -161,13 +163,10 @@ class WalletResult:
 
 
 def write_result(result: WalletResult) -> Answer:
-    """Printed messages stay as printed, so what else is to say goes into extendInfo, which in
-    this family is always a text that holds JSON."""
+    """Printed messages stay as printed, so what else is to say goes into extendInfo."""
     written: Answer = {"result": result.write()}
     if result.detail and result.code in PRINTED:
-        written["extendInfo"] = json.dumps(
-            {"detail": result.detail[:MAX_MESSAGE]}, ensure_ascii=False
-        )
+        written["extendInfo"] = extend_info(result.detail)
     return written
 
 
@@ -230,15 +229,19 @@ def write_evaluation(failure_code: str) -> Answer:
     return write_result(WalletResult(FAILURE_RESULT[failure_code] if failure_code else "SUCCESS"))
 
 
-def write_inquiry(payment: Payment, transactions: Sequence[Answer] = ()) -> Answer:
+def write_inquiry(
+    payment: Payment,
+    transactions: Sequence[Answer] = (),
+    taken: TakenBack = NOTHING_TAKEN,
+) -> Answer:
     """The answer to inquiryPayment: its S says that the inquiry worked, not that money moved."""
-    written = write_result(WalletResult("SUCCESS")) | write_state(payment)
+    written = write_result(WalletResult("SUCCESS")) | write_state(payment, taken)
     if transactions:
         written["transactions"] = list(transactions)
     return written
 
 
-def write_state(payment: Payment) -> Answer:
+def write_state(payment: Payment, taken: TakenBack) -> Answer:
     """The members that say how a payment stands, alike in inquiries and notifications."""
     result = pay_result(payment)
     status = "CANCELLED" if payment.surplus else PAYMENT_STATUS[payment.status]
@@ -252,7 +255,7 @@ def write_state(payment: Payment) -> Answer:
     }
     if status == "SUCCESS":
         written["paymentTime"] = _paid_at(payment)
-    written |= _write_authorization(payment) | _write_moved(payment)
+    written |= _write_authorization(payment) | _write_moved(payment) | _write_taken(payment, taken)
     if result.status == F:
         written["paymentFailReason"] = f"{result.code}: {result.message}"[:MAX_MESSAGE]
     return written
@@ -273,6 +276,22 @@ def _write_moved(payment: Payment) -> Answer:
     if payment.returned.minor:
         written["refundedAmount"] = write_amount(payment.returned)
     return written
+
+
+def _write_taken(payment: Payment, taken: TakenBack) -> Answer:
+    """What a bank has of it. The family has no word for that, so the words are in extendInfo."""
+    if not taken.amounts:
+        return {}
+    written: Answer = {"extendInfo": extend_info("; ".join(taken_in_words(taken)))}
+    if payment.disputed_minor:
+        disputed = Money(payment.disputed_minor, payment.amount.currency)
+        written["disputedAmount"] = write_amount(disputed)
+    return written
+
+
+def extend_info(detail: str) -> str:
+    """In this family always a text that holds JSON."""
+    return json.dumps({"detail": detail[:MAX_MESSAGE]}, ensure_ascii=False)
 
 
 def write_amount(amount: Money) -> Answer:

@@ -39,6 +39,7 @@ from kassa.identity.usecases.sides import admit
 from kassa.orders.usecases.begin_payment import begin_payment
 from kassa.orders.usecases.create_order import CreatedOrder, NewOrder, check_order, create_order
 from kassa.payments.domain.payments import CaptureMethod
+from kassa.payments.usecases.find_taken_back import taken_of
 from kassa.wallet.usecases.pay_from_wallet import WalletPay, evaluate_wallet_pay, pay_from_wallet
 from kassa.wallet.usecases.wallet_codes import Presented
 
@@ -150,7 +151,8 @@ async def inquire(core: Core, client: WalletClient, members: Members) -> contrac
     asked = reading.read_inquiry(members)
     found = await find_payment(core, client, asked.payment_id, asked.request_id)
     payment = await synced(core, client, found)
-    return contract.write_inquiry(payment, await changes.transactions(core, client, payment))
+    done = await changes.transactions(core, client, payment)
+    return contract.write_inquiry(payment, done, await taken_of(core, payment))
 
 
 def _signed(verb: Verb, own: Mapping[str, str] = contract.NO_REASONS) -> edge.Handler:

@@ -13,6 +13,7 @@ from kassa.orders.domain.orders import Order
 from kassa.payments.domain.changes import WebhookEvent
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Payment
+from kassa.payments.domain.taken_back import NOTHING_TAKEN, TakenBack
 
 KIND = "wallet"
 REFUND_KIND = KIND + OF_A_REFUND
@@ -44,9 +45,10 @@ class WalletNotifications:
         payment: Payment,
         company: Company,
         about: Modification | None,
+        taken: TakenBack = NOTHING_TAKEN,
     ) -> WebhookRequest:
         """The request to post now; it tells how the payment stands now, not how it stood."""
-        written = write_notification(payment)
+        written = write_notification(payment, taken)
         return self._signed(core, announcement, str(payment.extra["client_id"]), written)
 
     def _signed(
@@ -88,6 +90,7 @@ class WalletRefundNotifications(WalletNotifications):
         payment: Payment,
         company: Company,
         about: Modification | None,
+        taken: TakenBack = NOTHING_TAKEN,
     ) -> WebhookRequest:
         """How the refund stands now. Only the client that asked for it has given an address."""
         if about is None:
@@ -97,10 +100,11 @@ class WalletRefundNotifications(WalletNotifications):
         return self._signed(core, announcement, client_id, written)
 
 
-def write_notification(payment: Payment) -> contract.Answer:
-    """How the payment stands; paymentResult is S only for money that is there to stay, or that is
-    reserved where reserving was asked for."""
-    state = contract.write_state(payment)
+def write_notification(payment: Payment, taken: TakenBack = NOTHING_TAKEN) -> contract.Answer:
+    """How the payment stands; paymentResult is S only for money that came to stay, or that is
+    reserved where reserving was asked for. What went back since, or was taken back, has members
+    of its own: an S is as final as an F."""
+    state = contract.write_state(payment, taken)
     result = contract.pay_result(payment)
     if result.status == contract.S and state["paymentStatus"] not in ("SUCCESS", "AUTH_SUCCESS"):
         result = contract.WalletResult("UNKNOWN_EXCEPTION")

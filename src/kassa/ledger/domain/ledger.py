@@ -25,6 +25,7 @@ class PostingKind(StrEnum):
     FEE_ADJUSTMENT = "fee_adjustment"  # from the expected fee to the provider's own figure
     DISPUTE = "dispute"  # a bank took money back
     DISPUTE_REVERSAL = "dispute_reversal"  # and returned it: the dispute was won
+    CHARGE_RETURN = "charge_return"  # a bank returned the charge itself, and nobody disputes it
     PAYOUT = "payout"  # a provider paid out to the bank
     PAYOUT_RETURN = "payout_return"  # the bank sent a payout back
     TRANSFER = "transfer"  # the bank's statement has a transfer that was recorded by hand
@@ -195,6 +196,7 @@ FLOWS: Sequence[Flow] = (
     Flow(_K.FEE_ADJUSTMENT,   "bank",           "fee_expense"),
     Flow(_K.DISPUTE,          "merchant",       "provider"),
     Flow(_K.DISPUTE_REVERSAL, "provider",       "merchant"),
+    Flow(_K.CHARGE_RETURN,    "merchant",       "provider"),
     # The other way round where a provider takes in what a settlement came to below zero.
     Flow(_K.PAYOUT,           "bank",           "provider"),
     Flow(_K.PAYOUT,           "provider",       "bank"),

@@ -32,18 +32,44 @@ def ask_refund(case: PaymentAggregate, amount: Money | None, wanted: Request) ->
         raise IllegalTransition(
             f"nothing to give back: the payment is {payment.status}", reason="not_paid"
         )
-    left = payment.refundable
+    if amount is not None and amount.currency != payment.amount.currency:
+        said = f"the payment is in {payment.amount.currency}"
+        raise AmountTooLarge(said, reason="currency_mismatch")
+    left = _left(case)
     asked = left if amount is None else amount
-    if asked.currency != left.currency:
-        raise AmountTooLarge(f"the payment is in {left.currency}", reason="currency_mismatch")
     if left.minor == 0:
-        raise AmountTooLarge("nothing is left to give back", reason="refund_amount")
+        taken = Money(payment.disputed_minor, left.currency)
+        bank = f": the payer's bank has {taken} of it" if taken.minor else ""
+        raise AmountTooLarge(f"nothing is left to give back{bank}", reason="refund_amount")
     if asked.minor > left.minor:
         raise AmountTooLarge(
             f"{asked} is more than the {left} that can still be given back",
             reason="refund_amount",
         )
     return request(case, ModificationKind.REFUND, attempt, asked, wanted)
+
+
+def _left(case: PaymentAggregate) -> Money:
+    """What may certainly still be given back. What a dispute has taken in another currency is not
+    booked: how much that leaves, nobody knows before a person has said so.
+
+    Raises: AmountTooLarge.
+    """
+    left = case.payment.refundable
+    for one in case.disputes.values():
+        if not one.abroad or case.attempts[one.attempt_id].surplus:
+            continue
+        by_hand = case.by_hand.get(one.id)
+        if one.is_open or by_hand is None or by_hand.is_open:
+            taken = " and ".join(str(amount) for amount in one.abroad)
+            until = "the dispute is decided" if one.is_open else "what that is here is booked"
+            raise AmountTooLarge(
+                f"the payer's bank has taken {taken} for a dispute, and how much of the payment"
+                f" that leaves is not known until {until}",
+                reason="refund_amount",
+            )
+        left = Money(max(0, left.minor - by_hand.minor), left.currency)
+    return left
 
 
 def ask_overpayment_return(

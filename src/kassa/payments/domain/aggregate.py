@@ -5,7 +5,7 @@ from a fact for state and money stands in `evolution`. The store writes what an 
 gathered.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -30,7 +30,7 @@ from kassa.fees.domain.fees import FeeKind, FeeSchedule
 from kassa.orders.domain.orders import Order
 from kassa.payments.domain import facts
 from kassa.payments.domain.changes import PaymentChanges
-from kassa.payments.domain.disputes import Dispute
+from kassa.payments.domain.disputes import BookedByHand, Dispute
 from kassa.payments.domain.fact import Fact
 from kassa.payments.domain.modifications import (
     Modification,
@@ -64,7 +64,8 @@ class PaymentAggregate(PaymentChanges):
     """One payment with all that belongs to it.
 
     `order_paid`: whether another payment of the order already holds its money. `fees`: what the
-    company's providers are expected to charge.
+    company's providers are expected to charge. `by_hand`: by dispute, of those that have taken
+    money in another currency.
     """
 
     order: Order
@@ -73,6 +74,7 @@ class PaymentAggregate(PaymentChanges):
     company_closed: bool = False
     modifications: dict[str, Modification] = field(default_factory=dict)
     disputes: dict[str, Dispute] = field(default_factory=dict)
+    by_hand: Mapping[str, BookedByHand] = field(default_factory=dict)
     fees: FeeSchedule = field(default_factory=FeeSchedule)
     answers: list[ProviderAnswer] = field(default_factory=list)
     work: list[WorkItem] = field(default_factory=list)

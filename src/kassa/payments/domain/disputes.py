@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from kassa.base.domain.lifecycle import NOT_LOST, DisputeStage, DisputeStatus
+from kassa.base.domain.lifecycle import DECIDED, NOT_LOST, DisputeKind, DisputeStage, DisputeStatus
 from kassa.base.domain.money import Money
 
 _S, _D = DisputeStage, DisputeStatus
@@ -27,6 +27,9 @@ class DisputeEffect(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispute:
     """One dispute of one payment; `provider_reference` names it at the provider.
+
+    `kind`: a RETURN is what a charge that its bank returned has taken. It has no stages: its row
+    reads as lost, for nobody decides on it any more.
 
     `amount`: what it is about, in the currency that the provider tells it in. `taken`: what has
     left the provider account for it by now, and `fee` what is charged for it, as booked: in the
@@ -56,6 +59,51 @@ class Dispute:
     closed_at: datetime | None = None
     tells_taken: bool = False
     said: dict[str, Any] = field(default_factory=dict)
+    kind: DisputeKind = DisputeKind.DISPUTE
+
+    @property
+    def is_return(self) -> bool:
+        return self.kind is DisputeKind.RETURN
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody has yet to decide on it."""
+        return self.status not in DECIDED
+
+    @property
+    def named_there(self) -> str:
+        """What the provider calls it. Of a return that a release before 0.5 wrote, the charge."""
+        return self.provider_reference.removesuffix(RETURN_MARK)
+
+    @property
+    def abroad(self) -> tuple[Money, ...]:
+        """What has left for it in other currencies than the payment's, and so is not booked."""
+        told, own = read_told(self.said), self.taken.currency
+        if told.movements is not None:
+            taken = _sums(-one.amount for one in told.movements.values())
+        else:
+            here = [one for one in told.tellings if one.place == (self.stage, self.status)]
+            newest = max(here, key=lambda one: one.at, default=None)
+            taken = {} if newest is None else _claimed(newest)
+        if not taken and self.stage is not _S.INQUIRY and self.status not in NOT_LOST:
+            taken = _sums([self.amount])  # claimed, and nobody says what was booked for it
+        away = [(minor, other) for other, minor in taken.items() if other != own and minor > 0]
+        return tuple(Money(minor, other) for minor, other in away)
+
+
+RETURN_MARK = "/failed_later"
+"""Behind a charge's name: what releases before 0.5 called the dispute that its return was kept as.
+The seal of such a row has it in it, so it stays there."""
+
+
+@dataclass(frozen=True, slots=True)
+class BookedByHand:
+    """What a person has made of the break of a dispute in another currency: whether it is open, and
+    how much of the merchant's they booked as taken, in the payment's currency."""
+
+    dispute_id: str
+    is_open: bool
+    minor: int
 
 
 class Place(NamedTuple):

@@ -1,10 +1,14 @@
 """What facts about captures, voids, refunds, disputes and reports make of a payment."""
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from kassa.base.domain.copying import replace
 from kassa.base.domain.lifecycle import (
     DECIDED,
+    DisputeKind,
+    DisputeStage,
+    DisputeStatus,
     ModificationKind,
     ModificationStatus,
     OrderStatus,
@@ -330,13 +334,9 @@ def _(fact: facts.DisputeMoved, state: PaymentState, event: TimelineEvent) -> Pa
             fee=Money(before.fee.minor + fee.minor - was, before.fee.currency),
             expected_fee_minor=before.expected_fee_minor + fact.expected_fee_minor,
         )
-    if fact.effect is DisputeEffect.WITHDRAWN:
-        for item in [modifications[one] for one in fact.called_off if one in modifications]:
-            failed = _failed(item, "disputed", _TAKEN_BACK, event.at)
-            modifications = put(modifications, failed)
-            payment = _reserved(payment, -item.amount, surplus=item.surplus)
-        found = replace(found, double_paid_minor=fact.left_twice_minor)
-    elif fact.effect is DisputeEffect.RETURNED and fact.taken is not None:
+    payment, modifications = _called_off(payment, modifications, fact.called_off, event)
+    is_back = fact.effect is DisputeEffect.RETURNED and fact.taken is not None
+    if is_back or fact.effect is DisputeEffect.WITHDRAWN:
         found = replace(found, double_paid_minor=fact.left_twice_minor)
     if fact.effect is not DisputeEffect.NONE:
         more = taken.minor - (old.taken.minor if old else 0)
@@ -354,6 +354,58 @@ def _taken_back(payment: Payment, minor: int, *, surplus: bool) -> Payment:
     if surplus:
         return replace(payment, surplus_returned_minor=payment.surplus_returned_minor + minor)
     return replace(payment, disputed_minor=payment.disputed_minor + minor)
+
+
+def _called_off(
+    payment: Payment,
+    modifications: Mapping[str, Modification],
+    refunds: Iterable[str],
+    event: TimelineEvent,
+) -> tuple[Payment, Mapping[str, Modification]]:
+    """These refunds will not be sent: the money they were to give back has gone back."""
+    for item in [modifications[one] for one in refunds if one in modifications]:
+        failed = _failed(item, "disputed", _TAKEN_BACK, event.at)
+        modifications = put(modifications, failed)
+        payment = _reserved(payment, -item.amount, surplus=item.surplus)
+    return payment, modifications
+
+
+@after.register
+def _(fact: facts.ChargeReturned, state: PaymentState, event: TimelineEvent) -> PaymentState:
+    before, nothing = state.payment, Money(0, state.payment.amount.currency)
+    attempt = state.attempts.get(fact.attempt)
+    found = Dispute(
+        company_id=before.company_id,
+        id=fact.dispute,
+        payment_id=before.id,
+        attempt_id=fact.attempt,
+        number=fact.number,
+        connector=attempt.connector if attempt else before.connector,
+        provider_reference=fact.reference,
+        stage=DisputeStage.CHARGEBACK,
+        status=DisputeStatus.LOST,
+        reason=fact.provider_code or fact.code,
+        amount=fact.amount,
+        fee=nothing,
+        taken=fact.amount,
+        withdrawn=True,
+        double_paid_minor=fact.left_twice_minor,
+        opened_at=event.at,
+        updated_at=event.at,
+        closed_at=event.at,
+        kind=DisputeKind.RETURN,
+    )
+    payment, modifications = _called_off(
+        moved(before, event), state.modifications, fact.called_off, event
+    )
+    payment = replace(payment, disputes=max(before.disputes, fact.number))
+    surplus = attempt is not None and attempt.surplus
+    return replace(
+        state,
+        payment=_taken_back(payment, fact.amount.minor, surplus=surplus).recounted(),
+        modifications=modifications,
+        disputes=put(state.disputes, found),
+    )
 
 
 def _closed_at(

@@ -16,6 +16,9 @@ from kassa.payments.domain.disputes import DisputeEffect
 from kassa.payments.domain.fact import IN_ROW, Fact
 from kassa.payments.domain.fact import Remark as Remark  # noqa: PLC0414 - one of the kinds
 from kassa.payments.domain.facts_late import (
+    ChargeReturned as ChargeReturned,  # noqa: PLC0414 - likewise
+)
+from kassa.payments.domain.facts_late import (
     FoundAtProvider as FoundAtProvider,  # noqa: PLC0414 - likewise
 )
 from kassa.payments.domain.facts_late import (

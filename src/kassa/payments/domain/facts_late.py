@@ -26,6 +26,26 @@ class RefundReversed(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChargeReturned(Fact):
+    """The payer's bank returned the charge itself, after it was captured: nobody disputes it.
+
+    `dispute`: the row that keeps it. `called_off`, `left_twice_minor`: as in DisputeMoved.
+    """
+
+    kind: ClassVar[str] = "charge_returned"
+    dispute: str
+    attempt: str
+    number: int
+    amount: Money
+    reference: str = ""
+    code: str = ""
+    message: str = ""
+    provider_code: str = ""
+    left_twice_minor: int = 0
+    called_off: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FoundAtProvider(Fact):
     """A capture or refund of our charge that was made at the provider and not by us; `reference`
     is its name there. Its amount counts as reserved until the fact after this one."""

@@ -35,6 +35,7 @@ _WORDS: Mapping[type[Fact], str] = {
     facts.OverpaymentReturned: "surplus returned",
     facts.RefundReversed: "refund came back",
     facts.RefundUnbooked: "refunded although it had failed, beyond what is left",
+    facts.ChargeReturned: "charge returned by the payer's bank",
     facts.DisputeEventLate: "late news of a dispute",
     facts.DisputeNotOurs: "a dispute that cannot be ours",
 }

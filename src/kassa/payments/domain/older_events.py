@@ -18,7 +18,7 @@ from kassa.base.domain.lifecycle import (
 from kassa.base.domain.money import Money
 from kassa.ledger.domain.ledger import PostingKind
 from kassa.payments.domain import facts, facts_written
-from kassa.payments.domain.disputes import DisputeEffect
+from kassa.payments.domain.disputes import RETURN_MARK, DisputeEffect
 from kassa.payments.domain.fact import Fact
 from kassa.payments.domain.older_rows import OlderRows, fee_changes
 from kassa.payments.domain.payments import Attempt, Method
@@ -71,7 +71,23 @@ def _fact(event: StoredEvent, rows: OlderRows) -> Fact:
         fact = None
     if fact is None:
         fact = facts.Remark(text=str(event.evidence.get("note", "")))
-    return fact
+    return _as_return(fact) if isinstance(fact, facts.DisputeMoved) else fact
+
+
+def _as_return(fact: facts.DisputeMoved) -> Fact:
+    """Until 0.5 a charge that its bank returned was written as a dispute that was lost at once."""
+    if not fact.reference.endswith(RETURN_MARK):
+        return fact
+    return facts.ChargeReturned(
+        dispute=fact.dispute,
+        attempt=fact.attempt,
+        number=fact.number,
+        amount=fact.amount,
+        reference=fact.reference.removesuffix(RETURN_MARK),
+        code=fact.reason,
+        left_twice_minor=fact.left_twice_minor,
+        called_off=fact.called_off,
+    )
 
 
 def _older(event: StoredEvent, rows: OlderRows) -> Fact | None:

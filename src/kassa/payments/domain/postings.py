@@ -195,6 +195,14 @@ def _(fact: facts.DisputeMoved, state: PaymentState) -> list[UnbookedPosting]:
 
 
 @booked.register
+def _(fact: facts.ChargeReturned, state: PaymentState) -> list[UnbookedPosting]:
+    attempt = state.attempts[fact.attempt]
+    bearer = ledger.SURPLUS_ACCOUNT if attempt.surplus else _merchant(state)
+    entries = ledger.move(bearer, source_account(attempt), fact.amount)
+    return [UnbookedPosting(_K.CHARGE_RETURN, entries, fact.dispute)]
+
+
+@booked.register
 def _(fact: facts.Reported, state: PaymentState) -> list[UnbookedPosting]:
     if not fact.fee_change_minor or not fact.fee_account:
         return []

@@ -154,6 +154,7 @@ WORK: Final[Mapping[type[Fact], Callable[[Any, PaymentState], WorkItem | None] |
     facts.RefundCompleted: None,
     facts.OverpaymentReturned: None,
     facts.RefundReversed: None,
+    facts.ChargeReturned: None,
     facts.FoundAtProvider: None,
     facts.Reported: None,
     facts.Remark: None,

@@ -16,6 +16,7 @@ from kassa.payments.domain.changes import PaymentChanges
 from kassa.payments.domain.disputes import Dispute
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Attempt, Payment
+from kassa.payments.domain.taken_back import TakenBack, taken_back
 from kassa.payments.domain.timeline import TimelineEvent
 from kassa.payments.store.rows import (
     ALONE,
@@ -163,6 +164,22 @@ async def modifications_of(connection: Connection, keys: Keys) -> list[Modificat
 async def disputes_of(connection: Connection, keys: Keys) -> list[Dispute]:
     """All disputes of these (company, payment id)s, oldest first."""
     return await Sql.disputes_of.all(connection, *_arrays(keys))
+
+
+async def taken_back_of(
+    connection: Connection, keys: Keys, *, unowed: bool = False
+) -> dict[str, TakenBack]:
+    """What banks have of these payments, by id. `unowed`: also of money that nobody owed."""
+    disputes = await disputes_of(connection, keys)
+    attempts = await attempts_of(connection, keys)
+    return {
+        name: taken_back(
+            [one for one in disputes if (one.company_id, one.payment_id) == (company_id, name)],
+            [one for one in attempts if (one.company_id, one.payment_id) == (company_id, name)],
+            unowed=unowed,
+        )
+        for company_id, name in keys
+    }
 
 
 async def find_attempt(connection: Connection, company_id: str, attempt_id: str) -> Attempt | None:

@@ -14,10 +14,11 @@ from kassa.fees.usecases.fees import fee_schedules
 from kassa.identity.domain.principals import WalletUser
 from kassa.ledger.domain.ledger import PostingKind, balance_changes, wallet_account, wallet_spending
 from kassa.payments.domain.aggregate import PaymentAggregate
-from kassa.payments.domain.disputes import Dispute
+from kassa.payments.domain.disputes import BookedByHand, Dispute
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.store import payments
 from kassa.payments.store.payments import LockedPayment
+from kassa.reconciliation.store.breaks import booked_by_hand
 from kassa.reconciliation.store.reconciliation import BreakRow, insert_breaks
 from kassa.wallet.domain.wallet_codes import WalletCode
 from kassa.wallet.store import wallet_codes, wallets
@@ -284,6 +285,7 @@ class _Beside:
 
     modifications: list[Modification]
     disputes: list[Dispute]
+    by_hand: Mapping[str, BookedByHand]
     fees: Mapping[str, FeeSchedule]
 
     @property
@@ -300,6 +302,8 @@ class _Beside:
         case.disputes = {
             item.id: item for item in self.disputes if (item.company_id, item.payment_id) == key
         }
+        if self.by_hand:
+            case.by_hand = self.by_hand
         case.fees = self.fees[case.payment.company_id]
 
 
@@ -311,9 +315,12 @@ async def _beside(
 ) -> _Beside:
     modified = [key for key in keys if key in found and found[key].payment.modifications]
     disputed = [key for key in keys if key in found and found[key].payment.disputes]
+    disputes = await payments.disputes_of(connection, disputed) if disputed else []
+    abroad = [one for one in disputes if one.abroad]
     return _Beside(
         await payments.modifications_of(connection, modified) if modified else [],
-        await payments.disputes_of(connection, disputed) if disputed else [],
+        disputes,
+        await booked_by_hand(connection, abroad) if abroad else {},
         await fee_schedules(core, connection, {company for company, _ in keys}),
     )
 

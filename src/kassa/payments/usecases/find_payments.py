@@ -16,6 +16,8 @@ from kassa.orders.store import orders
 from kassa.orders.store.making import WINDOW, Making, in_the_making
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Payment, PaymentFilter
+from kassa.payments.domain.taken_back import NOTHING_TAKEN, TakenBack
+from kassa.payments.usecases.find_taken_back import find_taken_back
 
 _LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
 _HIGHEST = "z"  # above every id of a payment
@@ -33,14 +35,16 @@ _PATIENCE = 1.0
 class View:
     """A payment with the order it is for.
 
-    From `with_money_afterwards` only: `refunds` that are done, oldest first, and
-    `surplus_fee_minor`, what the provider kept of money that nobody owed.
+    From `with_money_afterwards` only: `refunds` that are done, oldest first;
+    `surplus_fee_minor`, what the provider kept of money that nobody owed; and `taken`, what banks
+    have of it.
     """
 
     payment: Payment
     order: Order
     refunds: Sequence[Modification] = ()
     surplus_fee_minor: int = 0
+    taken: TakenBack = NOTHING_TAKEN
 
     @property
     def returned_minor(self) -> int:
@@ -234,12 +238,14 @@ async def with_money_afterwards(core: Core, views: Sequence[View]) -> list[View]
     """
     changed = [view.payment for view in views if view.payment.modifications]
     unowed = [view.payment.id for view in views if view.payment.surplus_amount.minor]
-    if not changed and not unowed:
+    disputed = [view.payment for view in views if view.payment.disputes]
+    if not changed and not unowed and not disputed:
         return list(views)
     company_id = views[0].payment.company_id
     async with core.db.connection() as connection:
         returns = await modifications.refunds_done(connection, company_id, [p.id for p in changed])
         kept = await modifications.surplus_fees(connection, company_id, unowed)
+    taken = await find_taken_back(core, disputed, unowed=True)
     refunds: dict[str, list[Modification]] = {}
     for refund in returns:
         refunds.setdefault(refund.payment_id, []).append(refund)
@@ -248,6 +254,7 @@ async def with_money_afterwards(core: Core, views: Sequence[View]) -> list[View]
             view,
             refunds=refunds.get(view.payment.id, ()),
             surplus_fee_minor=kept.get(view.payment.id, 0),
+            taken=taken.get(view.payment.id, NOTHING_TAKEN),
         )
         for view in views
     ]

@@ -10,8 +10,6 @@ from kassa.base.domain.lifecycle import (
     FUNDS_SECURED,
     UNDECIDED,
     AttemptStatus,
-    DisputeStage,
-    DisputeStatus,
     ModificationKind,
     PaymentEvent,
     PaymentStatus,
@@ -35,13 +33,13 @@ from kassa.connectors.base import (
     RefundSource,
     Unknown,
 )
-from kassa.disputes.domain.disputing import NOT_CAPTURED, dispute
+from kassa.disputes.domain.disputing import NOT_CAPTURED
+from kassa.disputes.domain.returning import charge_returned
 from kassa.modifications.domain.captured_there import claimed_there
 from kassa.modifications.domain.captures import authorize, lapsed
 from kassa.modifications.domain.refunds import refund_found
 from kassa.payments.domain import facts
 from kassa.payments.domain.aggregate import PaymentAggregate
-from kassa.payments.domain.disputes import BY_STAGE, Telling
 from kassa.payments.domain.evolution_of_charges import MISMATCH
 from kassa.payments.domain.modifications import went_back
 from kassa.payments.domain.payments import Attempt, CaptureMethod
@@ -285,47 +283,30 @@ def _declined(
     )
 
 
-FAILED_LATER = "failed_later"
-"""How the dispute is called by which a bank took a charge back, behind the charge's own name."""
-
-
 def _failed_later(
     case: PaymentAggregate, attempt: Attempt, outcome: FailedLater, actor: str, how: str
 ) -> None:
-    """The payer's bank has taken back a charge that we have: to everybody that is a dispute, lost
-    on the day it began. Where we never had its money it is a refusal."""
+    """The payer's bank has returned a charge that we have. Where we never had its money it is a
+    refusal."""
     if attempt.status is not AttemptStatus.SUCCEEDED:
         refusal = Declined(
             code=outcome.code, message=outcome.message, provider_code=outcome.provider_code
         )
         _declined(case, attempt, refusal, actor, how)
         return
-    came = case.came(attempt)
-    if not came:
+    if not case.came(attempt):
         if how == "notification":
             raise IllegalTransition("its money is reserved alone", reason=NOT_CAPTURED)
         return  # that it was captured there, and returned, is told by notifications
-    name = f"{attempt.provider_reference or attempt.id}/{FAILED_LATER}"
-    old = next((one for one in case.disputes.values() if one.provider_reference == name), None)
-    of_it = [one for one in case.disputes.values() if one.attempt_id == attempt.id]
-    left = came - sum(one.taken.minor for one in of_it)
-    if old is None and left <= 0:
-        return
-    dispute(
+    charge_returned(
         case,
         attempt,
-        reference=name,
-        telling=Telling(
-            at=case.now,
-            is_heard=True,
-            stage=DisputeStage.CHARGEBACK,
-            status=DisputeStatus.LOST,
-            amount=old.amount if old else Money(left, attempt.amount.currency),
-            reason=outcome.code,
-        ),
-        movements=None,
-        order=BY_STAGE,
+        reference=outcome.returned_as,
+        code=outcome.code,
+        message=outcome.message,
+        provider_code=outcome.provider_code,
         actor=actor,
+        by=how,
     )
 
 

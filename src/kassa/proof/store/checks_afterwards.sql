@@ -35,7 +35,7 @@ select g.company_id, g.cause, min(g.payment_id) as payment_id,
 (
 select g.company_id, g.cause, sum(e.amount_minor) as minor
   from posting g join entry e on e.company_id = g.company_id and e.posting_id = g.id
- where g.kind in ('dispute', 'dispute_reversal')
+ where g.kind in ('dispute', 'dispute_reversal', 'charge_return')
    and (e.account like 'merchant:%' or e.account = 'surplus')
  group by g.company_id, g.cause)
 

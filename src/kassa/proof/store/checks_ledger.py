@@ -22,6 +22,7 @@ _SHAPES = {
     "fee_adjustment": (_FEES, _FEES),
     "dispute": (("merchant", "surplus"), _SOURCES),
     "dispute_reversal": (_SOURCES, ("merchant", "surplus")),
+    "charge_return": (("merchant", "surplus"), _SOURCES),
     "transfer": (_AT_THE_BANK, _AT_THE_BANK),
     "exchange": (("exchange", "provider"), ("exchange", "provider")),
     "top_up": (("wallet_funding",), ("wallet",)),

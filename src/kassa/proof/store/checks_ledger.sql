@@ -8,14 +8,15 @@ select g.company_id, g.payment_id,
       where g.kind in ('refund', 'refund_reversal')
         and e.account like 'merchant:%'), 0) as refunded,
     coalesce(sum(e.amount_minor) filter (
-      where g.kind in ('dispute', 'dispute_reversal')
+      where g.kind in ('dispute', 'dispute_reversal', 'charge_return')
         and e.account like 'merchant:%'), 0) as disputed,
     coalesce(sum(e.amount_minor) filter (
       where g.kind in ('fee', 'fee_adjustment') and e.account like 'merchant:%'), 0) as fee,
     coalesce(-sum(e.amount_minor) filter (
       where g.kind = 'surplus' and e.account = 'surplus'), 0) as surplus,
     coalesce(sum(e.amount_minor) filter (
-      where g.kind in ('surplus_return', 'surplus_return_reversal', 'dispute', 'dispute_reversal')
+      where g.kind in ('surplus_return', 'surplus_return_reversal', 'dispute', 'dispute_reversal',
+          'charge_return')
         and e.account = 'surplus'), 0) as surplus_returned,
     -sum(e.amount_minor) filter (
       where g.kind = 'authorize' and e.account like 'held:%') as authorized,

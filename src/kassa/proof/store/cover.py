@@ -197,6 +197,13 @@ COVERS: dict[str, Cover] = {
                     "said": "'{}'::jsonb",
                 },
             ),
+            Joined(
+                part="seal",
+                was={
+                    "kind": r"case when t.provider_reference like '%/failed\_later'"
+                    " then 'return' else 'dispute' end"
+                },
+            ),
         ),
         since="t.opened_at",
     ),

@@ -30,6 +30,7 @@ MOVEMENTS: Mapping[str, LineKind] = {
     PostingKind.SURPLUS_RETURN_REVERSAL: LineKind.REFUND_REVERSAL,
     PostingKind.DISPUTE: LineKind.DISPUTE,
     PostingKind.DISPUTE_REVERSAL: LineKind.DISPUTE_REVERSAL,
+    PostingKind.CHARGE_RETURN: LineKind.DISPUTE,
 }
 """What each posting at a provider account reads like in that provider's report."""
 

@@ -12,7 +12,7 @@ class LineKind(StrEnum):
     PAYMENT = "payment"
     REFUND = "refund"
     REFUND_REVERSAL = "refund_reversal"  # a refund came back
-    DISPUTE = "dispute"  # a bank took money back
+    DISPUTE = "dispute"  # a bank took money back, or returned the charge
     DISPUTE_REVERSAL = "dispute_reversal"  # and returned it
     FEE = "fee"  # a charge of the provider that belongs to no single movement
     PAYOUT = "payout"  # money that went to, or arrived at, the bank account

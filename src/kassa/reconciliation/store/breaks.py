@@ -9,6 +9,7 @@ from kassa.base.domain.lifecycle import BreakClass
 from kassa.base.store.connection import Connection
 from kassa.base.store.queries import Command, Queries, Rows, Value
 from kassa.ledger.domain.ledger import PostingKind
+from kassa.payments.domain.disputes import BookedByHand, Dispute
 from kassa.proof.store.resealing import resealed
 from kassa.reconciliation.domain.matching import BANK, ledger_account
 
@@ -77,6 +78,7 @@ class _Payout(NamedTuple):
 
 
 class Sql(Queries):
+    booked_by_hand: Rows[BookedByHand]
     listed: Rows[Break]
     by_id: Rows[Break]
     lock: Command
@@ -94,6 +96,19 @@ class Sql(Queries):
     payouts_of_net: Value[str]
     payout_postings: Rows[_Payout]
     returns_of_net: Value[str]
+
+
+async def booked_by_hand(
+    connection: Connection, disputes: Sequence[Dispute]
+) -> dict[str, BookedByHand]:
+    """By dispute: what people have made of what it took in another currency."""
+    rows = await Sql.booked_by_hand.all(
+        connection,
+        [one.company_id for one in disputes],
+        [one.payment_id for one in disputes],
+        [one.id for one in disputes],
+    )
+    return {row.dispute_id: row for row in rows}
 
 
 async def listed(

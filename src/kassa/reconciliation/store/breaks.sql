@@ -29,6 +29,19 @@ limit $5
 -- One break.
 select {break} from {breaks} where b.company_id = $1 and b.id = $2
 
+-- name: booked_by_hand
+-- What people have made of the breaks of these disputes (of payments $2, company by company $1) in
+-- another currency: how much of the merchant's money they booked, in the payment's.
+select b.cause as dispute_id, bool_or(b.status = {break.open}) as is_open,
+  coalesce(sum(e.amount_minor), 0)::bigint as minor
+from unnest($1::text[], $2::text[], $3::text[]) as w(company_id, payment_id, cause)
+join report_break b on b.company_id = w.company_id and b.payment_id = w.payment_id
+  and b.class = 'currency' and b.cause = w.cause
+join payment p on p.company_id = b.company_id and p.id = b.payment_id
+left join entry e on e.company_id = b.company_id and e.posting_id = b.posting_id
+  and b.posting_id <> '' and e.account like 'merchant:%' and e.currency = p.currency
+group by b.cause
+
 -- name: lock
 -- Nobody else decides about it until this transaction ends.
 select 1 from report_break where company_id = $1 and id = $2 for update

@@ -27,7 +27,7 @@ select a.id as attempt_id, a.payment_id, e.currency,
   coalesce(-sum(e.amount_minor) filter (where g.kind in ('refund', 'refund_reversal',
     'surplus_return', 'surplus_return_reversal')), 0) as refunded_minor,
   coalesce(-sum(e.amount_minor)
-    filter (where g.kind in ('dispute', 'dispute_reversal')), 0) as disputed_minor,
+    filter (where g.kind in ('dispute', 'dispute_reversal', 'charge_return')), 0) as disputed_minor,
   p.updated_at > $5
     or exists (select from attempt o where o.company_id = p.company_id and o.payment_id = p.id
       and o.connector = $2 and o.status in {attempt.undecided})

@@ -21,7 +21,7 @@ class SettlementPart(StrEnum):
 
     PAYMENTS = "payments"
     REFUNDS = "refunds"
-    DISPUTES = "disputes"
+    DISPUTES = "disputes"  # what banks took back, be it disputed or returned
     FEES = "fees"
     OTHER = "other"
 
@@ -32,6 +32,7 @@ PART_OF: Mapping[str, SettlementPart] = {
     PostingKind.REFUND_REVERSAL: SettlementPart.REFUNDS,
     PostingKind.DISPUTE: SettlementPart.DISPUTES,
     PostingKind.DISPUTE_REVERSAL: SettlementPart.DISPUTES,
+    PostingKind.CHARGE_RETURN: SettlementPart.DISPUTES,
     PostingKind.FEE: SettlementPart.FEES,
     PostingKind.FEE_ADJUSTMENT: SettlementPart.FEES,
 }

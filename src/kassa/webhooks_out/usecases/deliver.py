@@ -20,6 +20,8 @@ from kassa.orders.store import orders
 from kassa.payments.domain.changes import WebhookEvent
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Payment
+from kassa.payments.domain.taken_back import NOTHING_TAKEN, TakenBack
+from kassa.payments.store import payments
 from kassa.webhooks_out.store import deliveries
 from kassa.webhooks_out.store.deliveries import DeliveryPlaces, Leased
 
@@ -94,18 +96,21 @@ class WebhookSender:
 
 async def _deliver(core: Core, leased: Leased, spread: float) -> None:  # jitter, not money
     news = leased.announcement
-    writer = core.writers()[news.kind]
+    writer, key = core.writers()[news.kind], (news.company_id, news.payment_id)
     async with core.db.connection() as connection:
-        found = await orders.by_payment(connection, [(news.company_id, news.payment_id)])
+        found = await orders.by_payment(connection, [key])
         company = await companies.find_company(connection, news.company_id)
         about = None
         if news.kind.endswith(OF_A_REFUND):
             told = (news.company_id, news.payment_id, news.version)
             about = await modifications.told_by_event(connection, *told)
+        payment, order = found[news.company_id, news.payment_id]
+        taken = NOTHING_TAKEN
+        if payment.disputes:
+            taken = (await payments.taken_back_of(connection, [key]))[payment.id]
     if company is None:
         return
-    payment, order = found[news.company_id, news.payment_id]
-    letter = _written(core, writer, leased, order, payment, company, about)
+    letter = _written(core, writer, leased, order, payment, company, about, taken)
     if letter is None:  # tried again as well: whatever it lacks may come, but not for ever
         delivered, status, error = False, None, "it could not be written"
     else:
@@ -139,10 +144,11 @@ def _written(
     payment: Payment,
     company: Company,
     about: Modification | None,
+    taken: TakenBack,
 ) -> WebhookRequest | None:
     news = leased.announcement
     try:
-        return writer.write(core, news, order, payment, company, about)
+        return writer.write(core, news, order, payment, company, about, taken)
     except Exception:  # noqa: BLE001 - the trouble of this letter alone
         _log.exception("letter could not be written", announcement=news.id, tries=leased.tries)
         return None

@@ -20,6 +20,7 @@ from kassa.faces.orders.pg.versions import ApiVersion, number_of
 from kassa.orders.domain.orders import Order
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import CaptureMethod, Payment
+from kassa.payments.domain.taken_back import NOTHING_TAKEN, TakenBack
 from kassa.settlement.domain.settlements import PaymentShare
 
 _IST = timezone(timedelta(hours=5, minutes=30))
@@ -98,9 +99,11 @@ def write_payment(
     modifications: Sequence[Modification],
     version: ApiVersion,
     *,
+    taken: TakenBack = NOTHING_TAKEN,
     about: Modification | None = None,
 ) -> dict[str, Any]:
-    """PaymentEntity. `about`: the capture or void to tell of; None for the newest."""
+    """PaymentEntity. `taken`: what a bank has of it. `about`: the capture or void to tell of; None
+    for the newest."""
     method = payment.method
     reference = payment.provider_reference or None
     ended = ended_at(payment)
@@ -116,7 +119,7 @@ def write_payment(
         "payment_time": ist_text(payment.created_at),
         "payment_completion_time": ist_text(ended) if ended else None,
         "payment_status": states.payment_status(payment),
-        "payment_message": resources.message_of(payment),
+        "payment_message": resources.message_of(payment, taken),
         "bank_reference": reference,
         "auth_id": reference if payment.authorized.minor else None,
         "error_details": _error(payment),

@@ -33,6 +33,7 @@ from kassa.orders.usecases.create_order import create_order
 from kassa.orders.usecases.terminate_order import is_terminating, terminate_order
 from kassa.payments.domain.payments import Payment
 from kassa.payments.usecases.find_payments import get_payment
+from kassa.payments.usecases.find_taken_back import find_taken_back, taken_of
 from kassa.payments.usecases.sync_payment import sync_payment
 from kassa.settlement.usecases.settlements import settlement_of_payments
 
@@ -167,8 +168,13 @@ async def show_payments(request: Request) -> Response:
     call = await called(request)
     order, payments = await call.find()
     done = await changes_of(call.core, payments)
+    taken = await find_taken_back(call.core, payments)
     return reply(
-        request, [entities.write_payment(order, one, done, call.version) for one in payments]
+        request,
+        [
+            entities.write_payment(order, one, done, call.version, taken=taken[one.id])
+            for one in payments
+        ],
     )
 
 
@@ -183,7 +189,9 @@ async def show_payment(request: Request) -> Response:
                 call.core, call.company_id, one.id, actor=call.principal.actor
             )
             done = await changes_of(call.core, [payment])
-            return reply(request, entities.write_payment(order, payment, done, call.version))
+            taken = await taken_of(call.core, payment)
+            said = entities.write_payment(order, payment, done, call.version, taken=taken)
+            return reply(request, said)
     raise NotFound("no such payment of this order", reason="payment_not_found")
 
 
@@ -203,7 +211,8 @@ async def change_authorization(request: Request) -> Response:
             payment = (await get_payment(call.core, call.company_id, payment.id)).payment
         if claim.status is ModificationStatus.FAILED:
             raise _refused(claim.failure_message)
-        return entities.write_payment(order, payment, [], call.version, about=claim)
+        taken = await taken_of(call.core, payment)
+        return entities.write_payment(order, payment, [], call.version, taken=taken, about=claim)
 
     return await call.once(body, work)
 
