@@ -10,13 +10,13 @@ from kassa.base.store.seals import SIZE, Seals
 from kassa.proof.store.checks_rows import ROWS_RECORDED, ROWS_SEALED
 from kassa.proof.store.cover import (
     COVERS,
-    Joined,
     digest_sql,
     is_genuine,
     seal_for,
     seal_of,
     sealed_digest_sql,
 )
+from kassa.proof.store.covering import Joined
 from kassa.proof.usecases.old_rows import seal_old_rows
 from kassa.proof.usecases.verify import verify_books
 from kassa.wallet.store import wallets

@@ -111,7 +111,7 @@ _VERSIONS = (
         "seals are of the first version for ever",
         f"{VERSIONS}::test_old_rows_stay_sound_and_get_the_new_version_when_they_are_written",
         (
-            "proof/store/cover.py",
+            "proof/store/covering.py",
             "            newest = self.newest(part)\n",
             "            newest = 1\n",
         ),

@@ -8,10 +8,8 @@ Neither's list of columns ever changes: it has sealed rows. A new column joins a
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
-from operator import itemgetter
 from types import NoneType
 from typing import Any
 
@@ -19,9 +17,10 @@ import msgspec
 
 from kassa.base.store.seals import SIZE, Seals, as_json
 from kassa.proof.store.canon import array_text, instant, jsonb_text
+from kassa.proof.store.covering import Cover, Joined, label_of
 
 _BYTES = frozenset(
-    {"account_hash", "body", "code_hash", "headers_hash", "sealed", "secret_hash", "wrapped"}
+    "account_hash body code_hash headers_hash sealed secret_hash wrapped".split()
 )
 """Columns that are bytea, in tables that have seals."""
 
@@ -35,93 +34,6 @@ def _is_time(column: str) -> bool:
 
 
 _TIMES = frozenset({"at", "respond_by"})
-
-
-def _label(part: str, version: int) -> str:
-    return part if version == 1 else f"{part} {version}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Joined:
-    """Columns that joined a seal when rows had been sealed without them: its next version.
-
-    `was`: by column, what it is in a row that an earlier version sealed, in SQL, of the row `t`.
-    Another value there is a falsified one: no seal covers it.
-    """
-
-    part: str
-    was: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    """How a row's content is taken for a seal that is to be made, and what the seal begins with."""
-
-    label: str
-    values: Callable[[Mapping[str, Any]], tuple[Any, ...]]
-    mark: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cover:
-    """One table's. `key`: what names a row; it is in both seals. `open`: covered by no seal, by
-    the reason. `called`: what a person calls a row; its columns with a space between.
-
-    `birth`, `seal`: the first version of each; `joined`: what came later, in its order.
-    `appended`: its rows are never written again. `unborn`, `unsealed`: conditions for rows that
-    need no `birth`, or no `seal`. `recorded`: it has no events, and a record for each writing.
-    """
-
-    key: tuple[str, ...]
-    birth: tuple[str, ...] = ()
-    seal: tuple[str, ...] = ()
-    joined: tuple[Joined, ...] = ()
-    open: Mapping[str, str] = field(default_factory=dict)
-    called: str = "t.id"
-    since: str = "t.created_at"
-    company: str = "t.company_id"
-    unsealed: str = "false"
-    unborn: str = "false"
-    appended: bool = False
-    recorded: bool = False
-    taken: Mapping[str, _Taken] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        taken = {}
-        for part in self.parts:
-            newest = self.newest(part)
-            mark = b"" if newest == 1 else bytes([newest])
-            taken[part] = _Taken(_label(part, newest), itemgetter(*self.columns(part)), mark)
-        object.__setattr__(self, "taken", taken)
-
-    def newest(self, part: str) -> int:
-        """The version of the seals that are made now."""
-        return 1 + len(self._joined(part))
-
-    def own(self, part: str, version: int | None = None) -> tuple[str, ...]:
-        """What that version of the seal (None: the newest) is over, beside the key."""
-        later = self._joined(part)[: None if version is None else version - 1]
-        first = self.birth if part == "birth" else self.seal
-        return first + tuple(name for one in later for name in one.was)
-
-    def columns(self, part: str, version: int | None = None) -> tuple[str, ...]:
-        return self.key + self.own(part, version)
-
-    def was(self, part: str, version: int) -> dict[str, str]:
-        """What the columns that came after that version must be in its rows."""
-        later = self._joined(part)[version - 1 :]
-        return {name: value for one in later for name, value in one.was.items()}
-
-    def _joined(self, part: str) -> list[Joined]:
-        return [one for one in self.joined if one.part == part]
-
-    def exempt(self, part: str) -> str:
-        """The condition for a row that needs no seal of that part."""
-        return self.unborn if part == "birth" else self.unsealed
-
-    @property
-    def parts(self) -> tuple[str, ...]:
-        return tuple(part for part in ("birth", "seal") if getattr(self, part))
 
 
 # What is set when the row is read to be asked about again, or is told beside the row's truth.
@@ -422,7 +334,7 @@ def digest_of(home: str, part: str, values: Sequence[Any]) -> bytes:
 def digest_sql(home: str, part: str, version: int | None = None) -> str:
     """Of a row `t`, for that version of the seal; None: for one that is to be made."""
     cover = COVERS[home]
-    label = _label(part, version or cover.newest(part))
+    label = label_of(part, version or cover.newest(part))
     columns = ", ".join(_column_sql(name) for name in cover.columns(part, version))
     said = f"array_to_json(array['{home}', '{label}', {columns}])::text"
     return f"sha256(convert_to({said}, 'UTF8'))"
