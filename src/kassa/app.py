@@ -23,7 +23,7 @@ from kassa.base.domain.errors import (
 from kassa.base.usecases.admission import pause_of
 from kassa.base.usecases.core import Core
 from kassa.base.usecases.ids import attempt_prefix
-from kassa.cashier import handover, pages
+from kassa.cashier import agreeing, handover, pages
 from kassa.connectors.http import Answered
 from kassa.connectors.sandbox import bell
 from kassa.connectors.sandbox import pages as sandbox_pages
@@ -60,6 +60,7 @@ def http_app(core: Core, settings: Settings) -> ASGIApp:
         *wallet.routes,
         *inbound.routes,
         *pages.routes,
+        *agreeing.routes,
         *handover.routes,
         *_health(),
         *wallet.under_prefixes,

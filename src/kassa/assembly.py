@@ -15,7 +15,7 @@ from kassa.base.domain.rate_limits import Rate
 from kassa.base.store.db import Database
 from kassa.base.store.server import Demands
 from kassa.base.usecases.admission import Admission, Limits
-from kassa.base.usecases.core import Core, Policy, WebhookWriter
+from kassa.base.usecases.core import AgreementWriter, Core, Policy, WebhookWriter
 from kassa.base.usecases.ids import new_id
 from kassa.connectors.base import Connector
 from kassa.connectors.catalog import kind_of
@@ -29,6 +29,7 @@ from kassa.proof.store.heads import HeadFile
 from kassa.proof.usecases.chain import seals_of
 from kassa.providers.domain.providers import AccountStatus, ProviderAccount
 from kassa.settings import Settings
+from kassa.wallet.domain.agreements import AGREEMENT
 
 SANDBOX = "sandbox"
 SANDBOX_BOOKS = "sandbox/books.sqlite3"
@@ -53,6 +54,8 @@ def policy_of(settings: Settings) -> Policy:
         wallet_daily_limit_minor=settings.wallet_daily_limit_minor,
         wallet_code_lifetime=timedelta(seconds=settings.wallet_code_seconds),
         wallet_wrong_codes=settings.wallet_wrong_codes,
+        access_token_lifetime=timedelta(days=settings.wallet_access_token_days),
+        refresh_token_lifetime=timedelta(days=settings.wallet_refresh_token_days),
         earlier_secrets=timedelta(hours=settings.earlier_secret_hours),
         wallet_authorization_lifetime=timedelta(days=settings.wallet_authorization_days),
         authorization_margin=timedelta(minutes=settings.authorization_margin_minutes),
@@ -149,6 +152,13 @@ def _writers() -> Mapping[str, WebhookWriter]:
     }
 
 
+@cache
+def _agreement_writers() -> Mapping[str, AgreementWriter]:
+    from kassa.faces.wallet.notify_agreement import AgreementNotifications  # noqa: PLC0415
+
+    return {AGREEMENT: AgreementNotifications()}
+
+
 def _nobody(_: str, __: str) -> None:
     pass
 
@@ -189,6 +199,7 @@ async def open_core(
         policy=policy_of(settings),
         secrets=secrets,
         writers=_writers,
+        agreement_writers=_agreement_writers,
         new_id=new_id,
     )
     minding = asyncio.create_task(admission.mind_the_time())

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from kassa.base.domain.lifecycle import (
+    AGREEMENT_TRANSITIONS,
     ATTEMPT_TRANSITIONS,
     DISPUTE_TRANSITIONS,
     MODIFICATION_TRANSITIONS,
     ORDER_TRANSITIONS,
     SETTLEMENT_TRANSITIONS,
     TRANSITIONS,
+    AgreementStatus,
     AttemptStatus,
     DisputeStatus,
     ModificationStatus,
@@ -60,6 +62,7 @@ _BEGINS: Sequence[tuple[str, str]] = (
     ("dispute", DisputeStatus.NEEDS_RESPONSE),
     ("settlement", SettlementStatus.OPEN),
     ("order", OrderStatus.ACTIVE),
+    ("agreement", AgreementStatus.ASKED),
 )
 
 
@@ -149,6 +152,7 @@ def diagrams() -> dict[str, str]:
         "dispute states": _plain_states(first["dispute"], DISPUTE_TRANSITIONS),
         "settlement states": _plain_states(first["settlement"], SETTLEMENT_TRANSITIONS),
         "order states": _plain_states(first["order"], ORDER_TRANSITIONS),
+        "agreement states": _plain_states(first["agreement"], AGREEMENT_TRANSITIONS),
         "money flow": money_flow() + _legend(),
     }
 

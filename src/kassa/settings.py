@@ -38,6 +38,8 @@ _RANGES: Mapping[str, tuple[int, int]] = {
     "wallet_daily_limit_minor": (1, LARGEST_SUM),
     "wallet_code_seconds": (5, 3600),
     "wallet_wrong_codes": (1, 1000),
+    "wallet_access_token_days": (1, 3650),
+    "wallet_refresh_token_days": (1, 3650),
     "earlier_secret_hours": (0, 720),
     "wallet_authorization_days": (1, 365),
     "authorization_margin_minutes": (1, 7 * 24 * 60),
@@ -93,6 +95,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     wallet_daily_limit_minor: int = 1_000_000_000
     wallet_code_seconds: int = 60
     wallet_wrong_codes: int = 5
+    wallet_access_token_days: int = 180
+    wallet_refresh_token_days: int = 365
     earlier_secret_hours: int = 72
     wallet_authorization_days: int = 7
     authorization_margin_minutes: int = 60

@@ -13,6 +13,7 @@ import pytest
 
 from kassa.base.domain import lifecycle as of
 from kassa.base.domain.lifecycle import (
+    AgreementStatus,
     AttemptStatus,
     BreakStatus,
     CompanyStatus,
@@ -34,7 +35,7 @@ from kassa.fees.domain.fees import FeeKind
 from kassa.identity.domain.principals import Mode
 from kassa.payments.domain.payments import CaptureMethod
 from kassa.providers.domain.providers import AccountStatus
-from kassa.wallet.domain.wallet_codes import CodeKind
+from kassa.wallet.domain.wallet_codes import LASTING, CodeKind
 
 pytestmark = pytest.mark.anyio
 Said = Mapping[str, Collection[str]]
@@ -59,6 +60,7 @@ EXPECTED: Mapping[str, Said] = {
     "provider_account_mode_check": {"mode": Mode},
     "payee_status_check": {"status": PayeeStatus},
     "wallet_user_status_check": {"status": WalletUserStatus},
+    "wallet_agreement_status_check": {"status": AgreementStatus},
     "report_break_status_check": {"status": BreakStatus},
     "fee_rule_kind_check": {"kind": FeeKind},
     "wallet_code_kind": {"kind": CodeKind},
@@ -82,8 +84,13 @@ EXPECTED: Mapping[str, Said] = {
     "report_break_history": {"status": {BreakStatus.RESOLVED}},
     "company_sandbox_is_for_tests": {"mode": {Mode.TEST}},
     "provider_account.active_mode": {"status": {AccountStatus.ACTIVE}},
-    "wallet_code_runs_out": {"kind": {CodeKind.PAY_CODE}},
-    "wallet_code_used": {"kind": {CodeKind.PAY_CODE}},
+    "wallet_code_runs_out": {"kind": frozenset(CodeKind) - LASTING},
+    "wallet_code_used": {"kind": frozenset(CodeKind) - LASTING},
+    "wallet_agreement_answered": {"status": {AgreementStatus.ASKED}},
+    "wallet_agreement_of": {
+        "status": frozenset(AgreementStatus) - {AgreementStatus.ASKED, AgreementStatus.REFUSED}
+    },
+    "wallet_agreement_end": {"status": {AgreementStatus.ENDED}},
     # Which rows an index has.
     "orders_expiring": {"status": {OrderStatus.ACTIVE}},
     "payment_one_success": {"status": of.FUNDS_SECURED},

@@ -207,6 +207,7 @@ wallet code wu_1
 wallet agree wu_1
 wallet secret wu_1
 wallet codes wu_1
+wallet agreements wu_1
 wallet revoke CODE
 wallet status wu_1 frozen
 verify
@@ -237,7 +238,7 @@ def _kept(words: str, said: Said, kept: dict[str, str]) -> None:
         kept["PAYEE"] = said.out.splitlines()[1].split()[0]
     elif words == "breaks --json":
         kept["BREAK"] = said.content["id"]
-    elif words.startswith("wallet agree"):
+    elif words.startswith("wallet agree "):
         kept["CODE"] = said.err.partition(":")[0]
 
 

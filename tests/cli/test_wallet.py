@@ -3,9 +3,11 @@
 import asyncio
 
 from tests.cli.prompt import Type
+from tests.wallet.agreeing import an_agreement
 
 from kassa import assembly
 from kassa import demo as demo_company
+from kassa.identity.usecases.authenticate import find_wallet_client
 from kassa.settings import Settings
 
 SIDE = "test side of cmp_001\n"
@@ -79,3 +81,37 @@ def test_codes_are_made_listed_and_revoked(
     }
     assert (nobody.status, nobody.err) == (2, "kassa: no such wallet user: 'wu_nobody'\n")
     assert (nothing.status, nothing.err) == (2, "kassa: no such wallet code: 'wc_nothing'\n")
+
+
+def test_agreements_are_listed_and_ended(
+    kassa: Type, settings: Settings, database_url: str
+) -> None:
+    async def agreed() -> str:
+        async with assembly.open_core(settings, database_url) as core:
+            demo = await demo_company.make(core, settings)
+            client = await find_wallet_client(core, demo.wallet_client_id)
+            assert client is not None
+            return await an_agreement(core, client.company, client.client_id)
+
+    user = asyncio.run(agreed())
+    code = kassa("wallet", "code", user, "--consent")
+    listed = kassa("wallet", "agreements", user)
+    codes = kassa("wallet", "codes", user)
+    nobodys = kassa("wallet", "agreements", "wu_nobody")
+    agreement_id = listed.out.splitlines()[1].split()[0]
+    token = next(line for line in codes.out.splitlines() if "refresh token" in line)
+    ended = kassa("wallet", "revoke", token.split()[0])
+    again = kassa("wallet", "revoke", agreement_id)
+    afterwards = kassa("wallet", "agreements")
+    nothing = kassa("wallet", "revoke", "wa_nothing")
+
+    assert (len(code.out), code.out[:2]) == (19, "29")
+    assert ": for one agreement by " in code.err
+    assert f"{user}  active  since" in listed.out
+    assert "AGREEMENT_PAY" in listed.out
+    assert f"of {agreement_id}" in token
+    assert nobodys.out == f"{SIDE}nobody agreed to anything\n"
+    assert ended.out == again.out == f"{SIDE}revoked\n"
+    assert "ended" in afterwards.out
+    assert "by operator:cli" in afterwards.out
+    assert (nothing.status, nothing.err) == (2, "kassa: no such agreement: 'wa_nothing'\n")

@@ -43,6 +43,11 @@ _FORGED = {
         "wu_eve",
         "cmp_shop,09",
     ),
+    "wallet_agreement": (
+        r"'id', 'wa_9', 'place_hash', '\x09'",
+        "wa_9",
+        "cmp_shop,wa_9",
+    ),
     "settlement": (
         "'id', 'st_9', 'number', 99, 'currency', 'AED', 'payout_reference', 'x'",
         "st_9",

@@ -265,6 +265,23 @@ LIES: dict[str, tuple[str, str, str]] = {
         " values ('cmp_shop', 'wu_thief', 'active');"
         " update wallet_code set user_id = 'wu_thief' where user_id = '{user}'",
     ),
+    "an agreement is another user's": (
+        _ROWS,
+        "wa_1",
+        "insert into wallet_user (company_id, id, status)"
+        " values ('cmp_shop', 'wu_thief', 'active');"
+        " update wallet_agreement set user_id = 'wu_thief' where id = 'wa_1'",
+    ),
+    "who agrees is sent to a thief": (
+        _ROWS,
+        "wa_1",
+        "update wallet_agreement set redirect_url = 'https://thief.example/' where id = 'wa_1'",
+    ),
+    "a wallet code is of an agreement": (
+        _ROWS,
+        "{user}",
+        "update wallet_code set agreement_id = 'wa_1' where user_id = '{user}'",
+    ),
     "a settlement has another bank reference": (
         _ROWS,
         "{settlement}",

@@ -101,6 +101,7 @@ LIES: dict[str, tuple[str, str, str]] = {
                 "wallet_day",
                 "wallet_user",
                 "wallet_code",
+                "wallet_agreement",
             )
         )
         + ";delete from company where id = 'cmp_shop'",

@@ -35,7 +35,8 @@ from kassa.providers.store.provider_accounts import WrappedKey
 from kassa.reconciliation.store import breaks, reconciliation
 from kassa.routing.store import routes
 from kassa.settlement.usecases.settlements import close_settlements, fail_payout, record_payout
-from kassa.wallet.store import wallet_codes, wallets
+from kassa.wallet.domain.agreements import Agreement
+from kassa.wallet.store import agreements, wallet_codes, wallets
 from kassa.webhooks_in.store import provider_events
 
 pytestmark = pytest.mark.anyio
@@ -116,6 +117,23 @@ async def book(shop: Shop) -> dict[str, Any]:
     return names | {"links": links, "second": links + 1, "last": links + 1, "blocks": 2}
 
 
+AGREEMENT = Agreement(
+    company_id="cmp_shop",
+    id="wa_1",
+    business_id="biz_shop",
+    client_id="5X1",
+    place_hash=b"place",
+    belongs_to="KASSA",
+    auth_client_id="",
+    scopes="AGREEMENT_PAY",
+    redirect_url="https://shop.example/agreed",
+    notify_url="",
+    auth_state="s1",
+    created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    expires_at=datetime(2026, 1, 2, tzinfo=UTC),
+)
+
+
 async def set_up(shop: Shop) -> dict[str, str]:
     """What an operator sets up, and a provider tells."""
     company = shop.company
@@ -157,6 +175,7 @@ async def set_up(shop: Shop) -> dict[str, str]:
         await reconciliation.add_file(connection, FILE, "0" * 64, "test")
         await reconciliation.insert_breaks(connection, company.id, [BREAK])
         await routes.add_rules(connection, company.id, [{"use": ["shop_stripe"]}], actor="test")
+        await agreements.add(connection, AGREEMENT)
         await provider_events.keep_news(
             connection,
             provider_events.ProviderEventKey(company.id, "scripted", "news 1"),
@@ -194,6 +213,10 @@ async def change_what_was_set_up(shop: Shop, user: str) -> dict[str, str]:
         assert await payees.set_status(connection, company_id, "pe_1", "disabled")
         assert await wallets.set_user_status(connection, company_id, user, "frozen")
         assert await wallet_codes.revoke(connection, company_id, code["id"])
+        asked = await agreements.lock(connection, company_id, AGREEMENT.id)
+        assert asked is not None
+        asked.agreement.agree(user, AGREEMENT.created_at, code_expires_at=at)
+        await agreements.save(connection, asked.agreement)
         await reconciliation.save_file(connection, replace(FILE, state="done"))
         await breaks.assign(connection, company_id, "rb_1", "alice")
     rows = await shop.sql(

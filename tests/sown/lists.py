@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from tests.sown import (
+    agreements,
     guards,
     limits,
     money,
@@ -23,7 +24,7 @@ LISTS: Mapping[str, tuple[Mutation, ...]] = {
     "waiting": waiting.MUTATIONS,
     "guards": guards.MUTATIONS,
     "sides": sides.MUTATIONS,
-    "wallet": wallet.MUTATIONS,
+    "wallet": (*wallet.MUTATIONS, *agreements.MUTATIONS),
     "proof": proof.MUTATIONS,
     "records": (*records.MUTATIONS, *upgrade.MUTATIONS),
 }

@@ -6,7 +6,7 @@ from tests.sown.sowing import Mutation, one
 CODES = "tests/wallet/test_wallet_codes.py"
 AT_API = "tests/faces/wallet/test_pay_codes.py"
 PAGES = "tests/cashier/test_pages.py"
-CODES_SQL = "base/store/migrations/0014_wallet_codes.sql"
+CODES_SQL = "base/store/migrations/0048_agreements_by_request.sql"
 
 MUTATIONS: tuple[Mutation, ...] = (
     one(
@@ -84,8 +84,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         f"{CODES}::test_every_code_that_does_not_pay_is_refused_in_the_same_way",
         (
             "wallet/domain/wallet_codes.py",
-            "            self.kind is not CodeKind.SECRET\n            and self.is_good(now)\n",
-            "            self.is_good(now)\n",
+            "PAYING = frozenset({CodeKind.PAY_CODE, CodeKind.AGREEMENT})",
+            "PAYING = frozenset({CodeKind.PAY_CODE, CodeKind.AGREEMENT, CodeKind.SECRET})",
         ),
     ),
     one(
@@ -170,7 +170,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         f"{CODES}::test_a_client_that_guesses_has_to_wait_with_right_codes_too",
         (
             "wallet/usecases/wallet_codes.py",
-            "        if right and shown.code.startswith(_AGREEMENT):\n",
+            "        if right and shown.code.startswith(ACCESS_TOKEN):\n",
             "        if False:\n",
         ),
     ),

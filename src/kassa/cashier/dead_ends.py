@@ -32,16 +32,20 @@ def is_ours(error: KassaError) -> bool:
     return error.code != "internal" and error.code not in _BY_CODE
 
 
-def dead_end(request: Request, error: KassaError, *, place: str = "") -> Response:
-    """`place`: the payment's own address, where there is one to go back to."""
+def dead_end(
+    request: Request, error: KassaError, *, place: str = "", of: str = "", home: str = "/pay"
+) -> Response:
+    """`place`: the page's own address, where there is one to go back to. `of`: what the texts begin
+    with, where they are not of a payment; `home`: where all such pages are."""
     status, key = _BY_REASON.get(error.reason) or _BY_CODE.get(error.code, _OTHER)
     speech, wait = speech_of(request), pause_of(error)
     back = "" if key in _NOWHERE_TO_GO else place
     page = screens.message_screen(
         speech,
-        key,
-        here=back or "/pay",
+        of + key,
+        here=back or home,
         reopen=back and f"{back}{speech.query}",
+        reopen_said=f"{of}reopen",
         wait=speech.wait(wait or 1),
     )
     headers = None if wait is None else {"Retry-After": str(wait)}

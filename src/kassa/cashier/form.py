@@ -38,6 +38,7 @@ class Filled:
     card_number: str = field(default="", repr=False)
     wallet_user: str = ""
     wallet_code: str = field(default="", repr=False)
+    answer: str = ""
     form_token: str = field(default="", repr=False)
 
     @property
@@ -91,10 +92,15 @@ def problems_of(filled: Filled, methods: Sequence[str]) -> list[Problem]:
     if filled.method == Method.CREDIT_CARD:
         return _card_problems(filled)
     if filled.method == Method.WALLET:
-        return _text_problems("wallet_user", filled.wallet_user) + _text_problems(
-            "wallet_code", filled.wallet_code
-        )
+        return sign_in_problems(filled)
     return []
+
+
+def sign_in_problems(filled: Filled) -> list[Problem]:
+    """Of who says to be a wallet's user."""
+    return _text_problems("wallet_user", filled.wallet_user) + _text_problems(
+        "wallet_code", filled.wallet_code
+    )
 
 
 def _card_problems(filled: Filled) -> list[Problem]:

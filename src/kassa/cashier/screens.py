@@ -140,12 +140,12 @@ def pay_screen(
         {
             "field": problem.field,
             "anchor": _anchor(problem, visit),
-            "said": _tell(speech, problem.keys, problem.wait),
+            "said": told(speech, problem.keys, problem.wait),
         }
         for problem in problems
     ]
     wished = (filled.method, _taken(payment))
-    return _render(
+    return render(
         "pay.html",
         visit.speech,
         here=visit.place,
@@ -164,7 +164,7 @@ def pay_screen(
     )
 
 
-def _tell(speech: Speech, keys: Sequence[str], wait: int = 0) -> str:
+def told(speech: Speech, keys: Sequence[str], wait: int = 0) -> str:
     said = speech.wait(max(wait, 1))
     return speech.text("between").join(speech.text(key, wait=said) for key in keys)
 
@@ -193,7 +193,7 @@ def _note(visit: CashierVisit) -> str:
     if visit.stage is Stage.WAITING:
         return text("waiting_note")
     if visit.stage is Stage.DECLINED:
-        return _tell(visit.speech, ("declined_last", *why_declined(visit.payment.failure_code)))
+        return told(visit.speech, ("declined_last", *why_declined(visit.payment.failure_code)))
     return ""
 
 
@@ -211,9 +211,9 @@ def result_screen(visit: CashierVisit, *, looks: int = 0) -> str:
     sentences = [speech.text(stage.value.about, merchant=visit.merchant, until=until)]
     if stage in (Stage.DECLINED, Stage.REFUSED):
         # Where nothing can be tried again, only the reason is told and no advice.
-        told = why_declined(visit.payment.failure_code)[: 2 if stage is Stage.DECLINED else 1]
-        sentences.insert(0, _tell(speech, told))
-    return _render(
+        reasons = why_declined(visit.payment.failure_code)[: 2 if stage is Stage.DECLINED else 1]
+        sentences.insert(0, told(speech, reasons))
+    return render(
         "result.html",
         speech,
         here=f"{visit.place}/result",
@@ -279,18 +279,26 @@ def _refresh(visit: CashierVisit, looks: int) -> _Refresh:
 def leaving_screen(speech: Speech, *, url: str, here: str, is_test: bool) -> str:
     """A step between: our form may not lead to another site directly, a link may."""
     host = urlsplit(url).hostname or ""
-    return _message(
+    return message(
         speech, "leaving", "waiting", here=here, is_test=is_test, refresh_url=url, link_url=url,
         link_said=speech.text("leaving_go", host=host),
     )  # fmt: skip
 
 
-def message_screen(speech: Speech, key: str, *, here: str, reopen: str = "", wait: str = "") -> str:
-    """A dead end in kind words; `reopen` is the payment's address when there is a way back, `wait`
-    how long to wait before it."""
-    return _message(
+def message_screen(
+    speech: Speech,
+    key: str,
+    *,
+    here: str,
+    reopen: str = "",
+    reopen_said: str = "reopen",
+    wait: str = "",
+) -> str:
+    """A dead end in kind words; `reopen` is the page's address when there is a way back, `wait` how
+    long to wait before it."""
+    return message(
         speech, key, "over", about={"wait": wait}, here=here, is_test=False, refresh_url="",
-        link_url=reopen, link_said=speech.text("reopen"),
+        link_url=reopen, link_said=speech.text(reopen_said),
     )  # fmt: skip
 
 
@@ -304,17 +312,17 @@ def handover_screen(
     fields: Mapping[str, str],
 ) -> str:
     """A button that posts `fields` to the provider's page."""
-    return _render(
+    return render(
         "handover.html", speech, title=speech.text("handover_title", provider=provider),
         here=here, is_test=is_test, provider=provider, action=action, fields=fields,
     )  # fmt: skip
 
 
-def _message(
+def message(
     speech: Speech, key: str, mood: str, *, about: Mapping[str, str] = _NOTHING, **values: object
 ) -> str:
     title, said = speech.text(f"{key}_title"), speech.text(f"{key}_about", **about)
-    return _render("message.html", speech, title=title, about=said, mood=mood, **values)
+    return render("message.html", speech, title=title, about=said, mood=mood, **values)
 
 
 def _bill(visit: CashierVisit) -> dict[str, Any]:
@@ -334,7 +342,7 @@ def _bill(visit: CashierVisit) -> dict[str, Any]:
     }
 
 
-def _render(template: str, speech: Speech, **values: object) -> str:
+def render(template: str, speech: Speech, **values: object) -> str:
     return _templates.get_template(template).render(
         speech=speech,
         t=speech.text,

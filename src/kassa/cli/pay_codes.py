@@ -16,6 +16,7 @@ def add_to(wallet_app: typer.Typer) -> None:
     wallet_app.command("agree")(agree)
     wallet_app.command("secret")(secret)
     wallet_app.command("codes")(codes)
+    wallet_app.command("agreements")(agreements)
     wallet_app.command("revoke")(revoke)
     wallet_app.command("client")(client_settings)
 
@@ -23,21 +24,32 @@ def add_to(wallet_app: typer.Typer) -> None:
 def code(
     user: User = "",
     client: Client = "",
+    consent: Annotated[
+        bool, typer.Option("--consent", help="To agree with, once, to what a merchant asks for.")
+    ] = False,
     company: Company = "",
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
 ) -> None:
     """Print a pay code: it pays once, and runs out within a minute (a setting).
 
-    Example:  kassa wallet code wu_ann
+    Examples:  kassa wallet code wu_ann
+               kassa wallet code wu_ann --consent
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url)
+    from kassa.wallet.domain.wallet_codes import CodeKind  # noqa: PLC0415
     from kassa.wallet.usecases.wallet_codes import make_pay_code  # noqa: PLC0415
 
-    made, whose = _for(settings, company, user, make_pay_code, client)
+    kind = CodeKind.CONSENT_CODE if consent else CodeKind.PAY_CODE
+
+    async def work(core: Any, wanted: Any) -> Any:
+        return await make_pay_code(core, wanted, kind)
+
+    made, whose = _for(settings, company, user, work, client)
     typer.echo(made.text)
     ends = made.code.expires_at.astimezone().isoformat(timespec="seconds")
-    typer.echo(f"{made.code.id}: for one payment by {made.code.user_id}, until {ends}", err=True)
+    use = "for one agreement" if consent else "for one payment"
+    typer.echo(f"{made.code.id}: {use} by {made.code.user_id}, until {ends}", err=True)
     typer.echo(whose, err=True)
 
 
@@ -108,22 +120,57 @@ def codes(
     typer.echo(lines)
 
 
-def revoke(
-    code_id: Annotated[str, typer.Argument(help="As kassa wallet codes names it: wc_…")],
+def agreements(
+    user: Annotated[str, typer.Argument(help="Of this wallet user alone.")] = "",
     company: Company = "",
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Revoke a pay code, an agreement or a secret; payments already made stay.
+    """List what wallet users agreed to when a merchant asked them.
 
-    Example:  kassa wallet revoke wc_01kb3v5y7d9f2h4j6k8m0n1p2q
+    Example:  kassa wallet agreements wu_ann
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url)
     from kassa.cli.operations import told  # noqa: PLC0415
-    from kassa.wallet.usecases.wallet_codes import revoke_code  # noqa: PLC0415
+    from kassa.wallet.usecases.agreements import list_agreements  # noqa: PLC0415
 
     async def work(core: Any, side: Any) -> str:
-        await revoke_code(core, side.id, code_id)
+        found = await list_agreements(core, side.id, user)
+        return "\n".join(map(_agreement_line, found)) or "nobody agreed to anything"
+
+    typer.echo(guarded(lambda: told(settings, company, work)))
+
+
+def _agreement_line(one: Any) -> str:
+    parts = [one.id, one.user_id, one.status.value, f"since {one.answered_at:%Y-%m-%d %H:%M}"]
+    parts.append(f"for {one.client_id}")
+    if one.auth_client_id:
+        parts.append(f"({one.auth_client_id})")
+    parts.append(one.scopes.replace(" ", ", "))
+    if one.access_expires_at is not None and one.ended_at is None:
+        parts.append(f"token until {one.access_expires_at:%Y-%m-%d %H:%M}")
+    if one.ended_at is not None:
+        parts.append(f"ended {one.ended_at:%Y-%m-%d %H:%M} by {one.ended_by}")
+    return "  ".join(parts)
+
+
+def revoke(
+    code_id: Annotated[str, typer.Argument(help="As kassa wallet codes or agreements names it.")],
+    company: Company = "",
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Revoke a code, a token or a secret, or end an agreement; payments already made stay.
+
+    Examples:  kassa wallet revoke wc_01kb3v5y7d9f2h4j6k8m0n1p2q
+               kassa wallet revoke wa_01kb3v5y7d9f2h4j6k8m0n1p2q
+    """
+    settings = load_settings(data_dir=data_dir, database_url=database_url)
+    from kassa.cli.operations import told  # noqa: PLC0415
+    from kassa.wallet.usecases.agreements import revoke as revoke_it  # noqa: PLC0415
+
+    async def work(core: Any, side: Any) -> str:
+        await revoke_it(core, side.id, code_id, by="operator:cli")
         return "revoked"
 
     typer.echo(guarded(lambda: told(settings, company, work)))
@@ -135,8 +182,11 @@ def _line(one: Any) -> str:
         parts.append(f"for {one.client_id}")
     if one.limit is not None:
         parts.append(f"at most {one.limit} a payment")
+    if one.agreement_id:
+        parts.append(f"of {one.agreement_id}")
     if one.expires_at is not None:
-        parts.append(f"until {one.expires_at:%H:%M:%S}")
+        lasts = one.kind.value in ("agreement", "refresh_token")
+        parts.append(f"until {one.expires_at:{'%Y-%m-%d %H:%M' if lasts else '%H:%M:%S'}}")
     if one.revoked_at is not None:
         parts.append(f"revoked {one.revoked_at:%Y-%m-%d %H:%M}")
     return "  ".join(parts)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.faces.wallet.agreeing import CONSULT, a_consult
 from tests.faces.wallet.calls import PAY, Merchant, an_order, another_client, code
 
 from kassa.base.domain.errors import InvalidRequest, NotFound
@@ -25,11 +26,16 @@ async def a_client(merchant: Merchant, **settings: Any) -> Merchant:
 
 
 async def say(
-    merchant: Merchant, *, signs: str, asks: str, time: str = "2026-11-22T10:00:00+08:00"
+    merchant: Merchant,
+    *,
+    signs: str,
+    asks: str,
+    time: str = "2026-11-22T10:00:00+08:00",
+    members: dict[str, Any] | None = None,
 ) -> Any:
     """Sign the one path and ask for the other, as behind a proxy; the answer is believed if its
     signature is over the path that was signed."""
-    body = json.dumps(an_order()).encode()
+    body = json.dumps(members or an_order()).encode()
     signed = Signed("POST", signs, merchant.client_id, time, body)
     headers = {
         "Client-Id": merchant.client_id,
@@ -48,6 +54,17 @@ async def test_a_prefix_may_reach_us_or_be_taken_away_by_a_proxy(
     client = await a_client(merchant, path_prefix="/acl/api")
 
     assert code(await say(client, signs="/acl/api/v1/payments/pay", asks=asks)) == "S SUCCESS"
+
+
+@pytest.mark.parametrize("asks", ["/acl/api" + CONSULT, CONSULT])
+async def test_a_prefix_stands_before_agreements_too(merchant: Merchant, asks: str) -> None:
+    client = await a_client(merchant, path_prefix="/acl/api")
+    asked: dict[str, Any] = {"signs": "/acl/api" + CONSULT, "asks": asks, "members": a_consult()}
+
+    assert code(await say(client, **asked)) == "S SUCCESS"
+    assert code(await say(merchant, **asked | {"asks": "/acl/api" + CONSULT})) == (
+        "F NO_INTERFACE_DEF"
+    )
 
 
 async def test_a_prefix_that_is_not_the_client_s_own_is_no_api(merchant: Merchant) -> None:

@@ -329,6 +329,36 @@ class WalletUserStatus(StrEnum):
     CLOSED = "closed"
 
 
+class AgreementStatus(StrEnum):
+    """Of a lasting permission that a merchant asks a wallet user for."""
+
+    ASKED = "asked"  # the user has not answered; too late when its page has run out
+    REFUSED = "refused"
+    AGREED = "agreed"  # the merchant has an authorization code to exchange
+    ACTIVE = "active"  # the merchant has tokens
+    ENDED = "ended"  # by the merchant, the user or the operator; charges nothing any more
+
+
+_G = AgreementStatus
+AGREEMENT_TRANSITIONS: Mapping[AgreementStatus, frozenset[AgreementStatus]] = {
+    _G.ASKED: frozenset({_G.REFUSED, _G.AGREED}),
+    _G.REFUSED: frozenset(),
+    _G.AGREED: frozenset({_G.ACTIVE, _G.ENDED}),
+    _G.ACTIVE: frozenset({_G.ENDED}),
+    _G.ENDED: frozenset(),
+}
+
+
+def next_agreement_status(status: AgreementStatus, wanted: AgreementStatus) -> AgreementStatus:
+    """`wanted`, when an agreement that is `status` may become it; staying is always allowed.
+
+    Raises: IllegalTransition.
+    """
+    if wanted is status or wanted in AGREEMENT_TRANSITIONS[status]:
+        return wanted
+    raise IllegalTransition(f"an agreement that is {status} cannot become {wanted}")
+
+
 class BreakStatus(StrEnum):
     OPEN = "open"  # somebody has to look at it
     RESOLVED = "resolved"

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from kassa.base.domain import lifecycle
 from kassa.base.domain.lifecycle import (
+    AgreementStatus,
     AttemptStatus,
     BreakStatus,
     CompanyStatus,
@@ -43,6 +44,7 @@ NOUNS: Mapping[str, type[StrEnum]] = {
     "credential": CredentialStatus,
     "payee": PayeeStatus,
     "wallet_user": WalletUserStatus,
+    "agreement": AgreementStatus,
     "break": BreakStatus,
 }
 

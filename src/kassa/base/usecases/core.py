@@ -19,6 +19,7 @@ from kassa.payments.domain.payments import Payment
 from kassa.payments.domain.taken_back import TakenBack
 from kassa.proof.store.heads import HeadFile
 from kassa.providers.domain.providers import ProviderAccount
+from kassa.wallet.domain.agreements import Agreement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class Policy:
     `wallet_daily_limit_minor`: most that one user may spend in a day (UTC) of a currency.
     `wallet_code_lifetime`: how long a pay code is good; `wallet_wrong_codes`: how many wrong ones
     may be tried for a user before there are pauses.
+    `access_token_lifetime`, `refresh_token_lifetime`: of an agreement's tokens.
     `wallet_authorization_lifetime`: how long our own wallet holds reserved funds.
     `authorization_margin`: how long before its end a reservation is acted upon: voided, or
     captured where `capture_at_deadline`.
@@ -50,6 +52,8 @@ class Policy:
     wallet_daily_limit_minor: int = 1_000_000_000
     wallet_code_lifetime: timedelta = timedelta(seconds=60)
     wallet_wrong_codes: int = 5
+    access_token_lifetime: timedelta = timedelta(days=180)
+    refresh_token_lifetime: timedelta = timedelta(days=365)
     wallet_authorization_lifetime: timedelta = timedelta(days=7)
     authorization_margin: timedelta = timedelta(hours=1)
     capture_at_deadline: bool = False
@@ -80,13 +84,21 @@ class WebhookRequest:
     body: bytes
 
 
-class WebhookWriter(Protocol):
-    """A face's words for news: how it is written and signed, and how its arrival is known."""
+class Postage(Protocol):
+    """How often news is sent, and how its arrival is known."""
 
     @property
     def schedule(self) -> Sequence[timedelta]:
         """Pause before the first, second, … delivery; after the last the news is a dead letter."""
         ...
+
+    def arrived(self, status: int, body: bytes) -> bool:
+        """Whether the receiver's answer means: received, stop sending."""
+        ...
+
+
+class WebhookWriter(Postage, Protocol):
+    """A face's words for news of payments: how it is written and signed."""
 
     def write(
         self,
@@ -101,8 +113,14 @@ class WebhookWriter(Protocol):
         """`about`: the refund, in news of one. `taken`: what a bank has of the payment."""
         ...
 
-    def arrived(self, status: int, body: bytes) -> bool:
-        """Whether the receiver's answer means: received, stop sending."""
+
+class AgreementWriter(Postage, Protocol):
+    """A face's words for news of agreements."""
+
+    def write(
+        self, core: "Core", announcement: WebhookEvent, agreement: Agreement
+    ) -> WebhookRequest:
+        """How it stands now."""
         ...
 
 
@@ -110,7 +128,7 @@ class WebhookWriter(Protocol):
 class Core:
     """`new_id`: a prefix in, a unique time-ordered id out.
 
-    `writers`: by notification kind; made when they are first asked for.
+    `writers`, `agreement_writers`: by notification kind; made when they are first asked for.
     `connectors`, `accounts`: by the provider account's name; kept fresh by
     `provider_accounts.refresh`. `tools`: what a new connector is given.
     """
@@ -125,6 +143,7 @@ class Core:
     policy: Policy
     secrets: Secrets
     writers: Callable[[], Mapping[str, WebhookWriter]]
+    agreement_writers: Callable[[], Mapping[str, AgreementWriter]]
     new_id: Callable[[str], str]
     gatherers: dict[Any, Any] = field(default_factory=dict)
     """The batch queues of `batched` verbs, one per verb, and what verbs remember for a second."""

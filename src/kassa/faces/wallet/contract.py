@@ -59,6 +59,15 @@ FAMILY: Mapping[str, tuple[str, str]] = {
     "REFUND_AMOUNT_EXCEED": (F, "More than what can still be refunded."),
     "REFUND_NOT_ALLOWED": (F, "This payment cannot be refunded here."),
     "REFUND_NOT_EXIST": (F, "The refund does not exist."),
+    "INVALID_ACCESS_TOKEN": (F, "The access token is invalid."),
+    "EXPIRED_ACCESS_TOKEN": (F, "The access token is expired."),
+    "AUTH_CLIENT_UNSUPPORTED_GRANT_TYPE": (F, "This grant type is not supported."),
+    "INVALID_CODE": (F, "The authorization code is invalid."),
+    "USED_CODE": (F, "The authorization code has been used."),
+    "EXPIRED_CODE": (F, "The authorization code is expired."),
+    "INVALID_REFRESH_TOKEN": (F, "The refresh token is invalid."),
+    "USED_REFRESH_TOKEN": (F, "The refresh token has been used."),
+    "EXPIRED_REFRESH_TOKEN": (F, "The refresh token is expired."),
 }
 """Codes of the seed's documentation family, for what the seed has no word for."""
 
@@ -80,6 +89,8 @@ PAY_RESULT: Mapping[PaymentStatus, str] = {
 
 FAILURE_RESULT: Mapping[str, str] = {
     "user_not_exist": "USER_NOT_EXIST",
+    "access_token_invalid": "INVALID_ACCESS_TOKEN",
+    "access_token_expired": "EXPIRED_ACCESS_TOKEN",
     "user_status_abnormal": "USER_STATUS_ABNORMAL",
     "user_balance_not_enough": "USER_BALANCE_NOT_ENOUGH",
     "amount_exceeds_limit": "PAYMENT_AMOUNT_EXCEED_LIMIT",

@@ -29,7 +29,15 @@ from kassa.base.usecases.core import Core
 from kassa.faces import edge
 from kassa.faces.once import RepeatingCaller, anew, read_key
 from kassa.faces.peer import address_of
-from kassa.faces.wallet import changes, changes_contract, codes, contract, reading, signature
+from kassa.faces.wallet import (
+    agreements,
+    changes,
+    changes_contract,
+    codes,
+    contract,
+    reading,
+    signature,
+)
 from kassa.faces.wallet.notify import KIND
 from kassa.faces.wallet.reach import find_payment, scope, synced
 from kassa.faces.wallet.reading import Members
@@ -187,7 +195,7 @@ def _signed(verb: Verb, own: Mapping[str, str] = contract.NO_REASONS) -> edge.Ha
 
 def _is_at_home(client: WalletClient, request: Request) -> bool:
     """Whether the path is under no prefix, or under the client's own."""
-    before = request.scope["path"].partition("/v1/payments/")[0]
+    before = request.scope["path"].rpartition("/v1/")[0]
     return before in ("", client.settings.path_prefix)
 
 
@@ -295,10 +303,18 @@ def _write_error(request: Request, error: KassaError) -> Response:
     return _write(request, contract.write_error(error), pause_of(error))
 
 
-# Last, and for every verb: whatever else is asked for here is an API that is not defined. It is
-# known by its beginning: {:path} would end at a line break.
-elsewhere = edge.route((), "/v1/payments/", _no_interface, _write_error)
-elsewhere.path_regex = re.compile("/v1/payments/")
+def _elsewhere(under: str, begins: re.Pattern[str]) -> Route:
+    """For every verb: whatever else is asked for there is an API that is not defined. It is known
+    by its beginning: {:path} would end at a line break."""
+    route = edge.route((), under, _no_interface, _write_error)
+    route.path_regex = begins
+    return route
+
+
+elsewhere = [  # last
+    _elsewhere("/v1/payments/", re.compile("/v1/payments/")),
+    _elsewhere("/v1/authorizations/", re.compile("/v1/authorizations/")),
+]
 
 
 class _Anywhere(Route):
@@ -309,20 +325,24 @@ class _Anywhere(Route):
         self.path_regex = re.compile(rf"{_SOME_PREFIX}{re.escape(route.path)}\Z")
 
 
-def _api(name: str, verb: Verb, own: Mapping[str, str] = contract.NO_REASONS) -> Route:
-    return edge.route("POST", f"/v1/payments/{name}", _signed(verb, own), _write_error)
+def _api(path: str, verb: Verb, own: Mapping[str, str] = contract.NO_REASONS) -> Route:
+    return edge.route("POST", f"/v1/{path}", _signed(verb, own), _write_error)
 
 
 _apis = [
-    _api("pay", pay),
-    _api("inquiryPayment", inquire),
-    _api("capture", changes.capture, changes_contract.CAPTURE_RESULT),
-    _api("void", changes.void, changes_contract.VOID_RESULT),
-    _api("refund", changes.refund, changes_contract.REFUND_RESULT),
-    _api("refundApply", changes.refund, changes_contract.REFUND_RESULT),
-    _api("inquiryRefund", changes.inquire_refund, changes_contract.REFUND_INQUIRY_RESULT),
-    _api("cancel", changes.cancel, changes_contract.CANCEL_RESULT),
+    _api("payments/pay", pay),
+    _api("payments/inquiryPayment", inquire),
+    _api("payments/capture", changes.capture, changes_contract.CAPTURE_RESULT),
+    _api("payments/void", changes.void, changes_contract.VOID_RESULT),
+    _api("payments/refund", changes.refund, changes_contract.REFUND_RESULT),
+    _api("payments/refundApply", changes.refund, changes_contract.REFUND_RESULT),
+    _api("payments/inquiryRefund", changes.inquire_refund, changes_contract.REFUND_INQUIRY_RESULT),
+    _api("payments/cancel", changes.cancel, changes_contract.CANCEL_RESULT),
+    _api("authorizations/consult", agreements.consult),
+    _api("authorizations/applyToken", agreements.apply_token, agreements.TOKEN_RESULT),
+    _api("authorizations/revoke", agreements.revoke, agreements.REVOKE_RESULT),
+    _api("authorizations/cancelToken", agreements.revoke, agreements.REVOKE_RESULT),
 ]
-routes = [*_apis, *codes.routes, elsewhere]
+routes = [*_apis, *codes.routes, *elsewhere]
 under_prefixes = [_Anywhere(one) for one in _apis]
 """To be asked after every other face: a prefix is a client's, and gives way to all of ours."""

@@ -19,11 +19,9 @@ KIND = "wallet"
 REFUND_KIND = KIND + OF_A_REFUND
 
 
-class WalletNotifications:
-    """The superset of the family's three notification bodies, signed with the wallet's own key.
-
-    A receiver reads paymentStatus or paymentResult, whichever its version of the family knows.
-    """
+class SignedNotifications:
+    """What all notifications of the family share: the wallet's signature, and when they are sent
+    again."""
 
     # The family publishes none; this is what its nearest relatives keep: eight in 24 hours.
     schedule = (
@@ -36,20 +34,6 @@ class WalletNotifications:
         timedelta(hours=6),
         timedelta(hours=15),
     )
-
-    def write(
-        self,
-        core: Core,
-        announcement: WebhookEvent,
-        order: Order,
-        payment: Payment,
-        company: Company,
-        about: Modification | None,
-        taken: TakenBack = NOTHING_TAKEN,
-    ) -> WebhookRequest:
-        """The request to post now; it tells how the payment stands now, not how it stood."""
-        written = write_notification(payment, taken)
-        return self._signed(core, announcement, str(payment.extra["client_id"]), written)
 
     def _signed(
         self, core: Core, announcement: WebhookEvent, client_id: str, written: contract.Answer
@@ -77,6 +61,27 @@ class WalletNotifications:
             return False
         result = answer.get("result") if isinstance(answer, dict) else None
         return isinstance(result, dict) and result.get("resultStatus") == contract.S
+
+
+class WalletNotifications(SignedNotifications):
+    """The superset of the family's three notification bodies, signed with the wallet's own key.
+
+    A receiver reads paymentStatus or paymentResult, whichever its version of the family knows.
+    """
+
+    def write(
+        self,
+        core: Core,
+        announcement: WebhookEvent,
+        order: Order,
+        payment: Payment,
+        company: Company,
+        about: Modification | None,
+        taken: TakenBack = NOTHING_TAKEN,
+    ) -> WebhookRequest:
+        """The request to post now; it tells how the payment stands now, not how it stood."""
+        written = write_notification(payment, taken)
+        return self._signed(core, announcement, str(payment.extra["client_id"]), written)
 
 
 class WalletRefundNotifications(WalletNotifications):

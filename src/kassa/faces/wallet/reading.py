@@ -236,14 +236,20 @@ def _read_return_url(sent: PayRequest) -> str:
             field="paymentReturnUrl",
             reason="url_refused",
         )
-    if url and not _WEB_ADDRESS.fullmatch(url):
+    if url:
         field = "paymentRedirectUrl" if sent.payment_redirect_url else "paymentReturnUrl"
+        check_web_address(url, field)
+    return url
+
+
+def check_web_address(url: str, field: str) -> None:
+    """Raises: InvalidRequest for what no browser may be sent to."""
+    if not _WEB_ADDRESS.fullmatch(url):
         raise InvalidRequest(
             f"{field} must be an absolute http or https address in ASCII without blanks",
             field=field,
             reason="url_refused",
         )
-    return url
 
 
 def read_inquiry(members: dict[str, Any]) -> Inquiry:

@@ -17,7 +17,8 @@ from kassa.payments.domain.timeline import TimelineEvent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookEvent:
-    """News for the merchant, to be sent once this change is committed."""
+    """News for the merchant, to be sent once this change is committed; of a payment, or of an
+    agreement, and then `payment_id` is ""."""
 
     company_id: str
     id: str
@@ -27,6 +28,7 @@ class WebhookEvent:
     url: str
     event_type: str
     at: datetime
+    agreement_id: str = ""
 
 
 _NONE: Mapping[str, Any] = {}

@@ -12,7 +12,7 @@ from kassa.base.store.seals import Seals, as_json, seals_of
 from kassa.ledger.domain.ledger import Posting
 from kassa.orders.domain.orders import Order
 from kassa.payments.domain.aggregate import PaymentAggregate
-from kassa.payments.domain.changes import PaymentChanges
+from kassa.payments.domain.changes import PaymentChanges, WebhookEvent
 from kassa.payments.domain.disputes import Dispute
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Attempt, Payment
@@ -290,24 +290,25 @@ def _moved(seals: Seals, case: PaymentChanges) -> _Row:
 async def _announce(connection: Connection, cases: Sequence[PaymentChanges]) -> None:
     news = [item for case in cases for item in case.announcements]
     if news:
-        rows = [
-            {
-                "company_id": item.company_id,
-                "id": item.id,
-                "payment_id": item.payment_id,
-                "version": item.version,
-                "kind": item.kind,
-                "url": item.url,
-                "event_type": item.event_type,
-                "created_at": item.at,
-            }
-            for item in news
-        ]
-        await add_webhook_events(connection, rows)
+        await add_webhook_events(connection, news)
 
 
-async def add_webhook_events(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    """News of which a merchant is to hear, by the names of the columns."""
+async def add_webhook_events(connection: Connection, news: Sequence[WebhookEvent]) -> None:
+    """News of which a merchant is to hear, of payments or of agreements."""
+    rows = [
+        {
+            "company_id": item.company_id,
+            "id": item.id,
+            "payment_id": item.payment_id or None,
+            "agreement_id": item.agreement_id or None,
+            "version": item.version,
+            "kind": item.kind,
+            "url": item.url,
+            "event_type": item.event_type,
+            "created_at": item.at,
+        }
+        for item in news
+    ]
     sealed = with_seals(seals_of(connection), "announcement", rows, "birth")
     await Sql.insert_announcements.run(connection, json_rows(sealed))
 

@@ -20,7 +20,7 @@ from kassa.proof.store.canon import array_text, instant, jsonb_text
 from kassa.proof.store.covering import Cover, Joined, label_of
 
 _BYTES = frozenset(
-    "account_hash body code_hash headers_hash sealed secret_hash wrapped".split()
+    "account_hash body code_hash headers_hash place_hash sealed secret_hash wrapped".split()
 )
 """Columns that are bytea, in tables that have seals."""
 
@@ -41,6 +41,7 @@ _ASKED = "when it is asked about: 'what is undecided has a next date' looks at i
 _DEFAULT = "made by the database, and nothing hangs on it"
 _BEFORE = "{} < (select applied_at from public.schema_migration where number = 19)"
 _COPY = "checked against the ledger: "
+_SPENT = "of a pay code, which runs out and names its payment, or of its own client alone"
 
 COVERS: dict[str, Cover] = {
     "orders": Cover(
@@ -131,6 +132,7 @@ COVERS: dict[str, Cover] = {
         key=("company_id", "id"),
         birth=_words("payment_id version kind url event_type created_at"),
         seal=_words("state epoch"),
+        joined=(Joined(part="birth", was={"agreement_id": "null"}),),
         unsealed="t.state = 'waiting'",
         open={
             **dict.fromkeys(
@@ -216,10 +218,19 @@ COVERS: dict[str, Cover] = {
         key=("company_id", "code_hash"),
         birth=_words("id user_id kind client_id limit_minor limit_currency expires_at created_at"),
         seal=_words("revoked_at"),
-        open=dict.fromkeys(
-            ("used_at", "used_for"), "of a code that runs out within a minute; it names its payment"
-        ),
+        joined=(Joined(part="birth", was={"agreement_id": "null"}),),
+        open=dict.fromkeys(("used_at", "used_for"), _SPENT),
         called="t.user_id",
+        recorded=True,
+    ),
+    "wallet_agreement": Cover(
+        key=("company_id", "id"),
+        seal=_words(
+            "business_id client_id place_hash belongs_to auth_client_id scopes redirect_url"
+            " notify_url auth_state created_at expires_at status user_id answered_at"
+            " code_expires_at generation access_expires_at refresh_expires_at ended_at ended_by"
+            " version"
+        ),
         recorded=True,
     ),
     "settlement": Cover(

@@ -8,10 +8,11 @@ from kassa.base.store.connection import Connection, Row
 from kassa.base.store.mapping import reader
 from kassa.base.store.queries import Command, Queries, Rows, Value, affected
 from kassa.base.store.seals import seals_of
+from kassa.base.store.statuses import any_of
 from kassa.proof.store import records
 from kassa.proof.store.cover import seal_of
 from kassa.proof.store.resealing import resealed
-from kassa.wallet.domain.wallet_codes import WalletCode
+from kassa.wallet.domain.wallet_codes import LASTING, WalletCode
 
 Subject = tuple[str, str]
 """The company ("" for what is everybody's) and who tries: "user:…", "client:…", "address:…"."""
@@ -25,7 +26,7 @@ class _Waiting(NamedTuple):
 _CODE = reader(WalletCode, currencies={"limit": "limit_currency"})
 
 
-class Sql(Queries, readers=[_CODE]):
+class Sql(Queries, readers=[_CODE], words={"lasting": any_of(LASTING)}):
     find: Rows[Row]
     these: Rows[WalletCode]
     waiting: Rows[_Waiting]
@@ -33,7 +34,10 @@ class Sql(Queries, readers=[_CODE]):
     save_used: Command
     add: Value[bool]
     of_user: Rows[WalletCode]
+    by_hash: Rows[WalletCode]
+    agreement_of: Value[str]
     revoke: Value[bool]
+    revoke_all: Command
     count_miss: Command
     forget_misses: Command
 
@@ -95,6 +99,7 @@ async def add(connection: Connection, code: WalletCode) -> bool:
         "limit_minor": limit and limit.minor,
         "limit_currency": limit.currency if limit else "",
         "expires_at": code.expires_at,
+        "agreement_id": code.agreement_id or None,
     }
     seals, unrevoked = seals_of(connection), {**row, "revoked_at": None}
     done = await Sql.add.first(
@@ -108,8 +113,25 @@ async def add(connection: Connection, code: WalletCode) -> bool:
 
 
 async def of_user(connection: Connection, company_id: str, user_id: str) -> list[WalletCode]:
-    """The user's codes, newest first; of the pay codes only those that can still pay."""
+    """The user's codes, newest first; of those that serve once only what can still be used."""
     return await Sql.of_user.all(connection, company_id, user_id)
+
+
+async def lock(connection: Connection, company_id: str, code_hash: bytes) -> WalletCode | None:
+    """The code of that hash; nobody else uses it before this transaction has ended."""
+    return await Sql.by_hash.first(connection, company_id, code_hash)
+
+
+async def agreement_of(connection: Connection, company_id: str, code_id: str) -> str:
+    """The agreement whose code that is; "" for a code of none, or no code at all."""
+    return await Sql.agreement_of.first(connection, company_id, code_id) or ""
+
+
+async def revoke_all(connection: Connection, company_id: str, agreement_id: str) -> None:
+    """All codes and tokens of an agreement."""
+    where = "t.company_id = $1 and t.agreement_id = $2"
+    async with resealed(connection, "wallet_code", where, company_id, agreement_id):
+        await Sql.revoke_all.run(connection, company_id, agreement_id)
 
 
 async def revoke(connection: Connection, company_id: str, code_id: str) -> bool:

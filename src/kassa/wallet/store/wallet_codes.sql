@@ -1,6 +1,7 @@
 -- part: code
 c.company_id, c.code_hash, c.id, c.user_id, c.kind, c.created_at, c.client_id, c.limit_minor,
-  c.limit_currency, c.expires_at, c.used_at, c.used_for, c.revoked_at
+  c.limit_currency, c.expires_at, c.used_at, c.used_for, c.revoked_at,
+  coalesce(c.agreement_id, '') as agreement_id
 
 -- name: find
 -- The code of that hash, if there is one; how long who tries it, or the user whose it is, must
@@ -49,23 +50,39 @@ where c.company_id = any($1) and c.company_id = w.c and c.code_hash = w.h
 -- A new code with its record; nothing where the company has one like it.
 with c as (
   insert into wallet_code (company_id, code_hash, id, user_id, kind, created_at, client_id,
-    limit_minor, limit_currency, expires_at, birth, seal)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    limit_minor, limit_currency, expires_at, agreement_id, birth, seal)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
   on conflict (company_id, code_hash) do nothing
   returning true as done),
 r as (
   insert into row_record (home, company_id, key, version, digest, at, seal)
-  select $13, $14, $15, $16::bigint, $17::bytea, $18::timestamptz, $19::bytea from c
+  select $14, $15, $16, $17::bigint, $18::bytea, $19::timestamptz, $20::bytea from c
   on conflict do nothing)
 select done from c
 
 -- name: of_user
--- The user's codes, newest first; of the pay codes only those that can still pay.
+-- The user's codes, newest first; of those that serve once only what can still be used.
 select {code}
 from wallet_code c
 where c.company_id = $1 and c.user_id = $2
-  and (c.kind <> 'pay_code' or (c.used_at is null and c.expires_at > now()))
+  and (c.kind in {lasting} or (c.used_at is null and c.expires_at > now()))
 order by c.created_at desc, c.id
+
+-- name: by_hash
+-- The code of that hash; locked against whoever would use it as well.
+select {code}
+from wallet_code c
+where c.company_id = $1 and c.code_hash = $2
+for no key update of c
+
+-- name: agreement_of
+-- The agreement whose code that is; "" for a code of none.
+select coalesce(agreement_id, '') from wallet_code where company_id = $1 and id = $2
+
+-- name: revoke_all
+-- Whatever is left of an agreement's codes and tokens is good for nothing from now on.
+update wallet_code set revoked_at = now()
+where company_id = $1 and agreement_id = $2 and revoked_at is null
 
 -- name: revoke
 -- It pays nothing from now on; one that was revoked before keeps its date.

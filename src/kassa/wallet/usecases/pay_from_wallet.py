@@ -13,13 +13,21 @@ from kassa.payments.domain.payments import Attempt, CaptureMethod, Method, Payme
 from kassa.payments.usecases.change_payment import PaymentChange, WalletBalances, change_payment
 from kassa.wallet.domain.wallet_codes import CodeKind, WalletCode
 from kassa.wallet.store import wallets
-from kassa.wallet.usecases.wallet_codes import Presented, recognize
+from kassa.wallet.usecases.wallet_codes import (
+    TOKEN_EXPIRED,
+    TOKEN_INVALID,
+    Presented,
+    recognize,
+    why_unknown,
+)
 
 _BY = "ledger"  # our own books are the provider
 WORDS = {
     "user_not_exist": "there is no such wallet user, or the code is not theirs",
     "user_status_abnormal": "the wallet user is frozen or closed",
     "user_balance_not_enough": "the wallet balance is not enough for this payment",
+    TOKEN_INVALID: "the access token is unknown, was revoked, or is another client's",
+    TOKEN_EXPIRED: "the access token has run out: a newer one is needed",
     "amount_exceeds_limit": "the amount exceeds what one wallet payment may move",
     "amount_exceeds_daily_limit": "the amount exceeds what this wallet may still spend today",
 }
@@ -66,11 +74,15 @@ async def pay_from_wallet(core: Core, wanted: WalletPay) -> Payment:
     Raises: NotFound, IllegalTransition, RateLimited; softly: PermissionDenied, AmountTooLarge.
     """
     code = await recognize(core, wanted.shown)
-    return (await change_payment(core, wallet_change(core, wanted, code))).payment
+    unknown = "" if code else await why_unknown(core, wanted.shown)
+    return (await change_payment(core, wallet_change(core, wanted, code, unknown))).payment
 
 
-def wallet_change(core: Core, wanted: WalletPay, code: WalletCode | None) -> PaymentChange:
-    """What `pay_from_wallet` does to the payment, by what its code was found to be."""
+def wallet_change(
+    core: Core, wanted: WalletPay, code: WalletCode | None, unknown: str = ""
+) -> PaymentChange:
+    """What `pay_from_wallet` does to the payment, by what its code was found to be. `unknown`: what
+    to call the failure where there is none."""
     once = code is not None and code.kind is CodeKind.PAY_CODE
 
     def decide(case: PaymentAggregate, purse: WalletBalances | None) -> None:
@@ -79,7 +91,7 @@ def wallet_change(core: Core, wanted: WalletPay, code: WalletCode | None) -> Pay
             return
         if payment.status is PaymentStatus.FAILED and not payment.retry_allowed:
             return
-        refusal = _refusal(core, case.payment.amount, purse, code)
+        refusal = unknown or _refusal(core, case.payment.amount, purse, code)
         if once and not _is_unspent(case, purse, wanted):
             refusal = "user_not_exist"
         if refusal and wanted.refuse_softly:
@@ -177,7 +189,7 @@ async def evaluate_wallet_pay(core: Core, shown: Presented, amount: Money) -> st
     """
     code = await recognize(core, shown)
     if code is None:
-        return _refusal(core, amount, None, None)
+        return await why_unknown(core, shown)
     key = (code.company_id, wallet_account(code.user_id), amount.currency)
     owner = (code.company_id, code.user_id)
     async with core.db.connection() as connection:

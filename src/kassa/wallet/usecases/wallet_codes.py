@@ -2,7 +2,7 @@
 
 import math
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -24,9 +24,16 @@ from kassa.wallet.store.wallet_codes import Subject
 TOO_MANY = "too_many_codes"
 """Reason of a RateLimited: wrong codes were tried before."""
 
-_AGREEMENT, _SECRET, _PAY_CODE = "wat_", "wus", "28"
+ACCESS_TOKEN = "wat_"
+"""How every token that a merchant charges a user with begins."""
+TOKEN_INVALID, TOKEN_EXPIRED = "access_token_invalid", "access_token_expired"
+"""Why a token charges nobody, as a failure code."""
+
+_SECRET = "wus"
+_TYPED: Mapping[CodeKind, str] = {CodeKind.PAY_CODE: "28", CodeKind.CONSENT_CODE: "29"}
+"""How the codes begin that a person types."""
 _RANDOM_BYTES = 32
-_DIGITS = 16  # random ones of a pay code, which people type
+_DIGITS = 16  # random ones of a code that people type
 _LONGEST_CODE = 128  # characters, as seed 003 has it
 _REFUSED = "the wallet user's secret is missing, wrong or no longer valid"
 # A client and an address speak for many people, a name for one.
@@ -42,7 +49,8 @@ class Presented:
     """A code as it was handed in. `payment_id`: to be paid by it; "" only asks.
 
     `user_id`: whose it shall be, where they said so. `client_id`: the wallet client that sent it.
-    `by`, `address`: who is counted when it is wrong: "client:…", "order:…", a network address.
+    `by`, `address`: who is counted when it is wrong: "client:…", "order:…", "agreement:…", a
+    network address.
     """
 
     company_id: str
@@ -61,6 +69,18 @@ async def recognize(core: Core, shown: Presented) -> WalletCode | None:
     never waits for what others tried.
     Raises: RateLimited while who tries, or the user, has to wait, be the code right or wrong.
     """
+    return await _recognize(core, shown, _is_right)
+
+
+async def recognize_consent(core: Core, shown: Presented) -> WalletCode | None:
+    """As `recognize`, of a code with which its user agrees to something: no code that a merchant is
+    shown, or was given, is one."""
+    return await _recognize(core, shown, _consents)
+
+
+async def _recognize(
+    core: Core, shown: Presented, serves: Callable[[WalletCode, Presented, datetime], bool]
+) -> WalletCode | None:
     subjects = _subjects(shown)
     # Counted on the connection that found it wrong: no more can try at once than there are. A
     # count that is lost with its connection decides nothing.
@@ -68,8 +88,8 @@ async def recognize(core: Core, shown: Presented) -> WalletCode | None:
         code, wait, now = await wallet_codes.find(
             connection, shown.company_id, hash_secret(core, shown.code), subjects
         )
-        right = code is not None and _is_right(code, shown, now)
-        if right and shown.code.startswith(_AGREEMENT):
+        right = code is not None and serves(code, shown, now)
+        if right and shown.code.startswith(ACCESS_TOKEN):
             return code
         if wait:
             raise _too_many(core, wait)
@@ -92,7 +112,7 @@ async def recognize_at_once(
     ]
     tried = [
         {*_subjects(one), (one.company_id, f"user:{code.user_id}")}
-        if code and not one.code.startswith(_AGREEMENT)
+        if code and not one.code.startswith(ACCESS_TOKEN)
         else set()
         for code, one in zip(codes, shown, strict=True)
     ]
@@ -104,6 +124,26 @@ async def recognize_at_once(
 def _is_right(code: WalletCode, shown: Presented, now: datetime) -> bool:
     owned = shown.user_id in ("", code.user_id)
     return owned and code.pays(shown.payment_id, client_id=shown.client_id, now=now)
+
+
+def _consents(code: WalletCode, shown: Presented, now: datetime) -> bool:
+    return code.user_id == shown.user_id and code.consents(client_id=shown.client_id, now=now)
+
+
+async def why_unknown(core: Core, shown: Presented) -> str:
+    """What to call the failure of a payment whose code is not recognized, as a failure code.
+
+    A client hears of its own token that it has run out, so that it gets a newer one. Of all other
+    tokens it hears one thing, and of what is no token what it always heard.
+    """
+    if not shown.client_id or not shown.code.startswith(ACCESS_TOKEN):
+        return "user_not_exist"
+    async with core.db.connection() as connection:
+        code, _, now = await wallet_codes.find(
+            connection, shown.company_id, hash_secret(core, shown.code), ()
+        )
+    own = code is not None and code.client_id == shown.client_id and code.revoked_at is None
+    return TOKEN_EXPIRED if own and code is not None and not code.is_good(now) else TOKEN_INVALID
 
 
 def _blamed(shown: Presented, code: WalletCode | None, subjects: list[Subject]) -> set[Subject]:
@@ -171,14 +211,15 @@ class Made:
     code: WalletCode
 
 
-async def make_pay_code(core: Core, wanted: NewCode) -> Made:
-    """A code for one payment, good for as long as the setting says.
+async def make_pay_code(core: Core, wanted: NewCode, kind: CodeKind = CodeKind.PAY_CODE) -> Made:
+    """A code for one payment, or one with which its user agrees once (`kind`); good for as long as
+    the setting says.
 
     Raises: NotFound, InvalidRequest for a user who cannot pay.
     """
     while True:
-        text = f"{_PAY_CODE}{secrets.randbelow(10**_DIGITS):0{_DIGITS}d}"
-        code = _code(core, wanted, CodeKind.PAY_CODE, text)
+        text = f"{_TYPED[kind]}{secrets.randbelow(10**_DIGITS):0{_DIGITS}d}"
+        code = _code(core, wanted, kind, text)
         if await _keep(core, code):
             return Made(text, code)
 
@@ -213,7 +254,7 @@ async def make_secret(core: Core, wanted: NewCode, *, secret: str = "") -> Made:
 
 
 def new_token() -> str:
-    return _AGREEMENT + secrets.token_urlsafe(_RANDOM_BYTES)
+    return ACCESS_TOKEN + secrets.token_urlsafe(_RANDOM_BYTES)
 
 
 def new_secret(company_number: int) -> str:
@@ -234,7 +275,7 @@ def _code(core: Core, wanted: NewCode, kind: CodeKind, text: str) -> WalletCode:
         created_at=now,
         client_id=wanted.client_id,
         limit=wanted.limit,
-        expires_at=now + core.policy.wallet_code_lifetime if kind is CodeKind.PAY_CODE else None,
+        expires_at=now + core.policy.wallet_code_lifetime if kind in _TYPED else None,
     )
 
 
@@ -248,13 +289,13 @@ async def _keep(core: Core, code: WalletCode) -> bool:
         user = (await wallets.users(connection, [key])).get(key)
         if user is None:
             raise NotFound(f"no such wallet user: {code.user_id!r}")
-        if user.status != WalletUserStatus.ACTIVE and code.kind is CodeKind.PAY_CODE:
+        if user.status != WalletUserStatus.ACTIVE and code.kind in _TYPED:
             raise InvalidRequest(f"the wallet user {code.user_id!r} is {user.status}")
         return await wallet_codes.add(connection, code)
 
 
 async def list_codes(core: Core, company_id: str, user_id: str) -> list[WalletCode]:
-    """The user's agreements, secrets, and pay codes that can still pay; newest first.
+    """The user's agreements, secrets, and what of the rest can still be used; newest first.
 
     Raises: NotFound.
     """
@@ -274,8 +315,10 @@ async def revoke_code(core: Core, company_id: str, code_id: str) -> None:
             raise NotFound(f"no such wallet code: {code_id!r}")
 
 
-async def pay_code_for(core: Core, secret: str, *, address: str) -> Made:
-    """A pay code for the user whose secret this is.
+async def pay_code_for(
+    core: Core, secret: str, *, address: str, kind: CodeKind = CodeKind.PAY_CODE
+) -> Made:
+    """A pay code, or one to agree with (`kind`), for the user whose secret this is.
 
     Raises: Unauthenticated, RateLimited, InvalidRequest for a user who cannot pay,
     PermissionDenied for a live side where no real money is moved.
@@ -295,4 +338,5 @@ async def pay_code_for(core: Core, secret: str, *, address: str) -> Made:
     if company is None or found is None or not known:
         raise Unauthenticated(_REFUSED)
     admit(core, company, f"wallet_user:{found.id}")
-    return await make_pay_code(core, NewCode(company_id=found.company_id, user_id=found.user_id))
+    wanted = NewCode(company_id=found.company_id, user_id=found.user_id)
+    return await make_pay_code(core, wanted, kind)

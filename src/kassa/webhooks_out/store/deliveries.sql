@@ -47,8 +47,9 @@ taken as (
 update announcement t set next_at = now() + $2, epoch = t.epoch + 1, tries = t.tries + 1
   from taken, company c
  where t.company_id = taken.company_id and t.id = taken.id and c.id = t.company_id
-returning t.company_id, t.id, t.payment_id, t.version, t.kind, t.url, t.event_type,
-  t.created_at as at, t.tries, t.epoch, c.number as company_number
+returning t.company_id, t.id, coalesce(t.payment_id, '') as payment_id, t.version, t.kind, t.url,
+  t.event_type, t.created_at as at, coalesce(t.agreement_id, '') as agreement_id, t.tries, t.epoch,
+  c.number as company_number
 
 -- name: report
 -- How a delivery went; nothing where somebody else has taken it over since. Without a next try the

@@ -8,20 +8,18 @@ from datetime import timedelta
 
 import structlog
 
-from kassa.base.usecases.core import Core, WebhookRequest, WebhookWriter
+from kassa.base.usecases.core import Core, Postage, WebhookRequest
 from kassa.connectors.http import Answered
 from kassa.identity.domain.principals import Company
 from kassa.identity.store import companies
 from kassa.identity.usecases.sides import MODE_HEADER
 from kassa.modifications.domain.refunds import OF_A_REFUND
 from kassa.modifications.store import modifications
-from kassa.orders.domain.orders import Order
 from kassa.orders.store import orders
 from kassa.payments.domain.changes import WebhookEvent
-from kassa.payments.domain.modifications import Modification
-from kassa.payments.domain.payments import Payment
-from kassa.payments.domain.taken_back import NOTHING_TAKEN, TakenBack
+from kassa.payments.domain.taken_back import NOTHING_TAKEN
 from kassa.payments.store import payments
+from kassa.wallet.store import agreements
 from kassa.webhooks_out.store import deliveries
 from kassa.webhooks_out.store.deliveries import DeliveryPlaces, Leased
 
@@ -33,6 +31,8 @@ _PER_COMPANY = 32  # in flight for one company, however many letters and address
 _PER_ADDRESS = 8  # in flight to one address: a hanging receiver holds no more of us than this
 _KEPT = 4  # one place in so many is for companies that have none in flight
 _GONE = 410  # the receiver says: never again
+
+_Write = Callable[[], WebhookRequest]
 
 
 async def deliver_webhooks(
@@ -96,26 +96,21 @@ class WebhookSender:
 
 async def _deliver(core: Core, leased: Leased, spread: float) -> None:  # jitter, not money
     news = leased.announcement
-    writer, key = core.writers()[news.kind], (news.company_id, news.payment_id)
-    async with core.db.connection() as connection:
-        found = await orders.by_payment(connection, [key])
-        company = await companies.find_company(connection, news.company_id)
-        about = None
-        if news.kind.endswith(OF_A_REFUND):
-            told = (news.company_id, news.payment_id, news.version)
-            about = await modifications.told_by_event(connection, *told)
-        payment, order = found[news.company_id, news.payment_id]
-        taken = NOTHING_TAKEN
-        if payment.disputes:
-            taken = (await payments.taken_back_of(connection, [key]))[payment.id]
+    sender: Postage
+    if news.agreement_id:
+        sender = core.agreement_writers()[news.kind]
+        company, write = await _about_agreement(core, news)
+    else:
+        sender = core.writers()[news.kind]
+        company, write = await _about_payment(core, news)
     if company is None:
         return
-    letter = _written(core, writer, leased, order, payment, company, about, taken)
+    letter = _written(write, leased)
     if letter is None:  # tried again as well: whatever it lacks may come, but not for ever
         delivered, status, error = False, None, "it could not be written"
     else:
-        delivered, status, error = await _post(core, writer, news, letter, company)
-    pause = None if status == _GONE else _pause(writer, leased.tries, spread)
+        delivered, status, error = await _post(core, sender, news, letter, company)
+    pause = None if status == _GONE else _pause(sender, leased.tries, spread)
     async with core.db.connection() as connection:
         await deliveries.report(
             connection,
@@ -128,7 +123,7 @@ async def _deliver(core: Core, leased: Leased, spread: float) -> None:  # jitter
     _log.info(
         "notification tried",
         announcement=news.id,
-        payment=news.payment_id,
+        **({"payment": news.payment_id} if news.payment_id else {"agreement": news.agreement_id}),
         mode=company.mode.value,
         delivered=delivered,
         tries=leased.tries,
@@ -136,26 +131,51 @@ async def _deliver(core: Core, leased: Leased, spread: float) -> None:  # jitter
     )
 
 
-def _written(
-    core: Core,
-    writer: WebhookWriter,
-    leased: Leased,
-    order: Order,
-    payment: Payment,
-    company: Company,
-    about: Modification | None,
-    taken: TakenBack,
-) -> WebhookRequest | None:
-    news = leased.announcement
+async def _about_payment(core: Core, news: WebhookEvent) -> tuple[Company | None, _Write]:
+    """The company, and how the letter is written of its payment as that is now."""
+    key = news.company_id, news.payment_id
+    async with core.db.connection() as connection:
+        payment, order = (await orders.by_payment(connection, [key]))[key]
+        company = await companies.find_company(connection, news.company_id)
+        about, taken = None, NOTHING_TAKEN
+        if news.kind.endswith(OF_A_REFUND):
+            about = await modifications.told_by_event(connection, *key, news.version)
+        if payment.disputes:
+            taken = (await payments.taken_back_of(connection, [key]))[payment.id]
+
+    def write() -> WebhookRequest:
+        if company is None:
+            raise LookupError("no such company")
+        return core.writers()[news.kind].write(core, news, order, payment, company, about, taken)
+
+    return company, write
+
+
+async def _about_agreement(core: Core, news: WebhookEvent) -> tuple[Company | None, _Write]:
+    async with core.db.connection() as connection:
+        agreement = await agreements.find(connection, news.company_id, news.agreement_id)
+        company = await companies.find_company(connection, news.company_id)
+
+    def write() -> WebhookRequest:
+        if agreement is None:
+            raise LookupError("no such agreement")
+        return core.agreement_writers()[news.kind].write(core, news, agreement)
+
+    return company, write
+
+
+def _written(write: _Write, leased: Leased) -> WebhookRequest | None:
     try:
-        return writer.write(core, news, order, payment, company, about, taken)
+        return write()
     except Exception:  # noqa: BLE001 - the trouble of this letter alone
-        _log.exception("letter could not be written", announcement=news.id, tries=leased.tries)
+        _log.exception(
+            "letter could not be written", announcement=leased.announcement.id, tries=leased.tries
+        )
         return None
 
 
 async def _post(
-    core: Core, writer: WebhookWriter, news: WebhookEvent, letter: WebhookRequest, company: Company
+    core: Core, sender: Postage, news: WebhookEvent, letter: WebhookRequest, company: Company
 ) -> tuple[bool, int | None, str]:
     """Whether it has arrived, what the receiver answered, and what was wrong."""
     answer = await core.egress.post(
@@ -167,16 +187,16 @@ async def _post(
     )
     if not isinstance(answer, Answered):
         return False, None, answer.reason
-    delivered = writer.arrived(answer.status, answer.body)
+    delivered = sender.arrived(answer.status, answer.body)
     return delivered, answer.status, "" if delivered else f"answered {answer.status}"
 
 
 def _pause(
-    writer: WebhookWriter,
+    sender: Postage,
     tries: int,
     spread: float,  # jitter, not money
 ) -> timedelta | None:
     """The wait before the next try, ±20 %; None when there is none left."""
-    if tries >= len(writer.schedule):
+    if tries >= len(sender.schedule):
         return None
-    return writer.schedule[tries] * (1 - _JITTER + 2 * _JITTER * spread)
+    return sender.schedule[tries] * (1 - _JITTER + 2 * _JITTER * spread)
