@@ -1,11 +1,13 @@
 """The business face beside the settlements: what it tells of payments must come to the same."""
 
+import json
 from decimal import Decimal
 from typing import Any
 
 from tests.shop import Shop
 
 from kassa.base.domain.money import EXPONENT
+from kassa.faces import edge
 from kassa.faces.business import contract
 from kassa.payments.usecases.find_payments import list_payments, with_money_afterwards
 
@@ -46,7 +48,9 @@ def minor(money: dict[str, Any]) -> int:
 async def told(shop: Shop) -> list[dict[str, Any]]:
     """All payments of the shop as the business face lists them."""
     page = await list_payments(shop.core, shop.company.id, limit=500)
-    return [contract.to_json(one) for one in await with_money_afterwards(shop.core, page.views)]
+    payments = await with_money_afterwards(shop.core, page.payments)
+    listed: list[dict[str, Any]] = json.loads(edge.to_json(list(map(contract.to_json, payments))))
+    return listed
 
 
 async def totals(shop: Shop, statement: str) -> dict[str, int]:

@@ -38,6 +38,7 @@ KINDS: Mapping[str, tuple[Any, ...]] = {
     "bytea": (bytes,),
     "jsonb": (dict, list, Mapping),
     "text[]": (list, tuple, Sequence),
+    "int8[]": (list, tuple, Sequence),
 }
 
 

@@ -95,7 +95,6 @@ EXPECTED: Mapping[str, Said] = {
     "orders_expiring": {"status": {OrderStatus.ACTIVE}},
     "payment_one_success": {"status": of.FUNDS_SECURED},
     "payment_to_settle": {"status": {PaymentStatus.CAPTURED}},
-    "payment_processing": {"status": {PaymentStatus.PROCESSING}},
     "attempt_one_open": {"status": of.UNDECIDED},
     "attempt_in_doubt": {"status": {AttemptStatus.IN_DOUBT}},
     "attempt_long_open": {"status": of.UNDECIDED},

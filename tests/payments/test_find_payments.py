@@ -76,7 +76,7 @@ async def test_pages_show_everything_once_newest_first_while_more_is_made(shop: 
     before = None
     while True:
         page = await list_payments(shop.core, shop.company.id, before=before, limit=3)
-        seen += [view.payment.id for view in page.views]
+        seen += [one.id for one in page.payments]
         await shop.payment()
         if page.next is None:
             break
@@ -113,14 +113,14 @@ async def begun(shop: Shop, order_id: str) -> "asyncio.Task[object]":
     """The creation of that order, its payment being made by now."""
     creating = asyncio.create_task(shop.create(order_id=order_id))
     async with asyncio.timeout(5), shop.core.db.connection() as connection:
-        while not (await in_the_making(connection, shop.company.id)).under_way:
+        while not (await in_the_making(connection, [shop.company.id]))[0].under_way:
             await asyncio.sleep(0.01)
     return creating
 
 
 async def listed(shop: Shop) -> list[str]:
     page = await list_payments(shop.core, shop.company.id, limit=10)
-    return [view.order.id for view in page.views]
+    return [one.order_id for one in page.payments]
 
 
 async def test_nothing_appears_later_below_what_a_list_had(
@@ -173,16 +173,31 @@ async def test_other_companies_are_not_waited_for(
     await creating
 
 
+async def test_what_is_being_made_is_told_of_each_company_that_is_asked_about(
+    shop: Shop, beside: Shop, slow_order: str
+) -> None:
+    other = replace(beside, company=await beside.other_company())
+    theirs = await other.payment()
+    creating = await begun(shop, slow_order)
+
+    async with shop.core.db.connection() as connection:
+        found = await in_the_making(connection, [other.company.id, shop.company.id, "cmp_none"])
+
+    assert [len(one.under_way) for one in found] == [0, 1, 0]
+    assert [one.newest for one in found] == [theirs.id, "", ""]
+    await creating
+
+
 async def test_a_page_of_chosen_orders_holds_only_those(shop: Shop) -> None:
     one, two, _ = [await shop.create(order_id=f"order-{n}") for n in range(3)]
     wanted = ["order-1", "order-0", "order-none", "order-0"]
 
     page = await list_payments(shop.core, shop.company.id, order_ids=wanted, limit=10)
 
-    assert [view.order.id for view in page.views] == [two.order.id, one.order.id]
+    assert [one.order_id for one in page.payments] == [two.order.id, one.order.id]
     assert page.next is None
     nul = await list_payments(shop.core, shop.company.id, order_ids=["a\x00"], limit=10)
-    assert nul.views == []
+    assert nul.payments == []
 
 
 async def test_no_made_up_session_opens_a_cashier(shop: Shop) -> None:

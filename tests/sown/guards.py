@@ -381,7 +381,7 @@ _TOLD = (
     one(
         "a payment stands in a list of changes where an older change does",
         f"{CHANGES}::test_each_payment_stands_where_its_last_change_does",
-        ("orders/store/orders.sql", "  and p.version = l.number\n", ""),
+        ("payments/store/summaries.sql", "    and p.version = l.number\n", ""),
     ),
     one(
         "a place that the chain has not come to is taken for the end",
@@ -397,7 +397,7 @@ _TOLD = (
         "what has no link yet is said to have been told",
         f"{CHANGES}::test_what_is_not_linked_yet_is_said_to_be_missing",
         (
-            "orders/store/orders.sql",
+            "payments/store/summaries.sql",
             "coalesce(w.at, statement_timestamp())",
             "statement_timestamp()",
         ),
@@ -444,9 +444,9 @@ _TOLD = (
         "tests/faces/test_face_sums.py"
         "::test_money_that_nobody_owed_is_told_apart_from_what_was_earned",
         (
-            "payments/domain/payments.py",
-            "return 0 if self.surplus else self.captured.minor",
-            "return self.captured.minor",
+            "payments/domain/summaries.py",
+            "return 0 if self.surplus else self.captured_minor",
+            "return self.captured_minor",
         ),
     ),
 )

@@ -1,66 +1,51 @@
 """Payments to translate, made without a database."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from kassa.base.domain.lifecycle import (
     ModificationKind,
     ModificationStatus,
-    OrderStatus,
     PaymentStatus,
 )
 from kassa.base.domain.money import Money
-from kassa.orders.domain.orders import Customer, Module, Order
+from kassa.orders.domain.orders import Module
 from kassa.payments.domain.modifications import Modification
-from kassa.payments.domain.payments import Method, Payment
-from kassa.payments.usecases.find_payments import View
+from kassa.payments.domain.payments import Method
+from kassa.payments.domain.summaries import Summary
 
 CREATED = datetime(2026, 11, 22, 2, 20, 2, 56_000, tzinfo=UTC)
 CHANGED = datetime(2026, 11, 22, 2, 21, tzinfo=UTC)
 PAYMENT_ID = "py_01kazq8w3hf8v2m4r6t9x0y2z4"
 
 
-def a_view(*, customer: Customer | None = None, **changes: Any) -> View:
-    """A captured payment of 12.34 CNY with a fee, with `changes` to the payment."""
-    nothing = Money(0, "CNY")
-    amount = Money(1234, "CNY")
-    payment = Payment(
+def a_summary(**changes: Any) -> Summary:
+    """A captured payment of 12.34 CNY with a fee, with `changes`."""
+    payment = Summary(
         company_id="cmp_001",
         id=PAYMENT_ID,
+        business_id="biz_001",
         order_id="ord_001",
-        business_id="biz_001",
-        amount=amount,
-        status=PaymentStatus.CAPTURED,
+        customer_id="cus_001",
+        customer_name="R. Lane",
         method=Method.CREDIT_CARD,
+        status=PaymentStatus.CAPTURED,
         module=Module.RETAIL,
-        authorized=amount,
-        captured=amount,
-        refunded=nothing,
-        refund_reserved=nothing,
-        fee=Money(65, "CNY"),
-        surplus_amount=nothing,
-        face="orders",
+        currency="CNY",
+        amount_minor=1234,
+        captured_minor=1234,
+        fee_minor=65,
+        refunded_minor=0,
+        disputed_minor=0,
+        surplus=False,
+        surplus_minor=0,
+        surplus_returned_minor=0,
+        modifications=0,
+        disputes=0,
         created_at=CREATED,
         updated_at=CHANGED,
-        expires_at=CHANGED,
     )
-    order = Order(
-        company_id="cmp_001",
-        id="ord_001",
-        business_id="biz_001",
-        amount=amount,
-        status=OrderStatus.PAID,
-        module=Module.RETAIL,
-        customer=customer or Customer(id="cus_001", number=1, name="R. Lane"),
-        org_number=1,
-        session_token="sess_001",
-        face="orders",
-        created_at=CREATED,
-        updated_at=CHANGED,
-        expires_at=CHANGED,
-    )
-    return View(replace(payment, **changes), order)
+    return payment._replace(**changes)
 
 
 def a_refund(**changes: Any) -> Modification:

@@ -1,7 +1,6 @@
 """The business face's words, without a server."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -10,17 +9,17 @@ from google.protobuf import json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.faces.business import golden
-from tests.faces.business.payments import a_refund, a_view
+from tests.faces.business.payments import a_refund, a_summary
 
 from kassa.base.domain.errors import ERRORS, InvalidRequest, NotFound
 from kassa.base.domain.lifecycle import FUNDS_MOVED, PaymentStatus
 from kassa.base.domain.money import EXPONENT, MAX_MINOR, Money
 from kassa.faces import edge
 from kassa.faces.business import contract
-from kassa.orders.domain.orders import Customer, Module
+from kassa.orders.domain.orders import Module
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Method
-from kassa.payments.usecases.find_payments import View
+from kassa.payments.domain.summaries import Summary
 from moego.business.payment.v1 import payment_pb2
 
 
@@ -53,11 +52,11 @@ def test_a_payment_reads_as_paid_exactly_when_funds_moved():
     ],
 )
 def test_money_is_split_exactly_with_one_sign(minor, currency, units, nanos):
-    assert contract.to_money_parts(Money(minor, currency)) == (units, nanos)
+    assert contract.to_money_parts(minor, currency) == (units, nanos)
 
 
-def monies(currency: str, most: int = MAX_MINOR) -> st.SearchStrategy[Money]:
-    return st.integers(0, most).map(lambda minor: Money(minor, currency))
+def monies(currency: str) -> st.SearchStrategy[Money]:
+    return st.integers(0, SHARE).map(lambda minor: Money(minor, currency))
 
 
 SHARE = MAX_MINOR // 8  # so that the sum of all parts is on the wire what it is inside
@@ -93,68 +92,74 @@ def refunds(currency: str) -> st.SearchStrategy[Modification]:
     )
 
 
+def minors(most: int = MAX_MINOR) -> st.SearchStrategy[int]:
+    return st.integers(0, most)
+
+
 @st.composite
-def views(draw: st.DrawFn) -> View:
+def summaries(draw: st.DrawFn) -> Summary:
     currency = draw(st.sampled_from(sorted(EXPONENT)))
-    view = a_view(
-        customer=Customer(id=draw(texts()), number=1, name=draw(texts())),
+    return a_summary(
         id=draw(texts()),
         business_id=draw(texts()),
         order_id=draw(texts()),
+        customer_id=draw(texts()),
+        customer_name=draw(texts()),
         method=draw(st.none() | st.sampled_from(Method)),
         status=draw(st.sampled_from(PaymentStatus)),
         module=draw(st.sampled_from(Module)),
-        amount=draw(monies(currency)),
-        fee=draw(monies(currency, SHARE)),
-        refunded=draw(monies(currency, SHARE)),
+        currency=currency,
+        amount_minor=draw(minors()),
+        captured_minor=draw(minors(SHARE)),
+        fee_minor=draw(minors(SHARE)),
+        refunded_minor=draw(minors(SHARE)),
+        disputed_minor=draw(minors(SHARE)),
         surplus=draw(st.booleans()),
-        captured=draw(monies(currency, SHARE)),
-        surplus_amount=draw(monies(currency, SHARE)),
-        surplus_returned_minor=draw(st.integers(0, SHARE)),
-        disputed_minor=draw(st.integers(0, SHARE)),
+        surplus_minor=draw(minors(SHARE)),
+        surplus_returned_minor=draw(minors(SHARE)),
         created_at=draw(moments()),
         updated_at=draw(moments()),
-    )
-    return replace(
-        view,
         refunds=draw(st.lists(refunds(currency), max_size=2)),
-        surplus_fee_minor=draw(st.integers(0, SHARE)),
+        surplus_fee_minor=draw(minors(SHARE)),
     )
 
 
 @settings(deadline=None)
-@given(view=views())
-def test_the_json_is_what_protobuf_makes_of_the_message(view: View):
+@given(payment=summaries())
+def test_the_json_is_what_protobuf_makes_of_the_message(payment: Summary):
     mapped = json_format.MessageToDict(
-        contract.to_message(view), always_print_fields_with_no_presence=True
+        contract.to_message(payment), always_print_fields_with_no_presence=True
     )
 
-    written = json.loads(edge.to_json(contract.to_json(view)))
+    written = json.loads(edge.to_json(contract.to_json(payment)))
 
     assert written == mapped
     assert list(written) == [field.json_name for field in payment_pb2.Payment.DESCRIPTOR.fields]
 
 
 @settings(deadline=None)
-@given(view=views())
-def test_money_on_this_wire_adds_up_to_the_amount_inside(view: View):
-    money = contract.to_message(view).amount
+@given(payment=summaries())
+def test_money_on_this_wire_adds_up_to_the_amount_inside(payment: Summary):
+    money = contract.to_message(payment).amount
 
-    assert money.units + Decimal(money.nanos).scaleb(-9) == view.payment.amount.major
-    assert money.currency_code == view.payment.amount.currency
+    assert (
+        money.units + Decimal(money.nanos).scaleb(-9)
+        == Money(payment.amount_minor, payment.currency).major
+    )
+    assert money.currency_code == payment.currency
 
 
 def test_the_net_is_what_the_parts_come_to_and_may_be_below_zero():
-    view = a_view(refunded=Money(200, "CNY"), disputed_minor=1234)
+    payment = a_summary(refunded_minor=200, disputed_minor=1234)
 
-    written = contract.to_json(view)
+    written = json.loads(edge.to_json(contract.to_json(payment)))
 
     assert written["netAmount"] == {"currencyCode": "CNY", "units": "-2", "nanos": -650_000_000}
 
 
 def test_who_of_the_staff_refunded_is_named_and_no_program():
     by = [
-        contract.to_message(replace(a_view(), refunds=[a_refund(actor=actor)])).refunds[0]
+        contract.to_message(a_summary(refunds=[a_refund(actor=actor)])).refunds[0]
         for actor in ("operator:ana", "api_key:sk_1", "kassa:surplus")
     ]
 
@@ -162,9 +167,9 @@ def test_who_of_the_staff_refunded_is_named_and_no_program():
 
 
 @settings(deadline=None)
-@given(found=st.lists(views(), max_size=3), token=texts(), until=st.none() | moments())
+@given(found=st.lists(summaries(), max_size=3), token=texts(), until=st.none() | moments())
 def test_a_list_is_what_protobuf_makes_of_the_message(
-    found: list[View], token: str, until: datetime | None
+    found: list[Summary], token: str, until: datetime | None
 ):
     page = contract.ListedPayments(found, token, token, until)
     mapped = json_format.MessageToDict(
@@ -184,17 +189,15 @@ def test_an_empty_list_still_has_both_members():
 
 def test_the_golden_payment_is_written_as_printed():
     printed = golden.read("get_payment")["answer"]["body"]
-    nothing, amount = Money(0, "CNY"), Money(29999, "CNY")
-    view = a_view(
-        customer=Customer(id="cus_001", number=1, name="R. Lane"),
-        amount=amount,
-        captured=amount,
-        fee=nothing,
+    payment = a_summary(
+        amount_minor=29999,
+        captured_minor=29999,
+        fee_minor=0,
         method=Method.CASH,
         module=Module.GROOMING,
     )
 
-    written = contract.to_json(view)
+    written = json.loads(edge.to_json(contract.to_json(payment)))
 
     assert written == golden.agreed(printed, written)
     assert list(written) == list(printed)
@@ -204,21 +207,20 @@ def test_the_golden_payment_is_written_as_printed():
     "changes, minor",
     [
         ({}, 0),
-        ({"refunded": Money(234, "CNY")}, 234),
-        ({"refund_reserved": Money(234, "CNY")}, 0),
-        ({"surplus": True, "surplus_amount": Money(1234, "CNY")}, 0),
+        ({"refunded_minor": 234}, 234),
+        ({"surplus": True, "surplus_minor": 1234}, 0),
         ({"surplus": True, "surplus_returned_minor": 1234}, 1234),
-        ({"surplus_returned_minor": 1234, "refunded": Money(5, "CNY")}, 5),  # of a second paying
+        ({"surplus_returned_minor": 1234, "refunded_minor": 5}, 5),  # of a second paying
         ({"disputed_minor": 1234}, 0),
     ],
 )
 def test_the_refund_amount_is_what_the_payer_has_back(changes, minor):
-    view = a_view(**changes)
+    payment = a_summary(**changes)
 
-    message = contract.to_message(view)
-    assert contract.to_json(view)["refundAmount"] == contract._money_json(Money(minor, "CNY"))
+    message = contract.to_message(payment)
+    assert contract.to_json(payment)["refundAmount"] == contract._money_json(minor, "CNY")
     money = message.refund_amount
-    assert (money.units, money.nanos) == contract.to_money_parts(Money(minor, "CNY"))
+    assert (money.units, money.nanos) == contract.to_money_parts(minor, "CNY")
     assert message.status == payment_pb2.Payment.PAID
 
 

@@ -118,8 +118,8 @@ class _Reading:
                 self._nothing.setdefault(column, f"nothing_{len(self._nothing)}")
         values = {name: self._value(hint, column) for name, hint, column in members}
         make = maker(noun, list(values))
-        if make is None and list(values) == list(getattr(noun, "_fields", ())):
-            make = noun  # a NamedTuple takes them in their order
+        if make is None and tuple(values) == getattr(noun, "_fields", ())[: len(values)]:
+            make = noun  # a NamedTuple takes them in their order; what is left has a default
         if make is not None:
             return f"{self._known(noun.__name__, make)}({', '.join(values.values())})"
         named = [f"{name}={value}" for name, value in values.items()]

@@ -130,6 +130,7 @@ async def connect(url: str, limits: WireLimits) -> Wire:
             "statement_timeout": _ms(limits.statement),
             "lock_timeout": _ms(limits.lock),
             "idle_in_transaction_session_timeout": _ms(limits.idle),
+            "jit": "off",  # it takes longer than any request has, and goes by guesses of sizes
         },
     )
     wire.add_log_listener(_heed)

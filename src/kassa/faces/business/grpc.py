@@ -22,8 +22,7 @@ def add_to(server: grpc.aio.Server, core: Core) -> None:
         request: payment_pb2.GetPaymentRequest, call: Call
     ) -> payment_pb2.Payment:
         payment_id = contract.read_id(request.id, "id")
-        view = await listing.view_of(core, call.principal, payment_id)
-        return contract.to_message(view)
+        return contract.to_message(await listing.payment_of(core, call.principal, payment_id))
 
     async def list_payments(
         request: payment_pb2.ListPaymentsRequest, call: Call

@@ -11,8 +11,8 @@ from kassa.faces.business import contract, listing
 async def get_payment(request: Request) -> Response:
     principal = await principal_of(request)
     payment_id = contract.read_id(request.path_params["id"], "id")
-    view = await listing.view_of(edge.core_of(request), principal, payment_id)
-    return edge.answer(contract.to_json(view))
+    payment = await listing.payment_of(edge.core_of(request), principal, payment_id)
+    return edge.answer(contract.to_json(payment))
 
 
 async def list_payments(request: Request) -> Response:

@@ -19,8 +19,8 @@ from kassa.faces.business import contract, filters
 from kassa.identity.domain.principals import Principal
 from kassa.identity.usecases.businesses import known_businesses
 from kassa.payments.domain.payments import PaymentFilter
+from kassa.payments.domain.summaries import Summary
 from kassa.payments.usecases import find_payments
-from kassa.payments.usecases.find_payments import View
 from moego.business.payment.v1 import payment_pb2
 
 PAGE_SIZE_DEFAULT = 100
@@ -184,10 +184,10 @@ def _wrong(field: str, text: str) -> InvalidRequest:
     return InvalidRequest(f"{field or 'the body'} {text}", field=field or None, reason="schema")
 
 
-async def view_of(core: Core, principal: Principal, payment_id: str) -> View:
+async def payment_of(core: Core, principal: Principal, payment_id: str) -> Summary:
     """One payment with all that happened to its money. Raises: NotFound."""
-    view = await find_payments.get_payment(core, principal.company.id, payment_id)
-    [whole] = await find_payments.with_money_afterwards(core, [view])
+    found = await find_payments.get_summary(core, principal.company.id, payment_id)
+    [whole] = await find_payments.with_money_afterwards(core, [found])
     return whole
 
 
@@ -211,8 +211,9 @@ async def page_of(core: Core, principal: Principal, wanted: ListQuery) -> contra
         before=position(key, wanted),
         limit=wanted.page_size,
     )
-    views = await find_payments.with_money_afterwards(core, page.views)
-    return contract.ListedPayments(views, next_token(key, wanted, page.next) if page.next else "")
+    payments = await find_payments.with_money_afterwards(core, page.payments)
+    token = next_token(key, wanted, page.next) if page.next else ""
+    return contract.ListedPayments(payments, token)
 
 
 async def _know_businesses(core: Core, principal: Principal, wanted: ListQuery) -> None:
@@ -244,10 +245,10 @@ async def _changes_of(
             field="filter.changes_token",
             reason="changes_token_invalid",
         ) from None
-    views = await find_payments.with_money_afterwards(core, found.views)
+    payments = await find_payments.with_money_afterwards(core, found.payments)
     token = next_token(key, wanted, str(found.place))
     more = found.complete_until is None
-    return contract.ListedPayments(views, token if more else "", token, found.complete_until)
+    return contract.ListedPayments(payments, token if more else "", token, found.complete_until)
 
 
 def next_token(key: bytes, wanted: ListQuery, place: str) -> str:

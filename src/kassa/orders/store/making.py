@@ -6,7 +6,7 @@ statement that stores payments says so by a lock that nobody ever waits for, and
 whose id is older than a moment; a list looks for such locks when that moment is over.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from zlib import crc32
@@ -20,10 +20,12 @@ WINDOW = 50  # milliseconds from an id to its statement, by the database's clock
 
 def keys(company_ids: Iterable[str]) -> list[int]:
     """The second keys: 32 bits with a sign. Companies that share one wait for each other's."""
-    return [
-        number - 2**32 if number >= 2**31 else number
-        for number in (crc32(company_id.encode()) for company_id in sorted(set(company_ids)))
-    ]
+    return [_key(company_id) for company_id in sorted(set(company_ids))]
+
+
+def _key(company_id: str) -> int:
+    number = crc32(company_id.encode())
+    return number - 2**32 if number >= 2**31 else number
 
 
 def announced(company_ids: Iterable[str]) -> str:
@@ -40,12 +42,13 @@ class Making:
 
     now: int
     newest: str
-    under_way: Mapping[str, int]
+    under_way: dict[str, int]
 
 
 class _Maker(NamedTuple):
-    """`transaction`: None where there is none."""
+    """`place`: of its company, from 1 on. `transaction`: None where there is none."""
 
+    place: int
     now: int
     newest: str | None
     transaction: str | None
@@ -56,9 +59,13 @@ class Sql(Queries):
     in_the_making: Rows[_Maker]
 
 
-async def in_the_making(connection: Connection, company_id: str) -> Making:
-    """How it stands with the company. The clock is that of the statement's beginning: what has
-    begun by then is under way, or there to be seen."""
-    rows = await Sql.in_the_making.all(connection, company_id, LOCK, keys([company_id])[0] % 2**32)
-    under_way = {row.transaction: row.since for row in rows if row.transaction is not None}
-    return Making(rows[0].now, rows[0].newest or "", under_way)
+async def in_the_making(connection: Connection, company_ids: Sequence[str]) -> list[Making]:
+    """How it stands with each of these companies. The clock is that of the statement's beginning:
+    what has begun by then is under way, or there to be seen."""
+    whose = [_key(company_id) % 2**32 for company_id in company_ids]
+    rows = await Sql.in_the_making.all(connection, list(company_ids), LOCK, whose)
+    found = {row.place: Making(row.now, row.newest or "", {}) for row in rows}
+    for row in rows:
+        if row.transaction is not None:
+            found[row.place].under_way[row.transaction] = row.since
+    return [found[place] for place in range(1, len(company_ids) + 1)]

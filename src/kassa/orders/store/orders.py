@@ -1,17 +1,16 @@
 """Orders: created together with the payment that will collect them, and found again."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from kassa.base.store.connection import Connection
-from kassa.base.store.queries import Queries, Rows, Value
+from kassa.base.store.queries import Queries, Rows
 from kassa.base.store.seals import Seals, as_json, seals_of
 from kassa.orders.domain.orders import Order
 from kassa.orders.store import making
 from kassa.payments.domain.facts import PaymentCreated
 from kassa.payments.domain.facts_written import written
-from kassa.payments.domain.payments import Payment, PaymentFilter
+from kassa.payments.domain.payments import Payment
 from kassa.payments.store.rows import ORDER, PAYMENT, VIEW, WORDS, PaymentRow, json_rows
 from kassa.proof.store.canon import event_digest
 from kassa.proof.store.cover import with_seals
@@ -31,14 +30,6 @@ class _Made(NamedTuple):
     id: str | None
 
 
-class Change(NamedTuple):
-    """A link of the chain, and the payment whose last change it tells; see `changes`."""
-
-    seq: int
-    payment_id: str | None
-    complete_until: datetime | None
-
-
 class Sql(
     Queries,
     readers=[ORDER.reader, VIEW],
@@ -50,13 +41,6 @@ class Sql(
     by_request: Rows[PaymentRow]
     by_number: Rows[PaymentRow]
     by_session: Rows[Order]
-    page: Rows[PaymentRow]
-    page_before: Rows[PaymentRow]
-    page_of: Rows[PaymentRow]
-    page_of_before: Rows[PaymentRow]
-    page_narrowed: Rows[PaymentRow]
-    changes: Rows[Change]
-    links_before: Value[int]
     due: Rows[Key]
 
 
@@ -164,57 +148,6 @@ async def by_number(connection: Connection, company_id: str, number: int) -> Pay
 
 async def by_session(connection: Connection, company_id: str, token: str) -> Order | None:
     return await Sql.by_session.first(connection, company_id, token)
-
-
-async def page(
-    connection: Connection,
-    company_id: str,
-    order_ids: Sequence[str],
-    *,
-    before: str | None,
-    limit: int,
-) -> list[PaymentRow]:
-    """The company's payments, newest id first, older than `before`; of `order_ids` when given."""
-    ids = list(order_ids)
-    if before is None:
-        if ids:
-            return await Sql.page_of.all(connection, company_id, limit, ids)
-        return await Sql.page.all(connection, company_id, limit)
-    if ids:
-        return await Sql.page_of_before.all(connection, company_id, limit, ids, before)
-    return await Sql.page_before.all(connection, company_id, limit, before)
-
-
-def _values(wanted: PaymentFilter) -> list[Any]:
-    """As statements take it, from the moments on."""
-    lists = (wanted.order_ids, wanted.statuses, wanted.business_ids)
-    return [wanted.created_from, wanted.created_until, *(list(one) or None for one in lists)]
-
-
-async def page_narrowed(
-    connection: Connection,
-    company_id: str,
-    wanted: PaymentFilter,
-    *,
-    before: str,
-    since: str,
-    limit: int,
-) -> list[PaymentRow]:
-    """As `page`, of what is `wanted`; `since`: no id below it is looked at."""
-    return await Sql.page_narrowed.all(
-        connection, company_id, limit, before, since, *_values(wanted)
-    )
-
-
-async def changes(
-    connection: Connection, company_id: str, wanted: PaymentFilter, *, after: int, most: int
-) -> list[Change]:
-    """The links behind `after`, in their order, and before them how far the chain is."""
-    return await Sql.changes.all(connection, company_id, after, most, *_values(wanted))
-
-
-async def links_before(connection: Connection, company_id: str, moment: datetime) -> int:
-    return await Sql.links_before.one(connection, company_id, moment)
 
 
 async def due(

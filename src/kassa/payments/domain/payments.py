@@ -172,8 +172,14 @@ class Payment:
     @property
     def returned(self) -> Money:
         """What the payer has back of this payment: by refund, or because nobody owed it."""
-        back = self.surplus_returned_minor if self.surplus else 0
-        return Money(self.refunded.minor + back, self.amount.currency)
+        back = came_back(self.refunded.minor, self.surplus_returned_minor, is_surplus=self.surplus)
+        return Money(back, self.amount.currency)
+
+
+def came_back(refunded: int, surplus_returned: int, *, is_surplus: bool) -> int:
+    """What the payer has back of a payment, in minor units: of one that nobody owed, what went
+    back of it; of any other, that is some other charge's."""
+    return refunded + (surplus_returned if is_surplus else 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,8 @@ class TakenBack:
     @property
     def taking(self) -> Taking | None:
         """What to call it in one word; None where no bank has anything."""
+        if not self.amounts:
+            return None
         held = {taking for taking, _ in self.amounts}
         return next((taking for taking in reversed(Taking) if taking in held), None)
 

@@ -170,15 +170,15 @@ async def taken_back_of(
     connection: Connection, keys: Keys, *, unowed: bool = False
 ) -> dict[str, TakenBack]:
     """What banks have of these payments, by id. `unowed`: also of money that nobody owed."""
-    disputes = await disputes_of(connection, keys)
-    attempts = await attempts_of(connection, keys)
+    disputes: dict[tuple[str, str], list[Dispute]] = {}
+    for dispute in await disputes_of(connection, keys):
+        disputes.setdefault((dispute.company_id, dispute.payment_id), []).append(dispute)
+    attempts: dict[tuple[str, str], list[Attempt]] = {}
+    for attempt in await attempts_of(connection, keys):
+        attempts.setdefault((attempt.company_id, attempt.payment_id), []).append(attempt)
     return {
-        name: taken_back(
-            [one for one in disputes if (one.company_id, one.payment_id) == (company_id, name)],
-            [one for one in attempts if (one.company_id, one.payment_id) == (company_id, name)],
-            unowed=unowed,
-        )
-        for company_id, name in keys
+        key[1]: taken_back(disputes.get(key, ()), attempts.get(key, ()), unowed=unowed)
+        for key in keys
     }
 
 

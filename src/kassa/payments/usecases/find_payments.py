@@ -16,12 +16,15 @@ from kassa.orders.store import orders
 from kassa.orders.store.making import WINDOW, Making, in_the_making
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Payment, PaymentFilter
-from kassa.payments.domain.taken_back import NOTHING_TAKEN, TakenBack
-from kassa.payments.usecases.find_taken_back import find_taken_back
+from kassa.payments.domain.summaries import Summary
+from kassa.payments.domain.taken_back import NOTHING_TAKEN
+from kassa.payments.store import summaries
+from kassa.payments.store.payments import taken_back_of
 
+_ALL = PaymentFilter()
 _LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
 _HIGHEST = "z"  # above every id of a payment
-_ID_EARLIER = 60_000  # milliseconds: by so much two machines' clocks may differ
+_APART = 60_000  # milliseconds: by so much a payment's clock may have differed from its id's
 _BEFOREHAND = timedelta(seconds=2)  # so far a clock that times payments may be ahead of another
 _LINKS_OF_A_CHANGE = 8  # links that are read for each payment wanted
 _FEWEST_LINKS = 500
@@ -33,37 +36,10 @@ _PATIENCE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A payment with the order it is for.
-
-    From `with_money_afterwards` only: `refunds` that are done, oldest first;
-    `surplus_fee_minor`, what the provider kept of money that nobody owed; and `taken`, what banks
-    have of it.
-    """
+    """A payment with the order it is for."""
 
     payment: Payment
     order: Order
-    refunds: Sequence[Modification] = ()
-    surplus_fee_minor: int = 0
-    taken: TakenBack = NOTHING_TAKEN
-
-    @property
-    def returned_minor(self) -> int:
-        """What refunds gave back, also of what nobody owed."""
-        return sum(one.amount.minor for one in self.refunds)
-
-    @property
-    def disputed_minor(self) -> int:
-        """What banks took back, also of what nobody owed."""
-        payment = self.payment
-        return payment.disputed_minor + payment.handed_back_minor - self.returned_minor
-
-    @property
-    def net_minor(self) -> int:
-        """What the payment comes to in its settlements; below zero where more left than came."""
-        payment = self.payment
-        came = payment.earned_minor + payment.surplus_amount.minor
-        went = payment.handed_back_minor + payment.disputed_minor
-        return came - went - payment.fee.minor - self.surplus_fee_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +47,7 @@ class Changes:
     """`place`: to pass as `after` next time. `complete_until`: whatever was stored by then has been
     told up to here; None where there is more to read at once."""
 
-    views: list[View]
+    payments: list[Summary]
     place: int
     complete_until: datetime | None
 
@@ -80,7 +56,7 @@ class Changes:
 class Page:
     """`next`: the id to pass as `before` for the page after this one; None at the end."""
 
-    views: list[View]
+    payments: list[Summary]
     next: str | None
 
 
@@ -99,6 +75,24 @@ async def get_payment(core: Core, company_id: str, payment_id: str) -> View:
     """Raises: NotFound."""
     _refuse_unprintable(payment_id, "payment")
     return await _get_payment(core, (company_id, payment_id))
+
+
+async def get_summaries(core: Core, keys: Sequence[tuple[str, str]]) -> list[Summary | KassaError]:
+    """As `get_payments`, of each as much as lists tell."""
+    async with core.db.connection() as connection:
+        rows = await summaries.of_payments(connection, list(dict.fromkeys(keys)))
+    found = {(one.company_id, one.id): one for one in rows}
+    missing = NotFound("no such payment")
+    return [found.get(key, missing) for key in keys]
+
+
+_get_summary = batched(get_summaries)
+
+
+async def get_summary(core: Core, company_id: str, payment_id: str) -> Summary:
+    """As `get_payment`. Raises: NotFound."""
+    _refuse_unprintable(payment_id, "payment")
+    return await _get_summary(core, (company_id, payment_id))
 
 
 async def payments_of_order(core: Core, company_id: str, order_id: str) -> list[View]:
@@ -160,36 +154,40 @@ async def list_payments(
         return Page([], None)
     if before is None and not order_ids:
         before = await _whole_until(core, company_id)
+    narrowed = replace(wanted or _ALL, order_ids=order_ids)
+    since, until = _ids_within(narrowed)
     async with core.db.connection() as connection:
-        if wanted is None:
-            rows = await orders.page(
-                connection, company_id, order_ids, before=before, limit=limit + 1
-            )
-        else:
-            rows = await orders.page_narrowed(
-                connection,
-                company_id,
-                replace(wanted, order_ids=order_ids),
-                before=_HIGHEST if before is None else before,
-                since=_lowest(wanted.created_from),
-                limit=limit + 1,
-            )
-    views = [View(*row) for row in rows[:limit]]
-    return Page(views, views[-1].payment.id if len(rows) > limit else None)
+        found = await summaries.page(
+            connection,
+            company_id,
+            narrowed,
+            before=until if before is None else min(before, until),
+            since=since,
+            limit=limit + 1,
+        )
+    return Page(found[:limit], found[limit - 1].id if len(found) > limit else None)
 
 
-def _lowest(moment: datetime | None) -> str:
-    """Below the ids of what was made from that moment on: an id is made later than its order."""
-    if moment is None:
-        return ""
-    return lowest_id("py", max(0, int(moment.timestamp() * 1000) - _ID_EARLIER))
+def _ids_within(wanted: PaymentFilter) -> tuple[str, str]:
+    """What no id of what was made within these moments is below, and what all are below: an id is
+    made with its payment, or little later."""
+    since, until = "", _HIGHEST
+    if wanted.created_from is not None:
+        since = lowest_id("py", max(0, _milliseconds(wanted.created_from) - _APART))
+    if wanted.created_until is not None:
+        until = lowest_id("py", max(0, _milliseconds(wanted.created_until) + _APART))
+    return since, until
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
 
 
 async def changes_since(core: Core, company_id: str, moment: datetime) -> int:
     """Where to begin with `list_changes` so that nothing is passed over that came to be seen at
     `moment` or later."""
     async with core.db.connection() as connection:
-        return await orders.links_before(
+        return await summaries.links_before(
             connection, company_id, max(moment, _LONG_AGO) - _BEFOREHAND
         )
 
@@ -210,7 +208,7 @@ async def list_changes(
     async with core.db.connection() as connection:
         for _ in range(_MOST_LOOKS):
             most = max(_FEWEST_LINKS, limit * _LINKS_OF_A_CHANGE)
-            [head, *links] = await orders.changes(
+            [head, *links] = await summaries.changes(
                 connection, company_id, wanted, after=place, most=most
             )
             if place > head.seq:
@@ -226,37 +224,39 @@ async def list_changes(
                     complete_until = head.complete_until
             if complete_until or len(ids) == limit:
                 break
-        found = await orders.by_payment(connection, [(company_id, name) for name in ids])
-    views = [View(*found[company_id, name]) for name in ids if (company_id, name) in found]
-    return Changes(views, place, complete_until)
+        rows = await summaries.of_payments(connection, [(company_id, name) for name in ids])
+    payments = sorted(rows, key=lambda one: ids[one.id])
+    return Changes(payments, place, complete_until)
 
 
-async def with_money_afterwards(core: Core, views: Sequence[View]) -> list[View]:
-    """The same views, of one company, with what went back and what that and the surplus cost.
+async def with_money_afterwards(core: Core, shown: Sequence[Summary]) -> Sequence[Summary]:
+    """The same payments, of one company, with what went back and what that and the surplus cost.
 
     Only where there is something to be read; most pages have nothing.
     """
-    changed = [view.payment for view in views if view.payment.modifications]
-    unowed = [view.payment.id for view in views if view.payment.surplus_amount.minor]
-    disputed = [view.payment for view in views if view.payment.disputes]
+    changed = [one.id for one in shown if one.modifications]
+    unowed = [one.id for one in shown if one.surplus_minor]
+    disputed = [(one.company_id, one.id) for one in shown if one.disputes]
     if not changed and not unowed and not disputed:
-        return list(views)
-    company_id = views[0].payment.company_id
+        return shown
+    company_id = shown[0].company_id
     async with core.db.connection() as connection:
-        returns = await modifications.refunds_done(connection, company_id, [p.id for p in changed])
+        returns = await modifications.refunds_done(connection, company_id, changed)
         kept = await modifications.surplus_fees(connection, company_id, unowed)
-    taken = await find_taken_back(core, disputed, unowed=True)
+        taken = await taken_back_of(connection, disputed, unowed=True) if disputed else {}
     refunds: dict[str, list[Modification]] = {}
     for refund in returns:
         refunds.setdefault(refund.payment_id, []).append(refund)
+    told = refunds.keys() | kept.keys() | taken.keys()
     return [
-        replace(
-            view,
-            refunds=refunds.get(view.payment.id, ()),
-            surplus_fee_minor=kept.get(view.payment.id, 0),
-            taken=taken.get(view.payment.id, NOTHING_TAKEN),
+        one._replace(
+            refunds=refunds.get(one.id, ()),
+            surplus_fee_minor=kept.get(one.id, 0),
+            taken=taken.get(one.id, NOTHING_TAKEN),
         )
-        for view in views
+        if one.id in told
+        else one
+        for one in shown
     ]
 
 
@@ -284,9 +284,16 @@ async def _whole_until(core: Core, company_id: str) -> str:
     return f"{newest}z" if newest else ""
 
 
-async def _in_the_making(core: Core, company_id: str) -> Making:
+async def look_at_making(core: Core, company_ids: Sequence[str]) -> list[Making]:
+    """How it stands with each of them. Lists that begin while others look are told together: to
+    look costs as much as a page."""
+    of = list(dict.fromkeys(company_ids))
     async with core.db.connection() as connection:
-        return await in_the_making(connection, company_id)
+        found = dict(zip(of, await in_the_making(connection, of), strict=True))
+    return [found[company_id] for company_id in company_ids]
+
+
+_in_the_making = batched(look_at_making)
 
 
 def _refuse_unprintable(text: str, what: str) -> None:

@@ -8,16 +8,13 @@ from kassa.payments.domain.taken_back import NOTHING_TAKEN, TakenBack
 from kassa.payments.store import payments
 
 
-async def find_taken_back(
-    core: Core, shown: Sequence[Payment], *, unowed: bool = False
-) -> Mapping[str, TakenBack]:
-    """By each payment's id. Most have no dispute, and then nothing is read. `unowed`: also of money
-    that nobody owed."""
+async def find_taken_back(core: Core, shown: Sequence[Payment]) -> Mapping[str, TakenBack]:
+    """By each payment's id. Most have no dispute, and then nothing is read."""
     found: dict[str, TakenBack] = dict.fromkeys((one.id for one in shown), NOTHING_TAKEN)
     disputed = [(one.company_id, one.id) for one in shown if one.disputes]
     if disputed:
         async with core.db.connection() as connection:
-            found |= await payments.taken_back_of(connection, disputed, unowed=unowed)
+            found |= await payments.taken_back_of(connection, disputed)
     return found
 
 
