@@ -13,6 +13,8 @@ from kassa.connectors.base import FailedLater
 from kassa.disputes.usecases.disputes import disputes_of, list_disputes
 from kassa.operations.store import backlogs
 from kassa.payments.usecases.explain import explain
+from kassa.reconciliation.usecases.breaks import list_breaks
+from kassa.reconciliation.usecases.stuck_money import report_stuck_money
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("sound_in_the_end")]
 
@@ -80,3 +82,19 @@ async def test_lists_show_a_return_as_one_and_counts_of_disputes_leave_it_out(sh
     assert (members["kind"], members["stage"], members["status"]) == ("return", None, None)
     async with shop.core.db.connection() as connection:
         assert (await backlogs.count(connection))["disputes_open"] == 0
+
+
+async def test_what_left_twice_with_a_return_is_asked_of_the_payer_and_of_no_bank(
+    shop: Shop,
+) -> None:
+    provider = Telling()
+    payment = await paid(shop, provider)
+    await refunded(shop, payment, 4_000)
+    [attempt] = await shop.attempts(payment)
+    await post(shop, provider.tell(news(attempt["id"], RETURNED)))
+
+    assert await report_stuck_money(shop.core) == 1
+
+    [item] = await list_breaks(shop.core, shop.company.id)
+    assert item.problem == "double_paid"
+    assert "ask the payer" in item.details

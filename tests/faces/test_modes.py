@@ -130,16 +130,20 @@ def _wallet(side: Side, payment_id: str, order_id: str) -> Asked:
 
 
 def signed_inquiry(side: Side, payment_id: str) -> Asked:
-    body = json.dumps({"paymentId": payment_id}).encode()
+    return signed_call(side, INQUIRY, {"paymentId": payment_id})
+
+
+def signed_call(side: Side, path: str, members: Mapping[str, Any]) -> Asked:
+    body = json.dumps(members).encode()
     now = "2026-11-22T10:00:00+08:00"
-    signed = signature.Signed("POST", INQUIRY, side.wallet_id, now, body)
+    signed = signature.Signed("POST", path, side.wallet_id, now, body)
     headers = {
         "client-id": side.wallet_id,
         "request-time": now,
         "signature": signature.sign(signed, signature.private_key(_RSA), "1"),
         "content-type": "application/json",
     }
-    return Asked("POST", INQUIRY, headers, body)
+    return Asked("POST", path, headers, body)
 
 
 FACES = [_business, _gateway, _orders, _pg_orders, _checkout, _wallet]

@@ -244,6 +244,10 @@ def write_error(request: Request, error: KassaError) -> Response:
     said = error.message
     if isinstance(error, NotFound):
         said = NO_REFUND if of_refund else NOT_YOURS
+    elif isinstance(error, InvalidRequest) and error.reason.startswith("amount_"):
+        said = f"amount: {said}"
+    elif error.field == "request_id":
+        said = f"refundId: {said}"
     text = f"{error.code.upper()}: {said}"
     status = _STATUS_OF_REASON.get(error.reason, HTTP[error.code])
     headers = dict(_NO_STORE)

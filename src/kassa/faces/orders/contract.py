@@ -142,11 +142,17 @@ def read_key(headers: Mapping[str, str]) -> str | None:
     """
     key, other = headers.get("idempotency-key"), headers.get("x-idempotency-key")
     if key is not None and other is not None and key != other:
-        raise wrong("idempotency_key", "Idempotency-Key and x-idempotency-key differ")
+        raise _wrong_key("it differs from x-idempotency-key")
     key = other if key is None else key
     if key is not None and not _KEY.fullmatch(key):
-        raise wrong("idempotency_key", "1 to 255 visible ASCII characters are needed, once")
+        raise _wrong_key("1 to 255 visible ASCII characters are needed, once")
     return key
+
+
+def _wrong_key(why: str) -> InvalidRequest:
+    """Named as the header that it is; its code is of the form of a member's."""
+    said = f"Idempotency-Key: {why}"
+    return InvalidRequest(said, field="idempotency_key", reason="value")
 
 
 def with_one_amount(members: Any) -> Any:

@@ -90,6 +90,7 @@ _OUR_NAME: Mapping[str, str] = {
     "notify_url": "order_meta.notify_url",
     "return_url": "order_meta.return_url",
     "payment_methods": "order_meta.payment_methods",
+    "request_id": "idempotency-key",
 }
 """What use cases call otherwise than the documents of this interface."""
 

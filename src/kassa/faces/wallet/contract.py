@@ -181,10 +181,34 @@ def write_result(result: WalletResult) -> Answer:
     return written
 
 
-def write_error(error: KassaError, own: Mapping[str, str] = NO_REASONS) -> Answer:
-    """`own`: an API's codes by reason, which win."""
+MEMBERS: Mapping[str, Mapping[str, str]] = {
+    "payment": {
+        "amount": "paymentAmount.value",
+        "expires_at": "paymentExpiryTime",
+        "notify_url": "paymentNotifyUrl",
+        "request_id": "paymentRequestId",
+    },
+    "capture": {"amount": "captureAmount.value", "request_id": "captureRequestId"},
+    "void": {"request_id": "voidRequestId"},
+    "refund": {
+        "amount": "refundAmount.value",
+        "notify_url": "refundNotifyUrl",
+        "request_id": "refundRequestId",
+    },
+}
+"""What rules inside call otherwise than the members of an API, by what it makes."""
+
+
+def write_error(
+    error: KassaError,
+    own: Mapping[str, str] = NO_REASONS,
+    members: Mapping[str, str] = NO_REASONS,
+) -> Answer:
+    """`own`: an API's codes by reason, which win. `members`: what it calls what is at fault."""
     code = own.get(error.reason) or REASON_RESULT.get(error.reason) or ERROR_RESULT[error.code]
-    return write_result(WalletResult(code, detail=error.message))
+    member = members.get(error.field or "")
+    detail = f"{member}: {error.message}" if member else error.message
+    return write_result(WalletResult(code, detail=detail))
 
 
 def pay_result(payment: Payment) -> WalletResult:

@@ -163,10 +163,14 @@ async def inquire(core: Core, client: WalletClient, members: Members) -> contrac
     return contract.write_inquiry(payment, done, await taken_of(core, payment))
 
 
-def _signed(verb: Verb, own: Mapping[str, str] = contract.NO_REASONS) -> edge.Handler:
+def _signed(
+    verb: Verb,
+    own: Mapping[str, str] = contract.NO_REASONS,
+    called: Mapping[str, str] = contract.NO_REASONS,
+) -> edge.Handler:
     """The way of every request: from its raw bytes to `verb`, and back to a signed answer.
 
-    `own`: the API's result codes by a refusal's reason.
+    `own`: the API's result codes by a refusal's reason. `called`: what it calls a member.
     """
 
     async def handler(request: Request) -> Response:
@@ -187,7 +191,7 @@ def _signed(verb: Verb, own: Mapping[str, str] = contract.NO_REASONS) -> edge.Ha
         except KassaError as error:  # here, and not in _write_error: the API has words of its own
             if isinstance(error, Unauthenticated):
                 core.admission.unproved()
-            answer, pause = contract.write_error(named(core, error), own), pause_of(error)
+            answer, pause = contract.write_error(named(core, error), own, called), pause_of(error)
         return _write(request, answer, pause)
 
     return handler
@@ -325,17 +329,24 @@ class _Anywhere(Route):
         self.path_regex = re.compile(rf"{_SOME_PREFIX}{re.escape(route.path)}\Z")
 
 
-def _api(path: str, verb: Verb, own: Mapping[str, str] = contract.NO_REASONS) -> Route:
-    return edge.route("POST", f"/v1/{path}", _signed(verb, own), _write_error)
+def _api(
+    path: str,
+    verb: Verb,
+    own: Mapping[str, str] = contract.NO_REASONS,
+    makes: str = "",
+) -> Route:
+    """`makes`: of what its members are, where rules call them otherwise."""
+    handler = _signed(verb, own, contract.MEMBERS.get(makes, contract.NO_REASONS))
+    return edge.route("POST", f"/v1/{path}", handler, _write_error)
 
 
 _apis = [
-    _api("payments/pay", pay),
+    _api("payments/pay", pay, makes="payment"),
     _api("payments/inquiryPayment", inquire),
-    _api("payments/capture", changes.capture, changes_contract.CAPTURE_RESULT),
-    _api("payments/void", changes.void, changes_contract.VOID_RESULT),
-    _api("payments/refund", changes.refund, changes_contract.REFUND_RESULT),
-    _api("payments/refundApply", changes.refund, changes_contract.REFUND_RESULT),
+    _api("payments/capture", changes.capture, changes_contract.CAPTURE_RESULT, "capture"),
+    _api("payments/void", changes.void, changes_contract.VOID_RESULT, "void"),
+    _api("payments/refund", changes.refund, changes_contract.REFUND_RESULT, "refund"),
+    _api("payments/refundApply", changes.refund, changes_contract.REFUND_RESULT, "refund"),
     _api("payments/inquiryRefund", changes.inquire_refund, changes_contract.REFUND_INQUIRY_RESULT),
     _api("payments/cancel", changes.cancel, changes_contract.CANCEL_RESULT),
     _api("authorizations/consult", agreements.consult),

@@ -21,7 +21,8 @@ from kassa.payments.store.rows import DISPUTE, MODIFICATION, WORDS
 @dataclass(frozen=True, slots=True)
 class Stuck:
     """`problem`: a BreakClass. `minor`: how much it is about. `cause`: the attempt or modification,
-    where it is one of several that a payment may have."""
+    where it is one of several that a payment may have. `is_return`: its bank returned the charge.
+    """
 
     company_id: str
     payment_id: str
@@ -30,6 +31,7 @@ class Stuck:
     currency: str
     minor: int
     cause: str = ""
+    is_return: bool = False
 
 
 class ModificationKey(NamedTuple):

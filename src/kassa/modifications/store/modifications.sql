@@ -76,15 +76,18 @@ order by p.id limit $1
 -- name: stuck
 -- What left twice, and surplus that was paid at the counter (methods $3) or whose return was
 -- refused $1 times; not what has its break already.
-select x.company_id, x.payment_id, x.problem, x.connector, x.currency, x.minor, '' as cause
+select x.company_id, x.payment_id, x.problem, x.connector, x.currency, x.minor, '' as cause,
+  x.is_return
 from (
   select p.company_id, p.id as payment_id, 'double_paid' as problem, p.connector, p.currency,
-    p.double_paid_minor as minor
+    p.double_paid_minor as minor,
+    exists (select from dispute d where d.payment_id = p.id and d.company_id = p.company_id
+      and d.kind = {dispute_kind.return}) as is_return
   from payment p
   where p.double_paid_minor > 0
   union all
   select p.company_id, p.id, 'surplus_stuck', p.connector, p.currency,
-    p.surplus_minor - p.surplus_returned_minor - p.surplus_reserved_minor
+    p.surplus_minor - p.surplus_returned_minor - p.surplus_reserved_minor, false
   from payment p
   where p.surplus_minor > p.surplus_returned_minor + p.surplus_reserved_minor
     and (exists (select from attempt a

@@ -177,7 +177,8 @@ async def _asked_before(core: Core, wanted: ModifyPayment) -> ModifiedPayment | 
 def _refuse_other_content(old: Modification, wanted: ModifyPayment) -> None:
     if old.fingerprint != wanted.fingerprint:
         raise IdempotencyMismatch(
-            f"{wanted.request_id!r} was used for another {old.kind} before; use a new id"
+            f"{wanted.request_id!r} was used for another {old.kind} before; use a new id",
+            field="request_id",
         )
 
 

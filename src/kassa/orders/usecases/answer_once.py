@@ -17,6 +17,10 @@ _LEASE = timedelta(seconds=60)  # longer than any request may take: then its pro
 _UNDECIDED = frozenset({"internal", "in_progress", "provider_unavailable", "ambiguous_commit"})
 
 
+MISMATCH = "invalid body in request for x-idempotency-key"
+"""In the words of the API that these answers were made for: a header of it is called so."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """`place`: who asks, by which method, at which address. `body`: may hold a card number; only
@@ -26,7 +30,7 @@ class Asked:
     place: str
     key: str
     body: bytes
-    mismatch: str = "invalid body in request for x-idempotency-key"
+    mismatch: str = MISMATCH
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,7 +167,7 @@ def _judge(item: Prepared, by_request: _Found, by_id: _FoundById) -> CreatedOrde
         payment, order = earlier
         if order.fingerprint != asked.fingerprint:
             return IdempotencyMismatch(
-                f"request id {asked.request_id!r} was used before with other content"
+                f"{asked.request_id!r} was used before with other content", field="request_id"
             )
         return CreatedOrder(order, payment, True)
     same_id = by_id.get((asked.company_id, asked.id))

@@ -24,6 +24,12 @@ _WORDS = {
 }
 
 
+_RETURNED = (
+    "refunded, and the charge was returned by the payer's bank as well: nobody decides on a return,"
+    " so ask the payer for what they have twice"
+)
+
+
 async def report_stuck_money(core: Core, limit: int = 1_000) -> int:
     """Open a break for each payment whose money left twice, or holds surplus that cannot go back,
     and for each charge, capture, void or refund of which nobody knows for too long what became.
@@ -50,7 +56,7 @@ def _break(core: Core, one: Stuck) -> BreakRow:
         id=core.new_id("br"),
         problem=one.problem,
         connector=one.connector,
-        details=_WORDS[BreakClass(one.problem)],
+        details=_RETURNED if one.is_return else _WORDS[BreakClass(one.problem)],
         payment_id=one.payment_id,
         cause=one.cause,
         currency=one.currency,

@@ -28,7 +28,7 @@ from kassa.identity.domain.principals import Principal
 from kassa.identity.usecases.businesses import known_business
 from kassa.modifications.usecases.modify_payment import modify_payment, sync_modification
 from kassa.orders.domain.orders import Order
-from kassa.orders.usecases.answer_once import Turn
+from kassa.orders.usecases.answer_once import MISMATCH, Turn
 from kassa.orders.usecases.create_order import create_order
 from kassa.orders.usecases.terminate_order import is_terminating, terminate_order
 from kassa.payments.domain.payments import Payment
@@ -93,7 +93,8 @@ async def create(request: Request) -> Response:
             await known_business(call.core, call.principal, new.business_id)
             made = await create_order(call.core, new)
         except IdempotencyMismatch as error:
-            raise (orders.already_exists() if error.reason == "order_id_taken" else error) from None
+            is_taken = error.reason == "order_id_taken"
+            raise (orders.already_exists() if is_taken else IdempotencyMismatch(MISMATCH)) from None
         if made.replayed and made.order.request_id != turn.request_id:
             raise orders.already_exists()
         return await _order(call, made.order, [made.payment])

@@ -81,7 +81,7 @@ def _message(error: KassaError) -> str:
     """`member : what is wrong with it`, wherever the code names a member."""
     said = _SAID.get(error.code, error.message)
     name, _, fault = failures.failure_of(error).code.rpartition("_")
-    if error.code != "invalid_request" or name == "request":
+    if error.code != "invalid_request" or name in ("request", "idempotency_key"):
         return said
     if fault == "missing":
         return f"{name} : is missing in the request"
