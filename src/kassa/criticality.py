@@ -76,6 +76,8 @@ OF: Mapping[str, Traits] = {
     "POST /v1/authorizations/cancelToken": _MONEY,
     "POST /wallet/pay-codes": _PAYER,
     "POST /wallet/consent-codes": _PAYER,
+    "GET /wallet/agreements": _PAYER_ASKS,
+    "POST /wallet/agreements/{agreement_id}/end": _PAYER,
     "* /v1/payments/": _PAGE,
     "* /v1/authorizations/": _PAGE,
     # providers' notifications, and their pages' ways in and out

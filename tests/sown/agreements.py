@@ -113,7 +113,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     one(
         "a code is led to behind a fragment",
-        f"{WIRE}::test_a_bad_question_is_refused_in_words",
+        "tests/faces/wallet/test_bad_agreements.py::test_a_bad_question_is_refused_in_words",
         ("faces/wallet/agreements.py", '    if "#" in url:\n', "    if False:\n"),
     ),
     one(
@@ -124,6 +124,11 @@ MUTATIONS: tuple[Mutation, ...] = (
             "    elif agreement.status is AgreementStatus.ACTIVE:\n",
             "    elif agreement.generation:\n",
         ),
+    ),
+    one(
+        "a user ends another user's agreement",
+        f"{WIRE}::test_a_user_sees_and_ends_in_their_app_what_they_agreed_to",
+        (VERBS, "found is None or found.user_id != holder.user_id:", "found is None:"),
     ),
     one(
         "another site's form answers",

@@ -89,3 +89,11 @@ async def auth_code(merchant: Merchant, **changes: Any) -> str:
 
 async def tokens(merchant: Merchant, **changes: Any) -> dict[str, Any]:
     return await merchant.ask(APPLY, by_code(await auth_code(merchant, **changes)))
+
+
+async def sql(merchant: Merchant, *statements: str) -> list[Any]:
+    rows: list[Any] = []
+    async with merchant.core.db.connection(writes=True) as connection:
+        for statement in statements:
+            rows = await connection.fetch(statement)
+    return rows

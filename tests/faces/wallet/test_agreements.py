@@ -1,7 +1,6 @@
 """Agreement pay on the wire: a user agrees on our page, the merchant gets tokens, charges, ends."""
 
 import asyncio
-import json
 import re
 from collections import Counter
 from typing import Any
@@ -14,7 +13,6 @@ from tests.faces.wallet.agreeing import (
     BACK,
     CONSULT,
     REVOKE,
-    a_consult,
     answered,
     asked,
     auth_code,
@@ -24,6 +22,7 @@ from tests.faces.wallet.agreeing import (
     form_token,
     led_to,
     sent_back,
+    sql,
     tokens,
 )
 from tests.faces.wallet.calls import (
@@ -39,19 +38,12 @@ from tests.faces.wallet.calls import (
 )
 
 from kassa.wallet.usecases import agreements
-from kassa.wallet.usecases.wallet_codes import NewCode, make_pay_code
+from kassa.wallet.usecases.wallet_codes import NewCode, make_pay_code, make_secret
 from kassa.wallet.usecases.wallet_users import set_wallet_user_status
 
 pytestmark = pytest.mark.anyio
 AGREEMENT = "51051000101000100031"
-
-
-async def sql(merchant: Merchant, *statements: str) -> list[Any]:
-    rows: list[Any] = []
-    async with merchant.core.db.connection(writes=True) as connection:
-        for statement in statements:
-            rows = await connection.fetch(statement)
-    return rows
+AGREEMENTS = "/wallet/agreements"
 
 
 async def as_owner(owner_url: str, *statements: str) -> None:
@@ -357,101 +349,6 @@ async def test_the_users_id_is_told_where_they_agreed_to_that_alone(merchant: Me
     assert (await tokens(merchant, scopes=both))["customerId"] == USER
 
 
-BAD_CONSULTS = {
-    "no wallet": ({"customerBelongsTo": None}, "FUNCTION_NOT_MATCH"),
-    "no address": ({"authRedirectUrl": None}, "FUNCTION_NOT_MATCH"),
-    "no scopes": ({"scopes": None}, "FUNCTION_NOT_MATCH"),
-    "no state": ({"authState": None}, "FUNCTION_NOT_MATCH"),
-    "a scope too many": ({"scopes": ["AGREEMENT_PAY", "USER_INFO"]}, "FUNCTION_NOT_MATCH"),
-    "nothing to pay": ({"scopes": ["BASE_USER_INFO"]}, "FUNCTION_NOT_MATCH"),
-    "empty scopes": ({"scopes": []}, "PARAM_ILLEGAL"),
-    "five scopes": ({"scopes": ["AGREEMENT_PAY"] * 5}, "PARAM_ILLEGAL"),
-    "scopes as a text": ({"scopes": "AGREEMENT_PAY"}, "PARAM_ILLEGAL"),
-    "a long state": ({"authState": "x" * 257}, "PARAM_ILLEGAL"),
-    "an empty state": ({"authState": ""}, "PARAM_ILLEGAL"),
-    "a state of a number": ({"authState": 1}, "PARAM_ILLEGAL"),
-    "a script": ({"authRedirectUrl": "javascript:alert(1)"}, "PARAM_ILLEGAL"),
-    "no host": ({"authRedirectUrl": "https:///x"}, "PARAM_ILLEGAL"),
-    "a fragment": ({"authRedirectUrl": "https://shop.example/#a"}, "PARAM_ILLEGAL"),
-    "a long address": ({"authRedirectUrl": f"https://shop.example/{'x' * 1024}"}, "PARAM_ILLEGAL"),
-    "news inside": ({"authNotifyUrl": "http://10.0.0.1/"}, "PARAM_ILLEGAL"),
-    "a long wallet": ({"customerBelongsTo": "x" * 65}, "PARAM_ILLEGAL"),
-    "a long client": ({"authClientId": "x" * 65}, "PARAM_ILLEGAL"),
-}
-
-
-@pytest.mark.parametrize("changes, said", BAD_CONSULTS.values(), ids=BAD_CONSULTS)
-async def test_a_bad_question_is_refused_in_words(
-    merchant: Merchant, changes: dict[str, Any], said: str
-) -> None:
-    refused = await merchant.ask(CONSULT, a_consult(**changes))
-
-    assert code(refused) == f"F {said}"
-    assert await sql(merchant, "select id from wallet_agreement") == []
-
-
-BAD_APPLIES = {
-    "nothing": ({}, "FUNCTION_NOT_MATCH"),
-    "no code": ({"grantType": "AUTHORIZATION_CODE"}, "FUNCTION_NOT_MATCH"),
-    "no token": ({"grantType": "REFRESH_TOKEN", "authCode": "x"}, "FUNCTION_NOT_MATCH"),
-    "another grant": (
-        {"grantType": "PASSWORD", "authCode": "x"},
-        "AUTH_CLIENT_UNSUPPORTED_GRANT_TYPE",
-    ),
-    "a long code": (by_code("x" * 65), "PARAM_ILLEGAL"),
-    "a long token": (by_refresh("x" * 129), "PARAM_ILLEGAL"),
-    "an empty code": (by_code(""), "INVALID_CODE"),
-    "a code that is no text": ({"grantType": "AUTHORIZATION_CODE", "authCode": 7}, "PARAM_ILLEGAL"),
-}
-
-
-@pytest.mark.parametrize("members, said", BAD_APPLIES.values(), ids=BAD_APPLIES)
-async def test_a_bad_application_is_refused_in_words(
-    merchant: Merchant, members: dict[str, Any], said: str
-) -> None:
-    assert code(await merchant.ask(APPLY, members)) == f"F {said}"
-
-
-async def test_tokens_are_for_the_wallet_that_was_asked_for(merchant: Merchant) -> None:
-    await a_user(merchant)
-    given = await auth_code(merchant, customerBelongsTo="KASSA")
-
-    wrong = await merchant.ask(APPLY, by_code(given, customerBelongsTo="OTHER"))
-    right = await merchant.ask(APPLY, by_code(given, customerBelongsTo="KASSA"))
-
-    assert (code(wrong), code(right)) == ("F PARAM_ILLEGAL", "S SUCCESS")
-
-
-@pytest.mark.parametrize(
-    "members, said",
-    [
-        ({}, "FUNCTION_NOT_MATCH"),
-        ({"accessToken": ""}, "PARAM_ILLEGAL"),
-        ({"accessToken": "x" * 129}, "PARAM_ILLEGAL"),
-        ({"accessToken": ["x"]}, "PARAM_ILLEGAL"),
-    ],
-)
-async def test_a_bad_end_is_refused_in_words(
-    merchant: Merchant, members: dict[str, Any], said: str
-) -> None:
-    assert code(await merchant.ask(REVOKE, members)) == f"F {said}"
-
-
-@pytest.mark.parametrize("path", [CONSULT, APPLY, REVOKE])
-async def test_nothing_is_done_without_the_clients_signature(merchant: Merchant, path: str) -> None:
-    body = json.dumps(a_consult()).encode()
-
-    refused = await merchant.send(path, body, headers={"Signature": None})
-
-    assert code(refused) == "F INVALID_SIGNATURE"
-    assert await sql(merchant, "select id from wallet_agreement") == []
-
-
-@pytest.mark.parametrize("path", ["/v1/authorizations/query", "/v1/authorizations/consult/"])
-async def test_what_else_is_asked_there_is_no_api(merchant: Merchant, path: str) -> None:
-    assert code(await merchant.ask(path, {})) == "F NO_INTERFACE_DEF"
-
-
 async def test_of_codes_and_tokens_hashes_alone_are_kept(merchant: Merchant) -> None:
     await a_user(merchant)
     place, consent = await asked(merchant), await consent_code(merchant)
@@ -484,3 +381,55 @@ async def test_a_page_that_ran_out_is_answered_by_nobody(
 
     assert "This page has run out" in late.text
     assert led_to(late) == ""
+
+
+async def as_user(merchant: Merchant, method: str, path: str, secret: str) -> Any:
+    headers = {"authorization": f"Bearer {secret}"}
+    return await merchant.client.request(method, path, headers=headers)
+
+
+async def a_secret(merchant: Merchant, user: str) -> str:
+    wanted = NewCode(company_id=(await company_of(merchant)).id, user_id=user)
+    return (await make_secret(merchant.core, wanted)).text
+
+
+async def test_a_user_sees_and_ends_in_their_app_what_they_agreed_to(
+    merchant: Merchant, demo: Any
+) -> None:
+    await a_user(merchant, clp=10_000)
+    first, second = await tokens(merchant), await tokens(merchant)
+    secret = await a_secret(merchant, USER)
+
+    shown = (await as_user(merchant, "GET", AGREEMENTS, secret)).json()["agreements"]
+    path = f"{AGREEMENTS}/{shown[0]['agreementId']}/end"
+    strangers = await as_user(merchant, "POST", path, demo.wallet_user_secret)
+    of_stranger = await as_user(merchant, "GET", AGREEMENTS, demo.wallet_user_secret)
+    ended = [await as_user(merchant, "POST", path, secret) for _ in range(2)]
+    after = (await as_user(merchant, "GET", AGREEMENTS, secret)).json()["agreements"]
+
+    assert [one["status"] for one in shown] == ["active", "active"]
+    assert set(shown[0]) == {
+        "agreementId", "merchantName", "scopes", "status", "agreedTime", "accessTokenExpiryTime",
+    }  # fmt: skip
+    assert (strangers.status, strangers.json()["error"]["code"]) == (404, "not_found")
+    assert of_stranger.json() == {"agreements": []}
+    assert [one.status for one in ended] == [200, 200]
+    assert [one["status"] for one in after] == ["ended", "active"]
+    assert [code(await merchant.pay(paymentAuthCode=one["accessToken"])) for one in
+            (second, first)] == ["F INVALID_ACCESS_TOKEN", "S SUCCESS"]  # fmt: skip
+    [row] = await sql(merchant, "select ended_by from wallet_agreement where ended_at is not null")
+    assert row["ended_by"] == f"wallet_user:{USER}"
+
+
+@pytest.mark.parametrize("secret", ["", "wus1_nobody", "wat_x"])
+async def test_without_the_users_secret_nothing_is_shown_or_ended(
+    merchant: Merchant, secret: str
+) -> None:
+    await a_user(merchant)
+    await tokens(merchant)
+    [one] = await sql(merchant, "select id from wallet_agreement")
+
+    for method, path in (("GET", AGREEMENTS), ("POST", f"{AGREEMENTS}/{one['id']}/end")):
+        answer = await as_user(merchant, method, path, secret)
+        assert (answer.status, answer.headers["cache-control"]) == (401, "no-store")
+    assert await sql(merchant, "select id from wallet_agreement where ended_at is null") == [one]

@@ -1,5 +1,5 @@
 """The wallet user's side of the wallet face: their app gets a code to show to a merchant, or to
-agree with."""
+agree with, and shows and ends what they agreed to."""
 
 from datetime import UTC
 
@@ -10,10 +10,13 @@ from kassa.base.domain.errors import KassaError, Unauthenticated
 from kassa.base.usecases.admission import pause_of
 from kassa.faces import edge
 from kassa.faces.peer import address_of
+from kassa.faces.wallet.contract import write_time
 from kassa.wallet.domain.wallet_codes import CodeKind
+from kassa.wallet.usecases.agreements import OwnAgreement, end_own_agreement, own_agreements
 from kassa.wallet.usecases.wallet_codes import pay_code_for
 
 PATH, CONSENT_PATH = "/wallet/pay-codes", "/wallet/consent-codes"
+AGREEMENTS_PATH = "/wallet/agreements"
 _NO_STORE = {"Cache-Control": "no-store"}
 _NO_SECRET = "the wallet user's secret is needed: Authorization: Bearer <secret>"
 
@@ -43,6 +46,38 @@ async def _create(request: Request, kind: CodeKind, called: str) -> Response:
     return edge.answer(written, 201, _NO_STORE)
 
 
+async def agreements(request: Request) -> Response:
+    """What the user agreed to, newest first: who may charge them, and until when."""
+    core, address = edge.core_of(request), address_of(request.scope)
+    found = await own_agreements(core, _secret(request), address=address)
+    return edge.answer({"agreements": [_write(one) for one in found]}, 200, _NO_STORE)
+
+
+async def end(request: Request) -> Response:
+    """The agreement is over, with all its tokens; also where it was before."""
+    core, address = edge.core_of(request), address_of(request.scope)
+    agreement_id = request.path_params["agreement_id"]
+    await end_own_agreement(core, _secret(request), agreement_id, address=address)
+    return edge.answer({"agreementId": agreement_id, "status": "ended"}, 200, _NO_STORE)
+
+
+def _write(own: OwnAgreement) -> dict[str, object]:
+    one = own.agreement
+    times = {
+        "agreedTime": one.answered_at,
+        "accessTokenExpiryTime": one.access_expires_at,
+        "endTime": one.ended_at,
+    }
+    written: dict[str, object] = {
+        "agreementId": one.id,
+        "merchantName": own.merchant,
+        "scopes": one.scopes.split(),
+        "status": one.status.value,
+    }
+    told = {name: write_time(moment) for name, moment in times.items() if moment is not None}
+    return written | told
+
+
 def _secret(request: Request) -> str:
     """Raises: Unauthenticated."""
     sent = request.headers.getlist("authorization")
@@ -67,4 +102,6 @@ def write_error(_request: Request, error: KassaError) -> Response:
 routes = [
     edge.route("POST", PATH, pay_code, write_error),
     edge.route("POST", CONSENT_PATH, consent_code, write_error),
+    edge.route("GET", AGREEMENTS_PATH, agreements, write_error),
+    edge.route("POST", f"{AGREEMENTS_PATH}/{{agreement_id}}/end", end, write_error),
 ]

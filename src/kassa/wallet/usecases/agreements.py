@@ -31,6 +31,7 @@ from kassa.wallet.store import agreements, wallet_codes, wallets
 from kassa.wallet.usecases.wallet_codes import (
     ACCESS_TOKEN,
     Presented,
+    holder_of,
     recognize_consent,
     revoke_code,
 )
@@ -138,8 +139,7 @@ async def open_agreement(core: Core, token: str) -> AgreementPage:
     if found is None or closed:
         raise NotFound("no such page")
     MODE.set(company.mode)  # the token is the user's proof
-    business = await find_business(core, company, found.business_id)
-    name = business.name if business else company.name
+    name = await _merchant(core, company, found)
     return AgreementPage(company=company, agreement=found, merchant=name, now=datetime.now(UTC))
 
 
@@ -266,6 +266,42 @@ async def end_agreement(core: Core, company_id: str, agreement_id: str, *, by: s
         await agreements.save(connection, agreement)
         await wallet_codes.revoke_all(connection, company_id, agreement_id)
         await _tell(core, connection, agreement, now)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAgreement:
+    """`merchant`: who may charge, as the user read it when they agreed."""
+
+    agreement: Agreement
+    merchant: str
+
+
+async def own_agreements(core: Core, secret: str, *, address: str) -> list[OwnAgreement]:
+    """What the user whose secret this is agreed to, newest first.
+
+    Raises: as `holder_of`.
+    """
+    company, holder = await holder_of(core, secret, address=address)
+    found = await list_agreements(core, company.id, holder.user_id)
+    return [OwnAgreement(one, await _merchant(core, company, one)) for one in found]
+
+
+async def end_own_agreement(core: Core, secret: str, agreement_id: str, *, address: str) -> None:
+    """The user whose secret this is ends what they agreed to. Twice is harmless.
+
+    Raises: as `holder_of`; NotFound also for another user's.
+    """
+    company, holder = await holder_of(core, secret, address=address)
+    async with core.db.connection() as connection:
+        found = await agreements.find(connection, company.id, agreement_id)
+    if found is None or found.user_id != holder.user_id:
+        raise NotFound(f"no such agreement: {agreement_id!r}")
+    await end_agreement(core, company.id, agreement_id, by=f"wallet_user:{holder.user_id}")
+
+
+async def _merchant(core: Core, company: Company, agreement: Agreement) -> str:
+    business = await find_business(core, company, agreement.business_id)
+    return business.name if business else company.name
 
 
 async def revoke(core: Core, company_id: str, name: str, *, by: str) -> None:

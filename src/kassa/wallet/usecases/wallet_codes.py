@@ -14,6 +14,7 @@ from kassa.base.store.connection import Connection
 from kassa.base.usecases.bounds import within
 from kassa.base.usecases.core import Core
 from kassa.base.usecases.ids import company_number_of
+from kassa.identity.domain.principals import Company
 from kassa.identity.store import companies
 from kassa.identity.usecases.authenticate import company_by_number, hash_secret
 from kassa.identity.usecases.sides import admit
@@ -320,8 +321,18 @@ async def pay_code_for(
 ) -> Made:
     """A pay code, or one to agree with (`kind`), for the user whose secret this is.
 
-    Raises: Unauthenticated, RateLimited, InvalidRequest for a user who cannot pay,
-    PermissionDenied for a live side where no real money is moved.
+    Raises: as `holder_of`; InvalidRequest for a user who cannot pay.
+    """
+    _, found = await holder_of(core, secret, address=address)
+    wanted = NewCode(company_id=found.company_id, user_id=found.user_id)
+    return await make_pay_code(core, wanted, kind)
+
+
+async def holder_of(core: Core, secret: str, *, address: str) -> tuple[Company, WalletCode]:
+    """Whose secret this is.
+
+    Raises: Unauthenticated, RateLimited; PermissionDenied for a live side where no real money is
+    moved.
     """
     number = company_number_of(secret, _SECRET)
     company = await company_by_number(core, number) if number is not None else None
@@ -338,5 +349,4 @@ async def pay_code_for(
     if company is None or found is None or not known:
         raise Unauthenticated(_REFUSED)
     admit(core, company, f"wallet_user:{found.id}")
-    wanted = NewCode(company_id=found.company_id, user_id=found.user_id)
-    return await make_pay_code(core, wanted, kind)
+    return company, found
