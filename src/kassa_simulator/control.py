@@ -11,6 +11,8 @@ from aiohttp import web
 from kassa_simulator.faults import BadRule, read_rules, written
 from kassa_simulator.files import BadWish, settlement_file
 from kassa_simulator.frame import Merchant
+from kassa_simulator.odd_rows import ODD, keep
+from kassa_simulator.payouts import statement
 from kassa_simulator.protocols import protocols
 from kassa_simulator.server import Counter
 
@@ -75,6 +77,10 @@ class Control:
             ("POST", "letters/{id}/again", self.again),
             ("GET", "calls", self.calls),
             ("GET", "settlement-file", self.file),
+            ("PUT", "reports", self.set_reports),
+            ("GET", "payouts", self.payouts),
+            ("POST", "payouts/return", self.return_payout),
+            ("GET", "statement", self.statement),
         ]
         return [
             web.route(method, f"/_simulator/{path}", _guarded(handler))
@@ -149,12 +155,37 @@ class Control:
         wanted = _chosen(request, "provider", "operation", "reference", "fault")
         return _answer(self._desk.calls(wanted))
 
-    async def file(self, request: web.Request) -> web.Response:
+    async def set_reports(self, request: web.Request) -> web.Response:
+        wanted = await _object(request)
+        provider, merchant, odd = (wanted.get(name) for name in ("provider", "merchant", "odd"))
+        if not isinstance(odd, list) or not set(map(str, odd)) <= set(ODD):
+            raise BadControl(f"odd must be a list of {', '.join(ODD)}")
+        if self._books.merchant(str(provider), str(merchant)) is None:
+            raise BadControl("there is no such merchant")
+        with self._books.deed():
+            keep(self._books, str(provider), str(merchant), odd)
+        return _answer({"odd": odd})
+
+    async def payouts(self, request: web.Request) -> web.Response:
         query = request.query
-        try:
-            day = datetime.strptime(query.get("date", ""), "%Y-%m-%d").replace(tzinfo=UTC)
-        except ValueError:
-            raise BadControl("date must be a day, as 2026-01-31") from None
+        found = self._counter.payouts(query.get("provider", ""), query.get("merchant", ""))
+        return _answer([asdict(one) for one in found])
+
+    async def return_payout(self, request: web.Request) -> web.Response:
+        wanted = await _object(request)
+        names = [_text(wanted, name) for name in ("provider", "merchant", "reference")]
+        if not self._counter.return_payout(*names):
+            raise BadControl(f"{names[2]} is no payout that can be sent back now")
+        return _answer({"returned": names[2]})
+
+    async def statement(self, request: web.Request) -> web.Response:
+        query, day = request.query, _day(request.query.get("date", ""))
+        found = self._counter.payouts(query.get("provider", ""), query.get("merchant", ""))
+        body = statement(f"statement-{day:%Y-%m-%d}", found, day, day + timedelta(days=1))
+        return web.Response(body=body, content_type="application/xml")
+
+    async def file(self, request: web.Request) -> web.Response:
+        query, day = request.query, _day(request.query.get("date", ""))
         answer = settlement_file(
             self._books,
             self._desk,
@@ -190,6 +221,13 @@ def _shown(merchant: Merchant) -> dict[str, str]:
         "name": merchant.name,
         "notify_url": merchant.notify_url,
     }
+
+
+def _day(text: str) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise BadControl("date must be a day, as 2026-01-31") from None
 
 
 def _chosen(request: web.Request, *names: str) -> dict[str, str]:

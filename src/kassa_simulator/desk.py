@@ -117,7 +117,8 @@ class Desk:
         rows = self._db.execute(
             # In two halves: SQLite's integers are of 64 bits, and a sum may be beyond them.
             f"SELECT currency, kind, sum(amount_minor / {_HALF}) AS high,"
-            f" sum(amount_minor % {_HALF}) AS low, count(*) AS times FROM movements"
+            f" sum(amount_minor % {_HALF}) AS low,"
+            " sum(amount_minor <> 0) AS times FROM movements"
             " WHERE provider = ? AND ? IN ('', merchant) GROUP BY currency, kind ORDER BY currency",
             (provider, merchant),
         )

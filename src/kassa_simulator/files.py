@@ -8,9 +8,13 @@ from kassa_simulator.books import SqliteBooks
 from kassa_simulator.desk import Desk, Movement
 from kassa_simulator.frame import Answer, Change
 from kassa_simulator.lines import Line
+from kassa_simulator.odd_rows import ODD, kept
 from kassa_simulator.protocols import WritesFiles, protocols
 
-FAULTS = ("missing", "extra", "split", "wrong")
+_OF_LINES = ("missing", "extra", "split", "wrong")
+_OF_DAYS = ("late", "again")
+FAULTS = (*_OF_LINES, *_OF_DAYS, *ODD)
+_LATE_BY = 3
 _DAY = timedelta(days=1)
 
 
@@ -36,8 +40,12 @@ def settlement_file(
         raise BadWish(f"{provider} has no merchant of that name")
     if strange := sorted(set(faults) - set(FAULTS)):
         raise BadWish(f"faults must be of {', '.join(FAULTS)}, not {strange[0][:40]}")
-    lines = _lines(books, desk.movements(provider, merchant, day, day + _DAY))
-    content = protocol.settlement_file(books, _spoiled(books, lines, faults))
+    faults = [*faults, *kept(books, provider, merchant)]
+    moved = _of_day(books, desk, provider, merchant, day, late="late" in faults)
+    if "again" in faults:
+        moved = desk.movements(provider, merchant, day - _DAY, day) + moved
+    odd = [fault for fault in ODD if fault in faults]
+    content = protocol.settlement_file(books, _spoiled(books, _lines(books, moved), faults), odd)
     name = f"{provider}_{day:%Y-%m-%d}.csv"
     return Answer(
         headers={
@@ -46,6 +54,23 @@ def settlement_file(
         },
         body=content,
     )
+
+
+def _of_day(
+    books: SqliteBooks, desk: Desk, provider: str, merchant: str, day: datetime, *, late: bool
+) -> list[Movement]:
+    """What moved on that day; with `late` a part of it is told of some days later, and here is
+    what is late of a day before."""
+    if not late:
+        return desk.movements(provider, merchant, day, day + _DAY)
+    earlier = day - _LATE_BY * _DAY
+    before = desk.movements(provider, merchant, earlier, earlier + _DAY)
+    now = desk.movements(provider, merchant, day, day + _DAY)
+    is_late = {one.id: books.chance("late", one.id) < 1 / _LATE_BY for one in (*before, *now)}
+    return [
+        *(one for one in before if is_late[one.id]),
+        *(one for one in now if not is_late[one.id]),
+    ]
 
 
 def _lines(books: SqliteBooks, movements: Iterable[Movement]) -> list[Line]:
@@ -86,7 +111,7 @@ def _spoiled(books: SqliteBooks, lines: list[Line], faults: Sequence[str]) -> li
     lines = list(lines)
     order = sorted(lines, key=lambda line: books.chance("file", line.movement.id))
     for fault, line in zip(
-        [each for each in FAULTS if each in faults and each != "extra"], order, strict=False
+        [each for each in _OF_LINES if each in faults and each != "extra"], order, strict=False
     ):
         place = lines.index(line)
         match fault:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from kassa_simulator.desk import Movement
-from kassa_simulator.frame import Change, Charge
+from kassa_simulator.frame import Books, Change, Charge
+from kassa_simulator.odd_rows import CutRow, Names, spoiled
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,11 @@ class Line:
         return amount if self.movement.kind == "charge" else -amount
 
     @property
+    def corrects_a_fee(self) -> bool:
+        """No money of the payer's moved, only a part of the fee came back."""
+        return self.movement.kind == "charge" and not self.movement.amount_minor
+
+    @property
     def refund_id(self) -> str:
         return self.change.id if self.change else ""
 
@@ -39,8 +45,22 @@ def local(zone: timezone, at: datetime) -> str:
 
 
 def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
+    """To be encoded with `surrogateescape`."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns)
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    for row in rows:
+        known = row.keys() if isinstance(row, CutRow) else columns
+        writer.writerow([row.get(column, "") for column in columns if column in known])
     return text.getvalue()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file in its making: how rows are spoiled on the way."""
+
+    books: Books
+    odd: Sequence[str]
+
+    def rows(self, rows: Iterable[Mapping[str, str]], names: Names) -> list[dict[str, str]]:
+        return spoiled(self.books, rows, names, self.odd)

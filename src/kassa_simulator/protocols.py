@@ -23,8 +23,8 @@ _log = structlog.get_logger(__name__)
 class WritesFiles(Protocol):
     """A protocol that has settlement files to download."""
 
-    def settlement_file(self, books: Books, lines: Sequence[Line]) -> bytes:
-        """What the provider writes of those lines."""
+    def settlement_file(self, books: Books, lines: Sequence[Line], odd: Sequence[str]) -> bytes:
+        """What the provider writes of those lines. `odd`: how rows of it are spoiled."""
         ...
 
 

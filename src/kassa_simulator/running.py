@@ -11,14 +11,17 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from kassa_simulator import odd_rows
 from kassa_simulator.books import SqliteBooks
 from kassa_simulator.clock import Clock
 from kassa_simulator.control import Control
 from kassa_simulator.desk import Desk
 from kassa_simulator.faults import read_rules
+from kassa_simulator.files import settlement_file
 from kassa_simulator.frame import Merchant
 from kassa_simulator.letters import Letterbox
 from kassa_simulator.page import Page
+from kassa_simulator.payouts import Payout
 from kassa_simulator.post import PostOffice
 from kassa_simulator.server import Counter
 
@@ -50,6 +53,30 @@ class Simulator:
 
     def advance(self, by: timedelta) -> None:
         self.counter.advance(by)
+
+    def set_reports(self, provider: str, merchant: str, odd: Sequence[str]) -> None:
+        """What stands in the merchant's reports from now on, beside what should."""
+        with self.books.deed():
+            odd_rows.keep(self.books, provider, merchant, odd)
+
+    def payouts(self, provider: str, merchant: str) -> Sequence[Payout]:
+        """Every try of what was paid out, the oldest first."""
+        return self.counter.payouts(provider, merchant)
+
+    def return_payout(self, provider: str, merchant: str, reference: str) -> bool:
+        """The bank sends it back; False where it cannot."""
+        return self.counter.return_payout(provider, merchant, reference)
+
+    def settlement_file(
+        self, provider: str, merchant: str, day: datetime, *faults: str
+    ) -> tuple[str, bytes]:
+        """The day's file, as `GET /_simulator/settlement-file` gives it: its name, and what is in
+        it. Raises: BadWish."""
+        desk = self.counter.desk
+        answer = settlement_file(
+            self.books, desk, provider=provider, merchant=merchant, day=day, faults=faults
+        )
+        return f"{provider}_{day:%Y-%m-%d}.csv", answer.body
 
     def act(self, provider: str, charge_id: str, action: str) -> None:
         """Do what the payer, or the payer's bank, does. Raises: ValueError."""

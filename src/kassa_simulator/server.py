@@ -1,6 +1,7 @@
 """Answers calls over HTTP: one transaction a call, and the faults that play on it."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -22,6 +23,7 @@ from kassa_simulator.frame import (
 )
 from kassa_simulator.letters import Letterbox
 from kassa_simulator.oddities import recoded, strewn
+from kassa_simulator.payouts import Payout, PaysOut
 from kassa_simulator.post import PostOffice
 from kassa_simulator.protocols import protocols
 
@@ -144,6 +146,33 @@ class Counter:
                     protocol.catch_up(self.books, self.books.clock.now())
         self.office.release(())
 
+    def payouts(self, provider: str, merchant: str) -> Sequence[Payout]:
+        """None where the provider pays nothing out, or has no such merchant."""
+        protocol, found = _paying_out().get(provider), self.books.merchant(provider, merchant)
+        if found is None or protocol is None:
+            return []
+        self.letterbox.begin()
+        with self.books.deed():
+            made = protocol.payouts(self.books, found, self.books.clock.now())
+        self.office.release(())
+        return made
+
+    def return_payout(self, provider: str, merchant: str, reference: str) -> bool:
+        """The merchant's bank sends back what has arrived; False where that cannot be."""
+        protocol, found = _paying_out().get(provider), self.books.merchant(provider, merchant)
+        if found is None or protocol is None:
+            return False
+        self.letterbox.begin()
+        with self.books.deed():
+            now = self.books.clock.now()
+            made = protocol.payouts(self.books, found, now)
+            arrived = [one.reference for one in made if one.at <= now and not one.returned_at]
+            returned = reference in arrived and protocol.return_payout(
+                self.books, found, reference, now
+            )
+        self.office.release(())
+        return returned
+
     def act(self, provider: str, charge_id: str, action: str) -> bool:
         """Do what a person at the provider's page does; False where that cannot be done now."""
         protocol = protocols().get(provider)
@@ -155,6 +184,10 @@ class Counter:
             protocol.act(self.books, charge, action, now=self.books.clock.now())
         self.office.release(())
         return True
+
+
+def _paying_out() -> dict[str, PaysOut]:
+    return {name: one for name, one in protocols().items() if isinstance(one, PaysOut)}
 
 
 def _as_sent(

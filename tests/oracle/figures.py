@@ -41,7 +41,7 @@ _OF_CHARGES = """
      where a.company_id = $1 order by a.id
 """
 _WORK = "select payment_id, class, details from report_break where company_id = $1"
-_KINDS = {
+KINDS = {
     "capture": "captured",
     "surplus": "captured",
     "refund": "refunded",
@@ -86,7 +86,7 @@ async def ours(world: World) -> dict[str, Figures]:
     account = f"provider:{world.account}"
     found: dict[str, Figures] = {}
     for row in await world.owner.fetch(_BOOKED, world.company.id, account):
-        what = _KINDS.get(row["kind"])
+        what = KINDS.get(row["kind"])
         if what is not None:
             sign = 1 if what == "captured" else -1
             figures = found.setdefault(row["key"], Counter())

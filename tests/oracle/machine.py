@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from tests.connectors.contract.plug import Plug, Way, plugs
 from tests.oracle import figures
 from tests.oracle.figures import Figures
+from tests.oracle.reports import SETTLED_AFTER, Reports
 from tests.oracle.world import Letter, World
 
 from kassa.base.domain.errors import KassaError
@@ -47,6 +48,7 @@ WEIGHTS = {
     "time": 4,
     "fault": 3,
     "settle": 1,
+    "report": 5,
 }
 """How often each verb is tried, in proportion."""
 PAYERS = ("pay", "decline", "close")
@@ -61,6 +63,8 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "refund": ("reset_after", "error_500_after", "reset_before"),
     "query": ("error_500", "reset_before"),
 }
+REPORTED = 0.4
+"""The part of the examples whose reports are imported."""
 ROUNDS = 6
 """After so many rounds of letters and questions, nobody learns anything new."""
 
@@ -79,6 +83,8 @@ class OracleMachine(RuleBasedStateMachine):
         self.plug: Plug = random.Random(luck).choice(plugs())  # integers would be small mostly
         self.story: list[str] = []
         self.payments: dict[str, tuple[Payment, Way]] = {}
+        self.reports = Reports(self.world)
+        self.reads_reports = random.Random(f"{luck.hex()} reports").random() < REPORTED
         self.world.errors.clear()
         self.world.run(self.world.begin(self.plug))
         self._play("pay")
@@ -96,7 +102,14 @@ class OracleMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "luck"):
             return
+        if self.reads_reports:
+            self.world.simulator.advance(SETTLED_AFTER)
         self._play("settle")
+        if self.reads_reports:
+            untold = self.world.run(self.reports.compare())
+            self.tally.update(one for one in untold if not one.startswith("untold"))
+            self.differed.extend(f"{self.plug.name} {one}" for one in untold if "untold" in one)
+            self.tally["reports compared"] += 1
         proof = self.world.run(verify_books(self.world.core))
         assert not proof.violations, proof.violations
 
@@ -120,6 +133,7 @@ class OracleMachine(RuleBasedStateMachine):
             "time": self.time,
             "fault": self.fault,
             "settle": self.settle,
+            "report": self.report,
         }
         self.world.run(self._step(verb, verbs[verb]))
 
@@ -299,6 +313,13 @@ class OracleMachine(RuleBasedStateMachine):
                 break
         await self._compare()
         self.did("settled")
+
+    async def report(self) -> None:
+        """Days later."""
+        if self.reads_reports and self.steps > 12:
+            self.is_late = True
+            for what in await self.reports.import_some(self.luck_now):
+                self.did(what)
 
     # The oracle.
 

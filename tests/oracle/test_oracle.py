@@ -37,6 +37,7 @@ HAPPENS = {
     *("delivered, and comes again", "time passes", "faults end", "settled"),
     *("capture succeeded", "void succeeded", "refund succeeded", "refund failed"),
     *("stripe refund", "alipay refund", "stripe fail", "stripe fail_refund", "stripe capture"),
+    *("report imported", "report opens unreadable", "reports compared"),
     *("stripe dispute", "stripe reduce_dispute", "stripe win_dispute", "stripe lose_dispute"),
 }
 

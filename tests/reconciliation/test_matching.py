@@ -9,13 +9,8 @@ from hypothesis import strategies as st
 
 from kassa.base.domain.lifecycle import BreakClass
 from kassa.base.domain.money import Money
-from kassa.reconciliation.domain.matching import (
-    KnownReference,
-    LineState,
-    Matcher,
-    ReferenceIndex,
-    ReportableMovement,
-)
+from kassa.reconciliation.domain.matching import LineState, Matcher, ReportableMovement
+from kassa.reconciliation.domain.references import KnownReference, ReferenceIndex
 from kassa.reconciliation.domain.reports import LineKind, ReportLine
 
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)

@@ -130,7 +130,7 @@ def _as_object(outcome: Outcome) -> dict[str, Any]:
 def _summary(outcome: Outcome) -> str:
     lines = []
     if outcome.imported_before:
-        lines.append(f"{outcome.name} was imported before: nothing has changed")
+        lines.append(f"{outcome.name} was imported before: what was open of it was looked at again")
     elif outcome.dry_run:
         lines.append(f"{outcome.name}: a dry run, nothing is changed")
     lines += [

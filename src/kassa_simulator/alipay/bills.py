@@ -25,11 +25,13 @@ from kassa_simulator.alipay.wire import (
     yuan,
 )
 from kassa_simulator.frame import Answer, Books, Call, Charge, Merchant
+from kassa_simulator.odd_rows import Names, kept, spoiled
 
 PATH = "/alipay/bill/"
 _OPEN_FOR = timedelta(seconds=30)  # then the address shows nothing any more
 _MOST = 1_000_000
 _TRADE, _ACCOUNT = "trade", "signcustomer"
+_ODD = Names(type=2, amount=12)
 _TRADE_HEADER = (
     "支付宝交易号,商户订单号,业务类型,商品名称,创建时间,完成时间,门店编号,门店名称,操作员,终端号,"
     "对方账户,订单金额（元）,商家实收（元）,支付宝红包（元）,集分宝（元）,支付宝优惠（元）,"
@@ -161,6 +163,11 @@ def _trades(books: Books, merchant: Merchant, start: datetime, end: datetime) ->
                 *("", none, none, deed.request, yuan(deed.fee), none, ""),
             ]
         )
+    odd = kept(books, NAME, merchant.name)
+    rows = [
+        list(row.values())
+        for row in spoiled(books, [dict(enumerate(row)) for row in rows], _ODD, odd)
+    ]
     sold, returned = totals["交易"], totals["退款"]
     remarks = (
         f"#交易合计：{sold[0]}笔，商家实收共{yuan(sold[1])}元，商家优惠共0.00元",

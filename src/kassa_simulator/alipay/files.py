@@ -5,12 +5,13 @@ from datetime import timedelta, timezone
 
 from kassa_simulator.decimals import shown
 from kassa_simulator.frame import Books
-from kassa_simulator.lines import Line, as_csv, local
+from kassa_simulator.lines import Line, Written, as_csv, local
+from kassa_simulator.odd_rows import Names
 
 _CHINA = timezone(timedelta(hours=8))
 
 
-def settlement_file(books: Books, lines: Sequence[Line]) -> bytes:
+def settlement_file(books: Books, lines: Sequence[Line], odd: Sequence[str]) -> bytes:
     """The bill of trades (业务明细), with its remarks and totals, in GB18030."""
     rows = []
     for line in lines:
@@ -24,7 +25,9 @@ def settlement_file(books: Books, lines: Sequence[Line]) -> bytes:
         for word, kind in (("交易", "charge"), ("退款", "refund"))
         for own in [[line for line in lines if line.movement.kind == kind]]
     ]
-    return (remarks + as_csv(_COLUMNS, rows) + end + "".join(totals)).encode("gb18030")
+    rows = Written(books, odd).rows(rows, _NAMES)
+    text = remarks + as_csv(_COLUMNS, rows) + end + "".join(totals)
+    return text.encode("gb18030", "surrogateescape")
 
 
 def _trade(line: Line) -> dict[str, str]:
@@ -49,3 +52,4 @@ _COLUMNS = (
     "支付宝交易号 商户订单号 业务类型 商品名称 创建时间 完成时间 订单金额(元) 商家实收(元)"
     " 退款批次号/请求号 服务费(元)"
 ).split()
+_NAMES = Names("业务类型", "商家实收(元)", text="商品名称")

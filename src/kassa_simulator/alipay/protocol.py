@@ -124,8 +124,8 @@ class Alipay:
     def write(self, merchant: Merchant, told: Told, *, now: datetime, forged: bool) -> Letter:
         return letters.write(merchant, told, forged=forged)
 
-    def settlement_file(self, books: Books, lines: Sequence[Line]) -> bytes:
-        return files.settlement_file(books, lines)
+    def settlement_file(self, books: Books, lines: Sequence[Line], odd: Sequence[str]) -> bytes:
+        return files.settlement_file(books, lines, odd)
 
     def heard(self, status: int, body: bytes) -> bool:
         return status == 200 and body == b"success"

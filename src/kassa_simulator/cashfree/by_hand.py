@@ -1,8 +1,9 @@
 """What somebody does in Cashfree's Dashboard, and a refund that comes back days later."""
 
+from dataclasses import replace
 from datetime import datetime
 
-from kassa_simulator.cashfree import letters, paying, refunds
+from kassa_simulator.cashfree import ledger, letters, paying, refunds
 from kassa_simulator.cashfree.wire import NAME
 from kassa_simulator.frame import Books, Charge
 
@@ -13,6 +14,8 @@ def may(charge: Charge) -> list[str]:
     if charge.status != "captured" or charge.data.get("dispute"):
         return []
     found = ["refund"] if charge.refunded_minor < charge.captured_minor else []
+    if charge.data["fee"] and not charge.data.get("fee_corrected"):
+        found.append("correct_fee")
     return [*found, "fail_refund"] if charge.refunded_minor else found
 
 
@@ -33,4 +36,17 @@ def do(books: Books, charge: Charge, action: str, now: datetime) -> Charge:
             ]
             if done:
                 refunds.come_back(books, order, done[-1], now=now)
+        case "correct_fee":
+            half = charge.data["fee"] // 2
+            ledger.enter(
+                books,
+                charge,
+                order,
+                event_id=books.digits(12, NAME, "fee", charge.id),
+                kind="OTHER_ADJUSTMENT",
+                at=now,
+                amount_minor=half,
+            )
+            books.save_charge(replace(charge, data={**charge.data, "fee_corrected": True}))
+            books.move(charge, "charge", 0, at=now, fee_minor=-half)
     return books.charge(NAME, charge.id) or charge

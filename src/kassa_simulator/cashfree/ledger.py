@@ -6,7 +6,9 @@ from typing import Any
 
 from kassa_simulator.cashfree.wire import INDIA, NAME, JsonObject, seconds
 from kassa_simulator.frame import Books, Charge
+from kassa_simulator.payouts import Payout, returned_at, tries
 
+_INCOMING = ("REFUND_REVERSAL", "OTHER_ADJUSTMENT")
 _SETTLED_AFTER = timedelta(days=1)
 _SETTLED_AT = time(14, 45, tzinfo=INDIA)
 
@@ -28,17 +30,19 @@ def enter(
     amount_minor: int = 0,
     about: Mapping[str, Any] | None = None,
 ) -> None:
-    """Book one line. `kind`: PAYMENT, REFUND, DISPUTE. `about`: what else to say of it."""
+    """Book one line. `kind`: PAYMENT, REFUND, REFUND_REVERSAL, DISPUTE, OTHER_ADJUSTMENT.
+    `about`: what else to say of it."""
     paying = kind == "PAYMENT"
+    incoming = paying or kind in _INCOMING
     amount = charge.captured_minor if paying else amount_minor
     fee, tax = (charge.data["fee"], charge.data["tax"]) if paying else (0, 0)
     day = (at.astimezone(INDIA).date() + _SETTLED_AFTER).isoformat()
     line = {
         "event_id": event_id,
         "event_type": kind,
-        "sale_type": "CREDIT" if paying else "DEBIT",
+        "sale_type": "CREDIT" if incoming else "DEBIT",
         "amount": amount,
-        "net": amount - fee - tax if paying else -amount,
+        "net": amount - fee - tax if incoming else -amount,
         "fee": fee,
         "tax": tax,
         "currency": charge.currency,
@@ -73,6 +77,20 @@ def settlements(books: Books, merchant: str, *, now: datetime) -> Sequence[JsonO
         if settled_at(line["day"]) <= now:
             days.setdefault(line["day"], []).append(line)
     return [_settlement(books, merchant, day, days[day]) for day in sorted(days)]
+
+
+def payouts(books: Books, merchant: str, *, now: datetime) -> Sequence[Payout]:
+    found: list[Payout] = []
+    for one in settlements(books, merchant, now=now):
+        again = "CF" + books.digits(14, NAME, "utr again", merchant, one["id"])
+        first = Payout(
+            reference=one["utr"],
+            currency=one["currency"],
+            amount_minor=one["amount_settled"],
+            at=datetime.fromtimestamp(one["at"], UTC),
+        )
+        found += tries(first, again, returned_at(books, NAME, first.reference), now)
+    return found
 
 
 def _settlement(books: Books, merchant: str, day: str, lines: Sequence[JsonObject]) -> JsonObject:

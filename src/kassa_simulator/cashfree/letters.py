@@ -151,12 +151,15 @@ def tell_dispute(books: Books, order: Mapping[str, Any], charge: Charge, event: 
     _tell(books, order, charge.id, event, data)
 
 
-def tell_settlement(books: Books, merchant: Merchant, settlement: Mapping[str, Any]) -> None:
+def tell_settlement(
+    books: Books, merchant: Merchant, settlement: Mapping[str, Any], status: str = "SUCCESS"
+) -> None:
+    """`status`: REVERSED where the bank has sent it back."""
     currency = settlement["currency"]
     said = {
         "settlement_id": int(settlement["id"]),
         "utr": settlement["utr"],
-        "status": "SUCCESS",
+        "status": status,
         "amount_settled": money(settlement["amount_settled"], currency),
         "payment_amount": money(settlement["payment_amount"], currency),
         "settlement_amount": money(settlement["settlement_amount"], currency),
@@ -173,7 +176,7 @@ def tell_settlement(books: Books, merchant: Merchant, settlement: Mapping[str, A
         "remarks": None,
     }
     data = {"text": dumps({"settlement": said}), "version": "2023-08-01"}
-    books.tell(merchant, "SETTLEMENT_SUCCESS", charge_id=settlement["charge_id"], data=data)
+    books.tell(merchant, f"SETTLEMENT_{status}", charge_id=settlement["charge_id"], data=data)
 
 
 def _tell(

@@ -13,6 +13,7 @@ from kassa_simulator.cashfree import (
     by_hand,
     disputes,
     files,
+    ledger,
     letters,
     links,
     orders,
@@ -50,6 +51,7 @@ from kassa_simulator.frame import (
     Told,
 )
 from kassa_simulator.lines import Line
+from kassa_simulator.payouts import Payout, keep_returned, returned_at
 
 _Handler = Callable[..., Answer]
 
@@ -187,7 +189,7 @@ class Cashfree:
                 return paying.fail(books, charge, now=now)
             case "close", _:
                 return paying.drop(books, charge, now=now)
-            case (("capture" | "refund" | "fail_refund"), _):
+            case _ if action in by_hand.may(charge):
                 return by_hand.do(books, charge, action, now)
             case _:
                 return disputes.act(books, charge, action, now=now)
@@ -195,8 +197,23 @@ class Cashfree:
     def write(self, merchant: Merchant, told: Told, *, now: datetime, forged: bool) -> Letter:
         return letters.write(merchant, told, now=now, forged=forged)
 
-    def settlement_file(self, books: Books, lines: Sequence[Line]) -> bytes:
-        return files.settlement_file(books, lines)
+    def settlement_file(self, books: Books, lines: Sequence[Line], odd: Sequence[str]) -> bytes:
+        return files.settlement_file(books, lines, odd)
+
+    def payouts(self, books: Books, merchant: Merchant, now: datetime) -> Sequence[Payout]:
+        return ledger.payouts(books, merchant.name, now=now)
+
+    def return_payout(
+        self, books: Books, merchant: Merchant, reference: str, now: datetime
+    ) -> bool:
+        for one in ledger.settlements(books, merchant.name, now=now):
+            if one["utr"] == reference:
+                if returned_at(books, NAME, reference) is not None:
+                    return False
+                keep_returned(books, NAME, reference, now)
+                letters.tell_settlement(books, merchant, one, "REVERSED")
+                return True
+        return False
 
     def heard(self, status: int, body: bytes) -> bool:
         return status == 200

@@ -113,6 +113,16 @@ def come_back(books: Books, order: Order, refund: Change, *, now: datetime) -> N
     left = charge.refunded_minor - refund.amount_minor
     books.save_charge(replace(charge, refunded_minor=left, updated_at=now))
     books.move(charge, "refund", -refund.amount_minor, at=now)
+    enter(
+        books,
+        charge,
+        order,
+        event_id=f"{refund.id}9",
+        kind="REFUND_REVERSAL",
+        at=now,
+        amount_minor=refund.amount_minor,
+        about={"refund_id": refund.key, "refund_arn": refund.data["arn"], "refund_note": None},
+    )
     letters.tell_refund(books, order, refund)
 
 

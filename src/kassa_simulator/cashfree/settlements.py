@@ -27,8 +27,10 @@ from kassa_simulator.cashfree.wire import (
     seconds,
 )
 from kassa_simulator.frame import Answer
+from kassa_simulator.odd_rows import Names, kept, spoiled
 
 _USUAL_ROWS, _MOST_ROWS = 10, 1000
+_ODD = Names("event_type", "event_amount", "event_currency")
 
 
 def of_order(case: Case, order_id: str) -> Answer:
@@ -72,6 +74,7 @@ def recon_of_settlements(case: Case) -> Answer:
     rows: list[JsonObject] = []
     for settlement in _chosen(case, object_in(body_of(case.call), "filters")):
         rows.extend(_event(case, line, settlement) for line in settlement["lines"])
+    rows = spoiled(case.books, rows, _ODD, kept(case.books, NAME, case.merchant.name))
     if case.version >= NESTED_RECON_SINCE:
         rows = [_nested(row) for row in rows]
     return _page(case, rows)
@@ -257,17 +260,18 @@ _GROUPS = {
 
 def _nested(row: JsonObject) -> JsonObject:
     nested: JsonObject = {
-        group: {name: row[name] for name in names.split()} for group, names in _GROUPS.items()
+        group: {name: row[name] for name in names.split() if name in row}
+        for group, names in _GROUPS.items()
     }
     nested["event_details"] |= {
-        "event_service_charge": row["payment_service_charge"],
-        "event_service_tax": row["payment_service_tax"],
+        "event_service_charge": row.get("payment_service_charge"),
+        "event_service_tax": row.get("payment_service_tax"),
     }
     nested["order_details"]["order_currency"] = row["event_currency"]
     nested["payment_details"] |= {
-        "bank_reference": row["payment_utr"],
-        "payment_currency": row["event_currency"],
-        "payment_mode": row["payment_group"],
+        "bank_reference": row.get("payment_utr"),
+        "payment_currency": row.get("event_currency"),
+        "payment_mode": row.get("payment_group"),
     }
-    nested["settlement_details"]["utr"] = row["settlement_utr"]
+    nested["settlement_details"]["utr"] = row.get("settlement_utr")
     return nested

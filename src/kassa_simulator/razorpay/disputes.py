@@ -89,10 +89,11 @@ def _deduct(
     more = deducted - dispute.get("deducted", 0)
     if more:
         books.move(charge, "dispute", more, at=now)
-    if more > 0:
+        nth = dispute.get("moves", 0)
+        dispute["moves"] = nth + 1
         order = order_of(books, charge.data["order_id"]) or {}
         about = replace(charge, data={**charge.data, "dispute": dispute})
-        name = (dispute["id"],) if deducted == more else (dispute["id"], str(more))
+        name = (dispute["id"], str(nth)) if nth else (dispute["id"],)
         enter(
             books,
             about,

@@ -5,19 +5,22 @@ from datetime import timedelta, timezone
 
 from kassa_simulator.decimals import shown
 from kassa_simulator.frame import Books
-from kassa_simulator.lines import Line, as_csv, local
+from kassa_simulator.lines import Line, Written, as_csv, local
+from kassa_simulator.odd_rows import Names
 
 _DAY = timedelta(days=1)
 _INDIA = timezone(timedelta(hours=5, minutes=30))
 
 
-def settlement_file(books: Books, lines: Sequence[Line]) -> bytes:
+def settlement_file(books: Books, lines: Sequence[Line], odd: Sequence[str]) -> bytes:
     """The combined settlement reconciliation. Source: https://razorpay.com/docs/api/settlements"""
     rows = []
     for line in lines:
         movement = line.movement
         gross, fee = line.signed, movement.fee_minor
         kind = {"charge": "payment", "dispute": "adjustment"}.get(movement.kind, movement.kind)
+        if line.corrects_a_fee:
+            kind, gross, fee = "adjustment", -fee, 0
         day = f"{movement.at.astimezone(_INDIA):%Y-%m-%d}"
         rows.append(
             {
@@ -37,10 +40,12 @@ def settlement_file(books: Books, lines: Sequence[Line]) -> bytes:
                 "receipt": line.reference,
             }
         )
-    return as_csv(_COLUMNS, rows).encode()
+    rows = Written(books, odd).rows(rows, _NAMES)
+    return as_csv(_COLUMNS, rows).encode(errors="surrogateescape")
 
 
 _COLUMNS = (
     "entity_id type debit credit amount currency fee tax settled_at created_at settlement_id"
     " payment_id order_receipt receipt"
 ).split()
+_NAMES = Names("type", "amount", "currency", "receipt")

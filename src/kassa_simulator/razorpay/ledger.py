@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Any
 
 from kassa_simulator.frame import Answer, Books, Charge
+from kassa_simulator.odd_rows import Names, kept, spoiled
+from kassa_simulator.payouts import Payout, returned_at, tries
 from kassa_simulator.razorpay.wire import (
     NAME,
     Case,
@@ -26,6 +28,7 @@ INDIA = timezone(timedelta(hours=5, minutes=30))
 _SETTLED_AFTER = timedelta(days=2)
 _SETTLED_AT = time(10, 30, tzinfo=INDIA)
 _MOST_ROWS = 1000
+_NAMES = Names("type", "amount", "currency")
 
 
 def enter(
@@ -37,8 +40,10 @@ def enter(
     kind: str,
     at: datetime,
     amount_minor: int = 0,
+    why: str = "",
 ) -> None:
-    """Book one line for settlement. `kind`: payment, refund, adjustment (a lost dispute)."""
+    """Book one line for settlement. `kind`: payment, refund, adjustment (of a dispute, or of what
+    `why` says). `amount_minor`: what leaves; less than zero where it comes back."""
     paying = kind == "payment"
     amount = charge.amount_minor if paying else amount_minor
     fee, tax = (charge.data["fee"], charge.data["tax"]) if paying else (0, 0)
@@ -47,20 +52,20 @@ def enter(
     line = {
         "entity_id": entity_id,
         "type": kind,
-        "debit": 0 if paying else amount,
-        "credit": amount - fee if paying else 0,
-        "amount": amount,
+        "debit": 0 if paying else max(amount, 0),
+        "credit": amount - fee if paying else max(-amount, 0),
+        "amount": abs(amount),
         "currency": charge.currency,
         "fee": fee,
         "tax": tax,
         "created_at": seconds(at),
-        "description": charge.data.get("description"),
+        "description": why or charge.data.get("description"),
         "notes": shown_notes(charge.data.get("notes") or {}),
         "payment_id": None if paying else charge.id,
         "order_id": charge.data["order_id"],
         "order_receipt": order.get("receipt"),
         "method": charge.data.get("method"),
-        "dispute_id": charge.data["dispute"]["id"] if kind == "adjustment" else None,
+        "dispute_id": charge.data["dispute"]["id"] if kind == "adjustment" and not why else None,
     }
     books.put(NAME, _lines(charge.merchant, day), entity_id, line)
 
@@ -93,6 +98,7 @@ def recon(case: Case) -> Answer:
     for settled_on in _settled_days(case):
         if settled_on.startswith(wanted):
             lines.extend(_settled_lines(case, settled_on))
+    lines = spoiled(case.books, lines, _NAMES, kept(case.books, NAME, case.merchant.name))
     return collection(page_of({"count": "1000", **query}, lines, _MOST_ROWS))
 
 
@@ -115,8 +121,34 @@ def _settled_days(case: Case) -> Sequence[str]:
 
 
 def _names(case: Case, day: str) -> tuple[str, str]:
+    """Of the settlement, and of the first transfer of it, which its lines go on to name."""
     about = ("settlement", case.merchant.name, day)
-    return new_id(case.books, "setl_", *about), "UTR" + case.books.digits(12, NAME, *about)
+    first, _ = _transfers(case.books, case.merchant.name, day)
+    return new_id(case.books, "setl_", *about), first
+
+
+def _transfers(books: Books, merchant: str, day: str) -> tuple[str, str]:
+    about = (NAME, "settlement", merchant, day)
+    return "UTR" + books.digits(12, *about), "UTR" + books.digits(12, *about, "again")
+
+
+def first_transfers(case: Case) -> Sequence[str]:
+    return [_transfers(case.books, case.merchant.name, day)[0] for day in _settled_days(case)]
+
+
+def payouts(case: Case) -> Sequence[Payout]:
+    found: list[Payout] = []
+    for day in _settled_days(case):
+        lines = case.books.listed(NAME, _lines(case.merchant.name, day))
+        first, second = _transfers(case.books, case.merchant.name, day)
+        one = Payout(
+            reference=first,
+            currency=lines[0]["currency"],
+            amount_minor=sum(line["credit"] - line["debit"] for line in lines),
+            at=_settled_at(day),
+        )
+        found += tries(one, second, returned_at(case.books, NAME, first), case.now)
+    return found
 
 
 def _settled_lines(case: Case, day: str) -> Sequence[JsonObject]:

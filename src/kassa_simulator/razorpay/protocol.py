@@ -17,6 +17,7 @@ from kassa_simulator.frame import (
     Told,
 )
 from kassa_simulator.lines import Line
+from kassa_simulator.payouts import Payout, keep_returned, nobodys_call, returned_at
 from kassa_simulator.razorpay import (
     by_hand,
     disputes,
@@ -188,7 +189,7 @@ class Razorpay:
                 if link is not None:
                     paying.end_link(books, link, "expired", now=now)
                 return books.charge(NAME, charge.id) or charge
-            case (("capture" | "refund" | "fail_refund"), _):
+            case _ if action in by_hand.may(charge):
                 return by_hand.do(books, charge, action, now)
             case _:
                 return disputes.act(books, charge, action, now=now)
@@ -196,8 +197,22 @@ class Razorpay:
     def write(self, merchant: Merchant, told: Told, *, now: datetime, forged: bool) -> Letter:
         return letters.write(merchant, told, forged=forged)
 
-    def settlement_file(self, books: Books, lines: Sequence[Line]) -> bytes:
-        return files.settlement_file(books, lines)
+    def settlement_file(self, books: Books, lines: Sequence[Line], odd: Sequence[str]) -> bytes:
+        return files.settlement_file(books, lines, odd)
+
+    def payouts(self, books: Books, merchant: Merchant, now: datetime) -> Sequence[Payout]:
+        return ledger.payouts(Case(books, merchant, nobodys_call(now)))
+
+    def return_payout(
+        self, books: Books, merchant: Merchant, reference: str, now: datetime
+    ) -> bool:
+        """Nobody is told; the next transfer of the settlement has another UTR."""
+        if reference not in ledger.first_transfers(Case(books, merchant, nobodys_call(now))):
+            return False
+        if returned_at(books, NAME, reference) is not None:
+            return False
+        keep_returned(books, NAME, reference, now)
+        return True
 
     def heard(self, status: int, body: bytes) -> bool:
         return 200 <= status < 300

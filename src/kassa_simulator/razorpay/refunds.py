@@ -130,6 +130,16 @@ def come_back(books: Books, charge: Charge, refund: Change, *, now: datetime) ->
     charge = replace(charge, refunded_minor=left, updated_at=now)
     books.save_charge(charge)
     books.move(charge, "refund", -refund.amount_minor, at=now)
+    enter(
+        books,
+        charge,
+        order_of(books, charge.data["order_id"]) or {},
+        entity_id=new_id(books, "adj_", refund.id),
+        kind="adjustment",
+        at=now,
+        amount_minor=-refund.amount_minor,
+        why=f"Reversal of refund {refund.id}",
+    )
     _tell(books, charge, refund, "refund.failed")
 
 

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from kassa_simulator.odd_rows import Names, kept, spoiled
 from kassa_simulator.stripe import balance, checkout, intents
 from kassa_simulator.stripe.asked import NAME, Asked
 from kassa_simulator.stripe.errors import no_such
 from kassa_simulator.stripe.forms import check_known, text_of
 from kassa_simulator.stripe.rendering import charge_json
 
+_ODD = Names("reporting_category", "amount", "currency", "description")
 _LISTING = ("limit", "starting_after", "ending_before", "expand", "created")
 
 
@@ -96,7 +98,16 @@ def transactions(asked: Asked) -> list[dict[str, Any]]:
     wanted = {
         name: asked.params[name] for name in ("type", "source", "currency") if name in asked.params
     }
-    return [each for each in found if all(each[name] == value for name, value in wanted.items())]
+    chosen = [each for each in found if all(each[name] == value for name, value in wanted.items())]
+    if "payout" not in asked.params:
+        return chosen
+    odd = kept(asked.books, NAME, asked.merchant.name)
+    rows = spoiled(asked.books, chosen, _ODD, odd)
+    # Also a cut one has its place in a page, and can be unfolded.
+    return [
+        {"id": each["id"], "created": each["created"], "source": None, **row}
+        for each, row in zip(chosen, rows, strict=True)
+    ]
 
 
 def transaction(asked: Asked, name: str) -> dict[str, Any]:

@@ -5,14 +5,20 @@ Source: https://docs.stripe.com/api/balance_transactions, https://docs.stripe.co
 
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
-from kassa_simulator.frame import Books, Merchant
+from kassa_simulator.frame import Books, Charge, Merchant
+from kassa_simulator.payouts import Payout, keep_returned, returned_at
 from kassa_simulator.stripe.asked import NAME, Asked, seconds, tell
+from kassa_simulator.stripe.cards import decimals
 
 DISPUTE_FEE = 1500
+PAYOUT_BACK = "payout_reversal"
 _AVAILABLE_AFTER = timedelta(days=2)
 _PER_MILLE, _FIXED = 29, 30
+_RATE = "0.92"
+"""Of each currency in another one."""
 
 
 def fee_of(amount: int) -> int:
@@ -96,15 +102,53 @@ def _aged(shown: dict[str, Any], now: datetime) -> dict[str, Any]:
 def pay_out(asked: Asked) -> None:
     """Make the payouts of the days that are over, one for each currency of a day."""
     today = asked.now.astimezone(UTC).date()
-    days: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    days: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
     for kept in asked.books.listed(NAME, "txn"):
         if kept["merchant"] != asked.merchant.name or kept["payout"]:
             continue
         day = datetime.fromtimestamp(kept["shown"]["created"], UTC).date()
         if day < today:
-            days[day.isoformat(), kept["shown"]["currency"]].append(kept)
-    for (over, currency), entries in sorted(days.items()):
+            entry = _settled(asked.books, kept)
+            shown = entry["shown"]
+            alone = shown["source"] if shown["reporting_category"] == PAYOUT_BACK else ""
+            days[day.isoformat(), shown["currency"], alone].append(entry)
+    for (over, currency, _), entries in sorted(days.items()):
         _make(asked, over, currency, entries)
+
+
+def _settled(books: Books, kept: dict[str, Any]) -> dict[str, Any]:
+    """What it comes to in the currency that its charge is settled in."""
+    shown = kept["shown"]
+    charge = _charge_of(books, str(shown["source"]))
+    settled = charge.data.get("settled", "") if charge else ""
+    if not settled or shown["currency"] != (charge.currency.lower() if charge else ""):
+        return kept
+    digits = decimals(settled) - decimals(shown["currency"].upper())
+    rate = Decimal(_RATE).scaleb(digits)
+    amount, fee = (int((shown[name] * rate).to_integral_value()) for name in ("amount", "fee"))
+    changed = {
+        **shown,
+        "amount": amount,
+        "fee": fee,
+        "net": amount - fee,
+        "currency": settled.lower(),
+        "exchange_rate": float(_RATE),
+    }
+    return {**kept, "shown": changed}
+
+
+def _charge_of(books: Books, source: str) -> Charge | None:
+    match source.partition("_")[0]:
+        case "ch":
+            found = (books.get(NAME, "charge", source) or {}).get("intent", "")
+        case "re":
+            change = books.change(NAME, source)
+            found = change.charge_id if change else ""
+        case "du":
+            found = (books.get(NAME, "dispute", source) or {}).get("shown", {})["payment_intent"]
+        case _:
+            found = ""
+    return books.charge(NAME, found) if found else None
 
 
 def _make(asked: Asked, day: str, currency: str, entries: list[dict[str, Any]]) -> None:
@@ -139,6 +183,48 @@ def _make(asked: Asked, day: str, currency: str, entries: list[dict[str, Any]]) 
     }
     books.put(NAME, "payout", name, {"merchant": merchant.name, "shown": payout})
     tell(books, merchant, "payout.paid", name, payout)
+
+
+def payouts(books: Books, merchant: str) -> list[Payout]:
+    """Those that have been made, the oldest first."""
+    return [
+        Payout(
+            reference=shown["id"],
+            currency=shown["currency"].upper(),
+            amount_minor=shown["amount"],
+            at=datetime.fromtimestamp(shown["arrival_date"], UTC),
+            returned_at=returned_at(books, NAME, shown["id"]),
+        )
+        for kept in books.listed(NAME, "payout")
+        if kept["merchant"] == merchant
+        for shown in (kept["shown"],)
+    ]
+
+
+def send_back(books: Books, merchant: Merchant, name: str, now: datetime) -> bool:
+    """The bank returns a payout: its money is on the balance again, and is paid out alone."""
+    kept = books.get(NAME, "payout", name)
+    if kept is None or kept["merchant"] != merchant.name or kept["shown"]["status"] != "paid":
+        return False
+    amount, currency = kept["shown"]["amount"], kept["shown"]["currency"].upper()
+    entry = enter(books, merchant.name, name, PAYOUT_BACK, amount, currency, fee=0, at=now)
+    failure = {
+        "status": "failed",
+        "failure_code": "account_closed",
+        "failure_message": "The bank account has been closed",
+        "failure_balance_transaction": entry,
+    }
+    payout = {**kept["shown"], **failure}
+    books.put(NAME, "payout", name, {**kept, "shown": payout})
+    keep_returned(books, NAME, name, now)
+    tell(books, merchant, "payout.failed", name, payout)
+    return True
+
+
+def entry_of(books: Books, source: str, category: str) -> dict[str, Any] | None:
+    """What `source` came to, as it is told."""
+    kept = books.get(NAME, "txn", transaction_id(books, source, category))
+    return None if kept is None else dict(kept["shown"])
 
 
 def payout_of(books: Books, source: str, category: str) -> str:

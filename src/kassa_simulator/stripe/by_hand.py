@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from kassa_simulator.frame import Change, Charge
 from kassa_simulator.stripe.asked import NAME, numbered
-from kassa_simulator.stripe.balance import enter
+from kassa_simulator.stripe.balance import enter, fee_of
 from kassa_simulator.stripe.paying import Payer
 from kassa_simulator.stripe.rendering import charge_of, refund_json
 
@@ -19,6 +19,10 @@ def may(charge: Charge) -> list[str]:
     if charge.status != "captured" or charge.data.get("dispute_open"):
         return []
     found = [] if charge.data["dispute"] else ["fail"]  # a bank takes it back one way or the other
+    if not charge.data.get("fee_corrected"):
+        found.append("correct_fee")
+    if not charge.data.get("settled"):
+        found.append("settle_abroad")
     if charge.refunded_minor < charge.captured_minor and not charge.data["dispute"]:
         found.append("refund")
     return [*found, "fail_refund"] if charge.refunded_minor else found
@@ -36,6 +40,12 @@ def do(payer: Payer, charge: Charge, action: str) -> None:
             _fail_refund(payer, charge)
         case "fail":
             _fail(payer, charge)
+        case "correct_fee":
+            _correct_fee(payer, charge)
+        case "settle_abroad":
+            settled = "EUR" if charge.currency != "EUR" else "GBP"
+            data = {**charge.data, "settled": settled}
+            payer.books.save_charge(replace(charge, data=data))
 
 
 def _refund(payer: Payer, charge: Charge) -> None:
@@ -97,6 +107,23 @@ def _fail_refund(payer: Payer, charge: Charge) -> None:
     books.move(charge, "refund", -change.amount_minor, at=payer.now)
     payer.tell("refund.failed", charge, refund_json(charge, change))
     payer.tell("charge.refund.updated", charge, refund_json(charge, change))
+
+
+def _correct_fee(payer: Payer, charge: Charge) -> None:
+    """Half of it is given back; only the balance tells of that."""
+    half = fee_of(charge.captured_minor) // 2
+    enter(
+        payer.books,
+        charge.merchant,
+        charge.data["latest_charge"],
+        "fee",
+        half,
+        charge.currency,
+        fee=0,
+        at=payer.now,
+    )
+    payer.books.save_charge(replace(charge, data={**charge.data, "fee_corrected": True}))
+    payer.books.move(charge, "charge", 0, at=payer.now, fee_minor=-half)
 
 
 def _fail(payer: Payer, charge: Charge) -> None:

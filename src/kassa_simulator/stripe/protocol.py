@@ -17,8 +17,10 @@ from urllib.parse import unquote
 
 from kassa_simulator.frame import Answer, Books, Call, Charge, Letter, Merchant, Operation, Told
 from kassa_simulator.lines import Line
+from kassa_simulator.payouts import Payout, nobodys_call
 from kassa_simulator.stripe import (
     accounts,
+    balance,
     by_hand,
     checkout,
     disputes,
@@ -209,11 +211,20 @@ class Stripe:
                 pages.decline(payer, charge)
             case "close":
                 checkout.close(payer, charge)
-            case "capture" | "void" | "refund" | "fail_refund" | "fail":
+            case _ if action in by_hand.may(charge):
                 by_hand.do(payer, charge, action)
             case _:
                 disputes.act(books, merchant, charge, action, now)
         return books.charge(NAME, charge.id) or charge
+
+    def payouts(self, books: Books, merchant: Merchant, now: datetime) -> Sequence[Payout]:
+        balance.pay_out(Asked(books, merchant, nobodys_call(now), {}))
+        return balance.payouts(books, merchant.name)
+
+    def return_payout(
+        self, books: Books, merchant: Merchant, reference: str, now: datetime
+    ) -> bool:
+        return balance.send_back(books, merchant, reference, now)
 
     def catch_up(self, books: Books, now: datetime) -> None:
         """Sessions expire, reservations lapse."""
@@ -255,8 +266,8 @@ class Stripe:
         }
         return Letter(url=told.url or merchant.notify_url, headers=headers, body=body)
 
-    def settlement_file(self, books: Books, lines: Sequence[Line]) -> bytes:
-        return files.settlement_file(books, lines)
+    def settlement_file(self, books: Books, lines: Sequence[Line], odd: Sequence[str]) -> bytes:
+        return files.settlement_file(books, lines, odd)
 
     def heard(self, status: int, body: bytes) -> bool:
         return 200 <= status < 300

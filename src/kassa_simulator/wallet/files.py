@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 
 from kassa_simulator.frame import Books
-from kassa_simulator.lines import Line, as_csv
+from kassa_simulator.lines import Line, Written, as_csv
+from kassa_simulator.odd_rows import Names
 
 
-def settlement_file(books: Books, lines: Sequence[Line]) -> bytes:
+def settlement_file(books: Books, lines: Sequence[Line], odd: Sequence[str]) -> bytes:
     """Transactions with their sign, in whole minor units."""
     kinds = {"charge": "PAYMENT", "refund": "REFUND", "dispute": "DISPUTE"}
     rows = [
         {
-            "transactionType": kinds[line.movement.kind],
+            "transactionType": kinds[line.movement.kind]
+            + ("_REVERSAL" if line.movement.amount_minor < 0 else ""),
             "transactionId": line.refund_id or line.movement.charge_id,
             "transactionRequestId": line.reference,
             "paymentId": line.movement.charge_id,
@@ -22,10 +24,12 @@ def settlement_file(books: Books, lines: Sequence[Line]) -> bytes:
         }
         for line in lines
     ]
-    return as_csv(_COLUMNS, rows).encode()
+    rows = Written(books, odd).rows(rows, _NAMES)
+    return as_csv(_COLUMNS, rows).encode(errors="surrogateescape")
 
 
 _COLUMNS = (
     "transactionType transactionId transactionRequestId paymentId amountValue amountCurrency"
     " feeValue transactionTime"
 ).split()
+_NAMES = Names("transactionType", "amountValue", "amountCurrency", "transactionRequestId")

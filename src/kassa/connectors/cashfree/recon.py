@@ -32,7 +32,7 @@ _SETTLED = "settlement_details"
 _KINDS = {
     "PAYMENT": LineKind.PAYMENT,
     "REFUND": LineKind.REFUND,
-    "REFUND_REVERSAL": LineKind.ADJUSTMENT,
+    "REFUND_REVERSAL": LineKind.REFUND_REVERSAL,
     "DISPUTE": LineKind.DISPUTE,
     "CHARGEBACK": LineKind.DISPUTE,
     "DISPUTE_REVERSAL": LineKind.DISPUTE_REVERSAL,
@@ -150,7 +150,7 @@ def _flat(event: Entity) -> dict[str, Any]:
 
 
 def _key(flat: Entity, said: str) -> str:
-    if said == "REFUND":
+    if said in ("REFUND", "REFUND_REVERSAL"):
         return word(flat, "refund_id")
     order_id = word(flat, "order_id")
     return order_id if said == "PAYMENT" and _OUR_CHARGE.fullmatch(order_id) else ""

@@ -14,6 +14,12 @@ from enum import StrEnum
 from kassa.base.domain.lifecycle import BreakClass
 from kassa.base.domain.money import Money
 from kassa.ledger.domain.ledger import TRANSIT_ACCOUNT, PostingKind, provider_account
+from kassa.reconciliation.domain.references import (
+    KnownReference,
+    ReferenceIndex,
+    Subject,
+    subject_of,
+)
 from kassa.reconciliation.domain.reports import LineKind, ReportLine
 
 LATE_AFTER = timedelta(hours=24)
@@ -33,12 +39,6 @@ MOVEMENTS: Mapping[str, LineKind] = {
     PostingKind.CHARGE_RETURN: LineKind.DISPUTE,
 }
 """What each posting at a provider account reads like in that provider's report."""
-
-_CHANGES = {
-    "capture": frozenset({LineKind.PAYMENT}),
-    "refund": frozenset({LineKind.REFUND, LineKind.REFUND_REVERSAL}),
-}
-_OF_DISPUTES = frozenset({LineKind.DISPUTE, LineKind.DISPUTE_REVERSAL})
 
 
 def ledger_account(account: str) -> str:
@@ -72,120 +72,6 @@ class ReportableMovement:
     fee_minor: int = 0
     fee_postings: tuple[str, ...] = ()
     reported: bool = False
-
-
-@dataclass(slots=True)  # not frozen, which would take four times as long to make
-class KnownReference:
-    """Something of ours that a reference may name: an attempt, a modification or a dispute.
-
-    `kind`: attempt, capture, void, refund or dispute. `is_open`: its outcome is not known yet.
-    """
-
-    id: str
-    kind: str
-    attempt_id: str
-    payment_id: str
-    connector: str
-    provider_reference: str
-    status: str
-    is_open: bool
-
-
-@dataclass(slots=True)
-class ReferenceIndex:
-    """What the references of some lines lead to. `by_order`: by an order's id, or a payment's;
-    `begun`: by the beginning of an id, where that leads to one payment alone."""
-
-    by_id: dict[str, KnownReference] = field(default_factory=dict)
-    by_order: dict[str, list[KnownReference]] = field(default_factory=dict)
-    by_provider: dict[str, list[KnownReference]] = field(default_factory=dict)
-    of_attempt: dict[str, list[KnownReference]] = field(default_factory=dict)
-    begun: dict[str, list[KnownReference]] = field(default_factory=dict)
-
-    def merge(self, other: "ReferenceIndex") -> None:
-        """Take in what another look has found."""
-        for known in other.by_id.values():
-            if known.id not in self.by_id:
-                self.add(known)
-        for order_id, named in other.by_order.items():
-            self.by_order.setdefault(order_id, [self.by_id[one.id] for one in named])
-
-    def add(self, known: KnownReference, order_id: str = "") -> None:
-        self.by_id[known.id] = known
-        if order_id:
-            self.by_order.setdefault(order_id, []).append(known)
-        if known.provider_reference:
-            self.by_provider.setdefault(known.provider_reference, []).append(known)
-        if known.kind != "attempt":
-            self.of_attempt.setdefault(known.attempt_id, []).append(known)
-
-    def called(self, name: str) -> list[KnownReference]:
-        """What is called exactly that among us."""
-        one = self.by_id.get(name)
-        return [one] if one else self.by_order.get(name, [])
-
-    def named_by(self, line: ReportLine) -> list[KnownReference]:
-        """By our reference, else by the provider's, else by its other texts."""
-        if line.our_reference:
-            found = self.called(line.our_reference)
-            if found:
-                return found
-        if line.provider_reference:
-            found = self._at_the_provider(line.provider_reference, line.kind)
-            if found:
-                return found
-        named = (self.called(text) or self._at_the_provider(text, line.kind) for text in line.texts)
-        return next((found for found in named if found), [])
-
-    def rivals(self, line: ReportLine, named: Sequence[KnownReference]) -> list[KnownReference]:
-        """What other words of the line lead to, where that is not what it is taken for."""
-        payments = {known.payment_id for known in named}
-        found = []
-        for text in (line.our_reference, line.provider_reference, *line.texts):
-            others = (self.called(text) or self.by_provider.get(text, [])) if text else []
-            if others and not any(known.payment_id in payments for known in others):
-                found += others
-        return found
-
-    def _at_the_provider(self, name: str, kind: LineKind) -> list[KnownReference]:
-        found = self.by_provider.get(name, [])
-        # Refunds may carry the reference of the charge: what is of the line's kind goes before.
-        return [item for item in found if _is_of(item, kind)] or found
-
-
-def _is_of(known: KnownReference, kind: LineKind) -> bool:
-    if known.kind == "dispute":
-        return kind in _OF_DISPUTES
-    return kind in _CHANGES.get(known.kind, ())
-
-
-@dataclass(slots=True)
-class Subject:
-    """What a line is about. `causes`: what its movements are booked for; `exact`: it is named
-    itself, and not only the charge or the order that it belongs to."""
-
-    causes: list[str]
-    known: KnownReference
-    exact: bool
-
-
-def subject_of(
-    line: ReportLine, named: Sequence[KnownReference], directory: ReferenceIndex
-) -> Subject:
-    """`named`: of one provider account, at least one."""
-    if len(named) == 1 and named[0].kind != "attempt":
-        return Subject([named[0].id], named[0], exact=True)
-    causes: list[str] = []
-    for known in named:
-        inside = [
-            item for item in directory.of_attempt.get(known.id, ()) if _is_of(item, line.kind)
-        ]
-        theirs = [item for item in inside if item.provider_reference == line.provider_reference]
-        if known.kind != "attempt" or line.kind is LineKind.PAYMENT:
-            causes.append(known.id)
-        # A provider's own name for one of several narrows them down.
-        causes += [item.id for item in (theirs if theirs and line.provider_reference else inside)]
-    return Subject(list(dict.fromkeys(causes)), named[0], exact=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,10 +248,21 @@ class Matcher:
                 cause=booked[0].cause,
                 only_fee=True,
             )
+        what = f"a charge of {-line.amount}" if fee_minor >= 0 else f"a fee of {line.amount} back"
+        return self.judge_other(
+            line, BreakClass.FEE, f"{what} that belongs to no single payment of ours"
+        )
+
+    def judge_other(self, line: ReportLine, problem: BreakClass, words: str) -> MatchResult:
+        """What only a person can decide about; of one payment of ours, where the line names it."""
+        own = [one for one in self.directory.named_by(line) if one.connector == self.account]
+        of_one = len({one.payment_id for one in own}) == 1
         return MatchResult(
             state=LineState.BREAK,
-            problem=BreakClass.FEE,
-            words=f"a charge of {-line.amount} that belongs to no single payment of ours",
+            problem=problem,
+            words=f"{words}; it names {own[0].id}" if of_one else words,
+            payment_id=own[0].payment_id if of_one else "",
+            cause=own[0].id if of_one else "",
         )
 
     def _elsewhere(self, line: ReportLine, known: KnownReference) -> MatchResult:
@@ -451,8 +348,16 @@ def _not_booked(line: ReportLine, subject: Subject) -> MatchResult:
 def _is_another(
     line: ReportLine, subject: Subject, booked: list[ReportableMovement], directory: ReferenceIndex
 ) -> bool:
-    """Whether the line tells of a refund that by the provider's name is none of those we know."""
-    if line.kind is not LineKind.REFUND or subject.exact or not line.provider_reference:
+    """Whether the line tells of a refund that by its own name, or the provider's, is none of
+    those we know."""
+    if line.kind is not LineKind.REFUND:
+        return False
+    theirs = directory.by_provider.get(line.provider_reference, ())
+    # Where a refund is called like its charge, only its other name says which one it is.
+    exact = subject.exact and all(known.kind != "attempt" for known in theirs)
+    if not exact and line.our_reference and not directory.called(line.our_reference):
+        return True
+    if exact or not line.provider_reference:
         return False
     names = {
         known.provider_reference

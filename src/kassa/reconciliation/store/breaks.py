@@ -162,6 +162,10 @@ _CURED = tuple(
     )
 )
 
+CURED_BY_TIME = (BreakClass.STATUS, BreakClass.REFUND_MISSING, BreakClass.MISSING_OURS)
+"""Of lines that told of what we did not know yet."""
+_OF_THE_LINE = tuple({*_CURED, *(problem.value for problem in CURED_BY_TIME)})
+
 
 async def resolve_matched(
     connection: Connection,
@@ -187,6 +191,7 @@ async def resolve_matched(
         BreakClass.MISSING_THEIRS.value,
         file_id,
         list(places),
+        list(_OF_THE_LINE),
     )
     if cured:
         where = "t.company_id = $1 and t.id = any($2)"

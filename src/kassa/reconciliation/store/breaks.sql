@@ -59,12 +59,12 @@ where company_id = $1 and id = $2 and status = {break.open}
 
 -- name: lock_cured
 -- What a line has cured: it was reported after all ($5), or as it should be (of $4), by a line of
--- another file than $6, or by the very line (one of $7) at another look.
+-- another file than $6, or by the very line (of $8, one of $7) at another look.
 select id from report_break
 where company_id = $1 and status = {break.open}
   and ((class = $5 and payment_id = any($2) and file_id = '')
-    or (class = any($4) and cause = any($3) and cause <> ''
-      and (file_id <> $6 or place = any($7))))
+    or (class = any($4) and cause = any($3) and cause <> '' and file_id <> $6)
+    or (class = any($8) and file_id = $6 and file_id <> '' and place = any($7)))
 for update
 
 -- name: resolve_cured

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -14,12 +14,11 @@ from kassa.ledger.domain.ledger import PostingKind
 from kassa.proof.store.resealing import resealed
 from kassa.reconciliation.domain.matching import (
     MOVEMENTS,
-    KnownReference,
     PartialLine,
-    ReferenceIndex,
     ReportableMovement,
     ledger_account,
 )
+from kassa.reconciliation.domain.references import KnownReference, ReferenceIndex
 from kassa.reconciliation.domain.reports import LineKind, ReportLine
 
 
@@ -80,7 +79,9 @@ class LineRow:
             presented=Money(self.presented_minor or 0, self.presented_currency)
             if self.presented_currency
             else None,
-            occurred_at=self.occurred_at,
+            # As it comes from the table, whatever the zone of the file: its day is part of what
+            # the line is known by.
+            occurred_at=self.occurred_at and self.occurred_at.astimezone(UTC),
             raw=self.raw,
         )
 

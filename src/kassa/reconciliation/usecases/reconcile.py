@@ -23,7 +23,8 @@ from kassa.modifications.usecases.modify_payment import sync_modification
 from kassa.payments.store import payments
 from kassa.payments.usecases.record_payment import confirm_transfer
 from kassa.payments.usecases.sync_payment import sync_payment
-from kassa.reconciliation.domain.matching import BANK, LATE_AFTER, KnownReference, LineState
+from kassa.reconciliation.domain.matching import BANK, LATE_AFTER, LineState
+from kassa.reconciliation.domain.references import KnownReference
 from kassa.reconciliation.domain.reported_payments import is_complete, rest_released
 from kassa.reconciliation.domain.reports import ReportLine, Unreadable
 from kassa.reconciliation.store import breaks, held_lines
@@ -46,7 +47,7 @@ class Outcome:
     minor units: gross and fees of all lines, gross of the matched ones.
 
     `repeated`: lines that an earlier file has had, of which nothing more came.
-    `imported_before`: the content was known and done, and nothing has changed.
+    `imported_before`: the content was known and done; what is open of it was looked at once more.
     `settled`: payments that were completed. `missing`: payments in the time that the account's
     reports cover which none of them told of, found to be missing just now.
     """
@@ -104,6 +105,7 @@ async def reconcile(
     file, is_new = await _open(core, company_id, connector, name, sha256, actor, dry_run)
     run = Run(core, file, actor, tells_fees, dry_run, progress)
     if file.state == "done" and not is_new:
+        await _look_again(run)
         return await _outcome(run, imported_before=True)
     lines = (readable(core, connector, item) for item in lines)
     async with aclosing(_batches(lines, file.position, lines_per_batch)) as batches:
@@ -167,6 +169,25 @@ async def _finish(run: Run) -> None:
         run.file = await store.lock_file(connection, run.file.company_id, run.file.id)
         run.file.state = "done"
         await store.save_file(connection, run.file)
+
+
+async def _look_again(run: Run) -> None:
+    """Of a file that is done: its lines that said more than we knew, which may be known by now."""
+    if run.dry_run:
+        return
+    await _ask(run)
+    company_id, file = run.file.company_id, run.file
+    async with run.core.db.connection(long=True) as connection:
+        places = {
+            place
+            for problem in breaks.CURED_BY_TIME
+            for place in await breaks.places_of(
+                connection, company_id, file.id, problem, _ASKED_AT_ONCE
+            )
+        }
+        rows = await store.lines_at(connection, company_id, file.id, sorted(places))
+    if rows:
+        await one_batch(run, [(row.place, row.as_line()) for row in rows], BatchTurn.BREAKS)
 
 
 async def _ask(run: Run) -> None:

@@ -75,7 +75,7 @@ class RepeatedLines:
             is_first = not self.counted[row.identity]
             before = self._next(row.identity) if row.identity else None
             # What matched is kept without its identity: it is the first of its file that is alike.
-            if before is None and is_first and same and same.line().identity == row.identity:
+            if before is None and is_first and same and _are_one(same.line(), lines[place]):
                 before = same.as_earlier()
             if before is None:
                 continue
@@ -108,6 +108,18 @@ class RepeatedLines:
         self.counted[name] += 1
         files = self.earlier.get(name, {}).values()
         return next((its[number] for its in files if len(its) > number), None)
+
+
+def _are_one(one: ReportLine, other: ReportLine) -> bool:
+    """Said in the same words; or, in two kinds of report, of the same thing at the provider, money
+    and second."""
+    if one.identity == other.identity:
+        return True
+    said, again = (
+        (it.kind, it.amount, it.fee, it.provider_reference, it.payout_reference, it.occurred_at)
+        for it in (one, other)
+    )
+    return bool(other.provider_reference and other.occurred_at) and said == again
 
 
 def repeat(row: LineRow, before: EarlierLine) -> None:

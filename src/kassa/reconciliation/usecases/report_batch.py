@@ -23,9 +23,9 @@ from kassa.reconciliation.domain.matching import (
     Matcher,
     MatchResult,
     PartialLine,
-    ReferenceIndex,
     ReportableMovement,
 )
+from kassa.reconciliation.domain.references import ReferenceIndex
 from kassa.reconciliation.domain.reported_payments import (
     ReportSource,
     arrival,
@@ -169,6 +169,9 @@ class Batch:
                 self._set_aside(place, item, found)
             return
         verdict = decided or await self._verdict(connection, desk, place, item)
+        if is_first and self._may_be_completed(item, verdict):
+            self._set_aside(place, item, found)
+            return
         if turn is BatchTurn.BREAKS:
             if verdict.state is LineState.MATCHED:
                 self.completed.append(place)
@@ -226,8 +229,14 @@ class Batch:
             )
         )
 
+    def _may_be_completed(self, line: ReportLine, verdict: MatchResult) -> bool:
+        """Of a payout: whether what it is made of may come after it in the provider's file."""
+        is_payout = line.kind is LineKind.PAYOUT and self.file.connector != BANK
+        return is_payout and verdict.state is LineState.BREAK and not self.dry_run
+
     def _set_aside(self, place: int, line: ReportLine, found: ReportLine) -> None:
-        """It waits for a lock, and holds up nobody; its turn comes at the end."""
+        """It waits for a lock, or for what comes after it, and holds up nobody; its turn comes at
+        the end."""
         identity = self.repeats.identity_of(found)
         self.rows.append(row_of(place, line, MatchResult(state=LineState.WAITING), identity))
         self._total(line)
@@ -257,11 +266,8 @@ class Batch:
             return self._once(desk.judge_fee(line))
         if line.kind is LineKind.PAYOUT:
             return await self._payout(connection, place, line)
-        return MatchResult(
-            state=LineState.BREAK,
-            problem=BreakClass.MISSING_OURS,
-            words=f"an adjustment of {line.amount} that is not booked",
-        )
+        words = f"an adjustment of {line.amount} that is not booked"
+        return desk.judge_other(line, BreakClass.MISSING_OURS, words)
 
     def _once(self, verdict: MatchResult) -> MatchResult:
         """A payment has one fee: another charge for it is not taken for its fee."""

@@ -4,14 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kassa.base.store.connection import Connection
-from kassa.reconciliation.domain.matching import (
-    BANK,
-    KnownReference,
-    MatchResult,
-    ReferenceIndex,
-    ReportableMovement,
-    ambiguous,
-)
+from kassa.reconciliation.domain.matching import BANK, MatchResult, ReportableMovement, ambiguous
+from kassa.reconciliation.domain.references import KnownReference, ReferenceIndex
 from kassa.reconciliation.domain.reports import LineKind, ReportLine
 from kassa.reconciliation.domain.transfers import (
     MAY_BE_TRANSFERS,

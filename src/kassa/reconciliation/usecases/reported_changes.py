@@ -12,7 +12,7 @@ from kassa.base.usecases.core import Core
 from kassa.connectors.base import Declined
 from kassa.modifications.store.modifications import by_id as modification_by_id
 from kassa.modifications.usecases.modify_payment import take_modification_news
-from kassa.reconciliation.domain.matching import KnownReference
+from kassa.reconciliation.domain.references import KnownReference
 from kassa.reconciliation.domain.reports import LineKind, ReportLine
 
 
