@@ -144,12 +144,16 @@ def _heading(story: PaymentHistory) -> Iterator[str]:
         yield f"  failed: {payment.failure_code}: {payment.failure_message}"
     if story.moment is not None:
         yield f"  as it was at {_exact(story.moment)}"
-    amounts = list(_amounts(payment))
+    unowed = {one.id for one in story.attempts if one.surplus}
+    back = sum(
+        one.taken.minor for one in story.disputes if one.is_return and one.attempt_id not in unowed
+    )
+    amounts = list(_amounts(payment, back))
     if amounts:
         yield f"  {', '.join(amounts)}"
 
 
-def _amounts(payment: Payment) -> Iterator[str]:
+def _amounts(payment: Payment, charges_returned: int) -> Iterator[str]:
     currency = payment.amount.currency
     for word, minor in (
         ("reserved", payment.authorized.minor),
@@ -157,7 +161,8 @@ def _amounts(payment: Payment) -> Iterator[str]:
         ("let go", payment.released_minor),
         ("refunded", payment.refunded.minor),
         ("being refunded", payment.refund_reserved.minor),
-        ("taken back by the bank", payment.disputed_minor),
+        ("disputed", payment.disputed_minor - charges_returned),
+        ("returned by the bank", charges_returned),
         ("paid back twice", payment.double_paid_minor),
         ("not owed", payment.surplus_amount.minor),
         ("of that given back", payment.surplus_returned_minor),

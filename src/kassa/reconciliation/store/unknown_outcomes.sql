@@ -23,7 +23,7 @@ order by x.connector, x.currency
 -- What nobody has known for so long; not what waits for its payer, and not what has its break
 -- already.
 select x.company_id, x.payment_id, 'undecided' as problem, x.connector, x.currency, x.minor,
-  x.cause
+  x.cause, false as is_return
 from (
   select a.company_id, a.payment_id, a.connector, a.currency, a.amount_minor as minor,
     a.id as cause
@@ -44,7 +44,8 @@ limit $2
 
 -- name: marked
 -- What a provider says was another amount, and is nobody's work yet: marked by an older release.
-select x.company_id, x.payment_id, 'amount' as problem, x.connector, x.currency, x.minor, x.cause
+select x.company_id, x.payment_id, 'amount' as problem, x.connector, x.currency, x.minor, x.cause,
+  false as is_return
 from (
   select a.company_id, a.payment_id, a.connector, a.currency, a.amount_minor as minor,
     a.id as cause
