@@ -141,6 +141,38 @@ async def test_no_posting_that_does_not_sum_to_zero_is_ever_committed(
     assert [row[0] for row in stored] == [0] * (200 - refused)
 
 
+@pytest.mark.parametrize("leg", [-1, 0, 3])
+async def test_no_leg_is_added_to_what_has_been_balanced_already(
+    shop: Shop, by_hand: Any, leg: int
+) -> None:
+    """Not even in the transaction that made it, by whoever has it looked at before COMMIT."""
+    transaction = by_hand.transaction()
+    await transaction.start()
+    await by_hand.execute(POSTING, "early")
+    for number, minor in ((1, 5), (2, -5)):
+        await by_hand.execute(ENTRY, "early", number, "account", "CNY", minor)
+    await by_hand.execute("set constraints all immediate")
+
+    with pytest.raises(asyncpg.CheckViolationError, match="does not sum to zero"):
+        await by_hand.execute(ENTRY, "early", leg, "account", "CNY", 1)
+    await transaction.rollback()
+
+
+@pytest.mark.parametrize("legs", [{}, {1: 5}, {2: 5, 3: -5}, {3: 5, 4: -5}])
+async def test_a_posting_has_its_first_two_legs(
+    shop: Shop, by_hand: Any, legs: dict[int, int]
+) -> None:
+    """Else another entry could take their places later, and nobody would look again."""
+    transaction = by_hand.transaction()
+    await transaction.start()
+    await by_hand.execute(POSTING, "odd")
+    for leg, minor in legs.items():
+        await by_hand.execute(ENTRY, "odd", leg, "account", "CNY", minor)
+
+    with pytest.raises(asyncpg.CheckViolationError, match="does not sum to zero"):
+        await transaction.commit()
+
+
 async def test_currencies_do_not_balance_each_other_and_no_leg_is_added_later(
     shop: Shop, by_hand: Any
 ) -> None:
