@@ -119,6 +119,32 @@ def unsigned_pays(gateway: Gateway, count: int) -> list[bytes]:
     ]
 
 
+def card_payments(gateway: Gateway, count: int) -> list[bytes]:
+    """A card payment each, through the gateway interface, by a token of the bench's provider."""
+    headers = _api_key(gateway)
+    payee = {"accountType": "business", "accountNumber": gateway.demo["business_id"]}
+    payer = {"accountType": "token", "accountNumber": "pm_card_visa"}
+    return [
+        _http(
+            gateway,
+            "POST",
+            "/gateway/payment-requests",
+            headers,
+            msgspec.json.encode(
+                {
+                    "userId": f"user_{number}",
+                    "orderId": new_id("order"),
+                    "amount": 1 + number % 5000,
+                    "paymentMethod": "credit_card",
+                    "payerAccount": payer,
+                    "payeeAccount": payee,
+                }
+            ),
+        )
+        for number in range(count)
+    ]
+
+
 def _list_body(gateway: Gateway, size: int, token: str = "", **wanted: Any) -> bytes:
     page = {"pageSize": size, "pageToken": token} if token else {"pageSize": size}
     return msgspec.json.encode(

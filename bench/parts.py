@@ -10,8 +10,10 @@ import msgspec
 from bench import calls, limit, load
 from bench.gateway import Gateway
 from bench.load import Call, Load, Timed
+from bench.provider import ANSWERS_AFTER_SECONDS, Provider
 
 CONNECTIONS = 64
+_AT_PROVIDER = 128  # callers whose payments wait for a provider's answer for most of their time
 _WARM_UP_SECONDS = 0.5
 _PAYS_PER_S = 1000  # signed in advance; a part that uses them up ends early
 _CREATES = 50_000
@@ -26,12 +28,14 @@ class Round(msgspec.Struct, kw_only=True):
 
 
 class Part(msgspec.Struct, kw_only=True):
-    """One thing measured, once or several times; the median speaks for it."""
+    """One thing measured, once or several times; the median speaks for it. `beside`: what else is
+    to be said of it."""
 
     key: str
     title: str
     concurrency: int
     rounds: list[Round]
+    beside: str = ""
 
     @property
     def median(self) -> Round:
@@ -67,6 +71,7 @@ class Bench:
             self._limit("limit", "limit: BEGIN, 3 INSERTs, COMMIT", in_one_statement=False)
             self._limit("limit_one_statement", "limit: all in one statement", in_one_statement=True)
         self._wallet()
+        self._card()
         self._reads()
         return list(self.parts.values())
 
@@ -86,6 +91,24 @@ class Bench:
             "pay_cashier",
             "wallet pay that waits for the cashier, RSA",
             self._http(calls.signed_pays(gateway, count, at_once=False), _SUCCESS, once=True),
+        )
+
+    def _card(self) -> None:
+        gateway, count = self._gateway, int(_PAYS_PER_S * (self._seconds + _WARM_UP_SECONDS))
+        payments = calls.card_payments(gateway, count)
+        after = round(ANSWERS_AFTER_SECONDS * 1000)
+        with Provider(gateway) as provider:
+            self._note(
+                "card",
+                f"gateway card payment, at a provider that answers in {after} ms",
+                _AT_PROVIDER,
+                lambda: load.run(self._http(payments, _PAID, once=True, callers=_AT_PROVIDER)),
+                provider.cpu_us,
+            )
+        counted = provider.counted
+        self.parts["card"].beside = (
+            f"{counted.delivered:,} of {counted.charged:,} notifications of that provider were"
+            f" delivered, {counted.refused:,} refused."
         )
 
     def _reads(self) -> None:
@@ -116,11 +139,12 @@ class Bench:
         *,
         once: bool = False,
         seconds: float | None = None,
+        callers: int = CONNECTIONS,
     ) -> Load:
         return Load(
             host="127.0.0.1",
             port=self._gateway.port,
-            connections=CONNECTIONS,
+            connections=callers,
             seconds=self._seconds if seconds is None else seconds,
             warm_up_seconds=_WARM_UP_SECONDS,
             requests=requests,
@@ -151,13 +175,21 @@ class Bench:
             lambda: limit.measure(self._gateway, self._seconds, in_one_statement=in_one_statement),
         )
 
-    def _note(self, key: str, title: str, concurrency: int, work: Callable[[], Timed]) -> None:
-        before = self._gateway.cpu_us()
+    def _note(
+        self,
+        key: str,
+        title: str,
+        concurrency: int,
+        work: Callable[[], Timed],
+        of_provider: Callable[[], int] = lambda: 0,
+    ) -> None:
+        before, provider_before = self._gateway.cpu_us(), of_provider()
         timed = work()
         time.sleep(0.2)  # so that what it left to do does not weigh on the next part
         after = self._gateway.cpu_us()
         used = {name: after[name] - before.get(name, 0) for name in after}
         used["load generator"] = timed.load_cpu_us
+        used["provider"] = of_provider() - provider_before
         sent = max(timed.sent, 1)
         each = {name: us // sent for name, us in used.items() if us // sent > 0}
         part = self.parts.setdefault(
