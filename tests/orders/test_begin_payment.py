@@ -218,19 +218,44 @@ async def test_a_pay_code_pays_once_however_many_show_it_together(shop: Shop) ->
     assert await shop.faults() == []
 
 
-async def test_a_balance_that_somebody_holds_makes_only_its_own_user_step_aside(
+async def test_a_balance_that_somebody_holds_makes_only_its_own_user_wait(
     shop: Shop, owner_url: str
 ) -> None:
     poor, rich = await shop.user(1_000_000), await shop.user(1_000_000)
     balance = "select from wallet_balance where account = $1 for update"
 
     async with held(owner_url, balance, f"wallet:{poor}"):
+        waiting = asyncio.create_task(pay(shop, poor))
         with soon():
-            cases = await ends(pay(shop, poor), *(pay(shop, rich) for _ in range(5)))
+            cases = await ends(*(pay(shop, rich) for _ in range(5)))
+        assert not waiting.done()
+        assert (await made(shop))[0] == 5
 
-    assert cases[0] is None
-    assert all(case.payment.is_paid for case in cases[1:])
-    assert (await made(shop))[0] == 5
+    assert all(case.payment.is_paid for case in (*cases, await waiting))
+    assert await shop.faults() == []
+
+
+async def test_an_order_that_an_open_transaction_inserts_makes_only_its_own_payer_wait(
+    shop: Shop, owner_url: str
+) -> None:
+    users = [await shop.user(1_000_000) for _ in range(2)]
+    known = await shop.payment()
+    again = (
+        "insert into orders select (json_populate_record(null::orders,"
+        ' (row_to_json(o)::jsonb || \'{"id": "stuck", "session_token": "s-stuck"}\')::json)).*'
+        " from orders o where id = $1"
+    )
+    async with held(owner_url, again, known.order_id):
+        waiting = [asyncio.create_task(pay(shop, users[0], order_id="stuck")) for _ in range(7)]
+        await asyncio.sleep(0)
+        with soon():
+            cases = await ends(*(pay(shop, users[1]) for _ in range(20)))
+            more = [await pay(shop, users[1]) for _ in range(5)]
+        assert not any(task.done() for task in waiting)
+
+    assert all(case.payment.is_paid for case in (*cases, *more))
+    assert len([case for case in await ends(*waiting) if case is not None]) == 1
+    assert await shop.faults() == []
 
 
 async def test_a_refusal_of_one_leaves_the_others_of_its_batch_alone(shop: Shop) -> None:

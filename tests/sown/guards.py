@@ -238,6 +238,15 @@ _AMOUNTS = (
 
 _SMALLER = (
     one(
+        "a closed company's new order can be paid at once",
+        "tests/orders/test_begin_payment.py::test_a_closed_company_begins_nothing",
+        (
+            "orders/usecases/begin_payment.py",
+            "closed=order.company_id in before.closed,",
+            "closed=False,",
+        ),
+    ),
+    one(
         "a closed company's order can be paid",
         f"{CLOSED}::test_nobody_begins_to_pay_a_company_that_is_closed",
         (

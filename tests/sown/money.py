@@ -20,6 +20,16 @@ MONEY_SQL = "base/store/migrations/0002_money_afterwards.sql"
 
 MUTATIONS: tuple[Mutation, ...] = (
     one(
+        "a leg may take the place of one that a posting has not",
+        f"{RULES}::test_a_posting_has_its_first_two_legs",
+        (BALANCED_SQL, "count(*) filter (where e.leg in (1, 2)) <> 2", "count(*) < 2"),
+    ),
+    one(
+        "a leg may be added once its posting has been looked at",
+        f"{RULES}::test_no_leg_is_added_to_what_has_been_balanced_already",
+        (BALANCED_SQL, "when (new.leg not in (1, 2))", "when (new.leg > 3)"),
+    ),
+    one(
         "orders are not locked",
         f"{MODIFY}::test_fifty_refunds_at_once_on_two_processes_stay_within_bounds",
         (

@@ -4,11 +4,35 @@ piece."""
 from tests.sown.sowing import Mutation, one
 
 CODES = "tests/wallet/test_wallet_codes.py"
+BEGUN = "tests/orders/test_begin_payment.py"
 AT_API = "tests/faces/wallet/test_pay_codes.py"
 PAGES = "tests/cashier/test_pages.py"
 CODES_SQL = "base/store/migrations/0048_agreements_by_request.sql"
 
 MUTATIONS: tuple[Mutation, ...] = (
+    one(
+        "an order that somebody makes first is paid a second time",
+        f"{BEGUN}::test_who_is_overtaken_makes_nothing_and_moves_nothing",
+        ("orders/usecases/begin_payment.py", "        raise _Overtaken\n", "        pass\n"),
+    ),
+    one(
+        "an order that exists is begun again",
+        f"{BEGUN}::test_what_was_made_before_is_left_to_the_ordinary_road",
+        (
+            "orders/usecases/begin_payment.py",
+            " if place not in taken]",
+            "]",
+        ),
+    ),
+    one(
+        "who has to wait after wrong codes pays a new order all the same",
+        f"{BEGUN}::test_who_has_to_wait_after_wrong_codes_gets_nowhere_with_a_pay_code",
+        (
+            "wallet/usecases/wallet_codes.py",
+            "None if some & waiting else code for",
+            "code for",
+        ),
+    ),
     one(
         "a pay code pays again and again",
         f"{CODES}::test_a_pay_code_pays_once_and_the_same_payment_again_is_the_same",

@@ -1,8 +1,9 @@
 """Create an order whose payment goes on at once: one transaction for all of it, and for many.
 
-It is for what happens almost always: a new order, and nobody in its way. What was made before, is
-locked by somebody else or is refused makes nothing here and takes the ordinary road instead, in two
-transactions: `create_order`, which finds what was made, and a change, which waits and refuses.
+It is for what happens almost always: a new order, and nothing in its way. What was made before or
+is refused makes nothing here and takes the ordinary road instead, in two transactions:
+`create_order`, which finds what was made, and a change, which refuses. What somebody else has
+locked leaves the batch and is tried again beside it, as everywhere.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from functools import partial
 import structlog
 
 from kassa.base.store.connection import Connection
-from kassa.base.usecases.batch import batched
+from kassa.base.usecases.batch import Contended, batched
 from kassa.base.usecases.core import Core
 from kassa.orders.store import beginning
 from kassa.orders.store.beginning import Before
@@ -23,6 +24,7 @@ from kassa.orders.usecases.create_order import (
     Prepared,
     first_of_each,
     first_payment,
+    lock_order,
     prepare,
 )
 from kassa.payments.domain.aggregate import PaymentAggregate
@@ -62,17 +64,19 @@ async def begin_payments(
     core: Core, wanted: Sequence[Beginning]
 ) -> list[PaymentAggregate | Exception | None]:
     """Make each order with its payment and take that through its beginning; None, and nothing
-    made, for what is not new or cannot go on."""
+    made, for what is not new or cannot go on; Contended for what somebody else has locked."""
     given = {id(one.item): one for one in wanted}
     first = [given[id(item)] for item in first_of_each([one.item for one in wanted])]
-    begun: dict[int, PaymentAggregate] = {}
+    begun: dict[int, PaymentAggregate | Contended] = {}
     if first:
         with suppress(_Overtaken):  # so seldom that all of them may take the ordinary road
             begun = await _begin(core, first)
     return [begun.get(id(one.item)) for one in wanted]
 
 
-async def _begin(core: Core, wanted: Sequence[Beginning]) -> dict[int, PaymentAggregate]:
+async def _begin(
+    core: Core, wanted: Sequence[Beginning]
+) -> dict[int, PaymentAggregate | Contended]:
     """What became of each, by the identity of its item."""
     results: dict[int, PaymentAggregate | Exception] = {}
     telling = announced(one.item.order.company_id for one in wanted)
@@ -103,7 +107,7 @@ async def _begin(core: Core, wanted: Sequence[Beginning]) -> dict[int, PaymentAg
     return {
         id(going[place][0].item): case
         for place, case in results.items()
-        if isinstance(case, PaymentAggregate)
+        if isinstance(case, PaymentAggregate | Contended)
     }
 
 
@@ -184,7 +188,7 @@ async def _save(
     await payments.save_new(connection, cases, created)
 
 
-_begin_payment = batched(begin_payments)
+_begin_payment = batched(begin_payments, key=lambda one: lock_order(one.item))
 
 
 async def begin_payment(
@@ -193,7 +197,7 @@ async def begin_payment(
     """Create the order, take its payment through `decide`, and pay it from a wallet by `pay`.
 
     None where that is not to be had in one go; nothing has happened then.
-    Raises: InvalidRequest, AmbiguousCommit, ProviderUnavailable, InProgress.
+    Raises: InvalidRequest, InProgress, AmbiguousCommit, ProviderUnavailable.
     """
     if wanted.payment_methods:  # whether somebody can pay it has to be asked first
         return None

@@ -147,10 +147,11 @@ def first_of_each(wanted: Sequence[Prepared]) -> list[Prepared]:
             first.append(item)
             seen |= keys
     # In one order everywhere, so that batches of two processes cannot lock each other out.
-    return sorted(first, key=_lock_order)
+    return sorted(first, key=lock_order)
 
 
-def _lock_order(item: Prepared) -> tuple[str, str, str]:
+def lock_order(item: Prepared) -> tuple[str, str, str]:
+    """What it would wait for; in the order of these all are stored."""
     order = item.order
     return order.company_id, order.request_scope, order.request_id or order.id
 
@@ -195,7 +196,7 @@ def _too_late() -> InvalidRequest:
     )
 
 
-_insert_order = batched(create_orders, key=_lock_order)
+_insert_order = batched(create_orders, key=lock_order)
 
 
 async def create_order(core: Core, wanted: NewOrder) -> CreatedOrder:
