@@ -258,6 +258,28 @@ async def test_a_return_that_is_told_before_its_capture_there_waits_for_it(shop:
     assert (found.status, found.taken) == (DisputeStatus.LOST, cny(10_000))
 
 
+@pytest.mark.parametrize("refusal", [RETURNED, REFUSED], ids=["returned", "refused"])
+async def test_a_return_that_is_told_before_our_capture_is_known_waits_for_it(
+    shop: Shop, refusal: Outcome
+) -> None:
+    provider = Telling()
+    payment = await reserved(shop, provider)
+    [attempt] = await shop.attempts(payment)
+    provider.says = [InDoubt(reason="no answer")]
+    capture = (await modify(shop, payment, CAPTURE, 7_000)).modification
+    provider.answers_to_queries = [REFUSED] * 3
+
+    await tell(shop, provider, news(attempt["id"], refusal))
+    await shop.sql("update attempt set next_query_at = now()")
+    await look_again(shop.core)
+    assert await worked_out(shop) == []
+    await tell(shop, provider, of_ours(capture.id, done(7_000)))
+    await again(shop)
+
+    [found] = await disputes_of(shop.core, shop.company.id, payment.id)
+    assert (found.status, found.taken) == (DisputeStatus.LOST, cny(7_000))
+
+
 @pytest.mark.parametrize("silent_first", [False, True])
 async def test_a_success_of_what_the_payer_had_left_is_asked_about(
     shop: Shop, silent_first: bool

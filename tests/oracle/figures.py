@@ -30,10 +30,11 @@ _BOOKED = """
       left join dispute d on d.company_id = g.company_id and d.id = g.cause
      where g.company_id = $1 and e.account = $2
      group by 1, 2, 3
-"""
-_FEES = """
-    select attempt_id as key, coalesce(sum(fee_minor), 0)::bigint as minor
-      from dispute where company_id = $1 group by 1
+    union all
+    select d.attempt_id, a.currency, 'fees', sum(d.fee_minor)::bigint
+      from dispute d join attempt a on a.company_id = d.company_id and a.id = d.attempt_id
+     where d.company_id = $1
+     group by 1, 2
 """
 _OF_CHARGES = """
     select a.id as key, p.id as payment, p.currency, a.status, p.status as paid
@@ -41,6 +42,7 @@ _OF_CHARGES = """
      where a.company_id = $1 order by a.id
 """
 _WORK = "select payment_id, class, details from report_break where company_id = $1"
+FEE = "fee of disputes"
 KINDS = {
     "capture": "captured",
     "surplus": "captured",
@@ -51,9 +53,9 @@ KINDS = {
     "dispute": "disputed",
     "dispute_reversal": "disputed",
     "charge_return": "disputed",
+    "fees": FEE,
 }
 _THEIRS = {"charge": "captured", "refund": "refunded", "dispute": "disputed"}
-FEE = "fee of disputes"
 
 Figures = Counter[tuple[str, str]]
 """Minor units by what they are, and their currency; what is nothing is left out."""
@@ -88,12 +90,9 @@ async def ours(world: World) -> dict[str, Figures]:
     for row in await world.owner.fetch(_BOOKED, world.company.id, account):
         what = KINDS.get(row["kind"])
         if what is not None:
-            sign = 1 if what == "captured" else -1
+            sign = -1 if what in ("refunded", "disputed") else 1
             figures = found.setdefault(row["key"], Counter())
             figures[what, row["currency"]] += sign * row["minor"]
-    currencies = {one.key: one.currency for one in await charges(world)}
-    for row in await world.owner.fetch(_FEES, world.company.id):
-        found.setdefault(row["key"], Counter())[FEE, currencies[row["key"]]] += row["minor"]
     return {key: _plain(figures) for key, figures in found.items()}
 
 

@@ -10,7 +10,7 @@ from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from tests.connectors.contract.plug import Plug, Way, plugs
-from tests.oracle import figures
+from tests.oracle import figures, lost
 from tests.oracle.figures import Figures
 from tests.oracle.reports import SETTLED_AFTER, Reports
 from tests.oracle.world import Letter, World
@@ -30,7 +30,6 @@ from kassa.modifications.usecases.modify_payment import ModifyPayment, modify_pa
 from kassa.payments.domain.payments import Payment
 from kassa.payments.usecases.find_payments import get_payment
 from kassa.payments.usecases.sync_payment import sync_payment
-from kassa.proof.usecases.verify import verify_books
 
 WEIGHTS = {
     "pay": 5,
@@ -78,7 +77,7 @@ class OracleMachine(RuleBasedStateMachine):
 
     @initialize(luck=st.binary(min_size=8, max_size=8))
     def open(self, luck: bytes) -> None:
-        self.luck, self.steps, self.is_late = luck, 0, False
+        self.luck, self.steps, self.is_late, self.is_missing = luck, 0, False, False
         self.tally["examples"] += 1
         self.plug: Plug = random.Random(luck).choice(plugs())  # integers would be small mostly
         self.story: list[str] = []
@@ -110,8 +109,8 @@ class OracleMachine(RuleBasedStateMachine):
             self.tally.update(one for one in untold if not one.startswith("untold"))
             self.differed.extend(f"{self.plug.name} {one}" for one in untold if "untold" in one)
             self.tally["reports compared"] += 1
-        proof = self.world.run(verify_books(self.world.core))
-        assert not proof.violations, proof.violations
+        violations = self.world.prove()
+        assert not violations, (violations, self.story)
 
     def _play(self, verb: str, luck: random.Random | None = None) -> None:
         self.luck_now = luck or random.Random(f"{self.luck.hex()} {verb}")
@@ -150,7 +149,8 @@ class OracleMachine(RuleBasedStateMachine):
         self.steps += 1
         self.tally["steps"] += 1
         await self.world.post()
-        await self._watch()
+        if self.told:
+            await self._watch()
 
     def did(self, what: str) -> None:
         self.tally[what] += 1
@@ -261,13 +261,17 @@ class OracleMachine(RuleBasedStateMachine):
         await self.world.deliver(letter)
 
     async def lose(self) -> None:
-        """One never comes; of those only, whose news a question finds out by itself."""
+        """One never comes; of those only, whose news a question finds out, or a list."""
         if not self.world.bag:
             return
         letter = self.luck_now.choice(self.world.bag)
         if await self._is_found_anyway(letter):
             self.world.bag.remove(letter)
             self.did("lost")
+        elif lost.is_listed(self.world):
+            self.world.bag.remove(letter)
+            self.is_missing = True
+            self.did("lost, and listed")
 
     async def _is_found_anyway(self, letter: Letter) -> bool:
         match self.world.told_by(letter):
@@ -311,6 +315,10 @@ class OracleMachine(RuleBasedStateMachine):
             await self.world.post()
             if not bag and not await self._differing():
                 break
+        if self.is_missing:
+            unlike = await lost.unlike(self.world, await self._differing())
+            assert not unlike, (self.plug.name, unlike, self.story)
+            await lost.looks(self.world)
         await self._compare()
         self.did("settled")
 

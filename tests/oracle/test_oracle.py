@@ -8,14 +8,18 @@ import os
 import random
 import tempfile
 import time
+import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 from tests.connectors.contract.plug import plugs
+from tests.databases import Databases, Prover
 from tests.oracle.machine import OracleMachine
 from tests.oracle.world import World
 
@@ -27,9 +31,12 @@ SEED = int(os.environ.get("KASSA_TEST_SEED", "20261130"))
 A_SEED_OF_ITS_OWN = "KASSA_TEST_SEED" in os.environ
 STEPS = int(os.environ.get("KASSA_TEST_STEPS", "1500"))
 SOAK_SECONDS = int(os.environ.get("KASSA_TEST_SOAK", "0"))
+SOAK_STEPS = int(os.environ.get("KASSA_TEST_SOAK_STEPS", str(10**9)))
+STEPS_PER_SEED = 1_000
 RULES_PER_EXAMPLE = 8
 STEPS_PER_EXAMPLE = 4 * RULES_PER_EXAMPLE + 2
 SHRINK = os.environ.get("KASSA_TEST_SHRINK") == "1"
+OpenWorld = Callable[[], AbstractContextManager[World]]
 ENOUGH = 1400  # steps in which all of these happen with the seed that everybody has
 HAPPENS = {
     *(f"pay by {plug.name} {way.name}" for plug in plugs() for way in plug.ways),
@@ -43,22 +50,44 @@ HAPPENS = {
 
 
 @pytest.fixture
-def world(settings: Settings, database_url: str, owner_url: str) -> Iterator[World]:
-    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    with tempfile.TemporaryDirectory(dir=memory) as folder:
-        opened = World(settings, database_url, owner_url, Path(folder))
-        yield opened
-        opened.close()
+def open_world(
+    settings: Settings, databases: Databases, migrated: str, prover: Prover
+) -> OpenWorld:
+    """Opens one with a database of its own: what many examples leave would slow the next."""
+
+    @contextmanager
+    def opened() -> Iterator[World]:
+        memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+        taken = databases.take(migrated)
+        with tempfile.TemporaryDirectory(dir=memory) as folder:
+            world = World(settings, taken.name, Path(folder), databases, prover)
+            try:
+                yield world
+            finally:
+                world.close()
+        databases.give_back(migrated, taken)
+
+    return opened
 
 
-def play(world: World, number: int, examples: int) -> Counter[str]:
+class Tally(Counter[str]):
+    """What happened, and how often. `work`: what differed, and names its payment for people."""
+
+    work: list[str]
+
+    def __init__(self, *counts: Any) -> None:
+        super().__init__(*counts)
+        self.work = []
+
+
+def play(world: World, number: int, examples: int) -> Tally:
     """So many examples of that seed; what happened in them."""
 
     class Machine(OracleMachine):
         """One that counts anew."""
 
-    Machine.world, Machine.tally, Machine.differed = world, Counter(), []
-    print(f"KASSA_TEST_SEED={number}", flush=True)
+    tally = Tally()
+    Machine.world, Machine.tally, Machine.differed = world, tally, tally.work
     run_state_machine_as_test(
         seed(number)(Machine),
         settings=settings(
@@ -72,8 +101,7 @@ def play(world: World, number: int, examples: int) -> Counter[str]:
             suppress_health_check=list(HealthCheck),
         ),
     )
-    print("\n".join(Machine.differed), flush=True)
-    return Machine.tally
+    return tally
 
 
 def told(tally: Counter[str], seconds: float) -> str:
@@ -81,20 +109,45 @@ def told(tally: Counter[str], seconds: float) -> str:
     return f"{tally['steps']} steps in {seconds:.0f} s: {counted}"
 
 
-def test_our_books_are_the_providers_whatever_happens_there(world: World) -> None:
+def test_our_books_are_the_providers_whatever_happens_there(open_world: OpenWorld) -> None:
     began = time.monotonic()
-    tally = play(world, SEED, max(1, STEPS // STEPS_PER_EXAMPLE))
-    print(told(tally, time.monotonic() - began))
+    print(f"KASSA_TEST_SEED={SEED}", flush=True)
+    with open_world() as world:
+        tally = play(world, SEED, max(1, STEPS // STEPS_PER_EXAMPLE))
+    print("\n".join(tally.work), told(tally, time.monotonic() - began), sep="\n")
     if STEPS >= ENOUGH and not A_SEED_OF_ITS_OWN:
         assert {name for name in HAPPENS if not tally[name]} == set()
 
 
 @pytest.mark.skipif(not SOAK_SECONDS, reason="make soak")
-def test_soak(world: World) -> None:
-    began, tally = time.monotonic(), Counter[str]()
+def test_soak(open_world: OpenWorld) -> None:
+    """A line for each seed; each plays again with KASSA_TEST_STEPS as the line says."""
+    began, tally, work = time.monotonic(), Counter[str](), 0
     number = SEED if A_SEED_OF_ITS_OWN else random.randrange(1, 10**9)
-    while (took := time.monotonic() - began) < SOAK_SECONDS:
-        tally += play(world, number, 20)
+    asked = STEPS_PER_SEED // STEPS_PER_EXAMPLE * STEPS_PER_EXAMPLE
+    print(f"each seed again: KASSA_TEST_SEED=SEED KASSA_TEST_STEPS={asked}", flush=True)
+    while (took := time.monotonic() - began) < SOAK_SECONDS and tally["steps"] < SOAK_STEPS:
+        try:
+            with open_world() as world:
+                here = play(world, number, asked // STEPS_PER_EXAMPLE)
+        except BaseException as error:
+            print(f"seed {number}: {kept_story(number, error)}", flush=True)
+            raise
+        tally, work = tally + here, work + len(here.work)
+        print(
+            f"seed {number}: {here['steps']} steps, no difference, {len(here.work)} are work;"
+            f" in all {tally['steps']} steps in {time.monotonic() - began:.0f} s,"
+            f" no difference, {work} are work",
+            *here.work,
+            sep="\n  ",
+            flush=True,
+        )
         number += 1
-        print(f"{took:.0f} s: {tally['steps']} steps, {tally['examples']} examples", flush=True)
-    print(told(tally, time.monotonic() - began))
+    print(told(tally, took))
+
+
+def kept_story(number: int, error: BaseException) -> Path:
+    """The file that tells of a failing seed: with its examples, that Hypothesis notes in it."""
+    path = Path(tempfile.gettempdir()) / f"kassa-oracle-{number}.txt"
+    path.write_text("".join(traceback.format_exception(error)))
+    return path

@@ -19,6 +19,7 @@ import asyncpg
 import structlog
 from aiohttp import web
 from tests.connectors.contract.plug import Plug, Way
+from tests.databases import Databases, Prover, in_database
 from yarl import URL
 
 from kassa import assembly
@@ -32,6 +33,8 @@ from kassa.orders.usecases.create_order import NewOrder, create_order
 from kassa.payments.domain.payments import CaptureMethod, Method, Payment
 from kassa.payments.usecases.poll_payments import poll_payments
 from kassa.payments.usecases.submit_payment import Submission, submit_payment
+from kassa.proof.store.checks import Violation
+from kassa.proof.usecases.verify import known_of
 from kassa.providers.usecases.provider_accounts import NewAccount, put_account
 from kassa.providers.usecases.recovery import probe_silent
 from kassa.reconciliation.usecases.compare import Comparison, compare
@@ -60,15 +63,24 @@ class Letter:
 class World:
     """Opened once; every example is a company and a simulator of its own in it."""
 
-    def __init__(self, settings: Settings, database_url: str, owner_url: str, folder: Path):
+    def __init__(
+        self,
+        settings: Settings,
+        database: str,
+        folder: Path,
+        databases: Databases,
+        prover: Prover,
+    ):
         self.errors: list[Any] = []
+        self._database, self._prover = database, prover
         structlog.configure(processors=[self._hear])
         self._loop = asyncio.Runner()
         self._stack = AsyncExitStack()
-        self._folder, self._number, self._owner_url = folder, 0, owner_url
+        self._folder, self._number = folder, 0
+        self._owner_url = in_database(databases.server.owner_url, database)
         self.bag: list[Letter] = []
         self._place: AsyncExitStack | None = None
-        self.run(self._open(settings, database_url))
+        self.run(self._open(settings, in_database(databases.server.app_url, database)))
 
     async def _open(self, settings: Settings, database_url: str) -> None:
         self.core: Core = await self._stack.enter_async_context(
@@ -101,6 +113,10 @@ class World:
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
         return self._loop.run(work)
+
+    def prove(self) -> tuple[Violation, ...]:
+        """What `kassa verify` finds."""
+        return self._prover.violations(self._database, known_of(self.core))
 
     def close(self) -> None:
         self.run(self.leave())

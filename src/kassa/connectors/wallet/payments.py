@@ -192,13 +192,18 @@ def state_told(said: WalletAnswer) -> Outcome:
 
 
 def _captured(said: WalletAnswer, reference: str, amount: Money) -> Captured | InDoubt:
-    """Where less was captured than the payment is of, the wallet says so."""
-    if "capturedAmount" not in said.members:
-        return Captured(reference=reference, amount=amount)
-    captured = said.amount("capturedAmount")
-    if captured is None:
+    """Where less was captured than the payment is of, the wallet says so, or lists its captures."""
+    listed = [one for one in said.parts("transactions") if one.word("transactionType") == "CAPTURE"]
+    done = [one for one in listed if one.word("transactionStatus") == "SUCCESS"]
+    parts = [one.amount("transactionAmount") for one in done]
+    if "capturedAmount" in said.members:
+        parts = [said.amount("capturedAmount")]
+    known = [part for part in parts if part is not None and part.currency == amount.currency]
+    if len(known) < len(parts):
         return InDoubt(reason="the wallet sent an amount that cannot be read")
-    return Captured(reference=reference, amount=captured)
+    if parts:
+        amount = Money(sum(part.minor for part in known), amount.currency)
+    return Captured(reference=reference, amount=amount)
 
 
 def _ended(word: str, why: str, reference: str) -> Declined:

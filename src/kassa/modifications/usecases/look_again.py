@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from kassa.base.domain.errors import AmountTooLarge
+from kassa.base.domain.errors import AmountTooLarge, IllegalTransition
 from kassa.base.domain.lifecycle import AttemptStatus
 from kassa.base.store.connection import Connection
 from kassa.base.usecases.core import Core
 from kassa.connectors.base import Captured, RefundSource
+from kassa.disputes.domain.disputing import NOT_CAPTURED
 from kassa.modifications.store import modifications
 from kassa.modifications.usecases.found_changes import (
     failed_if_refused,
@@ -86,6 +87,10 @@ async def _look_at(core: Core, attempt: Attempt) -> None:
         words = f"more was refunded at the provider than we know of: {error.message}"
         await open_break(core, attempt, words, cause=attempt.id)
         return
+    except IllegalTransition as error:
+        if error.reason != NOT_CAPTURED:
+            raise
+        return  # its capture is told as well, or not known yet: it is asked about again
     lists = isinstance(core.connectors.get(attempt.connector), RefundSource)
     if not isinstance(outcome, Captured) or not lists:
         return

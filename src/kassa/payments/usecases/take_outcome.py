@@ -287,7 +287,10 @@ def _failed_later(
     case: PaymentAggregate, attempt: Attempt, outcome: FailedLater, actor: str, how: str
 ) -> None:
     """The payer's bank has returned a charge that we have. Where we never had its money it is a
-    refusal."""
+    refusal.
+
+    Raises: IllegalTransition (not_captured) where nobody has told yet that it was captured.
+    """
     if attempt.status is not AttemptStatus.SUCCEEDED:
         refusal = Declined(
             code=outcome.code, message=outcome.message, provider_code=outcome.provider_code
@@ -295,9 +298,7 @@ def _failed_later(
         _declined(case, attempt, refusal, actor, how)
         return
     if not case.came(attempt):
-        if how == "notification":
-            raise IllegalTransition("its money is reserved alone", reason=NOT_CAPTURED)
-        return  # that it was captured there, and returned, is told by notifications
+        raise IllegalTransition("its money is reserved alone", reason=NOT_CAPTURED)
     charge_returned(
         case,
         attempt,

@@ -32,8 +32,15 @@ _MOST = 1_000  # of one account at one look; the next look has the rest
 Seen = set[tuple[str, Difference]]
 
 
-async def watch_accounts(core: Core, quiet: timedelta = QUIET) -> int:
-    """Every account of a company whose provider lists what it has; how many breaks are new."""
+async def watch_accounts(
+    core: Core,
+    quiet: timedelta = QUIET,
+    *,
+    back: timedelta = _WINDOW,
+    ahead: timedelta = _AHEAD,
+) -> int:
+    """Every account of a company whose provider lists what it has; how many breaks are new.
+    What was made since `back` is looked at, and what a clock that is `ahead` says."""
     await refresh(core, now=True)
     seen: Seen = core.gatherers.setdefault(_MEMORY, set())
     opened = 0
@@ -42,7 +49,7 @@ async def watch_accounts(core: Core, quiet: timedelta = QUIET) -> int:
         if not account.company_id or not isinstance(core.connectors.get(account.name), Lister):
             continue
         try:
-            since, until = now - _WINDOW, now + _AHEAD
+            since, until = now - back, now + ahead
             found = await compare(core, account.company_id, account.name, since, until, quiet=quiet)
             stays = [one for one in found.found if (account.name, one) in seen]
             news = {one.payment_id for one in found.found if (account.name, one) not in seen}
