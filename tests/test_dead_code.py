@@ -40,8 +40,6 @@ USED_ELSEWHERE = {
     "PARTS": "modules that are imported for what they register",
     # Dataclasses that are shown or stored whole.
     "imported_at": "a line of a report in `kassa explain --json`",
-    "repeats_file": "stored with a report's line; a break says where its line came again",
-    "repeats_place": "stored with a report's line; a break says where its line came again",
     # Lists that tests compare others with, and the workers' rounds one by one.
     "ERRORS": "each face's table of words is compared with it",
     "UNCOVERED": "the schema is compared with it: why a table has no seal",

@@ -26,6 +26,7 @@ from kassa.fees.domain.fees import FeeKind, FeeRule, FeeSchedule
 from kassa.ledger.domain import ledger
 from kassa.ledger.domain.ledger import ADJUSTABLE, FLOWS, Entry, Posting, PostingKind, strays
 from kassa.modifications.domain import captures, refunds
+from kassa.payments.domain import facts, receipts
 from kassa.payments.domain.aggregate import PaymentAggregate
 from kassa.payments.domain.disputes import BY_STAGE, Telling
 from kassa.payments.domain.payments import Attempt, Method
@@ -191,6 +192,27 @@ def disputed_and_won(method: Method) -> PaymentAggregate:
     return case
 
 
+def came_in_part(method: Method, end: str) -> PaymentAggregate:
+    case, attempt = started(method, _S.REQUIRES_ACTION)
+    receipts.receive(case, attempt, Money(4_000, "CNY"), actor="x")
+    match end:
+        case "the rest and more":
+            receipts.receive(case, attempt, Money(7_000, "CNY"), actor="x")
+        case "accepted":
+            receipts.accept_short(case, actor="x")
+        case "reversed":
+            receipts.reversed_part(case, attempt, Money(4_000, "CNY"), actor="x")
+        case _:
+            case.close(facts.PaymentExpired(), actor="x", by="clock")
+    return case
+
+
+def of_transfers() -> list[Posting]:
+    """Of what came by transfer in part, and how that ended."""
+    ends = ("the rest and more", "accepted", "reversed", "expired")
+    return [posting for end in ends for posting in came_in_part(Method.BANK_TRANSFER, end).postings]
+
+
 def of_cases() -> list[Posting]:
     """What the pure rules post in every story that moves money."""
     every, by_provider = tuple(METHODS), (Method.CREDIT_CARD,)
@@ -269,7 +291,7 @@ def a_posting(kind: PostingKind, entries: tuple[Entry, ...]) -> Posting:
 
 
 def test_every_posting_goes_a_way_of_the_table_and_every_way_is_gone() -> None:
-    postings = [*of_cases(), *of_settlements(), *of_reports()]
+    postings = [*of_cases(), *of_transfers(), *of_settlements(), *of_reports()]
 
     assert not [stray for posting in postings for stray in strays(posting)]
     gone = {way for posting in postings for way in ways_of(posting)}

@@ -44,7 +44,7 @@ _GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "merchants": ("fill:#d8f3d8,stroke:#3f8f4f", ("held", "merchant")),
     "ourselves": (
         "fill:#eeeeee,stroke:#777777",
-        ("bank", "exchange", "surplus", "fee_income", "fee_expense"),
+        ("bank", "exchange", "surplus", "unapplied", "fee_income", "fee_expense"),
     ),
 }
 _ASSETS = frozenset({"wallet_funding", "cash", "transit", "reserved", "provider", "bank"})

@@ -100,6 +100,7 @@ EXPECTED: Mapping[str, Said] = {
     "attempt_long_open": {"status": of.UNDECIDED},
     "attempt_amount_differs": {"status": {AttemptStatus.SUCCEEDED}},
     "modification_amount_differs": {"status": of.PENDING},
+    "attempt_transfer_expected": {"status": of.MAY_COME},
     "attempt_lately": {"status": of.RATED},
     "modification_one_claim": {"kind": of.CAPTURE_OR_VOID, "status": of.PENDING},
     "modification_in_doubt": {"status": {ModificationStatus.PROCESSING}},

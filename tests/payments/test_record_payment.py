@@ -178,14 +178,15 @@ async def test_a_camt_statement_confirms_transfers(shop: Shop) -> None:
     assert await accounts(shop) == {"transit": 0, "bank": 20_000}
 
 
-async def test_the_same_transfer_twice_is_a_break(shop: Shop) -> None:
+async def test_the_same_transfer_twice_in_a_statement_is_paid_too_much(shop: Shop) -> None:
     payment = await recorded(shop)
     said = on_statement(payment.order_id)
 
     outcome = await Reporter(shop).send(said, said, account=BANK)
 
-    assert (outcome.matched, outcome.breaks) == (1, {"duplicate": 1})
-    assert await accounts(shop) == {"transit": 0, "bank": 10_000}
+    assert (outcome.matched, outcome.breaks) == (2, {"overpaid": 1})
+    assert (await shop.read(payment)).surplus_left == payment.amount
+    assert await accounts(shop) == {"transit": 0, "bank": 20_000}
 
 
 async def test_another_amount_settles_nothing(shop: Shop) -> None:

@@ -11,6 +11,7 @@ from tests.sown import (
     records,
     sides,
     strangers,
+    transfers,
     upgrade,
     waiting,
     wallet,
@@ -18,7 +19,7 @@ from tests.sown import (
 from tests.sown.sowing import Mutation
 
 LISTS: Mapping[str, tuple[Mutation, ...]] = {
-    "money": money.MUTATIONS,
+    "money": (*money.MUTATIONS, *transfers.MUTATIONS),
     "strangers": strangers.MUTATIONS,
     "limits": limits.MUTATIONS,
     "waiting": waiting.MUTATIONS,

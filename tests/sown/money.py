@@ -186,13 +186,13 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
         (
             "modifications/domain/refunds.py",
-            "if not attempt.surplus or under_way or left <= 0:",
-            "if False:",
+            "    if not amount.minor:\n",
+            "    if False:\n",
         ),
         (
             "modifications/domain/refunds.py",
-            "left = min(case.came(attempt), case.payment.surplus_left.minor)",
-            "left = case.came(attempt)",
+            "    amount = returnable(case, attempt)\n",
+            "    amount = attempt.amount\n",
         ),
     ),
     one(
@@ -412,7 +412,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "::test_another_currency_cannot_be_booked_and_is_a_persons_work",
         (
             "payments/usecases/change_payment.py",
-            "    await _open_breaks(connection, list(done.values()))\n",
+            "    await _open_breaks(connection, cases)\n",
             "",
         ),
     ),
@@ -436,7 +436,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
         (
             "payments/domain/aggregate.py",
-            "        self._refuse_in_doubt()\n        self.record(end, actor=actor",
+            "        self._refuse_in_doubt()\n        self.expect_again(actor=actor)\n"
+            "        self.record(end, actor=actor",
             "        self.record(end, actor=actor",
         ),
         (

@@ -162,7 +162,15 @@ async def test_the_books_stay_sound_with_what_was_known_outside_the_database(sho
     assert await shop.faults() == []
 
 
-SINCE = {"attempt_left", "charge_returned", "found_at_provider", "refund_reversed"}
+SINCE = {
+    "attempt_left",
+    "charge_returned",
+    "found_at_provider",
+    "refund_reversed",
+    "transfer_overpaid",
+    "transfer_received",
+    "transfer_reversed",
+}
 """Kinds of facts that the old release did not know."""
 
 

@@ -2,6 +2,7 @@
 
 import json
 
+from kassa.base.domain.errors import InvalidRequest
 from kassa.base.domain.lifecycle import ModificationKind
 from kassa.base.domain.money import Money
 from kassa.base.usecases.core import Core
@@ -13,6 +14,7 @@ from kassa.modifications.usecases.modify_payment import (
     ModifyPayment,
     modify_payment,
 )
+from kassa.modifications.usecases.return_unapplied import return_unapplied
 from kassa.payments.domain.disputes import Dispute
 from kassa.payments.usecases.find_payments import get_payment
 from kassa.settings import Settings
@@ -49,6 +51,25 @@ def modify(
             ),
         )
         return _told(done)
+
+    return operations.told(settings, company, work)
+
+
+def unapplied(
+    settings: Settings, company: str, payment_id: str, because: str, *, plain: bool
+) -> str:
+    """`plain`: without an amount or an id, which it takes none of."""
+    if not plain:
+        raise InvalidRequest(
+            "--unapplied gives back all of it, once: it takes no --amount and no id"
+        )
+
+    async def work(core: Core, side: Company) -> str:
+        actor = operations.whoever_asks()
+        done = await return_unapplied(core, side.id, payment_id, actor=actor, reason=because)
+        payment = (await get_payment(core, side.id, payment_id)).payment
+        lines = [f"{one.id}: {one.amount} went back, by transfer" for one in done]
+        return "\n".join([*lines, operations.transferred(payment)])
 
     return operations.told(settings, company, work)
 

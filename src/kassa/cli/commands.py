@@ -182,6 +182,10 @@ def record(
     by: Annotated[
         str, typer.Option(help="Who says that the money is there.  [default: who runs this]")
     ] = "",
+    accept_short: Annotated[
+        bool,
+        typer.Option("--accept-short", help="Take what has come by transfer for the whole."),
+    ] = False,
     company: Company = "",
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
@@ -190,9 +194,12 @@ def record(
     """Record a payment in cash, by check or by bank transfer for an order that exists.
 
     A bank transfer is confirmed by the bank's statement: kassa reconcile. What was recorded by
-    mistake is taken back by kassa refund.
+    mistake is taken back by kassa refund. You say what has happened: an order that is restricted
+    to other methods is recorded all the same, and you are told.
 
-    Example:  kassa record order_01kb… --method bank_transfer --reference "INV 17"
+    \b
+    Examples:  kassa record order_01kb… --method bank_transfer --reference "INV 17"
+               kassa record order_01kb… --accept-short
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import operations  # noqa: PLC0415
@@ -200,7 +207,13 @@ def record(
     typer.echo(
         guarded(
             lambda: operations.record(
-                settings, company, order_id, method, reference=reference, by=by
+                settings,
+                company,
+                order_id,
+                method,
+                reference=reference,
+                by=by,
+                accept_short=accept_short,
             )
         )
     )

@@ -28,6 +28,12 @@ def refund(
     amount: Amount = None,
     because: Annotated[str, typer.Option(help="Kept with the refund.")] = "",
     request_id: RequestId = None,
+    unapplied: Annotated[
+        bool,
+        typer.Option(
+            "--unapplied", help="What transfers brought and nobody owes: you have sent it back."
+        ),
+    ] = False,
     company: Company = "",
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
@@ -35,14 +41,25 @@ def refund(
 ) -> None:
     """Give captured money back to the payer, whole or in part.
 
+    A bank gives nothing back by itself: your people send it, and the statement confirms it. With
+    --unapplied that is all that transfers brought beside what is paid: too much, too late, or a
+    part of what is still owed, which ends the payment.
+
     \b
     Examples:  kassa refund py_01k… --amount 12.50 --because "one item short"
                kassa refund py_01k… --request-id return-4711
+               kassa refund py_01k… --unapplied --because "paid 50.00 too much"
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     wanted = ("refund", amount, because, request_id, True)
     from kassa.cli import changes  # noqa: PLC0415 - help needs none of it
 
+    if unapplied:
+        plain = amount is None and request_id is None
+        typer.echo(
+            guarded(lambda: changes.unapplied(settings, company, payment, because, plain=plain))
+        )
+        return
     typer.echo(guarded(lambda: changes.modify(settings, company, payment, *wanted)))
 
 

@@ -19,9 +19,14 @@ from kassa.cli.serving import as_served, attach
 from kassa.identity.domain.principals import Company, Mode
 from kassa.identity.usecases import companies
 from kassa.identity.usecases.businesses import find_business
-from kassa.payments.domain.payments import OFFLINE, Method
+from kassa.payments.domain.payments import OFFLINE, Method, Payment
+from kassa.payments.domain.restrictions import allows
 from kassa.payments.usecases.find_payments import payments_of_order
-from kassa.payments.usecases.record_payment import Recording, record_payment
+from kassa.payments.usecases.record_payment import (
+    Recording,
+    accept_short_transfer,
+    record_payment,
+)
 from kassa.settings import Settings
 from kassa.wallet.usecases import wallet_users
 
@@ -132,9 +137,17 @@ def told_of_many(settings: Settings, company: str | None, work: OfMany, *, as_js
 
 
 def record(
-    settings: Settings, company: str, order_id: str, method: str, *, reference: str, by: str
+    settings: Settings,
+    company: str,
+    order_id: str,
+    method: str,
+    *,
+    reference: str,
+    by: str,
+    accept_short: bool = False,
 ) -> str:
-    """`by`: who says that the money is there, "" for whoever runs the command."""
+    """`by`: who says that the money is there, "" for whoever runs the command. `accept_short`: what
+    came by transfer is taken for the whole."""
     word = method.lower().replace("-", "_").replace(" ", "_")
     if word not in set(OFFLINE):
         raise InvalidRequest(
@@ -144,6 +157,9 @@ def record(
 
     async def work(core: Core, side: Company) -> str:
         view = (await payments_of_order(core, side.id, order_id))[-1]
+        if accept_short:
+            key = side.id, view.payment.id
+            return transferred(await accept_short_transfer(core, *key, actor=actor))
         payment = await record_payment(
             core,
             Recording(
@@ -155,9 +171,25 @@ def record(
                 by_staff=True,
             ),
         )
-        return f"{payment.id} {payment.status} {payment.amount} by {payment.method}"
+        said = f"{payment.id} {payment.status} {payment.amount} by {payment.method}"
+        if not view.payment.is_paid and not allows(view.order.payment_methods, Method(word)):
+            said += (
+                f"\nnote: the order is to be paid by {view.order.payment_methods}, and not by"
+                f" {word}; it is recorded, because you say that the money is there"
+            )
+        return said
 
     return told(settings, company, work)
+
+
+def transferred(payment: Payment) -> str:
+    """What transfers have made of a payment."""
+    said = f"{payment.id} {payment.status}: captured {payment.captured} of {payment.amount}"
+    if payment.unapplied_minor:
+        said += f"; {payment.unapplied} came, {payment.missing} are missing"
+    if payment.surplus_left.minor:
+        said += f"; {payment.surplus_left} are to go back"
+    return said
 
 
 def add_company(

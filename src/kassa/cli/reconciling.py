@@ -149,6 +149,28 @@ def assign(
 
 
 @_breaks.command()
+def match(
+    item: Id,
+    order: Annotated[str, typer.Argument(help="The order, or payment, that the transfer is for.")],
+    company: Company = "",
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Take the bank's line of a break for a transfer of that order, in whatever amount it is.
+
+    As if the transfer's reference stood in it: what is owed is paid, more has to go back, less
+    waits for the rest. Money that left is put to a refund that kassa refund has booked.
+
+    Example:  kassa breaks match br_01k… order_01kb…
+    """
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli import reporting  # noqa: PLC0415
+
+    typer.echo(guarded(lambda: reporting.match(settings, company, item, order)))
+
+
+@_breaks.command()
 def resolve(
     item: Id,
     because: Annotated[str, typer.Option(help="Why it is right now.")],

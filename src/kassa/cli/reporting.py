@@ -11,12 +11,14 @@ from kassa.base.domain.errors import InvalidRequest
 from kassa.base.domain.money import Money
 from kassa.base.usecases.core import Core
 from kassa.cli import collector
-from kassa.cli.operations import heading, told, whoever_asks, with_side
+from kassa.cli.operations import heading, told, transferred, whoever_asks, with_side
 from kassa.connectors.reports import Declaration, formats, read_report
 from kassa.identity.domain.principals import Company
+from kassa.payments.usecases.find_payments import payments_of_order
 from kassa.reconciliation.store.breaks import Break
 from kassa.reconciliation.usecases import breaks
 from kassa.reconciliation.usecases.breaks import Adjustment
+from kassa.reconciliation.usecases.match_line import match_line
 from kassa.reconciliation.usecases.reconcile import Outcome, digest_of
 from kassa.reconciliation.usecases.reconcile import reconcile as import_report
 from kassa.settings import Settings
@@ -121,6 +123,7 @@ def _as_object(outcome: Outcome) -> dict[str, Any]:
         "settled": outcome.settled,
         "quarantined": outcome.quarantined,
         "repeated": outcome.repeated,
+        "not_booked": outcome.pending,
         "breaks": dict(outcome.breaks),
         "missing": outcome.missing,
         "totals_minor": {currency: dict(sums) for currency, sums in outcome.totals.items()},
@@ -140,6 +143,8 @@ def _summary(outcome: Outcome) -> str:
     ]
     if outcome.repeated:
         lines.append(f"{outcome.repeated:>10,} that an earlier file has had")
+    if outcome.pending:
+        lines.append(f"{outcome.pending:>10,} not booked yet")
     for problem, count in outcome.breaks.items():
         lines.append(f"{count:>10,} {problem}")
     if outcome.missing:
@@ -226,6 +231,17 @@ def assign(settings: Settings, company: str, item: str, name: str) -> str:
     async def work(core: Core, side: Company) -> str:
         done = await breaks.assign_break(core, side.id, item, name)
         return f"{done.id} belongs to {done.owner or 'nobody'}"
+
+    return told(settings, company, work)
+
+
+def match(settings: Settings, company: str, item: str, order: str) -> str:
+    async def work(core: Core, side: Company) -> str:
+        payment_id = order
+        if not order.startswith("py_"):
+            payment_id = (await payments_of_order(core, side.id, order))[-1].payment.id
+        done, payment = await match_line(core, side.id, item, payment_id, actor=whoever_asks())
+        return f"{done.id} is {done.status}\n{transferred(payment)}"
 
     return told(settings, company, work)
 

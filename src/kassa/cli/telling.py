@@ -164,6 +164,7 @@ def _amounts(payment: Payment, charges_returned: int) -> Iterator[str]:
         ("disputed", payment.disputed_minor - charges_returned),
         ("returned by the bank", charges_returned),
         ("paid back twice", payment.double_paid_minor),
+        ("unapplied", payment.unapplied_minor),
         ("not owed", payment.surplus_amount.minor),
         ("of that given back", payment.surplus_returned_minor),
         ("of that being given back", payment.surplus_reserved_minor),

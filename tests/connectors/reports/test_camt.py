@@ -431,8 +431,11 @@ def test_the_report_of_the_day_and_the_notification_are_read_alike(
     text = text.replace("BkToCstmrStmt", whole)
     text = text.replace("<Stmt>", f"<{part}>").replace("</Stmt>", f"</{part}>")
 
-    (line,) = good(read(text, form))
+    *booked, waits = read(text, form)
+    (line,) = good(booked)
 
     assert (line.number, str(line.amount), line.our_reference) == (1, "98.25 EUR", "po_1Qk")
+    assert isinstance(waits, Unreadable)
+    assert waits.is_pending
     with pytest.raises(NotThatFormat, match=r"a camt\.053 statement"):
         read(text, "camt.053")

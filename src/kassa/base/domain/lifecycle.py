@@ -120,6 +120,8 @@ class AttemptStatus(StrEnum):
 
 UNDECIDED = frozenset({AttemptStatus.DISPATCHED, AttemptStatus.IN_DOUBT})
 """What became of it is not known: it has a next date, by a constraint of its table."""
+MAY_COME = UNDECIDED | {AttemptStatus.ABANDONED}
+"""Of a bank transfer: it has not come, and may."""
 RATED = frozenset({AttemptStatus.SUCCEEDED, AttemptStatus.DECLINED, AttemptStatus.IN_DOUBT})
 """The provider was asked and has answered, or not: by these the success of an account is told."""
 
@@ -381,6 +383,8 @@ class BreakClass(StrEnum):
     AMBIGUOUS = "ambiguous"  # what it names is more than one thing of ours
     UNREADABLE = "unreadable"
     DOUBLE_PAID = "double_paid"  # refunded, and taken back by a bank as well
+    UNDERPAID = "underpaid"  # a transfer brought less than is owed
+    OVERPAID = "overpaid"  # a transfer brought what nobody owes: people send it back
     SURPLUS_STUCK = "surplus_stuck"  # money that nobody owed, and that cannot be given back
     UNDECIDED = "undecided"  # the provider has not said what became of it for a week
     UNKNOWN_NEWS = "unknown_news"  # a provider told of a charge or refund that nobody can find

@@ -16,8 +16,8 @@ Whatever stands in a transaction or its entry and may name what it is about is k
 texts: references of every kind, structured and free remittance, what the bank adds in words.
 
 Opening and closing balances are compared with the entries between them. What does not add up
-comes at the end, as one Unreadable of line 0. Entries that are not booked moved nothing and are
-put aside; of a report of the day, in which that is usual, they are left out.
+comes at the end, as one Unreadable of line 0. Entries that are not booked moved nothing: each is a
+line that says so, and nobody's work.
 """
 
 import re
@@ -70,7 +70,7 @@ def read_camt(file: BinaryIO, declaration: Declaration) -> Lines:
     message = MESSAGES[declaration.format]
     opening, namespace = _open(file, message)
     source = _Source(opening, file)
-    statement = BankStatement(zone, with_pending=message.name == "camt.053")
+    statement = BankStatement(zone)
     return _Reading(source, f"{{{namespace}}}", message, statement).lines()
 
 

@@ -92,14 +92,10 @@ def charges_of(element: _Element, prefix: str) -> list[Words]:
 
 
 class BankStatement:
-    """The statement that is being read: its entries one by one, and their running sum.
+    """The statement that is being read: its entries one by one, and their running sum."""
 
-    `with_pending`: entries that are not booked are told of.
-    """
-
-    def __init__(self, zone: tzinfo, *, with_pending: bool):
+    def __init__(self, zone: tzinfo):
         self._zone = zone
-        self._with_pending = with_pending
         self.message = ""
         self.begin()
 
@@ -145,9 +141,8 @@ class BankStatement:
                 raise InvalidRequest(trouble)
             status = words.get("Sts") or words.get("Sts/Cd") or words.get("Sts/Prtry", "")
             if status not in ("BOOK", ""):
-                if not self._with_pending:
-                    return []
-                return [self._aside(f"not booked ({shown(status, 40)}): nothing moved", words)]
+                reason = f"not booked ({shown(status, 40)}): nothing moved"
+                return [self._aside(reason, words, is_pending=True)]
             amount = _signed(words, _sign(words))
         except InvalidRequest as error:
             self._uncounted += 1
@@ -263,9 +258,13 @@ class BankStatement:
 
         return make
 
-    def _aside(self, reason: str, words: Words) -> Callable[[int], Unreadable]:
+    def _aside(
+        self, reason: str, words: Words, *, is_pending: bool = False
+    ) -> Callable[[int], Unreadable]:
         raw = self._raw(words, {})
-        return lambda number: Unreadable(number=number, reason=reason, raw=raw)
+        return lambda number: Unreadable(
+            number=number, reason=reason, raw=raw, is_pending=is_pending
+        )
 
     def _raw(self, entry: Words, own: Words) -> dict[str, str]:
         raw = {"GrpHdr/MsgId": self.message, "Acct": self.account, **entry}

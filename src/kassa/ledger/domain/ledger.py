@@ -15,6 +15,8 @@ from kassa.base.domain.money import CurrencyMismatch, Money
 class PostingKind(StrEnum):
     AUTHORIZE = "authorize"  # a payer's funds were reserved for the merchant
     RELEASE = "release"  # what was reserved and not claimed was let go
+    RECEIPT = "receipt"  # a part of an expected transfer came
+    RECEIPT_REVERSAL = "receipt_reversal"  # and went back, before the rest came
     CAPTURE = "capture"  # a payer's money became the merchant's
     REFUND = "refund"  # the merchant's money went back to the payer
     REFUND_REVERSAL = "refund_reversal"  # and came back: nobody could take it
@@ -96,6 +98,7 @@ CASH_ACCOUNT = "cash"  # coins, notes and checks at the counter (an asset)
 TRANSIT_ACCOUNT = "transit"  # bank transfers that no statement has confirmed yet (an asset)
 BANK_ACCOUNT = "bank"  # what providers have paid out, and transfers brought (an asset)
 SURPLUS_ACCOUNT = "surplus"  # money to be given back (a liability)
+UNAPPLIED_ACCOUNT = "unapplied"  # what transfers brought of payments not yet paid (a liability)
 FEE_INCOME_ACCOUNT = "fee_income"  # what this gateway's own wallet and counter charge (income)
 FEE_EXPENSE_ACCOUNT = "fee_expense"  # fees on money that no merchant got (an expense)
 SUSPENSE_ACCOUNT = "suspense"  # differences that reconciliation found and nobody explained yet
@@ -150,6 +153,7 @@ ADJUSTABLE = (
     "transit",
     "bank",
     "surplus",
+    "unapplied",
     "fee_income",
     "fee_expense",
     "suspense",
@@ -166,6 +170,9 @@ FLOWS: Sequence[Flow] = (
     Flow(_K.CAPTURE,          "wallet",         "merchant"),
     Flow(_K.CAPTURE,          "cash",           "merchant"),
     Flow(_K.CAPTURE,          "transit",        "merchant"),
+    Flow(_K.RECEIPT,          "transit",        "unapplied"),
+    Flow(_K.RECEIPT_REVERSAL, "unapplied",      "transit"),
+    Flow(_K.CAPTURE,          "unapplied",      "merchant"),  # of what had come in part
     Flow(_K.CAPTURE,          "held",           "merchant"),  # of what was reserved,
     Flow(_K.CAPTURE,          "provider",       "reserved"),  # with this in the same posting
     Flow(_K.REFUND,           "merchant",       "provider"),
@@ -177,6 +184,7 @@ FLOWS: Sequence[Flow] = (
     Flow(_K.SURPLUS,          "wallet",         "surplus"),
     Flow(_K.SURPLUS,          "cash",           "surplus"),
     Flow(_K.SURPLUS,          "transit",        "surplus"),
+    Flow(_K.SURPLUS,          "unapplied",      "surplus"),
     Flow(_K.SURPLUS_RETURN,   "surplus",        "provider"),
     Flow(_K.SURPLUS_RETURN,   "surplus",        "wallet"),
     Flow(_K.SURPLUS_RETURN,   "surplus",        "cash"),

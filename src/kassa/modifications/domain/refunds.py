@@ -12,6 +12,7 @@ from kassa.payments.domain.aggregate import Charge, PaymentAggregate
 from kassa.payments.domain.fact import Fact
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Attempt
+from kassa.payments.domain.receipts import returnable
 
 OF_A_REFUND = ".refund"
 """Behind a face's name: the kind of a letter about one refund. The event of its version, of the
@@ -75,22 +76,14 @@ def _left(case: PaymentAggregate) -> Money:
 def ask_overpayment_return(
     case: PaymentAggregate, attempt_id: str, wanted: Request
 ) -> Modification:
-    """Reserve what the attempt brought in although nobody owed it, to give it back, once.
+    """Reserve what is left of what the attempt brought in although nobody owed it, to give it back.
 
     Raises: IllegalTransition.
     """
     attempt = case.attempts[attempt_id]
-    under_way = any(
-        item.surplus
-        and item.attempt_id == attempt_id
-        and item.kind is ModificationKind.REFUND
-        and item.status is not ModificationStatus.FAILED
-        for item in case.modifications.values()
-    )
-    left = min(case.came(attempt), case.payment.surplus_left.minor)
-    if not attempt.surplus or under_way or left <= 0:
+    amount = returnable(case, attempt)
+    if not amount.minor:
         raise IllegalTransition("there is no surplus left to give back", reason="nothing_left")
-    amount = Money(left, attempt.amount.currency)
     owed = replace(wanted, reason="the money was not owed")
     return request(case, ModificationKind.REFUND, attempt, amount, owed, surplus=True)
 

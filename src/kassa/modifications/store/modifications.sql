@@ -68,6 +68,8 @@ where p.surplus_minor > p.surplus_returned_minor + p.surplus_reserved_minor
   and not exists (select from report_break b
     where b.payment_id = p.id and b.class = 'surplus_stuck' and b.company_id = p.company_id
       and b.file_id = '')
+  and exists (select from attempt a where a.company_id = p.company_id and a.payment_id = p.id
+    and a.surplus and a.method <> 'bank_transfer')
   and p.id <> all($2)
   and ($3::boolean or not exists (select from company served
     where served.id = p.company_id and served.mode = 'live'))
@@ -92,7 +94,9 @@ from (
   where p.surplus_minor > p.surplus_returned_minor + p.surplus_reserved_minor
     and (exists (select from attempt a
         where a.company_id = p.company_id and a.payment_id = p.id and a.surplus
-          and a.method = any($3))
+          and a.method = any($3)
+          and not exists (select from report_break b
+            where b.payment_id = p.id and b.class = 'overpaid' and b.company_id = p.company_id))
       or (select count(*) from modification m
         where m.payment_id = p.id and m.company_id = p.company_id and m.surplus
           and m.kind = {modification_kind.refund}

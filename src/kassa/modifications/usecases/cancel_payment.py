@@ -85,6 +85,7 @@ def _close(case: PaymentAggregate, actor: str) -> None:
     # It failed, and with its order open somebody could try again.
     case.record(facts.OrderCanceled(), actor=actor, by="request")
     case.announce_end()
+    case.part_unowed(actor=actor, by="request")
 
 
 async def _void(core: Core, payment: Payment, actor: str) -> None:

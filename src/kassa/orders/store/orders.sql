@@ -81,7 +81,7 @@ where o.status = {order.active} and o.expires_at <= now()
       and (p.status in {payment.at_provider}
         or exists (select from attempt a
           where a.company_id = p.company_id and a.payment_id = p.id
-            and (a.status = {attempt.in_doubt}
+            and ((a.status = {attempt.in_doubt} and a.method <> 'bank_transfer')
               or (a.status = {attempt.dispatched}
                 and a.last_query_at >= o.expires_at and a.next_query_at > now())))))
   and o.id <> all($2)

@@ -70,4 +70,4 @@ def _expire(case: PaymentAggregate) -> None:
         except IllegalTransition:
             return
     elif case.payment.status in ENDED or case.payment.surplus:
-        case.expire_order()
+        case.expire_order(actor=_ACTOR, by="clock")

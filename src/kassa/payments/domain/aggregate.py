@@ -40,7 +40,7 @@ from kassa.payments.domain.modifications import (
 from kassa.payments.domain.payments import Attempt, Method
 from kassa.payments.domain.restrictions import allows
 from kassa.payments.domain.state import PaymentState, changed, earlier
-from kassa.payments.domain.work_items import WorkItem, work_of
+from kassa.payments.domain.work_items import WorkItem, work_ended_by, work_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +78,7 @@ class PaymentAggregate(PaymentChanges):
     fees: FeeSchedule = field(default_factory=FeeSchedule)
     answers: list[ProviderAnswer] = field(default_factory=list)
     work: list[WorkItem] = field(default_factory=list)
+    work_done: set[BreakClass] = field(default_factory=set)
     touched: dict[str, Attempt] = field(default_factory=dict)
     touched_modifications: dict[str, Modification] = field(default_factory=dict)
     touched_disputes: dict[str, Dispute] = field(default_factory=dict)
@@ -109,6 +110,7 @@ class PaymentAggregate(PaymentChanges):
             order = order.become(after.order_status, at=self.now)
         if (asked := work_of(fact, before)) is not None:
             self.work.append(asked)
+        self.work_done |= work_ended_by(fact, after)
         for one in touched:
             self.attempts[one.id] = self.touched[one.id] = one
         for item in modified:
@@ -173,11 +175,25 @@ class PaymentAggregate(PaymentChanges):
 
     @property
     def doubt(self) -> Attempt | None:
-        """The attempt whose outcome nobody knows yet; while it stands nothing else is sent."""
+        """The attempt whose outcome nobody knows yet; while it stands nothing else is sent. Of a
+        transfer there is no such doubt: nobody was asked for it, and its statement tells."""
         for attempt in self.attempts.values():
-            if attempt.status is AttemptStatus.IN_DOUBT:
+            if attempt.status is AttemptStatus.IN_DOUBT and not attempt.is_transfer:
                 return attempt
         return None
+
+    def expect_again(self, *, actor: str) -> None:
+        """A transfer of another amount was a doubt to older releases: it is waited for as any."""
+        for one in list(self.attempts.values()):
+            if one.is_transfer and one.status is AttemptStatus.IN_DOUBT:
+                known = facts.AttemptAccepted(attempt=one.id, reference=one.provider_reference)
+                self.record(known, actor=actor)
+
+    @property
+    def transfer(self) -> Attempt | None:
+        """The newest attempt by bank transfer."""
+        found = [one for one in self.attempts.values() if one.is_transfer]
+        return max(found, key=lambda one: one.number) if found else None
 
     def _refuse_in_doubt(self) -> None:
         if self.doubt is not None:
@@ -239,6 +255,7 @@ class PaymentAggregate(PaymentChanges):
                 f"cannot pay a payment that is {self.payment.status}", reason="payment_closed"
             )
         self._refuse_in_doubt()
+        self.expect_again(actor=actor)
         started = facts.AttemptStarted(
             attempt=self.new_id(f"at{self.order.org_number}"),
             number=len(self.attempts) + 1,
@@ -285,7 +302,8 @@ class PaymentAggregate(PaymentChanges):
 
         Money for a payment that had ended, or for an order that is paid or expired, is surplus:
         it is shown and booked as such, and never hidden. `fee`: the provider's own figure.
-        `amount`: what came, where that is not what was asked for; only of what nobody owes.
+        `amount`: what came, where that is not what was asked for: of what nobody owes, or what
+        people have agreed to. What came in part by transfer is in it, or goes back.
         """
         came = attempt.amount if amount is None else amount
         if self.payment.is_paid or self.payment.status is PaymentStatus.AUTHORIZED:
@@ -306,13 +324,34 @@ class PaymentAggregate(PaymentChanges):
                 fee_known=charge.known,
                 surplus=surplus,
                 pay_code=pay_code,
+                applied=self._applied(attempt),
             ),
             actor=actor,
             by=by,
         )
         self.announce("payment.surplus" if surplus else "payment.paid")
+        self.part_unowed(actor=actor, by=by)
         if waited:
             self.leave_pages(actor=actor, by=by)
+
+    def _applied(self, attempt: Attempt) -> Money | None:
+        is_there = self.payment.unapplied_minor and attempt.is_transfer
+        return self.payment.unapplied if is_there else None
+
+    def part_unowed(self, *, actor: str, by: str) -> None:
+        """What came in part, by transfer, of a payment that has ended or is paid otherwise, is
+        owed no more: it goes back."""
+        attempt = self.transfer if self.payment.unapplied_minor else None
+        if attempt is None:
+            return
+        part = self.payment.unapplied
+        kind = facts.PaidTwice if self.payment.is_paid else facts.PaymentCaptured
+        reference = attempt.provider_reference or attempt.id
+        came = kind(attempt=attempt.id, amount=part, reference=reference, applied=part)
+        if isinstance(came, facts.PaymentCaptured):
+            came = replace(came, surplus=True)
+        self.record(came, actor=actor, by=by)
+        self.announce("payment.surplus")
 
     def leave_pages(self, *, actor: str, by: str) -> None:
         """The payment has its money: what else its payer could still pay is closed soon.
@@ -408,13 +447,16 @@ class PaymentAggregate(PaymentChanges):
         Raises: IllegalTransition, also while an attempt is in doubt; then nothing has changed.
         """
         self._refuse_in_doubt()
+        self.expect_again(actor=actor)
         self.record(end, actor=actor, by=by)
         self.announce_end()
+        self.part_unowed(actor=actor, by=by)
 
-    def expire_order(self) -> None:
+    def expire_order(self, *, actor: str, by: str) -> None:
         """Its time is up; its payment has ended before, or what it has nobody owed."""
         if self.order.status is OrderStatus.ACTIVE and not self.order_paid:
             self.put_order(OrderStatus.EXPIRED)
+            self.part_unowed(actor=actor, by=by)
 
     def announce_end(self) -> None:
         """The payment ended without money: the merchant hears of it."""

@@ -260,6 +260,9 @@ def _(fact: facts.PaymentCaptured, state: PaymentState, event: TimelineEvent) ->
         captured=fact.amount,
         surplus=fact.surplus,
         surplus_amount=fact.amount if fact.surplus else before.surplus_amount,
+        # Only a statement tells of a part, so it has been reported.
+        unapplied_minor=before.unapplied_minor - _minor(fact.applied),
+        settled_minor=before.settled_minor + _minor(fact.applied),
         fee=before.fee if fact.surplus else plus(before.fee, fee),
         expected_fee_minor=before.expected_fee_minor + fact.expected_fee_minor,
         fee_known=before.fee_known if fact.surplus else fact.fee_known,
@@ -278,18 +281,47 @@ def _(fact: facts.PaymentCaptured, state: PaymentState, event: TimelineEvent) ->
 def _(fact: facts.PaidTwice, state: PaymentState, event: TimelineEvent) -> PaymentState:
     came, old = fact.amount, state.attempts.get(fact.attempt)
     if fact.capture and old is not None:  # in parts, perhaps
-        before = claimed_surplus(old, state.modifications)
-        came = Money(before + came.minor, came.currency)
+        claimed = claimed_surplus(old, state.modifications)
+        came = Money(claimed + came.minor, came.currency)
     attempts, _attempt = succeeded(
         state, fact.attempt, fact.reference, event.at, came, surplus=True
     )
+    before = state.payment
     payment = replace(
-        moved(state.payment, event), surplus_amount=plus(state.payment.surplus_amount, fact.amount)
+        moved(before, event),
+        surplus_amount=plus(before.surplus_amount, fact.amount),
+        unapplied_minor=before.unapplied_minor - _minor(fact.applied),
     )
     modifications = state.modifications
     if fact.capture:
         modifications = done(state, fact.capture, fact.reference, event.at)
     return replace(state, payment=payment, attempts=attempts, modifications=modifications)
+
+
+def _minor(amount: Money | None) -> int:
+    return amount.minor if amount else 0
+
+
+@after.register
+def _(
+    fact: facts.TransferReceived | facts.TransferReversed, state: PaymentState, event: TimelineEvent
+) -> PaymentState:
+    more = -fact.amount.minor if isinstance(fact, facts.TransferReversed) else fact.amount.minor
+    before = state.payment
+    payment = replace(moved(before, event), unapplied_minor=before.unapplied_minor + more)
+    return replace(state, payment=payment)
+
+
+@after.register
+def _(fact: facts.TransferOverpaid, state: PaymentState, event: TimelineEvent) -> PaymentState:
+    """The attempt's amount is all that it brought."""
+    before, old = state.payment, state.attempts.get(fact.attempt)
+    payment = replace(moved(before, event), surplus_amount=plus(before.surplus_amount, fact.amount))
+    attempts = state.attempts
+    if old is not None:
+        brought = replace(old, amount=plus(old.amount, fact.amount), updated_at=event.at)
+        attempts = put(attempts, brought)
+    return replace(state, payment=payment, attempts=attempts)
 
 
 @after.register

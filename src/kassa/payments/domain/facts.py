@@ -24,6 +24,15 @@ from kassa.payments.domain.facts_late import (
 from kassa.payments.domain.facts_late import (
     RefundReversed as RefundReversed,  # noqa: PLC0414 - likewise
 )
+from kassa.payments.domain.facts_transfers import (
+    TransferOverpaid as TransferOverpaid,  # noqa: PLC0414 - likewise
+)
+from kassa.payments.domain.facts_transfers import (
+    TransferReceived as TransferReceived,  # noqa: PLC0414 - likewise
+)
+from kassa.payments.domain.facts_transfers import (
+    TransferReversed as TransferReversed,  # noqa: PLC0414 - likewise
+)
 from kassa.payments.domain.payments import Method
 
 _E = PaymentEvent
@@ -206,7 +215,8 @@ class AuthorizedTooLate(Fact):
 class PaymentCaptured(Fact):
     """The attempt's money is there. `surplus`: nobody owed it.
 
-    `fee`: what is booked for it, the provider's own figure where `fee_known`.
+    `fee`: what is booked for it, the provider's own figure where `fee_known`. `applied`: how much
+    of it had come in part.
     """
 
     kind: ClassVar[str] = "payment_captured"
@@ -219,12 +229,14 @@ class PaymentCaptured(Fact):
     fee_known: bool = False
     surplus: bool = False
     pay_code: str = ""
+    applied: Money | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaidTwice(Fact):
     """A second attempt of a paid payment turned out to have been paid too. `capture`: it had only
-    reserved its money, and that was captured at the provider by this."""
+    reserved its money, and that was captured at the provider by this. `applied`: as in
+    PaymentCaptured."""
 
     kind: ClassVar[str] = "paid_twice"
     attempt: str
@@ -232,6 +244,7 @@ class PaidTwice(Fact):
     reference: str = ""
     fee: Money | None = None
     capture: str = ""
+    applied: Money | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,6 +58,7 @@ class Payment:
     `refund_reserved`: in refunds whose outcome is open; `disputed_minor`: taken back by banks.
     `double_paid_minor`: what left twice, by a refund and by a dispute.
     `settled_minor`: how much of `captured` a settlement report has confirmed.
+    `unapplied_minor`: what came of it by bank transfer while more is owed: nobody's yet.
     `fee`: what the provider charges for this payment, refunds and disputes included;
     `expected_fee_minor` by the fee schedule; `fee_known`: the charge's is the provider's figure.
     `authorization_expires_at`: when the provider lets go of what is reserved.
@@ -89,6 +90,7 @@ class Payment:
     disputed_minor: int = 0
     double_paid_minor: int = 0
     settled_minor: int = 0
+    unapplied_minor: int = 0
     expected_fee_minor: int = 0
     fee_known: bool = False
     capture_method: CaptureMethod = CaptureMethod.AUTOMATIC
@@ -152,6 +154,15 @@ class Payment:
         refund at the provider of what a bank had taken back."""
         twice = max(0, self.gone_minor - self.captured.minor)
         return replace(self, double_paid_minor=twice + max(0, -self.surplus_left.minor))
+
+    @property
+    def unapplied(self) -> Money:
+        return Money(self.unapplied_minor, self.amount.currency)
+
+    @property
+    def missing(self) -> Money:
+        """What has to come yet, by transfer, for it to be paid."""
+        return self.amount - self.unapplied
 
     @property
     def surplus_left(self) -> Money:
@@ -220,6 +231,11 @@ class Attempt:
     undecided_since: datetime | None = None
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def is_transfer(self) -> bool:
+        """Whether only a bank's statement tells what became of it."""
+        return self.method is Method.BANK_TRANSFER
 
     def next_query(self, now: datetime) -> datetime | None:
         """When to ask the provider again. What is undecided always has a next time; for what was

@@ -65,11 +65,22 @@ def _charged(
     return _borne(_merchant(state), attempt, fee, cause)
 
 
+def _brought(
+    attempt: Attempt, credit: str, amount: Money, applied: Money | None
+) -> tuple[Entry, ...]:
+    """What the attempt brought, to `credit`: `applied` of it had come before, in part."""
+    if not applied or not applied.minor:
+        return ledger.move(source_account(attempt), credit, amount)
+    before = ledger.move(ledger.UNAPPLIED_ACCOUNT, credit, applied)
+    rest = amount - applied
+    return (*ledger.move(source_account(attempt), credit, rest), *before) if rest.minor else before
+
+
 def _overpaid(
-    attempt: Attempt, amount: Money, fee: Money | None, cause: str
+    attempt: Attempt, amount: Money, fee: Money | None, cause: str, applied: Money | None = None
 ) -> list[UnbookedPosting]:
     """Money that must go back; what the provider keeps of it is nobody's but ours to bear."""
-    entries = ledger.move(source_account(attempt), ledger.SURPLUS_ACCOUNT, amount)
+    entries = _brought(attempt, ledger.SURPLUS_ACCOUNT, amount, applied)
     came = [UnbookedPosting(_K.SURPLUS, entries, cause)]
     return came + _borne(ledger.FEE_EXPENSE_ACCOUNT, attempt, fee, cause)
 
@@ -93,8 +104,8 @@ def _(fact: facts.PaymentAuthorized, state: PaymentState) -> list[UnbookedPostin
 def _(fact: facts.PaymentCaptured, state: PaymentState) -> list[UnbookedPosting]:
     attempt = state.attempts[fact.attempt]
     if fact.surplus:
-        return _overpaid(attempt, fact.amount, fact.fee, fact.attempt)
-    entries = ledger.move(source_account(attempt), _merchant(state), fact.amount)
+        return _overpaid(attempt, fact.amount, fact.fee, fact.attempt, fact.applied)
+    entries = _brought(attempt, _merchant(state), fact.amount, fact.applied)
     return [
         UnbookedPosting(_K.CAPTURE, entries, fact.attempt),
         *_charged(state, attempt, fact.fee, fact.attempt),
@@ -104,7 +115,26 @@ def _(fact: facts.PaymentCaptured, state: PaymentState) -> list[UnbookedPosting]
 @booked.register
 def _(fact: facts.PaidTwice, state: PaymentState) -> list[UnbookedPosting]:
     cause = fact.capture or fact.attempt
-    return _overpaid(state.attempts[fact.attempt], fact.amount, fact.fee, cause)
+    return _overpaid(state.attempts[fact.attempt], fact.amount, fact.fee, cause, fact.applied)
+
+
+@booked.register
+def _(fact: facts.TransferReceived, state: PaymentState) -> list[UnbookedPosting]:
+    source = source_account(state.attempts[fact.attempt])
+    entries = ledger.move(source, ledger.UNAPPLIED_ACCOUNT, fact.amount)
+    return [UnbookedPosting(_K.RECEIPT, entries, fact.attempt)]
+
+
+@booked.register
+def _(fact: facts.TransferReversed, state: PaymentState) -> list[UnbookedPosting]:
+    source = source_account(state.attempts[fact.attempt])
+    entries = ledger.move(ledger.UNAPPLIED_ACCOUNT, source, fact.amount)
+    return [UnbookedPosting(_K.RECEIPT_REVERSAL, entries, fact.attempt)]
+
+
+@booked.register
+def _(fact: facts.TransferOverpaid, state: PaymentState) -> list[UnbookedPosting]:
+    return _overpaid(state.attempts[fact.attempt], fact.amount, None, fact.attempt)
 
 
 def _charge_of(state: PaymentState, modification: str) -> Attempt:

@@ -57,6 +57,39 @@ def _amount_of_modification(fact: facts.ModificationAmountDiffers, state: Paymen
     )
 
 
+def _short(fact: facts.TransferReceived, state: PaymentState) -> WorkItem:
+    attempt, payment = state.attempts[fact.attempt], state.payment
+    came = payment.unapplied + fact.amount
+    return WorkItem(
+        problem=BreakClass.UNDERPAID,
+        words=f"{came} of {payment.amount} came by transfer, {payment.amount - came} are missing."
+        " A second transfer completes it; else take it as it is with kassa record"
+        f" {payment.order_id} --accept-short, or send it back and say so with kassa refund"
+        f" {payment.id} --unapplied",
+        cause=attempt.id,
+        connector=attempt.connector,
+        amount=came,
+    )
+
+
+def _overpaid(
+    fact: facts.TransferOverpaid | facts.PaidTwice | facts.PaymentCaptured, state: PaymentState
+) -> WorkItem | None:
+    """What a bank brought, no provider gives back."""
+    attempt, payment = state.attempts[fact.attempt], state.payment
+    unowed = not isinstance(fact, facts.PaymentCaptured) or fact.surplus
+    if not unowed or not attempt.is_transfer:
+        return None
+    return WorkItem(
+        problem=BreakClass.OVERPAID,
+        words=f"{fact.amount} came by transfer and nobody owes it: send it back from the bank, and"
+        f" say so with kassa refund {payment.id} --unapplied",
+        cause=attempt.id,
+        connector=attempt.connector,
+        amount=fact.amount,
+    )
+
+
 def _unbooked_capture(fact: facts.CaptureUnbooked, state: PaymentState) -> WorkItem:
     item = state.modifications[fact.modification]
     return WorkItem(
@@ -126,7 +159,12 @@ WORK: Final[Mapping[type[Fact], Callable[[Any, PaymentState], WorkItem | None] |
     facts.DisputeMoved: _foreign_dispute,
     facts.DisputeEventLate: _odd_dispute_news,
     facts.DisputeNotOurs: _strange_dispute,
+    facts.TransferReceived: _short,
+    facts.TransferOverpaid: _overpaid,
+    facts.PaidTwice: _overpaid,
+    facts.PaymentCaptured: _overpaid,
     # These follow their course by themselves.
+    facts.TransferReversed: None,
     facts.PaymentCreated: None,
     facts.PaymentRequested: None,
     facts.PaymentOpened: None,
@@ -140,8 +178,6 @@ WORK: Final[Mapping[type[Fact], Callable[[Any, PaymentState], WorkItem | None] |
     facts.AttemptLeft: None,
     facts.PaymentAuthorized: None,
     facts.AuthorizedTooLate: None,
-    facts.PaymentCaptured: None,
-    facts.PaidTwice: None,
     facts.PaymentCanceled: None,
     facts.PaymentExpired: None,
     facts.OrderCanceled: None,
@@ -160,6 +196,26 @@ WORK: Final[Mapping[type[Fact], Callable[[Any, PaymentState], WorkItem | None] |
     facts.Remark: None,
 }
 """Every kind of fact, with what it asks of a person; None: nothing, ever."""
+
+
+_OF_A_TRANSFER: Final = frozenset({BreakClass.UNDERPAID, BreakClass.AMOUNT})
+_OF_MONEY_BACK: Final = frozenset({BreakClass.OVERPAID, BreakClass.SURPLUS_STUCK})
+_NOTHING: Final[frozenset[BreakClass]] = frozenset()
+
+
+def work_ended_by(fact: Fact, after: PaymentState) -> frozenset[BreakClass]:
+    """Which work about the payment nobody has to do any more, now that it has happened."""
+    match fact:
+        case facts.PaymentCaptured() | facts.PaidTwice() | facts.TransferReversed():
+            attempt = after.attempts.get(fact.attempt)
+            ended = (
+                attempt is not None and attempt.is_transfer and not after.payment.unapplied_minor
+            )
+            return _OF_A_TRANSFER if ended else _NOTHING
+        case facts.OverpaymentReturned() if not after.payment.surplus_left.minor:
+            return _OF_MONEY_BACK
+        case _:
+            return _NOTHING
 
 
 def work_of(fact: Fact, state: PaymentState) -> WorkItem | None:

@@ -18,7 +18,7 @@ from kassa.payments.domain.disputes import BookedByHand, Dispute
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.store import payments
 from kassa.payments.store.payments import LockedPayment
-from kassa.reconciliation.store.breaks import booked_by_hand
+from kassa.reconciliation.store.breaks import booked_by_hand, end_work
 from kassa.reconciliation.store.reconciliation import BreakRow, insert_breaks
 from kassa.wallet.domain.wallet_codes import WalletCode
 from kassa.wallet.store import wallet_codes, wallets
@@ -158,26 +158,17 @@ async def decide_and_save(
     for index in wanted:
         change = changes[index]
         locked = found[change.key]
-        payment, order = locked.payment, locked.order
+        order = locked.order
         if (order.company_id, order.id) in busy:
             later.append(index)
             continue
-        purse_key = (change.company_id, change.wallet_user, payment.amount.currency)
+        purse_key = (change.company_id, change.wallet_user, locked.payment.amount.currency)
         is_code_held = change.code_key is None or change.code_key in codes
         if purse_key in elsewhere or change.news in being_applied or not is_code_held:
             results[index] = Contended()
             continue
         busy.add((order.company_id, order.id))
-        case = PaymentAggregate(
-            payment,
-            locked.at,
-            core.new_id,
-            order,
-            dict(locked.attempts),
-            order_paid=locked.elsewhere,
-            company_closed=locked.closed,
-        )
-        beside.put_into(case)
+        case = _case_of(core, locked, beside)
         if change.news in applied:
             results[index] = case
             continue
@@ -245,12 +236,57 @@ async def _save(
         if change.news is not None:
             fresh.append((change.news, change.about, case.payment.status))
             case.told_by(change.news.dedupe_key)
-    await save(connection, list(done.values()), known)
-    await _open_breaks(connection, list(done.values()))
+    await save_cases(connection, list(done.values()), known, save)
     postings = [posting for case in done.values() for posting in case.postings]
     await provider_events.mark_applied(connection, fresh)
     moved, spent = balance_changes(postings), wallet_spending(postings)
     await wallets.change_balances(connection, moved, spent)
+
+
+async def read_cases(
+    core: Core, connection: Connection, company_id: str, payment_ids: Sequence[str]
+) -> dict[str, PaymentAggregate]:
+    """These payments with all that belongs to them, for who holds their locks already and saves
+    them in the same transaction."""
+    keys = [(company_id, one) for one in payment_ids]
+    found = await payments.lock_and_read(connection, keys) if keys else {}
+    beside = await _beside(core, connection, keys, found)
+    return {one: _case_of(core, locked, beside) for (_, one), locked in found.items()}
+
+
+def _case_of(core: Core, locked: LockedPayment, beside: "_Beside") -> PaymentAggregate:
+    case = PaymentAggregate(
+        locked.payment,
+        locked.at,
+        core.new_id,
+        locked.order,
+        dict(locked.attempts),
+        order_paid=locked.elsewhere,
+        company_closed=locked.closed,
+    )
+    beside.put_into(case)
+    return case
+
+
+async def save_cases(
+    connection: Connection,
+    cases: Sequence[PaymentAggregate],
+    known: set[str],
+    save: Save = payments.save,
+) -> None:
+    """Write all that became of these payments, with the work that it makes or ends. `known`: as in
+    `payments.save`."""
+    await save(connection, cases, known)
+    await _open_breaks(connection, cases)
+    for case in cases:
+        if case.work_done:
+            await end_work(
+                connection,
+                case.payment.company_id,
+                case.payment.id,
+                sorted(case.work_done),
+                actor=case.events[-1].actor,
+            )
 
 
 async def _open_breaks(connection: Connection, cases: Sequence[PaymentAggregate]) -> None:

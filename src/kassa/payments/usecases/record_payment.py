@@ -3,15 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kassa.base.domain.errors import InvalidRequest, NotFound, UnsupportedOperation
-from kassa.base.domain.money import Money
+from kassa.base.domain.errors import InvalidRequest, UnsupportedOperation
+from kassa.base.domain.lifecycle import UNDECIDED
 from kassa.base.usecases.core import Core
-from kassa.connectors.base import Captured
-from kassa.payments.domain import facts
+from kassa.payments.domain import facts, receipts
 from kassa.payments.domain.aggregate import PaymentAggregate
-from kassa.payments.domain.payments import OFFLINE, CaptureMethod, Method, Payment
+from kassa.payments.domain.payments import OFFLINE, Attempt, CaptureMethod, Method, Payment
 from kassa.payments.usecases.change_payment import PaymentChange, WalletBalances, change_payment
-from kassa.payments.usecases.take_outcome import captured
 from kassa.reconciliation.domain import transfers
 
 _LONGEST_REFERENCE = 100
@@ -54,21 +52,63 @@ async def record_payment(core: Core, wanted: Recording) -> Payment:
             return
         if case.payment.capture_method is CaptureMethod.MANUAL:
             raise UnsupportedOperation("money that is there cannot be reserved, only taken")
-        attempt = case.start_attempt(
-            wanted.method, connector, actor=wanted.actor, by_staff=wanted.by_staff
-        )
-        case.capture(
-            attempt,
-            reference=wanted.reference or attempt.id,
-            fee=None,
-            actor=wanted.actor,
-            by="recorded",
-        )
+        attempt = _expected(case, wanted)
+        if attempt is not None:  # its own reference is what the statement's line will have
+            reference = attempt.provider_reference or attempt.id
+            if wanted.reference:
+                known = facts.Remark(text=f"known as {wanted.reference}")
+                case.record(known, actor=wanted.actor, by="recorded")
+        else:
+            attempt = case.start_attempt(
+                wanted.method, connector, actor=wanted.actor, by_staff=wanted.by_staff
+            )
+            reference = wanted.reference or attempt.id
+        case.capture(attempt, reference=reference, fee=None, actor=wanted.actor, by="recorded")
 
     change = PaymentChange(
         company_id=wanted.company_id, payment_id=wanted.payment_id, decide=decide
     )
     return (await change_payment(core, change)).payment
+
+
+def _expected(case: PaymentAggregate, wanted: Recording) -> Attempt | None:
+    """The transfer that the payer was told to make: what staff say has come is that one."""
+    case.expect_again(actor=wanted.actor)
+    one = case.transfer
+    if wanted.method is not Method.BANK_TRANSFER or one is None or not case.is_owed:
+        return None
+    return one if one.status in UNDECIDED else None
+
+
+async def accept_short_transfer(
+    core: Core, company_id: str, payment_id: str, *, actor: str
+) -> Payment:
+    """Take what has come by transfer for the whole.
+
+    Raises: NotFound, IllegalTransition.
+    """
+
+    def decide(case: PaymentAggregate, _: WalletBalances | None) -> None:
+        receipts.accept_short(case, actor=actor)
+
+    change = PaymentChange(company_id=company_id, payment_id=payment_id, decide=decide)
+    return (await change_payment(core, change)).payment
+
+
+def begin_transfer(case: PaymentAggregate, *, actor: str, by_staff: bool = False) -> Attempt:
+    """The attempt that waits for a bank's statement.
+
+    Raises: IllegalTransition, UnsupportedOperation.
+    """
+    if case.payment.capture_method is CaptureMethod.MANUAL:
+        raise UnsupportedOperation("a bank transfer cannot be reserved, only taken")
+    attempt = case.start_attempt(
+        Method.BANK_TRANSFER, transfers.CONNECTOR, actor=actor, by_staff=by_staff
+    )
+    reference = transfers.reference_for(attempt.id)
+    case.record(facts.AttemptAccepted(attempt=attempt.id, reference=reference), actor=actor)
+    case.record(facts.ActionRequired(attempt=attempt.id), actor=actor)
+    return case.attempts[attempt.id]
 
 
 async def expect_transfer(
@@ -89,33 +129,7 @@ async def expect_transfer(
     def decide(case: PaymentAggregate, _: WalletBalances | None) -> None:
         if not claim(case):
             return
-        if case.payment.capture_method is CaptureMethod.MANUAL:
-            raise UnsupportedOperation("a bank transfer cannot be reserved, only taken")
-        attempt = case.start_attempt(Method.BANK_TRANSFER, transfers.CONNECTOR, actor=actor)
-        reference = transfers.reference_for(attempt.id)
-        case.record(facts.AttemptAccepted(attempt=attempt.id, reference=reference), actor=actor)
-        case.record(facts.ActionRequired(attempt=attempt.id), actor=actor)
-
-    change = PaymentChange(company_id=company_id, payment_id=payment_id, decide=decide)
-    return (await change_payment(core, change)).payment
-
-
-async def confirm_transfer(
-    core: Core, company_id: str, payment_id: str, attempt_id: str, amount: Money, *, actor: str
-) -> Payment:
-    """A bank's statement says that this much came for the expected transfer. Twice is harmless.
-
-    For a payment that has ended, or is paid otherwise, it is surplus. Another amount than is owed
-    stays in doubt, and is work for a person.
-    Raises: NotFound.
-    """
-
-    def decide(case: PaymentAggregate, _: WalletBalances | None) -> None:
-        attempt = case.attempts.get(attempt_id)
-        if attempt is None:
-            raise NotFound("no such transfer is expected")
-        came = Captured(reference=attempt.provider_reference or attempt.id, amount=amount)
-        captured(case, attempt, came, actor, "statement")
+        begin_transfer(case, actor=actor)
 
     change = PaymentChange(company_id=company_id, payment_id=payment_id, decide=decide)
     return (await change_payment(core, change)).payment

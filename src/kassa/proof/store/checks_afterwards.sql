@@ -110,6 +110,7 @@ select g.company_id, g.payment_id, -sum(e.amount_minor) as minor
   join entry e on e.company_id = g.company_id and e.posting_id = g.id
  where (g.kind = 'capture' and e.account like 'merchant:%')
     or (g.kind = 'surplus' and e.account = 'surplus')
+    or (g.kind = 'receipt' and e.account = 'unapplied')
  group by g.company_id, g.payment_id)
 
 -- part: last_entry

@@ -14,6 +14,8 @@ select g.company_id, g.payment_id,
       where g.kind in ('fee', 'fee_adjustment') and e.account like 'merchant:%'), 0) as fee,
     coalesce(-sum(e.amount_minor) filter (
       where g.kind = 'surplus' and e.account = 'surplus'), 0) as surplus,
+    coalesce(-sum(e.amount_minor) filter (
+      where g.kind <> 'adjustment' and e.account = 'unapplied'), 0) as unapplied,
     coalesce(sum(e.amount_minor) filter (
       where g.kind in ('surplus_return', 'surplus_return_reversal', 'dispute', 'dispute_reversal',
           'charge_return')
@@ -26,7 +28,8 @@ select g.company_id, g.payment_id,
       where g.kind = 'capture' and e.account like 'held:%'), 0) as claimed
   from posting g join entry e on e.company_id = g.company_id and e.posting_id = g.id
  where g.payment_id <> ''
-   and (e.account like 'merchant:%' or e.account = 'surplus' or e.account like 'held:%')
+   and (e.account like 'merchant:%' or e.account in ('surplus', 'unapplied')
+     or e.account like 'held:%')
  group by g.company_id, g.payment_id)
 
 -- part: entries
@@ -43,7 +46,8 @@ select p.company_id, p.order_id, count(*) as payments,
     count(*) filter (where not p.surplus and p.status in {payment.funds_moved}) as paid,
     max(p.captured_minor) filter (where not p.surplus
       and p.status in {payment.funds_moved}) as captured,
-    bool_or(p.capture_method = 'manual') as in_parts,
+    -- a part of what was reserved, or a short transfer that was accepted
+    bool_or(p.capture_method = 'manual' or p.method = 'bank_transfer') as in_parts,
     min(p.amount_minor) as least, max(p.amount_minor) as most,
     min(p.currency) as lowest, max(p.currency) as highest
   from payment p group by p.company_id, p.order_id)
@@ -53,6 +57,10 @@ select p.company_id, p.order_id, count(*) as payments,
 case when p.fee_minor > 0 and coalesce(l.fee, 0) = 0 and p.captured_at
       < (select applied_at from public.schema_migration where number = 2)
     then 0 else p.fee_minor end
+
+-- part: asked
+-- An attempt whose amount is what was asked for; a transfer's is what it brought.
+not a.surplus and not (a.method = 'bank_transfer' and a.status = {attempt.succeeded})
 
 -- name: postings_balance
 -- every posting has two legs or more, in its own currency, that sum to zero
@@ -74,8 +82,8 @@ select company_id, currency as object_id, format('sums to %s', sum(amount_minor)
 from entry group by company_id, currency having sum(amount_minor) <> 0
 
 -- name: payments_equal_the_ledger
--- captured, held, released, refunded, disputed, fee and surplus are exactly what the ledger booked
--- for the payment
+-- captured, held, released, refunded, disputed, fee, surplus and unapplied are exactly what the
+-- ledger booked for the payment
 select * from (
   select x.company_id, x.id as object_id, concat_ws('; ',
       case when x.captured is distinct from x.booked_captured
@@ -88,6 +96,8 @@ select * from (
         then format('fee %s, but %s', x.fee, x.booked_fee) end,
       case when x.surplus_minor is distinct from x.booked_surplus
         then format('surplus %s, but %s', x.surplus_minor, x.booked_surplus) end,
+      case when x.unapplied_minor is distinct from x.booked_unapplied
+        then format('unapplied %s, but %s', x.unapplied_minor, x.booked_unapplied) end,
       case when x.surplus_returned_minor is distinct from x.booked_returned then
         format('surplus returned %s, but %s', x.surplus_returned_minor, x.booked_returned) end,
       case when x.authorized_minor is distinct from x.booked_authorized
@@ -105,6 +115,7 @@ select * from (
       p.disputed_minor, coalesce(l.disputed, 0) as booked_disputed,
       {known_fee} as fee, coalesce(l.fee, 0) as booked_fee,
       p.surplus_minor, coalesce(l.surplus, 0) as booked_surplus,
+      p.unapplied_minor, coalesce(l.unapplied, 0) as booked_unapplied,
       p.surplus_returned_minor, coalesce(l.surplus_returned, 0) as booked_returned,
       p.authorized_minor, coalesce(l.authorized, p.captured_minor) as booked_authorized,
       p.released_minor, coalesce(l.released, 0) as booked_released,
@@ -209,8 +220,8 @@ left join (
     coalesce(sum(a.amount_minor) filter (where a.status = {attempt.succeeded}
       and v.attempt_id is null), 0) as total,
     count(*) filter (where a.status in {attempt.undecided}) as going,
-    min(a.amount_minor) filter (where not a.surplus) as least,
-    max(a.amount_minor) filter (where not a.surplus) as most,
+    min(a.amount_minor) filter (where {asked}) as least,
+    max(a.amount_minor) filter (where {asked}) as most,
     min(a.currency) as lowest, max(a.currency) as highest
   from attempt a
   -- a reservation that came too late, unless it was captured at the provider

@@ -72,6 +72,7 @@ COVERS: dict[str, Cover] = {
             " settled_minor expected_fee_minor fee_known authorization_expires_at modifications"
             " disputes number"
         ),
+        joined=(Joined(part="seal", was={"unapplied_minor": "0"}),),
     ),
     "attempt": Cover(
         key=("company_id", "id"),

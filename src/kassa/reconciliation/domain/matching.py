@@ -29,6 +29,8 @@ SANDBOX = "sandbox"  # the account on which no real money moves
 
 MOVEMENTS: Mapping[str, LineKind] = {
     PostingKind.CAPTURE: LineKind.PAYMENT,
+    PostingKind.RECEIPT: LineKind.PAYMENT,
+    PostingKind.RECEIPT_REVERSAL: LineKind.REFUND,
     PostingKind.SURPLUS: LineKind.PAYMENT,
     PostingKind.REFUND: LineKind.REFUND,
     PostingKind.SURPLUS_RETURN: LineKind.REFUND,

@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from kassa.base.domain.lifecycle import PaymentStatus
+from kassa.base.domain.lifecycle import BreakClass, PaymentStatus
 from kassa.base.domain.money import Money
 from kassa.ledger.domain import ledger
 from kassa.ledger.domain.ledger import Posting, PostingKind
 from kassa.payments.domain.facts import Reported
 from kassa.payments.domain.payments import Payment
-from kassa.reconciliation.domain.matching import MatchResult, ReportableMovement
+from kassa.reconciliation.domain.matching import LineState, MatchResult, ReportableMovement
 from kassa.reconciliation.domain.reports import LineKind, ReportLine
 
 
@@ -78,6 +78,25 @@ def effect_of(
         fee_known=fee.known,
     )
     return ReportEffect(fact, fee.contradicts)
+
+
+def once(payment: Payment, verdict: MatchResult) -> MatchResult:
+    """A payment has one fee: another charge for it is not taken for its fee."""
+    if verdict.state is not LineState.MATCHED or not payment.fee_known:
+        return verdict
+    booked = verdict.movements[0].fee_minor
+    if booked == verdict.fee_minor:
+        return verdict
+    currency = payment.amount.currency
+    told, known = (Money(minor, currency) for minor in (verdict.fee_minor, booked))
+    return MatchResult(
+        state=LineState.BREAK,
+        problem=BreakClass.FEE,
+        words=f"a charge of {told} for a payment whose fee is {known}",
+        payment_id=verdict.payment_id,
+        cause=verdict.cause,
+        expected_minor=-booked,
+    )
 
 
 def rest_released(payment: Payment) -> Reported:

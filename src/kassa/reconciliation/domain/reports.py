@@ -69,8 +69,12 @@ class ReportLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
-    """A line that could not be understood: kept aside, and the import goes on."""
+    """A line that could not be understood: kept aside, and the import goes on.
+
+    `is_pending`: it was understood, and is not booked yet: nothing has moved.
+    """
 
     number: int
     reason: str
     raw: dict[str, str] = field(default_factory=dict)
+    is_pending: bool = False

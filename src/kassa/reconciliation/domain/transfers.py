@@ -57,6 +57,36 @@ def is_reference(text: str) -> bool:
     return text.isascii() and text.isalnum() and _remainder(text[4:], text[:4]) == 1
 
 
+def nearly_named(line: ReportLine, reference: str) -> bool:
+    """Whether the line has that reference with one mistake in it: a sign that is wrong, too many or
+    missing, or two that changed places. One of its halves is right then."""
+    wanted, half = reference.lower(), len(reference) // 2
+    for text in map(_squeezed, texts_of(line)):
+        for part, offset in ((wanted[:half], 0), (wanted[half:], half)):
+            place = text.find(part)
+            while place >= 0:
+                for start in range(max(0, place - offset - 1), place - offset + 2):
+                    for length in range(len(wanted) - 1, len(wanted) + 2):
+                        if start >= 0 and _one_edit(text[start : start + length], wanted):
+                            return True
+                place = text.find(part, place + 1)
+    return False
+
+
+def _one_edit(one: str, other: str) -> bool:
+    """Whether one mistake makes the one of the other."""
+    if len(one) > len(other):
+        one, other = other, one
+    same = 0
+    while same < len(one) and one[same] == other[same]:
+        same += 1
+    left, right = one[same:], other[same:]
+    if len(one) < len(other):
+        return left == right[1:]
+    swapped = right[1:2] + right[:1]
+    return left[1:] == right[1:] or (left[:2] == swapped and left[2:] == right[2:])
+
+
 def _remainder(text: str, head: str) -> int:
     """Letters count from A = 10, and the head comes last (ISO 7064, MOD 97-10)."""
     return int("".join(str(int(sign, 36)) for sign in text + head)) % _MODULUS

@@ -86,6 +86,9 @@ class Sql(Queries):
     resolve: Command
     lock_cured: Value[str]
     resolve_cured: Command
+    place_of: Value[int]
+    of_line: Value[str]
+    work_done: Value[str]
     has_open: Value[bool]
     open_of_file: Rows[_Many]
     places_of: Rows[_Place]
@@ -197,6 +200,38 @@ async def resolve_matched(
         where = "t.company_id = $1 and t.id = any($2)"
         async with resealed(connection, "report_break", where, company_id, cured):
             await Sql.resolve_cured.run(connection, company_id, cured, resolution, actor)
+
+
+async def place_of(connection: Connection, company_id: str, break_id: str) -> int:
+    """Of the line that it is about; 0 where it is about none."""
+    return await Sql.place_of.one(connection, company_id, break_id)
+
+
+async def resolve_line(
+    connection: Connection, company_id: str, file_id: str, place: int, words: str, actor: str
+) -> None:
+    """Close what is open about a line that matches now; what is left to do with its money stays."""
+    found = await Sql.of_line.all(connection, company_id, file_id, place)
+    if found:
+        where = "t.company_id = $1 and t.id = any($2)"
+        async with resealed(connection, "report_break", where, company_id, found):
+            await Sql.resolve_cured.run(connection, company_id, found, words, actor)
+
+
+async def end_work(
+    connection: Connection,
+    company_id: str,
+    payment_id: str,
+    classes: Sequence[str],
+    *,
+    actor: str,
+) -> None:
+    """Close what was work about a payment, of these classes, and is done."""
+    done = await Sql.work_done.all(connection, company_id, payment_id, list(classes))
+    if done:
+        where = "t.company_id = $1 and t.id = any($2)"
+        async with resealed(connection, "report_break", where, company_id, done):
+            await Sql.resolve_cured.run(connection, company_id, done, "it is put right", actor)
 
 
 async def has_open(connection: Connection, company_id: str) -> bool:

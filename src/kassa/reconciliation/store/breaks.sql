@@ -74,6 +74,24 @@ set status = {break.resolved}, resolution = $3, resolved_by = $4,
   resolved_at = statement_timestamp()
 where company_id = $1 and id = any($2)
 
+-- name: place_of
+-- The place in its file of the line that a break is about.
+select place from report_break where company_id = $1 and id = $2
+
+-- name: of_line
+-- The open breaks of a line that say that it does not agree.
+select id from report_break
+where company_id = $1 and file_id = $2 and file_id <> '' and place = $3 and status = {break.open}
+  and class not in ('underpaid', 'overpaid')
+for update
+
+-- name: work_done
+-- What was work about a payment, of these classes; lines of files that do not agree are no such.
+select id from report_break
+where company_id = $1 and payment_id = $2 and class = any($3)
+  and (file_id = '' or class in ('underpaid', 'overpaid')) and status = {break.open}
+for update
+
 -- name: has_open
 -- Whether the company has any that is open.
 select exists (select from report_break where company_id = $1 and status = {break.open})

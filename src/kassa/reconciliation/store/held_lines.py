@@ -66,4 +66,6 @@ async def decide(
         [row.match_key for row in rows],
         [row.payment_id for row in rows],
         [row.cause for row in rows],
+        [row.repeats_file for row in rows],
+        [row.repeats_place for row in rows],
     )

@@ -31,7 +31,9 @@ select count(*) from report_line where company_id = $1 and file_id = $2 and {hel
 
 -- name: decide
 -- What became of them after all.
-update report_line l set state = w.state, match_key = w.key, payment_id = w.payment, cause = w.cause
-from unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[])
-  as w(place, state, key, payment, cause)
+update report_line l
+set state = w.state, match_key = w.key, payment_id = w.payment, cause = w.cause,
+  repeats_file = w.file, repeats_place = w.of_place
+from unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[])
+  as w(place, state, key, payment, cause, file, of_place)
 where l.company_id = $1 and l.file_id = $2 and l.place = w.place

@@ -121,6 +121,7 @@ class Sql(
     ],
 ):
     find_file: Rows[ReportFile]
+    find_by_id: Rows[ReportFile]
     add_file: Command
     lock_file: Rows[ReportFile]
     save_file: Command
@@ -141,6 +142,10 @@ async def find_file(
     connection: Connection, company_id: str, connector: str, sha256: str
 ) -> ReportFile | None:
     return await Sql.find_file.first(connection, company_id, connector, sha256)
+
+
+async def find_by_id(connection: Connection, company_id: str, file_id: str) -> ReportFile | None:
+    return await Sql.find_by_id.first(connection, company_id, file_id)
 
 
 async def add_file(connection: Connection, file: ReportFile, sha256: str, actor: str) -> None:

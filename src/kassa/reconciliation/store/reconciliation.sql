@@ -5,6 +5,10 @@ company_id, id, connector, name, state, position, counts, totals, covers_from, c
 -- The file of that content, if the account has had it.
 select {file} from report_file where company_id = $1 and connector = $2 and sha256 = $3
 
+-- name: find_by_id
+-- One file.
+select {file} from report_file where company_id = $1 and id = $2
+
 -- name: add_file
 -- A file that is to be imported; nothing where its content is there already.
 insert into report_file (company_id, id, connector, sha256, name, state, actor)

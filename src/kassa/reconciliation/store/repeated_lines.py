@@ -31,6 +31,12 @@ class EarlierLine:
         """Whether nothing that is known now could make more of it."""
         return self.state != LineState.BREAK or not self.is_open
 
+    @property
+    def is_told(self) -> bool:
+        """Whether what it says is in the books, or explained."""
+        explained = self.state == LineState.BREAK and not self.is_open
+        return explained or self.state == LineState.MATCHED
+
 
 class ToldBy(NamedTuple):
     """A line that has told of the movements of `cause`."""
@@ -50,9 +56,16 @@ class ToldBy(NamedTuple):
         )
 
 
+class _Identity(NamedTuple):
+    place: int
+    identity: str
+
+
 class Sql(Queries, readers=[reader(ToldBy, prefixes={"row": ""})]):
     earlier: Rows[EarlierLine]
     told_by: Rows[ToldBy]
+    identities: Rows[_Identity]
+    alike: Rows[EarlierLine]
     breaks_of_lines: Value[str]
     resolve_repeated: Command
 
@@ -62,6 +75,30 @@ async def earlier(
 ) -> list[EarlierLine]:
     """The lines of these identities in all files of the account, the oldest file first."""
     return await Sql.earlier.all(connection, company_id, connector, list(identities))
+
+
+async def identities(
+    connection: Connection, company_id: str, file_id: str, places: Sequence[int]
+) -> dict[int, str]:
+    """By place, the identity that these lines of a file were kept with."""
+    rows = await Sql.identities.all(connection, company_id, file_id, list(places))
+    return {row.place: row.identity for row in rows}
+
+
+async def alike(
+    connection: Connection, company_id: str, file_id: str, cause: str, line: ReportLine
+) -> EarlierLine | None:
+    """A line of another file, of the same day and amount, that has told of a movement of that
+    cause."""
+    return await Sql.alike.first(
+        connection,
+        company_id,
+        file_id,
+        cause,
+        line.amount.minor,
+        line.amount.currency,
+        line.occurred_at,
+    )
 
 
 async def told_by(

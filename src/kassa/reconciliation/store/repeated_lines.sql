@@ -21,6 +21,24 @@ join report_file f on f.company_id = l.company_id and f.id = l.file_id
 where p.company_id = $1 and p.cause = any($3) and p.cause <> '' and r.file_id <> $2
 order by p.id desc
 
+-- name: identities
+-- What these lines of a file are told from others by.
+select place, identity from report_line
+where company_id = $1 and file_id = $2 and place = any($3) and identity <> ''
+
+-- name: alike
+-- Lines of other files, of the same day and amount, that have told of a movement of that cause.
+select '' as identity, l.file_id, f.name as file_name, l.place, l.number, l.state, l.cause,
+  false as is_open
+from posting p
+join report_match r on r.company_id = p.company_id and r.posting_id = p.id
+join report_line l on l.company_id = r.company_id and l.file_id = r.file_id and l.place = r.place
+join report_file f on f.company_id = l.company_id and f.id = l.file_id
+where p.company_id = $1 and p.cause = $3 and p.cause <> '' and r.file_id <> $2
+  and l.amount_minor = $4 and l.currency = $5
+  and (l.occurred_at at time zone 'UTC')::date = ($6::timestamptz at time zone 'UTC')::date
+order by f.started_at, l.place limit 1
+
 -- name: breaks_of_lines
 -- The open breaks of these lines.
 select b.id from report_break b join unnest($2::text[], $3::bigint[]) as w(file_id, place)

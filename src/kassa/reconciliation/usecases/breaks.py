@@ -22,6 +22,7 @@ _ACCOUNTS = frozenset(
         ledger.TRANSIT_ACCOUNT,
         ledger.BANK_ACCOUNT,
         ledger.SURPLUS_ACCOUNT,
+        ledger.UNAPPLIED_ACCOUNT,
         ledger.FEE_INCOME_ACCOUNT,
         ledger.FEE_EXPENSE_ACCOUNT,
         ledger.SUSPENSE_ACCOUNT,

@@ -14,16 +14,14 @@ from itertools import islice
 from typing import BinaryIO
 
 from kassa.base.domain.errors import InProgress, InvalidRequest
-from kassa.base.domain.lifecycle import UNDECIDED, AttemptStatus, BreakClass
-from kassa.base.domain.money import Money
+from kassa.base.domain.lifecycle import BreakClass
 from kassa.base.usecases.bounds import readable
 from kassa.base.usecases.core import Core
 from kassa.modifications.store.modifications import by_id as modification_by_id
 from kassa.modifications.usecases.modify_payment import sync_modification
 from kassa.payments.store import payments
-from kassa.payments.usecases.record_payment import confirm_transfer
 from kassa.payments.usecases.sync_payment import sync_payment
-from kassa.reconciliation.domain.matching import BANK, LATE_AFTER, LineState
+from kassa.reconciliation.domain.matching import LATE_AFTER, LineState
 from kassa.reconciliation.domain.references import KnownReference
 from kassa.reconciliation.domain.reported_payments import is_complete, rest_released
 from kassa.reconciliation.domain.reports import ReportLine, Unreadable
@@ -46,7 +44,8 @@ class Outcome:
     """`breaks`: open ones by class; in a dry run those that would be. `totals`: per currency, in
     minor units: gross and fees of all lines, gross of the matched ones.
 
-    `repeated`: lines that an earlier file has had, of which nothing more came.
+    `repeated`: lines that an earlier file has had, of which nothing more came. `pending`: what the
+    bank has not booked yet.
     `imported_before`: the content was known and done; what is open of it was looked at once more.
     `settled`: payments that were completed. `missing`: payments in the time that the account's
     reports cover which none of them told of, found to be missing just now.
@@ -64,6 +63,7 @@ class Outcome:
     breaks: Mapping[str, int]
     totals: Mapping[str, Mapping[str, int]]
     missing: int = 0
+    pending: int = 0
 
     @property
     def is_clean(self) -> bool:
@@ -204,10 +204,7 @@ async def _ask(run: Run) -> None:
         one = known.by_id.get(places[row.place])
         if one is None:
             continue
-        if _is_expected(one):
-            with suppress(InProgress):
-                await _take_transfer(run, one, row.as_line().amount)
-        elif one.connector == run.file.connector:
+        if one.connector == run.file.connector:
             await take_reversal(core, company_id, row.as_line(), one, actor=run.actor)
     for one in known.by_id.values():
         if not one.is_open or one.connector not in core.connectors:
@@ -216,20 +213,6 @@ async def _ask(run: Run) -> None:
             await _ask_about(run, one)
     if items:
         await one_batch(run, [(row.place, row.as_line()) for row in items], BatchTurn.BREAKS)
-
-
-def _is_expected(one: KnownReference) -> bool:
-    """A transfer that somebody said would come: of that the bank's own statement is the answer."""
-    waits = one.status in UNDECIDED or one.status == AttemptStatus.ABANDONED
-    return one.kind == "attempt" and one.connector == BANK and waits
-
-
-async def _take_transfer(run: Run, one: KnownReference, amount: Money) -> None:
-    if amount.minor > 0:
-        company_id = run.file.company_id
-        await confirm_transfer(
-            run.core, company_id, one.payment_id, one.id, amount, actor=run.actor
-        )
 
 
 async def _ask_about(run: Run, one: KnownReference) -> None:
@@ -302,6 +285,7 @@ async def _outcome(run: Run, *, imported_before: bool) -> Outcome:
         settled=file.counts.get("settled", 0),
         breaks=dict(sorted(found.items())),
         totals=file.totals,
+        pending=file.counts.get("pending", 0),
     )
 
 

@@ -42,6 +42,36 @@ class RepeatedLines:
         name = self.identity_of(line)
         return self._next(name) if name else None
 
+    async def take_held(
+        self, connection: Connection, numbered: Sequence[tuple[int, object]]
+    ) -> dict[int, EarlierLine]:
+        """By place, of lines of this file that waited for a lock: which earlier line each repeats
+        by now. What another file had meanwhile was not to be seen before."""
+        names = await store.identities(
+            connection, self.file.company_id, self.file.id, [place for place, _ in numbered]
+        )
+        if not names or self.file.connector != BANK:
+            return {}
+        own: dict[str, list[int]] = {}
+        files: dict[str, dict[str, list[EarlierLine]]] = {}
+        for one in await store.earlier(
+            connection, self.file.company_id, self.file.connector, sorted(set(names.values()))
+        ):
+            if one.file_id == self.file.id:
+                own.setdefault(one.identity, []).append(one.place)
+            else:
+                files.setdefault(one.identity, {}).setdefault(one.file_id, []).append(one)
+        found = {}
+        for place, name in names.items():
+            number = sum(mine < place for mine in own.get(name, ()))
+            others = files.get(name, {}).values()
+            told = (its[number] for its in others if len(its) > number)
+            # Not one that waits as well, or that this very line is the first to tell of.
+            before = next((one for one in told if one.is_told), None)
+            if before is not None:
+                found[place] = before
+        return found
+
     def doubt(self, line: ReportLine, before: EarlierLine) -> MatchResult | None:
         """Of a line of which nothing but day and amount is said it is not certain."""
         if line.is_marked:

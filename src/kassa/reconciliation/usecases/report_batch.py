@@ -8,7 +8,6 @@ from datetime import datetime
 from enum import Enum
 
 from kassa.base.domain.lifecycle import BreakClass
-from kassa.base.domain.money import Money
 from kassa.base.store.connection import Connection
 from kassa.base.usecases.core import Core
 from kassa.identity.store import companies
@@ -17,6 +16,7 @@ from kassa.ledger.domain.ledger import Posting
 from kassa.payments.domain.changes import PaymentChanges
 from kassa.payments.domain.payments import Payment
 from kassa.payments.store import payments
+from kassa.payments.usecases.change_payment import save_cases
 from kassa.reconciliation.domain.matching import (
     BANK,
     LineState,
@@ -31,6 +31,7 @@ from kassa.reconciliation.domain.reported_payments import (
     arrival,
     effect_of,
     exchange,
+    once,
 )
 from kassa.reconciliation.domain.reports import LineKind, ReportLine, Unreadable
 from kassa.reconciliation.domain.transfers import names_in
@@ -39,9 +40,10 @@ from kassa.reconciliation.store import reconciliation as store
 from kassa.reconciliation.store.reconciliation import BreakRow, LineRow, ReportFile
 from kassa.reconciliation.store.repeated_lines import EarlierLine
 from kassa.reconciliation.usecases import report_evidence as evidence
-from kassa.reconciliation.usecases import report_payouts
+from kassa.reconciliation.usecases import report_payouts, report_strangers
 from kassa.reconciliation.usecases.repeated_lines import RepeatedLines, repeat
-from kassa.reconciliation.usecases.report_rows import clean, row_aside, row_of
+from kassa.reconciliation.usecases.report_rows import break_of, clean, row_aside, row_of
+from kassa.reconciliation.usecases.report_transfers import TransferLines
 from kassa.settlement.store.settlements import put_into_payout
 
 Numbered = tuple[int, ReportLine | Unreadable]
@@ -96,6 +98,8 @@ class Batch:
     payouts: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     directory: ReferenceIndex = field(default_factory=ReferenceIndex)
     booked: dict[str, list[ReportableMovement]] = field(default_factory=dict)
+    by_hand: str = ""
+    transfers: TransferLines | None = None
     repeats: RepeatedLines = field(init=False)
 
     def __post_init__(self) -> None:
@@ -118,7 +122,6 @@ class Batch:
         company_id, account = self.file.company_id, self.file.connector
         lines = [item for _, item in numbered if isinstance(item, ReportLine)]
         self.directory = directory = await evidence.look(connection, company_id, account, lines)
-        await self.repeats.look(connection, lines)
         ids = sorted({known.payment_id for known in directory.by_id.values()})
         if self.dry_run:
             self.now = await payments.clock(connection)
@@ -128,21 +131,32 @@ class Batch:
                 await before()
                 self.now, held = await held_lines.lock_free(connection, company_id, ids)
             self.held |= held
+        # Under the locks: what another file has had by now, it had to have them for.
+        await self.repeats.look(connection, lines)
         self.cases = await cases_of(self.core, connection, company_id, ids, self.now)
         if beside := [one for one, case in self.cases.items() if _has_more(case.payment)]:
             await store.look_beside(connection, company_id, directory, beside)
         causes = list(directory.by_id)
         self.booked = await store.movements(connection, company_id, account, causes)
+        if account == BANK:
+            lines_of = TransferLines(self.core, self.file, directory, self.booked, self.by_hand)
+            self.transfers = await lines_of.look(connection)
+            self.cases.update(self.transfers.cases)
 
     async def judge(
         self, connection: Connection, numbered: Sequence[Numbered], turn: BatchTurn
     ) -> None:
         """Decide on these lines, after a look, in their order."""
         desk = await self._lay_out(connection)
+        is_held = turn is BatchTurn.HELD
+        said = await self.repeats.take_held(connection, numbered) if is_held else {}
         for done, (place, found) in enumerate(numbered):
             if not done % _TURN:
                 await asyncio.sleep(0)
-            if isinstance(found, Unreadable):
+            if place in said and isinstance(found, ReportLine):
+                self._bump(LineState.WAITING, -1)
+                self._repeated(place, found, said[place])
+            elif isinstance(found, Unreadable):
                 self._put_aside(place, found)
             else:
                 await self._judge(connection, desk, place, found, turn)
@@ -168,15 +182,20 @@ class Batch:
             if is_first:
                 self._set_aside(place, item, found)
             return
+        if decided is None and self.transfers is not None:
+            item, decided = await self._take_transfer(connection, self.transfers, place, item)
         verdict = decided or await self._verdict(connection, desk, place, item)
         if is_first and self._may_be_completed(item, verdict):
             self._set_aside(place, item, found)
             return
+        if self.transfers is not None and verdict.problem is BreakClass.MISSING_OURS:
+            verdict = await report_strangers.explained(connection, self.transfers, item, verdict)
         if turn is BatchTurn.BREAKS:
             if verdict.state is LineState.MATCHED:
                 self.completed.append(place)
                 self._bump(LineState.MATCHED)
                 self._bump(LineState.BREAK, -1)
+                self.file.totals[item.amount.currency]["matched"] += item.amount.minor
                 self._take(place, item, verdict)
             return
         if before is not None and verdict.state is LineState.BREAK:
@@ -193,10 +212,21 @@ class Batch:
 
     def _as_transfer(self, line: ReportLine) -> tuple[ReportLine, MatchResult | None]:
         """Of a bank's line: the transfer that it tells of, and what is decided about it already."""
-        if self.file.connector != BANK:
+        if self.transfers is None:
             return line, None
-        item = evidence.as_transfer(self.directory, self.booked, line)
+        item = self.transfers.named_in(line)
         return (line, item) if isinstance(item, MatchResult) else (item, None)
+
+    async def _take_transfer(
+        self, connection: Connection, transfers: TransferLines, place: int, line: ReportLine
+    ) -> tuple[ReportLine, MatchResult | None]:
+        """Book what a transfer brought; what of that is a person's work is the line's break."""
+        taken = await transfers.take(connection, line)
+        if taken.ended:
+            self.opened[:] = [one for one in self.opened if not taken.ends(one)]
+        for one in taken.work:
+            self._open(place, one.problem, one.words, taken.line, taken.verdict)
+        return taken.line, taken.verdict
 
     def _is_said(self, place: int, line: ReportLine, before: EarlierLine) -> bool:
         """Whether nothing more can come of a line that an earlier file has had."""
@@ -212,6 +242,9 @@ class Batch:
     def _ignore(self, place: int, line: ReportLine, before: EarlierLine) -> None:
         """An earlier file has told of it, and what is open about it is a break of that file."""
         self._total(line)
+        self._repeated(place, line, before)
+
+    def _repeated(self, place: int, line: ReportLine, before: EarlierLine) -> None:
         self._bump(LineState.IGNORED)
         state = MatchResult(state=LineState.IGNORED, cause=before.cause)
         self.rows.append(row_of(place, line, state, self.repeats.identity_of(line)))
@@ -263,30 +296,13 @@ class Batch:
         if line.kind in _MATCHED_KINDS:
             return desk.judge(line, place)
         if line.kind is LineKind.FEE:
-            return self._once(desk.judge_fee(line))
+            fee = desk.judge_fee(line)
+            case = self.cases.get(fee.payment_id)
+            return once(case.payment, fee) if case else fee
         if line.kind is LineKind.PAYOUT:
             return await self._payout(connection, place, line)
         words = f"an adjustment of {line.amount} that is not booked"
         return desk.judge_other(line, BreakClass.MISSING_OURS, words)
-
-    def _once(self, verdict: MatchResult) -> MatchResult:
-        """A payment has one fee: another charge for it is not taken for its fee."""
-        case = self.cases.get(verdict.payment_id)
-        if verdict.state is not LineState.MATCHED or case is None or not case.payment.fee_known:
-            return verdict
-        booked = verdict.movements[0].fee_minor
-        if booked == verdict.fee_minor:
-            return verdict
-        currency = case.payment.amount.currency
-        told, known = (Money(minor, currency) for minor in (verdict.fee_minor, booked))
-        return MatchResult(
-            state=LineState.BREAK,
-            problem=BreakClass.FEE,
-            words=f"a charge of {told} for a payment whose fee is {known}",
-            payment_id=verdict.payment_id,
-            cause=verdict.cause,
-            expected_minor=-booked,
-        )
 
     async def _payout(self, connection: Connection, place: int, line: ReportLine) -> MatchResult:
         if self.file.connector != BANK:
@@ -305,8 +321,9 @@ class Batch:
     def _put_aside(self, place: int, item: Unreadable) -> None:
         reason = clean(item.reason)
         self.rows.append(row_aside(place, item))
-        self._bump(LineState.QUARANTINE)
-        self._open(place, BreakClass.UNREADABLE, reason)
+        self._bump("pending" if item.is_pending else LineState.QUARANTINE)
+        if not item.is_pending:
+            self._open(place, BreakClass.UNREADABLE, reason)
 
     def _take(self, place: int, line: ReportLine, verdict: MatchResult, identity: str = "") -> None:
         """Write down what becomes of the line, and let a match have its effects."""
@@ -383,21 +400,8 @@ class Batch:
         line: ReportLine | None = None,
         verdict: MatchResult | None = None,
     ) -> None:
-        self.opened.append(
-            BreakRow(
-                id=self.core.new_id("br"),
-                problem=problem,
-                connector=self.file.connector,
-                details=clean(words)[:500],
-                file_id=self.file.id,
-                place=place,
-                payment_id=verdict.payment_id if verdict else "",
-                cause=verdict.cause if verdict else "",
-                currency=line.amount.currency if line else "",
-                expected_minor=verdict.expected_minor if verdict else None,
-                found_minor=line.amount.minor if line else None,
-            )
-        )
+        opened = break_of(self.file, place, problem, words, line, verdict)
+        self.opened.append(replace(opened, id=self.core.new_id("br")))
 
     def _bump(self, what: str, by: int = 1) -> None:
         self.file.counts[str(what)] = self.file.counts.get(what, 0) + by
@@ -437,18 +441,14 @@ async def cases_of(
     return {payment.id: PaymentChanges(payment, now, core.new_id) for payment in found}
 
 
-def reads_settlements(numbered: Sequence[Numbered]) -> bool:
-    """Whether deciding on these lines asks for more than their payments, which are locked: for
-    what settlements come to, which the batch before may be changing."""
-    return any(
-        isinstance(item, ReportLine) and item.kind is LineKind.PAYOUT for _, item in numbered
-    )
-
-
 async def book(connection: Connection, batch: Batch) -> None:
     """What concerns only the payments that the batch has locked, whatever becomes of the file."""
     await payments.insert_postings(connection, batch.postings)
-    await payments.save_alone(connection, list(batch.cases.values()))
+    whole = batch.transfers
+    alone = [one for key, one in batch.cases.items() if not (whole and key in whole.cases)]
+    await payments.save_alone(connection, alone)
+    if whole and whole.cases:
+        await save_cases(connection, list(whole.cases.values()), whole.known)
 
 
 async def write(connection: Connection, batch: Batch, turn: BatchTurn) -> None:

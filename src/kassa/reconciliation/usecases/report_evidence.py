@@ -1,8 +1,9 @@
 """What the words of a report's lines lead to: every field counts, and nothing is nearly so."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from kassa.base.domain.money import Money
 from kassa.base.store.connection import Connection
 from kassa.reconciliation.domain.matching import BANK, MatchResult, ReportableMovement, ambiguous
 from kassa.reconciliation.domain.references import KnownReference, ReferenceIndex
@@ -19,6 +20,8 @@ _LONGEST = 200  # of a reference; ours and providers' are far shorter
 _MOST_TEXTS = 10  # of a line of a provider's, that are looked up where its references lead nowhere
 
 Booked = Mapping[str, Sequence[ReportableMovement]]
+Awaited = Callable[[KnownReference], Money | None]
+"""What a transfer is still to bring; None of what is none."""
 
 
 async def look(
@@ -38,14 +41,14 @@ async def look(
         references += [(cut(name), cut(name)) for line in lines for name, _ in names_in(line)]
     directory = await store.look_up(connection, company_id, references)
     if account == BANK:
-        left = [line for line in lines if not _transfers(directory, line)]
+        left = [line for line in lines if not transfers_in(directory, line)]
         more = [(cut(name), cut(name)) for line in left for name in more_names_in(line)]
     else:
         more = [pair for line in lines for pair in _further(directory, line)]
     if more:
         directory.merge(await store.look_up(connection, company_id, more))
     if account == BANK:
-        left = [line for line in left if not _transfers(directory, line)]
+        left = [line for line in left if not transfers_in(directory, line)]
         if begun := sorted({cut(name) for line in left for name, _ in beginnings_in(line)}):
             directory.begun = await store.look_begun(connection, company_id, begun)
             for known in (one for named in directory.begun.values() for one in named):
@@ -73,16 +76,16 @@ def _further(directory: ReferenceIndex, line: ReportLine) -> list[tuple[str, str
     return []
 
 
-def _transfers(
+def transfers_in(
     directory: ReferenceIndex, line: ReportLine
 ) -> list[tuple[str, list[KnownReference], bool]]:
     """(name, the bank transfers that it names, whether it must mean them)s of a bank's line."""
     found = []
     for name, is_sure in names_in(line):
-        if named := _at_the_bank(directory, name):
+        if named := at_the_bank(directory, name):
             found.append((name, named, is_sure))
     if not found:
-        weaker = ((name, _at_the_bank(directory, name)) for name in more_names_in(line))
+        weaker = ((name, at_the_bank(directory, name)) for name in more_names_in(line))
         found = [(name, named, False) for name, named in weaker if named]
     if not found and directory.begun:
         for name, is_sure in beginnings_in(line):
@@ -92,7 +95,8 @@ def _transfers(
     return found
 
 
-def _at_the_bank(directory: ReferenceIndex, name: str) -> list[KnownReference]:
+def at_the_bank(directory: ReferenceIndex, name: str) -> list[KnownReference]:
+    """The bank transfers, and their refunds, that are called so."""
     named = [one for one in directory.called(name) if one.connector == BANK]
     if not named:  # what was noted when it was recorded
         noted = [one for one in directory.by_provider.get(name, ()) if one.connector == BANK]
@@ -101,7 +105,7 @@ def _at_the_bank(directory: ReferenceIndex, name: str) -> list[KnownReference]:
 
 
 def as_transfer(
-    directory: ReferenceIndex, booked: Booked, line: ReportLine
+    directory: ReferenceIndex, booked: Booked, awaited: Awaited, line: ReportLine
 ) -> ReportLine | MatchResult:
     """A bank's line that names a bank transfer of ours, or its refund, tells of that.
 
@@ -111,25 +115,29 @@ def as_transfer(
     if line.kind not in MAY_BE_TRANSFERS:
         return line
     by_payment: dict[frozenset[str], tuple[str, list[KnownReference], bool]] = {}
-    for name, named, is_sure in _transfers(directory, line):
+    for name, named, is_sure in transfers_in(directory, line):
         key = frozenset(known.payment_id for known in named)
         before = by_payment.get(key)
         if before is None or (is_sure and not before[2]) or len(named) < len(before[1]):
             by_payment[key] = name, named, is_sure or (before is not None and before[2])
     found = list(by_payment.values())
-    fitting = [one for one in found if _fits(booked, one[1], line)]
-    fresh = [one for one in fitting if _fits(booked, one[1], line, reported=False)]
+    fitting = [one for one in found if _fits(booked, awaited, one[1], line)]
+    fresh = [one for one in fitting if _fits(booked, awaited, one[1], line, reported=False)]
     meant = fresh or fitting or [one for one in found if one[2]]
     if not meant:
         return line
     if len(meant) > 1:
         return ambiguous(line, [known for _, named, _ in meant for known in named])
     name, named, _ = meant[0]
-    kind = LineKind.PAYMENT if line.amount.minor > 0 else LineKind.REFUND
+    return about(line, named[0].id if len(named) == 1 else name)
+
+
+def about(line: ReportLine, name: str) -> ReportLine:
+    """The line as one of that transfer."""
     return replace(
         line,
-        kind=kind,
-        our_reference=named[0].id if len(named) == 1 else name,
+        kind=LineKind.PAYMENT if line.amount.minor > 0 else LineKind.REFUND,
+        our_reference=name,
         provider_reference="",
         payout_reference="",
         texts=(),
@@ -137,11 +145,16 @@ def as_transfer(
 
 
 def _fits(
-    booked: Booked, named: Sequence[KnownReference], line: ReportLine, *, reported: bool = True
+    booked: Booked,
+    awaited: Awaited,
+    named: Sequence[KnownReference],
+    line: ReportLine,
+    *,
+    reported: bool = True,
 ) -> bool:
-    """Whether something that is booked for these is of exactly that amount; `reported`: though a
-    line has told of it."""
-    return any(
+    """Whether something that is booked for these is of exactly that amount, or waited for in it;
+    `reported`: though a line has told of it."""
+    return any(awaited(known) == line.amount for known in named) or any(
         movement.minor == line.amount.minor
         and movement.currency == line.amount.currency
         and (reported or not movement.reported)

@@ -17,7 +17,7 @@ Locks are taken in one order everywhere: payments (their orders), then the file,
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -27,6 +27,7 @@ from kassa.base.domain.errors import InProgress
 from kassa.base.store.connection import Connection
 from kassa.base.usecases.core import Core
 from kassa.reconciliation.domain.matching import BANK, PartialLine
+from kassa.reconciliation.domain.reports import LineKind, ReportLine
 from kassa.reconciliation.store import held_lines
 from kassa.reconciliation.store import reconciliation as store
 from kassa.reconciliation.store.reconciliation import ReportFile
@@ -35,7 +36,6 @@ from kassa.reconciliation.usecases.report_batch import (
     BatchTurn,
     Numbered,
     book,
-    reads_settlements,
     write,
 )
 
@@ -55,7 +55,7 @@ class Run:
     `planned` and `seen` remember here what the tables would.
 
     `unwritten`: what RepeatedLines has to know of the batch that is being written. `progress` hears
-    how many lines are done.
+    how many lines are done. `by_hand`: who has said what the lines are about.
     """
 
     core: Core
@@ -64,6 +64,7 @@ class Run:
     tells_fees: bool
     dry_run: bool
     progress: Callable[[int], None] = lambda _: None
+    by_hand: str = ""
     held: set[str] = field(default_factory=set)
     reported: set[int] = field(default_factory=set)
     waiting: dict[str, list[PartialLine]] = field(default_factory=dict)
@@ -73,11 +74,20 @@ class Run:
 
     def batch(self, turn: BatchTurn = BatchTurn.FIRST) -> Batch:
         batch = Batch(self.core, self.file, self.actor, self.tells_fees, self.dry_run)
+        batch.by_hand = self.by_hand
         batch.reported, batch.waiting = self.reported, self.waiting
         if self.dry_run:
             batch.repeats.counted = self.seen
         batch.held = self.held if turn is BatchTurn.FIRST else set()
         return batch
+
+
+def reads_settlements(numbered: Sequence[Numbered]) -> bool:
+    """Whether deciding on these lines asks for more than their payments, which are locked: for
+    what settlements come to, which the batch before may be changing."""
+    return any(
+        isinstance(item, ReportLine) and item.kind is LineKind.PAYOUT for _, item in numbered
+    )
 
 
 async def import_batches(run: Run, batches: AsyncIterator[list[Numbered]]) -> None:

@@ -1,8 +1,9 @@
 """Rows of a report's lines, as they are kept with what became of them."""
 
+from kassa.base.domain.lifecycle import BreakClass
 from kassa.reconciliation.domain.matching import LineState, MatchResult
 from kassa.reconciliation.domain.reports import ReportLine, Unreadable
-from kassa.reconciliation.store.reconciliation import LineRow
+from kassa.reconciliation.store.reconciliation import BreakRow, LineRow, ReportFile
 from kassa.reconciliation.usecases import report_evidence as evidence
 
 
@@ -31,6 +32,30 @@ def row_of(place: int, line: ReportLine, verdict: MatchResult, identity: str) ->
     )
 
 
+def break_of(
+    file: ReportFile,
+    place: int,
+    problem: BreakClass,
+    words: str,
+    line: ReportLine | None,
+    verdict: MatchResult | None,
+) -> BreakRow:
+    """About a line; it has no id yet."""
+    return BreakRow(
+        id="",
+        problem=problem,
+        connector=file.connector,
+        details=clean(words)[:500],
+        file_id=file.id,
+        place=place,
+        payment_id=verdict.payment_id if verdict else "",
+        cause=verdict.cause if verdict else "",
+        currency=line.amount.currency if line else "",
+        expected_minor=verdict.expected_minor if verdict else None,
+        found_minor=line.amount.minor if line else None,
+    )
+
+
 def clean(text: str) -> str:
     """Without what the database keeps in no text."""
     return text.replace("\x00", "") if "\x00" in text else text
@@ -56,5 +81,5 @@ def row_aside(place: int, item: Unreadable) -> LineRow:
         payout_reference="",
         occurred_at=None,
         raw=_clean_raw(item.raw),
-        state=LineState.QUARANTINE,
+        state=LineState.IGNORED if item.is_pending else LineState.QUARANTINE,
     )
