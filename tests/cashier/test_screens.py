@@ -342,3 +342,32 @@ def test_all_colors_contrast_as_wcag_aa_asks(scheme: int) -> None:
             assert _contrast(color[text], color[ground]) >= 4.5, (text, ground)
     for ground in ("sheet", "wash"):
         assert _contrast(color["edge"], color[ground]) >= 3
+
+
+@pytest.mark.parametrize("lang", ["en", "zh-CN"])
+def test_whoever_transfers_reads_what_came_what_is_missing_and_what_to_write(lang: str) -> None:
+    asked = replace(
+        PAYMENT,
+        status=PaymentStatus.REQUIRES_ACTION,
+        method=Method.BANK_TRANSFER,
+        provider_reference="RF05ABCDEFGHJKMNPQRS",
+    )
+    for payment, told in (
+        (asked, {"299.00"}),
+        (replace(asked, unapplied_minor=4_400), {"44.00", "255.00", "299.00"}),
+    ):
+        visit = a_visit(payment, lang=lang, stage=Stage.WAITING)
+        for page in (result_screen(visit), pay_screen(visit, form_token="t")):
+            assert payment.provider_reference in page
+            assert all(amount in page for amount in told)
+            assert CATALOGS[lang]["waiting_about"] not in page
+
+
+@pytest.mark.parametrize("lang", ["en", "zh-CN"])
+def test_a_receipt_says_what_was_paid_too_much(lang: str) -> None:
+    page = result_screen(
+        a_visit(replace(PAID, surplus_amount=Money(5_000, "CNY")), lang=lang, stage=Stage.PAID)
+    )
+
+    assert CATALOGS[lang]["overpaid"] in page
+    assert "50.00" in page

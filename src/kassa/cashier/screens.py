@@ -191,10 +191,22 @@ def _story(card: TrialCard, speech: Speech) -> str:
 def _note(visit: CashierVisit) -> str:
     text = visit.speech.text
     if visit.stage is Stage.WAITING:
-        return text("waiting_note")
+        return _transfer(visit) or text("waiting_note")
     if visit.stage is Stage.DECLINED:
         return told(visit.speech, ("declined_last", *why_declined(visit.payment.failure_code)))
     return ""
+
+
+def _transfer(visit: CashierVisit) -> str:
+    """What is still to be transferred, where that is how it is paid; else ""."""
+    speech, payment = visit.speech, visit.payment
+    if payment.method is not Method.BANK_TRANSFER:
+        return ""
+    said = {"amount": speech.amount(payment.amount), "reference": payment.provider_reference}
+    if not payment.unapplied_minor:
+        return speech.text("transfer_note", **said)
+    came, missing = speech.amount(payment.unapplied), speech.amount(payment.missing)
+    return speech.text("transfer_part", came=came, missing=missing, **said)
 
 
 def _unfinished(visit: CashierVisit) -> str:
@@ -208,7 +220,8 @@ def result_screen(visit: CashierVisit, *, looks: int = 0) -> str:
     """What became of the payment. `looks`: how often this page has refreshed itself."""
     speech, stage = visit.speech, visit.stage
     until = speech.moment(visit.payment.expires_at)
-    sentences = [speech.text(stage.value.about, merchant=visit.merchant, until=until)]
+    about = _transfer(visit) if stage is Stage.WAITING else ""
+    sentences = [about or speech.text(stage.value.about, merchant=visit.merchant, until=until)]
     if stage in (Stage.DECLINED, Stage.REFUSED):
         # Where nothing can be tried again, only the reason is told and no advice.
         reasons = why_declined(visit.payment.failure_code)[: 2 if stage is Stage.DECLINED else 1]
@@ -230,6 +243,8 @@ def result_screen(visit: CashierVisit, *, looks: int = 0) -> str:
 def _receipt(visit: CashierVisit) -> list[_Line]:
     speech, payment = visit.speech, visit.payment
     lines = [_Line(speech.text("amount"), speech.amount(payment.captured))]
+    if not payment.surplus and payment.surplus_left.minor:
+        lines.append(_Line(speech.text("overpaid"), speech.amount(payment.surplus_left)))
     if payment.method:
         shown = speech.text(payment.method)
         if payment.method is Method.CREDIT_CARD and payment.instrument:

@@ -40,6 +40,7 @@ def a_summary(**changes: Any) -> Summary:
         surplus=False,
         surplus_minor=0,
         surplus_returned_minor=0,
+        unapplied_minor=0,
         modifications=0,
         disputes=0,
         created_at=CREATED,

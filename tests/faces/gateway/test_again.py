@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.faces.gateway.test_handlers import DECLINED, PAID, PATH, PAYEE, bearer, card, wanted
+from tests.reports import line, numbered, sha_of
 from tests.shop import Scripted
 
 from kassa.base.domain.money import Money
@@ -16,9 +17,11 @@ from kassa.modifications.usecases.cancel_payment import cancel_payment
 from kassa.orders.usecases.create_order import NewOrder, create_order
 from kassa.payments.store import payments
 from kassa.payments.usecases.find_payments import get_payment
-from kassa.payments.usecases.record_payment import confirm_transfer
 from kassa.providers.usecases.payees import NewPayee, register_payee
 from kassa.providers.usecases.provider_accounts import account_of, kind_of_account
+from kassa.reconciliation.domain.matching import BANK
+from kassa.reconciliation.domain.reports import LineKind
+from kassa.reconciliation.usecases.reconcile import reconcile
 from kassa.routing.usecases import routing
 
 pytestmark = pytest.mark.anyio
@@ -221,13 +224,18 @@ async def test_a_bank_transfer_is_pending_with_account_and_reference_until_it_is
     assert PAYEE in error
     assert payment.provider_reference in error
     assert again.json() == asked.json()
-    async with core.db.connection() as connection:
-        [attempt] = await payments.attempts_of(connection, [(company, payment_id)])
-    for _ in range(2):
-        key = (company, payment_id, attempt.id)
-        await confirm_transfer(core, *key, Money(29_990, "CNY"), actor="report:bank")
-    shown = await client.request("GET", f"{PATH}/{payment_id}", headers=bearer(demo))
-    assert shown.json() == {"paymentResult": True, "error": None}
+    said = []
+    for minor in (4_400, 30_590):
+        items = numbered(
+            [line(LineKind.PAYOUT, minor, payout_reference=payment.provider_reference)]
+        )
+        await reconcile(core, company, BANK, "bank.xml", iter(items), sha_of(items))
+        said.append(await client.request("GET", f"{PATH}/{payment_id}", headers=bearer(demo)))
+    assert [one.json()["paymentResult"] for one in said] == [False, True]
+    short = said[0].json()["error"]
+    assert short.startswith("PENDING: 44.00 CNY of 299.90 CNY came; 255.90 CNY are missing")
+    assert f"to the account {PAYEE} with the reference {payment.provider_reference}" in short
+    assert said[1].json()["error"] is None, "50.00 came on top: nobody asks for more"
 
 
 def code_of(number: str) -> dict[str, str]:

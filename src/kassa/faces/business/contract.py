@@ -106,6 +106,7 @@ def _write(payment: Summary, message: payment_pb2.Payment) -> None:
         ("returned_amount", payment.returned_minor),
         ("overpaid_fee", payment.surplus_fee_minor),
         ("net_amount", payment.net_minor),
+        ("unapplied_amount", payment.unapplied_minor),
     ):
         if minor:
             money = getattr(message, name)
@@ -183,6 +184,7 @@ def to_json(payment: Summary) -> dict[str, Any]:
         "overpaidFee": _money_json(payment.surplus_fee_minor, currency),
         "netAmount": _money_json(payment.net_minor, currency),
         "reversalStatus": REVERSAL[payment.taken.taking],
+        "unappliedAmount": _money_json(payment.unapplied_minor, currency),
     }
 
 

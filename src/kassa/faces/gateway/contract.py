@@ -189,8 +189,10 @@ def _failure(payment: Payment) -> str:
 def _what_is_missing(payment: Payment, cashier_url: str) -> str:
     match payment.status:
         case PaymentStatus.REQUIRES_ACTION if payment.method is Method.BANK_TRANSFER:
+            came = f"{payment.unapplied} of {payment.amount} came; {payment.missing} are missing: "
             return (
-                f"the payer has to transfer {payment.amount} to the account"
+                f"{came if payment.unapplied_minor else ''}"
+                f"the payer has to transfer {payment.missing} to the account"
                 f" {payment.extra.get(PAY_TO, '')} with the reference"
                 f" {payment.provider_reference}; it is paid when the bank's statement says so"
             )

@@ -19,7 +19,7 @@ from kassa.faces.orders.authorization import (
 from kassa.faces.taken import taken_in_words
 from kassa.orders.domain.orders import Order
 from kassa.payments.domain.modifications import Modification
-from kassa.payments.domain.payments import Payment
+from kassa.payments.domain.payments import Method, Payment
 from kassa.payments.domain.taken_back import NOTHING_TAKEN, TakenBack
 
 _S = PaymentStatus
@@ -225,12 +225,19 @@ def message_of(payment: Payment, taken: TakenBack = NOTHING_TAKEN) -> str:
         done = payment.surplus_returned_minor >= payment.surplus_amount.minor
         rest = "it was given back" if done else "it is to be given back"
         return f"Paid although nothing was owed any more: {rest}"
+    if payment.unapplied_minor:
+        came = f"{payment.unapplied} of {payment.amount} came by transfer"
+        return f"{came}; {payment.missing} are missing"
     if payment.failure_message or not payment.is_paid:
         return payment.failure_message or PAYMENT_MESSAGE[payment.status]
     said = [PAYMENT_MESSAGE[payment.status]]
     if payment.captured.minor < payment.authorized.minor:
         rest = f"{payment.held} is still reserved" if payment.held.minor else "the rest was let go"
         said.append(f"{payment.captured} of {payment.authorized} was claimed, {rest}")
+    if payment.method is Method.BANK_TRANSFER and payment.captured.minor < payment.amount.minor:
+        said.append(f"{payment.captured} of {payment.amount} was taken for the whole")
+    if payment.surplus_left.minor:
+        said.append(f"{payment.surplus_left} more came, and is to be given back")
     if payment.returned.minor:
         said.append(f"{payment.returned} was given back")
     return "; ".join([*said, *taken_in_words(taken)])

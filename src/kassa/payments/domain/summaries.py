@@ -38,6 +38,7 @@ class Summary(NamedTuple):
     surplus: bool
     surplus_minor: int
     surplus_returned_minor: int
+    unapplied_minor: int
     modifications: int
     disputes: int
     created_at: datetime

@@ -1,7 +1,8 @@
 -- part: own
 p.company_id, p.id, p.business_id, p.order_id, p.method, p.status, p.module, p.currency,
 p.amount_minor, p.captured_minor, p.fee_minor, p.refunded_minor, p.disputed_minor, p.surplus,
-p.surplus_minor, p.surplus_returned_minor, p.modifications, p.disputes, p.created_at, p.updated_at
+p.surplus_minor, p.surplus_returned_minor, p.unapplied_minor, p.modifications, p.disputes,
+p.created_at, p.updated_at
 
 -- part: of_order
 cross join lateral (select o.customer_id, o.customer_name from orders o
