@@ -28,6 +28,13 @@ _PIECE = 200_000
 _DAYS = 20  # all of them lie in so many days before now: none has ended by time
 _LONG = 3_600  # seconds
 
+# Ten characters of five bits each, as the program's ids have it: lists of a time go by them.
+_TIME = " || ".join(
+    "substr('0123456789abcdefghjkmnpqrstvwxyz',"
+    f" ((extract(epoch from at) * 1000)::bigint >> {bits} & 31)::int + 1, 1)"
+    for bits in range(45, -1, -5)
+)
+
 _TRIGGERED = ("payment", "payment_event", "posting", "entry")
 
 # One in ten each: paid in cash, from a wallet, refunded in part, still open, declined; the
@@ -42,12 +49,13 @@ _FILL = (
     create temporary table plan as
       select i, ({companies})[1 + i % {many}] as company_id,
         ({businesses})[1 + i % {many}] as business_id,
-        'py_' || lpad(i::text, 26, '0') as payment_id,
-        'order_' || lpad(i::text, 26, '0') as order_id, lpad(i::text, 26, '0') as tail,
+        'py_' || tail as payment_id, 'order_' || tail as order_id, tail,
         10000 + i % 5000 as minor, 'wallet:wu_' || (1 + i % 3000) as wallet,
         (array['cash', 'wallet', 'refunded', 'open', 'declined'])[1 + i % 10] as story,
-        timestamptz '{begin}' + i * interval '{apart} microseconds' as at
-      from generate_series({first}, {last}) i""",
+        at
+      from (select i, at, {time} || lpad(i::text, 16, '0') as tail
+        from (select i, timestamptz '{begin}' + i * interval '{apart} microseconds' as at
+          from generate_series({first}, {last}) i) a) t""",
     "update plan set story = 'card' where story is null",
     "analyze plan",
     """
@@ -265,6 +273,7 @@ async def _piece(connection: "asyncpg.Connection[asyncpg.Record]", order: _Order
         "last": order.after + last,
         "slice": order.after + order.done,
         "begin": order.begun.isoformat(),
+        "time": _TIME,
         "apart": _DAYS * 86_400_000_000 // (order.after + order.payments),
         "companies": "array" + repr([row["id"] for row in rows]),
         "businesses": "array" + repr([row["business_id"] for row in rows]),

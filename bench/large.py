@@ -66,8 +66,7 @@ def _deep(gateway: Gateway) -> str:
     """The token of a page far down; of the last one where there are fewer."""
     token = ""
     for _ in range(_DEEP):
-        found = calls.listed(gateway, size=500, token=token)
-        following = found.get("pagination", {}).get("nextPageToken", "")
+        following = calls.listed(gateway, size=500, token=token)["nextPageToken"]
         if not following:
             break
         token = following

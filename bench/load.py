@@ -35,6 +35,17 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     call: Call | None = None
 
 
+class Select(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of payments that are asked for by `connections` of one process."""
+
+    url: str
+    company: str
+    ids: list[str]
+    connections: int
+    seconds: float
+    warm_up_seconds: float
+
+
 class Timed(msgspec.Struct, kw_only=True):
     """Latencies in whole microseconds. `sent` includes what came during the warm-up."""
 
@@ -66,11 +77,43 @@ def summarize(
 def run(load: Load) -> Timed:
     """Start the generator, wait for its report."""
     module = "bench.http_load" if load.call is None else "bench.grpc_load"
-    done = subprocess.run(
-        [sys.executable, "-m", module],
-        input=msgspec.msgpack.encode(load),
-        stdout=subprocess.PIPE,
-        timeout=load.seconds + load.warm_up_seconds + _PATIENCE_SECONDS,
-        check=True,
+    [timed] = _ended([_started(module, load)], load.seconds + load.warm_up_seconds)
+    return timed
+
+
+def select(wanted: Select, processes: int) -> Timed:
+    """The same from so many processes at once, summed up; the slowest one's latencies."""
+    started = [_started("bench.select_load", wanted) for _ in range(processes)]
+    found = _ended(started, wanted.seconds + wanted.warm_up_seconds)
+    slowest = max(found, key=lambda one: one.p99_us)
+    return Timed(
+        count=sum(one.count for one in found),
+        sent=sum(one.sent for one in found),
+        per_s=sum(one.per_s for one in found),
+        p50_us=slowest.p50_us,
+        p99_us=slowest.p99_us,
+        max_us=slowest.max_us,
+        errors={},
+        load_cpu_us=sum(one.load_cpu_us for one in found),
     )
-    return msgspec.msgpack.decode(done.stdout, type=Timed)
+
+
+def _started(module: str, told: Load | Select) -> "subprocess.Popen[bytes]":
+    process = subprocess.Popen(
+        [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    process.stdin.write(msgspec.msgpack.encode(told))
+    process.stdin.close()
+    process.stdin = None  # so that it is not written to again
+    return process
+
+
+def _ended(started: "list[subprocess.Popen[bytes]]", seconds: float) -> list[Timed]:
+    found = []
+    for process in started:
+        said, _ = process.communicate(timeout=seconds + _PATIENCE_SECONDS)
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, process.args)
+        found.append(msgspec.msgpack.decode(said, type=Timed))
+    return found

@@ -9,7 +9,7 @@ import msgspec
 
 from bench import calls, limit, load
 from bench.gateway import Gateway
-from bench.load import Call, Load, Timed
+from bench.load import Call, Load, Select, Timed
 from bench.provider import ANSWERS_AFTER_SECONDS, Provider
 
 CONNECTIONS = 64
@@ -17,6 +17,7 @@ _AT_PROVIDER = 128  # callers whose payments wait for a provider's answer for mo
 _WARM_UP_SECONDS = 0.5
 _PAYS_PER_S = 1000  # signed in advance; a part that uses them up ends early
 _CREATES = 50_000
+_SELECTING = 10  # connections of a process: as many as one of the gateway's has
 _OK, _SUCCESS, _PAID = b'"order_id":"', b'"resultStatus":"S"', b'"paymentResult":true'
 
 
@@ -72,7 +73,7 @@ class Bench:
             self._limit("limit_one_statement", "limit: all in one statement", in_one_statement=True)
         self._wallet()
         self._card()
-        self._reads()
+        self._reads(rounds)
         return list(self.parts.values())
 
     def _wallet(self) -> None:
@@ -111,21 +112,26 @@ class Bench:
             f" delivered, {counted.refused:,} refused."
         )
 
-    def _reads(self) -> None:
+    def _reads(self, rounds: int) -> None:
+        """One payment, and what its row costs the driver alone, in turns."""
         gateway = self._gateway
         ids = calls.payment_ids(gateway)
         listed = calls.list_payments(gateway)
-        self._measure(
-            "get_rest",
-            "GetPayment, REST",
-            self._http(calls.get_payments(gateway, ids), b'"orderId":"'),
-        )
+        names = list(gateway.processes().values())
+        for _ in range(rounds):
+            self._select("select_rest", ids, names.count("http"))
+            self._measure(
+                "get_rest",
+                "GetPayment, REST",
+                self._http(calls.get_payments(gateway, ids), b'"orderId":"'),
+            )
+            self._select("select_grpc", ids, names.count("grpc"))
+            self._measure(
+                "get_grpc",
+                "GetPayment, gRPC",
+                self._grpc("GetPayment", calls.grpc_get_payments(ids)),
+            )
         self._measure("list_rest", "ListPayments of 20, REST", self._http(listed, b'"payments":['))
-        self._measure(
-            "get_grpc",
-            "GetPayment, gRPC",
-            self._grpc("GetPayment", calls.grpc_get_payments(ids)),
-        )
         self._measure(
             "list_grpc",
             "ListPayments of 20, gRPC",
@@ -166,6 +172,19 @@ class Bench:
 
     def _measure(self, key: str, title: str, wanted: Load) -> None:
         self._note(key, title, CONNECTIONS, lambda: load.run(wanted))
+
+    def _select(self, key: str, ids: list[str], processes: int) -> None:
+        gateway = self._gateway
+        wanted = Select(
+            url=gateway.database_urls["app_url"],
+            company=gateway.demo["company_id"],
+            ids=ids,
+            connections=_SELECTING,
+            seconds=self._seconds,
+            warm_up_seconds=_WARM_UP_SECONDS,
+        )
+        title = f"limit: SELECT of its row, {processes} process{'es' if processes > 1 else ''}"
+        self._note(key, title, _SELECTING * processes, lambda: load.select(wanted, processes))
 
     def _limit(self, key: str, title: str, *, in_one_statement: bool) -> None:
         self._note(
