@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 import tempfile
 import time
@@ -44,13 +45,16 @@ async def _measure(settings: Settings, server: EmbeddedPostgres, payments: int) 
             share = progress.done * 100 // max(progress.total, 1)
             _say(f"  {time.perf_counter() - began:6.1f} s {share:3}%  {progress.check}")
 
+        own, below = time.process_time(), machine.processor_below(os.getpid())
         proof = await verify_books(core, progress=told)
     seconds = time.perf_counter() - began
+    own, below = time.process_time() - own, machine.processor_below(os.getpid()) - below
     _say(f"  {seconds:6.1f} s 100%")
     rows = ", ".join(f"{count:,} {name}" for name, count in proof.counts.items())
     print(
         f"verified in {seconds:.1f} s, {len(proof.violations)} violations: {rows};"
-        f" {payments / seconds:,.0f} payments/s"
+        f" {payments / seconds:,.0f} payments/s, {own:.1f} s of processor here and {below:.1f} s in"
+        " PostgreSQL"
     )
     return proof
 

@@ -129,7 +129,11 @@ class Money:
         return Decimal(self.minor).scaleb(-EXPONENT[self.currency])
 
     def __str__(self) -> str:
-        return f"{self.major:f} {self.currency}"
+        # As `major` would be written, at half the price: it is part of every event of a report.
+        places = EXPONENT[self.currency]
+        digits = str(abs(self.minor)).zfill(places + 1)
+        whole = f"{digits[:-places]}.{digits[-places:]}" if places else digits
+        return f"{'-' if self.minor < 0 else ''}{whole} {self.currency}"
 
     def __add__(self, other: "Money") -> "Money":
         return Money(self.minor + self._comparable(other), self.currency)

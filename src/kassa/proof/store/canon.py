@@ -56,20 +56,16 @@ def jsonb_text(value: Any) -> str:
     Members as `jsonb` keeps them: the shorter name first, equally long ones by their bytes.
     """
     kind = type(value)
-    if kind is str:
-        return _string(value)
     if kind is dict:
         members = [
-            lead + (_string(one) if type(one := value[name]) is str else jsonb_text(one))
+            lead + _SIMPLE.get(type(one := value[name]), jsonb_text)(one)
             for name, lead in _ordered(tuple(value))
         ]
         return "{" + ", ".join(members) + "}"
     if kind in (list, tuple):
         return "[" + ", ".join([jsonb_text(one) for one in value]) + "]"
-    if value is None or kind is bool:
-        return _WORDS[value]
-    if kind is int:
-        return str(value)
+    if kind in _SIMPLE:
+        return _SIMPLE[kind](value)
     if kind is float:
         said = format(Decimal(repr(value)), "f")  # as `numeric` writes it: without an exponent
         return "0.0" if said == "-0.0" else said
@@ -80,6 +76,12 @@ def jsonb_text(value: Any) -> str:
 
 _string: Callable[[str], str] = encode_basestring
 _WORDS = {None: "null", True: "true", False: "false"}
+_SIMPLE: Mapping[type, Callable[[Any], str]] = {
+    str: _string,
+    int: str,
+    bool: _WORDS.__getitem__,
+    type(None): _WORDS.__getitem__,
+}
 
 
 @lru_cache(maxsize=1_024)

@@ -305,17 +305,31 @@ class BreakRow:
     found_minor: int | None = None
 
 
-_LINE_COLUMNS = [one.name for one in fields(LineRow)]
-_line_values = attrgetter(*_LINE_COLUMNS)
+_LINE_COLUMNS = {one.name: one.default for one in fields(LineRow)}
+_SELDOM = (
+    "texts",
+    "presented_minor",
+    "presented_currency",
+    "identity",
+    "repeats_file",
+    "repeats_place",
+)
+"""Columns that are by default in the table what they are by default in a row."""
 
 
 async def insert_lines(
     connection: Connection, company_id: str, file_id: str, rows: Sequence[LineRow]
 ) -> None:
+    """A column in which none of them has anything is left to the table."""
+    idle = {
+        name for name in _SELDOM if all(getattr(row, name) == _LINE_COLUMNS[name] for row in rows)
+    }
+    columns = [name for name in _LINE_COLUMNS if name not in idle]
+    values = attrgetter(*columns)
     await connection.copy_records_to_table(
         "report_line",
-        columns=["company_id", "file_id", *_LINE_COLUMNS],
-        records=[(company_id, file_id, *_line_values(row)) for row in rows],
+        columns=["company_id", "file_id", *columns],
+        records=[(company_id, file_id, *values(row)) for row in rows],
     )
 
 
