@@ -180,12 +180,15 @@ _FILL = (
       from movement where 'provider:sandbox' in (debit, credit)""",
     """
     insert into unchained (company_id, kind, keys, numbers)
-    select company_id, 'event', array_agg(payment_id order by seq), array_agg(seq order by seq)
-      from payment_event group by company_id, substr(payment_id, 4, 25) order by min(at)""",
+    select e.company_id, 'event', array_agg(e.payment_id order by e.seq),
+      array_agg(e.seq order by e.seq)
+      from plan p join payment_event e on e.company_id = p.company_id
+        and e.payment_id = p.payment_id
+      group by e.company_id, substr(e.payment_id, 4, 25) order by min(e.at)""",
     """
     insert into unchained (company_id, kind, keys, numbers)
     select company_id, 'posting', array_agg(id), array_agg(0::bigint)
-      from posting group by company_id, substr(payment_id, 4, 25) order by min(at)""",
+      from movement group by company_id, substr(payment_id, 4, 25) order by min(at)""",
 )
 
 _FOREIGN_KEYS = """
