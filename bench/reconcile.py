@@ -133,7 +133,7 @@ def _most_memory() -> int:
 
 
 async def _run(url: str, settings: Settings, path: Path, lines: int) -> None:
-    collector.calm()  # as `kassa reconcile` does
+    collector.calm(collector.REPORTS)  # as `kassa reconcile` does
     load, told = os.getloadavg()[0], _Told(lines)
     own, below = time.process_time(), machine.processor_below(os.getpid())
     async with assembly.open_core(settings, url) as core:

@@ -86,7 +86,7 @@ def reconcile(
             )
             return outcome, side
 
-        collector.calm()
+        collector.calm(collector.REPORTS)
         outcome, side = with_side(settings, company, work)
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)

@@ -1,11 +1,11 @@
 """A report's batches, one after the other, and the next one prepared while one is written.
 
-A batch and all its effects are one transaction, which also moves the file's position. Two of them
-are under way at most: while one is written, the next one looks its lines up, locks their payments
+A batch and all its effects are one transaction, which also moves the file's position. Three are
+under way at most: while others are written, the next one looks its lines up, locks their payments
 and decides; so this process works while the server does. What concerns its payments alone a batch
 books at once; only when the one before is committed, it takes the file and writes the rest. So
-commits keep the file's order, and what was cut off is cut off between two batches. Where two
-batches are about the same payment, the later one waits for the earlier to end before it decides.
+commits keep the file's order, and what was cut off is cut off between two batches. Where a batch is
+about a payment of one before it, it waits for that to end before it decides.
 
 Nobody else is waited for. Lines about a payment that somebody else is changing are set aside, as
 lines of the file that wait, and have their turn at the end; so one payment that is kept costs the
@@ -16,7 +16,7 @@ Locks are taken in one order everywhere: payments (their orders), then the file,
 
 import asyncio
 import time
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from copy import deepcopy
@@ -39,7 +39,7 @@ from kassa.reconciliation.usecases.report_batch import (
     write,
 )
 
-_AT_ONCE = 2  # batches that are written: one books, the one before it is committed
+_AT_ONCE = 3  # batches: one is decided on, one is booked, and one is committed
 _TRIES = 5  # of a batch whose rows somebody else keeps locked
 _PAGE = 2_000
 # seconds, not money
@@ -54,8 +54,8 @@ class Run:
     """One import under way. In a dry run nothing is written, so `reported`, `waiting`,
     `planned` and `seen` remember here what the tables would.
 
-    `unwritten`: what RepeatedLines has to know of the batch that is being written. `progress` hears
-    how many lines are done. `by_hand`: who has said what the lines are about.
+    `unwritten`: what RepeatedLines has to know of the batches that are being written. `progress`
+    hears how many lines are done. `by_hand`: who has said what the lines are about.
     """
 
     core: Core
@@ -70,7 +70,7 @@ class Run:
     waiting: dict[str, list[PartialLine]] = field(default_factory=dict)
     planned: dict[str, int] = field(default_factory=dict)
     seen: Counter[str] = field(default_factory=Counter)
-    unwritten: dict[int, str] = field(default_factory=dict)
+    unwritten: list[dict[int, str]] = field(default_factory=list)
 
     def batch(self, turn: BatchTurn = BatchTurn.FIRST) -> Batch:
         batch = Batch(self.core, self.file, self.actor, self.tells_fees, self.dry_run)
@@ -95,7 +95,8 @@ async def import_batches(run: Run, batches: AsyncIterator[list[Numbered]]) -> No
 
     Raises: InProgress when rows stay locked by somebody else; the import can be sent again.
     """
-    if run.dry_run or run.file.connector == BANK or run.core.db.size < 2:
+    at_once = min(_AT_ONCE, run.core.db.size)
+    if run.dry_run or run.file.connector == BANK or at_once < 2:
         # A dry run remembers what the lines before said, and a bank's line reads what they paid.
         async for numbered in batches:
             await one_batch(run, numbered)
@@ -106,7 +107,7 @@ async def import_batches(run: Run, batches: AsyncIterator[list[Numbered]]) -> No
         async for numbered in batches:
             under_way.append(numbered)
             try:
-                if len(writing) == _AT_ONCE:
+                if len(writing) == at_once:
                     await _done(writing[0])
                     del writing[0], under_way[0]
                 writing.append(await _prepare(run, numbered, writing[-1] if writing else None))
@@ -151,7 +152,7 @@ async def _prepare(run: Run, numbered: list[Numbered], before: Writing | None) -
         connection = await stack.enter_async_context(run.core.db.transaction(long=True))
         batch = run.batch()
         if before is not None:
-            batch.repeats.unwritten = run.unwritten
+            batch.repeats.unwritten = ChainMap(*run.unwritten)
         await batch.look(connection, numbered, partial(_done, before) if before else None)
         if before is not None and reads_settlements(numbered):
             await _done(before)
@@ -160,7 +161,8 @@ async def _prepare(run: Run, numbered: list[Numbered], before: Writing | None) -
         await batch.judge(connection, numbered, BatchTurn.FIRST)
         batch.file.position = numbered[-1][0]
         run.file = batch.file
-        run.unwritten = {row.place: row.identity for row in batch.rows if row.identity}
+        names = {row.place: row.identity for row in batch.rows if row.identity}
+        run.unwritten = [*run.unwritten, names][1 - _AT_ONCE :]
         start = numbered[0][0] - 1
         return asyncio.create_task(_write(run, batch, connection, start, before, stack.pop_all()))
 
