@@ -3,9 +3,11 @@
 set transaction isolation level repeatable read, read only
 
 -- name: prepare
--- Room and plans for whole tables, until the end of this transaction.
+-- Room and plans for whole tables, until the end of this transaction. The kernel reads them ahead;
+-- the server's own readers would only take the processor from those who compute.
 select set_config('work_mem', '192MB', true), set_config('jit', 'off', true) as jit,
   set_config('enable_nestloop', 'off', true) as nestloop,
+  set_config('effective_io_concurrency', '0', true) as readers,
   set_config('idle_in_transaction_session_timeout', '0', true) as idle,
   set_config('statement_timeout', '0', true) as statement
 
