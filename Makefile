@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: help install protos run test coverage check types tidy bench bench-large faults soak mutants clean
 
 help: ## Show these lines
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1:\2/p' Makefile | sed 's/:/\t/'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1:\2/p' Makefile | sed 's/:/\t/'
 
 install: $(INSTALLED) $(STUBS) ## Make .venv with the locked dependencies, and the protobuf stubs
 
