@@ -1,6 +1,6 @@
 """News that comes before what it follows from, and money that was captured when it was nobody's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -35,6 +35,8 @@ from kassa.connectors.base import (
     DisputeEvent,
     FailedLater,
     InDoubt,
+    KnownCharge,
+    ModificationEvent,
     Outcome,
 )
 from kassa.disputes.usecases.disputes import disputes_of
@@ -42,6 +44,7 @@ from kassa.modifications.usecases.look_again import look_again
 from kassa.modifications.usecases.pursue_modifications import pursue_modifications
 from kassa.modifications.usecases.return_overpayments import return_overpayments
 from kassa.payments.domain.payments import CaptureMethod, Payment
+from kassa.reconciliation.domain.comparing import Figure, Theirs, differences
 from kassa.webhooks_in.usecases.apply import apply_news
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("sound_in_the_end")]
@@ -300,6 +303,15 @@ async def test_a_success_of_what_the_payer_had_left_is_asked_about(
     assert provider.answers_to_queries == []
 
 
+class Listing(Telling):
+    """It also lists the refunds of a charge."""
+
+    refunds: Sequence[ModificationEvent] = ()
+
+    async def refunds_of(self, key: str, known: KnownCharge) -> Sequence[ModificationEvent]:
+        return self.refunds
+
+
 # Later, and not wrong
 
 
@@ -375,3 +387,27 @@ async def test_a_refund_of_surplus_there_is_counted_by_its_own_charge(shop: Shop
         await tell(shop, provider, news(one, taken(reference, refunded=cny(10_000))))
 
     assert (await shop.read(payment)).surplus_returned_minor == 20_000
+
+
+async def test_refunds_of_a_charge_that_its_bank_returned_are_looked_up_too(shop: Shop) -> None:
+    provider = Listing()
+    payment = await paid(shop, provider)
+    provider.refunds = [of_theirs(payment, done(10_000))]
+    provider.answers_to_queries = [RETURNED]
+    await shop.sql("update attempt set next_query_at = now()")
+
+    await look_again(shop.core)
+
+    after = await shop.read(payment)
+    assert (after.refunded.minor, after.disputed_minor) == (10_000, 10_000)
+    assert after.double_paid_minor == 10_000
+
+
+async def test_a_returned_charge_that_was_refunded_as_well_is_compared_by_both() -> None:
+    theirs = Theirs("py_1", {"ch_1"}, gone=Figure.DISPUTED)
+    theirs.add(Figure.REFUNDED, "CNY", 10_000)
+    ours = {(Figure.CAPTURED, "CNY"): 10_000, (Figure.DISPUTED, "CNY"): 10_000}
+
+    [found] = differences(ours, theirs)
+
+    assert (found.figure, found.ours, found.theirs) == (Figure.REFUNDED, 0, 10_000)

@@ -12,7 +12,7 @@ from kassa.base.domain.errors import AmountTooLarge, IllegalTransition
 from kassa.base.domain.lifecycle import AttemptStatus
 from kassa.base.store.connection import Connection
 from kassa.base.usecases.core import Core
-from kassa.connectors.base import Captured, RefundSource
+from kassa.connectors.base import Captured, FailedLater, RefundSource
 from kassa.disputes.domain.disputing import NOT_CAPTURED
 from kassa.modifications.store import modifications
 from kassa.modifications.usecases.found_changes import (
@@ -92,6 +92,8 @@ async def _look_at(core: Core, attempt: Attempt) -> None:
             raise
         return  # its capture is told as well, or not known yet: it is asked about again
     lists = isinstance(core.connectors.get(attempt.connector), RefundSource)
+    if isinstance(outcome, FailedLater) and lists:  # refunded before, perhaps
+        await look_for_refunds(core, attempt, actor=_ACTOR)
     if not isinstance(outcome, Captured) or not lists:
         return
     async with core.db.connection() as connection:

@@ -62,7 +62,9 @@ class Theirs:
 
 def differences(ours: Amounts, theirs: Theirs) -> Iterator[Difference]:
     """A figure that the provider does not tell differs from nothing."""
-    there = _nothing_left(ours, theirs.gone) if theirs.gone else theirs.amounts
+    there = theirs.amounts
+    if theirs.gone:  # what it says of refunds all the same counts
+        there = {**_nothing_left(ours, theirs.gone), **theirs.amounts}
     unsaid = frozenset[Figure]() if theirs.gone else theirs.unsaid
     name = " ".join(sorted(theirs.references))
     for figure, currency in sorted({*ours, *there}):

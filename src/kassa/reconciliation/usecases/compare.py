@@ -19,11 +19,14 @@ from kassa.base.usecases.ids import company_number_of, lowest_id
 from kassa.connectors.base import (
     Captured,
     Connector,
+    Done,
     FailedLater,
     InDoubt,
     KnownCharge,
+    ModificationEvent,
     NotSent,
     Outcome,
+    RefundSource,
 )
 from kassa.connectors.listing import ListedCharge, Lister, Listing
 from kassa.providers.usecases.provider_accounts import refresh, serves
@@ -161,6 +164,8 @@ class _Work:
                 owned: dict[str, Theirs] = {}
                 for one, answer in zip(some, answers, strict=True):
                     theirs = self._told(one, answer)
+                    if isinstance(answer, FailedLater) and theirs is not None:
+                        await self._add_refunds(one, theirs)
                     if theirs is not None:
                         owned[one.attempt_id] = theirs
                 await self._compare(owned)
@@ -195,6 +200,21 @@ class _Work:
             case _:
                 theirs.gone = Figure.CAPTURED
         return theirs
+
+    async def _add_refunds(self, one: MadeCharge, theirs: Theirs) -> None:
+        """A charge that its bank returned may have been refunded as well, and says only the one."""
+
+        async def ask(connector: Connector) -> Sequence[ModificationEvent] | NotSent | InDoubt:
+            if not isinstance(connector, RefundSource):
+                return NotSent(reason="it lists no refunds")
+            return await connector.refunds_of(one.attempt_id, KnownCharge(reference=one.reference))
+
+        answer = await ask_provider(self.core, self.name, Task.QUERY, ask)
+        if isinstance(answer, NotSent | InDoubt):
+            return
+        done = [refund.outcome.amount for refund in answer if isinstance(refund.outcome, Done)]
+        back = sum(amount.minor for amount in done if amount.currency == one.currency)
+        theirs.add(Figure.REFUNDED, one.currency, back)
 
     async def _compare(self, owned: Mapping[str, Theirs]) -> None:
         if not owned:
