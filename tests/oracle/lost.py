@@ -11,6 +11,7 @@ from tests.oracle import figures
 from tests.oracle.figures import FEE, Figures
 from tests.oracle.world import World
 
+from kassa.connectors.base import DisputeEvent
 from kassa.connectors.listing import Lister
 from kassa.modifications.usecases.look_again import look_again
 from kassa.reconciliation.usecases.watch_accounts import watch_accounts
@@ -24,7 +25,10 @@ LOOKS = 3
 Seen = tuple[str, str, str, int, int]
 
 
-def is_listed(world: World) -> bool:
+def is_listed(world: World, event: object) -> bool:
+    """Whether the provider's list makes the letter good that says `event`."""
+    if isinstance(event, DisputeEvent) and "disputed" in UNLISTED.get(world.plug.name, ()):
+        return False
     return isinstance(world.connector, Lister)
 
 

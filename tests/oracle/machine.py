@@ -269,7 +269,7 @@ class OracleMachine(RuleBasedStateMachine):
         if await self._is_found_anyway(letter):
             self.world.bag.remove(letter)
             self.did("lost")
-        elif lost.is_listed(self.world):
+        elif lost.is_listed(self.world, self.world.told_by(letter)):
             self.world.bag.remove(letter)
             self.is_missing = True
             self.did("lost, and listed")
