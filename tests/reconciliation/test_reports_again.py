@@ -5,9 +5,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from tests.late import CLOSED_ACCOUNT, of_ours, paid, refunded
 from tests.modifying import REFUND, modify
 from tests.reports import Reporter, line
 from tests.shop import Shop
+from tests.telling import Telling, post
 
 from kassa.reconciliation.domain.reports import LineKind
 from kassa.reconciliation.usecases.breaks import list_breaks
@@ -124,3 +126,24 @@ async def test_two_kinds_of_report_tell_of_one_movement_in_other_words(shop: Sho
 
     assert (again.repeated, again.breaks) == (1, {})
     assert (without.repeated, without.breaks) == (0, {"duplicate": 1})
+
+
+async def test_a_refund_and_its_return_are_told_of_again_by_a_file_of_more(shop: Shop) -> None:
+    """Both are of one cause: neither stands in for the other."""
+    provider = Telling()
+    payment = await paid(shop, provider)
+    refund = (await refunded(shop, payment, 4_000)).id
+    await post(shop, provider.tell(of_ours(refund, CLOSED_ACCOUNT)))
+    (attempt,) = await shop.attempts(payment)
+    reporter = Reporter(shop, attempt["connector"])
+    at = datetime.now(UTC)
+    there, back = (
+        line(kind, minor, our_reference=refund, occurred_at=at)
+        for kind, minor in ((LineKind.REFUND, -4_000), (LineKind.REFUND_REVERSAL, 4_000))
+    )
+    assert (await reporter.send(there, back, name="day")).matched == 2
+    sold = await reporter.line_of(payment, occurred_at=at)
+
+    outcome = await reporter.send(sold, there, back, name="days")
+
+    assert (outcome.matched, outcome.repeated, outcome.breaks) == (1, 2, {})

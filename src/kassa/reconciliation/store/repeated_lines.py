@@ -103,11 +103,14 @@ async def alike(
 
 async def told_by(
     connection: Connection, company_id: str, file_id: str, causes: Sequence[str]
-) -> dict[str, ToldBy]:
-    """By cause: a line of another file that has told of its movements."""
+) -> dict[str, list[ToldBy]]:
+    """By cause: the lines of other files that have told of its movements."""
     named = sorted({cause for cause in causes if cause})
     rows = await Sql.told_by.all(connection, company_id, file_id, named) if named else []
-    return {row.movement_cause: row for row in rows}
+    told: dict[str, list[ToldBy]] = {}
+    for row in rows:
+        told.setdefault(row.movement_cause, []).append(row)
+    return told
 
 
 async def resolve(

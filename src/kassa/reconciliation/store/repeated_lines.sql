@@ -19,7 +19,7 @@ join report_match r on r.company_id = p.company_id and r.posting_id = p.id
 join report_line l on l.company_id = r.company_id and l.file_id = r.file_id and l.place = r.place
 join report_file f on f.company_id = l.company_id and f.id = l.file_id
 where p.company_id = $1 and p.cause = any($3) and p.cause <> '' and r.file_id <> $2
-order by p.id desc
+order by p.id, f.started_at, l.place
 
 -- name: identities
 -- What these lines of a file are told from others by.

@@ -101,12 +101,13 @@ class RepeatedLines:
         linked = []
         for place, row in mine.items():
             row.identity = lines[place].identity
-            same = told.get(row.cause)
+            # A refund and its return are one cause, and so are a dispute and its end.
+            same = [one for one in told.get(row.cause, ()) if _are_one(one.line(), lines[place])]
             is_first = not self.counted[row.identity]
             before = self._next(row.identity) if row.identity else None
             # What matched is kept without its identity: it is the first of its file that is alike.
-            if before is None and is_first and same and _are_one(same.line(), lines[place]):
-                before = same.as_earlier()
+            if before is None and is_first and same:
+                before = same[0].as_earlier()
             if before is None:
                 continue
             repeat(row, before)
