@@ -421,7 +421,8 @@ async def test_a_line_that_cannot_be_read_is_put_aside_alone(
     scripted: CashfreeConnector, script: Scripted
 ) -> None:
     odd = [settled(event_amount="1", customer_phone="9999999999"), settled(sale_type=1), "odd"]
-    events = [settled(), *odd, settled(event_id="43595")]
+    cut = settled(event_type="REFUND", sale_type="DEBIT", settlement_utr=None)
+    events = [settled(), *odd, cut, settled(event_id="43595")]
     script.says["POST /pg/settlement/recon"] = (200, {"cursor": None, "data": events})
     report = await scripted.report(date(2026, 11, 2))
     assert isinstance(report, Report)
@@ -430,9 +431,10 @@ async def test_a_line_that_cannot_be_read_is_put_aside_alone(
         "event_amount is no number",
         "neither credit nor debit",
         "not an object",
+        "it names no settlement",
     ]
     # By lines of the file, of which a row has one for each of its texts: here two.
-    assert [one.number for one in read if isinstance(one, ReportLine)] == [2, 7]
+    assert [one.number for one in read if isinstance(one, ReportLine)] == [2, 8]
     assert b"9999999999" not in report.content
 
 

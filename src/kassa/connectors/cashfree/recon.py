@@ -92,6 +92,10 @@ def lines_of(event: Entity) -> list[FetchedLine | Odd]:
 def _lines_of(event: Entity) -> Iterator[FetchedLine]:
     """Raises: ValueError for one that has no amounts that can be read."""
     flat = _flat(event)
+    # Asked for by settlement, each event has one: what ends before it may lack its fee and its
+    # refund's name as well, and would be another line than the whole one.
+    if not _payout(flat):
+        raise ValueError("it names no settlement")
     said = word(flat, "event_type")
     if said == "SETTLEMENT":
         yield from _settlement(flat)
