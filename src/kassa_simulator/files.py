@@ -83,27 +83,28 @@ def _lines(books: SqliteBooks, movements: Iterable[Movement]) -> list[Line]:
 
 
 def _refund_of(books: SqliteBooks, movement: Movement) -> Change | None:
-    """The n-th refund that was done is the n-th that moved money."""
-    if movement.amount_minor < 0:  # one that came back
-        return _returned(books, movement)
-    (place,) = books.connection.execute(
-        "SELECT count(*) FROM movements WHERE provider = ? AND charge_id = ? AND kind = 'refund'"
-        " AND amount_minor > 0 AND number < ?",
+    """The n-th refund that was done is the n-th that moved money; what comes back is the last of
+    its amount that has not yet."""
+    moved = books.connection.execute(
+        "SELECT amount_minor FROM movements WHERE provider = ? AND charge_id = ? AND"
+        " kind = 'refund' AND number <= ? ORDER BY number",
         (movement.provider, movement.charge_id, int(movement.id.removeprefix("mv"))),
-    ).fetchone()
-    done = [
+    )
+    done = iter(
         change
         for change in books.changes_of(movement.provider, movement.charge_id)
         if change.kind == "refund" and (change.status != "failed" or change.data.get("returned"))
-    ]
-    return done[place] if place < len(done) else None
-
-
-def _returned(books: SqliteBooks, movement: Movement) -> Change | None:
-    for change in books.changes_of(movement.provider, movement.charge_id):
-        if change.data.get("returned") and change.amount_minor == -movement.amount_minor:
-            return change
-    return None
+    )
+    away: list[tuple[int, Change | None]] = []
+    found: Change | None = None
+    for (minor,) in moved.fetchall():
+        if minor > 0:
+            found = next(done, None)
+            away.append((minor, found))
+            continue
+        place = max((at for at, (gone, _) in enumerate(away) if gone == -minor), default=None)
+        found = None if place is None else away.pop(place)[1]
+    return found
 
 
 def _spoiled(books: SqliteBooks, lines: list[Line], faults: Sequence[str]) -> list[Line]:

@@ -1,6 +1,8 @@
 """The gateway's readers understand the files that the simulator writes of a day."""
 
+import csv
 import io
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -125,4 +127,29 @@ def test_an_unknown_fault_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(BadWish, match="faults must be of"):
         written(books, desk, "wallet", "burnt")
+    books.close()
+
+
+def test_each_refund_that_comes_back_is_called_by_its_own_name(tmp_path: Path) -> None:
+    books, desk = a_day(tmp_path, "wallet", "CNY")
+    charge = books.charge("wallet", "charge_0")
+    assert charge is not None
+    with books.deed():
+        (first,) = books.changes_of("wallet", charge.id)
+        second = replace(first, id="refund_1", key="ref_1", data={"returned": True})
+        books.save_change(replace(first, status="failed", data={"returned": True}))
+        books.move(charge, "refund", -500, at=NOON)
+        books.add_change(replace(second, status="failed"))
+        books.move(charge, "refund", 500, at=NOON)
+        books.move(charge, "refund", -500, at=NOON)
+
+    rows = csv.DictReader(io.StringIO(written(books, desk, "wallet").decode()))
+
+    told = [(row["transactionType"], row["transactionId"]) for row in rows]
+    assert [one for one in told if one[0] != "PAYMENT"] == [
+        ("REFUND", "refund_0"),
+        ("REFUND_REVERSAL", "refund_0"),
+        ("REFUND", "refund_1"),
+        ("REFUND_REVERSAL", "refund_1"),
+    ]
     books.close()
