@@ -135,6 +135,9 @@ async def test_what_names_two_is_matched_with_the_one_that_a_person_says(shop: S
     one, other = await expected(shop), await expected(shop)
     await send(shop, came(one, 10_000, text=f"{one.order_id} {other.order_id}"))
     assert await work(shop) == ["ambiguous"]
+    [found] = await list_breaks(shop.core, shop.company.id)
+    assert all(payment.id in found.details for payment in (one, other))
+    assert "kassa breaks match" in found.details
 
     await match(shop, other.id)
 

@@ -97,10 +97,11 @@ def disputes(settings: Settings, company: str, *, only_open: bool, as_json: bool
             return json.dumps(
                 [{"mode": side.mode, **dispute_members(one)} for one in found], indent=2
             )
-        none = "no open disputes; --all shows the decided ones" if only_open else "no disputes"
-        return "\n".join(
-            [operations.heading(side), *(map(dispute_line, found) if found else [none])]
-        )
+        lines = [dispute_line(one) for one in found]
+        if only_open:
+            lines = lines or ["no open disputes"]
+            lines.append("what was decided, and charges that a bank returned: --all")
+        return "\n".join([operations.heading(side), *(lines or ["no disputes"])])
 
     return operations.with_side(settings, company, work)
 

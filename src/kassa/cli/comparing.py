@@ -92,7 +92,7 @@ def _told(found: "Comparison", account: str) -> list[str]:
         lines.append(f"{found.unanswered:>10,} charges that it said nothing about: ask again later")
     lines += [f"  cannot be read: {one}" for one in found.odd]
     lines += [_line(one) for one in found.found]
-    closing = "everything agrees"
+    closing = "everything agrees" if found.charges else "nothing to compare in that time"
     if found.found:
         closing = f"{len(found.found)} differences: kassa explain tells each payment's story"
     elif found.odd or found.unanswered:

@@ -284,7 +284,10 @@ class Matcher:
 
 def ambiguous(line: ReportLine, named: Iterable[KnownReference]) -> MatchResult:
     """Its words lead to several payments: a person decides."""
-    ids = dict.fromkeys(known.id for known in named)
+    ids = dict.fromkeys(
+        known.id if known.payment_id in (known.id, "") else f"{known.id} of {known.payment_id}"
+        for known in named
+    )
     return MatchResult(
         state=LineState.BREAK,
         problem=BreakClass.AMBIGUOUS,

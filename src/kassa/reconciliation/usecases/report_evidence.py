@@ -127,7 +127,9 @@ def as_transfer(
     if not meant:
         return line
     if len(meant) > 1:
-        return ambiguous(line, [known for _, named, _ in meant for known in named])
+        several = ambiguous(line, [known for _, named, _ in meant for known in named])
+        words = f"{several.words}; kassa breaks match takes it for the payment that is meant"
+        return replace(several, words=words) if line.amount.minor > 0 else several
     name, named, _ = meant[0]
     return about(line, named[0].id if len(named) == 1 else name)
 

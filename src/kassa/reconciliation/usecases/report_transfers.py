@@ -256,7 +256,8 @@ def _left_unknown(case: PaymentAggregate, line: ReportLine) -> MatchResult:
         words += ", for which nothing has come: find out at the bank what it was"
     else:
         words += ", and nothing says why: where it went back to the payer, kassa refund"
-        words += f" {payment.id} --amount books it, and kassa breaks match puts this line to it"
+        words += f" {payment.id} --amount {-line.amount.major} books it, and kassa breaks match"
+        words += " puts this line to it"
     return MatchResult(
         state=LineState.BREAK,
         problem=BreakClass.REFUND_MISSING,
