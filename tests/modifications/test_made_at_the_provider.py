@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from tests.late import (
@@ -262,6 +263,41 @@ async def test_a_refund_whose_failure_came_before_it_is_not_booked_as_done(shop:
     await post(shop, provider.tell(of_theirs(payment, done(3_000, "re_a"), "re_a")))
 
     assert (await shop.read(payment)).refunded.minor == 0
+
+
+async def test_an_odd_row_of_the_list_hides_none_behind_it(shop: Shop) -> None:
+    provider = Listing()
+    payment = await paid(shop, provider)
+    provider.refunds = [
+        of_theirs(payment, InDoubt(reason="an unknown status"), "re_odd"),
+        of_theirs(payment, done(3_000, "re_a"), "re_a"),
+    ]
+    [attempt] = await shop.attempts(payment)
+
+    provider.answers_to_queries = [taken(payment, 3_000)]
+    await post(shop, provider.tell(news(attempt["id"], taken(payment, 3_000))))
+    await look_again(shop.core)
+
+    assert (await shop.read(payment)).refunded.minor == 3_000
+    [(about, words)] = await worked_out(shop)
+    assert about == payment.id
+    assert "an unknown status" in words
+
+
+@pytest.mark.parametrize("odd", ["of another charge", "not to be read"])
+async def test_a_refund_told_as_done_is_not_judged_by_an_odd_row_of_its_name(
+    shop: Shop, odd: str
+) -> None:
+    provider = Listing()
+    payment = await paid(shop, provider)
+    row = of_theirs(payment, InDoubt(reason="an unknown status"), "re_a")
+    if odd == "of another charge":
+        row = replace(row, outcome=CLOSED_ACCOUNT, charge_reference="another")
+    provider.refunds = [row, of_theirs(payment, done(3_000, "re_a"), "re_a")]
+
+    await post(shop, provider.tell(of_theirs(payment, done(3_000, "re_a"), "re_a")))
+
+    assert (await shop.read(payment)).refunded.minor == 3_000
 
 
 async def test_refunds_that_cannot_be_looked_up_are_somebodys_work(shop: Shop) -> None:

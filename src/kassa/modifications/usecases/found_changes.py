@@ -198,22 +198,35 @@ async def settle_found(core: Core, attempt: Attempt, news: ModificationEvent) ->
     if not lists or not isinstance(news.outcome, Done) or news.what is not ModificationKind.REFUND:
         return news
     listed = await _listed(core, attempt)
-    return next((one for one in listed if one.reference == news.reference), news)
+    return next((one for one in listed if _is_certainly(one, news)), news)
+
+
+def _is_certainly(one: ModificationEvent, news: ModificationEvent) -> bool:
+    """Whether a row of a list is of the same refund, and says how that stands: what cannot be
+    read, and what names another charge, says nothing about it."""
+    if one.reference != news.reference or isinstance(one.outcome, InDoubt):
+        return False
+    return not one.charge_reference or one.charge_reference == news.charge_reference
 
 
 async def look_for_refunds(core: Core, attempt: Attempt, *, actor: str) -> None:
     """Have the provider list the refunds of this charge, and book those that we do not know.
 
-    What cannot be found out is a work item that names the payment.
+    One that cannot be booked holds up none behind it; it is a work item that names the payment.
     """
     try:
-        for news in await _listed(core, attempt):
+        listed = await _listed(core, attempt)
+    except Waits as error:
+        await open_break(core, attempt, str(error), cause=attempt.id)
+        return
+    for news in listed:
+        try:
             if news.key:
                 await _take_own(core, attempt, news, actor)
             else:
                 await take_found(core, attempt, news, actor=actor, how="query")
-    except (Waits, Unbookable) as error:
-        await open_break(core, attempt, str(error), cause=attempt.id)
+        except (Waits, Unbookable) as error:
+            await open_break(core, attempt, str(error), cause=attempt.id)
 
 
 async def _listed(core: Core, attempt: Attempt) -> Sequence[ModificationEvent]:
