@@ -198,11 +198,9 @@ class Watch:
     def _end(self, paying: Paying, row: Any, order: str, allowed: Allowed) -> None:
         """Canceled or expired: by somebody who may."""
         for said in {row["status"], order} & {"canceled", "expired"}:
-            if said in (paying.status, paying.order) and (row["status"], order) == (
-                paying.status,
-                paying.order,
-            ):
-                continue
+            before, now = (paying.status, paying.order), (row["status"], order)
+            if all(was == said for was, is_now in zip(before, now, strict=True) if is_now == said):
+                continue  # it had ended; money may have come late since
             by_void = any(
                 change.kind == "void" and change.state == "done" and not change.surplus
                 for change in paying.changes.values()

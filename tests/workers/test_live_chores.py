@@ -47,6 +47,7 @@ async def releases(shop: Shop, live: bool) -> set[str]:
 async def surplus(shop: Shop, live: bool) -> set[str]:
     payment = await shop.wallet(await shop.payment(), await shop.user(10_000))
     await shop.sql("update payment set surplus_minor = 1 where id = $1", payment.id)
+    await shop.sql("update attempt set surplus = true where payment_id = $1", payment.id)
     async with shop.core.db.connection() as connection:
         return {one for one, _ in await modifications.with_surplus(connection, 50, live=live)}
 
