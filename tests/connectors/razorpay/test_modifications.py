@@ -261,6 +261,7 @@ async def test_a_line_that_cannot_be_read_is_put_aside_alone(
 ) -> None:
     odd = [settled(credit=None, contact="+919999999999"), settled(currency="XYZ"), None]
     odd.append(settled(amount=10**30, debit=10**30))
+    odd.append(settled(settlement_id=None, settlement_utr=None))
     lines = [settled(), *odd, settled(debit=0, credit=500)]
     script.says["GET /v1/settlements/recon/combined"] = (200, {"items": lines})
     report = await scripted.report(INDIA_DAY)
@@ -271,9 +272,10 @@ async def test_a_line_that_cannot_be_read_is_put_aside_alone(
         "no currency of ours: 'XYZ'",
         "not an object",
         "an amount that no line can be of",
+        "it names no settlement",
     ]
     # By lines of the file, of which a row has one for each of its texts: here two.
-    assert [one.number for one in read if isinstance(one, ReportLine)] == [2, 8]
+    assert [one.number for one in read if isinstance(one, ReportLine)] == [2, 9]
     assert b"+919999999999" not in report.content
 
 

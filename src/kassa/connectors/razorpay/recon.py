@@ -94,6 +94,10 @@ def line_of(item: Entity) -> FetchedLine | Odd:
         return Odd(f"no currency of ours: {shown(currency, 20)!r}", item)
     if max(abs(amount), credit, debit) > LARGEST_SUM or min(credit, debit) < 0:
         return Odd("an amount that no line can be of", item)
+    if not word(item, "settlement_id") and not word(item, "settlement_utr"):
+        # Only what was settled is told of: what ends before it may lack its names as well, and
+        # would be another line than the whole one.
+        return Odd("it names no settlement", item)
     net = credit - debit
     kind = _kind(item, net)
     gross = net + (fee or 0) if kind == LineKind.ADJUSTMENT else amount if net >= 0 else -amount
