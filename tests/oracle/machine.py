@@ -106,6 +106,7 @@ class OracleMachine(RuleBasedStateMachine):
             self.world.simulator.advance(SETTLED_AFTER)
         self._play("settle")
         if self.reads_reports:
+            self.world.simulator.advance(SETTLED_AFTER)  # also what settling has moved
             untold = self.world.run(self.reports.compare())
             self.tally.update(one for one in untold if not one.startswith("untold"))
             self.differed.extend(f"{self.plug.name} {one}" for one in untold if "untold" in one)
