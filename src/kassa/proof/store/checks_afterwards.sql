@@ -10,7 +10,7 @@ select m.company_id, m.payment_id, count(*) as changes, max(m.number) as last,
     coalesce(sum(m.amount_minor) filter (where m.kind = {modification_kind.refund}
       and m.surplus and m.status in {modification.pending}), 0) as returning,
     count(*) filter (where m.kind in {modification_kind.capture_or_void}
-      and m.status in {modification.pending}) as claims,
+      and not m.surplus and m.status in {modification.pending}) as claims,
     min(m.currency) as lowest, max(m.currency) as highest
   from modification m group by m.company_id, m.payment_id)
 
