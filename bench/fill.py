@@ -18,7 +18,9 @@ import asyncpg
 from kassa import installation
 from kassa.base.store.migrate import migrate
 from kassa.base.store.seals import Seals
+from kassa.cli.proofs import Bar
 from kassa.proof.usecases.chain import seals_of
+from kassa.proof.usecases.verify import Progress
 from kassa.settings import Settings, load
 
 Told = Callable[[int], None]
@@ -369,20 +371,13 @@ async def _fill(url: str, payments: int, sealed_by: Settings | None) -> None:
 
 
 def progress(payments: int) -> Told:
-    """A bar on a terminal, a line now and then elsewhere."""
-    began, width, shown = time.perf_counter(), 40, -1
+    """As `kassa verify` shows how far it is."""
+    bar = Bar(sys.stderr)
 
     def told(done: int) -> None:
-        nonlocal shown
-        seconds, share = time.perf_counter() - began, done * 100 // payments
-        left = seconds * (payments - done) / max(done, 1)
-        bar = ("█" * (share * width // 100)).ljust(width, "·")
-        line = f"{bar} {share:3}% {done:,} payments, {seconds:.0f} s, {left:.0f} s left"
-        if sys.stderr.isatty():
-            print(f"\r{line}", end="\n" if done == payments else "", file=sys.stderr, flush=True)
-        elif share // 10 > shown // 10:
-            print(line, file=sys.stderr, flush=True)
-        shown = share
+        bar.show(Progress(check="payment", done=done, total=payments))
+        if done == payments:
+            bar.end()
 
     return told
 
