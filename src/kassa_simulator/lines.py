@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from kassa_simulator.desk import Movement
-from kassa_simulator.frame import Books, Change, Charge
-from kassa_simulator.odd_rows import CutRow, Names, spoiled
+from kassa_simulator.frame import Change, Charge
+from kassa_simulator.odd_rows import CutRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +53,3 @@ def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
         known = row.keys() if isinstance(row, CutRow) else columns
         writer.writerow([row.get(column, "") for column in columns if column in known])
     return text.getvalue()
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A file in its making: how rows are spoiled on the way."""
-
-    books: Books
-    odd: Sequence[str]
-
-    def rows(self, rows: Iterable[Mapping[str, str]], names: Names) -> list[dict[str, str]]:
-        return spoiled(self.books, rows, names, self.odd)

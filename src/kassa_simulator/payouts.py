@@ -1,7 +1,7 @@
 """What providers paid out, what the merchant's bank sent back, and the bank's statement of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, runtime_checkable
 from xml.sax.saxutils import escape
@@ -61,22 +61,10 @@ def tries(first: Payout, again: str, returned: datetime | None, now: datetime) -
     """The one, and what follows once it has come back. `again`: what the second is called."""
     if returned is None:
         return [first]
-    came_back = Payout(
-        reference=first.reference,
-        currency=first.currency,
-        amount_minor=first.amount_minor,
-        at=first.at,
-        returned_at=returned,
-    )
+    came_back = replace(first, returned_at=returned)
     if returned + AGAIN_AFTER > now:
         return [came_back]
-    second = Payout(
-        reference=again,
-        currency=first.currency,
-        amount_minor=first.amount_minor,
-        at=returned + AGAIN_AFTER,
-    )
-    return [came_back, second]
+    return [came_back, replace(first, reference=again, at=returned + AGAIN_AFTER)]
 
 
 def statement(name: str, payouts: Sequence[Payout], since: datetime, until: datetime) -> bytes:

@@ -5,8 +5,8 @@ from datetime import timedelta, timezone
 
 from kassa_simulator.decimals import shown
 from kassa_simulator.frame import Books
-from kassa_simulator.lines import Line, Written, as_csv, local
-from kassa_simulator.odd_rows import Names
+from kassa_simulator.lines import Line, as_csv, local
+from kassa_simulator.odd_rows import Names, spoiled
 
 _CHINA = timezone(timedelta(hours=8))
 
@@ -25,7 +25,7 @@ def settlement_file(books: Books, lines: Sequence[Line], odd: Sequence[str]) -> 
         for word, kind in (("交易", "charge"), ("退款", "refund"))
         for own in [[line for line in lines if line.movement.kind == kind]]
     ]
-    rows = Written(books, odd).rows(rows, _NAMES)
+    rows = spoiled(books, rows, _NAMES, odd)
     text = remarks + as_csv(_COLUMNS, rows) + end + "".join(totals)
     return text.encode("gb18030", "surrogateescape")
 

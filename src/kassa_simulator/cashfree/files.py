@@ -5,8 +5,8 @@ from datetime import timedelta, timezone
 
 from kassa_simulator.decimals import shown
 from kassa_simulator.frame import Books
-from kassa_simulator.lines import Line, Written, as_csv, local
-from kassa_simulator.odd_rows import Names
+from kassa_simulator.lines import Line, as_csv, local
+from kassa_simulator.odd_rows import Names, spoiled
 
 _INDIA = timezone(timedelta(hours=5, minutes=30))
 
@@ -37,7 +37,7 @@ def settlement_file(books: Books, lines: Sequence[Line], odd: Sequence[str]) -> 
                 "settlement_id": books.digits(9, "file", movement.merchant, day),
             }
         )
-    rows = Written(books, odd).rows(rows, _NAMES)
+    rows = spoiled(books, rows, _NAMES, odd)
     return as_csv(_COLUMNS, rows).encode(errors="surrogateescape")
 
 

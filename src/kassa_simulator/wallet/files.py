@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from kassa_simulator.frame import Books
-from kassa_simulator.lines import Line, Written, as_csv
-from kassa_simulator.odd_rows import Names
+from kassa_simulator.lines import Line, as_csv
+from kassa_simulator.odd_rows import Names, spoiled
 
 
 def settlement_file(books: Books, lines: Sequence[Line], odd: Sequence[str]) -> bytes:
@@ -24,7 +24,7 @@ def settlement_file(books: Books, lines: Sequence[Line], odd: Sequence[str]) -> 
         }
         for line in lines
     ]
-    rows = Written(books, odd).rows(rows, _NAMES)
+    rows = spoiled(books, rows, _NAMES, odd)
     return as_csv(_COLUMNS, rows).encode(errors="surrogateescape")
 
 
