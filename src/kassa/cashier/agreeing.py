@@ -2,21 +2,20 @@
 
 import hmac
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from urllib.parse import quote, urlsplit
 
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from kassa import criticality
 from kassa.base.domain.errors import IllegalTransition, KassaError, NotFound, PermissionDenied
 from kassa.base.domain.lifecycle import AgreementStatus
 from kassa.base.usecases.admission import pause_of
 from kassa.cashier import answers, form, screens
-from kassa.cashier.dead_ends import dead_end, is_ours
 from kassa.cashier.form import Filled, Problem
+from kassa.cashier.routes import page_route
 from kassa.cashier.stages import why_refused
 from kassa.cashier.visits import address_of, core_of, speech_of, unknown
 from kassa.wallet.domain.agreements import Agreement
@@ -29,14 +28,11 @@ from kassa.wallet.usecases.agreements import (
 )
 from kassa.wallet.usecases.wallet_codes import TOO_MANY, Presented
 
-_log = structlog.get_logger("kassa.cashier")
 _HOME, _OF = "/agree", "agree_"
 _TOKEN = re.compile(r"agr[0-9]{1,10}+_[A-Za-z0-9_-]{8,64}")
 _REFUSED = "ACCESS_DENIED"
 _SIGN_IN = frozenset({"user_not_exist", TOO_MANY})
 _ENDS = {AgreementStatus.ACTIVE: "agreed", AgreementStatus.ENDED: "ended"}
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 async def ask(request: Request) -> Response:
@@ -138,7 +134,7 @@ def _page(
         until=speech.moment(agreement.expires_at),
         until_iso=agreement.expires_at.isoformat(timespec="seconds"),
         remaining=speech.remaining(agreement.expires_at, page.now),
-        problems=[{"field": name, "said": words} for name, words in said],
+        problems=[{"anchor": name, "said": words} for name, words in said],
         errors={"wallet_user": "", "wallet_code": "", **dict(said)},
         wallet_user=filled.wallet_user if filled else "",
         form_token=_form_token(request),
@@ -216,26 +212,7 @@ def _place(request: Request) -> str:
     return f"{_HOME}/{request.path_params['token']}"
 
 
-def _route(path: str, handler: Handler, methods: Sequence[str]) -> Route:
-    """`handler`, with every failure told as a page and our own bugs logged without being told."""
-    traits = criticality.of_route(methods, path)
-
-    async def endpoint(request: Request) -> Response:
-        try:
-            core_of(request).admission.enter(traits)
-            return await handler(request)
-        except KassaError as error:
-            if is_ours(error):
-                _log.error("cashier_failed", code=error.code, reason=error.reason)
-            end = error
-        except Exception:  # noqa: BLE001 - our own bug: logged whole, told in no words
-            _log.exception("unexpected", page=handler.__name__)
-            end = KassaError("internal error")
-        place = _place(request) if request.path_params.get("token") else ""
-        return dead_end(request, end, place=place, of=_OF, home=_HOME)
-
-    return Route(path, endpoint, methods=list(methods))
-
+_route = partial(page_route, home=_HOME, of=_OF)
 
 routes: list[Route] = [
     _route("/agree/{token}", ask, ["GET"]),

@@ -1,15 +1,12 @@
 """The cashier's addresses under /pay: read the request, call a use case, show a screen."""
 
 import hmac
-from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import urlsplit
 
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from kassa import criticality
 from kassa.base.domain.errors import (
     DATABASE_UNAVAILABLE,
     AmbiguousCommit,
@@ -24,8 +21,8 @@ from kassa.base.domain.lifecycle import PaymentStatus
 from kassa.base.usecases.admission import pause_of
 from kassa.cashier import answers, form, screens
 from kassa.cashier.assets import BY_NAME, PREFIX
-from kassa.cashier.dead_ends import dead_end, is_ours
 from kassa.cashier.form import Filled, Problem
+from kassa.cashier.routes import page_route
 from kassa.cashier.screens import CashierVisit, TrialCard
 from kassa.cashier.speech import Speech
 from kassa.cashier.stages import PAYABLE, Stage, why_declined, why_refused
@@ -37,11 +34,8 @@ from kassa.payments.usecases.sync_payment import sync_payment
 from kassa.wallet.usecases.pay_from_wallet import WalletPay, pay_from_wallet
 from kassa.wallet.usecases.wallet_codes import TOO_MANY
 
-_log = structlog.get_logger("kassa.cashier")
 _PAYER = "payer"
 _COUNTS = frozenset(str(count) for count in range(100))  # beyond which counting changes nothing
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 async def pay(request: Request) -> Response:
@@ -49,7 +43,7 @@ async def pay(request: Request) -> Response:
     visit, _ = await _look(request)
     if visit.stage not in PAYABLE:
         return _to_result(visit)
-    return _pay_page(request, visit)
+    return _paypage_route(request, visit)
 
 
 async def confirm(request: Request) -> Response:
@@ -62,7 +56,7 @@ async def confirm(request: Request) -> Response:
     if visit.stage not in PAYABLE:
         return _to_result(visit)
     if problems := form.problems_of(filled, visit.methods):
-        return _pay_page(request, visit, status=422, filled=filled, problems=problems)
+        return _paypage_route(request, visit, status=422, filled=filled, problems=problems)
     try:
         paid = await _pay(request, session, filled, visit.speech)
     except (AmbiguousCommit, IdempotencyMismatch, IllegalTransition, InProgress):
@@ -73,7 +67,7 @@ async def confirm(request: Request) -> Response:
         status = {"provider_unavailable": 503, "rate_limited": 429}.get(error.code, 422)
         wait = pause_of(error)
         problems = [Problem(why_refused(error.reason), _field_of(error.reason), wait or 0)]
-        page = _pay_page(request, visit, status=status, filled=filled, problems=problems)
+        page = _paypage_route(request, visit, status=status, filled=filled, problems=problems)
         if wait is not None:
             page.headers["Retry-After"] = str(wait)
         return page
@@ -83,7 +77,7 @@ async def confirm(request: Request) -> Response:
         return _leave(request, visit, paid.redirect_url)
     if paid.status is PaymentStatus.FAILED and paid.is_open:
         problems = [Problem(why_declined(paid.failure_code), _field_of(paid.failure_code, filled))]
-        return _pay_page(request, visit, status=422, filled=filled, problems=problems)
+        return _paypage_route(request, visit, status=422, filled=filled, problems=problems)
     return _to_result(visit)
 
 
@@ -203,7 +197,7 @@ def _leave(request: Request, visit: CashierVisit, url: str) -> Response:
     return answers.html(visit.speech, page)
 
 
-def _pay_page(
+def _paypage_route(
     request: Request,
     visit: CashierVisit,
     *,
@@ -227,32 +221,11 @@ def _to_result(visit: CashierVisit) -> Response:
     return answers.redirect(f"{visit.place}/result{visit.speech.query}")
 
 
-def _page(path: str, handler: Handler, methods: Sequence[str]) -> Route:
-    """`handler`, with every failure told as a page and our own bugs logged without being told."""
-    traits = criticality.of_route(methods, path)
-
-    async def endpoint(request: Request) -> Response:
-        try:
-            core_of(request).admission.enter(traits)
-            return await handler(request)
-        except KassaError as error:
-            if is_ours(error):
-                _log.error("cashier_failed", code=error.code, reason=error.reason)
-            end = error
-        except Exception:  # noqa: BLE001 - our own bug: logged whole, told in no words
-            _log.exception("unexpected", page=handler.__name__)
-            end = KassaError("internal error")
-        token = request.path_params.get("token", "")
-        return dead_end(request, end, place=f"/pay/{token}" if token else "")
-
-    return Route(path, endpoint, methods=list(methods))
-
-
 routes: list[Route] = [
     Route(PREFIX + "{name}", static, methods=["GET"]),
-    _page("/pay/{token}", pay, ["GET", "POST"]),
-    _page("/pay/{token}/confirm", confirm, ["GET", "POST"]),
-    _page("/pay/{token}/result", result, ["GET"]),
-    _page("/pay", nowhere, ["GET", "POST"]),
-    _page("/pay/{rest:path}", nowhere, ["GET", "POST"]),
+    page_route("/pay/{token}", pay, ["GET", "POST"]),
+    page_route("/pay/{token}/confirm", confirm, ["GET", "POST"]),
+    page_route("/pay/{token}/result", result, ["GET"]),
+    page_route("/pay", nowhere, ["GET", "POST"]),
+    page_route("/pay/{rest:path}", nowhere, ["GET", "POST"]),
 ]
