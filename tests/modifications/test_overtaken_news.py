@@ -178,6 +178,29 @@ async def test_a_reservation_that_was_let_go_brings_no_surplus_of_another(shop: 
     assert (await shop.read(payment)).surplus_left.minor == 0
 
 
+async def test_two_that_nobody_owes_are_let_go_side_by_side(shop: Shop) -> None:
+    provider = Telling()
+    order = await shop.payment(capture_method=CaptureMethod.MANUAL)
+    provider.answers = [PAGE, PAGE]
+    for _ in range(3):
+        payment = await shop.play(order, provider)
+    first, second, _ = [row["id"] for row in await shop.attempts(payment)]
+    for attempt in (first, second):
+        late = Authorized(reference=attempt, amount=payment.amount, expires_at=None)
+        await tell(shop, provider, news(attempt, late))
+
+    voids = await changes(shop, payment)
+    assert {(one.kind, one.attempt_id, one.status) for one in voids} == {
+        (VOID, first, ModificationStatus.REQUESTED),
+        (VOID, second, ModificationStatus.REQUESTED),
+    }
+    assert await shop.faults() == []  # both are open at once
+    await soon(shop, payment)
+    await pursue_modifications(shop.core)
+    assert {one.status for one in await changes(shop, payment)} == {ModificationStatus.SUCCEEDED}
+    assert (await shop.read(payment)).held.minor == 10_000
+
+
 # Told before the money that it is about
 
 
