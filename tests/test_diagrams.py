@@ -161,8 +161,8 @@ def surplus_given_back_and_come_back(method: Method) -> PaymentAggregate:
     return case
 
 
-def returned_by_its_bank(method: Method) -> PaymentAggregate:
-    case, attempt = started(method)
+def returned_by_its_bank(method: Method, status: PaymentStatus = _S.PROCESSING) -> PaymentAggregate:
+    case, attempt = started(method, status)
     case.capture(attempt, reference="r", fee=None, **SAID)
     charge = case.attempts[attempt.id]
     told = {"reference": "", "code": "charge_failed", "message": "No.", "provider_code": "R01"}
@@ -170,8 +170,16 @@ def returned_by_its_bank(method: Method) -> PaymentAggregate:
     return case
 
 
-def disputed_and_won(method: Method) -> PaymentAggregate:
-    case, attempt = started(method)
+def surplus_returned_by_its_bank(method: Method) -> PaymentAggregate:
+    return returned_by_its_bank(method, _S.EXPIRED)
+
+
+def surplus_disputed_and_won(method: Method) -> PaymentAggregate:
+    return disputed_and_won(method, _S.EXPIRED)
+
+
+def disputed_and_won(method: Method, status: PaymentStatus = _S.PROCESSING) -> PaymentAggregate:
+    case, attempt = started(method, status)
     case.capture(attempt, reference="r", fee=None, **SAID)
     for status in (DisputeStatus.NEEDS_RESPONSE, DisputeStatus.WON):
         dispute(
@@ -226,6 +234,8 @@ def of_cases() -> list[Posting]:
         (surplus_given_back_and_come_back, by_provider),
         (disputed_and_won, by_provider),
         (returned_by_its_bank, by_provider),
+        (surplus_disputed_and_won, by_provider),
+        (surplus_returned_by_its_bank, by_provider),
     ]
     return [
         posting

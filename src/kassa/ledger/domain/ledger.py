@@ -203,8 +203,11 @@ FLOWS: Sequence[Flow] = (
     Flow(_K.FEE_ADJUSTMENT,   "fee_expense",    "bank"),
     Flow(_K.FEE_ADJUSTMENT,   "bank",           "fee_expense"),
     Flow(_K.DISPUTE,          "merchant",       "provider"),
+    Flow(_K.DISPUTE,          "surplus",        "provider"),  # of what nobody owed
     Flow(_K.DISPUTE_REVERSAL, "provider",       "merchant"),
+    Flow(_K.DISPUTE_REVERSAL, "provider",       "surplus"),
     Flow(_K.CHARGE_RETURN,    "merchant",       "provider"),
+    Flow(_K.CHARGE_RETURN,    "surplus",        "provider"),
     # The other way round where a provider takes in what a settlement came to below zero.
     Flow(_K.PAYOUT,           "bank",           "provider"),
     Flow(_K.PAYOUT,           "provider",       "bank"),
