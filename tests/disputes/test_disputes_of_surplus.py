@@ -8,7 +8,12 @@ from tests.modifying import REFUND, balance_of_account
 from tests.shop import Shop
 from tests.telling import Telling, news, post
 
-from kassa.base.domain.lifecycle import DisputeStage, DisputeStatus, ModificationStatus
+from kassa.base.domain.lifecycle import (
+    DisputeKind,
+    DisputeStage,
+    DisputeStatus,
+    ModificationStatus,
+)
 from kassa.base.domain.money import Money
 from kassa.connectors.base import Declined, DisputeEvent, FailedLater
 from kassa.disputes.usecases.disputes import disputes_of
@@ -97,9 +102,7 @@ async def test_a_return_of_it_that_was_refused_is_not_tried_again_meanwhile(shop
     assert [one.status for one in await changes(shop, payment)] == [ModificationStatus.FAILED]
 
 
-async def test_a_debit_that_nobody_owed_and_that_was_returned_is_a_lost_dispute(
-    shop: Shop,
-) -> None:
+async def test_a_debit_that_nobody_owed_is_returned_as_any_other(shop: Shop) -> None:
     provider = Telling()
     payment = await late_money(shop, provider)
     [attempt] = await shop.attempts(payment)
@@ -109,6 +112,6 @@ async def test_a_debit_that_nobody_owed_and_that_was_returned_is_a_lost_dispute(
         await post(shop, provider.tell(news(attempt["id"], returned)))
 
     [found] = await disputes_of(shop.core, shop.company.id, payment.id)
-    assert (found.status, found.taken) == (D.LOST, cny(10_000))
+    assert (found.kind, found.taken) == (DisputeKind.RETURN, cny(10_000))
     assert (await shop.read(payment)).surplus_left.minor == 0
     assert "dispute_not_ours" not in await told(shop, payment)

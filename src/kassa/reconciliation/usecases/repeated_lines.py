@@ -22,7 +22,7 @@ class RepeatedLines:
 
     The n-th of several that nothing tells apart is the n-th of another file. `counted`: how many of
     each this file has had. `cured`: earlier lines that were breaks, and match now. `unwritten`: of
-    this file, by place, the identities of the batch before, whose rows may not be to be read yet.
+    this file, by place, the identities of the batches before, whose rows may not be to be read yet.
     """
 
     file: ReportFile

@@ -43,8 +43,10 @@ class TakenLine:
     ended: set[BreakClass] = field(default_factory=set)
 
     def ends(self, item: BreakRow) -> bool:
-        ended = self.verdict is not None and item.problem in self.ended
-        return ended and self.verdict is not None and item.payment_id == self.verdict.payment_id
+        """Whether that work, of a line before it, is done with this one."""
+        if self.verdict is None:
+            return False
+        return item.problem in self.ended and item.payment_id == self.verdict.payment_id
 
 
 @dataclass(slots=True)
@@ -80,7 +82,7 @@ class TransferLines:
         """The line as one of the transfer that it names, if it does."""
         return evidence.as_transfer(self.directory, self.booked, self.awaited, line)
 
-    async def take(self, connection: Connection, line: ReportLine) -> "TakenLine":
+    async def take(self, connection: Connection, line: ReportLine) -> TakenLine:
         """What becomes of a line that names transfers of one payment; of others nothing yet."""
         if line.kind not in (LineKind.PAYMENT, LineKind.REFUND):
             return TakenLine(line)
@@ -112,7 +114,7 @@ class TransferLines:
         case: PaymentAggregate,
         attempts: Sequence[Attempt],
         line: ReportLine,
-    ) -> "TakenLine":
+    ) -> TakenLine:
         left = [
             one
             for attempt in attempts
