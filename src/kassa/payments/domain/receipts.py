@@ -4,10 +4,11 @@ What is owed is captured when all of it is there; less waits as unapplied, and m
 """
 
 from kassa.base.domain.errors import IllegalTransition
-from kassa.base.domain.lifecycle import AttemptStatus, ModificationKind, ModificationStatus
+from kassa.base.domain.lifecycle import AttemptStatus
 from kassa.base.domain.money import Money
 from kassa.payments.domain import facts
 from kassa.payments.domain.aggregate import PaymentAggregate
+from kassa.payments.domain.modifications import went_back
 from kassa.payments.domain.payments import Attempt
 
 _BY = "statement"
@@ -95,14 +96,8 @@ def returnable(case: PaymentAggregate, attempt: Attempt) -> Money:
     currency = attempt.amount.currency
     if attempt.status is not AttemptStatus.SUCCEEDED:
         return Money(0, currency)
-    gone = sum(
-        item.amount.minor
-        for item in case.modifications.values()
-        if item.surplus
-        and item.attempt_id == attempt.id
-        and item.kind is ModificationKind.REFUND
-        and item.status is not ModificationStatus.FAILED
-    )
+    unowed = {item.id: item for item in case.modifications.values() if item.surplus}
+    gone = went_back(attempt, unowed).minor
     if attempt.surplus:
         came = case.came(attempt)
     else:
