@@ -43,7 +43,7 @@ class Worker:
 
 def asked(shop: Shop, body: bytes = b"{}", **changes: str) -> Asked:
     said = {"company_id": shop.company.id, "place": "me POST /pg/orders", "key": "k-1"} | changes
-    return Asked(**said, body=body)
+    return Asked(**said, body=body, mismatch="this key had another body")
 
 
 async def test_a_repeat_gets_the_first_answer_and_does_nothing(shop: Shop) -> None:

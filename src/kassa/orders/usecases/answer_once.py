@@ -17,10 +17,6 @@ _LEASE = timedelta(seconds=60)  # longer than any request may take: then its pro
 _UNDECIDED = frozenset({"internal", "in_progress", "provider_unavailable", "ambiguous_commit"})
 
 
-MISMATCH = "invalid body in request for x-idempotency-key"
-"""In the words of the API that these answers were made for: a header of it is called so."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """`place`: who asks, by which method, at which address. `body`: may hold a card number; only
@@ -30,7 +26,7 @@ class Asked:
     place: str
     key: str
     body: bytes
-    mismatch: str = MISMATCH
+    mismatch: str
 
 
 @dataclass(frozen=True, slots=True)

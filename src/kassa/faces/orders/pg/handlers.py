@@ -21,14 +21,14 @@ from kassa.checkout.usecases.pay_session import pay_session
 from kassa.faces import edge
 from kassa.faces.orders import changes, contract, refunds
 from kassa.faces.orders.pg import entities, orders, sessions
-from kassa.faces.orders.pg.replies import reply, reply_once
+from kassa.faces.orders.pg.replies import MISMATCH, reply, reply_once
 from kassa.faces.orders.pg.versions import ApiVersion, read_version
 from kassa.faces.orders.reach import authenticate, changes_of, find_order
 from kassa.identity.domain.principals import Principal
 from kassa.identity.usecases.businesses import known_business
 from kassa.modifications.usecases.modify_payment import modify_payment, sync_modification
 from kassa.orders.domain.orders import Order
-from kassa.orders.usecases.answer_once import MISMATCH, Turn
+from kassa.orders.usecases.answer_once import Turn
 from kassa.orders.usecases.create_order import create_order
 from kassa.orders.usecases.terminate_order import is_terminating, terminate_order
 from kassa.payments.domain.payments import Payment

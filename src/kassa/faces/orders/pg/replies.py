@@ -15,6 +15,7 @@ from kassa.faces.orders.pg.versions import HEADER, VERSIONS
 from kassa.orders.usecases.answer_once import Answer, Asked, Turn, answer_once
 
 KEY_HEADER = "x-idempotency-key"
+MISMATCH = f"invalid body in request for {KEY_HEADER}"
 _REPLAYED = "x-idempotency-replayed"
 _JSON = "application/json"
 
@@ -60,7 +61,7 @@ async def reply_once(
     asked = None
     if key is not None:
         place = f"{credential} {request.method} {request.scope['path']}"
-        asked = Asked(company_id=company_id, place=place, key=key, body=body)
+        asked = Asked(company_id=company_id, place=place, key=key, body=body, mismatch=MISMATCH)
     done = await answer_once(edge.core_of(request), asked, answer)
     headers = _headers(request.headers, replayed=done.replayed)
     return Response(done.body, done.status, headers, media_type=_JSON)
