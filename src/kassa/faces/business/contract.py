@@ -133,8 +133,8 @@ _IN_CURRENCY: Mapping[str, bytes] = {
     ).SerializeToString()
     for currency in EXPONENT
 }
-"""A payment with nothing but its amounts, each of nothing: most amounts are, and nine messages made
-one by one take longer than all the rest."""
+"""A payment with nothing but its amounts, each of nothing: most amounts are, and to make each such
+message by itself takes longer than all the rest."""
 
 
 def _write_time(message: timestamp_pb2.Timestamp, moment: datetime) -> None:

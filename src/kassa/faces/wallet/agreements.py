@@ -8,7 +8,7 @@ from msgspec import Meta
 from kassa.base.domain.errors import InvalidRequest
 from kassa.base.usecases.core import Core
 from kassa.faces import edge
-from kassa.faces.wallet import contract, reading
+from kassa.faces.wallet import reading
 from kassa.faces.wallet.contract import Answer, WalletResult, write_result, write_time
 from kassa.faces.wallet.reading import NOT_THIS_API, Members, Shape
 from kassa.identity.domain.principals import WalletClient
@@ -162,8 +162,4 @@ async def revoke(core: Core, client: WalletClient, members: Members) -> Answer:
 
 def write_agreement(type_: str, told: Answer) -> Answer:
     """A notification's body; only what went well is told."""
-    return {
-        "authorizationNotifyType": type_,
-        **told,
-        "result": contract.WalletResult("SUCCESS").write(),
-    }
+    return {"authorizationNotifyType": type_, **told} | write_result(WalletResult("SUCCESS"))

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kassa.base.domain.errors import KassaError, Unauthenticated
+from kassa.base.domain.lifecycle import AgreementStatus
 from kassa.base.usecases.admission import pause_of
 from kassa.faces import edge
 from kassa.faces.peer import address_of
@@ -58,7 +59,8 @@ async def end(request: Request) -> Response:
     core, address = edge.core_of(request), address_of(request.scope)
     agreement_id = request.path_params["agreement_id"]
     await end_own_agreement(core, _secret(request), agreement_id, address=address)
-    return edge.answer({"agreementId": agreement_id, "status": "ended"}, 200, _NO_STORE)
+    written = {"agreementId": agreement_id, "status": AgreementStatus.ENDED.value}
+    return edge.answer(written, 200, _NO_STORE)
 
 
 def _write(own: OwnAgreement) -> dict[str, object]:
