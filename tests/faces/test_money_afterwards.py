@@ -94,6 +94,45 @@ class Story:
     letter: str = "payment.paid"
 
 
+def held(amount: str, *acts: Act, **changes: Any) -> Story:
+    """The payer's bank holds so much of it."""
+    said = HELD.format(amount)
+    return Story(
+        acts=acts,
+        said=said,
+        error=f"PENDING: it was paid, and {said}; ask again",
+        reversal="DISPUTED",
+        receipt="Held by your bank in a dispute",
+        letter="payment.disputed",
+        **changes,
+    )
+
+
+def lost(amount: str, *acts: Act, before: str = "", **changes: Any) -> Story:
+    """The payer's bank has so much of it for good. `before`: what is said ahead of that."""
+    said = LOST.format(amount)
+    return Story(
+        acts=acts,
+        said=before + said,
+        error=f"FAILED: dispute_lost: it was paid, and {said}",
+        reversal="DISPUTE_LOST",
+        receipt="Taken back by your bank in a dispute",
+        letter="payment.dispute_lost",
+        **changes,
+    )
+
+
+# Where no money is left of it, or nobody knows how much.
+ALL_HELD: Mapping[str, Any] = {
+    "verdict": ("202", "pending"),
+    "kept": False,
+    "title": ("This payment is disputed", "此笔付款存在争议"),
+}
+ALL_LOST: Mapping[str, Any] = {
+    "verdict": ("402", "failed"),
+    "kept": False,
+    "title": ("Payment taken back", "付款已被银行追回"),
+}
 STORIES: Mapping[str, Story] = {
     "paid": Story(acts=()),
     "refunded in part": Story(
@@ -111,58 +150,20 @@ STORIES: Mapping[str, Story] = {
         letter="payment.refunded",
     ),
     "asked about": Story(acts=(dispute(WHOLE, stage="inquiry"),), letter="payment.disputed"),
-    "disputed in part": Story(
-        acts=(dispute(PART),),
-        said=HELD.format("40.00 CNY"),
-        error=f"PENDING: it was paid, and {HELD.format('40.00 CNY')}; ask again",
-        reversal="DISPUTED",
-        receipt="Held by your bank in a dispute",
-        letter="payment.disputed",
-    ),
-    "disputed": Story(
-        acts=(dispute(WHOLE),),
-        said=HELD.format("100.00 CNY"),
-        error=f"PENDING: it was paid, and {HELD.format('100.00 CNY')}; ask again",
-        verdict=("202", "pending"),
-        kept=False,
-        reversal="DISPUTED",
-        title=("This payment is disputed", "此笔付款存在争议"),
-        receipt="Held by your bank in a dispute",
-        letter="payment.disputed",
-    ),
-    "lost in part": Story(
-        acts=(dispute(PART, D.LOST),),
-        said=LOST.format("40.00 CNY"),
-        error=f"FAILED: dispute_lost: it was paid, and {LOST.format('40.00 CNY')}",
-        reversal="DISPUTE_LOST",
-        receipt="Taken back by your bank in a dispute",
-        letter="payment.dispute_lost",
-    ),
-    "lost": Story(
-        acts=(dispute(WHOLE, D.LOST),),
-        said=LOST.format("100.00 CNY"),
-        error=f"FAILED: dispute_lost: it was paid, and {LOST.format('100.00 CNY')}",
-        verdict=("402", "failed"),
-        kept=False,
-        reversal="DISPUTE_LOST",
-        title=("Payment taken back", "付款已被银行追回"),
-        receipt="Taken back by your bank in a dispute",
-        letter="payment.dispute_lost",
-    ),
+    "disputed in part": held("40.00 CNY", dispute(PART)),
+    "disputed": held("100.00 CNY", dispute(WHOLE), **ALL_HELD),
+    "lost in part": lost("40.00 CNY", dispute(PART, D.LOST)),
+    "lost": lost("100.00 CNY", dispute(WHOLE, D.LOST), **ALL_LOST),
     "won": Story(acts=(dispute(WHOLE, D.WON),), letter="payment.dispute_won"),
     "lost, and won in the end": Story(
         acts=(dispute(WHOLE, D.LOST, D.WON),), letter="payment.dispute_won"
     ),
-    "refunded in part, and the rest lost": Story(
-        acts=(refund(PART), dispute(Money(6_000, "CNY"), D.LOST)),
-        said=f"40.00 CNY was given back; {LOST.format('60.00 CNY')}",
-        error=f"FAILED: dispute_lost: it was paid, and {LOST.format('60.00 CNY')}",
-        verdict=("402", "failed"),
-        kept=False,
-        reversal="DISPUTE_LOST",
-        title=("Payment taken back", "付款已被银行追回"),
-        receipt="Taken back by your bank in a dispute",
-        letter="payment.dispute_lost",
+    "refunded in part, and the rest lost": lost(
+        "60.00 CNY",
+        refund(PART),
+        dispute(Money(6_000, "CNY"), D.LOST),
+        before="40.00 CNY was given back; ",
+        **ALL_LOST,
     ),
     "returned": Story(
         acts=(give_charge_back,),
@@ -175,28 +176,8 @@ STORIES: Mapping[str, Story] = {
         receipt="Taken back by your bank",
         letter="payment.returned",
     ),
-    "disputed abroad": Story(
-        acts=(dispute(YEN),),
-        said=HELD.format("15700 JPY"),
-        error=f"PENDING: it was paid, and {HELD.format('15700 JPY')}; ask again",
-        verdict=("202", "pending"),
-        kept=False,
-        reversal="DISPUTED",
-        title=("This payment is disputed", "此笔付款存在争议"),
-        receipt="Held by your bank in a dispute",
-        letter="payment.disputed",
-    ),
-    "lost abroad": Story(
-        acts=(dispute(YEN, D.LOST),),
-        said=LOST.format("15700 JPY"),
-        error=f"FAILED: dispute_lost: it was paid, and {LOST.format('15700 JPY')}",
-        verdict=("402", "failed"),
-        kept=False,
-        reversal="DISPUTE_LOST",
-        title=("Payment taken back", "付款已被银行追回"),
-        receipt="Taken back by your bank in a dispute",
-        letter="payment.dispute_lost",
-    ),
+    "disputed abroad": held("15700 JPY", dispute(YEN), **ALL_HELD),
+    "lost abroad": lost("15700 JPY", dispute(YEN, D.LOST), **ALL_LOST),
     "won abroad": Story(acts=(dispute(YEN, D.WON),), letter="payment.dispute_won"),
 }
 

@@ -281,6 +281,7 @@ async def test_every_refusal_of_a_refunds_member_names_it(shop: Shop, side: Side
         await said(side, ask(good))
         _, again = await said(side, ask(changed(good, "refundReason", "other")))
     assert not wrong, "\n".join(wrong)
+    assert '"resultStatus":"F"' in again
     assert "refundRequestId" in again
 
 
@@ -309,7 +310,8 @@ async def test_a_repeat_with_other_content_names_the_key_that_was_sent(
     for value in ("2000", "2001") if name == "wallet" else (5, 6):
         asked = call.ask(side, changed(call.good, amount, value))
         headers = {**asked.headers, **keyed}
-        _, text = await said(side, Asked(asked.method, asked.path, headers, asked.body))
+        status, text = await said(side, Asked(asked.method, asked.path, headers, asked.body))
 
+    assert "REPEAT_REQ_INCONSISTENT" in text if name == "wallet" else 400 <= status < 500
     assert key in text
     assert not INSIDE.search(text)
