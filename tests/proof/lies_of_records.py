@@ -26,6 +26,7 @@ def _set_back(home: str) -> str:
 # What a forged row has of its own, the rest is another's; what it is called, and its key.
 _FORGED = {
     "route_rules": ("'version', 9", "9", "cmp_shop,9"),
+    "audit": ("'company_id', 'cmp_shop', 'id', 'au_9'", "au_9", "cmp_shop,au_9"),
     "company": (
         "'id', 'cmp_9', 'public_id', 'cmp_9', 'number', 9, 'business_id', 'biz_9'",
         "cmp_9",
@@ -111,6 +112,16 @@ LIES: dict[str, tuple[str, str, str]] = _lies() | {
         _CHAINED,
         "route_rules {route_rules row} record 1",
         "delete from row_record where home = 'route_rules'; delete from route_rules",
+    ),
+    "an act is gone from the audit with its record": (
+        _CHAINED,
+        "audit {audit row} record 1",
+        "delete from row_record where home = 'audit'; delete from audit",
+    ),
+    "an act in the audit names somebody else": (
+        _ROWS,
+        "{audit id}",
+        "update audit set actor = 'os:eve' where id = '{audit id}'",
     ),
     "a record was edited": (
         _CHAINED,

@@ -224,8 +224,10 @@ async def change_what_was_set_up(shop: Shop, user: str) -> dict[str, str]:
         " order by home, version desc, key"
     )
     assert {row["home"] for row in rows} == set(RECORDED)
-    assert {row["home"] for row in rows if row["version"] < 2} == {"route_rules"}
+    assert {row["home"] for row in rows if row["version"] < 2} == {"audit", "route_rules"}
     names = {f"{row['home']} row": row["key"] for row in rows}
+    [act] = await shop.sql("select id from audit where company_id = $1 limit 1", company_id)
+    names["audit id"] = act["id"]
     return names | {f"{row['home']} newest": row["version"] for row in rows}
 
 

@@ -176,7 +176,7 @@ async def test_rows_from_before_the_records_are_recorded_once_as_they_are(shop: 
         await seal_old_rows(shop.core)
         await seal_old_rows(shop.core)
 
-    assert [one["rows"] for one in told if "before the records" in one["event"]] == [3]
+    assert [one["rows"] for one in told if "before the records" in one["event"]] == [6]
     assert await versions(shop, "company") == await versions(shop, "credential") == [1]
     [(name, words)] = (await wrong(shop)).items()
     assert name.startswith("wallet_user")
@@ -195,7 +195,7 @@ async def test_after_another_database_was_accepted_rows_without_records_get_thei
         f"delete from row_record where company_id = '{other.id}'",
         f"delete from unchained where company_id = '{other.id}'",
     )
-    assert list((await wrong(shop)).values()) == ["has no record"]
+    assert set((await wrong(shop)).values()) == {"has no record"}
 
     await accept_heads(shop.core)
     await seal_old_rows(shop.core)

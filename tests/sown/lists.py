@@ -7,6 +7,7 @@ from tests.sown import (
     guards,
     limits,
     money,
+    people,
     proof,
     records,
     sides,
@@ -27,5 +28,6 @@ LISTS: Mapping[str, tuple[Mutation, ...]] = {
     "sides": sides.MUTATIONS,
     "wallet": (*wallet.MUTATIONS, *agreements.MUTATIONS),
     "proof": proof.MUTATIONS,
+    "people": people.MUTATIONS,
     "records": (*records.MUTATIONS, *upgrade.MUTATIONS),
 }

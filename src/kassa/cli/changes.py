@@ -19,7 +19,7 @@ from kassa.payments.domain.disputes import Dispute
 from kassa.payments.usecases.find_payments import get_payment
 from kassa.settings import Settings
 
-_ACTOR, _SCOPE = "operator:cli", "operator"
+_SCOPE = "operator"
 _MOST = 1_000  # disputes shown at once
 
 
@@ -43,7 +43,7 @@ def modify(
                 payment_id=payment_id,
                 kind=ModificationKind(kind),
                 amount=money,
-                actor=_ACTOR,
+                actor=operations.whoever_asks(),
                 request_scope=_SCOPE,
                 request_id=request_id,
                 reason=because,

@@ -7,6 +7,7 @@ import typer
 
 from kassa.base.domain.errors import KassaError
 from kassa.cli import (
+    auditing,
     businesses,
     comparing,
     connecting,
@@ -51,6 +52,7 @@ modifying.add_to(app)
 payees.add_to(app)
 businesses.add_to(app)
 explaining.add_to(app)
+auditing.add_to(app)
 exporting.add_to(app)
 proving.add_to(app)
 providing.add_to(app)

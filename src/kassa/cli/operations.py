@@ -1,8 +1,9 @@
 """What the small commands do: each opens the database, runs one use case, and tells."""
 
 import asyncio
-import getpass
 import json
+import os
+import pwd
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
@@ -16,8 +17,9 @@ from kassa.base.usecases.bounds import named
 from kassa.base.usecases.core import Core
 from kassa.base.usecases.ids import new_id
 from kassa.cli.serving import as_served, attach
+from kassa.identity.domain.audit import Act, Acting
 from kassa.identity.domain.principals import Company, Mode
-from kassa.identity.usecases import companies
+from kassa.identity.usecases import audit, companies
 from kassa.identity.usecases.businesses import find_business
 from kassa.payments.domain.payments import OFFLINE, Method, Payment
 from kassa.payments.domain.restrictions import allows
@@ -43,6 +45,7 @@ def with_core(settings: Settings, work: Callable[[Core], Awaitable[Result]]) -> 
     async def run() -> Result:
         await migrate(addresses.owner_url, live=settings.live)
         async with assembly.open_core(settings, addresses.app_url) as core:
+            audit.ACTING.set(Acting(f"os:{_system_user()}", address="local"))
             try:
                 return await work(core)
             except KassaError as error:
@@ -56,11 +59,17 @@ def with_core(settings: Settings, work: Callable[[Core], Awaitable[Result]]) -> 
 
 
 def whoever_asks() -> str:
-    """Who runs this command, as the books name them."""
+    """Who runs this command, as the books name them; to be asked while it runs."""
+    acting = audit.ACTING.get()
+    return f"operator:{acting.name}" if acting.kind == "os" else acting.who
+
+
+def _system_user() -> str:
+    """Whom the operating system runs this as; what the environment says counts for nothing."""
     try:
-        return f"operator:{getpass.getuser()}"
-    except (OSError, KeyError, ImportError):  # nobody's user id has a name here
-        return "operator:cli"
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # nobody's user id has a name here
+        return str(os.getuid())
 
 
 def migrate_database(settings: Settings) -> int:
@@ -153,9 +162,9 @@ def record(
         raise InvalidRequest(
             f"a payment is recorded as {', '.join(sorted(OFFLINE))}, not as {method!r}"
         )
-    actor = f"operator:{by}" if by else whoever_asks()
 
     async def work(core: Core, side: Company) -> str:
+        actor = f"operator:{by}" if by else whoever_asks()
         view = (await payments_of_order(core, side.id, order_id))[-1]
         if accept_short:
             key = side.id, view.payment.id
@@ -341,6 +350,7 @@ def webhook_secret(settings: Settings, company: str) -> tuple[str, str]:
     async def work(core: Core, side: Company) -> tuple[str, str]:
         from kassa.faces.orders import notify  # noqa: PLC0415 - other commands need no interface
 
+        await audit.note_alone(core, Act.SECRET_SHOWN, side.id)
         return notify.webhook_secret(core, side.id), heading(side)
 
     return with_side(settings, company, work)

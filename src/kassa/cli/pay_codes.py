@@ -166,11 +166,11 @@ def revoke(
                kassa wallet revoke wa_01kb3v5y7d9f2h4j6k8m0n1p2q
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url)
-    from kassa.cli.operations import told  # noqa: PLC0415
+    from kassa.cli.operations import told, whoever_asks  # noqa: PLC0415
     from kassa.wallet.usecases.agreements import revoke as revoke_it  # noqa: PLC0415
 
     async def work(core: Any, side: Any) -> str:
-        await revoke_it(core, side.id, code_id, by="operator:cli")
+        await revoke_it(core, side.id, code_id, by=whoever_asks())
         return "revoked"
 
     typer.echo(guarded(lambda: told(settings, company, work)))

@@ -9,7 +9,7 @@ from typing import Any
 from kassa.base.domain.errors import InvalidRequest, UnsupportedOperation
 from kassa.base.domain.money import Money, payable
 from kassa.base.usecases.core import Core
-from kassa.cli.operations import heading, told, with_side
+from kassa.cli.operations import heading, told, whoever_asks, with_side
 from kassa.identity.domain.principals import Company
 from kassa.payments.domain.payments import Method
 from kassa.routing.usecases.route_rules import history_of, set_rules
@@ -47,7 +47,7 @@ def put(settings: Settings, company: str, path: str) -> str:
     rules = _rules_in(Path(path))
 
     async def work(core: Core, side: Company) -> str:
-        version = await set_rules(core, side.id, rules, actor="operator:cli")
+        version = await set_rules(core, side.id, rules, actor=whoever_asks())
         return f"version {version} of the rules is in force: {len(rules)} rules"
 
     return told(settings, company, work)

@@ -13,7 +13,9 @@ from kassa.base.usecases.core import Core
 from kassa.fees.domain.fees import FeeKind, FeeRule, FeeSchedule, rate_of_percent
 from kassa.fees.store import fees
 from kassa.fees.store.fees import Deviation, Variance
+from kassa.identity.domain.audit import Act
 from kassa.identity.store import companies
+from kassa.identity.usecases import audit
 from kassa.modifications.store import modifications
 from kassa.payments.domain.payments import Method
 from kassa.payments.store import payments
@@ -108,6 +110,15 @@ async def add_fee_rule(core: Core, wanted: NewFeeRule) -> FeeRule:
             valid_until=wanted.valid_until,
         )
         await fees.add_rule(connection, rule)
+        said = {
+            "kind": rule.kind,
+            "connector": rule.connector,
+            "method": rule.method,
+            "currency": rule.currency,
+            "rate_ppm": rule.rate_ppm,
+            "fixed_minor": rule.fixed_minor,
+        }
+        await audit.note(core, connection, Act.FEE_ADDED, rule.company_id, rule.id, after=said)
     forget_schedules(core)
     return rule
 
@@ -139,6 +150,8 @@ async def end_fee_rule(
         if rule.valid_until is not None and until > rule.valid_until:
             raise InvalidRequest(f"the rule ends at {rule.valid_until} already; add a new one")
         await fees.end_rule(connection, company_id, rule_id, until)
+        said = {"valid_until": until.isoformat()}
+        await audit.note(core, connection, Act.FEE_ENDED, company_id, rule_id, after=said)
     forget_schedules(core)
     return replace(rule, valid_until=until)
 

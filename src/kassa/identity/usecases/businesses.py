@@ -5,8 +5,10 @@ from collections.abc import Collection
 
 from kassa.base.domain.errors import InvalidRequest
 from kassa.base.usecases.core import Core
+from kassa.identity.domain.audit import Act
 from kassa.identity.domain.principals import Business, Company, Principal
 from kassa.identity.store import businesses
+from kassa.identity.usecases import audit
 from kassa.identity.usecases.authenticate import remembered
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
@@ -38,6 +40,8 @@ async def add_business(core: Core, company: Company, business: Business) -> Busi
     kept = Business(business.id, name)
     async with core.db.transaction() as connection:
         await businesses.put(connection, company.id, kept)
+        said = {"name": kept.name}
+        await audit.note(core, connection, Act.BUSINESS_PUT, company.id, kept.id, after=said)
     return kept
 
 

@@ -9,8 +9,10 @@ from kassa.base.domain.lifecycle import CompanyStatus, CredentialStatus
 from kassa.base.domain.money import EXPONENT
 from kassa.base.store.connection import Connection
 from kassa.base.usecases.core import Core
+from kassa.identity.domain.audit import Act
 from kassa.identity.domain.principals import ClientSettings, Company, Mode
 from kassa.identity.store import companies
+from kassa.identity.usecases import audit
 from kassa.identity.usecases.authenticate import hash_secret, key_name
 
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9_.-]{1,32}+){1,4}", re.ASCII)
@@ -66,6 +68,8 @@ async def add_company(core: Core, wanted: NewCompany) -> Company:
             sandbox=wanted.sandbox,
         )
         await companies.add_company(connection, company)
+        made = {"mode": company.mode, "currency": company.currency, "sandbox": company.sandbox}
+        await audit.note(core, connection, Act.COMPANY_ADDED, company.id, company.id, after=made)
         return company
 
 
@@ -147,9 +151,18 @@ async def give_sandbox(core: Core, company_id: str, *, given: bool = True) -> No
     Raises: NotFound, InvalidRequest for a live side.
     """
     company = await get_company(core, company_id)
-    async with core.db.connection() as connection:
+    async with core.db.transaction() as connection:
         if not await companies.set_sandbox(connection, company.id, given=given):
             raise InvalidRequest("the sandbox is for test sides: on a live side money is real")
+        await audit.note(
+            core,
+            connection,
+            Act.SANDBOX_CHANGED,
+            company.id,
+            company.id,
+            before={"sandbox": company.sandbox},
+            after={"sandbox": given},
+        )
 
 
 async def get_company(core: Core, company_id: str) -> Company:
@@ -166,10 +179,12 @@ async def close_company(core: Core, company_id: str, *, closed: bool = True) -> 
 
     Raises: NotFound.
     """
-    async with core.db.connection() as connection:
+    async with core.db.transaction() as connection:
         status = CompanyStatus.CLOSED if closed else CompanyStatus.ACTIVE
         if not await companies.set_company_status(connection, company_id, status):
             raise NotFound(f"no such company: {company_id!r}")
+        act = Act.COMPANY_CLOSED if closed else Act.COMPANY_OPENED
+        await audit.note(core, connection, act, company_id, company_id)
 
 
 async def put_api_key(core: Core, company: Company, secret: str) -> None:
@@ -191,7 +206,7 @@ async def put_orders_client(core: Core, company: Company, client_id: str, secret
 async def _put(
     core: Core, lookup: str, company: Company, kind: str, name: str, secret: str
 ) -> None:
-    async with core.db.connection() as connection:
+    async with core.db.transaction() as connection:
         await companies.put_credential(
             connection,
             lookup=lookup,
@@ -200,13 +215,14 @@ async def _put(
             name=name,
             secret_hash=hash_secret(core, secret),
         )
+        await _note_put(core, connection, company, lookup)
 
 
 async def put_wallet_client(
     core: Core, company: Company, client_id: str, keys: dict[str, str]
 ) -> None:
     """`keys`: key version to PEM public key, newest last."""
-    async with core.db.connection() as connection:
+    async with core.db.transaction() as connection:
         await companies.put_credential(
             connection,
             lookup=f"wallet:{client_id}",
@@ -215,6 +231,18 @@ async def put_wallet_client(
             name=client_id,
             public_keys=keys,
         )
+        await _note_put(core, connection, company, f"wallet:{client_id}", keys=list(keys))
+
+
+async def _note_put(
+    core: Core,
+    connection: Connection,
+    company: Company,
+    lookup: str,
+    keys: Sequence[str] | None = None,
+) -> None:
+    said = {"business": company.business_id, "keys": keys}
+    await audit.note(core, connection, Act.CREDENTIAL_PUT, company.id, lookup, after=said)
 
 
 async def set_wallet_client(core: Core, client_id: str, wanted: ClientSettings) -> None:
@@ -233,16 +261,26 @@ async def set_wallet_client(core: Core, client_id: str, wanted: ClientSettings) 
             f"a tolerance has 1 to {_WIDEST_TOLERANCE} seconds", field="time_tolerance_seconds"
         )
     lookup, settings = f"wallet:{client_id}", asdict(wanted)
-    async with core.db.connection() as connection:
-        if not await companies.set_credential_settings(
+    async with core.db.transaction() as connection:
+        known = await companies.find_credential(connection, lookup)
+        if known is None or not await companies.set_credential_settings(
             connection, lookup, "wallet_client", settings
         ):
             raise NotFound(f"no such wallet client: {client_id!r}")
+        await audit.note(
+            core,
+            connection,
+            Act.CREDENTIAL_CHANGED,
+            known.company_id,
+            lookup,
+            before=known.settings,
+            after=settings,
+        )
 
 
 async def put_jwt_key(core: Core, company: Company, key_id: str, public_pem: str) -> None:
     """Register the P-256 public key that signs the company's customer tokens."""
-    async with core.db.connection() as connection:
+    async with core.db.transaction() as connection:
         await companies.put_credential(
             connection,
             lookup=f"jwt:{key_id}",
@@ -251,6 +289,7 @@ async def put_jwt_key(core: Core, company: Company, key_id: str, public_pem: str
             name=key_id,
             public_keys={key_id: public_pem},
         )
+        await _note_put(core, connection, company, f"jwt:{key_id}")
 
 
 async def set_credential_active(core: Core, lookup: str, *, active: bool) -> None:
@@ -258,7 +297,11 @@ async def set_credential_active(core: Core, lookup: str, *, active: bool) -> Non
 
     Raises: NotFound.
     """
-    async with core.db.connection() as connection:
+    async with core.db.transaction() as connection:
         status = CredentialStatus.ACTIVE if active else CredentialStatus.DISABLED
-        if not await companies.set_credential_status(connection, lookup, status):
+        known = await companies.find_credential(connection, lookup)
+        if known is None or not await companies.set_credential_status(connection, lookup, status):
             raise NotFound(f"no such credential: {lookup!r}")
+        act = Act.CREDENTIAL_ENABLED if active else Act.CREDENTIAL_DISABLED
+        was = {"status": known.status}
+        await audit.note(core, connection, act, known.company_id, lookup, before=was)

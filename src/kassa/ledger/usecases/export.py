@@ -12,8 +12,11 @@ from kassa.base.domain.lifecycle import SettlementStatus
 from kassa.base.domain.money import Money
 from kassa.base.store.connection import Connection
 from kassa.base.usecases.core import Core
+from kassa.identity.domain.audit import Act
 from kassa.identity.domain.principals import Mode
 from kassa.identity.store import companies
+from kassa.identity.usecases import audit
+from kassa.identity.usecases.authenticate import company_by_id
 from kassa.ledger.store import ledgers
 from kassa.ledger.store.ledgers import SettlementHead, Span
 from kassa.payments.store import history
@@ -114,11 +117,17 @@ def _checked(span: Span) -> Span:
 
 
 @asynccontextmanager
-async def _snapshot(core: Core, company_id: str) -> AsyncIterator[tuple[Connection, Mode]]:
-    """A connection that sees one moment of the company's books, and which side they are of.
+async def _snapshot(
+    core: Core, company_id: str, title: str
+) -> AsyncIterator[tuple[Connection, Mode]]:
+    """A connection that sees one moment of the company's books, and which side they are of; that a
+    person takes them away is written down first.
 
     Raises: NotFound.
     """
+    if audit.is_persons() and await company_by_id(core, company_id) is not None:
+        said = {"export": title}
+        await audit.note_alone(core, Act.BOOKS_EXPORTED, company_id, after=said)
     async with core.db.transaction(long=True) as connection:
         await history.stand_still(connection)
         known = None
@@ -138,7 +147,7 @@ async def export_trial_balance(
     Raises: NotFound, InvalidRequest.
     """
     span = _checked(span or Span())
-    async with _snapshot(core, company_id) as (connection, mode):
+    async with _snapshot(core, company_id, "trial balance") as (connection, mode):
 
         async def pages() -> AsyncIterator[LedgerPage]:
             totals: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
@@ -182,7 +191,7 @@ async def export_journal(
     Raises: NotFound, InvalidRequest.
     """
     span = _checked(span or Span())
-    async with _snapshot(core, company_id) as (connection, mode):
+    async with _snapshot(core, company_id, "journal") as (connection, mode):
 
         async def pages() -> AsyncIterator[LedgerPage]:
             number, sums = 0, dict[str, list[int]]()
@@ -216,7 +225,7 @@ async def export_settlement(core: Core, company_id: str, name: str) -> AsyncIter
     """
     if not name or len(name) > _LONGEST_NAME or not name.isprintable():
         raise NotFound(f"no such settlement: {name[:60]!r}")
-    async with _snapshot(core, company_id) as (connection, mode):
+    async with _snapshot(core, company_id, f"settlement {name}") as (connection, mode):
         head = await ledgers.settlement_named(connection, company_id, name)
         if head is None:
             raise NotFound(

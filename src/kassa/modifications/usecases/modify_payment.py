@@ -37,6 +37,7 @@ from kassa.connectors.egress import check_url
 from kassa.identity.usecases.authenticate import company_by_id
 from kassa.modifications.domain import captures, refunds
 from kassa.modifications.store import modifications
+from kassa.modifications.usecases.asked_by_people import asked_by_people
 from kassa.modifications.usecases.late_failures import watch
 from kassa.payments.domain import facts
 from kassa.payments.domain.aggregate import PaymentAggregate
@@ -165,12 +166,10 @@ async def _asked_before(core: Core, wanted: ModifyPayment) -> ModifiedPayment | 
     if old is None:
         return None
     _refuse_other_content(old, wanted)
-    case = await change_payment(
-        core,
-        PaymentChange(
-            company_id=wanted.company_id, payment_id=old.payment_id, decide=lambda case, purse: None
-        ),
+    look = PaymentChange(
+        company_id=wanted.company_id, payment_id=old.payment_id, decide=lambda case, purse: None
     )
+    case = await change_payment(core, look)
     return ModifiedPayment(case.payment, case.modifications[old.id], replayed=True)
 
 
@@ -201,10 +200,10 @@ async def _start(core: Core, wanted: ModifyPayment) -> _Started:
             case.put_modification(replace(sent, next_query_at=case.now + SILENCE))
         started.append((case.modifications[modification.id], False))
 
-    case = await change_payment(
-        core,
-        PaymentChange(company_id=wanted.company_id, payment_id=wanted.payment_id, decide=decide),
-    )
+    key = wanted.company_id, wanted.payment_id
+    deed = asked_by_people(wanted.kind, *key, wanted.reason, started)
+    change = PaymentChange(company_id=key[0], payment_id=key[1], decide=decide, deed=deed)
+    case = await change_payment(core, change)
     modification, replayed = started[0]
     attempt = case.attempts[modification.attempt_id]
     return _Started(case.payment, modification, replayed, attempt)

@@ -3,6 +3,8 @@
 from kassa.base.domain.errors import IllegalTransition
 from kassa.base.domain.lifecycle import ModificationKind
 from kassa.base.usecases.core import Core
+from kassa.identity.domain.audit import Act, Deed
+from kassa.identity.usecases import audit
 from kassa.modifications.usecases.modify_payment import ModifyPayment, modify_payment
 from kassa.payments.domain import facts, receipts
 from kassa.payments.domain.aggregate import PaymentAggregate
@@ -28,7 +30,12 @@ async def return_unapplied(
                 "nothing came by transfer that is to go back", reason="nothing_left"
             )
 
-    change = PaymentChange(company_id=company_id, payment_id=payment_id, decide=decide)
+    said = audit.deed(Act.UNAPPLIED_RETURNED, company_id, payment_id, reason=reason)
+
+    def deed(_: PaymentAggregate) -> Deed:
+        return said
+
+    change = PaymentChange(company_id=company_id, payment_id=payment_id, decide=decide, deed=deed)
     case = await change_payment(core, change)
     returned = []
     for attempt in receipts.overpaid(case):

@@ -11,7 +11,9 @@ from kassa.base.usecases.batch import Contended, batched
 from kassa.base.usecases.core import Core
 from kassa.fees.domain.fees import FeeSchedule
 from kassa.fees.usecases.fees import fee_schedules
+from kassa.identity.domain.audit import Deed
 from kassa.identity.domain.principals import WalletUser
+from kassa.identity.usecases import audit
 from kassa.ledger.domain.ledger import PostingKind, balance_changes, wallet_account, wallet_spending
 from kassa.payments.domain.aggregate import PaymentAggregate
 from kassa.payments.domain.disputes import BookedByHand, Dispute
@@ -53,7 +55,8 @@ class PaymentChange:
     nothing else. `wallet_user`: whose balance it will need, and `wallet_code` the hash of the pay
     code, spent in the same commit where `decide` says so. `news`: the notification that tells of
     it; one that has been applied is not applied again, and it is marked in the same commit with
-    `about`, the attempt or modification it speaks of.
+    `about`, the attempt or modification it speaks of. `deed`: what of it, when it is done, is
+    written down as somebody's act with a privilege.
     """
 
     company_id: str
@@ -63,6 +66,7 @@ class PaymentChange:
     wallet_code: bytes | None = None
     news: ProviderEventKey | None = None
     about: str = ""
+    deed: Callable[[PaymentAggregate], Deed | None] | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -179,9 +183,16 @@ async def decide_and_save(
     await _leave_out(connection, done, set(purses), results)
     known = {one for locked in found.values() for one in locked.attempts} | beside.ids
     await _save(connection, changes, done, known, save)
+    await audit.write(core, connection, _deeds(changes, done))
     if spent := [code for code in codes.values() if code.used_for]:
         await wallet_codes.save_used(connection, spent)
     return later
+
+
+def _deeds(changes: Sequence[PaymentChange], done: Mapping[int, PaymentAggregate]) -> list[Deed]:
+    told = [(changes[index].deed, case) for index, case in done.items()]
+    deeds = [tell(case) for tell, case in told if tell is not None]
+    return [deed for deed in deeds if deed is not None]
 
 
 def _obtained(

@@ -1,11 +1,13 @@
 """Record money that came past us: cash or a check at the counter, or a transfer to the bank."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kassa.base.domain.errors import InvalidRequest, UnsupportedOperation
 from kassa.base.domain.lifecycle import UNDECIDED
 from kassa.base.usecases.core import Core
+from kassa.identity.domain.audit import Act, Deed
+from kassa.identity.usecases import audit
 from kassa.payments.domain import facts, receipts
 from kassa.payments.domain.aggregate import PaymentAggregate
 from kassa.payments.domain.payments import OFFLINE, Attempt, CaptureMethod, Method, Payment
@@ -65,10 +67,28 @@ async def record_payment(core: Core, wanted: Recording) -> Payment:
             reference = wanted.reference or attempt.id
         case.capture(attempt, reference=reference, fee=None, actor=wanted.actor, by="recorded")
 
+    deed = _by_person(wanted.company_id, wanted.payment_id, wanted.actor, Act.RECORDED)
     change = PaymentChange(
-        company_id=wanted.company_id, payment_id=wanted.payment_id, decide=decide
+        company_id=wanted.company_id, payment_id=wanted.payment_id, decide=decide, deed=deed
     )
     return (await change_payment(core, change)).payment
+
+
+def _by_person(
+    company_id: str, payment_id: str, actor: str, act: Act
+) -> Callable[[PaymentAggregate], Deed | None] | None:
+    """What is written down of money that is there by a person's word alone. What a merchant's
+    program says stands in the timeline."""
+    if not audit.is_persons():
+        return None
+    said = audit.deed(act, company_id, payment_id)
+
+    def deed(case: PaymentAggregate) -> Deed | None:
+        paid = case.payment
+        told = {"by": actor, "method": paid.method, "captured": str(paid.captured)}
+        return replace(said, after=told) if case.events else None
+
+    return deed
 
 
 def _expected(case: PaymentAggregate, wanted: Recording) -> Attempt | None:
@@ -91,7 +111,8 @@ async def accept_short_transfer(
     def decide(case: PaymentAggregate, _: WalletBalances | None) -> None:
         receipts.accept_short(case, actor=actor)
 
-    change = PaymentChange(company_id=company_id, payment_id=payment_id, decide=decide)
+    deed = _by_person(company_id, payment_id, actor, Act.SHORT_ACCEPTED)
+    change = PaymentChange(company_id=company_id, payment_id=payment_id, decide=decide, deed=deed)
     return (await change_payment(core, change)).payment
 
 

@@ -44,7 +44,9 @@ b.company_id, b.seq, b.first_link, b.last_link, b.at, b.root, b.hash
 -- Each company's newest block; of all companies that have one for null.
 select {block}
 from (select distinct id from unnest($1::text[]) w(id) where $1 is not null
-  union select id from company where $1 is null) c
+  union select id from company where $1 is null
+  -- What is of no company has a chain of its own.
+  union select ':installation' where $1 is null) c
 cross join lateral (select * from chain_block x where x.company_id = c.id
   order by x.seq desc limit 1) b
 

@@ -168,6 +168,13 @@ COVERS: dict[str, Cover] = {
         unborn=_BEFORE.format("t.created_at"),
         recorded=True,
     ),
+    "audit": Cover(
+        key=("company_id", "id"),
+        birth=_words("at actor act object before after reason request_id address"),
+        since="t.at",
+        appended=True,
+        recorded=True,
+    ),
     # What operators set up: read back after each change, and sealed in the same transaction.
     "company": Cover(
         key=("id",),

@@ -10,6 +10,8 @@ from kassa.base.domain.errors import InvalidRequest, ProviderUnavailable
 from kassa.base.store.connection import Connection
 from kassa.base.store.seals import Seals
 from kassa.base.usecases.core import Core
+from kassa.identity.domain.audit import INSTALLATION, Act
+from kassa.identity.usecases import audit
 from kassa.payments.store.payments import clock
 from kassa.proof.store import chain
 from kassa.proof.store import checks as books
@@ -169,6 +171,9 @@ async def accept_heads(core: Core) -> Sequence[Head]:
             f" {found[0].found}; its heads are not accepted"
         )
     heads = {one.company_id: (one.seq, one.hash) for one in seal.heads}
+    async with core.db.transaction() as connection:
+        said = {one.company_id: f"{one.seq}:{one.hash}" for one in seal.heads}
+        await audit.note(core, connection, Act.HEADS_ACCEPTED, INSTALLATION, after=said)
     await asyncio.to_thread(core.heads.replace, heads)
     await asyncio.to_thread(core.heads.note_rows_sealed)
     # What an older database has no records of gets them; the chain says if some were taken away.

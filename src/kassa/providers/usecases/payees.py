@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from kassa.base.domain.errors import InvalidRequest, NotFound
 from kassa.base.domain.lifecycle import PayeeStatus
 from kassa.base.usecases.core import Core
+from kassa.identity.domain.audit import Act
+from kassa.identity.usecases import audit
 from kassa.identity.usecases.authenticate import forget, remembered
 from kassa.providers.domain.payees import Payee
 from kassa.providers.store import payees as store
@@ -64,8 +66,14 @@ async def register_payee(core: Core, wanted: NewPayee) -> Payee:
         found, _ = await store.find(
             connection, wanted.company_id, _hash(core, wanted.company_id, bare)
         )
+        assert found is not None
+        said = {
+            "account": found.account_shown,
+            "type": found.account_type,
+            "through": found.provider_account or None,
+        }
+        await audit.note(core, connection, Act.PAYEE_PUT, found.company_id, found.id, after=said)
     forget(core, _has_none(wanted.company_id))
-    assert found is not None
     return found
 
 
@@ -80,10 +88,12 @@ async def list_payees(core: Core, company_id: str) -> list[Payee]:
 
 async def switch_payee(core: Core, company_id: str, payee_id: str, *, active: bool) -> None:
     """Raises: NotFound."""
-    async with core.db.connection() as connection:
+    async with core.db.transaction() as connection:
         status = PayeeStatus.ACTIVE if active else PayeeStatus.DISABLED
         if not await store.set_status(connection, company_id, payee_id, status):
             raise NotFound(f"no such payee: {payee_id!r}")
+        act = Act.PAYEE_ENABLED if active else Act.PAYEE_DISABLED
+        await audit.note(core, connection, act, company_id, payee_id)
 
 
 async def payee_of(core: Core, company_id: str, account_number: str) -> Payee | None:

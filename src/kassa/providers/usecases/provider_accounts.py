@@ -30,8 +30,10 @@ from kassa.connectors.base import (
 )
 from kassa.connectors.catalog import kind_of, kinds
 from kassa.connectors.kind import Kind, Tools, operations
+from kassa.identity.domain.audit import INSTALLATION, Act
 from kassa.identity.domain.principals import Company, Mode
 from kassa.identity.store import companies
+from kassa.identity.usecases import audit
 from kassa.identity.usecases.authenticate import company_by_id
 from kassa.providers.domain.providers import AccountStatus, ProviderAccount, check_account_name
 from kassa.providers.store import provider_accounts as store
@@ -201,6 +203,21 @@ async def put_account(core: Core, wanted: NewAccount) -> ProviderAccount:
                 f"the account name {wanted.name!r} is taken; choose another: names are unique in"
                 " the installation, and an account keeps its connector and mode"
             )
+        changed = sorted(name for name in settings if settings[name] != before.get(name))
+        await audit.note(
+            core,
+            connection,
+            Act.ACCOUNT_CHANGED if known else Act.ACCOUNT_ADDED,
+            account.company_id,
+            account.name,
+            before={"status": known.account.status} if known else {},
+            after={
+                "connector": kind.name,
+                "mode": account.mode,
+                "status": account.status,
+                "settings_changed": changed,
+            },
+        )
     await refresh(core, now=True)
     return account
 
@@ -341,9 +358,11 @@ async def disable_account(core: Core, company_id: str, name: str, *, active: boo
     Raises: NotFound.
     """
     status = AccountStatus.ACTIVE if active else AccountStatus.DISABLED
-    async with core.db.connection() as connection:
+    async with core.db.transaction() as connection:
         if not await store.set_status(connection, company_id, name, status):
             raise NotFound(f"the company has no provider account {name!r}")
+        act = Act.ACCOUNT_ENABLED if active else Act.ACCOUNT_DISABLED
+        await audit.note(core, connection, act, company_id, name)
     await refresh(core, now=True)
 
 
@@ -387,6 +406,9 @@ async def rotate_keys(core: Core, company_id: str = "") -> int:
     company's accounts under a fresh data key. Returns how many rows were written."""
     async with core.db.transaction() as connection:
         written = await rewrap(core, connection)
+        rewrapped = {"data_keys_wrapped": written}
+        whose = company_id or INSTALLATION
+        await audit.note(core, connection, Act.KEYS_ROTATED, whose, after=rewrapped)
         if not company_id:
             return written
         mine = [

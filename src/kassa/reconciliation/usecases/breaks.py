@@ -8,6 +8,8 @@ from kassa.base.domain.money import Money
 from kassa.base.store.connection import Connection
 from kassa.base.usecases.bounds import within
 from kassa.base.usecases.core import Core
+from kassa.identity.domain.audit import Act
+from kassa.identity.usecases import audit
 from kassa.ledger.domain import ledger
 from kassa.ledger.domain.ledger import Posting, PostingKind
 from kassa.payments.store import payments
@@ -99,8 +101,12 @@ async def assign_break(core: Core, company_id: str, break_id: str, owner: str) -
     if len(owner) > _LONGEST_NAME or not owner.isprintable():
         raise InvalidRequest(f"an owner is a name of at most {_LONGEST_NAME} characters")
     async with core.db.transaction() as connection:
-        await _open_one(connection, company_id, break_id)
+        known = await _open_one(connection, company_id, break_id)
         await store.assign(connection, company_id, break_id, owner.strip())
+        was, now = {"owner": known.owner}, {"owner": owner.strip()}
+        await audit.note(
+            core, connection, Act.BREAK_ASSIGNED, company_id, break_id, before=was, after=now
+        )
         return await _found(connection, company_id, break_id)
 
 
@@ -151,7 +157,25 @@ async def resolve_break(
         await store.resolve(
             connection, company_id, break_id, words, actor, posting.id if posting else ""
         )
+        said = {"posting": posting.id if posting else None, **_booked(adjustment)}
+        await audit.note(
+            core,
+            connection,
+            Act.BREAK_RESOLVED,
+            company_id,
+            break_id,
+            before={"class": item.problem, "payment": item.payment_id},
+            after=said,
+            reason=words,
+        )
         return Resolved(item=await _found(connection, company_id, break_id), posting=posting)
+
+
+def _booked(adjustment: Adjustment | None) -> dict[str, str]:
+    if adjustment is None:
+        return {}
+    moved = adjustment.debit, adjustment.credit, str(adjustment.amount)
+    return dict(zip(("debit", "credit", "amount"), moved, strict=True))
 
 
 async def _open_one(connection: Connection, company_id: str, break_id: str) -> Break:

@@ -3,6 +3,8 @@
 from kassa.base.domain.errors import IllegalTransition, InvalidRequest, NotFound
 from kassa.base.domain.lifecycle import BreakStatus
 from kassa.base.usecases.core import Core
+from kassa.identity.domain.audit import Act
+from kassa.identity.usecases import audit
 from kassa.payments.domain.aggregate import PaymentAggregate
 from kassa.payments.domain.payments import Attempt, Payment
 from kassa.payments.usecases.change_payment import PaymentChange, WalletBalances, change_payment
@@ -94,3 +96,5 @@ async def _close(core: Core, item: Break, place: int, payment_id: str, actor: st
         await breaks.resolve_line(
             connection, item.company_id, item.file_id, place, f"matched with {payment_id}", actor
         )
+        said = {"payment": payment_id}
+        await audit.note(core, connection, Act.BREAK_MATCHED, item.company_id, item.id, after=said)

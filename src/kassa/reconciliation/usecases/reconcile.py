@@ -17,6 +17,8 @@ from kassa.base.domain.errors import InProgress, InvalidRequest
 from kassa.base.domain.lifecycle import BreakClass
 from kassa.base.usecases.bounds import readable
 from kassa.base.usecases.core import Core
+from kassa.identity.domain.audit import Act
+from kassa.identity.usecases import audit
 from kassa.modifications.store.modifications import by_id as modification_by_id
 from kassa.modifications.usecases.modify_payment import sync_modification
 from kassa.payments.store import payments
@@ -131,6 +133,11 @@ async def _open(
         if not dry_run:
             await store.add_file(connection, fresh, sha256, actor)
         found = await store.find_file(connection, company_id, connector, sha256)
+        if not dry_run and found is not None and found.id == fresh.id:
+            said = {"account": connector, "name": name, "sha256": sha256}
+            await audit.note(
+                core, connection, Act.REPORT_IMPORTED, company_id, fresh.id, after=said
+            )
     return (found, found.id == fresh.id) if found else (fresh, True)
 
 

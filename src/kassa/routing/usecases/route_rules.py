@@ -12,6 +12,8 @@ import msgspec
 from kassa.base.domain.errors import InvalidRequest
 from kassa.base.domain.money import EXPONENT, Money
 from kassa.base.usecases.core import Core
+from kassa.identity.domain.audit import Act
+from kassa.identity.usecases import audit
 from kassa.identity.usecases.authenticate import company_by_id
 from kassa.payments.domain.payments import Method
 from kassa.providers.usecases.provider_accounts import accounts_for
@@ -163,6 +165,8 @@ async def set_rules(core: Core, company_id: str, written: Any, *, actor: str) ->
     read_rules(written, known=sorted(able))
     async with core.db.transaction() as connection:
         version = await routes.add_rules(connection, company_id, written, actor=actor)
+        said = {"version": version, "rules": len(written)}
+        await audit.note(core, connection, Act.ROUTES_SET, company_id, str(version), after=said)
     core.gatherers.pop(_MEMORY, None)
     return version
 

@@ -19,7 +19,9 @@ from kassa.base.domain.lifecycle import PayoutStatus, SettlementStatus
 from kassa.base.domain.money import LARGEST_SUM, Money
 from kassa.base.store.connection import Connection
 from kassa.base.usecases.core import Core
+from kassa.identity.domain.audit import Act, Deed
 from kassa.identity.store import companies
+from kassa.identity.usecases import audit
 from kassa.ledger.domain.ledger import Entry, Posting, PostingKind
 from kassa.payments.store import payments
 from kassa.settlement.domain.settlements import (
@@ -84,7 +86,13 @@ async def _close(
             _refuse_too_large(one)
         await store.save(connection, closed)
         await store.add(connection, [_next(core, one, now) for one in closed])
+        await audit.write(core, connection, [_closed(one) for one in closed])
     return closed
+
+
+def _closed(one: Settlement) -> Deed:
+    said = {"number": one.number, "status": one.status, "net": str(one.net)}
+    return audit.deed(Act.SETTLEMENT_CLOSED, one.company_id, one.id, after=said)
 
 
 def _refuse_too_large(settlement: Settlement) -> None:
@@ -157,9 +165,12 @@ async def record_payout(
     Raises: NotFound, IllegalTransition, InvalidRequest.
     """
     async with core.db.transaction(long=True) as connection:
-        return await mark_paid(
+        paid = await mark_paid(
             core, connection, company_id, settlement_id, payout_reference, paid_at
         )
+        said = {"payout": payout_reference, "net": str(paid.net)}
+        await audit.note(core, connection, Act.PAYOUT_RECORDED, company_id, paid.id, after=said)
+        return paid
 
 
 async def mark_paid(
@@ -217,7 +228,12 @@ async def fail_payout(core: Core, company_id: str, settlement_id: str, why: str 
     Raises: NotFound, IllegalTransition.
     """
     async with core.db.transaction(long=True) as connection:
-        return await mark_failed(core, connection, company_id, settlement_id, why)
+        failed = await mark_failed(core, connection, company_id, settlement_id, why)
+        said = {"payout": failed.payout_reference, "net": str(failed.net)}
+        await audit.note(
+            core, connection, Act.PAYOUT_FAILED, company_id, failed.id, after=said, reason=why
+        )
+        return failed
 
 
 async def mark_failed(

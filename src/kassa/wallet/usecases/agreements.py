@@ -18,8 +18,10 @@ from kassa.base.store.connection import Connection
 from kassa.base.usecases.core import Core
 from kassa.base.usecases.ids import company_number_of
 from kassa.connectors.egress import check_url
+from kassa.identity.domain.audit import Act
 from kassa.identity.domain.principals import Company
 from kassa.identity.store import companies
+from kassa.identity.usecases import audit
 from kassa.identity.usecases.authenticate import company_by_number, hash_secret
 from kassa.identity.usecases.businesses import find_business
 from kassa.identity.usecases.sides import MODE, is_served
@@ -266,6 +268,8 @@ async def end_agreement(core: Core, company_id: str, agreement_id: str, *, by: s
         await agreements.save(connection, agreement)
         await wallet_codes.revoke_all(connection, company_id, agreement_id)
         await _tell(core, connection, agreement, now)
+        if audit.is_persons():
+            await audit.note(core, connection, Act.AGREEMENT_ENDED, company_id, agreement_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,10 @@ from kassa.base.store.connection import Connection
 from kassa.base.usecases.bounds import within
 from kassa.base.usecases.core import Core
 from kassa.base.usecases.ids import company_number_of
+from kassa.identity.domain.audit import Act
 from kassa.identity.domain.principals import Company
 from kassa.identity.store import companies
+from kassa.identity.usecases import audit
 from kassa.identity.usecases.authenticate import company_by_number, hash_secret
 from kassa.identity.usecases.sides import admit
 from kassa.wallet.domain.wallet_codes import CodeKind, WalletCode
@@ -292,7 +294,13 @@ async def _keep(core: Core, code: WalletCode) -> bool:
             raise NotFound(f"no such wallet user: {code.user_id!r}")
         if user.status != WalletUserStatus.ACTIVE and code.kind in _TYPED:
             raise InvalidRequest(f"the wallet user {code.user_id!r} is {user.status}")
-        return await wallet_codes.add(connection, code)
+        is_new = await wallet_codes.add(connection, code)
+        if is_new and audit.is_persons():  # else the user's own app made it
+            said = {"kind": code.kind, "user": code.user_id, "client": code.client_id or None}
+            await audit.note(
+                core, connection, Act.WALLET_CODE_MADE, code.company_id, code.id, after=said
+            )
+        return is_new
 
 
 async def list_codes(core: Core, company_id: str, user_id: str) -> list[WalletCode]:
@@ -311,9 +319,11 @@ async def revoke_code(core: Core, company_id: str, code_id: str) -> None:
 
     Raises: NotFound.
     """
-    async with core.db.connection(writes=True) as connection:
+    async with core.db.transaction() as connection:
         if not await wallet_codes.revoke(connection, company_id, code_id):
             raise NotFound(f"no such wallet code: {code_id!r}")
+        if audit.is_persons():
+            await audit.note(core, connection, Act.WALLET_CODE_REVOKED, company_id, code_id)
 
 
 async def pay_code_for(

@@ -7,6 +7,8 @@ from kassa.base.domain.lifecycle import WalletUserStatus
 from kassa.base.domain.money import LARGEST_SUM, Money, payable
 from kassa.base.usecases.bounds import within
 from kassa.base.usecases.core import Core
+from kassa.identity.domain.audit import Act
+from kassa.identity.usecases import audit
 from kassa.ledger.domain import ledger
 from kassa.ledger.domain.ledger import Posting, PostingKind, balance_changes, wallet_account
 from kassa.payments.store import payments
@@ -20,8 +22,9 @@ async def add_wallet_user(core: Core, company_id: str, user_id: str, token: str 
 
     Raises: InvalidRequest.
     """
-    async with core.db.connection(writes=True) as connection:
+    async with core.db.transaction() as connection:
         await wallets.add_user(connection, company_id, user_id)
+        await audit.note(core, connection, Act.WALLET_USER_ADDED, company_id, user_id)
     if token:
         await make_agreement(core, NewCode(company_id=company_id, user_id=user_id), token=token)
 
@@ -33,9 +36,11 @@ async def set_wallet_user_status(core: Core, company_id: str, user_id: str, stat
     """
     if status not in [*WalletUserStatus]:
         raise InvalidRequest(f"a wallet user is active, frozen or closed, not {status!r}")
-    async with core.db.connection() as connection:
+    async with core.db.transaction() as connection:
         if not await wallets.set_user_status(connection, company_id, user_id, status):
             raise NotFound(f"no such wallet user: {user_id!r}")
+        said = {"status": status}
+        await audit.note(core, connection, Act.WALLET_USER_CHANGED, company_id, user_id, after=said)
 
 
 async def top_up(core: Core, company_id: str, user_id: str, amount: Money) -> int:
@@ -67,6 +72,8 @@ async def top_up(core: Core, company_id: str, user_id: str, amount: Money) -> in
         )
         await payments.insert_postings(connection, [posting])
         await wallets.change_balances(connection, balance_changes([posting]))
+        said = {"amount": str(amount), "posting": posting.id}
+        await audit.note(core, connection, Act.WALLET_TOPPED_UP, company_id, user_id, after=said)
         return (await wallets.lock_balances(connection, [key]))[key]
 
 
