@@ -18,11 +18,12 @@ from tests.faces.orders.samples import (
     golden,
 )
 
-from kassa.base.domain.lifecycle import OrderStatus
+from kassa.base.domain.lifecycle import ModificationKind, ModificationStatus, OrderStatus
 from kassa.base.domain.money import Money
 from kassa.base.usecases.core import Secrets
 from kassa.faces.orders.notify import StandardWriter, webhook_secret
-from kassa.payments.domain.changes import WebhookEvent
+from kassa.payments.domain.changes import News, WebhookEvent
+from kassa.payments.domain.modifications import Modification
 
 CORE: Any = SimpleNamespace(
     secrets=Secrets(
@@ -45,15 +46,11 @@ NEWS = WebhookEvent(
 )
 
 
-def written(payment=None, news=NEWS):
-    return StandardWriter().write(
-        CORE,
-        news,
-        an_order(status=OrderStatus.PAID),
-        payment or a_paid_payment(),
-        PRINCIPAL.company,
-        None,
-    )
+def written(payment=None, news=NEWS, about=None):
+    writer = StandardWriter()
+    told = News(event=news, payment=payment or a_paid_payment(), about=about)
+    content = writer.content(told, an_order(status=OrderStatus.PAID))
+    return writer.sign(CORE, replace(news, content=content), PRINCIPAL.company)
 
 
 def test_the_official_library_verifies_what_is_sent():
@@ -146,3 +143,27 @@ def test_deliveries_are_spread_over_three_days():
 @pytest.mark.parametrize("status, arrived", [(200, True), (204, True), (302, False), (500, False)])
 def test_only_2xx_is_an_arrival(status, arrived):
     assert StandardWriter().arrived(status, b"") is arrived
+
+
+def test_the_news_of_a_refund_names_it():
+    refund = Modification(
+        company_id="cmp_1",
+        id="rf_01jd0000000000000000000000",
+        payment_id=NEWS.payment_id,
+        attempt_id="at_1",
+        number=1,
+        kind=ModificationKind.REFUND,
+        status=ModificationStatus.SUCCEEDED,
+        amount=Money(10_000, "INR"),
+        connector="cards",
+        reason="a torn page",
+        actor="orders_client:shop",
+        request_id="refund-7",
+        created_at=CHANGED,
+        updated_at=CHANGED,
+    )
+    payment = a_paid_payment(refunded=Money(10_000, "INR"))
+
+    letter = written(payment, replace(NEWS, event_type="payment.refunded", version=5), refund)
+
+    assert json.loads(letter.body) == golden("notification_refunded")["request"]

@@ -1,5 +1,6 @@
 """The wallet's notifications: their body, their signature, and what counts as received."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
@@ -20,7 +21,7 @@ from kassa.base.domain.money import Money
 from kassa.base.usecases.core import Core, Secrets
 from kassa.faces.wallet.notify import WalletNotifications, write_notification
 from kassa.faces.wallet.signature import Signed, verify
-from kassa.payments.domain.changes import WebhookEvent
+from kassa.payments.domain.changes import News, WebhookEvent
 
 KEY = rsa.generate_private_key(65537, 2048)
 PUBLIC = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -49,7 +50,10 @@ def test_the_letter_is_signed_by_the_wallet_over_the_notify_addresss_path_and_qu
     only_secrets = cast(Core, SimpleNamespace(secrets=SECRETS))
     nothing: Any = None
 
-    letter = WRITER.write(only_secrets, news, nothing, a_payment(), nothing, None)
+    told = News(event=news, payment=a_payment())
+    written = replace(news, content=WRITER.content(told, nothing), recipient=WRITER.recipient(told))
+
+    letter = WRITER.sign(only_secrets, written, nothing)
 
     headers = letter.headers
     assert set(headers) == {"Client-Id", "Request-Time", "Signature", "Content-Type"}

@@ -13,10 +13,7 @@ from kassa.connectors.egress import Egress
 from kassa.connectors.kind import Tools
 from kassa.identity.domain.principals import Company
 from kassa.orders.domain.orders import Order
-from kassa.payments.domain.changes import WebhookEvent
-from kassa.payments.domain.modifications import Modification
-from kassa.payments.domain.payments import Payment
-from kassa.payments.domain.taken_back import TakenBack
+from kassa.payments.domain.changes import News, WebhookEvent
 from kassa.proof.store.heads import HeadFile
 from kassa.providers.domain.providers import ProviderAccount
 from kassa.wallet.domain.agreements import Agreement
@@ -98,19 +95,18 @@ class Postage(Protocol):
 
 
 class WebhookWriter(Postage, Protocol):
-    """A face's words for news of payments: how it is written and signed."""
+    """A face's words for news of payments: what it tells, and how it is signed."""
 
-    def write(
-        self,
-        core: "Core",
-        announcement: WebhookEvent,
-        order: Order,
-        payment: Payment,
-        company: Company,
-        about: Modification | None,
-        taken: TakenBack,
-    ) -> WebhookRequest:
-        """`about`: the refund, in news of one. `taken`: what a bank has of the payment."""
+    def content(self, news: News, order: Order) -> bytes:
+        """What the letter tells, written once, when it happened; every delivery tells this."""
+        ...
+
+    def recipient(self, news: News) -> str:
+        """Whom of the company it is addressed to, by the name that the face has for them."""
+        ...
+
+    def sign(self, core: "Core", event: WebhookEvent, company: Company) -> WebhookRequest:
+        """The event's content as it is posted now: a later delivery is signed afresh."""
         ...
 
 

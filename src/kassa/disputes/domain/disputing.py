@@ -228,7 +228,8 @@ def _move(
         ),
         actor=actor,
     )
-    case.announce(_word(old, case.disputes[old.id], is_new=not before.tellings))
+    now = case.disputes[old.id]
+    case.announce(_word(old, now, is_new=not before.tellings), about=now)
 
 
 def left_twice(

@@ -47,4 +47,4 @@ def charge_returned(
         called_off=tuple(item.id for item in unsent),
     )
     case.record(returned, actor=actor, by=by)
-    case.announce("payment.returned")
+    case.announce("payment.returned", about=case.disputes[returned.dispute])

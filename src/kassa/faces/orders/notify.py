@@ -6,16 +6,17 @@ import hmac
 import time
 from datetime import timedelta
 
+import msgspec
+
 from kassa.base.domain.money import Money
 from kassa.base.usecases.core import Core, WebhookRequest
 from kassa.faces import edge
 from kassa.faces.orders.resources import PAYMENT_WORD, order_word
 from kassa.identity.domain.principals import Company
 from kassa.orders.domain.orders import Order
-from kassa.payments.domain.changes import WebhookEvent
+from kassa.payments.domain.changes import News, WebhookEvent
+from kassa.payments.domain.disputes import Dispute
 from kassa.payments.domain.modifications import Modification
-from kassa.payments.domain.payments import Payment
-from kassa.payments.domain.taken_back import NOTHING_TAKEN, TakenBack
 
 
 def _signing_key(core: Core, company_id: str) -> bytes:
@@ -46,31 +47,29 @@ class StandardWriter:
         timedelta(hours=24),
     )
 
-    def write(
-        self,
-        core: Core,
-        announcement: WebhookEvent,
-        order: Order,
-        payment: Payment,
-        company: Company,
-        about: Modification | None,
-        taken: TakenBack = NOTHING_TAKEN,
-    ) -> WebhookRequest:
-        """The request as it is posted now: a later delivery of the same event is signed afresh."""
+    def content(self, news: News, order: Order) -> bytes:
+        """The member `data`."""
+        return edge.to_json(_content(news, order))
+
+    def recipient(self, news: News) -> str:
+        """Nobody but the company."""
+        return ""
+
+    def sign(self, core: Core, event: WebhookEvent, company: Company) -> WebhookRequest:
         body = edge.to_json(
             {
-                "type": announcement.event_type,
-                "timestamp": edge.utc_text(announcement.at),
+                "type": event.event_type,
+                "timestamp": edge.utc_text(event.at),
                 "mode": company.mode,
-                "data": _content(announcement, order, payment, taken),
+                "data": msgspec.Raw(event.content),
             }
         )
         now = str(int(time.time()))
-        signed = f"{announcement.id}.{now}.".encode() + body
+        signed = f"{event.id}.{now}.".encode() + body
         signature = hmac.digest(_signing_key(core, company.id), signed, hashlib.sha256)
         headers = {
             "content-type": "application/json",
-            "webhook-id": announcement.id,
+            "webhook-id": event.id,
             "webhook-timestamp": now,
             "webhook-signature": "v1," + base64.b64encode(signature).decode("ascii"),
         }
@@ -81,22 +80,22 @@ class StandardWriter:
         return 200 <= status < 300
 
 
-def _content(
-    announcement: WebhookEvent, order: Order, payment: Payment, taken: TakenBack
-) -> dict[str, object]:
+def _content(news: News, order: Order) -> dict[str, object]:
     """Ids, amounts and status; whoever reads along learns nothing of the customer.
 
-    `version` is the change that is announced, the status is the one of this moment: a receiver
-    that ignores a version it has passed already loses nothing. `surplus_amount` is what came in
-    although nobody owed it, also beside a payment that counts; `returned_amount` is all that the
-    payer has back, of either. `taken_back` says how a bank has what, also in another currency.
+    All of it is as it stood at `version`, the change that is announced: a receiver that ignores a
+    version it has passed already loses nothing. `surplus_amount` is what came in although nobody
+    owed it, also beside a payment that counts; `returned_amount` is all that the payer has back,
+    of either. `taken_back` says how a bank has what, also in another currency. The one refund,
+    capture, dispute or return that the news is of has a member of its own.
     """
+    payment, taken = news.payment, news.taken
     currency = payment.amount.currency
     told: dict[str, object] = {
         "business_id": payment.business_id,
         "order_id": order.id,
         "payment_id": payment.id,
-        "version": announcement.version,
+        "version": news.event.version,
         "order_status": order_word(order, [payment]),
         "payment_status": PAYMENT_WORD[payment.status],
         "amount": f"{payment.amount.major:f}",
@@ -114,4 +113,35 @@ def _content(
             {"how": taking, "amount": f"{amount.major:f}", "currency": amount.currency}
             for taking, amount in taken.amounts
         ]
+    match news.about:
+        case Modification() as change:
+            told[change.kind.value] = _change(change)
+        case Dispute() as dispute:
+            told["return" if dispute.is_return else "dispute"] = _dispute(dispute)
     return told
+
+
+def _change(change: Modification) -> dict[str, object]:
+    """`refund_id`, `capture_id`: the merchant's own, where they gave one; `id` is Kassa's."""
+    return {
+        "id": change.id,
+        f"{change.kind.value}_id": change.request_id or change.id,
+        "amount": f"{change.amount.major:f}",
+        "currency": change.amount.currency,
+        "status": change.status.value,
+        "reason": change.reason,
+        "failure_code": change.failure_code,
+    }
+
+
+def _dispute(dispute: Dispute) -> dict[str, object]:
+    """`amount` is what it is about, `taken_amount` what has left for it by now."""
+    return {
+        "id": dispute.id,
+        "amount": f"{dispute.amount.major:f}",
+        "currency": dispute.amount.currency,
+        "taken_amount": f"{dispute.taken.major:f}",
+        "status": dispute.status.value,
+        "reason": dispute.reason,
+        "respond_by": edge.utc_text(dispute.respond_by) if dispute.respond_by else None,
+    }

@@ -10,7 +10,7 @@ from kassa.faces.wallet import changes_contract, contract, signature
 from kassa.identity.domain.principals import Company
 from kassa.modifications.domain.refunds import OF_A_REFUND
 from kassa.orders.domain.orders import Order
-from kassa.payments.domain.changes import WebhookEvent
+from kassa.payments.domain.changes import News, WebhookEvent
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Payment
 from kassa.payments.domain.taken_back import NOTHING_TAKEN, TakenBack
@@ -36,9 +36,8 @@ class SignedNotifications:
     )
 
     def _signed(
-        self, core: Core, announcement: WebhookEvent, client_id: str, written: contract.Answer
+        self, core: Core, announcement: WebhookEvent, client_id: str, body: bytes
     ) -> WebhookRequest:
-        body = edge.to_json(written)
         now = contract.write_time(datetime.now(UTC))
         target = signature.target_of_url(announcement.url)
         signed = signature.Signed("POST", target, client_id, now, body)
@@ -69,40 +68,33 @@ class WalletNotifications(SignedNotifications):
     A receiver reads paymentStatus or paymentResult, whichever its version of the family knows.
     """
 
-    def write(
-        self,
-        core: Core,
-        announcement: WebhookEvent,
-        order: Order,
-        payment: Payment,
-        company: Company,
-        about: Modification | None,
-        taken: TakenBack = NOTHING_TAKEN,
-    ) -> WebhookRequest:
-        """The request to post now; it tells how the payment stands now, not how it stood."""
-        written = write_notification(payment, taken)
-        return self._signed(core, announcement, str(payment.extra["client_id"]), written)
+    def content(self, news: News, order: Order) -> bytes:
+        return edge.to_json(write_notification(news.payment, news.taken))
+
+    def recipient(self, news: News) -> str:
+        """The client that asked for the payment."""
+        return str(news.payment.extra["client_id"])
+
+    def sign(self, core: Core, event: WebhookEvent, company: Company) -> WebhookRequest:
+        return self._signed(core, event, event.recipient, event.content)
 
 
 class WalletRefundNotifications(WalletNotifications):
     """Notifications of one refund, to the address that was named with it."""
 
-    def write(
-        self,
-        core: Core,
-        announcement: WebhookEvent,
-        order: Order,
-        payment: Payment,
-        company: Company,
-        about: Modification | None,
-        taken: TakenBack = NOTHING_TAKEN,
-    ) -> WebhookRequest:
-        """How the refund stands now. Only the client that asked for it has given an address."""
-        if about is None:
-            raise ValueError(f"nothing is known of the refund of {announcement.id}")
-        client_id = about.request_scope.partition(":")[2]
-        written = changes_contract.write_refund_state(about, about.request_scope)
-        return self._signed(core, announcement, client_id, written)
+    def content(self, news: News, order: Order) -> bytes:
+        refund = _refund_of(news)
+        return edge.to_json(changes_contract.write_refund_state(refund, refund.request_scope))
+
+    def recipient(self, news: News) -> str:
+        """The client that asked for the refund: only it has given an address."""
+        return _refund_of(news).request_scope.partition(":")[2]
+
+
+def _refund_of(news: News) -> Modification:
+    if not isinstance(news.about, Modification):
+        raise TypeError(f"{news.event.id} is of no refund")
+    return news.about
 
 
 def write_notification(payment: Payment, taken: TakenBack = NOTHING_TAKEN) -> contract.Answer:

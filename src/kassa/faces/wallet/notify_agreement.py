@@ -2,6 +2,7 @@
 
 from kassa.base.domain.lifecycle import AgreementStatus
 from kassa.base.usecases.core import Core, WebhookRequest
+from kassa.faces import edge
 from kassa.faces.wallet.agreements import write_agreement, write_tokens
 from kassa.faces.wallet.contract import Answer
 from kassa.faces.wallet.notify import SignedNotifications
@@ -14,8 +15,8 @@ class AgreementNotifications(SignedNotifications):
     """It tells how the agreement stands when it is sent: that it has ended, once it has."""
 
     def write(self, core: Core, announcement: WebhookEvent, agreement: Agreement) -> WebhookRequest:
-        written = write_notification(core, agreement)
-        return self._signed(core, announcement, agreement.client_id, written)
+        body = edge.to_json(write_notification(core, agreement))
+        return self._signed(core, announcement, agreement.client_id, body)
 
 
 def write_notification(core: Core, agreement: Agreement) -> Answer:

@@ -78,4 +78,4 @@ def _surplus_claimed(
     else:
         fact = facts.CaptureUnowed(modification=made.id, amount=more, reference=reference)
     case.record(fact, actor=actor, by=by)
-    case.announce("payment.surplus")
+    case.announce("payment.surplus", about=case.modifications[made.id])

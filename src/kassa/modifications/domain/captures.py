@@ -273,7 +273,7 @@ def captured(
         _release(
             case, attempt, PaymentEvent.RELEASE, actor=actor, by=by, modification=modification.id
         )
-    case.announce("payment.paid")
+    case.announce("payment.paid", about=case.modifications[modification.id])
 
 
 def found(
@@ -315,7 +315,7 @@ def _captured_too_late(
         modification=modification.id, amount=modification.amount, reference=reference
     )
     case.record(unowed, actor=actor, by=by)
-    case.announce("payment.surplus")
+    case.announce("payment.surplus", about=case.modifications[modification.id])
 
 
 def voided(

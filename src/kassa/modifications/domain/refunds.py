@@ -15,8 +15,7 @@ from kassa.payments.domain.payments import Attempt
 from kassa.payments.domain.receipts import returnable
 
 OF_A_REFUND = ".refund"
-"""Behind a face's name: the kind of a letter about one refund. The event of its version, of the
-payment's timeline, says which."""
+"""Behind a face's name: the kind of a letter about one refund."""
 
 
 def ask_refund(case: PaymentAggregate, amount: Money | None, wanted: Request) -> Modification:
@@ -112,7 +111,7 @@ def refunded(
             modification=modification.id, amount=amount, reference=reference, fee=fee
         )
         case.record(done, actor=actor, by=by)
-        case.announce("payment.surplus_returned")
+        case.announce("payment.surplus_returned", about=case.modifications[modification.id])
         return
     if late and modification.fee_minor:  # it was done before, and came back: its fee is booked
         charge = Charge(None, 0, known=True)
@@ -131,10 +130,11 @@ def refunded(
 
 def _announce(case: PaymentAggregate, modification: Modification, event_type: str) -> None:
     """To the payment's address, and to the refund's own where there is one."""
-    case.announce(event_type)
+    about = case.modifications[modification.id]
+    case.announce(event_type, about=about)
     if modification.notify_url:
         kind = f"{modification.face}{OF_A_REFUND}"
-        case.announce(event_type, kind=kind, url=modification.notify_url)
+        case.announce(event_type, kind=kind, url=modification.notify_url, about=about)
 
 
 def _fits(case: PaymentAggregate, modification: Modification) -> bool:

@@ -29,7 +29,7 @@ from kassa.base.domain.money import Money
 from kassa.fees.domain.fees import FeeKind, FeeSchedule
 from kassa.orders.domain.orders import Order
 from kassa.payments.domain import facts
-from kassa.payments.domain.changes import PaymentChanges
+from kassa.payments.domain.changes import News, PaymentChanges, WebhookEvent
 from kassa.payments.domain.disputes import BookedByHand, Dispute
 from kassa.payments.domain.fact import Fact
 from kassa.payments.domain.modifications import (
@@ -40,6 +40,7 @@ from kassa.payments.domain.modifications import (
 from kassa.payments.domain.payments import Attempt, Method
 from kassa.payments.domain.restrictions import allows
 from kassa.payments.domain.state import PaymentState, changed, earlier
+from kassa.payments.domain.taken_back import NOTHING_TAKEN, taken_back
 from kassa.payments.domain.work_items import WorkItem, work_ended_by, work_of
 
 
@@ -119,6 +120,12 @@ class PaymentAggregate(PaymentChanges):
             self.disputes[found.id] = self.touched_disputes[found.id] = found
         if order is not self.order:
             self.order, self.order_changed = order, True
+
+    def _news(self, event: WebhookEvent, about: Modification | Dispute | None) -> News:
+        taken = NOTHING_TAKEN
+        if self.disputes:
+            taken = taken_back(self.disputes.values(), self.attempts.values())
+        return News(event=event, payment=self.payment, order=self.order, about=about, taken=taken)
 
     def put_attempt(self, attempt: Attempt) -> None:
         self.attempts[attempt.id] = self.touched[attempt.id] = replace(attempt, updated_at=self.now)

@@ -7,18 +7,27 @@ from typing import Any
 
 from kassa.base.domain.lifecycle import next_status
 from kassa.ledger.domain.ledger import Posting
+from kassa.orders.domain.orders import Order
+from kassa.payments.domain.disputes import Dispute
 from kassa.payments.domain.evolution import evolve, postings
 from kassa.payments.domain.fact import Fact
+from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Payment
 from kassa.payments.domain.postings import UnbookedPosting
 from kassa.payments.domain.state import PaymentState
+from kassa.payments.domain.taken_back import NOTHING_TAKEN, TakenBack
 from kassa.payments.domain.timeline import TimelineEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookEvent:
     """News for the merchant, to be sent once this change is committed; of a payment, or of an
-    agreement, and then `payment_id` is ""."""
+    agreement, and then `payment_id` is "".
+
+    `content`: what it tells, in the words of `kind`, as it was when it happened; empty for an
+    agreement, whose tokens nobody keeps, and of releases that kept none. `recipient`: whom it is
+    addressed to, where `kind` has a name for them.
+    """
 
     company_id: str
     id: str
@@ -29,6 +38,23 @@ class WebhookEvent:
     event_type: str
     at: datetime
     agreement_id: str = ""
+    content: bytes = b""
+    recipient: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What an event tells of, as it stood when that happened.
+
+    `order` None: the change did not read it, and did not touch it. `about`: the one change or
+    dispute of the payment that it is news of. `taken`: what banks had of the payment.
+    """
+
+    event: WebhookEvent
+    payment: Payment
+    order: Order | None = None
+    about: Modification | Dispute | None = None
+    taken: TakenBack = NOTHING_TAKEN
 
 
 _NONE: Mapping[str, Any] = {}
@@ -47,7 +73,9 @@ class PaymentChanges:
     new_id: Callable[[str], str]
     events: list[TimelineEvent] = field(default_factory=list, kw_only=True)
     postings: list[Posting] = field(default_factory=list, kw_only=True)
-    announcements: list[WebhookEvent] = field(default_factory=list, kw_only=True)
+    announcements: list[News] = field(default_factory=list, kw_only=True)
+    letters: list[WebhookEvent] = field(default_factory=list, kw_only=True)
+    """The announcements with their content, once that is written."""
     as_read: Payment = field(init=False)
 
     def __post_init__(self) -> None:
@@ -101,19 +129,28 @@ class PaymentChanges:
             at=self.now,
         )
 
-    def announce(self, event_type: str, *, kind: str = "", url: str = "") -> None:
+    def announce(
+        self,
+        event_type: str,
+        *,
+        kind: str = "",
+        url: str = "",
+        about: Modification | Dispute | None = None,
+    ) -> None:
         """To the payment's address, or to another `url` in the words of `kind`."""
         if not url and not self.payment.notify_url:
             return
-        self.announcements.append(
-            WebhookEvent(
-                company_id=self.payment.company_id,
-                id=self.new_id("ntf"),
-                payment_id=self.payment.id,
-                version=self.payment.version,
-                kind=kind or self.payment.notify_kind,
-                url=url or self.payment.notify_url,
-                event_type=event_type,
-                at=self.now,
-            )
+        event = WebhookEvent(
+            company_id=self.payment.company_id,
+            id=self.new_id("ntf"),
+            payment_id=self.payment.id,
+            version=self.payment.version,
+            kind=kind or self.payment.notify_kind,
+            url=url or self.payment.notify_url,
+            event_type=event_type,
+            at=self.now,
         )
+        self.announcements.append(self._news(event, about))
+
+    def _news(self, event: WebhookEvent, about: Modification | Dispute | None) -> News:
+        return News(event=event, payment=self.payment, about=about)

@@ -288,9 +288,11 @@ def _moved(seals: Seals, case: PaymentChanges) -> _Row:
 
 
 async def _announce(connection: Connection, cases: Sequence[PaymentChanges]) -> None:
-    news = [item for case in cases for item in case.announcements]
-    if news:
-        await add_webhook_events(connection, news)
+    letters = [item for case in cases for item in case.letters]
+    if len(letters) != sum(len(case.announcements) for case in cases):
+        raise AssertionError("news that nobody has written")
+    if letters:
+        await add_webhook_events(connection, letters)
 
 
 async def add_webhook_events(connection: Connection, news: Sequence[WebhookEvent]) -> None:
@@ -306,10 +308,14 @@ async def add_webhook_events(connection: Connection, news: Sequence[WebhookEvent
             "url": item.url,
             "event_type": item.event_type,
             "created_at": item.at,
+            "content": item.content or None,
+            "recipient": item.recipient,
         }
         for item in news
     ]
     sealed = with_seals(seals_of(connection), "announcement", rows, "birth")
+    for row in sealed:
+        row["content"] = None if row["content"] is None else as_json(row["content"])
     await Sql.insert_announcements.run(connection, json_rows(sealed))
 
 

@@ -157,9 +157,9 @@ select {entry} from json_populate_recordset(null::entry, $5::json)
 -- News that merchants are to hear; due at once.
 insert into announcement as t
   (company_id, id, payment_id, agreement_id, version, kind, url, event_type, next_at, created_at,
-   birth)
+   content, recipient, birth)
 select company_id, id, payment_id, agreement_id, version, kind, url, event_type, created_at,
-  created_at, birth
+  created_at, content, recipient, birth
 from json_populate_recordset(null::announcement, $1::json)
 
 -- name: to_query

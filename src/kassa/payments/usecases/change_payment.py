@@ -20,6 +20,7 @@ from kassa.payments.domain.disputes import BookedByHand, Dispute
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.store import payments
 from kassa.payments.store.payments import LockedPayment
+from kassa.payments.usecases.tell import write_news
 from kassa.reconciliation.store.breaks import booked_by_hand, end_work
 from kassa.reconciliation.store.reconciliation import BreakRow, insert_breaks
 from kassa.wallet.domain.wallet_codes import WalletCode
@@ -182,6 +183,7 @@ async def decide_and_save(
             done[index] = outcome
     await _leave_out(connection, done, set(purses), results)
     known = {one for locked in found.values() for one in locked.attempts} | beside.ids
+    await write_news(core, connection, done.values())
     await _save(connection, changes, done, known, save)
     await audit.write(core, connection, _deeds(changes, done))
     if spent := [code for code in codes.values() if code.used_for]:

@@ -20,7 +20,7 @@ from kassa.proof.store.canon import array_text, instant, jsonb_text
 from kassa.proof.store.covering import Cover, Joined, label_of
 
 _BYTES = frozenset(
-    "account_hash body code_hash headers_hash place_hash sealed secret_hash wrapped".split()
+    "account_hash body code_hash content headers_hash place_hash sealed secret_hash wrapped".split()
 )
 """Columns that are bytea, in tables that have seals."""
 
@@ -133,7 +133,10 @@ COVERS: dict[str, Cover] = {
         key=("company_id", "id"),
         birth=_words("payment_id version kind url event_type created_at"),
         seal=_words("state epoch"),
-        joined=(Joined(part="birth", was={"agreement_id": "null"}),),
+        joined=(
+            Joined(part="birth", was={"agreement_id": "null"}),
+            Joined(part="birth", was={"content": "null", "recipient": "''"}),
+        ),
         unsealed="t.state = 'waiting'",
         open={
             **dict.fromkeys(

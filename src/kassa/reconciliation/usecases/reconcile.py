@@ -23,6 +23,7 @@ from kassa.modifications.store.modifications import by_id as modification_by_id
 from kassa.modifications.usecases.modify_payment import sync_modification
 from kassa.payments.store import payments
 from kassa.payments.usecases.sync_payment import sync_payment
+from kassa.payments.usecases.tell import write_news
 from kassa.reconciliation.domain.matching import LATE_AFTER, LineState
 from kassa.reconciliation.domain.references import KnownReference
 from kassa.reconciliation.domain.reported_payments import is_complete, rest_released
@@ -311,6 +312,7 @@ async def settle_complete(core: Core, company_id: str, *, limit: int = 1_000) ->
         for case in ready:
             case.record(rest_released(case.payment), actor="reconciliation")
             case.announce("payment.settled")
+        await write_news(core, connection, ready)
         await payments.save_alone(connection, ready)
     return len(ready)
 

@@ -17,6 +17,7 @@ from kassa.payments.domain.changes import PaymentChanges
 from kassa.payments.domain.payments import Payment
 from kassa.payments.store import payments
 from kassa.payments.usecases.change_payment import save_cases
+from kassa.payments.usecases.tell import write_news
 from kassa.reconciliation.domain.matching import (
     BANK,
     LineState,
@@ -446,8 +447,10 @@ async def book(connection: Connection, batch: Batch) -> None:
     await payments.insert_postings(connection, batch.postings)
     whole = batch.transfers
     alone = [one for key, one in batch.cases.items() if not (whole and key in whole.cases)]
+    await write_news(batch.core, connection, alone)
     await payments.save_alone(connection, alone)
     if whole and whole.cases:
+        await write_news(batch.core, connection, whole.cases.values())
         await save_cases(connection, list(whole.cases.values()), whole.known)
 
 

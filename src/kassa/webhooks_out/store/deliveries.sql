@@ -48,7 +48,8 @@ update announcement t set next_at = now() + $2, epoch = t.epoch + 1, tries = t.t
   from taken, company c
  where t.company_id = taken.company_id and t.id = taken.id and c.id = t.company_id
 returning t.company_id, t.id, coalesce(t.payment_id, '') as payment_id, t.version, t.kind, t.url,
-  t.event_type, t.created_at as at, coalesce(t.agreement_id, '') as agreement_id, t.tries, t.epoch,
+  t.event_type, t.created_at as at, coalesce(t.agreement_id, '') as agreement_id,
+  coalesce(t.content, '') as content, t.recipient, t.tries, t.epoch,
   c.number as company_number
 
 -- name: report

@@ -8,16 +8,15 @@ from datetime import timedelta
 
 import structlog
 
+from kassa.base.domain.copying import replace
 from kassa.base.usecases.core import Core, Postage, WebhookRequest
 from kassa.connectors.http import Answered
 from kassa.identity.domain.principals import Company
-from kassa.identity.store import companies
+from kassa.identity.usecases.authenticate import company_by_id
 from kassa.identity.usecases.sides import MODE_HEADER
-from kassa.modifications.domain.refunds import OF_A_REFUND
 from kassa.modifications.store import modifications
 from kassa.orders.store import orders
-from kassa.payments.domain.changes import WebhookEvent
-from kassa.payments.domain.taken_back import NOTHING_TAKEN
+from kassa.payments.domain.changes import News, WebhookEvent
 from kassa.payments.store import payments
 from kassa.wallet.store import agreements
 from kassa.webhooks_out.store import deliveries
@@ -132,29 +131,37 @@ async def _deliver(core: Core, leased: Leased, spread: float) -> None:  # jitter
 
 
 async def _about_payment(core: Core, news: WebhookEvent) -> tuple[Company | None, _Write]:
-    """The company, and how the letter is written of its payment as that is now."""
-    key = news.company_id, news.payment_id
-    async with core.db.connection() as connection:
-        payment, order = (await orders.by_payment(connection, [key]))[key]
-        company = await companies.find_company(connection, news.company_id)
-        about, taken = None, NOTHING_TAKEN
-        if news.kind.endswith(OF_A_REFUND):
-            about = await modifications.told_by_event(connection, *key, news.version)
-        if payment.disputes:
-            taken = (await payments.taken_back_of(connection, [key]))[payment.id]
+    """The company, and how the letter is signed."""
+    company = await company_by_id(core, news.company_id)
+    untold = None if news.content else await _as_it_stands(core, news)
 
     def write() -> WebhookRequest:
         if company is None:
             raise LookupError("no such company")
-        return core.writers()[news.kind].write(core, news, order, payment, company, about, taken)
+        words = core.writers()[news.kind]
+        event = news
+        if untold is not None and untold.order is not None:
+            content, recipient = words.content(untold, untold.order), words.recipient(untold)
+            event = replace(news, content=content, recipient=recipient)
+        return words.sign(core, event, company)
 
     return company, write
 
 
+async def _as_it_stands(core: Core, event: WebhookEvent) -> News:
+    """What a letter tells whose content an earlier release did not keep."""
+    key = event.company_id, event.payment_id
+    async with core.db.connection() as connection:
+        payment, order = (await orders.by_payment(connection, [key]))[key]
+        about = await modifications.told_by_event(connection, *key, event.version)
+        taken = (await payments.taken_back_of(connection, [key]))[payment.id]
+    return News(event=event, payment=payment, order=order, about=about, taken=taken)
+
+
 async def _about_agreement(core: Core, news: WebhookEvent) -> tuple[Company | None, _Write]:
+    company = await company_by_id(core, news.company_id)
     async with core.db.connection() as connection:
         agreement = await agreements.find(connection, news.company_id, news.agreement_id)
-        company = await companies.find_company(connection, news.company_id)
 
     def write() -> WebhookRequest:
         if agreement is None:
