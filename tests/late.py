@@ -57,7 +57,7 @@ def of_theirs(
 
 
 async def paid(shop: Shop, provider: Telling) -> Payment:
-    order = await shop.payment(notify_url="https://shop.example/n", notify_kind="orders")
+    order = await shop.payment(notify_url="https://shop.example/n", notify_kind="standard")
     payment = await shop.play(order, provider)
     assert payment.status is PaymentStatus.CAPTURED
     return payment
