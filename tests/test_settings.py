@@ -13,6 +13,7 @@ import pytest
 from kassa import assembly, installation
 from kassa.base.domain.errors import InvalidRequest
 from kassa.base.usecases.core import Policy
+from kassa.base.usecases.keyring import Purpose
 from kassa.settings import Settings, load
 
 
@@ -320,14 +321,15 @@ def test_keys_are_made_once_private_and_never_shown(tmp_path: Path) -> None:
     made = installation.open_secrets(tmp_path)
     again = installation.open_secrets(tmp_path)
 
-    assert (made.pepper, made.page_token) == (again.pepper, again.page_token)
-    assert made.wallet_private_key_pem == again.wallet_private_key_pem
-    assert len(made.pepper) == len(made.page_token) == 32
-    assert made.pepper != made.page_token
-    assert repr(made) == str(made) == "Secrets(hidden)"
+    keys = {one: made.current(one) for one in Purpose}
+    assert keys == {one: again.current(one) for one in Purpose}
+    assert len({key.reveal() for key in keys.values()}) == len(Purpose)
+    lengths = {len(key.reveal()) for one, key in keys.items() if one != Purpose.WALLET_ANSWERS}
+    assert lengths == {32}
+    assert repr(made) == str(made) == "Keyring(hidden)"
     files = [path for path in (tmp_path / "secrets").iterdir() if path.is_file()]
     names = {path.name for path in files}
-    assert names == {"credentials_key.1", "page_token", "pepper", "wallet_signing_key.pem"}
+    assert names == {f"{one}.1" for one in Purpose}
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
 

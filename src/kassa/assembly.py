@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
+import structlog
+
 from kassa import installation
 from kassa.base.domain.errors import InvalidRequest
 from kassa.base.domain.rate_limits import Rate
@@ -17,6 +19,7 @@ from kassa.base.store.server import Demands
 from kassa.base.usecases.admission import Admission, Limits
 from kassa.base.usecases.core import AgreementWriter, Core, Policy, WebhookWriter
 from kassa.base.usecases.ids import new_id
+from kassa.base.usecases.keyring import Keyring
 from kassa.connectors.base import Connector
 from kassa.connectors.catalog import kind_of
 from kassa.connectors.egress import Egress
@@ -25,8 +28,9 @@ from kassa.connectors.kind import Tools
 from kassa.connectors.sandbox.books import SandboxBooks
 from kassa.connectors.sandbox.connector import SandboxConnector
 from kassa.identity.domain.principals import Mode
+from kassa.key_stores import key_store
 from kassa.proof.store.heads import HeadFile
-from kassa.proof.usecases.chain import seals_of
+from kassa.proof.usecases.chain import seal_keys, seals_of
 from kassa.providers.domain.providers import AccountStatus, ProviderAccount
 from kassa.settings import Settings
 from kassa.wallet.domain.agreements import AGREEMENT
@@ -34,6 +38,8 @@ from kassa.wallet.domain.agreements import AGREEMENT
 SANDBOX = "sandbox"
 SANDBOX_BOOKS = "sandbox/books.sqlite3"
 HEADS = "proof/heads.json"
+_log = structlog.get_logger("kassa.keys")
+_KEYS_SECONDS = 0.4  # seconds, not money: pauses between looks for other versions
 _LAST_WORK_SECONDS = 8.0  # seconds, not money: what is at a provider may still answer
 
 
@@ -163,6 +169,18 @@ def _nobody(_: str, __: str) -> None:
     pass
 
 
+async def _mind_keys(secrets: Keyring) -> None:
+    """See what versions of keys there are, until cancelled. A new one is used once every process
+    has had the time to see it."""
+    while True:
+        await asyncio.sleep(_KEYS_SECONDS)
+        try:
+            if secrets.is_stale():
+                await asyncio.to_thread(secrets.reread)
+        except Exception:  # noqa: BLE001 - what was known stays known, and it is tried again
+            _log.exception("keys cannot be read; those that are known are used")
+
+
 @asynccontextmanager
 async def open_core(
     settings: Settings,
@@ -181,12 +199,14 @@ async def open_core(
     connectors, accounts = _built_in(settings)
     limits = limits_of(settings).share(processes)
     admission = Admission(limits, count=count)
-    secrets = installation.open_secrets(settings.directory)
+    secrets = installation.open_secrets(settings.directory, key_store(settings))
+    seals = seals_of(secrets)
+    secrets.watchers.append(lambda: seals.renew(seal_keys(secrets)))
     database = Database(
         database_url,
         size=settings.database_connections,
         demands=demands_of(settings),
-        seals=seals_of(secrets),
+        seals=seals,
     )
     core = Core(
         admission=admission,
@@ -202,11 +222,15 @@ async def open_core(
         agreement_writers=_agreement_writers,
         new_id=new_id,
     )
-    minding = asyncio.create_task(admission.mind_the_time())
+    minding = [
+        asyncio.create_task(admission.mind_the_time()),
+        asyncio.create_task(_mind_keys(secrets)),
+    ]
     try:
         yield core
     finally:
-        minding.cancel()
+        for task in minding:
+            task.cancel()
         if core.running:
             await asyncio.wait(core.running, timeout=_LAST_WORK_SECONDS)
         for connector in (*core.connectors.values(), *core.retired):

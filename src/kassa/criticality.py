@@ -77,6 +77,7 @@ OF: Mapping[str, Traits] = {
     "POST /wallet/pay-codes": _PAYER,
     "POST /wallet/consent-codes": _PAYER,
     "GET /wallet/agreements": _PAYER_ASKS,
+    "GET /wallet/keys": _PAGE,
     "POST /wallet/agreements/{agreement_id}/end": _PAYER,
     "* /v1/payments/": _PAGE,
     "* /v1/authorizations/": _PAGE,

@@ -12,6 +12,7 @@ from kassa import demo_providers, installation, private_files
 from kassa.base.domain.errors import InvalidRequest
 from kassa.base.domain.money import Money
 from kassa.base.usecases.core import Core
+from kassa.base.usecases.keyring import Purpose
 from kassa.fees.usecases.fees import NewFeeRule, add_fee_rule, list_fee_rules
 from kassa.identity.domain.principals import Company
 from kassa.identity.usecases import companies
@@ -93,7 +94,8 @@ async def make(core: Core, settings: Settings) -> Demo:
     await _fill_wallet(core, company, demo)
     await _expect_fees(core, company)
     await demo_providers.register(core, settings, company.id)
-    private_files.write(folder / "wallet_server_public.pem", core.secrets.wallet_public_key_pem)
+    own = core.secrets.current(Purpose.WALLET_ANSWERS)
+    private_files.write(folder / "wallet_server_public.pem", installation.public_pem(own.reveal()))
     private_files.write(folder / "demo.json", msgspec.json.encode(demo))
     return demo
 

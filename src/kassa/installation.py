@@ -1,27 +1,29 @@
 """The keys of this installation: made once, kept in files that only their owner can read."""
 
+import ctypes
+import resource
 import secrets
-import stat
+import sys
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from kassa import private_files
 from kassa.base.domain.errors import InvalidRequest
-from kassa.base.usecases.core import Secrets
+from kassa.base.usecases.keyring import Keyring, KeyStore, Purpose
+from kassa.key_stores import FileKeys, key_store
 
 _KEY_BYTES = 32
+_PR_SET_DUMPABLE = 4
 _RSA_BITS = 2048  # what the wallet protocol's clients accept
 
 
-def _kept(path: Path, make: "bytes | None" = None) -> bytes:
+def _kept(path: Path) -> bytes:
     if path.exists():
-        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise InvalidRequest(f"{path} can be read by others; make it private (chmod 600)")
-        return path.read_bytes()
-    content = make if make is not None else secrets.token_bytes(_KEY_BYTES)
-    return private_files.write(path, content, replace=False)
+        return private_files.read(path)
+    return private_files.write(path, secrets.token_bytes(_KEY_BYTES), replace=False)
 
 
 def rsa_pem() -> bytes:
@@ -52,47 +54,41 @@ def public_pem(private: bytes) -> bytes:
     )
 
 
-def open_secrets(data_dir: Path) -> Secrets:
-    """Read this installation's keys, making what is missing.
+def open_secrets(data_dir: Path, store: KeyStore | None = None) -> Keyring:
+    """This installation's keys; what is missing among files is made. `store`: where else they are.
 
-    Raises: InvalidRequest when a key file is open to others.
+    Raises: InvalidRequest when a key cannot be had, or its file is open to others.
     """
-    directory = data_dir / "secrets"
-    wallet = directory / "wallet_signing_key.pem"
-    private = _kept(wallet) if wallet.exists() else _kept(wallet, rsa_pem())
-    return Secrets(
-        pepper=_kept(directory / "pepper"),
-        page_token=_kept(directory / "page_token"),
-        wallet_private_key_pem=private,
-        wallet_public_key_pem=public_pem(private),
-        credential_keys=_credential_keys(directory),
-    )
+    keep_no_core()
+    if store is None or isinstance(store, FileKeys):
+        files = store or FileKeys(data_dir / "secrets")
+        for purpose in Purpose:
+            if not files.has(purpose):
+                private_files.write(
+                    data_dir / "secrets" / f"{purpose}.1", fresh_key(purpose), replace=False
+                )
+        store = files
+    return Keyring(store).open()
 
 
-def _credential_keys(directory: Path) -> dict[int, bytes]:
-    """Files credentials_key.1, .2, …: to rotate, the operator adds the next one."""
-    first = directory / "credentials_key.1"
-    found = {}
-    for path in [first, *sorted(directory.glob("credentials_key.*"))]:
-        number = path.suffix.removeprefix(".")
-        if number.isascii() and number.isdigit():
-            found[int(number)] = _kept(path)
-    wrong = [number for number, key in found.items() if len(key) != _KEY_BYTES]
-    if wrong:
-        raise InvalidRequest(
-            f"{directory / f'credentials_key.{wrong[0]}'} must hold {_KEY_BYTES} bytes"
-        )
-    return found
+def lead_of(settings: Any) -> float:  # seconds, not money
+    """How long before its use a new version has to be there, for every process to know it."""
+    return key_store(settings).lead
 
 
-def add_credential_key(data_dir: Path) -> int:
-    """Make the next key that wraps stored credentials; returns its number."""
-    directory = data_dir / "secrets"
-    number = max(_credential_keys(directory)) + 1
-    private_files.write(
-        directory / f"credentials_key.{number}", secrets.token_bytes(_KEY_BYTES), replace=False
-    )
-    return number
+def fresh_key(purpose: Purpose) -> bytes:
+    """What a new version of that purpose's key is."""
+    if purpose is Purpose.WALLET_ANSWERS:
+        return rsa_pem()
+    return secrets.token_bytes(_KEY_BYTES)
+
+
+def keep_no_core() -> None:
+    """This process leaves no core file, and nobody but root reads its memory: keys are in it."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        # A core that is piped to a program does not mind the limit.
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def sandbox_secret(data_dir: Path) -> bytes:

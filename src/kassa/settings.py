@@ -16,7 +16,8 @@ from kassa.base.domain.errors import InvalidRequest
 from kassa.base.domain.money import EXPONENT, LARGEST, LARGEST_SUM
 
 _PREFIX = "KASSA_"
-_NOT_OURS = ("KASSA_TEST_", "KASSA_CHILD_")  # the test suite's, and what we tell our own children
+# The test suite's, what we tell our own children, and keys that are kept in the environment.
+_NOT_OURS = ("KASSA_TEST_", "KASSA_CHILD_", "KASSA_KEY_")
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 _FILE = "CONFIG"  # KASSA_CONFIG names the TOML file
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
@@ -112,6 +113,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     late_milliseconds: int = 0
     wrong_credentials: int = 0
     log_level: str = "info"
+    keys_from: str = "files"
+    keys_command: str = ""
     accounts: Mapping[str, Mapping[str, str]] = {}
 
     def __repr__(self) -> str:
@@ -270,6 +273,7 @@ def _checked(values: Mapping[str, Any]) -> Settings:
         raise InvalidRequest(
             f"log_level must be debug, info, warning or error, got {settings.log_level!r}"
         )
+    _check_keys(settings)
     if settings.authorization_margin_minutes >= settings.wallet_authorization_days * 24 * 60:
         raise InvalidRequest(
             f"authorization_margin_minutes ({settings.authorization_margin_minutes}) must be less"
@@ -283,6 +287,15 @@ def _checked(values: Mapping[str, Any]) -> Settings:
     if settings.live and settings.demo:
         raise InvalidRequest("live and demo exclude each other: the demo's credentials are public")
     return settings
+
+
+def _check_keys(settings: Settings) -> None:
+    if settings.keys_from not in ("files", "environment", "command"):
+        raise InvalidRequest(
+            f"keys_from must be files, environment or command, got {settings.keys_from!r}"
+        )
+    if (settings.keys_from == "command") != bool(settings.keys_command):
+        raise InvalidRequest("keys_command is for keys_from = command, which needs it")
 
 
 def _check_limits(text: str) -> None:

@@ -6,10 +6,12 @@ from typing import Any, cast
 
 import msgspec
 import pytest
+from tests.fixed_keys import keyring
 
 from kassa.base.domain.fingerprints import Fingerprint, Of
 from kassa.base.domain.lifecycle import ModificationKind
 from kassa.base.domain.money import Money
+from kassa.base.usecases.keyring import Purpose
 from kassa.checkout.usecases import request_payment
 from kassa.checkout.usecases.request_payment import RequestedPayment
 from kassa.identity.domain.principals import Company, Mode
@@ -123,12 +125,8 @@ FORMS: list[Fingerprint[Any]] = [
 ]
 
 
-class _Secrets:
-    pepper = bytes(range(32))
-
-
 class _Core:
-    secrets = _Secrets
+    secrets = keyring({Purpose.FINGERPRINTS: {1: bytes(range(32))}})
 
 
 def fingerprint(request: Any) -> str:

@@ -59,6 +59,9 @@ ACTS = {
 
 ELSEWHERE = {
     "company side": "tests/cli/test_companies.py; it adds a company as company add does",
+    "keys rotate": "tests/keys/test_rotation.py reads what it writes down",
+    "keys rewrap": "tests/keys/test_rotation.py reads what it writes down",
+    "keys retire": "tests/keys/test_rotation.py reads what it writes down",
     "breaks match": "tests/reconciliation/test_transfers_at_once.py walks it",
 }
 """Commands with a privilege that need more than a command to be tried."""
@@ -67,7 +70,7 @@ READS = {
     "explain", "verify", "compare", "breaks", "audit", "route", "settlement list",
     "settlement show", "fee list", "fee variance", "payee list", "business list", "dispute list",
     "provider list", "provider test", "wallet show", "wallet codes", "wallet agreements",
-    "company list", "connectors list",
+    "company list", "connectors list", "keys list",
 }  # fmt: skip
 """They show what there is, and change nothing."""
 

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from tests.base.test_fingerprints import SHOP, fingerprint
 from tests.faces.orders.samples import PRINCIPAL
+from tests.fixed_keys import keyring
 
 from kassa.base.domain.money import Money, payable
 from kassa.faces import edge
@@ -19,7 +20,7 @@ from kassa.faces.gateway.handlers import _content
 from kassa.faces.orders import contract as orders
 from kassa.faces.orders.pg import orders as pg
 from kassa.faces.wallet import reading
-from kassa.faces.wallet.handlers import _new_order
+from kassa.faces.wallet.handlers import _auth_marks, _new_order
 from kassa.identity.domain.principals import WalletClient
 from kassa.orders.usecases.answer_once import Turn
 from kassa.payments.domain.payments import Method
@@ -28,12 +29,8 @@ NOW = datetime(2026, 11, 22, 2, 20, tzinfo=UTC)
 Body = dict[str, Any]
 
 
-class _Secrets:
-    pepper = bytes(range(32))
-
-
 class _Core:
-    secrets = _Secrets
+    secrets = keyring()
 
 
 def asked_of_orders(body: Body) -> str:
@@ -197,7 +194,9 @@ def test_everything_that_a_wallet_is_asked_for_counts() -> None:
 
     def asked(**changes: Any) -> str:
         wanted = reading.Pay(**{**first, **changes})
-        return fingerprint(_new_order(cast("Any", _Core), WALLET_CLIENT, wanted))
+        core = cast("Any", _Core)
+        mark = _auth_marks(core, wanted.auth_code)[0]
+        return fingerprint(_new_order(core, WALLET_CLIENT, wanted, mark))
 
     assert {one.name for one in fields(reading.Pay)} == {*PAY, *PAY_ELSEWHERE}
     for name, (_, otherwise) in PAY.items():

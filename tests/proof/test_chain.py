@@ -1,12 +1,12 @@
 """The chain: everything that is committed gets its link, once, and its time can be told."""
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
 import pytest
+from tests.fixed_keys import keyring
 from tests.shop import Shop
 
 from kassa.proof.store.checks_rows import PAYMENTS_SEALED, ROWS_SEALED
@@ -189,7 +189,7 @@ async def test_without_the_key_nobody_makes_a_chain_that_fits(shop: Shop, tmp_pa
         *(f"alter table {t} enable trigger user" for t in ("chain_link", "chain_block")),
     )
     secrets, heads = shop.core.secrets, shop.core.heads
-    shop.core.secrets = replace(secrets, pepper=b"guessed")
+    shop.core.secrets = keyring()  # guessed
     shop.core.heads = HeadFile(tmp_path / "of the thief" / "heads.json")
     await reseal(shop)
     assert await chain_all(shop) == 1

@@ -1,10 +1,10 @@
 """What is known outside the database decides whether a chain goes on."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
+from tests.fixed_keys import keyring
 from tests.proof.test_seals import chain_all, guards_off
 from tests.shop import Shop
 
@@ -40,7 +40,7 @@ async def test_a_block_that_another_key_sealed_is_not_built_upon(
     assert ours is not None
     shop.core.heads = HeadFile(tmp_path / "of the thief" / "heads.json")
     shop.core.heads.replace({"cmp_shop": ours})
-    shop.core.secrets = replace(secrets, pepper=b"guessed")
+    shop.core.secrets = keyring()  # guessed
     await shop.sql(
         "insert into unchained (company_id, kind, keys, numbers)"
         " values ('cmp_shop', 'event', array['py_gone'], array[1])"

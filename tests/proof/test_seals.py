@@ -229,9 +229,9 @@ async def _date_blocks_back(shop: Shop) -> None:
     from dataclasses import replace  # noqa: PLC0415 - of this helper alone
 
     from kassa.proof.store import chain  # noqa: PLC0415
-    from kassa.proof.usecases.chain import block_hash, chain_key  # noqa: PLC0415
+    from kassa.proof.usecases.chain import block_hash, chain_keys  # noqa: PLC0415
 
-    key = chain_key(shop.core.secrets)
+    key = chain_keys(shop.core.secrets)[0]
     async with shop.core.db.connection() as connection:
         first, second = await chain.blocks_from(connection, "cmp_shop", 1, 2)
     second = replace(second, at=second.at - timedelta(hours=1))

@@ -9,12 +9,14 @@ from typing import Any
 
 import asyncpg
 import pytest
+from tests.fixed_keys import rotated
 from tests.shop import Scripted
 
 from kassa import assembly, installation
 from kassa.base.domain.errors import InvalidRequest, NotFound
 from kassa.base.domain.money import Money
 from kassa.base.usecases.core import Core
+from kassa.base.usecases.keyring import Purpose
 from kassa.connectors.alipay.connector import AlipayConnector
 from kassa.connectors.base import Refused, Report, Unknown
 from kassa.connectors.catalog import kind_of
@@ -160,13 +162,13 @@ async def test_keys_are_renewed_while_accounts_are_used(
     shops: Core, settings: Settings, database_url: str, owner_url: str
 ) -> None:
     await put_account(shops, wanted())
-    newer = {**shops.secrets.credential_keys, 2: b"k" * 32}
-    shops.secrets = replace(shops.secrets, credential_keys=newer)
+    shops.secrets = rotated(shops.secrets, Purpose.PROVIDER_SECRETS)
 
     assert await rotate_keys(shops) == 1
     assert await rotate_keys(shops, "cmp_a") == 1  # the account, under a fresh key
 
-    shops.secrets = replace(shops.secrets, credential_keys={2: b"k" * 32})  # the old file is gone
+    shops.secrets.store.retire(Purpose.PROVIDER_SECRETS, 1)
+    shops.secrets.reread()
     async with assembly.open_core(settings, database_url) as other:
         other.secrets = shops.secrets
         await refresh(other, now=True)

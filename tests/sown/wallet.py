@@ -230,7 +230,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         f"{CODES}::test_codes_are_random_long_enough_and_kept_as_keyed_hashes_only",
         (
             "wallet/usecases/wallet_codes.py",
-            "        code_hash=hash_secret(core, text),\n",
+            "        code_hash=hash_code(core, text),\n",
             "        code_hash=text.encode(),\n",
         ),
     ),

@@ -21,10 +21,10 @@ from kassa.base.domain.errors import (
 )
 from kassa.base.domain.lifecycle import PaymentStatus
 from kassa.base.domain.money import Money
-from kassa.identity.usecases.authenticate import hash_secret
 from kassa.payments.domain.payments import Payment
 from kassa.settings import Settings
 from kassa.wallet.usecases import wallet_codes
+from kassa.wallet.usecases.code_hashes import hash_code
 from kassa.wallet.usecases.pay_from_wallet import evaluate_wallet_pay
 from kassa.wallet.usecases.wallet_codes import Made, NewCode, Presented
 from kassa.wallet.usecases.wallet_users import set_wallet_user_status
@@ -185,7 +185,7 @@ async def test_a_code_from_before_there_were_kinds_goes_on_as_an_agreement(shop:
     await shop.sql(
         "insert into wallet_code (company_id, code_hash, user_id) values ($1, $2, $3)",
         shop.company.id,
-        hash_secret(shop.core, "2812345678"),
+        hash_code(shop.core, "2812345678"),
         user,
     )
 

@@ -14,14 +14,16 @@ from aiohttp import web
 from standardwebhooks import Webhook
 from tests.shop import Shop
 
-from kassa.faces.orders.notify import StandardWriter, webhook_secret
+from kassa.faces.orders.notify import StandardWriter, write_secret
 from kassa.faces.wallet import signature
 from kassa.faces.wallet.notify import WalletNotifications
+from kassa.faces.wallet.own_keys import public_keys
 from kassa.faces.wallet.signature import Signed
 from kassa.payments.domain.payments import Payment
 from kassa.webhooks_out.store import deliveries
 from kassa.webhooks_out.store.deliveries import DeliveryPlaces
 from kassa.webhooks_out.usecases.deliver import WebhookSender, deliver_webhooks
+from kassa.webhooks_out.usecases.signing import signing_secrets
 
 pytestmark = pytest.mark.anyio
 
@@ -97,7 +99,9 @@ async def test_the_official_verifier_accepts_what_we_send(shop: Shop, receiver: 
     assert await deliver(shop) == 1
 
     [(headers, body, path)] = receiver.got
-    told = Webhook(webhook_secret(shop.core, shop.company.id)).verify(body, headers)
+    told = Webhook(write_secret((await signing_secrets(shop.core, shop.company.id))[0])).verify(
+        body, headers
+    )
     assert told == json.loads(body)
     assert path == "/news?shop=%2F1"
     [letter] = await letters(shop)
@@ -124,9 +128,7 @@ async def test_the_wallets_news_carries_its_rsa_signature(shop: Shop, receiver: 
 
     [(headers, body, path)] = receiver.got
     signed = Signed("POST", path, headers["client-id"], headers["request-time"], body)
-    secrets = shop.core.secrets
-    public = secrets.wallet_public_key_pem.decode()
-    signature.verify(signed, headers["signature"], {secrets.wallet_key_version: public})
+    signature.verify(signed, headers["signature"], public_keys(shop.core))
     assert [one["state"] for one in await letters(shop)] == ["delivered"]
 
 

@@ -1,6 +1,5 @@
 """The page under /agree on which a wallet's user lets a merchant charge them, or does not."""
 
-import hmac
 import re
 from collections.abc import Sequence
 from functools import partial
@@ -100,14 +99,14 @@ def _refuse_foreign(request: Request, filled: Filled) -> None:
 
     Raises: PermissionDenied.
     """
-    wanted = _form_token(request)
-    same = hmac.compare_digest(filled.form_token.encode(), wanted.encode())
+    token = request.path_params["token"]
+    same = form.is_ours(core_of(request), token, filled.form_token)
     if not same or request.headers.get("sec-fetch-site") == "cross-site":
         raise PermissionDenied("the form did not come from this page")
 
 
 def _form_token(request: Request) -> str:
-    return form.form_token(core_of(request).secrets.page_token, request.path_params["token"])
+    return form.form_token(core_of(request), request.path_params["token"])
 
 
 def _page(

@@ -11,6 +11,9 @@ from urllib.parse import parse_qs
 from starlette.requests import ClientDisconnect, Request
 
 from kassa.base.domain.errors import InvalidRequest
+from kassa.base.domain.secret import Secret
+from kassa.base.usecases.core import Core
+from kassa.base.usecases.keyring import Purpose
 from kassa.payments.domain.payments import Method
 
 _BODY_LIMIT = 8 * 1024  # the largest honest form is under 1 KB
@@ -52,9 +55,21 @@ class Filled:
         return f"•••• {self.card_digits[-4:]}"
 
 
-def form_token(key: bytes, session_token: str) -> str:
+def form_token(core: Core, session_token: str) -> str:
     """Proof that the form came from our own page of this very payment."""
-    return hmac.new(key, f"form:{session_token}".encode(), hashlib.sha256).hexdigest()
+    return _form_token(core.secrets.current(Purpose.PAGE_TOKENS), session_token)
+
+
+def is_ours(core: Core, session_token: str, shown: str) -> bool:
+    """Whether that is one, of whichever key."""
+    keys = core.secrets.of(Purpose.PAGE_TOKENS).every
+    wanted = [_form_token(one.secret, session_token).encode() for one in keys]
+    fitting = [hmac.compare_digest(shown.encode(), one) for one in wanted]
+    return any(fitting)
+
+
+def _form_token(key: Secret, session_token: str) -> str:
+    return hmac.new(key.reveal(), f"form:{session_token}".encode(), hashlib.sha256).hexdigest()
 
 
 async def read_form(request: Request) -> Filled:

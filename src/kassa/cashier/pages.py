@@ -1,6 +1,5 @@
 """The cashier's addresses under /pay: read the request, call a use case, show a screen."""
 
-import hmac
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -168,8 +167,7 @@ def _refuse_foreign(request: Request, filled: Filled) -> None:
     Raises: PermissionDenied.
     """
     token = request.path_params["token"]
-    wanted = form.form_token(core_of(request).secrets.page_token, token)
-    same = hmac.compare_digest(filled.form_token.encode(), wanted.encode())
+    same = form.is_ours(core_of(request), token, filled.form_token)
     if not same or request.headers.get("sec-fetch-site") == "cross-site":
         raise PermissionDenied("the form did not come from this payment's page")
 
@@ -209,7 +207,7 @@ def _paypage_route(
     cards = getattr(request.app.state, "test_cards", ()) if visit.sandbox else ()
     page = screens.pay_screen(
         visit,
-        form_token=form.form_token(core_of(request).secrets.page_token, token),
+        form_token=form.form_token(core_of(request), token),
         filled=filled,
         problems=problems or (),
         test_cards=[TrialCard(*card) for card in cards],

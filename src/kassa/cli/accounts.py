@@ -8,10 +8,12 @@ from datetime import timedelta
 from kassa import installation
 from kassa.base.domain.errors import InvalidRequest
 from kassa.base.usecases.core import Core
+from kassa.base.usecases.keyring import Purpose
 from kassa.cli.operations import company_id_of, heading, told, with_core, with_side
 from kassa.connectors.catalog import kind_of
 from kassa.identity.domain.principals import Company, Mode
 from kassa.identity.usecases.companies import find_side
+from kassa.keys.usecases.key_versions import rotate_key, until_used
 from kassa.providers.usecases.provider_accounts import (
     AccountView,
     NewAccount,
@@ -206,9 +208,14 @@ def switch(settings: Settings, company: str, account: str, *, active: bool) -> s
 
 
 def rotate(settings: Settings, company: str, *, fresh: bool) -> str:
-    made = f"key {installation.add_credential_key(settings.directory)} made; " if fresh else ""
-
     async def work(core: Core) -> str:
+        made = ""
+        if fresh:
+            purpose = Purpose.PROVIDER_SECRETS
+            content, lead = installation.fresh_key(purpose), installation.lead_of(settings)
+            number = await rotate_key(core, purpose, content, after=lead)
+            await until_used(core, purpose, number)
+            made = f"key {number} made; "
         side = await find_side(core, company) if company else None
         written = await rotate_keys(core, side.id if side else "")
         said = f"{made}{written} rows sealed anew" if written else f"{made}nothing was older"

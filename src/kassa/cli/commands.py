@@ -13,6 +13,7 @@ from kassa.cli import (
     connecting,
     explaining,
     exporting,
+    keeping,
     modifying,
     pay_codes,
     payees,
@@ -54,6 +55,7 @@ businesses.add_to(app)
 explaining.add_to(app)
 auditing.add_to(app)
 exporting.add_to(app)
+keeping.add_to(app)
 proving.add_to(app)
 providing.add_to(app)
 reconciling.add_to(app)
@@ -300,18 +302,29 @@ def credential_enable(
 @app.command("webhook-secret")
 def webhook_secret(
     company: Company = "",
+    renew: Annotated[bool, typer.Option("--renew", help="Make a new one; print that.")] = False,
+    hours: Annotated[
+        int,
+        typer.Option(
+            min=0, max=720, help="How long news is signed with the old one as well; 0 if stolen."
+        ),
+    ] = 72,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     config: Config = None,
 ) -> None:
     """Print the secret with which a company verifies our notifications (Standard Webhooks).
 
-    Example:  kassa webhook-secret
+    \b
+    Examples:  kassa webhook-secret
+               kassa webhook-secret --renew --hours 24
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli import operations  # noqa: PLC0415
 
-    secret, whose = guarded(lambda: operations.webhook_secret(settings, company))
+    secret, whose = guarded(
+        lambda: operations.webhook_secret(settings, company, hours if renew else None)
+    )
     typer.echo(secret)
     typer.echo(whose, err=True)
 

@@ -7,6 +7,7 @@ import pwd
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from kassa import assembly, demo, installation
@@ -31,6 +32,7 @@ from kassa.payments.usecases.record_payment import (
 )
 from kassa.settings import Settings
 from kassa.wallet.usecases import wallet_users
+from kassa.webhooks_out.usecases.signing import renew_secret, signing_secrets
 
 Result = TypeVar("Result")
 
@@ -344,14 +346,19 @@ def set_credential(settings: Settings, lookup: str, *, active: bool) -> None:
     with_core(settings, lambda core: companies.set_credential_active(core, lookup, active=active))
 
 
-def webhook_secret(settings: Settings, company: str) -> tuple[str, str]:
-    """The secret, alone so that a script can take it, and whose it is."""
+def webhook_secret(settings: Settings, company: str, renewed: int | None) -> tuple[str, str]:
+    """The secret, alone so that a script can take it, and whose it is. `renewed`: make a new one,
+    and sign with the old one as well for so many hours."""
 
     async def work(core: Core, side: Company) -> tuple[str, str]:
         from kassa.faces.orders import notify  # noqa: PLC0415 - other commands need no interface
 
-        await audit.note_alone(core, Act.SECRET_SHOWN, side.id)
-        return notify.webhook_secret(core, side.id), heading(side)
+        if renewed is None:
+            await audit.note_alone(core, Act.SECRET_SHOWN, side.id)
+            secret = (await signing_secrets(core, side.id))[0]
+        else:
+            secret = await renew_secret(core, side.id, timedelta(hours=renewed))
+        return notify.write_secret(secret), heading(side)
 
     return with_side(settings, company, work)
 

@@ -212,8 +212,7 @@ def provider_rotate_keys(
 ) -> None:
     """Renew the keys that stored credentials are sealed with.
 
-    With --new-key the secrets folder gets credentials_key.2, .3, …: copy it to every machine that
-    serves, restart them, and run this there; only then remove the older file.
+    With --new-key as kassa keys rotate provider_secrets does.
 
     \b
     Examples:  kassa provider rotate-keys

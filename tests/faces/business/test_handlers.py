@@ -477,7 +477,7 @@ async def test_a_token_from_before_a_restore_is_refused_with_what_to_do(core, cl
     wanted = listing.read_json(
         {"pagination": {}, "companyId": demo.company_id, "filter": {"changesToken": "x"}}
     )
-    ahead = listing.next_token(core.secrets.page_token, wanted, "999999")
+    ahead = listing.next_token(listing.page_keys(core)[0], wanted, "999999")
 
     answer = await list_page(client, demo, filter={"changesToken": ahead})
 

@@ -169,13 +169,13 @@ def test_a_token_leads_to_the_payment_it_was_made_of():
 
     later = listing.read_json(SEED | {"pagination": {"pageSize": 3, "pageToken": token}})
 
-    assert listing.position(KEY, later) == PAYMENT_ID
+    assert listing.position([KEY], later) == PAYMENT_ID
     assert re.fullmatch(r"[A-Za-z0-9_-]{1,64}", token)
     assert PAYMENT_ID not in token
 
 
 def test_the_first_page_starts_nowhere():
-    assert listing.position(KEY, listing.read_json(SEED)) is None
+    assert listing.position([KEY], listing.read_json(SEED)) is None
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_a_token_is_good_for_its_own_list_only(other):
     elsewhere = listing.read_json(SEED | other | {"pagination": {"pageToken": token}})
 
     with pytest.raises(InvalidRequest) as refused:
-        listing.position(KEY, elsewhere)
+        listing.position([KEY], elsewhere)
 
     assert refused.value.field == "pagination.page_token"
 
@@ -201,7 +201,7 @@ def test_a_token_of_another_installation_is_refused():
     token = listing.next_token(b"x" * 32, listing.read_json(SEED), PAYMENT_ID)
 
     with pytest.raises(InvalidRequest):
-        listing.position(KEY, listing.read_json(SEED | {"pagination": {"pageToken": token}}))
+        listing.position([KEY], listing.read_json(SEED | {"pagination": {"pageToken": token}}))
 
 
 def test_a_token_with_any_character_changed_is_refused():
@@ -213,7 +213,7 @@ def test_a_token_with_any_character_changed_is_refused():
             changed = token[:at] + new + token[at + 1 :]
             body = SEED | {"pagination": {"pageToken": changed}}
             with pytest.raises(InvalidRequest):
-                listing.position(KEY, listing.read_json(body))
+                listing.position([KEY], listing.read_json(body))
 
 
 @settings(deadline=None)
@@ -221,7 +221,7 @@ def test_a_token_with_any_character_changed_is_refused():
 @example(token="\ud800")
 def test_made_up_tokens_are_refused(token: str):
     with pytest.raises(InvalidRequest):
-        listing.position(KEY, listing.read_json(SEED | {"pagination": {"pageToken": token}}))
+        listing.position([KEY], listing.read_json(SEED | {"pagination": {"pageToken": token}}))
 
 
 @pytest.mark.parametrize(
@@ -240,9 +240,9 @@ def test_a_token_is_good_for_its_filter_alone(other):
     page = {"pageToken": token}
 
     asked = wanted(filter={"statuses": ["FAILED"]}, pagination=page)
-    assert listing.position(KEY, asked) == PAYMENT_ID
+    assert listing.position([KEY], asked) == PAYMENT_ID
     with pytest.raises(InvalidRequest):
-        listing.position(KEY, wanted(filter=other, pagination=page))
+        listing.position([KEY], wanted(filter=other, pagination=page))
 
 
 def test_where_a_list_of_changes_began_does_not_bind_its_tokens():

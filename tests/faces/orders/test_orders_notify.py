@@ -4,7 +4,6 @@ import json
 import time
 from dataclasses import replace
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,20 +19,13 @@ from tests.faces.orders.samples import (
 
 from kassa.base.domain.lifecycle import ModificationKind, ModificationStatus, OrderStatus
 from kassa.base.domain.money import Money
-from kassa.base.usecases.core import Secrets
-from kassa.faces.orders.notify import StandardWriter, webhook_secret
+from kassa.base.domain.secret import Secret
+from kassa.faces.orders.notify import StandardWriter, write_secret
 from kassa.payments.domain.changes import News, WebhookEvent
 from kassa.payments.domain.modifications import Modification
 
-CORE: Any = SimpleNamespace(
-    secrets=Secrets(
-        credential_keys={},
-        pepper=b"p" * 32,
-        page_token=b"t" * 32,
-        wallet_private_key_pem=b"",
-        wallet_public_key_pem=b"",
-    )
-)
+CORE: Any = None
+SECRET, OTHER = Secret(b"p" * 32), Secret(b"o" * 32)
 NEWS = WebhookEvent(
     company_id="cmp_1",
     id="ntf_01jd0000000000000000000000",
@@ -46,17 +38,17 @@ NEWS = WebhookEvent(
 )
 
 
-def written(payment=None, news=NEWS, about=None):
+def written(payment=None, news=NEWS, about=None, secrets=(SECRET,)):
     writer = StandardWriter()
     told = News(event=news, payment=payment or a_paid_payment(), about=about)
     content = writer.content(told, an_order(status=OrderStatus.PAID))
-    return writer.sign(CORE, replace(news, content=content), PRINCIPAL.company)
+    return writer.sign(CORE, replace(news, content=content), PRINCIPAL.company, secrets)
 
 
 def test_the_official_library_verifies_what_is_sent():
     letter = written()
 
-    content = Webhook(webhook_secret(CORE, "cmp_1")).verify(letter.body, dict(letter.headers))
+    content = Webhook(write_secret(SECRET)).verify(letter.body, dict(letter.headers))
 
     assert content == golden("notification")["request"]
     assert letter.headers["webhook-id"] == NEWS.id
@@ -67,9 +59,9 @@ def test_another_companys_secret_or_another_byte_does_not_verify():
     letter = written()
 
     with pytest.raises(WebhookVerificationError):
-        Webhook(webhook_secret(CORE, "cmp_2")).verify(letter.body, dict(letter.headers))
+        Webhook(write_secret(OTHER)).verify(letter.body, dict(letter.headers))
     with pytest.raises(WebhookVerificationError):
-        Webhook(webhook_secret(CORE, "cmp_1")).verify(
+        Webhook(write_secret(SECRET)).verify(
             letter.body.replace(b"299.90", b"299.91"), dict(letter.headers)
         )
 
@@ -103,7 +95,7 @@ NEWS_OF_MONEY = [
 def test_whatever_happens_to_the_money_is_told_under_its_own_name(event_type):
     letter = written(news=replace(NEWS, event_type=event_type))
 
-    content = Webhook(webhook_secret(CORE, "cmp_1")).verify(letter.body, dict(letter.headers))
+    content = Webhook(write_secret(SECRET)).verify(letter.body, dict(letter.headers))
     assert content["type"] == event_type
 
 

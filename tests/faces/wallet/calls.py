@@ -13,6 +13,7 @@ from kassa.base.domain.money import Money
 from kassa.base.usecases.core import Core
 from kassa.connectors.sandbox.cards import SCENARIOS
 from kassa.faces.wallet import signature
+from kassa.faces.wallet.own_keys import public_keys
 from kassa.faces.wallet.signature import Signed
 from kassa.identity.domain.principals import Company
 from kassa.identity.usecases.authenticate import find_wallet_client
@@ -123,10 +124,8 @@ class Merchant:
         assert answer.headers["content-type"] == "application/json; charset=UTF-8"
         assert answer.headers["client-id"] == self.client_id
         time = answer.headers["response-time"]
-        public = self.core.secrets.wallet_public_key_pem.decode("ascii")
-        version = self.core.secrets.wallet_key_version
         signed = Signed(method, path, self.client_id, time, answer.body)
-        signature.verify(signed, answer.headers["signature"], {version: public})
+        signature.verify(signed, answer.headers["signature"], public_keys(self.core))
         said: dict[str, Any] = json.loads(answer.body)
         return said
 

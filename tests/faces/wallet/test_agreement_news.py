@@ -18,6 +18,7 @@ from tests.faces.wallet.calls import USER, Merchant, a_user, company_of
 from tests.faces.wallet.test_delivery import Delivery, a_receiver
 
 from kassa.faces.wallet import signature
+from kassa.faces.wallet.own_keys import public_keys
 from kassa.wallet.usecases.agreements import end_agreement, list_agreements
 from kassa.webhooks_out.usecases.deliver import deliver_webhooks
 
@@ -53,10 +54,9 @@ async def test_the_code_the_tokens_and_the_end_are_each_told(merchant: Merchant)
         await deliver_webhooks(merchant.core)
         await deliver_webhooks(merchant.core)
 
-    public = merchant.core.secrets.wallet_public_key_pem.decode("ascii")
     for signed, header, _ in got:
         assert signed.client_id == merchant.client_id
-        signature.verify(signed, header, {merchant.core.secrets.wallet_key_version: public})
+        signature.verify(signed, header, public_keys(merchant.core))
     created, tokens, canceled = bodies(got)
     types = [one["authorizationNotifyType"] for one in (created, tokens, canceled)]
     assert types == ["AUTHCODE_CREATED", "TOKEN_CREATED", "TOKEN_CANCELED"]

@@ -10,6 +10,7 @@ from tests.faces.wallet import golden
 from tests.faces.wallet.calls import CODE, Merchant, a_user
 
 from kassa.faces.wallet import signature
+from kassa.faces.wallet.own_keys import public_keys
 from kassa.faces.wallet.signature import Signed
 from kassa.webhooks_out.usecases.deliver import deliver_webhooks
 
@@ -55,8 +56,7 @@ async def test_a_payment_is_told_once_and_signed_by_the_wallet(merchant: Merchan
 
     [(signed, header, body)] = got
     assert signed.client_id == merchant.client_id
-    public = merchant.core.secrets.wallet_public_key_pem.decode("ascii")
-    signature.verify(signed, header, {merchant.core.secrets.wallet_key_version: public})
+    signature.verify(signed, header, public_keys(merchant.core))
     assert paid["paymentId"] in body
     assert '"paymentStatus":"SUCCESS"' in body
 
@@ -97,8 +97,7 @@ async def test_a_refund_is_told_to_its_own_address_and_to_the_payments(merchant:
             await deliver_webhooks(merchant.core)
 
     [(signed, header, body)] = of_refund
-    public = merchant.core.secrets.wallet_public_key_pem.decode("ascii")
-    signature.verify(signed, header, {merchant.core.secrets.wallet_key_version: public})
+    signature.verify(signed, header, public_keys(merchant.core))
     told = json.loads(body)
     assert (told["refundRequestId"], told["refundStatus"]) == ("own-500", "SUCCESS")
     assert told["refundAmount"] == {"currency": "CLP", "value": "500"}

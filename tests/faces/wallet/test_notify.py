@@ -15,10 +15,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from tests.faces.wallet import golden
 from tests.faces.wallet.payments import CLIENT_ID, PAYMENT_ID, a_payment
+from tests.fixed_keys import keyring
 
 from kassa.base.domain.lifecycle import PaymentStatus
 from kassa.base.domain.money import Money
-from kassa.base.usecases.core import Core, Secrets
+from kassa.base.usecases.core import Core
+from kassa.base.usecases.keyring import Purpose
 from kassa.faces.wallet.notify import WalletNotifications, write_notification
 from kassa.faces.wallet.signature import Signed, verify
 from kassa.payments.domain.changes import News, WebhookEvent
@@ -26,14 +28,8 @@ from kassa.payments.domain.changes import News, WebhookEvent
 KEY = rsa.generate_private_key(65537, 2048)
 PUBLIC = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 WRITER = WalletNotifications()
-SECRETS = Secrets(
-    pepper=b"pepper",
-    page_token=b"page",
-    wallet_private_key_pem=KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-    wallet_public_key_pem=PUBLIC,
-    wallet_key_version="3",
-    credential_keys={1: b"k" * 32},
-)
+PRIVATE = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+SECRETS = keyring({Purpose.WALLET_ANSWERS: {3: PRIVATE}})
 
 
 def test_the_letter_is_signed_by_the_wallet_over_the_notify_addresss_path_and_query() -> None:

@@ -1,6 +1,7 @@
 """Seals: what shows that this program wrote a row, and nobody who merely has the database."""
 
 import hashlib
+from collections.abc import Sequence
 
 from kassa.base.store.connection import Connection
 
@@ -9,17 +10,24 @@ _KEY_BYTES = 64  # most that the hash takes
 
 
 class Seals:
-    """Makes seals, and tells whether one is genuine, under one installation's key."""
+    """Makes seals, and tells whether one is genuine, under one installation's keys: the first makes
+    what is new, each of them may have made what is there."""
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key[:_KEY_BYTES]
-        self._begun: dict[str, hashlib.blake2b] = {}  # by home
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self.renew(keys)
+
+    def renew(self, keys: Sequence[bytes]) -> None:
+        """These keys from now on."""
+        begun: dict[str, hashlib.blake2b] = {}  # by home
+        self._begun, self._key = begun, keys[0][:_KEY_BYTES]
+        self._older = [Seals([key]) for key in keys[1:]]
 
     def of(self, home: str, digest: bytes) -> bytes:
         """The seal of a row whose content has that digest; `home`: its table."""
-        begun = self._begun.get(home)
+        known = self._begun
+        begun = known.get(home)
         if begun is None:
-            begun = self._begun[home] = hashlib.blake2b(
+            begun = known[home] = hashlib.blake2b(
                 key=self._key, digest_size=SIZE, person=home.encode()[:16]
             )
         seal = begun.copy()
@@ -28,7 +36,11 @@ class Seals:
 
     def fits(self, home: str, digest: bytes, seal: bytes | None) -> bool:
         # No secret is compared: whoever can read one side can read the other.
-        return seal is not None and self.of(home, digest) == seal
+        if seal is None:
+            return False
+        return self.of(home, digest) == seal or any(
+            older.fits(home, digest, seal) for older in self._older
+        )
 
     def __repr__(self) -> str:
         return "Seals(hidden)"

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 
+from kassa.base.domain.secret import Secret
 from kassa.base.store.db import Database
 from kassa.base.usecases.admission import Admission
+from kassa.base.usecases.keyring import Keyring
 from kassa.connectors.base import Connector
 from kassa.connectors.egress import Egress
 from kassa.connectors.kind import Tools
@@ -57,22 +59,6 @@ class Policy:
     earlier_secrets: timedelta = timedelta(hours=72)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Secrets:
-    """Keys of this installation. Never printed: no repr, and nothing logs it."""
-
-    pepper: bytes
-    page_token: bytes
-    wallet_private_key_pem: bytes
-    wallet_public_key_pem: bytes
-    wallet_key_version: str = "1"
-    credential_keys: Mapping[int, bytes]
-    """What wraps the companies' data keys, by number; the highest wraps what is new."""
-
-    def __repr__(self) -> str:
-        return "Secrets(hidden)"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookRequest:
     """A notification ready to be posted: exact bytes and headers."""
@@ -105,8 +91,13 @@ class WebhookWriter(Postage, Protocol):
         """Whom of the company it is addressed to, by the name that the face has for them."""
         ...
 
-    def sign(self, core: "Core", event: WebhookEvent, company: Company) -> WebhookRequest:
-        """The event's content as it is posted now: a later delivery is signed afresh."""
+    def sign(
+        self, core: "Core", event: WebhookEvent, company: Company, secrets: Sequence[Secret]
+    ) -> WebhookRequest:
+        """The event's content as it is posted now: a later delivery is signed afresh.
+
+        `secrets`: what the company verifies with, the newest first.
+        """
         ...
 
 
@@ -137,7 +128,7 @@ class Core:
     tools: Callable[[], Tools]
     egress: Egress
     policy: Policy
-    secrets: Secrets
+    secrets: Keyring
     writers: Callable[[], Mapping[str, WebhookWriter]]
     agreement_writers: Callable[[], Mapping[str, AgreementWriter]]
     new_id: Callable[[str], str]

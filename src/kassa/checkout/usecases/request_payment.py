@@ -17,7 +17,9 @@ from kassa.base.domain.errors import (
 from kassa.base.domain.fingerprints import Fingerprint, Of
 from kassa.base.domain.lifecycle import PaymentStatus
 from kassa.base.domain.money import Money
+from kassa.base.usecases import keyed
 from kassa.base.usecases.core import Core
+from kassa.base.usecases.keyring import Purpose
 from kassa.connectors.catalog import maker_of
 from kassa.identity.domain.principals import Company
 from kassa.orders.domain.orders import Module
@@ -121,21 +123,29 @@ _FINGERPRINT = Fingerprint(
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What was asked, as it is remembered. `key`: that of this try, hashed; "" without one."""
+    """What was asked, as it is remembered. `key`: that of this try, hashed; "" without one.
+    `earlier`: as it was remembered under older keys."""
 
     fingerprint: str
     key: str
+    earlier: tuple[str, ...] = ()
 
     @property
     def entry(self) -> str:
         return f"{self.fingerprint}.{self.key}" if self.key else self.fingerprint
 
+    def is_entry(self, entry: str) -> bool:
+        """Whether it was remembered as this, under whichever key."""
+        found, _, key = entry.partition(".")
+        return key == self.key and found in (self.fingerprint, *self.earlier)
+
     def was_served(self, payment: Payment) -> bool:
         """Whether it made a try of this payment before, and asks for no other."""
         served = _served(payment)
+        known = (self.fingerprint, *self.earlier)
         if self.key and _may_try_again(payment):
-            return self.entry in served
-        return any(entry.partition(".")[0] == self.fingerprint for entry in served)
+            return any(self.is_entry(entry) for entry in served)
+        return any(entry.partition(".")[0] in known for entry in served)
 
 
 async def request_payment(core: Core, wanted: RequestedPayment) -> View:
@@ -211,9 +221,10 @@ async def _made_before(core: Core, wanted: RequestedPayment, content: _Content, 
 def _content(core: Core, wanted: RequestedPayment) -> _Content:
     """Keyed, because account numbers are in it and a bare hash of those can be guessed."""
     text = msgspec.json.encode(_FINGERPRINT.content(wanted), order="sorted", enc_hook=str)
-    fingerprint = hashlib.blake2b(text, key=core.secrets.pepper[:64], digest_size=32).hexdigest()
+    made = keyed.every(core.secrets.of(Purpose.FINGERPRINTS), text, keyed.blake2b)
+    fingerprint, *earlier = [one.hex() for one in made]
     key = hashlib.blake2b(wanted.key.encode(), digest_size=16).hexdigest() if wanted.key else ""
-    return _Content(fingerprint, key)
+    return _Content(fingerprint, key, tuple(earlier))
 
 
 def _is_sent(wanted: RequestedPayment) -> bool:
@@ -347,7 +358,7 @@ def _may_try_again(payment: Payment) -> bool:
 
 def _left_lying(payment: Payment, content: _Content) -> bool:
     """Claimed for `content`, and nothing has happened since: whoever claimed it may have died."""
-    if _served(payment)[-1:] != [content.entry]:
+    if not _served(payment) or not content.is_entry(_served(payment)[-1]):
         return False
     return payment.status is _S.CREATED or payment.extra.get(_CLAIMED) == payment.version
 

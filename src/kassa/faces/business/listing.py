@@ -14,6 +14,7 @@ import msgspec
 
 from kassa.base.domain.errors import InvalidRequest, PermissionDenied
 from kassa.base.usecases.core import Core
+from kassa.base.usecases.keyring import Purpose
 from kassa.faces import edge
 from kassa.faces.business import contract, filters
 from kassa.identity.domain.principals import Principal
@@ -202,17 +203,17 @@ async def page_of(core: Core, principal: Principal, wanted: ListQuery) -> contra
     await _know_businesses(core, principal, wanted)
     if wanted.narrowed.changes:
         return await _changes_of(core, principal, wanted)
-    key = core.secrets.page_token
+    keys = page_keys(core)
     page = await find_payments.list_payments(
         core,
         principal.company.id,
         order_ids=wanted.order_ids,
         wanted=wanted.narrowed.wanted,
-        before=position(key, wanted),
+        before=position(keys, wanted),
         limit=wanted.page_size,
     )
     payments = await find_payments.with_money_afterwards(core, page.payments)
-    token = next_token(key, wanted, page.next) if page.next else ""
+    token = next_token(keys[0], wanted, page.next) if page.next else ""
     return contract.ListedPayments(payments, token)
 
 
@@ -228,8 +229,8 @@ async def _changes_of(
 ) -> contract.ListedPayments:
     """The payments that changed behind a place, and the tokens to go on there: at once, where there
     is more, and whenever one asks again."""
-    key, company_id, asked = core.secrets.page_token, principal.company.id, wanted.narrowed
-    place = _place(key, wanted)
+    keys, company_id, asked = page_keys(core), principal.company.id, wanted.narrowed
+    place = _place(keys, wanted)
     if place is None:
         moment = asked.updated_after or datetime.now(UTC)
         place = await find_payments.changes_since(core, company_id, moment)
@@ -246,7 +247,7 @@ async def _changes_of(
             reason="changes_token_invalid",
         ) from None
     payments = await find_payments.with_money_afterwards(core, found.payments)
-    token = next_token(key, wanted, str(found.place))
+    token = next_token(keys[0], wanted, str(found.place))
     more = found.complete_until is None
     return contract.ListedPayments(payments, token if more else "", token, found.complete_until)
 
@@ -266,25 +267,31 @@ def next_token(key: bytes, wanted: ListQuery, place: str) -> str:
     return base64.urlsafe_b64encode(place.encode() + seal).decode().rstrip("=")
 
 
-def position(key: bytes, wanted: ListQuery) -> str | None:
+def page_keys(core: Core) -> list[bytes]:
+    """What seals tokens: new ones by the first."""
+    return [one.secret.reveal() for one in core.secrets.of(Purpose.PAGE_TOKENS).every]
+
+
+def position(keys: Sequence[bytes], wanted: ListQuery) -> str | None:
     """What the page's token hides; None for the first page."""
-    return _position(key, wanted, wanted.page_token, "pagination.page_token")
+    return _position(keys, wanted, wanted.page_token, "pagination.page_token")
 
 
-def _place(key: bytes, wanted: ListQuery) -> int | None:
+def _place(keys: Sequence[bytes], wanted: ListQuery) -> int | None:
     """Where a list of changes goes on; None where it begins."""
-    told = position(key, wanted)
+    told = position(keys, wanted)
     if told is None:
-        told = _position(key, wanted, wanted.narrowed.changes_token, "filter.changes_token")
+        told = _position(keys, wanted, wanted.narrowed.changes_token, "filter.changes_token")
     return None if told is None else int(told)
 
 
-def _position(key: bytes, wanted: ListQuery, token: str, field: str) -> str | None:
+def _position(keys: Sequence[bytes], wanted: ListQuery, token: str, field: str) -> str | None:
     if not token:
         return None
     place = _unsealed(token)
-    expected = next_token(key, wanted, place).encode()
-    if not hmac.compare_digest(expected, token.encode("utf-8", "replace")):
+    shown = token.encode("utf-8", "replace")
+    fitting = [hmac.compare_digest(next_token(key, wanted, place).encode(), shown) for key in keys]
+    if not any(fitting):
         raise InvalidRequest(
             f"{field} was not given out for this request",
             field=field,

@@ -4,11 +4,13 @@ import base64
 import hashlib
 import hmac
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 
 import msgspec
 
 from kassa.base.domain.money import Money
+from kassa.base.domain.secret import Secret
 from kassa.base.usecases.core import Core, WebhookRequest
 from kassa.faces import edge
 from kassa.faces.orders.resources import PAYMENT_WORD, order_word
@@ -19,13 +21,9 @@ from kassa.payments.domain.disputes import Dispute
 from kassa.payments.domain.modifications import Modification
 
 
-def _signing_key(core: Core, company_id: str) -> bytes:
-    return hmac.digest(core.secrets.pepper, b"webhook:" + company_id.encode(), hashlib.sha256)
-
-
-def webhook_secret(core: Core, company_id: str) -> str:
+def write_secret(secret: Secret) -> str:
     """What the merchant verifies with: `whsec_` and 32 bytes in base64. Never to be logged."""
-    return "whsec_" + base64.b64encode(_signing_key(core, company_id)).decode("ascii")
+    return "whsec_" + base64.b64encode(secret.reveal()).decode("ascii")
 
 
 class StandardWriter:
@@ -55,7 +53,10 @@ class StandardWriter:
         """Nobody but the company."""
         return ""
 
-    def sign(self, core: Core, event: WebhookEvent, company: Company) -> WebhookRequest:
+    def sign(
+        self, core: Core, event: WebhookEvent, company: Company, secrets: Sequence[Secret] = ()
+    ) -> WebhookRequest:
+        """Signed by each of the secrets that the company may verify with."""
         body = edge.to_json(
             {
                 "type": event.event_type,
@@ -66,12 +67,14 @@ class StandardWriter:
         )
         now = str(int(time.time()))
         signed = f"{event.id}.{now}.".encode() + body
-        signature = hmac.digest(_signing_key(core, company.id), signed, hashlib.sha256)
+        signatures = [hmac.digest(one.reveal(), signed, hashlib.sha256) for one in secrets]
         headers = {
             "content-type": "application/json",
             "webhook-id": event.id,
             "webhook-timestamp": now,
-            "webhook-signature": "v1," + base64.b64encode(signature).decode("ascii"),
+            "webhook-signature": " ".join(
+                "v1," + base64.b64encode(one).decode("ascii") for one in signatures
+            ),
         }
         return WebhookRequest(headers=headers, body=body)
 

@@ -11,6 +11,7 @@ from kassa.base.domain.lifecycle import AgreementStatus
 from kassa.base.usecases.admission import pause_of
 from kassa.faces import edge
 from kassa.faces.peer import address_of
+from kassa.faces.wallet import own_keys
 from kassa.faces.wallet.contract import write_time
 from kassa.wallet.domain.wallet_codes import CodeKind
 from kassa.wallet.usecases.agreements import OwnAgreement, end_own_agreement, own_agreements
@@ -105,5 +106,6 @@ routes = [
     edge.route("POST", PATH, pay_code, write_error),
     edge.route("POST", CONSENT_PATH, consent_code, write_error),
     edge.route("GET", AGREEMENTS_PATH, agreements, write_error),
+    edge.route("GET", own_keys.PATH, own_keys.published, write_error),
     edge.route("POST", f"{AGREEMENTS_PATH}/{{agreement_id}}/end", end, write_error),
 ]

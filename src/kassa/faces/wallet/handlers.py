@@ -1,10 +1,9 @@
 """The wallet face's routes: who calls, does the signature hold, the use case, a signed answer."""
 
-import hashlib
-import hmac
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kassa.base.domain.errors import (
+    IdempotencyMismatch,
     InvalidRequest,
     KassaError,
     NotFound,
@@ -23,9 +23,11 @@ from kassa.base.domain.errors import (
     Unauthenticated,
 )
 from kassa.base.domain.lifecycle import PaymentStatus
+from kassa.base.usecases import keyed
 from kassa.base.usecases.admission import pause_of
 from kassa.base.usecases.bounds import named
 from kassa.base.usecases.core import Core
+from kassa.base.usecases.keyring import Purpose
 from kassa.faces import edge
 from kassa.faces.once import RepeatingCaller, anew, read_key
 from kassa.faces.peer import address_of
@@ -35,6 +37,7 @@ from kassa.faces.wallet import (
     changes_contract,
     codes,
     contract,
+    own_keys,
     reading,
     signature,
 )
@@ -64,7 +67,18 @@ async def pay(core: Core, client: WalletClient, members: Members) -> contract.An
     wanted = reading.read_pay(members)
     if wanted.is_evaluation:
         return await _evaluate(core, client, wanted)
-    new = _new_order(core, client, wanted)
+    newest, *older = _auth_marks(core, wanted.auth_code)
+    try:
+        return await _pay(core, client, wanted, newest)
+    except IdempotencyMismatch:
+        for mark in older:  # the same code, from before the key was renewed
+            with suppress(IdempotencyMismatch):
+                return await _pay(core, client, wanted, mark)
+        raise
+
+
+async def _pay(core: Core, client: WalletClient, wanted: reading.Pay, mark: str) -> contract.Answer:
+    new = _new_order(core, client, wanted, mark)
     by_code = _by_code(client, wanted) if wanted.auth_code else None
     begun = await begin_payment(core, new, pay=by_code) if by_code else None
     if begun is not None:
@@ -106,7 +120,7 @@ def _answer(
 async def _evaluate(core: Core, client: WalletClient, wanted: reading.Pay) -> contract.Answer:
     """What pay would answer now. It makes nothing, and the request id is still unused; a wrong code
     is counted as one."""
-    await check_order(core, _new_order(core, client, wanted))
+    await check_order(core, _new_order(core, client, wanted, ""))
     refusal = ""
     if wanted.auth_code:
         shown = Presented(
@@ -125,7 +139,8 @@ def _tried_by(client: WalletClient) -> str:
     return f"client:{client.client_id}"
 
 
-def _new_order(core: Core, client: WalletClient, wanted: reading.Pay) -> NewOrder:
+def _new_order(core: Core, client: WalletClient, wanted: reading.Pay, mark: str) -> NewOrder:
+    """`mark`: of the payer's code."""
     return NewOrder(
         company=client.company,
         business_id=client.business_id,
@@ -143,16 +158,18 @@ def _new_order(core: Core, client: WalletClient, wanted: reading.Pay) -> NewOrde
         retry_allowed=False,
         capture_method=CaptureMethod.MANUAL if wanted.reserves else CaptureMethod.AUTOMATIC,
         extra={"productCode": wanted.product_code, "order": wanted.order},
-        payment_extra={"client_id": client.client_id, "auth": _auth_mark(core, wanted.auth_code)},
+        payment_extra={"client_id": client.client_id, "auth": mark},
     )
 
 
-def _auth_mark(core: Core, auth_code: str) -> str:
-    """Tells a repeat from another payer's request, without keeping the code itself."""
+def _auth_marks(core: Core, auth_code: str) -> list[str]:
+    """What tells a repeat from another payer's request, without keeping the code itself: the newest
+    first, then what would have been kept of it under older keys."""
     if not auth_code:
-        return ""
+        return [""]
     message = b"wallet.paymentAuthCode:" + auth_code.encode()
-    return hmac.new(core.secrets.pepper, message, hashlib.sha256).hexdigest()
+    keys = core.secrets.of(Purpose.FINGERPRINTS)
+    return [one.hex() for one in keyed.every(keys, message, keyed.hmac_sha256)]
 
 
 async def inquire(core: Core, client: WalletClient, members: Members) -> contract.Answer:
@@ -295,11 +312,9 @@ def _write(request: Request, answer: contract.Answer, pause: int | None = None) 
     if pause is not None:
         headers["retry-after"] = str(pause)
     if client_id is not None:
-        secrets = edge.core_of(request).secrets
         signed = signature.Signed(request.method, _target(request), client_id, now, body)
-        key = signature.private_key(secrets.wallet_private_key_pem)
         headers["client-id"] = client_id
-        headers["signature"] = signature.sign(signed, key, secrets.wallet_key_version)
+        headers["signature"] = own_keys.sign(edge.core_of(request), signed)
     return Response(body, headers=headers)
 
 

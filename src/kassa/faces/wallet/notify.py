@@ -1,12 +1,14 @@
 """The notification of a payment, as posted to paymentNotifyUrl: its body, signature, receipt."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from kassa.base.domain.secret import Secret
 from kassa.base.usecases.core import Core, WebhookRequest
 from kassa.faces import edge
-from kassa.faces.wallet import changes_contract, contract, signature
+from kassa.faces.wallet import changes_contract, contract, own_keys, signature
 from kassa.identity.domain.principals import Company
 from kassa.modifications.domain.refunds import OF_A_REFUND
 from kassa.orders.domain.orders import Order
@@ -41,11 +43,10 @@ class SignedNotifications:
         now = contract.write_time(datetime.now(UTC))
         target = signature.target_of_url(announcement.url)
         signed = signature.Signed("POST", target, client_id, now, body)
-        key = signature.private_key(core.secrets.wallet_private_key_pem)
         headers = {
             "Client-Id": client_id,
             "Request-Time": now,
-            "Signature": signature.sign(signed, key, core.secrets.wallet_key_version),
+            "Signature": own_keys.sign(core, signed),
             "Content-Type": contract.CONTENT_TYPE,
         }
         return WebhookRequest(headers=headers, body=body)
@@ -75,7 +76,9 @@ class WalletNotifications(SignedNotifications):
         """The client that asked for the payment."""
         return str(news.payment.extra["client_id"])
 
-    def sign(self, core: Core, event: WebhookEvent, company: Company) -> WebhookRequest:
+    def sign(
+        self, core: Core, event: WebhookEvent, company: Company, secrets: Sequence[Secret] = ()
+    ) -> WebhookRequest:
         return self._signed(core, event, event.recipient, event.content)
 
 

@@ -55,6 +55,7 @@ class Sql(Queries, readers=[reader(ListedCompany, prefixes={"company": ""})]):
     put_credential: Command
     set_credential_settings: Value[bool]
     set_credential_status: Value[bool]
+    set_secret_hash: Value[bool]
 
 
 async def find_credential(connection: Connection, lookup: str) -> Credential | None:
@@ -139,6 +140,15 @@ async def put_credential(
             secret_hash,
             dict(public_keys or {}),
         )
+
+
+async def set_secret_hash(
+    connection: Connection, lookup: str, kept: bytes, secret_hash: bytes
+) -> bool:
+    """The same secret, hashed otherwise; False where somebody has done it, or changed the secret,
+    since `kept` was read."""
+    async with resealed(connection, "credential", "t.lookup = $1", lookup):
+        return bool(await Sql.set_secret_hash.first(connection, lookup, kept, secret_hash))
 
 
 async def set_credential_status(connection: Connection, lookup: str, status: str) -> bool:

@@ -70,3 +70,7 @@ update credential set settings = $3 where lookup = $1 and kind = $2 returning tr
 -- name: set_credential_status
 -- Revoke a credential, or let it in again.
 update credential set status = $2 where lookup = $1 returning true
+
+-- name: set_secret_hash
+-- The same secret, kept under a newer pepper; not where somebody has done that meanwhile.
+update credential set secret_hash = $3 where lookup = $1 and secret_hash = $2 returning true

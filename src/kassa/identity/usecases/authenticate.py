@@ -1,6 +1,6 @@
 """Who is asking: API keys, client secrets, customers' tokens and wallet clients."""
 
-import hashlib
+import asyncio
 import hmac
 import time
 from collections import OrderedDict
@@ -8,13 +8,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import msgspec
+import structlog
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
-from kassa.base.domain.errors import Unauthenticated
+from kassa.base.domain.errors import KassaError, Unauthenticated
 from kassa.base.domain.lifecycle import CompanyStatus, CredentialStatus
+from kassa.base.usecases import keyed
 from kassa.base.usecases.core import Core
+from kassa.base.usecases.keyring import Purpose
 from kassa.identity.domain.principals import (
     ClientSettings,
     Company,
@@ -27,6 +30,7 @@ from kassa.identity.store.companies import Credential
 from kassa.identity.usecases.sides import admit
 from kassa.orders.domain.ownership import EVERY_ORDER
 
+_log = structlog.get_logger("kassa.keys")
 # Two memories stand in a row, so a revoked credential is dead on every node within a second.
 _FRESH_SECONDS = 0.5  # seconds, not money
 _REMEMBERED = 10_000
@@ -101,14 +105,18 @@ async def _credential(core: Core, lookup: str) -> Credential | None:
 
 
 def hash_secret(core: Core, secret: str) -> bytes:
-    """How a secret is kept: HMAC-SHA256 under the pepper, which the database does not hold."""
-    return hmac.digest(core.secrets.pepper, secret.encode("utf-8", "surrogatepass"), hashlib.sha256)
+    """How a secret is kept: HMAC-SHA256 under the newest pepper, which the database does not
+    hold."""
+    return keyed.make(core.secrets.of(Purpose.CREDENTIALS), _bytes(secret), keyed.hmac_sha256)
+
+
+def _bytes(secret: str) -> bytes:
+    return secret.encode("utf-8", "surrogatepass")
 
 
 async def _prove(core: Core, lookup: str, kind: str, secret: str) -> Principal:
-    proof = hashlib.blake2b(
-        secret.encode("utf-8", "surrogatepass"), key=core.secrets.pepper[:64], digest_size=32
-    ).digest()
+    pepper = core.secrets.current(Purpose.CREDENTIALS).reveal()
+    proof = keyed.blake2b(pepper, _bytes(secret))
     shown = f"{lookup} {proof.hex()}"
     core.admission.try_credential(shown)
     principal = await _proved(core, lookup, kind, secret, proof)
@@ -123,7 +131,8 @@ async def _proved(core: Core, lookup: str, kind: str, secret: str, proof: bytes)
         return known[1]
     credential = await _credential(core, lookup)
     expected = credential.secret_hash if credential and credential.kind == kind else None
-    right = hmac.compare_digest(hash_secret(core, secret), expected or bytes(32))
+    peppers = core.secrets.of(Purpose.CREDENTIALS)
+    right = keyed.fits(peppers, _bytes(secret), expected or bytes(32), keyed.hmac_sha256)
     if credential is None or expected is None or not right or not _is_active(credential):
         raise Unauthenticated(_REFUSED)
     principal = Principal(
@@ -133,7 +142,25 @@ async def _proved(core: Core, lookup: str, kind: str, secret: str, proof: bytes)
         credential=credential.name,
     )
     memory.put(f"{kind}|{lookup}", (proof, principal))
+    if keyed.version_of(expected) != peppers.current.number:
+        _hash_anew(core, lookup, expected, secret)
     return principal
+
+
+def _hash_anew(core: Core, lookup: str, kept: bytes, secret: str) -> None:
+    """Under the newest pepper: only now is the secret known. Nobody waits for it, and where it
+    fails the next use does it."""
+
+    async def work() -> None:
+        try:
+            async with core.db.transaction() as connection:
+                await companies.set_secret_hash(connection, lookup, kept, hash_secret(core, secret))
+        except KassaError as error:
+            _log.warning("a credential keeps its older pepper", why=error.message)
+
+    task = asyncio.create_task(work())
+    core.running.add(task)
+    task.add_done_callback(core.running.discard)
 
 
 def _is_active(credential: Credential) -> bool:

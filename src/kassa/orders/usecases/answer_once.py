@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from kassa.base.domain.errors import IdempotencyMismatch, InProgress, KassaError
+from kassa.base.usecases import keyed
 from kassa.base.usecases.batch import to_the_end
 from kassa.base.usecases.core import Core
+from kassa.base.usecases.keyring import Purpose
 from kassa.orders.store import answers
 from kassa.orders.store.answers import AnswerKey, Kept
 
@@ -63,7 +65,7 @@ async def answer_once(core: Core, asked: Asked | None, work: Work) -> Answer:
     if asked is None:
         return await work(Turn(core.new_id("ask"), datetime.now(UTC)))
     key = AnswerKey(company_id=asked.company_id, scope=_digest(asked.place), key=asked.key)
-    kept = await _claim(core, key, _body_hash(core, asked.body), asked.mismatch)
+    kept = await _claim(core, key, asked)
     if kept.status is not None and kept.body is not None:
         return Answer(kept.status, kept.body, replayed=True)
     return await to_the_end(core, _work(core, key, Turn(kept.id, kept.created_at), work))
@@ -75,25 +77,29 @@ def _digest(place: str) -> str:
 
 
 def _body_hash(core: Core, body: bytes) -> bytes:
-    return hashlib.blake2b(body, key=core.secrets.pepper[:64], digest_size=32).digest()
+    return keyed.make(core.secrets.of(Purpose.FINGERPRINTS), body, keyed.blake2b)
 
 
-async def _claim(core: Core, key: AnswerKey, body_hash: bytes, mismatch: str) -> Kept:
+def _is_of(core: Core, body: bytes, kept: bytes) -> bool:
+    return keyed.fits(core.secrets.of(Purpose.FINGERPRINTS), body, kept, keyed.blake2b)
+
+
+async def _claim(core: Core, key: AnswerKey, asked: Asked) -> Kept:
     """The row to work under, or the answer that there is."""
     async with core.db.connection() as connection:
         new = await answers.begin(
             connection,
             key,
             id=core.new_id("ask"),
-            body_hash=body_hash,
+            body_hash=_body_hash(core, asked.body),
             lease=_LEASE,
             lifetime=LIFETIME,
         )
         if new is not None:
             return new
         old = await answers.find(connection, key)
-        if old is not None and old.body_hash != body_hash:
-            raise IdempotencyMismatch(mismatch)
+        if old is not None and not _is_of(core, asked.body, old.body_hash):
+            raise IdempotencyMismatch(asked.mismatch)
         if old is not None and old.status is not None:
             return old
         if (

@@ -182,6 +182,7 @@ COVERS: dict[str, Cover] = {
     "company": Cover(
         key=("id",),
         seal=_words("public_id number name currency business_id status mode sandbox created_at"),
+        joined=(Joined(part="seal", was={"webhook_secret_derived": "true"}),),
         company="t.id",
         recorded=True,
     ),
@@ -242,6 +243,13 @@ COVERS: dict[str, Cover] = {
             " code_expires_at generation access_expires_at refresh_expires_at ended_at ended_by"
             " version"
         ),
+        joined=(Joined(part="seal", was={"key_version": "1"}),),
+        recorded=True,
+    ),
+    "webhook_secret": Cover(
+        key=("company_id", "version"),
+        seal=_words("sealed wrapped_by created_at ends_at"),
+        called="'webhook secret ' || t.version",
         recorded=True,
     ),
     "settlement": Cover(

@@ -13,7 +13,8 @@ import structlog
 
 from kassa.base.store.connection import Connection
 from kassa.base.store.seals import Seals
-from kassa.base.usecases.core import Core, Secrets
+from kassa.base.usecases.core import Core
+from kassa.base.usecases.keyring import Keyring, Purpose
 from kassa.payments.store.payments import clock
 from kassa.proof.store import chain
 from kassa.proof.store.chain import Addition, Block
@@ -35,14 +36,26 @@ WHAT_TO_DO = (
 )
 
 
-def chain_key(secrets: Secrets) -> bytes:
-    """The key that seals blocks. It is kept nowhere; who has only the database cannot know it."""
-    return hmac.digest(secrets.pepper, b"kassa: the chain of history, 1", hashlib.sha256)
+def chain_keys(secrets: Keyring) -> list[bytes]:
+    """The keys that seal blocks; the first seals new ones. They are kept nowhere; who has only the
+    database cannot know them."""
+    return [
+        hmac.digest(one.secret.reveal(), b"kassa: the chain of history, 1", hashlib.sha256)
+        for one in secrets.of(Purpose.CHAIN).every
+    ]
 
 
-def seals_of(secrets: Secrets) -> Seals:
+def seal_keys(secrets: Keyring) -> list[bytes]:
+    """The keys that seal rows, likewise."""
+    return [
+        hmac.digest(one.secret.reveal(), b"kassa: seals of rows, 1", hashlib.sha512)
+        for one in secrets.of(Purpose.SEALS).every
+    ]
+
+
+def seals_of(secrets: Keyring) -> Seals:
     """What the rows are sealed with that this installation writes."""
-    return Seals(hmac.digest(secrets.pepper, b"kassa: seals of rows, 1", hashlib.sha512))
+    return Seals(seal_keys(secrets))
 
 
 def block_hash(key: bytes, before: bytes, block: Block) -> bytes:
@@ -51,6 +64,11 @@ def block_hash(key: bytes, before: bytes, block: Block) -> bytes:
     head = f"{block.seq}:{block.first_link}:{block.last_link}:{micros}:{block.company_id}"
     message = before.hex() + ":" + block.root.hex() + ":" + head
     return hmac.digest(key, message.encode(), hashlib.sha256)
+
+
+def is_sealed(keys: Sequence[bytes], before: bytes, block: Block) -> bool:
+    """Whether one of these keys sealed `block` onto the block whose hash is `before`."""
+    return any(block_hash(key, before, block) == block.hash for key in keys)
 
 
 async def chain_history(core: Core, most: int = _MOST) -> int:
@@ -171,13 +189,13 @@ async def _why_not(
     else:
         if ours.sealed is not None:
             return f"no longer has the block {ours.sealed[0]} that was its newest"
-    key = chain_key(core.secrets)
+    keys = chain_keys(core.secrets)
     while start <= head.seq:
         blocks = await chain.blocks_from(connection, company_id, start, _PAGE)
         if ours.sealed is not None and blocks and blocks[0].at < now - BESIDE_US:
             return f"goes on behind block {start - 1}, where {core.heads.path} ends"
         for block in blocks:
-            if block.seq != start or block_hash(key, before, block) != block.hash:
+            if block.seq != start or not is_sealed(keys, before, block):
                 return f"was edited in block {start}"
             start, before = start + 1, block.hash
         if not blocks:
@@ -214,7 +232,7 @@ async def _link(
     at: datetime,
 ) -> list[Block]:
     """Give each its link, and seal those of each company in one block; gives the blocks."""
-    key = chain_key(core.secrets)
+    key = chain_keys(core.secrets)[0]
     pieces: dict[str, list[Addition]] = defaultdict(list)
     for one in additions:
         pieces[one.company_id].append(one)

@@ -30,9 +30,9 @@ from kassa.proof.store.resealing import falsified
 from kassa.proof.usecases.chain import (
     BESIDE_US,
     WHAT_TO_DO,
-    block_hash,
-    chain_key,
+    chain_keys,
     is_ours,
+    is_sealed,
     seals_of,
 )
 
@@ -102,7 +102,7 @@ class KnownHead:
     `rows_sealed`, `rows_recorded`: whether rows from before the seals, or the records, have got
     theirs, and none may be without."""
 
-    key: bytes
+    keys: Sequence[bytes]
     seals: Seals
     noted: Mapping[str, Noted] | None
     rows_sealed: bool
@@ -112,7 +112,7 @@ class KnownHead:
 def known_of(core: Core) -> KnownHead:
     """What this process knows now; it reads the head file."""
     return KnownHead(
-        key=chain_key(core.secrets),
+        keys=chain_keys(core.secrets),
         seals=seals_of(core.secrets),
         noted=core.heads.read(),
         rows_sealed=core.heads.rows_sealed,
@@ -324,7 +324,7 @@ class _Seal:
     """Walks along the blocks with the key that no database holds."""
 
     def __init__(self, known: KnownHead, company_id: str | None, wanted: Sequence[Head]) -> None:
-        self._key = known.key
+        self._keys = known.keys
         self._noted = known.noted
         self._company_id = company_id
         self._wanted = {(head.company_id, head.seq): head.hash for head in wanted}
@@ -396,7 +396,7 @@ class _Seal:
         elif root != block.root:
             say("holds links that were edited or changed their order")
         before = last.hash if last else b""
-        if block_hash(self._key, before, block) != block.hash and block.seq == seq:
+        if not is_sealed(self._keys, before, block) and block.seq == seq:
             say("was edited, or the block before it")
         self._look_up(block)
         noted = self._wanted.pop((block.company_id, block.seq), None)

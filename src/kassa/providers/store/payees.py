@@ -1,5 +1,7 @@
 """The payees that a company has registered."""
 
+from collections.abc import Sequence
+
 from kassa.base.store.connection import Connection
 from kassa.base.store.queries import Queries, Rows, Value
 from kassa.proof.store.resealing import resealed
@@ -9,6 +11,7 @@ from kassa.providers.domain.payees import Payee
 class Sql(Queries):
     put: Value[str]
     find: Rows[Payee]
+    hash_of: Value[bytes]
     has_some: Value[bool]
     listed: Rows[Payee]
     set_status: Value[bool]
@@ -37,12 +40,18 @@ async def put(connection: Connection, payee: Payee, account_hash: bytes) -> str:
 
 
 async def find(
-    connection: Connection, company_id: str, account_hash: bytes
+    connection: Connection, company_id: str, hashes: Sequence[bytes]
 ) -> tuple[Payee | None, bool]:
-    """The payee of that account number, and whether the company has registered any at all."""
+    """The payee whose account number has one of these hashes, and whether the company has
+    registered any at all."""
     if not await Sql.has_some.one(connection, company_id):
         return None, False
-    return await Sql.find.first(connection, company_id, account_hash), True
+    return await Sql.find.first(connection, company_id, list(hashes)), True
+
+
+async def hash_of(connection: Connection, company_id: str, hashes: Sequence[bytes]) -> bytes | None:
+    """The one of these under which a payee is kept."""
+    return await Sql.hash_of.first(connection, company_id, list(hashes))
 
 
 async def listed(connection: Connection, company_id: str) -> list[Payee]:

@@ -13,8 +13,12 @@ set status = {payee.active}, account_name = excluded.account_name,
 returning id
 
 -- name: find
--- The payee of that account number.
-select {payee} from payee where company_id = $1 and account_hash = $2
+-- The payee whose account number has one of these hashes.
+select {payee} from payee where company_id = $1 and account_hash = any($2::bytea[])
+
+-- name: hash_of
+-- Under which of these hashes a payee is kept.
+select account_hash from payee where company_id = $1 and account_hash = any($2::bytea[])
 
 -- name: has_some
 -- Whether the company has registered any at all.

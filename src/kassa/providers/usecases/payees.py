@@ -1,12 +1,13 @@
 """Payees: only those that a company has registered may direct a payment."""
 
-import hashlib
 import re
 from dataclasses import dataclass
 
 from kassa.base.domain.errors import InvalidRequest, NotFound
 from kassa.base.domain.lifecycle import PayeeStatus
+from kassa.base.usecases import keyed
 from kassa.base.usecases.core import Core
+from kassa.base.usecases.keyring import Purpose
 from kassa.identity.domain.audit import Act
 from kassa.identity.usecases import audit
 from kassa.identity.usecases.authenticate import forget, remembered
@@ -36,10 +37,11 @@ def _bare(number: str) -> str:
     return _GROUPING.sub("", number)
 
 
-def _hash(core: Core, company_id: str, number: str) -> bytes:
-    """Keyed: account numbers are few enough to be guessed from a bare hash."""
+def _hashes(core: Core, company_id: str, number: str) -> list[bytes]:
+    """All that it may be kept as, the newest first. Keyed: account numbers are few enough to be
+    guessed from a bare hash."""
     text = f"payee|{company_id}|{_bare(number)}".encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(text, key=core.secrets.pepper[:64], digest_size=32).digest()
+    return keyed.every(core.secrets.of(Purpose.FINGERPRINTS), text, keyed.blake2b)
 
 
 async def register_payee(core: Core, wanted: NewPayee) -> Payee:
@@ -62,10 +64,10 @@ async def register_payee(core: Core, wanted: NewPayee) -> Payee:
         provider_account=wanted.provider_account,
     )
     async with core.db.transaction() as connection:
-        await store.put(connection, payee, _hash(core, wanted.company_id, bare))
-        found, _ = await store.find(
-            connection, wanted.company_id, _hash(core, wanted.company_id, bare)
-        )
+        hashes = _hashes(core, wanted.company_id, bare)
+        kept = await store.hash_of(connection, wanted.company_id, hashes) or hashes[0]
+        await store.put(connection, payee, kept)
+        found, _ = await store.find(connection, wanted.company_id, [kept])
         assert found is not None
         said = {
             "account": found.account_shown,
@@ -107,8 +109,8 @@ async def payee_of(core: Core, company_id: str, account_number: str) -> Payee | 
 
     async def look() -> bool | None:
         async with core.db.connection() as connection:
-            key = _hash(core, company_id, account_number)
-            payee, some = await store.find(connection, company_id, key)
+            hashes = _hashes(core, company_id, account_number)
+            payee, some = await store.find(connection, company_id, hashes)
         found.append(payee)
         return None if some or payee else True
 

@@ -21,7 +21,8 @@ class Agreement:
 
     `expires_at`: of the page, not of the agreement. `user_id`: who agreed. `generation`: how many
     pairs of tokens there were; the expiries are of the newest. `ended_by`: as the timeline names
-    people. `version`: grows by one with every change.
+    people. `version`: grows by one with every change. `key_version`: which version of the key its
+    newest code or tokens are made with.
     """
 
     company_id: str
@@ -47,6 +48,7 @@ class Agreement:
     ended_at: datetime | None = None
     ended_by: str = ""
     version: int = 1
+    key_version: int = 1
 
     def may(self, scope: str) -> bool:
         return scope in self.scopes.split()

@@ -1,5 +1,6 @@
 """Agreements between wallet users and merchants; sealed, with a record of each version."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -53,9 +54,11 @@ async def find(connection: Connection, company_id: str, agreement_id: str) -> Ag
     return await Sql.find.first(connection, company_id, agreement_id)
 
 
-async def at_place(connection: Connection, company_id: str, place_hash: bytes) -> Agreement | None:
-    """The one that is answered on the page of the address with that hash."""
-    return await Sql.at_place.first(connection, company_id, place_hash)
+async def at_place(
+    connection: Connection, company_id: str, hashes: Sequence[bytes]
+) -> Agreement | None:
+    """The one that is answered on the page of the address with one of these hashes."""
+    return await Sql.at_place.first(connection, company_id, list(hashes))
 
 
 async def lock(
@@ -82,6 +85,7 @@ async def save(connection: Connection, agreement: Agreement) -> None:
             agreement.ended_at,
             agreement.ended_by,
             agreement.version,
+            agreement.key_version,
         )
 
 

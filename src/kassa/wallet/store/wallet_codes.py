@@ -43,10 +43,14 @@ class Sql(Queries, readers=[_CODE], words={"lasting": any_of(LASTING)}):
 
 
 async def find(
-    connection: Connection, company_id: str, code_hash: bytes, subjects: Sequence[Subject]
+    connection: Connection,
+    company_id: str,
+    hashes: Sequence[bytes],
+    subjects: Sequence[Subject],
 ) -> tuple[WalletCode | None, timedelta, datetime]:
-    """The code, how long who tries it (or the user it belongs to) must still wait, and the hour."""
-    row = await Sql.find.one(connection, company_id, code_hash, *_keys(subjects))
+    """The code of one of these hashes, how long who tries it (or the user it belongs to) must still
+    wait, and the hour."""
+    row = await Sql.find.one(connection, company_id, list(hashes), *_keys(subjects))
     return (_CODE.read(row) if row["id"] is not None else None), row["wait"], row["now"]
 
 

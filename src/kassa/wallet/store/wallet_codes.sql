@@ -4,8 +4,8 @@ c.company_id, c.code_hash, c.id, c.user_id, c.kind, c.created_at, c.client_id, c
   coalesce(c.agreement_id, '') as agreement_id
 
 -- name: find
--- The code of that hash, if there is one; how long who tries it, or the user whose it is, must
--- still wait; and what time it is.
+-- The code of one of these hashes, if there is one; how long who tries it, or the user whose it is,
+-- must still wait; and what time it is.
 select statement_timestamp() as now,
   greatest(
     (select max(g.blocked_until) from wallet_guess g
@@ -15,7 +15,8 @@ select statement_timestamp() as now,
     statement_timestamp()) - statement_timestamp() as wait,
   {code}
 from (values (1)) as one
-left join wallet_code c on c.company_id = $1 and c.code_hash = $2
+left join wallet_code c on c.company_id = $1 and c.code_hash = any($2::bytea[])
+limit 1
 
 -- name: these
 -- The codes of these hashes, as they stand.

@@ -17,12 +17,13 @@ from kassa.base.domain.lifecycle import AgreementStatus, WalletUserStatus
 from kassa.base.store.connection import Connection
 from kassa.base.usecases.core import Core
 from kassa.base.usecases.ids import company_number_of
+from kassa.base.usecases.keyring import Purpose
 from kassa.connectors.egress import check_url
 from kassa.identity.domain.audit import Act
 from kassa.identity.domain.principals import Company
 from kassa.identity.store import companies
 from kassa.identity.usecases import audit
-from kassa.identity.usecases.authenticate import company_by_number, hash_secret
+from kassa.identity.usecases.authenticate import company_by_number
 from kassa.identity.usecases.businesses import find_business
 from kassa.identity.usecases.sides import MODE, is_served
 from kassa.payments.domain.changes import WebhookEvent
@@ -30,6 +31,7 @@ from kassa.payments.store import payments
 from kassa.wallet.domain.agreements import AGREEMENT, Agreement
 from kassa.wallet.domain.wallet_codes import CodeKind, WalletCode
 from kassa.wallet.store import agreements, wallet_codes, wallets
+from kassa.wallet.usecases.code_hashes import code_hashes, hash_code
 from kassa.wallet.usecases.wallet_codes import (
     ACCESS_TOKEN,
     Presented,
@@ -114,7 +116,7 @@ async def ask_agreement(core: Core, wanted: NewAgreement) -> AskedAgreement:
         id=core.new_id("wa"),
         business_id=wanted.business_id,
         client_id=wanted.client_id,
-        place_hash=hash_secret(core, token),
+        place_hash=hash_code(core, token),
         belongs_to=wanted.belongs_to,
         auth_client_id=wanted.auth_client_id,
         scopes=" ".join(wanted.scopes),
@@ -136,7 +138,7 @@ async def open_agreement(core: Core, token: str) -> AgreementPage:
     if company is None or not is_served(core, company):
         raise NotFound("no such page")
     async with core.db.connection() as connection:
-        found = await agreements.at_place(connection, company.id, hash_secret(core, token))
+        found = await agreements.at_place(connection, company.id, code_hashes(core, token))
         closed = await companies.is_closed(connection, company.id)
     if found is None or closed:
         raise NotFound("no such page")
@@ -162,6 +164,7 @@ async def agree(core: Core, page: AgreementPage, shown: Presented) -> Agreement:
             raise PermissionDenied("the user cannot pay", reason="user_status_abnormal")
         ends = now + _CODE_IS_GOOD
         agreement.agree(code.user_id, now, code_expires_at=ends)
+        agreement.key_version = _newest(core)
         locked = await wallet_codes.lock(connection, code.company_id, code.code_hash)
         if locked is None or not locked.consents(
             client_id=agreement.client_id, now=now
@@ -197,14 +200,13 @@ async def exchange(
     IllegalTransition where it was used or has run out (reasons in the tables above).
     """
     wrong = NotFound("this is unknown, or is another client's", reason=_UNKNOWN[kind])
-    code_hash = hash_secret(core, text)
     async with core.db.transaction() as connection:
-        found, _, _ = await wallet_codes.find(connection, company_id, code_hash, ())
+        found, _, _ = await wallet_codes.find(connection, company_id, code_hashes(core, text), ())
         if found is None or found.kind is not kind or found.client_id != client_id:
             raise wrong
         # First the agreement, then its codes, as wherever both are locked.
         agreement, now = await _locked(connection, company_id, found.agreement_id)
-        code = await wallet_codes.lock(connection, company_id, code_hash)
+        code = await wallet_codes.lock(connection, company_id, found.code_hash)
         if code is None or code.revoked_at is not None:
             raise wrong
         if code.used_for:
@@ -226,6 +228,7 @@ async def _issue(core: Core, connection: Connection, agreement: Agreement, now: 
         now + policy.refresh_token_lifetime,
     )
     agreement.issue(access_expires_at=access_ends, refresh_expires_at=refresh_ends)
+    agreement.key_version = _newest(core)
     await agreements.save(connection, agreement)
     made = tokens_of(core, agreement)
     access, refresh = made.access_token, made.refresh_token
@@ -245,7 +248,7 @@ async def end_by_token(
     """
     async with core.db.connection() as connection:
         code, _, _ = await wallet_codes.find(
-            connection, company_id, hash_secret(core, access_token), ()
+            connection, company_id, code_hashes(core, access_token), ()
         )
     if code is None or code.kind is not CodeKind.AGREEMENT or code.client_id != client_id:
         raise NotFound("this token is unknown, or is another client's", reason="token_unknown")
@@ -343,10 +346,20 @@ def tokens_of(core: Core, agreement: Agreement) -> Tokens:
     )
 
 
+def _newest(core: Core) -> int:
+    return core.secrets.of(Purpose.WALLET_CODES).current.number
+
+
 def _made(core: Core, purpose: str, agreement: Agreement, generation: int) -> str:
-    """256 bits that nobody can tell without the pepper: of a key of its own, since the pepper also
-    hashes what others send."""
-    key = hmac.digest(core.secrets.pepper, b"wallet agreements: tokens", hashlib.sha256)
+    """256 bits that nobody can tell without the key: of one of its own, since the root also hashes
+    what others send.
+
+    Raises: InvalidRequest where the version that they were made with was retired.
+    """
+    root = core.secrets.of(Purpose.WALLET_CODES).get(agreement.key_version)
+    if root is None:
+        raise InvalidRequest("the key that these tokens were made with was retired")
+    key = hmac.digest(root.reveal(), b"wallet agreements: tokens", hashlib.sha256)
     said = f"{purpose}:{agreement.company_id}:{agreement.id}:{generation}"
     made = hmac.digest(key, said.encode(), hashlib.sha256)
     return base64.urlsafe_b64encode(made).decode("ascii").rstrip("=")
@@ -373,7 +386,7 @@ async def _give(
 ) -> None:
     code = WalletCode(
         company_id=agreement.company_id,
-        code_hash=hash_secret(core, text),
+        code_hash=hash_code(core, text),
         id=core.new_id("wc"),
         user_id=agreement.user_id or "",
         kind=kind,

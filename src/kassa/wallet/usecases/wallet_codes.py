@@ -18,11 +18,12 @@ from kassa.identity.domain.audit import Act
 from kassa.identity.domain.principals import Company
 from kassa.identity.store import companies
 from kassa.identity.usecases import audit
-from kassa.identity.usecases.authenticate import company_by_number, hash_secret
+from kassa.identity.usecases.authenticate import company_by_number
 from kassa.identity.usecases.sides import admit
 from kassa.wallet.domain.wallet_codes import CodeKind, WalletCode
 from kassa.wallet.store import wallet_codes, wallets
 from kassa.wallet.store.wallet_codes import Subject
+from kassa.wallet.usecases.code_hashes import code_hashes, hash_code
 
 TOO_MANY = "too_many_codes"
 """Reason of a RateLimited: wrong codes were tried before."""
@@ -89,7 +90,7 @@ async def _recognize(
     # count that is lost with its connection decides nothing.
     async with core.db.connection() as connection:
         code, wait, now = await wallet_codes.find(
-            connection, shown.company_id, hash_secret(core, shown.code), subjects
+            connection, shown.company_id, code_hashes(core, shown.code), subjects
         )
         right = code is not None and serves(code, shown, now)
         if right and shown.code.startswith(ACCESS_TOKEN):
@@ -107,11 +108,13 @@ async def recognize_at_once(
 ) -> list[WalletCode | None]:
     """Of many at once those codes that are right and wait for nothing. None stands for all others:
     nothing is counted, and `recognize` has the words for them."""
-    keys = [(one.company_id, hash_secret(core, one.code)) for one in shown]
-    known = await wallet_codes.these(connection, sorted(set(keys))) if keys else {}
+    keys = [[(one.company_id, made) for made in code_hashes(core, one.code)] for one in shown]
+    every = sorted({key for some in keys for key in some})
+    known = await wallet_codes.these(connection, every) if every else {}
+    found = [next((known[key] for key in some if key in known), None) for some in keys]
     codes = [
-        code if (code := known.get(key)) and _is_right(code, one, now) else None
-        for key, one in zip(keys, shown, strict=True)
+        code if code and _is_right(code, one, now) else None
+        for code, one in zip(found, shown, strict=True)
     ]
     tried = [
         {*_subjects(one), (one.company_id, f"user:{code.user_id}")}
@@ -143,7 +146,7 @@ async def why_unknown(core: Core, shown: Presented) -> str:
         return "user_not_exist"
     async with core.db.connection() as connection:
         code, _, now = await wallet_codes.find(
-            connection, shown.company_id, hash_secret(core, shown.code), ()
+            connection, shown.company_id, code_hashes(core, shown.code), ()
         )
     own = code is not None and code.client_id == shown.client_id and code.revoked_at is None
     return TOKEN_EXPIRED if own and code is not None and not code.is_good(now) else TOKEN_INVALID
@@ -223,7 +226,7 @@ async def make_pay_code(core: Core, wanted: NewCode, kind: CodeKind = CodeKind.P
     while True:
         text = f"{_TYPED[kind]}{secrets.randbelow(10**_DIGITS):0{_DIGITS}d}"
         code = _code(core, wanted, kind, text)
-        if await _keep(core, code):
+        if await _keep(core, code, text):
             return Made(text, code)
 
 
@@ -237,7 +240,7 @@ async def make_agreement(core: Core, wanted: NewCode, *, token: str = "") -> Mad
         payable(within(core, wanted.limit))
     text = token or new_token()
     code = _code(core, wanted, CodeKind.AGREEMENT, text)
-    await _keep(core, code)
+    await _keep(core, code, text)
     return Made(text, code)
 
 
@@ -252,7 +255,7 @@ async def make_secret(core: Core, wanted: NewCode, *, secret: str = "") -> Made:
         raise NotFound(f"no such company: {wanted.company_id!r}")
     text = secret or new_secret(company.number)
     code = _code(core, wanted, CodeKind.SECRET, text)
-    await _keep(core, code)
+    await _keep(core, code, text)
     return Made(text, code)
 
 
@@ -271,7 +274,7 @@ def _code(core: Core, wanted: NewCode, kind: CodeKind, text: str) -> WalletCode:
     now = datetime.now(UTC)
     return WalletCode(
         company_id=wanted.company_id,
-        code_hash=hash_secret(core, text),
+        code_hash=hash_code(core, text),
         id=core.new_id("wc"),
         user_id=wanted.user_id,
         kind=kind,
@@ -282,7 +285,7 @@ def _code(core: Core, wanted: NewCode, kind: CodeKind, text: str) -> WalletCode:
     )
 
 
-async def _keep(core: Core, code: WalletCode) -> bool:
+async def _keep(core: Core, code: WalletCode, text: str) -> bool:
     """Whether it was new.
 
     Raises: NotFound, InvalidRequest.
@@ -294,6 +297,9 @@ async def _keep(core: Core, code: WalletCode) -> bool:
             raise NotFound(f"no such wallet user: {code.user_id!r}")
         if user.status != WalletUserStatus.ACTIVE and code.kind in _TYPED:
             raise InvalidRequest(f"the wallet user {code.user_id!r} is {user.status}")
+        _, *older = [(code.company_id, made) for made in code_hashes(core, text)]
+        if older and await wallet_codes.these(connection, older):
+            return False
         is_new = await wallet_codes.add(connection, code)
         if is_new and audit.is_persons():  # else the user's own app made it
             said = {"kind": code.kind, "user": code.user_id, "client": code.client_id or None}
@@ -349,7 +355,7 @@ async def holder_of(core: Core, secret: str, *, address: str) -> tuple[Company, 
     subjects = [("", f"address:{address}")] if address else []
     async with core.db.connection() as connection:
         found, wait, now = await wallet_codes.find(
-            connection, company.id if company else "", hash_secret(core, secret), subjects
+            connection, company.id if company else "", code_hashes(core, secret), subjects
         )
         known = found is not None and found.kind is CodeKind.SECRET and found.is_good(now)
         if not known and wait:

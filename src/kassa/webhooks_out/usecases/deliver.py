@@ -21,6 +21,7 @@ from kassa.payments.store import payments
 from kassa.wallet.store import agreements
 from kassa.webhooks_out.store import deliveries
 from kassa.webhooks_out.store.deliveries import DeliveryPlaces, Leased
+from kassa.webhooks_out.usecases.signing import signing_secrets
 
 _log = structlog.get_logger("kassa.outbox")
 _LEASE = timedelta(seconds=60)  # longer than a delivery can take
@@ -134,6 +135,7 @@ async def _about_payment(core: Core, news: WebhookEvent) -> tuple[Company | None
     """The company, and how the letter is signed."""
     company = await company_by_id(core, news.company_id)
     untold = None if news.content else await _as_it_stands(core, news)
+    secrets = await signing_secrets(core, news.company_id)
 
     def write() -> WebhookRequest:
         if company is None:
@@ -143,7 +145,7 @@ async def _about_payment(core: Core, news: WebhookEvent) -> tuple[Company | None
         if untold is not None and untold.order is not None:
             content, recipient = words.content(untold, untold.order), words.recipient(untold)
             event = replace(news, content=content, recipient=recipient)
-        return words.sign(core, event, company)
+        return words.sign(core, event, company, secrets)
 
     return company, write
 

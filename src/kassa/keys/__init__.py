@@ -1,0 +1,1 @@
+"""The installation's keys: what needs which version, and how one is renewed."""

@@ -1,0 +1,1 @@
+"""Counting what was made with which version of a key."""
