@@ -17,7 +17,7 @@ from kassa.modifications.usecases.look_again import look_again
 from kassa.reconciliation.usecases.watch_accounts import watch_accounts
 
 UNLISTED = {"razorpay": {"disputed"}}
-"""What a list does not say. What is in another currency is a person's work in any case."""
+"""What a list does not say."""
 _YEARS = timedelta(days=400)
 LOOKS = 3
 """The first asks, the second opens what stays; what that brings may differ again."""
@@ -38,6 +38,13 @@ async def unlike(world: World, differing: Mapping[str, tuple[Figures, Figures]])
     if said.waiting or said.unanswered:
         return ""
     known = {one.key: one for one in await figures.charges(world)}
+    # A dispute in another currency that was heard of is a person's work, and no difference.
+    heard = {
+        payment
+        for payment, found in (await figures.work(world)).items()
+        if any(one.startswith("currency:") for one in found)
+    }
+    own = world.plug.amount.currency
     unsaid = {FEE, *UNLISTED.get(world.plug.name, set())}
     expected: set[Seen] = set()
     over: set[Seen] = set()  # before anybody heard of it: the same money, told or not
@@ -46,13 +53,13 @@ async def unlike(world: World, differing: Mapping[str, tuple[Figures, Figures]])
         payment = known[key].payment if key in known else ""
         for what, currency in there.keys() | here.keys():
             place = what, currency
-            told = what not in unsaid and currency == world.plug.amount.currency
+            told = what not in unsaid and (currency == own or payment not in heard)
             if told and there[place] != here[place]:
                 seen.add((payment, what, currency, here[place], there[place]))
     found = {
         (one.payment_id, one.figure.value, one.currency, one.ours, one.theirs)
         for one in said.found
-        if one.currency == world.plug.amount.currency
+        if one.currency == own or one.payment_id not in heard
     }
     return "" if expected <= found <= expected | over else f"found {found}, expected {expected}"
 

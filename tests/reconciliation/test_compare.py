@@ -12,10 +12,12 @@ from tests.modifying import REFUND, modify
 from tests.shop import Shop
 
 from kassa.base.domain.errors import InvalidRequest, NotFound, ProviderUnavailable
-from kassa.base.domain.lifecycle import BreakClass, PaymentStatus
+from kassa.base.domain.lifecycle import BreakClass, DisputeStage, DisputeStatus, PaymentStatus
 from kassa.base.domain.money import Money
-from kassa.connectors.base import Captured
+from kassa.connectors.base import Captured, DisputeEvent
+from kassa.disputes.usecases.disputes import take_dispute_news
 from kassa.modifications.usecases.look_again import look_again
+from kassa.payments.domain.disputes import BalanceMovement
 from kassa.payments.domain.payments import CaptureMethod, Method, Payment
 from kassa.payments.store import payments
 from kassa.payments.usecases.submit_payment import take_news
@@ -155,6 +157,61 @@ async def test_a_dispute_of_which_no_letter_came_is_found(
 
     assert (found.payment_id, found.figure) == (payment.id, Figure.DISPUTED)
     assert (found.ours, found.theirs) == (0, 10_000)
+
+
+@pytest.mark.parametrize("name", ["stripe"])
+async def test_a_dispute_in_another_currency_of_which_no_letter_came_is_found_and_is_work(
+    shop: Shop, simulator: Simulator, name: str
+) -> None:
+    payment = await paid(shop, simulator, name)
+    simulator.act(name, payment.provider_reference, "dispute_abroad")
+
+    [found] = (await laid_beside(shop, name)).found
+
+    assert (found.payment_id, found.figure) == (payment.id, Figure.DISPUTED)
+    assert found.currency != payment.amount.currency
+    assert (found.ours, found.theirs > 0) == (0, True)
+    assert [await looked(shop) for _ in range(3)] == [0, 1, 0]
+    [item] = await list_breaks(shop.core, shop.company.id)
+    assert (item.problem, item.payment_id) == (BreakClass.STATUS, payment.id)
+    await look_again(shop.core)
+
+
+async def hear(shop: Shop, payment: Payment, amount: Money) -> None:
+    """A letter tells of its dispute, in the amount that has left."""
+    (attempt,) = await shop.attempts(payment)
+    async with shop.core.db.connection() as connection:
+        found = await payments.find_attempt(connection, payment.company_id, attempt["id"])
+    assert found is not None
+    news = DisputeEvent(
+        dedupe_key="d1",
+        key=found.id,
+        reference="du_1",
+        stage=DisputeStage.CHARGEBACK,
+        status=DisputeStatus.NEEDS_RESPONSE,
+        amount=amount,
+        fee=None,
+        reason="fraudulent",
+        respond_by=None,
+        movements=(BalanceMovement(id="t1", amount=-amount, fee=Money(0, amount.currency)),),
+    )
+    await take_dispute_news(shop.core, found, news, actor="provider:stripe_eu")
+
+
+@pytest.mark.parametrize("name", ["stripe"])
+async def test_a_dispute_in_another_currency_that_was_heard_of_is_no_difference_until_it_ends(
+    shop: Shop, simulator: Simulator, name: str
+) -> None:
+    payment = await paid(shop, simulator, name)
+    simulator.act(name, payment.provider_reference, "dispute_abroad")
+    [unheard] = (await laid_beside(shop, name)).found
+    await hear(shop, payment, Money(unheard.theirs, unheard.currency))
+
+    assert (await laid_beside(shop, name)).found == []
+
+    simulator.act(name, payment.provider_reference, "win_dispute")
+    [found] = (await laid_beside(shop, name)).found
+    assert (found.ours > 0, found.theirs) == (True, 0)
 
 
 async def test_what_stays_is_somebodys_work_once(

@@ -21,7 +21,8 @@ class ListedCharge:
 
     `key`: our reference, "" where it has none of ours; `reference`: the provider's. `captured`:
     what it took and did not have to give up again. `refunded`, `disputed`: what of that has gone
-    back by now, by whomever; None where it does not say.
+    back by now, by whomever; None where it does not say. `disputed_abroad`: what banks have taken
+    for it in other currencies than it was captured in, also where that is nothing any more.
     """
 
     key: str
@@ -29,6 +30,7 @@ class ListedCharge:
     captured: Money
     refunded: Money | None = None
     disputed: Money | None = None
+    disputed_abroad: tuple[Money, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,36 +78,34 @@ async def _listed(
         return None
     # What was let go when a part was captured counts as refunded there.
     back = charge.money("amount_refunded").minor - (whole - captured).minor
-    disputed: Money | None = Money(0, captured.currency)
+    held = {captured.currency: 0}
     if charge.flag("disputed"):
-        told = await _disputed(client, charge, captured.currency)
+        told = await _held(client, charge)
         if isinstance(told, NotSent | InDoubt):
             return told
-        disputed = told
+        held |= told
+    disputed, *abroad = (Money(max(minor, 0), currency) for currency, minor in held.items())
     return ListedCharge(
         key=charge.noted(KEY),
         reference=charge.id_of("payment_intent") or charge.word("id"),
         captured=captured,
         refunded=Money(max(back, 0), captured.currency),
         disputed=disputed,
+        disputed_abroad=tuple(abroad),
     )
 
 
-async def _disputed(
-    client: stripe.StripeClient, charge: Thing, currency: str
-) -> Money | NotSent | InDoubt | None:
-    """What banks hold of it by the bookings of its disputes; None where those are in another
-    currency. Raises: Garbled."""
+async def _held(client: stripe.StripeClient, charge: Thing) -> dict[str, int] | NotSent | InDoubt:
+    """What banks hold of it by the bookings of its disputes, in minor units of each currency that
+    they are in. Raises: Garbled."""
     said = await ask(
         client.v1.disputes.list_async({"charge": charge.word("id"), "limit": _MOST_DISPUTES})
     )
     if not isinstance(said, Thing):
         return InDoubt(reason=said.reason) if isinstance(said, StripeRefusal) else said
-    held = 0
+    held: dict[str, int] = {}
     for dispute in said.things("data"):
         for booking in dispute.things("balance_transactions"):
             gone = booking.money("amount")
-            if gone.currency != currency:
-                return None
-            held -= gone.minor
-    return Money(max(held, 0), currency)
+            held[gone.currency] = held.get(gone.currency, 0) - gone.minor
+    return held

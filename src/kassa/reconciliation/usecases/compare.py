@@ -29,6 +29,7 @@ from kassa.connectors.base import (
     RefundSource,
 )
 from kassa.connectors.listing import ListedCharge, Lister, Listing
+from kassa.payments.store import payments
 from kassa.providers.usecases.provider_accounts import refresh, serves
 from kassa.providers.usecases.provider_calls import Task, ask_provider
 from kassa.reconciliation.domain.comparing import Amounts, Difference, Figure, Theirs, differences
@@ -223,9 +224,17 @@ class _Work:
             rows = await compared.figures(
                 connection, self.company_id, self.name, [*owned], datetime.now(UTC) - self.quiet
             )
+            abroad = {one.payment_id for one in owned.values() if _is_disputed_abroad(one)}
+            keys = [(self.company_id, payment_id) for payment_id in sorted(abroad)]
+            disputes = await payments.disputes_of(connection, keys) if keys else []
         busy = {one.payment_id for one in rows if one.is_busy}
         self.result.waiting += len(busy)
         ours = _by_attempt(rows)
+        for dispute in disputes:  # what is known of it, and is a person's work already
+            amounts = ours.setdefault(dispute.attempt_id, {})
+            for held in dispute.abroad:
+                place = Figure.DISPUTED, held.currency
+                amounts[place] = amounts.get(place, 0) + held.minor
         for attempt_id, theirs in owned.items():
             if theirs.payment_id not in busy:
                 self.result.found += differences(ours.get(attempt_id, {}), theirs)
@@ -263,6 +272,14 @@ def _add(theirs: Theirs, one: ListedCharge) -> None:
     for figure, said in ((Figure.REFUNDED, one.refunded), (Figure.DISPUTED, one.disputed)):
         currency = one.captured.currency if said is None else said.currency
         theirs.add(figure, currency, None if said is None else said.minor)
+    for held in one.disputed_abroad:
+        theirs.add(Figure.DISPUTED, held.currency, held.minor)
+
+
+def _is_disputed_abroad(theirs: Theirs) -> bool:
+    """Whether it is told in a currency that nothing of it was captured in."""
+    own = {currency for figure, currency in theirs.amounts if figure is Figure.CAPTURED}
+    return any(currency not in own for _, currency in theirs.amounts)
 
 
 def _all_of(one: ListedCharge) -> Iterable[Difference]:
