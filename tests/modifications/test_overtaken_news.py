@@ -1,6 +1,7 @@
 """News that comes before what it follows from, and money that was captured when it was nobody's."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -219,6 +220,25 @@ async def test_a_refund_of_what_the_provider_refuses_is_work_at_once(shop: Shop)
     assert about == payment.id
     assert "re_there" in words
     assert (await shop.read(payment)).captured.minor == 0
+
+
+async def test_a_refund_of_what_was_returned_before_its_success_is_work_at_once(
+    shop: Shop,
+) -> None:
+    """The letter of the refund has the charge's name alone, which nobody here had heard."""
+    provider = Telling()
+    provider.answers = [replace(PAGE, reference="page 1")]
+    payment = await shop.play(await shop.payment(), provider)
+    [attempt] = await shop.attempts(payment)
+    provider.answers_to_queries = [RETURNED, RETURNED]
+
+    await tell(shop, provider, news(attempt["id"], replace(RETURNED, reference="charge 1")))
+    refund = of_theirs(payment, done(10_000))
+    await tell(shop, provider, replace(refund, charge_reference="charge 1"))
+
+    [(about, words)] = await worked_out(shop)
+    assert about == payment.id
+    assert "re_there" in words
 
 
 FOLLOWING: dict[str, Callable[[Payment, str], AnyNews]] = {

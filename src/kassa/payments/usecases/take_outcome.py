@@ -296,6 +296,10 @@ def _failed_later(
             code=outcome.code, message=outcome.message, provider_code=outcome.provider_code
         )
         _declined(case, attempt, refusal, actor, how)
+        ended = case.attempts[attempt.id]
+        if outcome.reference not in ("", ended.provider_reference):
+            # Whatever else is told of that charge finds it by this.
+            case.put_attempt(replace(ended, provider_reference=outcome.reference))
         return
     if not case.came(attempt):
         raise IllegalTransition("its money is reserved alone", reason=NOT_CAPTURED)
