@@ -242,6 +242,7 @@ class OracleMachine(RuleBasedStateMachine):
         fault = self.luck_now.choice([*FAULTS[operation], ""])
         rule = {"provider": self.plug.name, "operation": operation, "fault": fault}
         self.world.simulator.set_faults([rule] if fault else [])
+        self.reports.is_odd = fault == "odd_entries"
         self.did(f"fault {fault} on {operation}" if fault else "faults end")
 
     # Letters.
@@ -306,6 +307,7 @@ class OracleMachine(RuleBasedStateMachine):
     async def settle(self) -> None:
         """Everything is delivered or asked about; then both books say the same."""
         self.world.simulator.set_faults([])
+        self.reports.is_odd = False
         bag = self.world.bag
         for _ in range(ROUNDS):
             await self.world.post()

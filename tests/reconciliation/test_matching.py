@@ -1,5 +1,6 @@
 """Lines laid beside movements: exact, in every way they may be split, and never nearly."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,6 +23,7 @@ def desk(*minors: int, kind: LineKind = LineKind.PAYMENT, **said: Any) -> Matche
     directory.add(KnownReference("at", "attempt", "at", "py", "shop", "ref", "succeeded", False))
     booked: dict[str, list[ReportableMovement]] = {}
     word = "capture" if kind is LineKind.PAYMENT else "refund"
+    word = "dispute" if kind in (LineKind.DISPUTE, LineKind.DISPUTE_REVERSAL) else word
     for number, minor in enumerate(minors):
         cause = "at"
         if len(minors) > 1 or kind is not LineKind.PAYMENT:
@@ -126,6 +128,62 @@ def test_another_refund_is_told_from_the_same_refund_again() -> None:
 
     assert again.problem is BreakClass.DUPLICATE
     assert another.problem is BreakClass.REFUND_MISSING
+
+
+_AFTERWARDS = [
+    (LineKind.REFUND, BreakClass.REFUND_MISSING),
+    (LineKind.REFUND_REVERSAL, BreakClass.MISSING_OURS),
+    (LineKind.DISPUTE, BreakClass.MISSING_OURS),
+    (LineKind.DISPUTE_REVERSAL, BreakClass.MISSING_OURS),
+]
+
+
+@pytest.mark.parametrize(("kind", "problem"), _AFTERWARDS)
+@pytest.mark.parametrize("is_told", [True, False], ids=["ours was told of", "ours was not"])
+def test_one_under_another_name_is_no_repeat_of_ours_and_does_not_take_it(
+    kind: LineKind, problem: BreakClass, is_told: bool
+) -> None:
+    table = desk(5, kind=kind)
+    ours, other = (line(5, kind, provider_reference=name) for name in ("m0", "m9"))
+    if is_told:
+        assert table.judge(ours, 1).state is LineState.MATCHED
+
+    another = table.judge(other, 2)
+
+    assert (another.problem, another.cause) == (problem, "at")
+    assert "another" in another.words
+    if not is_told:
+        assert table.judge(ours, 3).state is LineState.MATCHED
+
+
+def test_a_name_of_another_form_is_no_proof_of_another_refund() -> None:
+    """A file's own numbers are not those that the provider's answers have."""
+    table = desk(-5, kind=LineKind.REFUND)
+
+    verdict = table.judge(line(-5, LineKind.REFUND, provider_reference="20261130000001"), 1)
+
+    assert verdict.state is LineState.MATCHED
+
+
+def test_two_names_that_are_not_ours_are_of_another_refund_whatever_their_form() -> None:
+    table = desk(-5, kind=LineKind.REFUND)
+    there = {"our_reference": "by hand", "provider_reference": "20261130000001", "texts": ("at",)}
+
+    verdict = table.judge(line(-5, LineKind.REFUND, **there), 1)
+
+    assert verdict.problem is BreakClass.REFUND_MISSING
+
+
+def test_a_line_of_nothing_but_a_fee_adds_to_what_the_lines_before_have_told() -> None:
+    table = desk(-5, kind=LineKind.REFUND)
+    booked = table.movements["mo0"][0]
+    booked.fee_minor = 7
+    alone = replace(line(0, LineKind.REFUND, our_reference="mo0"), fee=Money(-3, "CNY"))
+
+    verdict = table.judge(alone, 1)
+
+    assert (verdict.state, verdict.only_fee, verdict.fee_minor) == (LineState.MATCHED, True, 4)
+    assert not booked.reported
 
 
 def test_what_is_taken_back_of_a_reported_payment_is_no_second_payment() -> None:

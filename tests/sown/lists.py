@@ -10,6 +10,7 @@ from tests.sown import (
     people,
     proof,
     records,
+    reports,
     sides,
     strangers,
     transfers,
@@ -20,7 +21,7 @@ from tests.sown import (
 from tests.sown.sowing import Mutation
 
 LISTS: Mapping[str, tuple[Mutation, ...]] = {
-    "money": (*money.MUTATIONS, *transfers.MUTATIONS),
+    "money": (*money.MUTATIONS, *transfers.MUTATIONS, *reports.MUTATIONS),
     "strangers": strangers.MUTATIONS,
     "limits": limits.MUTATIONS,
     "waiting": waiting.MUTATIONS,

@@ -110,6 +110,26 @@ async def test_every_movement_of_a_payout_is_a_line(api: Api, told: StripeConnec
     assert api.seen[1][1] == {"payout": "po_1", "limit": "50", "expand[0]": "data.source"}
 
 
+async def test_a_movement_in_a_status_that_nobody_knows_is_put_aside_alone(
+    api: Api, told: StripeConnector
+) -> None:
+    api.answers |= {
+        PAYOUTS: page(payout()),
+        ENTRIES: page(
+            entry("txn_1", "charge", 10_000, 320, source=CHARGE, status="available"),
+            entry("txn_1x", "charge", 10_000, 320, source=CHARGE, status="a_word_of_next_year"),
+        ),
+    }
+
+    report = await told.report(DAY)
+
+    assert isinstance(report, Report)
+    good, odd = read_report(io.BytesIO(report.content), Declaration(format="stripe"))
+    assert isinstance(good, ReportLine)
+    assert isinstance(odd, Unreadable)
+    assert "status" in odd.reason
+
+
 async def test_amounts_are_in_the_units_of_their_currency(api: Api, told: StripeConnector) -> None:
     api.answers |= {
         PAYOUTS: page(payout()),

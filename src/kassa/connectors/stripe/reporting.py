@@ -28,6 +28,7 @@ _TOLD = frozenset(
     " reconciliation_status".split()
 )
 """What is kept of an object that cannot be understood: nothing of a payer's."""
+_BOOKED = frozenset({"available", "pending", ""})
 _MADE = frozenset({"pending", "in_transit", "paid", "failed", "canceled"})
 
 COLUMNS = (
@@ -184,6 +185,8 @@ async def _all(page: _Page) -> list[Thing] | _Failure:
 
 def _row(entry: Thing, payout: Thing) -> Mapping[str, str]:
     """One movement. Raises: Garbled."""
+    if entry.word("status") not in _BOOKED:
+        raise Garbled("a movement has a status that we do not know")
     source = entry.thing("source")
     kind = "" if source is None else source.word("object")
     name = payout.word("id")

@@ -18,6 +18,8 @@ from kassa.reconciliation.domain.references import (
     KnownReference,
     ReferenceIndex,
     Subject,
+    is_another,
+    may_be_another,
     subject_of,
 )
 from kassa.reconciliation.domain.reports import LineKind, ReportLine
@@ -134,12 +136,10 @@ class Matcher:
         if any(known.connector == self.account for known in rivals):
             return ambiguous(line, [*own, *rivals])
         subject = subject_of(line, own, self.directory)
-        booked = [
-            movement
-            for cause in subject.causes
-            for movement in self.movements.get(cause, ())
-            if movement.kind is line.kind
-        ]
+        of_it = [one for cause in subject.causes for one in self.movements.get(cause, ())]
+        if not line.amount.minor and line.fee.minor and subject.exact and of_it:
+            return _fee_alone(line, of_it)
+        booked = [movement for movement in of_it if movement.kind is line.kind]
         if not booked:
             return _not_booked(line, subject)
         payment_id, cause = booked[0].payment_id, booked[0].cause
@@ -157,9 +157,15 @@ class Matcher:
         left = [movement for movement in booked if not movement.reported]
         if not left:
             return _reported_before(line, subject, booked, self.directory)
+        if line.kind is not LineKind.PAYMENT:
+            left = [one for one in left if not is_another(line, subject, one.cause, self.directory)]
+        if not left:
+            return _another(line, subject)
         found = _equal(line.amount.minor, left)
-        if not found and _is_another(line, subject, booked, self.directory):
-            return _another_refund(subject)
+        if not found and may_be_another(
+            line, subject, [one.cause for one in booked], self.directory
+        ):
+            return _another(line, subject)
         return self._fit(line, place, left, found, f"{line.kind}/{min(subject.causes)}")
 
     def _exchanged(
@@ -295,6 +301,20 @@ def ambiguous(line: ReportLine, named: Iterable[KnownReference]) -> MatchResult:
     )
 
 
+def _fee_alone(line: ReportLine, booked: Sequence[ReportableMovement]) -> MatchResult:
+    """Nothing moved but a fee, of a refund or a dispute that is named itself: so much more of it,
+    or less, was kept than the lines before have told."""
+    first = booked[0]
+    return MatchResult(
+        state=LineState.MATCHED,
+        movements=[first],
+        fee_minor=first.fee_minor + line.fee.minor,
+        payment_id=first.payment_id,
+        cause=first.cause,
+        only_fee=True,
+    )
+
+
 def _equal(minor: int, left: list[ReportableMovement]) -> list[ReportableMovement]:
     """The movement of exactly that amount, or all of them when they add up to it."""
     for movement in left:
@@ -350,33 +370,14 @@ def _not_booked(line: ReportLine, subject: Subject) -> MatchResult:
     )
 
 
-def _is_another(
-    line: ReportLine, subject: Subject, booked: list[ReportableMovement], directory: ReferenceIndex
-) -> bool:
-    """Whether the line tells of a refund that by its own name, or the provider's, is none of
-    those we know."""
-    if line.kind is not LineKind.REFUND:
-        return False
-    theirs = directory.by_provider.get(line.provider_reference, ())
-    # Where a refund is called like its charge, only its other name says which one it is.
-    exact = subject.exact and all(known.kind != "attempt" for known in theirs)
-    if not exact and line.our_reference and not directory.called(line.our_reference):
-        return True
-    if exact or not line.provider_reference:
-        return False
-    names = {
-        known.provider_reference
-        for movement in booked
-        if (known := directory.by_id.get(movement.cause)) and known.provider_reference
-    }
-    return bool(names) and line.provider_reference not in names
-
-
-def _another_refund(subject: Subject) -> MatchResult:
+def _another(line: ReportLine, subject: Subject) -> MatchResult:
+    """One more under its charge, which by its own name is none of those that we know."""
+    refund = line.kind is LineKind.REFUND
+    what = "refund" if refund else str(line.kind)
     return MatchResult(
         state=LineState.BREAK,
-        problem=BreakClass.REFUND_MISSING,
-        words=f"another refund of {subject.known.id}, which we do not know",
+        problem=BreakClass.REFUND_MISSING if refund else BreakClass.MISSING_OURS,
+        words=f"another {what} of {subject.known.id}, which we do not know",
         payment_id=subject.known.payment_id,
         cause=subject.known.id,
     )
@@ -386,8 +387,8 @@ def _reported_before(
     line: ReportLine, subject: Subject, booked: list[ReportableMovement], directory: ReferenceIndex
 ) -> MatchResult:
     """All that we booked has been reported."""
-    if _is_another(line, subject, booked, directory):
-        return _another_refund(subject)
+    if may_be_another(line, subject, [one.cause for one in booked], directory):
+        return _another(line, subject)
     problem, words = BreakClass.DUPLICATE, f"{booked[0].cause} was reported before"
     if (line.amount.minor < 0) != (booked[0].minor < 0):
         problem, words = BreakClass.AMOUNT, f"takes back a part of {booked[0].cause}"

@@ -1,5 +1,6 @@
 """What the references of a report's lines lead to, among what is ours; pure."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +11,9 @@ _CHANGES = {
     "refund": frozenset({LineKind.REFUND, LineKind.REFUND_REVERSAL}),
 }
 _OF_DISPUTES = frozenset({LineKind.DISPUTE, LineKind.DISPUTE_REVERSAL})
+_FOLLOWS = _CHANGES["refund"] | _OF_DISPUTES
+"""What one charge may have several of, each under a name of its own."""
+_FORM = re.compile(r"[a-zA-Z]{1,40}_")
 
 
 @dataclass(slots=True)  # not frozen, which would take four times as long to make
@@ -122,3 +126,49 @@ def subject_of(
         # A provider's own name for one of several narrows them down.
         causes += [item.id for item in (theirs if theirs and line.provider_reference else inside)]
     return Subject(list(dict.fromkeys(causes)), named[0], exact=False)
+
+
+def may_be_another(
+    line: ReportLine, subject: Subject, causes: Sequence[str], directory: ReferenceIndex
+) -> bool:
+    """Whether a name of the line is none that we know for these, of which none has its amount."""
+    if line.kind not in _FOLLOWS or _is_named_itself(line, subject, directory):
+        return False
+    if _is_strange(line, directory):
+        return True
+    names = {name for cause in causes if (name := _called(directory, cause))}
+    return bool(line.provider_reference and names) and line.provider_reference not in names
+
+
+def is_another(line: ReportLine, subject: Subject, cause: str, directory: ReferenceIndex) -> bool:
+    """Whether the line's names say that it is of another than `cause`, whatever its amount is:
+    both of a refund's, or the provider's, where the two are of one form."""
+    theirs, mine = line.provider_reference, _called(directory, cause)
+    if line.kind not in _FOLLOWS or not theirs or not mine or theirs == mine:
+        return False
+    if _is_named_itself(line, subject, directory) or directory.by_provider.get(theirs):
+        return False
+    # What came back may have a number of its own: it says less than a refund's.
+    of_refund = line.kind is LineKind.REFUND and _is_strange(line, directory)
+    return of_refund or _form_of(theirs) == _form_of(mine)
+
+
+def _is_named_itself(line: ReportLine, subject: Subject, directory: ReferenceIndex) -> bool:
+    theirs = directory.by_provider.get(line.provider_reference, ())
+    # Where a refund is called like its charge, only its other name says which one it is.
+    return subject.exact and all(known.kind != "attempt" for known in theirs)
+
+
+def _is_strange(line: ReportLine, directory: ReferenceIndex) -> bool:
+    return bool(line.our_reference) and not directory.called(line.our_reference)
+
+
+def _called(directory: ReferenceIndex, cause: str) -> str:
+    """What the provider calls a change or a dispute of ours; "" for a charge, and if unknown."""
+    known = directory.by_id.get(cause)
+    return known.provider_reference if known and known.kind != "attempt" else ""
+
+
+def _form_of(name: str) -> tuple[int, str]:
+    prefix = _FORM.match(name)
+    return len(name), prefix[0] if prefix else "digits" if name.isdecimal() else ""

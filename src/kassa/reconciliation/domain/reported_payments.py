@@ -58,7 +58,8 @@ def effect_of(
     `fee_told`: whether the line says what the provider kept.
     """
     reported = 0 if verdict.only_fee else _counted(payment, verdict)
-    fee = _fee_of(payment, verdict) if fee_told else _Fee(0, payment.fee_known, "")
+    told = fee_told or verdict.only_fee
+    fee = _fee_of(payment, verdict) if told else _Fee(0, payment.fee_known, "")
     change = fee.change_minor
     if not reported and not change and fee.known == payment.fee_known:
         return ReportEffect()

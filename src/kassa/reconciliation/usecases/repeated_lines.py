@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kassa.base.domain.lifecycle import BreakClass
 from kassa.base.store.connection import Connection
@@ -88,7 +88,15 @@ class RepeatedLines:
         self, connection: Connection, rows: Sequence[LineRow], opened: list[BreakRow]
     ) -> list[LineRow]:
         """Of a provider's payments and refunds that are breaks: withdraw those that an earlier file
-        has told of in the same words. Gives their rows, which then repeat it."""
+        has told of in the same words. Gives their rows, which then repeat it. What is left of
+        duplicates is told apart by its time."""
+        linked = await self._link(connection, rows, opened)
+        await self._tell_apart(connection, rows, opened)
+        return linked
+
+    async def _link(
+        self, connection: Connection, rows: Sequence[LineRow], opened: list[BreakRow]
+    ) -> list[LineRow]:
         mine = {row.place: row for row in rows if row.state == LineState.BREAK and not row.identity}
         lines = {place: row.as_line() for place, row in mine.items()}
         names = {name for line in lines.values() if (name := line.identity)}
@@ -115,6 +123,32 @@ class RepeatedLines:
         places = {row.place for row in linked}
         opened[:] = [one for one in opened if one.place not in places]
         return linked
+
+    async def _tell_apart(
+        self, connection: Connection, rows: Sequence[LineRow], opened: list[BreakRow]
+    ) -> None:
+        """A duplicate of another second than the line that told before is a second movement under
+        one name: what was won and lost again between two looks of ours, or was never told to us."""
+        found = {one.place: one for one in opened if one.problem == BreakClass.DUPLICATE}
+        if not found or self.file.connector == BANK:
+            return
+        told = await store.told_by(
+            connection, self.file.company_id, "", [one.cause for one in found.values()]
+        )
+        for row in rows:
+            one = found.get(row.place)
+            if one is None or row.occurred_at is None:
+                continue
+            lines = [it.row for it in told.get(one.cause, ())]
+            lines += [it for it in rows if it.state == LineState.MATCHED and it.cause == one.cause]
+            before = {it.occurred_at for it in lines if it.kind == row.kind}
+            if before and None not in before and row.occurred_at not in before:
+                opened[opened.index(one)] = replace(
+                    one,
+                    problem=BreakClass.STATUS,
+                    details=f"a second {row.kind} of {one.cause}, as of"
+                    f" {row.occurred_at:%Y-%m-%d %H:%M:%S}, is not booked",
+                )
 
     def identity_of(self, line: ReportLine) -> str:
         """What is kept with the line, so that a later file finds it."""
