@@ -72,6 +72,21 @@ def test_it_opens_when_half_of_enough_calls_were_not_answered_and_closes_after_t
     assert breaker.times_opened == 0
 
 
+def test_calls_that_were_not_answered_long_ago_count_no_more() -> None:
+    clock = Clock()
+    breaker = Breaker(clock=clock)
+    for _ in range(19):
+        breaker.told(answered=False)
+    clock.now += 31
+    for _ in range(19):
+        breaker.told(answered=True)
+
+    breaker.told(answered=False)
+
+    assert not breaker.is_open
+    assert (len(breaker.calls), breaker.silent) == (20, 1)
+
+
 def test_a_bad_probe_opens_it_for_longer() -> None:
     clock = Clock()
     breaker = Breaker(clock=clock)

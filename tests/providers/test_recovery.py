@@ -71,7 +71,7 @@ class Time:
             breaker = lane.breaker
             if breaker.clock is not self.clock:
                 breaker.clock, breaker.open_until = self.clock, 0
-                breaker.calls.clear()
+                breaker.start_over()
         for table in ("attempt", "modification"):
             await self.shop.sql(
                 f"update {table} set created_at = created_at - $1::interval,"

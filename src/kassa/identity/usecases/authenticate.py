@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import msgspec
@@ -55,6 +55,7 @@ class _Memory:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, tuple[float, Any]] = OrderedDict()  # seconds, not money
+        self._under_way: dict[str, asyncio.Future[Any]] = {}
 
     def get(self, key: str) -> Any:
         kept = self._kept.get(key)
@@ -68,6 +69,22 @@ class _Memory:
 
     def drop(self, key: str) -> None:
         self._kept.pop(key, None)
+        self._under_way.pop(key, None)
+
+    async def found(self, key: str, look: Callable[[], Coroutine[Any, Any, _Found | None]]) -> Any:
+        """What `look` finds; whoever asks for the same meanwhile gets the same answer."""
+        looking = self._under_way.get(key)
+        if looking is None:
+            looking = self._under_way[key] = asyncio.create_task(look())
+            looking.add_done_callback(lambda ended: self._ended(key, ended))
+        return await asyncio.shield(looking)
+
+    def _ended(self, key: str, looking: "asyncio.Future[Any]") -> None:
+        if self._under_way.get(key) is not looking:  # it has changed meanwhile
+            return
+        del self._under_way[key]
+        if not looking.cancelled() and looking.exception() is None and looking.result() is not None:
+            self.put(key, looking.result())
 
 
 def _memory(core: Core) -> _Memory:
@@ -76,15 +93,13 @@ def _memory(core: Core) -> _Memory:
 
 
 async def remembered(
-    core: Core, key: str, look: Callable[[], Awaitable[_Found | None]]
+    core: Core, key: str, look: Callable[[], Coroutine[Any, Any, _Found | None]]
 ) -> _Found | None:
     """What `look` finds, at most half a second old; that there is nothing is not remembered."""
     memory = _memory(core)
     known: _Found | None = memory.get(key)
     if known is None:
-        known = await look()
-        if known is not None:
-            memory.put(key, known)
+        known = await memory.found(key, look)
     return known
 
 

@@ -61,7 +61,8 @@ class Task(StrEnum):
 class Breaker:
     """Closed: calls go through. Open: none does, until `open_until`. Then a few probes decide.
 
-    `calls`: when each ended and whether the provider answered; a refusal is an answer.
+    `calls`: when each ended and whether the provider answered; a refusal is an answer. `silent`:
+    how many of them have no answer.
     `trips` False: it never opens. `longest`: for so long at most.
     """
 
@@ -69,6 +70,7 @@ class Breaker:
     longest: float = _LONGEST_OPEN_SECONDS  # seconds, not money
     clock: Callable[[], float] = time.monotonic
     calls: deque[tuple[float, bool]] = field(default_factory=deque)  # seconds, not money
+    silent: int = 0
     open_until: float = 0.0  # seconds, not money
     times_opened: int = 0
     probes_out: int = 0
@@ -96,10 +98,10 @@ class Breaker:
             self._probed(answered)
             return
         self.calls.append((now, answered))
+        self.silent += not answered
         while self.calls and self.calls[0][0] < now - _WINDOW_SECONDS:
-            self.calls.popleft()
-        silent = sum(not good for _, good in self.calls)
-        if self.trips and len(self.calls) >= _ENOUGH and 2 * silent >= len(self.calls):
+            self.silent -= not self.calls.popleft()[1]
+        if self.trips and len(self.calls) >= _ENOUGH and 2 * self.silent >= len(self.calls):
             self._open()
 
     def forget(self) -> None:
@@ -121,7 +123,12 @@ class Breaker:
         self.open_until = self.clock() + grown * random.uniform(*_JITTER)  # noqa: S311
         self.times_opened = min(self.times_opened + 1, 10)
         self.probes_good = 0
+        self.start_over()
+
+    def start_over(self) -> None:
+        """What was heard before counts no more."""
         self.calls.clear()
+        self.silent = 0
 
 
 @dataclass(slots=True)
