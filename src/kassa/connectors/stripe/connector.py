@@ -58,7 +58,7 @@ from kassa.connectors.stripe.listing import page_of
 from kassa.connectors.stripe.notifications import ORDER, is_genuine, read_event
 from kassa.connectors.stripe.objects import CAPTURE_KEY, KEY, Garbled, Thing
 from kassa.connectors.stripe.reporting import payouts_of
-from kassa.connectors.stripe.transport import Said, StripeRefusal, ask, open_client
+from kassa.connectors.stripe.transport import Said, StripeRefusal, ask, open_client, post
 from kassa.connectors.stripe.words import (
     change_refused,
     charge_refused,
@@ -135,9 +135,8 @@ class StripeConnector:
                 return said
 
     async def _make_intent(self, request: ChargeRequest, back: str, key: str) -> Said:
-        intents = self._client.v1.payment_intents
         asked = intent_parameters(request, back)
-        return await ask(intents.create_async(asked, {"idempotency_key": key}))
+        return await ask(post(self._client, "/v1/payment_intents", asked, key))
 
     async def _make_session(self, request: ChargeRequest, back: str, key: str) -> Said:
         sessions = self._client.v1.checkout.sessions

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,10 +153,21 @@ def open_client(
     )
 
 
-async def ask(call: Awaitable[stripe.StripeObject]) -> Said:
+def post(
+    client: stripe.StripeClient, path: str, asked: Mapping[str, Any], key: str
+) -> Coroutine[Any, Any, stripe.StripeResponse]:
+    """A request without the SDK's own objects of the answer, each of whose members costs: for what
+    is done all the time. `key`: the idempotency key."""
+    return client.raw_request_async("post", path, **asked, idempotency_key=key)
+
+
+async def ask(call: Awaitable[stripe.StripeObject | stripe.StripeResponse]) -> Said:
     """What Stripe says to one call of the SDK."""
     try:
-        return Thing((await call).to_dict())
+        said = await call
+        fields = said.to_dict() if isinstance(said, stripe.StripeObject) else said.data
+        assert isinstance(fields, dict)  # see `_check`
+        return Thing(fields)
     except _Unanswered as error:
         return error.outcome
     except stripe.StripeError as error:
