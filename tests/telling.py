@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from tests.modifying import Obedient
@@ -21,6 +22,9 @@ from kassa.connectors.base import (
     Unknown,
 )
 from kassa.payments.domain.payments import Payment
+from kassa.providers.usecases.event_data import write_news
+from kassa.webhooks_in.store import provider_events
+from kassa.webhooks_in.store.provider_events import NewProviderEvent, ProviderEventKey
 from kassa.webhooks_in.usecases.receive import Received, receive_notification
 
 TAKEN = Captured(reference="ref", amount=Money(10_000, "CNY"))
@@ -91,6 +95,20 @@ async def kept(shop: Shop) -> list[tuple[str, bool]]:
     """(result, whether applied) of what the inbox holds, in the order in which it came."""
     rows = await shop.sql("select result, applied_at from provider_news order by received_at")
     return [(row["result"], row["applied_at"] is not None) for row in rows]
+
+
+async def keep(
+    shop: Shop, said: AnyNews, *, body: bytes = b"news", lease: timedelta, account: str = "scripted"
+) -> None:
+    """Keep it as whoever receives it does, who then dies."""
+    arrived = NewProviderEvent(
+        key=ProviderEventKey(shop.company.id, account, said.dedupe_key),
+        headers={},
+        body=body,
+        news=write_news(said),
+    )
+    async with shop.core.db.connection() as connection:
+        await provider_events.keep_news(connection, [arrived], lease)
 
 
 async def due(shop: Shop) -> None:

@@ -176,14 +176,13 @@ async def set_up(shop: Shop) -> dict[str, str]:
         await reconciliation.insert_breaks(connection, company.id, [BREAK])
         await routes.add_rules(connection, company.id, [{"use": ["shop_stripe"]}], actor="test")
         await agreements.add(connection, AGREEMENT)
-        await provider_events.keep_news(
-            connection,
-            provider_events.ProviderEventKey(company.id, "scripted", "news 1"),
+        news = provider_events.NewProviderEvent(
+            key=provider_events.ProviderEventKey(company.id, "scripted", "news 1"),
             headers={"stamp": "1"},
             body=b"as it came",
             news={"kind": "nothing"},
-            lease_for=timedelta(minutes=1),
         )
+        await provider_events.keep_news(connection, [news], timedelta(minutes=1))
     [row] = await shop.sql("select lookup from credential")
     return {"fee rule": rule.id, "payee": payee.id, "credential": row["lookup"]}
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from tests.modifying import REFUND, modify
 from tests.shop import Shop
-from tests.telling import TAKEN, Telling, due, kept, news, post, waiting
+from tests.telling import TAKEN, Telling, due, keep, kept, news, post, waiting
 
 from kassa import assembly
 from kassa.base.domain.lifecycle import (
@@ -36,12 +36,9 @@ from kassa.identity.domain.principals import Mode
 from kassa.operations.usecases.readiness import backlogs
 from kassa.payments.domain.payments import Payment
 from kassa.providers.domain.providers import AccountStatus, ProviderAccount
-from kassa.providers.usecases.event_data import write_news
 from kassa.providers.usecases.provider_accounts import list_accounts
 from kassa.reconciliation.usecases.breaks import list_breaks
 from kassa.settings import Settings
-from kassa.webhooks_in.store import provider_events
-from kassa.webhooks_in.store.provider_events import ProviderEventKey
 from kassa.webhooks_in.usecases import receive
 from kassa.webhooks_in.usecases.apply import apply_news
 
@@ -245,15 +242,7 @@ async def test_a_kill_between_keeping_and_applying_costs_nothing(shop: Shop) -> 
     provider = Telling()
     payment, key = await waiting(shop, provider)
     said = news(key)
-    async with shop.core.db.connection() as connection:  # and then the process died
-        await provider_events.keep_news(
-            connection,
-            ProviderEventKey(shop.company.id, "scripted", said.dedupe_key),
-            headers={},
-            body=b"news",
-            news=write_news(said),
-            lease_for=timedelta(seconds=10),
-        )
+    await keep(shop, said, lease=timedelta(seconds=10))
     assert await apply_news(shop.core) == 0  # whoever kept it may still be alive
     await due(shop)
 

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 from tests.shop import Scripted, Shop
+from tests.telling import keep
 
 from kassa import assembly, installation
 from kassa.base.domain.lifecycle import PaymentStatus
@@ -19,10 +20,8 @@ from kassa.connectors.base import ActionNeeded, Captured, ChargeEvent
 from kassa.connectors.sandbox import signing
 from kassa.connectors.sandbox.books import Notification
 from kassa.payments.domain.payments import Payment
-from kassa.providers.usecases.event_data import write_news
 from kassa.settings import Settings
 from kassa.webhooks_in.store import provider_events
-from kassa.webhooks_in.store.provider_events import ProviderEventKey
 from kassa.webhooks_in.usecases.receive import Received, receive_notification
 
 pytestmark = pytest.mark.anyio
@@ -100,15 +99,8 @@ async def test_news_kept_but_not_applied_is_applied_when_it_comes_again(
 ) -> None:
     payment, news = await sandbox_news(shop, "paid_later")
     [attempt] = await shop.attempts(payment)
-    async with shop.core.db.connection() as connection:  # and then the process died
-        await provider_events.keep_news(
-            connection,
-            ProviderEventKey(shop.company.id, "sandbox", news.id),
-            headers={},
-            body=news.body,
-            news=write_news(ChargeEvent(dedupe_key=news.id, key=attempt["id"], outcome=TAKEN)),
-            lease_for=timedelta(hours=1),
-        )
+    said = ChargeEvent(dedupe_key=news.id, key=attempt["id"], outcome=TAKEN)
+    await keep(shop, said, body=news.body, lease=timedelta(hours=1), account="sandbox")
 
     await receive_notification(shop.core, "sandbox", headers(secret, news.body), news.body)
 

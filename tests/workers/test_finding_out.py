@@ -5,14 +5,11 @@ from datetime import timedelta
 
 import pytest
 from tests.shop import Shop
-from tests.telling import TAKEN, Silent, Telling, news, waiting
+from tests.telling import TAKEN, Silent, Telling, keep, news, waiting
 
 from kassa.base.domain.lifecycle import PaymentStatus
 from kassa.connectors.base import InDoubt
 from kassa.payments.domain.payments import Payment
-from kassa.providers.usecases.event_data import write_news
-from kassa.webhooks_in.store import provider_events
-from kassa.webhooks_in.store.provider_events import ProviderEventKey
 from kassa.workers.rounds import make_rounds, standard_chores
 
 pytestmark = pytest.mark.anyio
@@ -27,16 +24,7 @@ async def test_what_a_killed_process_had_kept_and_what_was_in_doubt_is_found_out
     shop: Shop,
 ) -> None:
     left, key = await waiting(shop, Telling())
-    said = news(key)
-    async with shop.core.db.connection() as connection:  # and then the process died
-        await provider_events.keep_news(
-            connection,
-            ProviderEventKey(shop.company.id, "scripted", said.dedupe_key),
-            headers={},
-            body=b"news",
-            news=write_news(said),
-            lease_for=timedelta(0),
-        )
+    await keep(shop, news(key), lease=timedelta(0))
     silent = Silent(InDoubt(reason="no answer"), queries=(TAKEN,))
     shop.core.connectors["silent"] = silent
     doubtful = await shop.submit(await shop.payment(), connector="silent")

@@ -18,7 +18,7 @@ from kassa.connectors.forms import FormCharge, FormSource
 from kassa.identity.domain.principals import Mode
 from kassa.identity.usecases.authenticate import company_by_number
 from kassa.payments.domain.payments import Attempt
-from kassa.payments.store import payments
+from kassa.payments.store import attempts, payments
 from kassa.payments.usecases.find_payments import View, get_payment
 from kassa.payments.usecases.submit_payment import PAYER
 from kassa.payments.usecases.sync_payment import sync_payment
@@ -127,7 +127,8 @@ async def _attempt(core: Core, account: str, reference: str) -> Attempt | None:
     company = await company_by_number(core, number) if number is not None else None
     async with core.db.connection() as connection:
         if company is None:
-            return await payments.attempt_of_reference(connection, owner, account, reference)
+            [found] = await attempts.of_references(connection, [(owner, account, reference)])
+            return found
         found = await payments.find_attempt(connection, company.id, reference)
     ours = found is not None and found.connector == account and owner in ("", company.id)
     return found if ours else None

@@ -52,6 +52,7 @@ class Sql(
     words={**WORDS, "fee_expense": repr(FEE_EXPENSE_ACCOUNT)},
 ):
     by_id: Rows[Modification]
+    by_ids: Rows[Modification]
     told_by_event: Rows[Modification]
     by_request: Rows[Modification]
     of_payments: Rows[Modification]
@@ -69,6 +70,17 @@ async def by_id(
     connection: Connection, company_id: str, modification_id: str
 ) -> Modification | None:
     return await Sql.by_id.first(connection, company_id, modification_id)
+
+
+async def by_ids(
+    connection: Connection, keys: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], Modification]:
+    """Those of these (company, modification id)s that there are."""
+    if not keys:
+        return {}
+    companies, ids = [company for company, _ in keys], [one for _, one in keys]
+    found = await Sql.by_ids.all(connection, companies, ids)
+    return {(one.company_id, one.id): one for one in found}
 
 
 async def told_by_event(

@@ -2,6 +2,12 @@
 -- One capture, void or refund.
 select {modification_m} from modification m where m.company_id = $1 and m.id = $2
 
+-- name: by_ids
+-- These captures, voids and refunds.
+select {modification_m} from modification m
+join unnest($1::text[], $2::text[]) as k(c, id) on k.c = m.company_id and k.id = m.id
+where m.company_id = any($1) and m.id = any($2)
+
 -- name: told_by_event
 -- The one that event number $3 of a payment's timeline is about.
 select {modification_m} from payment_event e

@@ -116,7 +116,6 @@ class Sql(
     insert_postings: Command
     insert_announcements: Command
     to_query: Rows[ToQuery]
-    attempt_of_reference: Rows[Attempt]
     last_numbers: Rows[_Number]
 
 
@@ -455,16 +454,6 @@ async def to_query(
         connection, list(room), list(room.values()), list(busy), limit, LOOKED_AT, again
     )
     return list(dict.fromkeys(due))
-
-
-async def attempt_of_reference(
-    connection: Connection, company_id: str, account: str, reference: str
-) -> Attempt | None:
-    """The newest attempt that the account's provider knows by its own reference.
-
-    `company_id`: "" for an account that serves every company.
-    """
-    return await Sql.attempt_of_reference.first(connection, company_id, account, reference)
 
 
 async def next_number(connection: Connection, company_id: str, name: str) -> int:

@@ -181,14 +181,6 @@ cross join lateral (
 order by d.place, d.next_query_at
 limit $4
 
--- name: attempt_of_reference
--- The newest attempt that the account's provider knows by its own reference; of every company where
--- $1 is empty.
-select {attempt_a} from attempt a
-where a.provider_reference = $3 and a.connector = $2 and a.provider_reference <> ''
-  and ($1 = '' or a.company_id = $1)
-order by a.created_at desc, a.id desc limit 1
-
 -- name: last_numbers
 -- Hand out so many small integers to each company; gives the last of each one's.
 insert into counter as t (company_id, name, value)

@@ -12,7 +12,7 @@ from kassa.base.store.seals import seals_of
 from kassa.proof.store.cover import seal_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class ProviderEventKey:
     """One notification. `company_id`: "" while an account that serves everybody names a charge by
     its own reference only. `dedupe_key`: the same however often the news comes."""
@@ -50,11 +50,36 @@ class ForeignCount:
     last_at: datetime
 
 
-class _Kept(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewProviderEvent:
+    """A verified notification that is to be kept; `news` as in KeptProviderEvent."""
+
+    key: ProviderEventKey
+    headers: Mapping[str, str]
+    body: bytes
     news: dict[str, Any]
+
+    @property
+    def sealed(self) -> dict[str, Any]:
+        """What its seals are over."""
+        return {
+            "company_id": self.key.company_id,
+            "account": self.key.account,
+            "dedupe_key": self.key.dedupe_key,
+            "headers": dict(self.headers),
+            "body": self.body,
+            "news": self.news,
+        }
+
+
+class _Again(NamedTuple):
+    """`is_elsewhere`: somebody else has it just now."""
+
+    key: ProviderEventKey
+    is_elsewhere: bool
+    is_applied: bool
     tries: int
     is_late: bool
-    is_new: bool
 
 
 class _Applied(NamedTuple):
@@ -70,9 +95,11 @@ class Sql(
     readers=[
         reader(KeptProviderEvent, prefixes={"key": ""}, unstored=["is_new", "is_applied"]),
         reader(_Applied, prefixes={"key": ""}),
+        reader(_Again, prefixes={"key": ""}),
     ],
 ):
-    keep_news: Rows[_Kept]
+    keep_news: Rows[ProviderEventKey]
+    keep_again: Rows[_Again]
     lease_news: Rows[KeptProviderEvent]
     park_news: Command
     give_up_news: Command
@@ -87,45 +114,56 @@ _LATE = timedelta(hours=24)  # so long news waits for a charge that we do not kn
 
 
 async def keep_news(
-    connection: Connection,
-    key: ProviderEventKey,
-    *,
-    headers: Mapping[str, str],
-    body: bytes,
-    news: Mapping[str, Any],
-    lease_for: timedelta,
-) -> KeptProviderEvent:
-    """Keep a verified notification, for whoever keeps it to apply; after the lease a worker does.
+    connection: Connection, arrived: Sequence[NewProviderEvent], lease_for: timedelta
+) -> list[KeptProviderEvent | None]:
+    """Keep verified notifications, for whoever keeps them to apply; after the lease a worker does.
 
     One that was kept before and never applied (we were killed in between, its charge is not
-    known) is given out again.
+    known) is given out again. None for what somebody else has just now.
     """
     seals = seals_of(connection)
-    said = {
-        "company_id": key.company_id,
-        "account": key.account,
-        "dedupe_key": key.dedupe_key,
-        "headers": dict(headers),
-        "body": body,
-        "news": dict(news),
-    }
-    kept = await Sql.keep_news.first(
+    first = {one.key: one for one in reversed(arrived)}
+    keys = sorted(first)  # in one order everywhere
+    said = {key: first[key].sealed for key in keys}
+    made = {key: seal_of(seals, "provider_news", "seal", said[key]) for key in keys}
+    new = await Sql.keep_news.all(
         connection,
-        key.company_id,
-        key.account,
-        key.dedupe_key,
-        dict(headers),
-        body,
-        dict(news),
+        *_arrays(keys),
+        [said[key]["headers"] for key in keys],
+        [first[key].body for key in keys],
+        [first[key].news for key in keys],
         lease_for,
-        _LATE,
-        seal_of(seals, "provider_news", "birth", said),
-        seal_of(seals, "provider_news", "seal", said),
+        [seal_of(seals, "provider_news", "birth", said[key]) for key in keys],
+        [made[key] for key in keys],
     )
-    if kept is None:
-        return KeptProviderEvent(key=key, news=dict(news), tries=0, is_applied=True)
+    again: dict[ProviderEventKey, _Again] = {}
+    if known := sorted(first.keys() - set(new)):
+        rows = await Sql.keep_again.all(
+            connection,
+            *_arrays(known),
+            [first[key].news for key in known],
+            [made[key] for key in known],
+            lease_for,
+            _LATE,
+        )
+        again = {row.key: row for row in rows}
+    return [_kept(one, again.get(one.key), is_first=first[one.key] is one) for one in arrived]
+
+
+def _kept(
+    one: NewProviderEvent, again: _Again | None, *, is_first: bool
+) -> KeptProviderEvent | None:
+    """`again`: how it stood where it was kept before. `is_first`: of those of one batch."""
+    if again is None:
+        return KeptProviderEvent(key=one.key, news=one.news, tries=0, is_new=is_first)
+    if again.is_elsewhere:
+        return None
     return KeptProviderEvent(
-        key=key, news=kept.news, tries=kept.tries, is_late=kept.is_late, is_new=kept.is_new
+        key=one.key,
+        news=one.news,
+        tries=again.tries,
+        is_late=again.is_late,
+        is_applied=again.is_applied,
     )
 
 

@@ -1,13 +1,42 @@
+-- part: these
+from provider_news n join unnest($1::text[], $2::text[], $3::text[]) as k(c, a, d)
+  on k.c = n.company_id and k.a = n.account and k.d = n.dedupe_key
+
 -- name: keep_news
--- Keep a verified notification, due after $7; one that was kept before and never applied is given
--- out again, as it was understood this time. $8: after how long it is late.
+-- Keep verified notifications that were not kept before, due after $7. For one that an open
+-- transaction keeps it waits a moment and no longer: a batch is behind it.
+with briefly as materialized (select set_config('lock_timeout', '100ms', true))
 insert into provider_news as n
   (company_id, account, dedupe_key, headers, body, news, next_at, birth, seal)
-values ($1, $2, $3, $4, $5, $6, now() + $7, $9, $10)
-on conflict (company_id, account, dedupe_key) do update
-set next_at = excluded.next_at, news = excluded.news, seal = excluded.seal
-where n.applied_at is null
-returning n.news, n.tries, n.received_at <= now() - $8::interval as is_late, n.xmax = 0 as is_new
+select k.c, k.a, k.d, k.headers, k.body, k.news, now() + $7, k.birth, k.seal
+from unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::bytea[], $6::jsonb[],
+  $8::bytea[], $9::bytea[]) as k(c, a, d, headers, body, news, birth, seal), briefly
+on conflict (company_id, account, dedupe_key) do nothing
+returning n.company_id, n.account, n.dedupe_key
+
+-- name: keep_again
+-- Of notifications that were kept before, those that were never applied are given out again, as
+-- they were understood this time, due after $6; $7: after how long they are late. What somebody
+-- else has just now is left to them.
+with held as materialized (
+  select n.company_id, n.account, n.dedupe_key
+  {these}
+  order by n.company_id, n.account, n.dedupe_key for no key update of n skip locked),
+again as (
+  update provider_news n set next_at = now() + $6, news = k.news, seal = k.seal
+  from held h join unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::bytea[])
+    as k(c, a, d, news, seal)
+    on k.c = h.company_id and k.a = h.account and k.d = h.dedupe_key
+  where n.company_id = h.company_id and n.account = h.account and n.dedupe_key = h.dedupe_key
+    and n.applied_at is null
+  returning n.company_id, n.account, n.dedupe_key, n.tries,
+    n.received_at <= now() - $7::interval as is_late)
+select k.c as company_id, k.a as account, k.d as dedupe_key, h.company_id is null as is_elsewhere,
+  a.company_id is null as is_applied, coalesce(a.tries, 0) as tries,
+  coalesce(a.is_late, false) as is_late
+from unnest($1::text[], $2::text[], $3::text[]) as k(c, a, d)
+left join held h on h.company_id = k.c and h.account = k.a and h.dedupe_key = k.d
+left join again a on a.company_id = k.c and a.account = k.a and a.dedupe_key = k.d
 
 -- name: lease_news
 -- Take news of these accounts that is due to be applied, so many; what nobody reports back on is
@@ -31,10 +60,6 @@ where company_id = $1 and account = $2 and dedupe_key = $3 and applied_at is nul
 -- Nobody looks for its charge any more, until it comes again.
 update provider_news set next_at = null, result = $4
 where company_id = $1 and account = $2 and dedupe_key = $3 and applied_at is null
-
--- part: these
-from provider_news n join unnest($1::text[], $2::text[], $3::text[]) as k(c, a, d)
-  on k.c = n.company_id and k.a = n.account and k.d = n.dedupe_key
 
 -- name: applied
 -- Which of these have been applied, and which somebody else has just now; the others are locked.

@@ -28,7 +28,6 @@ from kassa.connectors.base import (
 from kassa.disputes.domain.disputing import NOT_CAPTURED
 from kassa.disputes.usecases.disputes import take_dispute_news
 from kassa.modifications.domain.captures import LAPSES
-from kassa.modifications.store import modifications
 from kassa.modifications.usecases.found_changes import (
     NotCaptured,
     Unbookable,
@@ -46,17 +45,18 @@ from kassa.payments.usecases.submit_payment import take_news
 from kassa.payments.usecases.sync_payment import ask_about
 from kassa.payments.usecases.take_outcome import REFUND_OPEN
 from kassa.providers.usecases.event_data import read_news
-from kassa.providers.usecases.provider_accounts import account_of, refresh, serves
+from kassa.providers.usecases.provider_accounts import refresh
 from kassa.reconciliation.store.reconciliation import BreakRow, insert_breaks
 from kassa.webhooks_in.store import provider_events
 from kassa.webhooks_in.store.provider_events import KeptProviderEvent, ProviderEventKey
+from kassa.webhooks_in.usecases.look_up import About, look_up
 
 _log = structlog.get_logger("kassa.inbox")
 LEASE = timedelta(seconds=10)  # longer than applying takes: then whoever had it must have died
 _OVER = frozenset({AttemptStatus.DECLINED, AttemptStatus.ABANDONED})
 _PARKED_SECONDS = (1, 2, 5, 10, 30, 60, 300, 900, 3600)
 """Before it is tried again while nothing is known of its charge; the last until it is late."""
-_AT_ONCE = 8
+_AT_ONCE = 50  # in one batch; fewer than one account has places for calls
 _UNREAD = "the provider told something in words that are not known here"
 _UNKNOWN = (
     "the provider told of a charge or refund that is not known here: it may have been made"
@@ -79,12 +79,15 @@ async def apply_news(core: Core, limit: int = 100) -> int:
     return len(due)
 
 
-async def apply_kept(core: Core, kept: KeptProviderEvent) -> None:
-    """Apply it, or park it; whatever goes wrong, it is tried again."""
+async def apply_kept(core: Core, kept: KeptProviderEvent, found: About | None = None) -> None:
+    """Apply it, or park it; whatever goes wrong, it is tried again.
+
+    `found`: what it is about, where somebody has just looked.
+    """
     news, about, doubt = None, None, ""
     try:
         news = read_news(kept.news)
-        about = await look_up(core, kept.key.company_id, kept.key.account, news)
+        about = await _about(core, kept, news, found)
         words = beyond_belief(core, news) if about is not None else ""
         if about is not None and words and not beyond_belief(core, about.amount):
             await _give_up(core, kept, "beyond_belief", f"the provider told of {about.id}: {words}")
@@ -121,52 +124,24 @@ async def apply_kept(core: Core, kept: KeptProviderEvent) -> None:
         await provider_events.park_news(connection, kept.key, timedelta(seconds=pause))
 
 
+async def _about(
+    core: Core, kept: KeptProviderEvent, news: AnyNews, found: About | None
+) -> About | None:
+    """What was `found` a moment ago is new enough for money that is told as paid: of all else it
+    depends on how it stands whether the provider is asked what is true. Raises: NotFound."""
+    if found is not None and isinstance(news, ChargeEvent) and isinstance(news.outcome, Captured):
+        return found
+    found_now = await look_up(core, kept.key.account, news, company_id=kept.key.company_id)
+    return found_now.about
+
+
 def _may_be_anothers(news: AnyNews | None) -> bool:
     """A refund that names nothing of ours is, where nobody knows its charge, of one that was not
     made by us either: another shop's at the same account."""
     return isinstance(news, ModificationEvent) and not news.key and not news.charge_key
 
 
-async def look_up(
-    core: Core, company_id: str, account: str, news: AnyNews
-) -> Attempt | Modification | None:
-    """What the news is about; None while nothing of it is known.
-
-    Raises: NotFound where it is another account's, or another company's: it is misaddressed.
-    """
-    about: Attempt | Modification | None
-    async with core.db.connection() as connection:
-        if (isinstance(news, ModificationEvent) and news.key) or _names_a_change(news):
-            about = await modifications.by_id(connection, company_id, news.key)
-        else:
-            about, key = None, charge_key_of(news)
-            if key and company_id:
-                about = await payments.find_attempt(connection, company_id, key)
-            if about is None and news.charge_reference:
-                about = await payments.attempt_of_reference(
-                    connection, company_id, account, news.charge_reference
-                )
-    if about is None:
-        return None
-    if about.connector != account or not await serves(
-        core, account_of(core, account), about.company_id
-    ):
-        raise NotFound(f"{about.id} is not the account {account}'s")
-    return about
-
-
-def _names_a_change(news: AnyNews) -> bool:
-    """Whether what could not be read names a capture, void or refund. Other news may be keyed by a
-    name that the provider made, and says itself what it is about."""
-    return isinstance(news, UnreadEvent) and bool(news.key) and not news.key.startswith("at")
-
-
-def charge_key_of(news: AnyNews) -> str:
-    """Our reference of the charge that the news is about, where it has it."""
-    return news.charge_key if isinstance(news, ModificationEvent) else news.key
-
-
-def is_ripe(news: AnyNews, about: Attempt | Modification) -> bool:
+def is_ripe(news: AnyNews, about: About) -> bool:
     """Whether it can be understood by now: a dispute, or a refund that was not made by us, comes
     after the payment it is about, so it waits for that."""
     if isinstance(news, DisputeEvent | ModificationEvent) and isinstance(about, Attempt):
@@ -174,9 +149,7 @@ def is_ripe(news: AnyNews, about: Attempt | Modification) -> bool:
     return True
 
 
-async def _take_when_ripe(
-    core: Core, kept: KeptProviderEvent, news: AnyNews, about: Attempt | Modification
-) -> None:
+async def _take_when_ripe(core: Core, kept: KeptProviderEvent, news: AnyNews, about: About) -> None:
     """Raises: as `_take`; Waits while it is about money that is not known to be here."""
     if is_ripe(news, about):
         try:
@@ -228,9 +201,7 @@ def _says_paid(news: AnyNews) -> bool:
     return not isinstance(news, ModificationEvent) or isinstance(news.outcome, Done | InDoubt)
 
 
-async def _take(
-    core: Core, kept: KeptProviderEvent, news: AnyNews, about: Attempt | Modification
-) -> None:
+async def _take(core: Core, kept: KeptProviderEvent, news: AnyNews, about: About) -> None:
     actor = _actor(kept)
     if isinstance(news, UnreadEvent):
         await _ask_about(core, kept, news, about, actor)
@@ -297,7 +268,7 @@ async def _ask_about(
     core: Core,
     kept: KeptProviderEvent,
     news: UnreadEvent,
-    about: Attempt | Modification,
+    about: About,
     actor: str,
 ) -> None:
     """What it told is asked for. What no question tells is somebody's work, and of a version that
@@ -356,7 +327,7 @@ async def _give_up(
     kept: KeptProviderEvent,
     result: str,
     words: str,
-    about: Attempt | Modification | None = None,
+    about: About | None = None,
 ) -> None:
     """A person has to look at it; when it comes again it is tried again. `about`: what it is
     about, where that is known, so that the work names the payment."""

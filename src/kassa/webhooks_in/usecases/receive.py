@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 import structlog
 
 from kassa.base.domain.errors import NotFound
-from kassa.base.usecases.batch import batched, to_the_end
+from kassa.base.usecases.batch import Contended, batched, to_the_end
 from kassa.base.usecases.core import Core
-from kassa.base.usecases.ids import company_number_of
 from kassa.connectors.base import (
     AnyNews,
     ForeignEvent,
@@ -21,16 +20,17 @@ from kassa.connectors.base import (
     Refused,
     UnreadEvent,
 )
-from kassa.identity.usecases.authenticate import company_by_number
-from kassa.modifications.domain.captures import PREFIX
-from kassa.payments.domain.modifications import Modification
-from kassa.payments.domain.payments import Attempt
 from kassa.providers.usecases.event_data import write_news
 from kassa.providers.usecases.provider_accounts import account_of, refresh
 from kassa.settlement.usecases.settlements import take_failed_payout
 from kassa.webhooks_in.store import provider_events
-from kassa.webhooks_in.store.provider_events import KeptProviderEvent, ProviderEventKey
-from kassa.webhooks_in.usecases.apply import LEASE, apply_kept, charge_key_of, is_ripe, look_up
+from kassa.webhooks_in.store.provider_events import (
+    KeptProviderEvent,
+    NewProviderEvent,
+    ProviderEventKey,
+)
+from kassa.webhooks_in.usecases.apply import LEASE, apply_kept, is_ripe
+from kassa.webhooks_in.usecases.look_up import About, look_up
 
 _log = structlog.get_logger("kassa.inbox")
 _TEXT = "text/plain; charset=utf-8"
@@ -78,21 +78,21 @@ async def receive_notification(
         return Received(200, *thanks, account, await _take_payout(core, account, news))
     try:
         company_id, about = await _whose(core, account, news)
-    except _NotOurs as found:
-        await _count_foreign(core, (account, found.why, found.event))
-        return Received(200, *thanks, account, "foreign")
-    assert not isinstance(news, ForeignEvent)
-    async with core.db.connection() as connection:
-        kept = await provider_events.keep_news(
-            connection,
-            ProviderEventKey(company_id, account, news.dedupe_key),
+        assert not isinstance(news, ForeignEvent)
+        event = NewProviderEvent(
+            key=ProviderEventKey(company_id, account, news.dedupe_key),
             headers=_headers_to_keep(headers),
             body=body,
             news=write_news(news),
-            lease_for=LEASE,
         )
+        kept = await _keep(core, _Arrived(event, is_known=about is not None))
+        if kept is None:
+            raise _NotOurs(_unknown(news))
+    except _NotOurs as found:
+        await _count_foreign(core, (account, found.why, found.event))
+        return Received(200, *thanks, account, "foreign")
     if not kept.is_applied:
-        await _apply_for_a_while(core, kept)
+        await _apply_for_a_while(core, kept, about)
     if not kept.is_new:
         return Received(200, *thanks, account, "duplicate")
     can_be = about is not None and is_ripe(news, about)
@@ -121,35 +121,62 @@ class _NotOurs(Exception):
 
 async def _whose(
     core: Core, account: str, news: AnyNews | ForeignEvent
-) -> tuple[str, Attempt | Modification | None]:
+) -> tuple[str, About | None]:
     """The company that it is for, and what it is about; None while nothing of that is known here.
 
     That waits in the inbox, as our own answer may come behind it, or a backup may have been played
-    back; but only so much of it: another installation at the same account has as many orders.
-    Raises: _NotOurs.
+    back. Raises: _NotOurs.
     """
     if isinstance(news, ForeignEvent):
         raise _NotOurs(news.why, news.event)
-    company_id = await _company_of(core, account, news)
-    if company_id is None or not _is_plain(news):
+    if not _is_plain(news):
         raise _NotOurs(_unknown(news))
     try:
-        about = await look_up(core, company_id, account, news)
+        found = await look_up(core, account, news)
     except NotFound:
         raise _NotOurs(ForeignReason.ACCOUNT) from None
-    if about is None and (isinstance(news, UnreadEvent) or not await _has_room(core, account)):
+    unread = found.about is None and isinstance(news, UnreadEvent)
+    if found.company_id is None or unread:
         raise _NotOurs(_unknown(news))
-    return company_id, about
+    return found.company_id, found.about
 
 
 def _unknown(news: AnyNews) -> ForeignReason:
     return ForeignReason.UNREADABLE if isinstance(news, UnreadEvent) else ForeignReason.REFERENCE
 
 
-async def _has_room(core: Core, account: str) -> bool:
-    async with core.db.connection() as connection:
-        waiting = await provider_events.unknown_news(connection, account, _MOST_UNKNOWN)
-    return waiting < _MOST_UNKNOWN
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    """`is_known`: what it is about is here."""
+
+    event: NewProviderEvent
+    is_known: bool
+
+
+async def _keep_many(
+    core: Core, arrived: Sequence[_Arrived]
+) -> list[KeptProviderEvent | Contended | None]:
+    """None, and nothing kept, for what is not known here where too much of that waits already:
+    another installation at the same account has as many orders."""
+    async with core.db.transaction(hot=True) as connection:
+        room: dict[str, int] = {}
+        for account in sorted({one.event.key.account for one in arrived if not one.is_known}):
+            waiting = await provider_events.unknown_news(connection, account, _MOST_UNKNOWN)
+            room[account] = _MOST_UNKNOWN - waiting
+        taken = []
+        for one in arrived:
+            account = one.event.key.account
+            if not one.is_known:
+                room[account] -= 1
+            if one.is_known or room[account] >= 0:
+                taken.append(one)
+        events = [one.event for one in taken]
+        kept = await provider_events.keep_news(connection, events, LEASE) if events else []
+    found = {id(one): result or Contended() for one, result in zip(taken, kept, strict=True)}
+    return [found.get(id(one)) for one in arrived]
+
+
+_keep = batched(_keep_many, key=lambda one: one.event.key)
 
 
 async def _count_many(
@@ -169,25 +196,6 @@ def _refused(account: str, reason: str) -> Received:
     return Received(401, _TEXT, b"refused", account, "refused")
 
 
-async def _company_of(core: Core, account: str, news: AnyNews) -> str | None:
-    """Whose it is. Our references name their company; what names only the provider's is the
-    account's company's, or "" where the account serves everybody. None: nobody's here."""
-    receiver = account_of(core, account)
-    changes = (*PREFIX.values(),)
-    by_own_key = isinstance(news, ModificationEvent) and bool(news.key)
-    key, prefixes = (news.key, changes) if by_own_key else (charge_key_of(news), ("at",))
-    if isinstance(news, UnreadEvent):
-        prefixes = ("at", *changes)
-    for prefix in prefixes:
-        number = company_number_of(key, prefix)
-        if number is not None:
-            company = await company_by_number(core, number)
-            return company.id if company and receiver.serves(company) else None
-    if by_own_key or not news.charge_reference:
-        return None
-    return receiver.company_id
-
-
 def _is_plain(news: AnyNews) -> bool:
     """Whether the names in it can be stored and shown."""
     names = [news.dedupe_key, news.key, news.charge_reference]
@@ -204,10 +212,10 @@ def _headers_to_keep(headers: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-async def _apply_for_a_while(core: Core, kept: KeptProviderEvent) -> None:
+async def _apply_for_a_while(core: Core, kept: KeptProviderEvent, about: About | None) -> None:
     """Begin to apply it, and wait a moment for that; it goes on when the moment is over."""
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            await to_the_end(core, apply_kept(core, kept))
+            await to_the_end(core, apply_kept(core, kept, about))
     except TimeoutError:
         _log.info("news is applied behind its acknowledgement", account=kept.key.account)
