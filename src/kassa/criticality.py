@@ -1,88 +1,124 @@
-"""What every route and every call is for: the one table that load shedding goes by.
+"""What every route and every call is for, and who may ask it: the one table that load shedding and
+permissions go by.
 
-A route that does not stand here cannot be made.
+A route that does not stand here cannot be made, nor one that does not say who may ask.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kassa.base.domain.rate_limits import Criticality
+from kassa.identity.domain.permissions import Bearer, Permission
 
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """`public`: who asks shows no credential of ours, so that their address has to count."""
+    """`allowed`: permissions, one of which lets a credential in; or what opens it instead, which
+    is no credential. `public`: who asks shows no credential of ours, so that their address has to
+    count."""
 
     criticality: Criticality
+    allowed: tuple[Permission, ...] | Bearer
     public: bool = False
 
+    def __post_init__(self) -> None:
+        if not self.allowed:
+            raise ValueError("a route says who may ask")
 
-_C = Criticality
-_PROBE = Traits(_C.PROBE)
-_MONEY, _ORDINARY, _QUESTION, _LIST = map(Traits, (_C.MONEY, _C.ORDINARY, _C.QUESTION, _C.LIST))
-_PAGE, _PAYER = Traits(_C.ORDINARY, public=True), Traits(_C.MONEY, public=True)
-_PAYER_ASKS = Traits(_C.QUESTION, public=True)
+    @property
+    def needed(self) -> tuple[Permission, ...]:
+        """One of these; none where no credential opens it."""
+        return () if isinstance(self.allowed, Bearer) else self.allowed
+
+
+_C, _P = Criticality, Permission
+
+
+def _money(*needed: Permission) -> Traits:
+    return Traits(_C.MONEY, needed)
+
+
+def _ordinary(*needed: Permission) -> Traits:
+    return Traits(_C.ORDINARY, needed)
+
+
+def _question(*needed: Permission) -> Traits:
+    return Traits(_C.QUESTION, needed)
+
+
+def _list(*needed: Permission) -> Traits:
+    return Traits(_C.LIST, needed)
+
+
+_PROBE = Traits(_C.PROBE, Bearer.NOBODY)
+_PAGE = Traits(_C.ORDINARY, Bearer.PAYER, public=True)
+_PAYER = Traits(_C.MONEY, Bearer.PAYER, public=True)
+_PAYER_ASKS = Traits(_C.QUESTION, Bearer.PAYER, public=True)
+_NOTHING_HERE = Traits(_C.ORDINARY, Bearer.NOBODY, public=True)
+_USER = Traits(_C.MONEY, Bearer.WALLET_USER, public=True)
 
 OF: Mapping[str, Traits] = {
     # orders
-    "POST /v1/orders:create": _ORDINARY,
-    "POST /v1/orders:verify": _QUESTION,
-    "POST /pg/orders": _ORDINARY,
+    "POST /v1/orders:create": _ordinary(_P.ORDERS_CREATE),
+    "POST /v1/orders:verify": _question(_P.ORDERS_READ),
+    "POST /pg/orders": _ordinary(_P.ORDERS_CREATE),
     "POST /pg/orders/sessions": _PAYER,
     "POST /pg/orders/pay/authenticate/{cf_payment_id}": _PAYER,
-    "GET /pg/orders/{order_id}": _ORDINARY,
-    "PATCH /pg/orders/{order_id}": _MONEY,
-    "GET /pg/orders/{order_id}/payments": _LIST,
-    "GET /pg/orders/{order_id}/payments/{cf_payment_id}": _QUESTION,
-    "POST /pg/orders/{order_id}/authorization": _MONEY,
-    "POST /pg/orders/{order_id}/refunds": _MONEY,
-    "GET /pg/orders/{order_id}/refunds": _LIST,
-    "GET /pg/orders/{order_id}/refunds/{refund_id}": _QUESTION,
-    "GET /pg/orders/{order_id}/settlements": _LIST,
-    "* /pg/": _PAGE,
-    "kassa.orders.v1.PaymentService/CreateOrder": _ORDINARY,
-    "kassa.orders.v1.PaymentService/VerifyPayment": _QUESTION,
+    "GET /pg/orders/{order_id}": _ordinary(_P.ORDERS_READ),
+    "PATCH /pg/orders/{order_id}": _money(_P.ORDERS_CANCEL),
+    "GET /pg/orders/{order_id}/payments": _list(_P.ORDERS_READ),
+    "GET /pg/orders/{order_id}/payments/{cf_payment_id}": _question(_P.ORDERS_READ),
+    "POST /pg/orders/{order_id}/authorization": _money(_P.ORDERS_CAPTURE, _P.ORDERS_VOID),
+    "POST /pg/orders/{order_id}/refunds": _money(_P.ORDERS_REFUND),
+    "GET /pg/orders/{order_id}/refunds": _list(_P.ORDERS_READ),
+    "GET /pg/orders/{order_id}/refunds/{refund_id}": _question(_P.ORDERS_READ),
+    "GET /pg/orders/{order_id}/settlements": _list(_P.ORDERS_READ),
+    "* /pg/": _NOTHING_HERE,
+    "kassa.orders.v1.PaymentService/CreateOrder": _ordinary(_P.ORDERS_CREATE),
+    "kassa.orders.v1.PaymentService/VerifyPayment": _question(_P.ORDERS_READ),
     # business
-    "GET /v1/payment/{id:path}": _ORDINARY,
-    "POST /v1/payments:list": _LIST,
-    "* /v1/payment/{id:path}": _PAGE,
-    "* /v1/payments:list": _PAGE,
-    "moego.business.payment.v1.PaymentService/GetPayment": _ORDINARY,
-    "moego.business.payment.v1.PaymentService/ListPayments": _LIST,
+    "GET /v1/payment/{id:path}": _ordinary(_P.BUSINESS_READ),
+    "POST /v1/payments:list": _list(_P.BUSINESS_READ),
+    "* /v1/payment/{id:path}": _NOTHING_HERE,
+    "* /v1/payments:list": _NOTHING_HERE,
+    "moego.business.payment.v1.PaymentService/GetPayment": _ordinary(_P.BUSINESS_READ),
+    "moego.business.payment.v1.PaymentService/ListPayments": _list(_P.BUSINESS_READ),
     # checkout
-    "POST /api/v1/payments": _MONEY,
-    "GET /api/v1/payments/retry/{id}": _MONEY,
-    "GET /api/v1/payments/verify/{id}": _QUESTION,
-    "GET /api/v1/payments/{id}": _ORDINARY,
-    "* /api/v1/payments": _PAGE,
+    "POST /api/v1/payments": _money(_P.CHECKOUT_CREATE),
+    "GET /api/v1/payments/retry/{id}": _money(_P.CHECKOUT_CREATE),
+    "GET /api/v1/payments/verify/{id}": _question(_P.CHECKOUT_READ),
+    "GET /api/v1/payments/{id}": _ordinary(_P.CHECKOUT_READ),
+    "* /api/v1/payments": _NOTHING_HERE,
     # gateway
-    "POST /gateway/payment-requests": _MONEY,
-    "GET /gateway/payment-requests/{payment_request_id}": _QUESTION,
-    "POST /gateway/payment-requests/{payment_request_id}/refunds": _MONEY,
-    "GET /gateway/payment-requests/{payment_request_id}/refunds/{refund_id}": _ORDINARY,
-    "* /gateway/": _PAGE,
+    "POST /gateway/payment-requests": _money(_P.GATEWAY_CREATE),
+    "GET /gateway/payment-requests/{payment_request_id}": _question(_P.GATEWAY_READ),
+    "POST /gateway/payment-requests/{payment_request_id}/refunds": _money(_P.GATEWAY_REFUND),
+    "GET /gateway/payment-requests/{payment_request_id}/refunds/{refund_id}": _ordinary(
+        _P.GATEWAY_READ
+    ),
+    "* /gateway/": _NOTHING_HERE,
     # wallet
-    "POST /v1/payments/pay": _MONEY,
-    "POST /v1/payments/inquiryPayment": _QUESTION,
-    "POST /v1/payments/capture": _MONEY,
-    "POST /v1/payments/void": _MONEY,
-    "POST /v1/payments/refund": _MONEY,
-    "POST /v1/payments/refundApply": _MONEY,
-    "POST /v1/payments/inquiryRefund": _QUESTION,
-    "POST /v1/payments/cancel": _MONEY,
-    "POST /v1/authorizations/consult": _ORDINARY,
-    "POST /v1/authorizations/applyToken": _MONEY,
-    "POST /v1/authorizations/revoke": _MONEY,
-    "POST /v1/authorizations/cancelToken": _MONEY,
-    "POST /wallet/pay-codes": _PAYER,
-    "POST /wallet/consent-codes": _PAYER,
-    "GET /wallet/agreements": _PAYER_ASKS,
-    "GET /wallet/keys": _PAGE,
-    "POST /wallet/agreements/{agreement_id}/end": _PAYER,
-    "* /v1/payments/": _PAGE,
-    "* /v1/authorizations/": _PAGE,
+    "POST /v1/payments/pay": _money(_P.WALLET_CREATE),
+    "POST /v1/payments/inquiryPayment": _question(_P.WALLET_READ),
+    "POST /v1/payments/capture": _money(_P.WALLET_CAPTURE),
+    "POST /v1/payments/void": _money(_P.WALLET_VOID),
+    "POST /v1/payments/refund": _money(_P.WALLET_REFUND),
+    "POST /v1/payments/refundApply": _money(_P.WALLET_REFUND),
+    "POST /v1/payments/inquiryRefund": _question(_P.WALLET_READ),
+    "POST /v1/payments/cancel": _money(_P.WALLET_CANCEL),
+    "POST /v1/authorizations/consult": _ordinary(_P.WALLET_AGREE),
+    "POST /v1/authorizations/applyToken": _money(_P.WALLET_AGREE),
+    "POST /v1/authorizations/revoke": _money(_P.WALLET_AGREE),
+    "POST /v1/authorizations/cancelToken": _money(_P.WALLET_AGREE),
+    "POST /wallet/pay-codes": _USER,
+    "POST /wallet/consent-codes": _USER,
+    "GET /wallet/agreements": Traits(_C.QUESTION, Bearer.WALLET_USER, public=True),
+    "GET /wallet/keys": _NOTHING_HERE,
+    "POST /wallet/agreements/{agreement_id}/end": _USER,
+    "* /v1/payments/": _NOTHING_HERE,
+    "* /v1/authorizations/": _NOTHING_HERE,
     # providers' notifications, and their pages' ways in and out
-    "POST /providers/{account}": Traits(_C.NOTIFICATION),
+    "POST /providers/{account}": Traits(_C.NOTIFICATION, Bearer.PROVIDER),
     "GET /providers/{account}/pay/{reference}": _PAYER,
     "* /providers/{account}/paid/{reference}": _PAYER,
     # the cashier
@@ -99,8 +135,8 @@ OF: Mapping[str, Traits] = {
     # the sandbox's own pages
     "GET /sandbox/challenge/{reference}": _PAGE,
     "POST /sandbox/challenge/{reference}": _PAGE,
-    "GET /sandbox/books": Traits(_C.LIST, public=True),
-    "GET /sandbox/report.csv": Traits(_C.LIST, public=True),
+    "GET /sandbox/books": Traits(_C.LIST, (_P.BUSINESS_READ,), public=True),
+    "GET /sandbox/report.csv": Traits(_C.LIST, (_P.BUSINESS_READ,), public=True),
     # ours
     "GET /livez": _PROBE,
     "GET /readyz": _PROBE,

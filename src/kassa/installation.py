@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from kassa import private_files
-from kassa.base.domain.errors import InvalidRequest
 from kassa.base.usecases.keyring import Keyring, KeyStore, Purpose
 from kassa.key_stores import FileKeys, key_store
 
@@ -94,28 +93,3 @@ def keep_no_core() -> None:
 def sandbox_secret(data_dir: Path) -> bytes:
     """What the sandbox provider signs its notifications with."""
     return _kept(data_dir / "secrets" / "sandbox")
-
-
-def read_public_key(path: str, kind: str) -> str:
-    """The PEM public key in a file. `kind`: "RSA" (2048 bits or more) or "P-256".
-
-    Raises: InvalidRequest.
-    """
-    if not path:
-        raise InvalidRequest(f"--public-key is needed: a PEM file with a {kind} public key")
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise InvalidRequest(f"cannot read {path}: {error.strerror}") from None
-    try:
-        key = serialization.load_pem_public_key(content)
-    except ValueError:
-        raise InvalidRequest(f"{path} holds no PEM public key") from None
-    good = (
-        isinstance(key, rsa.RSAPublicKey) and key.key_size >= _RSA_BITS
-        if kind == "RSA"
-        else isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == "secp256r1"
-    )
-    if not good:
-        raise InvalidRequest(f"{path} does not hold a {kind} public key that can be used here")
-    return content.decode("ascii", "replace")

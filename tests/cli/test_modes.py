@@ -201,6 +201,8 @@ payee disable PAYEE
 provider list
 provider rotate-keys
 credential add api-key
+credential list
+credential list --json
 webhook-secret
 wallet add wu_1
 wallet top-up wu_1 100.00

@@ -16,8 +16,8 @@ from kassa.identity.usecases.audit import ACTING, export_audit, list_audit, note
 from kassa.identity.usecases.companies import (
     close_company,
     put_api_key,
-    set_credential_active,
 )
+from kassa.identity.usecases.credentials import switch_credential
 from kassa.payments.domain.payments import Method
 from kassa.payments.usecases.record_payment import Recording, record_payment
 from kassa.proof.usecases.chain import chain_history, follow_heads
@@ -41,7 +41,7 @@ async def test_an_act_says_who_what_when_from_where_and_what_was_before(shop: Sh
     await as_ann(shop)
     before = datetime.now(UTC)
     await put_api_key(shop.core, shop.company, "sk_test_shop_secret")
-    await set_credential_active(shop.core, "key:sk_test_shop", active=False)
+    await switch_credential(shop.core, "key:sk_test_shop", active=False)
 
     [off, on] = await rows(shop, object="key:sk_test_shop")
 

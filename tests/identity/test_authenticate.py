@@ -21,6 +21,7 @@ from kassa.identity.usecases.authenticate import (
     find_wallet_client,
     key_name,
 )
+from kassa.identity.usecases.credentials import switch_credential
 from kassa.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -67,7 +68,7 @@ async def test_a_credential_that_is_taken_away_is_dead_within_a_second(
     await authenticate_api_key(core, demo.api_key)
     await authenticate_client(core, demo.orders_client_id, demo.orders_client_secret)
     lookup = f"key:{key_name(demo.api_key)}"
-    await companies.set_credential_active(core, lookup, active=False)
+    await switch_credential(core, lookup, active=False)
     await asyncio.sleep(1.05)
 
     with pytest.raises(Unauthenticated):

@@ -2,13 +2,12 @@
 
 import pytest
 
-from kassa import installation
-from kassa.base.domain.errors import InvalidRequest, NotFound, Unauthenticated
+from kassa.base.domain.errors import NotFound, Unauthenticated
 from kassa.base.usecases.core import Core
 from kassa.identity.usecases import companies
 from kassa.identity.usecases.authenticate import authenticate_api_key, authenticate_client
 from kassa.identity.usecases.companies import NewCompany
-from kassa.settings import Settings
+from kassa.identity.usecases.credentials import switch_credential
 
 pytestmark = pytest.mark.anyio
 WANTED = NewCompany(id="cmp_tea", business_id="biz_tea", name="Lantern Tea House", currency="CNY")
@@ -51,7 +50,7 @@ async def test_closing_the_company_and_disabling_the_key_shut_the_door(core: Cor
         await authenticate_api_key(core, "sk_a1_secret")
     core.gatherers.clear()  # as a second later
     await companies.close_company(core, company.id, closed=False)
-    await companies.set_credential_active(core, "key:sk_a1", active=False)
+    await switch_credential(core, "key:sk_a1", active=False)
 
     with pytest.raises(Unauthenticated):
         await authenticate_api_key(core, "sk_a1_secret")
@@ -61,20 +60,6 @@ async def test_what_is_not_there_is_not_found(core: Core) -> None:
     with pytest.raises(NotFound):
         await companies.close_company(core, "cmp_nobody")
     with pytest.raises(NotFound):
-        await companies.set_credential_active(core, "key:sk_nobody", active=False)
+        await switch_credential(core, "key:sk_nobody", active=False)
     with pytest.raises(NotFound):
         await companies.get_company(core, "cmp_nobody")
-
-
-def test_a_public_key_of_the_wrong_kind_is_refused(settings: Settings) -> None:
-    folder = settings.directory / "keys"
-    folder.mkdir()
-    (folder / "rsa.pem").write_bytes(installation.public_pem(installation.rsa_pem()))
-    (folder / "ec.pem").write_bytes(installation.public_pem(installation.ec_pem()))
-    (folder / "noise.pem").write_text("no key")
-
-    assert installation.read_public_key(str(folder / "rsa.pem"), "RSA").startswith("-----BEGIN")
-    assert installation.read_public_key(str(folder / "ec.pem"), "P-256").startswith("-----BEGIN")
-    for name, kind in (("rsa.pem", "P-256"), ("ec.pem", "RSA"), ("noise.pem", "RSA"), ("", "RSA")):
-        with pytest.raises(InvalidRequest):
-            installation.read_public_key(str(folder / name) if name else "", kind)

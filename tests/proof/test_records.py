@@ -9,7 +9,8 @@ from structlog.testing import capture_logs
 from tests.shop import Shop
 
 from kassa.identity.domain.principals import Company
-from kassa.identity.store import companies
+from kassa.identity.store import credentials
+from kassa.identity.store.credentials import NewCredential
 from kassa.identity.usecases.companies import put_api_key
 from kassa.proof.store.checks_rows import ROWS_RECORDED
 from kassa.proof.usecases.chain import chain_history
@@ -118,13 +119,15 @@ async def test_the_same_new_credential_put_by_many_at_once_has_its_records_in_or
 ) -> None:
     async def put(secret: str) -> None:
         async with shop.core.db.transaction() as connection:
-            await companies.put_credential(
+            await credentials.put(
                 connection,
-                lookup="key:new",
-                company=shop.company,
-                kind="api_key",
-                name="new",
-                secret_hash=secret.encode(),
+                NewCredential(
+                    lookup="key:new",
+                    company=shop.company,
+                    kind="api_key",
+                    name="new",
+                    secret_hash=secret.encode(),
+                ),
             )
 
     await asyncio.gather(*(put(f"secret {nth}") for nth in range(6)))
@@ -147,7 +150,7 @@ async def test_a_row_that_was_slipped_in_is_not_made_genuine_by_the_next_change(
     assert await wrong(shop) == {"credential {key:eve}": "has no record"}
 
     async with shop.core.db.transaction() as connection:
-        assert await companies.set_credential_status(connection, "key:eve", "disabled")
+        assert await credentials.set_status(connection, "key:eve", "disabled")
 
     assert await wrong(shop) == {"credential {key:eve}": "has no record"}
     assert await versions(shop, "credential") == []

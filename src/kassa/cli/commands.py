@@ -11,6 +11,7 @@ from kassa.cli import (
     businesses,
     comparing,
     connecting,
+    credentials,
     explaining,
     exporting,
     keeping,
@@ -43,9 +44,8 @@ app = typer.Typer(
     help="Kassa: a payment gateway. One command starts it: kassa serve --demo",
 )
 wallet_app = typer.Typer(no_args_is_help=True, help="Wallet users and their codes.")
-credential_app = typer.Typer(no_args_is_help=True, help="Credentials: add, disable, enable.")
-app.add_typer(credential_app, name="credential")
 app.add_typer(wallet_app, name="wallet")
+credentials.add_to(app)
 tenants.add_to(app)
 pay_codes.add_to(wallet_app)
 connecting.add_to(app)
@@ -221,82 +221,6 @@ def record(
             )
         )
     )
-
-
-@credential_app.command("add")
-def credential_add(
-    kind: Annotated[str, typer.Argument(help="api-key, orders-client, wallet-client or jwt-key")],
-    company: Company = "",
-    public_key: Annotated[
-        str, typer.Option(help="PEM file: RSA for a wallet client, P-256 for a JWT key.")
-    ] = "",
-    key_version: Annotated[str, typer.Option(help="Of a wallet client's key.")] = "1",
-    business: Annotated[
-        str, typer.Option(help="Which business it is for.  [default: the company's own]")
-    ] = "",
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
-    config: Config = None,
-) -> None:
-    """Make a credential and show it once, as JSON.
-
-    \b
-    Examples:  kassa credential add api-key --company cmp_01kb…
-               kassa credential add wallet-client --public-key merchant.pem
-               kassa credential add jwt-key --public-key tokens.pem
-               kassa credential add orders-client --business biz_station
-    """
-    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
-    from kassa.cli import operations  # noqa: PLC0415
-
-    typer.echo(
-        guarded(
-            lambda: operations.add_credential(
-                settings,
-                company,
-                kind,
-                public_key=public_key,
-                key_version=key_version,
-                business=business,
-            )
-        )
-    )
-
-
-@credential_app.command("disable")
-def credential_disable(
-    lookup: Annotated[str, typer.Argument(help="key:sk_…, client:…, wallet:… or jwt:…")],
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
-    config: Config = None,
-) -> None:
-    """Disable one credential, within a second.
-
-    Example:  kassa credential disable wallet:5X00000000000000
-    """
-    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
-    from kassa.cli import operations  # noqa: PLC0415
-
-    guarded(lambda: operations.set_credential(settings, lookup, active=False))
-    typer.echo("disabled")
-
-
-@credential_app.command("enable")
-def credential_enable(
-    lookup: Annotated[str, typer.Argument(help="key:sk_…, client:…, wallet:… or jwt:…")],
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
-    config: Config = None,
-) -> None:
-    """Enable a disabled credential again.
-
-    Example:  kassa credential enable wallet:5X00000000000000
-    """
-    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
-    from kassa.cli import operations  # noqa: PLC0415
-
-    guarded(lambda: operations.set_credential(settings, lookup, active=True))
-    typer.echo("enabled")
 
 
 @app.command("webhook-secret")

@@ -4,14 +4,13 @@ import asyncio
 import json
 import os
 import pwd
-import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from kassa import assembly, demo, installation
-from kassa.base.domain.errors import InvalidRequest, KassaError, NotFound
+from kassa import assembly, demo
+from kassa.base.domain.errors import InvalidRequest, KassaError
 from kassa.base.domain.money import Money
 from kassa.base.store.migrate import migrate
 from kassa.base.usecases.bounds import named
@@ -21,7 +20,7 @@ from kassa.cli.serving import as_served, attach
 from kassa.identity.domain.audit import Act, Acting
 from kassa.identity.domain.principals import Company, Mode
 from kassa.identity.usecases import audit, companies
-from kassa.identity.usecases.businesses import find_business
+from kassa.identity.usecases.credentials import MadeCredential, WantedCredential, make_credential
 from kassa.payments.domain.payments import OFFLINE, Method, Payment
 from kassa.payments.domain.restrictions import allows
 from kassa.payments.usecases.find_payments import payments_of_order
@@ -234,9 +233,22 @@ async def _introduce(core: Core, made: Company) -> str:
         "business_id": made.business_id,
         "org_id": made.number,
     }
-    shown |= await make_credential(core, made, "api-key", "", "")
-    shown |= await make_credential(core, made, "orders-client", "", "")
+    for kind in ("api_key", "orders_client"):
+        shown |= told_once(await make_credential(core, made, WantedCredential(kind=kind)))
     return json.dumps(shown, indent=2)
+
+
+def told_once(made: MadeCredential) -> dict[str, Any]:
+    """A new credential, by the names that its holder's program has for it."""
+    match made.kind:
+        case "api_key":
+            return {"api_key": made.secret}
+        case "orders_client":
+            return {"orders": {"client_id": made.name, "client_secret": made.secret}}
+        case "wallet_client":
+            return {"wallet": {"client_id": made.name, "key_version": made.key_version}}
+        case _:
+            return {"jwt": {"kid": made.name, "alg": "ES256", "aud": "kassa"}}
 
 
 def add_side(settings: Settings, company: str, *, mode: Mode, sandbox: bool) -> str:
@@ -283,67 +295,12 @@ def give_sandbox(settings: Settings, company: str, *, given: bool) -> str:
     return told(settings, company, work)
 
 
-def add_credential(
-    settings: Settings,
-    company: str,
-    kind: str,
-    *,
-    public_key: str,
-    key_version: str,
-    business: str = "",
-) -> str:
-    """The new credential, as JSON. `business`: which of the company's it is for."""
-
-    async def work(core: Core, side: Company) -> str:
-        shown: dict[str, Any] = {"company_id": side.public_id, "mode": side.mode}
-        if business:
-            if await find_business(core, side, business) is None:
-                raise NotFound(f"no such business: {business!r}; kassa business list shows them")
-            side = replace(side, business_id=business)
-            shown["business_id"] = business
-        made = await make_credential(core, side, kind, public_key, key_version)
-        return json.dumps({**shown, **made}, indent=2)
-
-    return with_side(settings, company, work)
-
-
-async def make_credential(
-    core: Core, company: Company, kind: str, public_key: str, key_version: str
-) -> dict[str, Any]:
-    if kind == "api-key":
-        secret = f"sk_{company.mode}_{secrets.token_hex(6)}_{secrets.token_urlsafe(32)}"
-        await companies.put_api_key(core, company, secret)
-        return {"api_key": secret}
-    if kind == "orders-client":
-        client_id = f"client_{company.mode}_{secrets.token_hex(8)}"
-        secret = secrets.token_urlsafe(32)
-        await companies.put_orders_client(core, company, client_id, secret)
-        return {"orders": {"client_id": client_id, "client_secret": secret}}
-    if kind == "wallet-client":
-        client_id = f"5X{secrets.randbelow(10**14):014d}"
-        pem = installation.read_public_key(public_key, "RSA")
-        await companies.put_wallet_client(core, company, client_id, {key_version: pem})
-        return {"wallet": {"client_id": client_id, "key_version": key_version}}
-    if kind == "jwt-key":
-        key_id = f"{company.public_id}-{company.mode}-{secrets.token_hex(6)}"
-        pem = installation.read_public_key(public_key, "P-256")
-        await companies.put_jwt_key(core, company, key_id, pem)
-        return {"jwt": {"kid": key_id, "alg": "ES256", "aud": "kassa"}}
-    raise InvalidRequest(
-        f"a credential is api-key, orders-client, wallet-client or jwt-key, not {kind!r}"
-    )
-
-
 def set_company(settings: Settings, company: str, *, closed: bool) -> str:
     async def work(core: Core, side: Company) -> str:
         await companies.close_company(core, side.id, closed=closed)
         return "closed" if closed else "open"
 
     return told(settings, company, work)
-
-
-def set_credential(settings: Settings, lookup: str, *, active: bool) -> None:
-    with_core(settings, lambda core: companies.set_credential_active(core, lookup, active=active))
 
 
 def webhook_secret(settings: Settings, company: str, renewed: int | None) -> tuple[str, str]:

@@ -21,7 +21,14 @@ from kassa.base.usecases.admission import VISIT, Admission, Visit
 from kassa.faces import edge
 from kassa.faces.glances import Glances, Limit
 from kassa.faces.grpc_status import told, trailing
-from kassa.faces.peer import Network, Who, address_of_call, connection_of_call, leave
+from kassa.faces.peer import (
+    Network,
+    Who,
+    address_of_call,
+    connection_of_call,
+    host_of_call,
+    leave,
+)
 from kassa.identity.usecases.sides import MODE
 from kassa.providers.usecases.provider_calls import deadline
 
@@ -345,7 +352,10 @@ class _Watched:
                 said.append(str(value))
         edge.REQUEST_ID.set(observe.request_id(asked))
         MODE.set("")
-        self._visit = door.admission.arrive(address_of_call(self._peer, said, door.trusted))
+        self._visit = door.admission.arrive(
+            address_of_call(self._peer, said, door.trusted),
+            host_of_call(self._peer, said, door.trusted),
+        )
         context.set_trailing_metadata(trailing())
         return self
 

@@ -32,6 +32,19 @@ def address_of(scope: Scope) -> str:
     return _grouped(client[0]) if client else ""
 
 
+def host_of(scope: Scope) -> str:
+    """The very address of an ASGI request, for those who let some networks in; "" where there is
+    none."""
+    client = scope.get("client")
+    return plain(client[0][:_LONGEST]) if client else ""
+
+
+def host_of_call(peer: str, forwarded: Iterable[str] = (), trusted: Sequence[Network] = ()) -> str:
+    """The same of a gRPC call."""
+    host = _host_of(peer)
+    return plain(_origin(host, forwarded, trusted)[:_LONGEST]) if host else ""
+
+
 def address_of_call(
     peer: str, forwarded: Iterable[str] = (), trusted: Sequence[Network] = ()
 ) -> str:

@@ -3,7 +3,7 @@
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kassa.base.usecases.core import Core
-from kassa.faces.peer import address_of
+from kassa.faces.peer import address_of, host_of
 
 
 class Reception:
@@ -16,7 +16,7 @@ class Reception:
             await self._app(scope, receive, send)
             return
         admission = self._core.admission
-        visit = admission.arrive(address_of(scope))
+        visit = admission.arrive(address_of(scope), host_of(scope))
 
         async def send_with_level(message: Message) -> None:
             if message["type"] == "http.response.start" and visit.quota is not None:

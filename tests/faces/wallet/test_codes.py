@@ -17,7 +17,8 @@ from tests.faces.wallet.calls import (
 
 from kassa.base.domain.lifecycle import PaymentStatus
 from kassa.base.domain.money import Money
-from kassa.identity.usecases.companies import close_company, set_credential_active
+from kassa.identity.usecases.companies import close_company
+from kassa.identity.usecases.credentials import switch_credential
 from kassa.payments.domain.payments import Method
 from kassa.payments.usecases.submit_payment import Submission, submit_payment
 from kassa.wallet.usecases.wallet_users import set_wallet_user_status, top_up
@@ -71,7 +72,7 @@ async def test_invalid_signature(merchant: Merchant) -> None:
 
 async def test_invalid_client_status(merchant: Merchant) -> None:
     other = await another_client(merchant, "a-disabled-client")
-    await set_credential_active(merchant.core, "wallet:a-disabled-client", active=False)
+    await switch_credential(merchant.core, "wallet:a-disabled-client", active=False)
 
     answer = await other.send(PAY, b"", headers={"Signature": None})
 

@@ -77,7 +77,8 @@ class Limits:
 class Visit:
     """A request while it is here. `quota`: what its answer says of limits: how the bucket stands
     that it took its token from, or what refused it. `chance`: its own, of 0 to 1: by it those who
-    are sent away at the same time come back at different ones."""
+    are sent away at the same time come back at different ones. `address`: what limits count by;
+    `host`: where it came from, to the digit."""
 
     address: str
     criticality: Criticality = Criticality.ORDINARY
@@ -86,6 +87,7 @@ class Visit:
     is_counted: bool = False
     company: str = ""
     quota: Quota | None = None
+    host: str = ""
     chance: float = field(default_factory=random.random)  # no money
 
     def headers(self) -> tuple[tuple[str, str], ...]:
@@ -104,6 +106,9 @@ class Visit:
 
 
 VISIT: ContextVar[Visit | None] = ContextVar("visit", default=None)
+ASKED: ContextVar[Traits | None] = ContextVar("asked", default=None)
+"""What the request that is served asks for, from the moment its route is known: by it whoever
+proves who they are is let in or not. None where nobody came by a route, as in a command."""
 
 
 def pause_of(error: KassaError) -> int | None:
@@ -168,8 +173,8 @@ class Admission:
         late = min(min(self._late) / self.limits.late, 1)
         return max(len(self._inside) / self.limits.process_calls, late)
 
-    def arrive(self, address: str) -> Visit:
-        visit = Visit(address=address)
+    def arrive(self, address: str, host: str = "") -> Visit:
+        visit = Visit(address=address, host=host or address)
         VISIT.set(visit)
         return visit
 
@@ -178,6 +183,7 @@ class Admission:
 
         Raises: Overloaded, RateLimited.
         """
+        ASKED.set(traits)
         self._allowing(self._enter, traits)
 
     def _enter(self, visit: Visit, traits: Traits) -> None:
@@ -248,6 +254,7 @@ class Admission:
 
     def leave(self, visit: Visit) -> None:
         """Give back what the visit held."""
+        ASKED.set(None)
         if not visit.is_counted and not visit.company:
             return
         now = self._clock()

@@ -13,6 +13,7 @@ from kassa.base.usecases.ids import stable_id
 from kassa.faces import edge
 from kassa.faces.orders.contract import FACE, UNREADABLE, wrong
 from kassa.faces.orders.resources import deciding_payment
+from kassa.identity.domain.permissions import Permission, demand
 from kassa.identity.domain.principals import Principal
 from kassa.modifications.usecases.modify_payment import ModifyPayment
 from kassa.payments.domain.modifications import Modification
@@ -21,6 +22,10 @@ from kassa.payments.domain.payments import Payment
 ACTIONS: Mapping[str, ModificationKind] = {
     "capture": ModificationKind.CAPTURE,
     "void": ModificationKind.VOID,
+}
+_NEEDED: Mapping[ModificationKind, Permission] = {
+    ModificationKind.CAPTURE: Permission.ORDERS_CAPTURE,
+    ModificationKind.VOID: Permission.ORDERS_VOID,
 }
 REFUND_SCOPE = "orders.refunds"
 _AUTHORIZATION_SCOPE = "orders.authorization"
@@ -46,6 +51,16 @@ class CreateRefund(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     refund_id: str | None = None
     refund_note: Note | None = None
     refund_speed: str | None = None
+
+
+def demand_right(wanted: ChangeAuthorization, principal: Principal) -> None:
+    """See that whoever may do one of the two may do the one that is asked for.
+
+    Raises: PermissionDenied.
+    """
+    kind = ACTIONS.get(wanted.action.lower())
+    if kind is not None:
+        demand(principal.permissions, (_NEEDED[kind],))
 
 
 def reserving_payment(payments: Sequence[Payment]) -> Payment:

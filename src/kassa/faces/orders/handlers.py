@@ -100,6 +100,7 @@ async def change_authorization(request: Request) -> Response:
     principal = await authenticate(core, headers)
     key = contract.read_key(headers)
     wanted = await edge.read_json(request, changes.ChangeAuthorization)
+    changes.demand_right(wanted, principal)
     company_id, order_id = principal.company.id, request.path_params["order_id"]
     order, payments = await find_order(core, company_id, order_id)
     payment = changes.reserving_payment(payments)

@@ -45,8 +45,7 @@ from kassa.faces.wallet.notify import KIND
 from kassa.faces.wallet.reach import find_payment, scope, synced
 from kassa.faces.wallet.reading import Members
 from kassa.identity.domain.principals import WalletClient
-from kassa.identity.usecases.authenticate import find_wallet_client
-from kassa.identity.usecases.sides import admit
+from kassa.identity.usecases.authenticate import admit_wallet_client, find_wallet_client
 from kassa.orders.usecases.begin_payment import begin_payment
 from kassa.orders.usecases.create_order import CreatedOrder, NewOrder, check_order, create_order
 from kassa.payments.domain.payments import CaptureMethod
@@ -260,7 +259,7 @@ async def _members(client: WalletClient, request: Request) -> Members:
         raise PermissionDenied("this client is disabled", reason="client_disabled")
     body = await edge.read_bytes(request)
     _check_signature(client, request, body)
-    admit(edge.core_of(request), client.company, f"wallet:{client.client_id}")
+    admit_wallet_client(edge.core_of(request), client)
     if client.status == "no_partner":
         raise PermissionDenied("the partner of this client is closed", reason="no_partner")
     if request.headers.get("content-encoding", "identity") != "identity":

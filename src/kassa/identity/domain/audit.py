@@ -26,6 +26,7 @@ class Act(StrEnum):
     CREDENTIAL_DISABLED = "credential.disabled"
     CREDENTIAL_ENABLED = "credential.enabled"
     CREDENTIAL_CHANGED = "credential.changed"
+    CREDENTIAL_ROTATED = "credential.rotated"
     SECRET_SHOWN = "webhook_secret.shown"
     SECRET_RENEWED = "webhook_secret.renewed"
     ACCOUNT_ADDED = "provider_account.added"

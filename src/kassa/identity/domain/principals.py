@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from kassa.identity.domain.permissions import NOTHING, Permission
+
 
 class Mode(StrEnum):
     """Whether real money moves. It belongs to a side of a company, and to all that hangs on it."""
@@ -45,7 +47,8 @@ class Business:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """`credential`: the public id of what proved it. `name`: a customer's username.
+    """`credential`: the public id of what proved it, and `permissions` what that may do. `name`: a
+    customer's username.
 
     Of a customer also what the merchant's token says beside: `customer_id`, the merchant's id for
     them where that is not the username; `email`, verified; `orders`, ids of theirs.
@@ -60,6 +63,7 @@ class Principal:
     customer_id: str = ""
     email: str = ""
     orders: frozenset[str] = frozenset()
+    permissions: frozenset[Permission] = NOTHING
 
     @property
     def actor(self) -> str:
@@ -96,6 +100,7 @@ class WalletClient:
     keys: dict[str, str]
     settings: ClientSettings = field(default_factory=ClientSettings)
     address: str = ""
+    permissions: frozenset[Permission] = NOTHING
 
     @property
     def actor(self) -> str:

@@ -1,8 +1,7 @@
-"""Tenants and credentials: small tables, read through the use cases' short cache."""
+"""Tenants: a small table, read through the use cases' short cache."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from kassa.base.domain.lifecycle import CompanyStatus
 from kassa.base.store.connection import Connection
@@ -10,27 +9,6 @@ from kassa.base.store.mapping import reader
 from kassa.base.store.queries import Command, Queries, Rows, Value
 from kassa.identity.domain.principals import Company
 from kassa.proof.store.resealing import resealed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credential:
-    """`lookup`: its public half. `public_keys`: version or kid to PEM. `settings`: how a wallet
-    client wants to be spoken to."""
-
-    lookup: str
-    company_id: str
-    business_id: str
-    kind: str
-    name: str
-    secret_hash: bytes | None
-    public_keys: dict[str, str]
-    settings: dict[str, Any]
-    status: str
-    company_status: str
-    company: Company
-
-
-_NUMBERS = 0x6E756D62  # one company at a time gets its number
 
 _NUMBERS = 0x6E756D62  # one company at a time gets its number
 
@@ -41,7 +19,6 @@ class ListedCompany(NamedTuple):
 
 
 class Sql(Queries, readers=[reader(ListedCompany, prefixes={"company": ""})]):
-    find_credential: Rows[Credential]
     find_company: Rows[Company]
     find_company_by_number: Rows[Company]
     status_of: Value[str]
@@ -52,14 +29,6 @@ class Sql(Queries, readers=[reader(ListedCompany, prefixes={"company": ""})]):
     hold_numbers: Command
     next_number: Value[int]
     set_company_status: Value[bool]
-    put_credential: Command
-    set_credential_settings: Value[bool]
-    set_credential_status: Value[bool]
-    set_secret_hash: Value[bool]
-
-
-async def find_credential(connection: Connection, lookup: str) -> Credential | None:
-    return await Sql.find_credential.first(connection, lookup)
 
 
 async def find_company(connection: Connection, company_id: str) -> Company | None:
@@ -116,51 +85,3 @@ async def next_company_number(connection: Connection) -> int:
 async def set_company_status(connection: Connection, company_id: str, status: str) -> bool:
     async with resealed(connection, "company", "t.id = $1", company_id):
         return bool(await Sql.set_company_status.first(connection, company_id, status))
-
-
-async def put_credential(
-    connection: Connection,
-    *,
-    lookup: str,
-    company: Company,
-    kind: str,
-    name: str,
-    secret_hash: bytes | None = None,
-    public_keys: Mapping[str, str] | None = None,
-) -> None:
-    """Store a credential, or replace the one of that name."""
-    async with resealed(connection, "credential", "t.lookup = $1", lookup):
-        await Sql.put_credential.run(
-            connection,
-            lookup,
-            company.id,
-            company.business_id,
-            kind,
-            name,
-            secret_hash,
-            dict(public_keys or {}),
-        )
-
-
-async def set_secret_hash(
-    connection: Connection, lookup: str, kept: bytes, secret_hash: bytes
-) -> bool:
-    """The same secret, hashed otherwise; False where somebody has done it, or changed the secret,
-    since `kept` was read."""
-    async with resealed(connection, "credential", "t.lookup = $1", lookup):
-        return bool(await Sql.set_secret_hash.first(connection, lookup, kept, secret_hash))
-
-
-async def set_credential_status(connection: Connection, lookup: str, status: str) -> bool:
-    async with resealed(connection, "credential", "t.lookup = $1", lookup):
-        return bool(await Sql.set_credential_status.first(connection, lookup, status))
-
-
-async def set_credential_settings(
-    connection: Connection, lookup: str, kind: str, settings: Mapping[str, Any]
-) -> bool:
-    """False where there is no credential of that kind and public half."""
-    async with resealed(connection, "credential", "t.lookup = $1", lookup):
-        return bool(
-            await Sql.set_credential_settings.first(connection, lookup, kind, dict(settings))
-        )

@@ -1,15 +1,6 @@
 -- part: company
 c.id, c.public_id, c.number, c.name, c.currency, c.business_id, c.mode, c.sandbox
 
--- name: find_credential
--- The credential of that public half, with the side of a company that it is for.
-select k.lookup, k.company_id, k.business_id, k.kind, k.name, k.secret_hash, k.public_keys,
-  k.settings, k.status, c.status as company_status, c.public_id as company_public_id,
-  c.number as company_number, c.name as company_name, c.currency as company_currency,
-  c.business_id as company_business_id, c.mode as company_mode, c.sandbox as company_sandbox
-from credential k join company c on c.id = k.company_id
-where k.lookup = $1
-
 -- name: find_company
 -- The side of that key.
 select {company} from company c where c.id = $1
@@ -54,23 +45,3 @@ select coalesce(max(number), 0) + 1 from company
 -- name: set_company_status
 -- Close a side, or open it again.
 update company set status = $2 where id = $1 returning true
-
--- name: put_credential
--- A credential, or new secrets for the one of that public half.
-insert into credential as t
-  (lookup, company_id, business_id, kind, name, secret_hash, public_keys)
-values ($1, $2, $3, $4, $5, $6, $7)
-on conflict (lookup) do update
-set secret_hash = excluded.secret_hash, public_keys = excluded.public_keys
-
--- name: set_credential_settings
--- How a client of kind $2 wants to be spoken to.
-update credential set settings = $3 where lookup = $1 and kind = $2 returning true
-
--- name: set_credential_status
--- Revoke a credential, or let it in again.
-update credential set status = $2 where lookup = $1 returning true
-
--- name: set_secret_hash
--- The same secret, kept under a newer pepper; not where somebody has done that meanwhile.
-update credential set secret_hash = $3 where lookup = $1 and secret_hash = $2 returning true

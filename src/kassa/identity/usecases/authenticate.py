@@ -4,7 +4,9 @@ import asyncio
 import hmac
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,8 +18,11 @@ from joserfc.jwk import ECKey
 from kassa.base.domain.errors import KassaError, Unauthenticated
 from kassa.base.domain.lifecycle import CompanyStatus, CredentialStatus
 from kassa.base.usecases import keyed
+from kassa.base.usecases.admission import VISIT
 from kassa.base.usecases.core import Core
 from kassa.base.usecases.keyring import Purpose
+from kassa.identity.domain.networks import is_from
+from kassa.identity.domain.permissions import granted
 from kassa.identity.domain.principals import (
     ClientSettings,
     Company,
@@ -25,9 +30,10 @@ from kassa.identity.domain.principals import (
     Principal,
     WalletClient,
 )
-from kassa.identity.store import companies
-from kassa.identity.store.companies import Credential
+from kassa.identity.store import companies, credentials
+from kassa.identity.store.credentials import Credential
 from kassa.identity.usecases.sides import admit
+from kassa.identity.usecases.uses import note_use
 from kassa.orders.domain.ownership import EVERY_ORDER
 
 _log = structlog.get_logger("kassa.keys")
@@ -48,6 +54,15 @@ _CLAIMS = jwt.JWTClaimsRegistry(
 
 
 _Found = TypeVar("_Found")
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Who showed a secret: `proof` is a digest of it."""
+
+    proof: bytes
+    principal: Principal
+    networks: Sequence[str]
 
 
 class _Memory:
@@ -114,7 +129,7 @@ async def _credential(core: Core, lookup: str) -> Credential | None:
 
     async def look() -> Credential | None:
         async with core.db.connection() as connection:
-            return await companies.find_credential(connection, lookup)
+            return await credentials.find(connection, lookup)
 
     return await remembered(core, lookup, look)
 
@@ -135,31 +150,51 @@ async def _prove(core: Core, lookup: str, kind: str, secret: str) -> Principal:
     shown = f"{lookup} {proof.hex()}"
     core.admission.try_credential(shown)
     principal = await _proved(core, lookup, kind, secret, proof)
-    admit(core, principal.company, lookup, shown=shown)
+    note_use(core, lookup)
+    admit(core, principal.company, lookup, principal.permissions, shown=shown)
     return principal
 
 
 async def _proved(core: Core, lookup: str, kind: str, secret: str, proof: bytes) -> Principal:
     memory = _memory(core)
-    known: tuple[bytes, Principal] | None = memory.get(f"{kind}|{lookup}")
-    if known is not None and hmac.compare_digest(known[0], proof):
-        return known[1]
+    known: _Known | None = memory.get(f"{kind}|{lookup}")
+    if known is not None and hmac.compare_digest(known.proof, proof):
+        if known.networks and not _is_here(known.networks):
+            raise Unauthenticated(_REFUSED)
+        return known.principal
     credential = await _credential(core, lookup)
-    expected = credential.secret_hash if credential and credential.kind == kind else None
-    peppers = core.secrets.of(Purpose.CREDENTIALS)
-    right = keyed.fits(peppers, _bytes(secret), expected or bytes(32), keyed.hmac_sha256)
-    if credential is None or expected is None or not right or not _is_active(credential):
+    of_kind = credential if credential and credential.kind == kind else None
+    right = _fitting(core, secret, of_kind)
+    if of_kind is None or right is None or not _is_active(of_kind):
         raise Unauthenticated(_REFUSED)
     principal = Principal(
-        company=credential.company,
-        business_id=credential.business_id,
+        company=of_kind.company,
+        business_id=of_kind.business_id,
         kind=kind,
-        credential=credential.name,
+        credential=of_kind.name,
+        permissions=granted(kind, of_kind.permissions),
     )
-    memory.put(f"{kind}|{lookup}", (proof, principal))
-    if keyed.version_of(expected) != peppers.current.number:
-        _hash_anew(core, lookup, expected, secret)
+    memory.put(f"{kind}|{lookup}", _Known(proof, principal, of_kind.networks))
+    newest = core.secrets.of(Purpose.CREDENTIALS).current.number
+    if right == of_kind.secret_hash and keyed.version_of(right) != newest:
+        _hash_anew(core, lookup, right, secret)
     return principal
+
+
+def _fitting(core: Core, secret: str, credential: Credential | None) -> bytes | None:
+    """The hash that this is the secret of: the credential's, or the one of before while that is
+    still good. It takes as long for who has neither."""
+    peppers, shown, nothing = core.secrets.of(Purpose.CREDENTIALS), _bytes(secret), bytes(32)
+    current = credential.secret_hash if credential else None
+    until = credential.earlier_until if credential else None
+    earlier = (
+        credential.earlier_hash if credential and until and datetime.now(UTC) < until else None
+    )
+    is_current = keyed.fits(peppers, shown, current or nothing, keyed.hmac_sha256)
+    is_earlier = keyed.fits(peppers, shown, earlier or nothing, keyed.hmac_sha256)
+    if is_current and current is not None:
+        return current
+    return earlier if is_earlier else None
 
 
 def _hash_anew(core: Core, lookup: str, kept: bytes, secret: str) -> None:
@@ -169,7 +204,9 @@ def _hash_anew(core: Core, lookup: str, kept: bytes, secret: str) -> None:
     async def work() -> None:
         try:
             async with core.db.transaction() as connection:
-                await companies.set_secret_hash(connection, lookup, kept, hash_secret(core, secret))
+                await credentials.set_secret_hash(
+                    connection, lookup, kept, hash_secret(core, secret)
+                )
         except KassaError as error:
             _log.warning("a credential keeps its older pepper", why=error.message)
 
@@ -182,7 +219,21 @@ def _is_active(credential: Credential) -> bool:
     return (
         credential.status == CredentialStatus.ACTIVE
         and credential.company_status == CompanyStatus.ACTIVE
+        and not _is_over(credential)
+        and _is_here(credential.networks)
     )
+
+
+def _is_over(credential: Credential) -> bool:
+    return credential.expires_at is not None and datetime.now(UTC) >= credential.expires_at
+
+
+def _is_here(networks: Sequence[str]) -> bool:
+    """Whether the request comes from where its credential may be used."""
+    if not networks:
+        return True
+    visit = VISIT.get()
+    return visit is not None and is_from(visit.host, networks)
 
 
 async def authenticate_api_key(core: Core, secret: str) -> Principal:
@@ -236,7 +287,9 @@ async def authenticate_customer(core: Core, token: str) -> Principal:
     name = str(claims["sub"])
     if len(name) > _LONGEST_NAME or not name.isprintable():
         raise Unauthenticated(_REFUSED)
-    admit(core, credential.company, f"jwt:{key_id}", caller=name)
+    note_use(core, credential.lookup)
+    permissions = granted(credential.kind, credential.permissions)
+    admit(core, credential.company, f"jwt:{key_id}", permissions, caller=name)
     return Principal(
         company=credential.company,
         business_id=credential.business_id,
@@ -249,6 +302,7 @@ async def authenticate_customer(core: Core, token: str) -> Principal:
         orders=_words(
             [EVERY_ORDER] if claims.get("orders") == EVERY_ORDER else claims.get("orders")
         ),
+        permissions=permissions,
     )
 
 
@@ -262,17 +316,22 @@ def _text(claim: Any) -> str:
 
 
 async def find_wallet_client(core: Core, client_id: str) -> WalletClient | None:
-    """The wallet client and its public keys; None when nobody has that id.
+    """The wallet client and its public keys; None when nobody has that id, or not here.
 
-    `status`: active, disabled, or no_partner when its company is closed.
+    `status`: active, disabled (also for one that has expired), or no_partner when its company is
+    closed.
     Raises: RateLimited.
     """
     core.admission.try_credential(f"wallet:{client_id}")
     credential = await _credential(core, f"wallet:{client_id}")
     if credential is None or credential.kind != "wallet_client":
         return None
+    if not _is_here(credential.networks):
+        return None
     serves = credential.company_status == CompanyStatus.ACTIVE
     status = credential.status if serves else "no_partner"
+    if _is_over(credential):
+        status = CredentialStatus.DISABLED
     return WalletClient(
         company=credential.company,
         business_id=credential.business_id,
@@ -280,7 +339,18 @@ async def find_wallet_client(core: Core, client_id: str) -> WalletClient | None:
         status=status,
         keys=credential.public_keys,
         settings=msgspec.convert(credential.settings, ClientSettings),
+        permissions=granted(credential.kind, credential.permissions),
     )
+
+
+def admit_wallet_client(core: Core, client: WalletClient) -> None:
+    """The request has proved to be the client's.
+
+    Raises: as `admit`.
+    """
+    lookup = f"wallet:{client.client_id}"
+    note_use(core, lookup)
+    admit(core, client.company, lookup, client.permissions)
 
 
 async def company_by_id(core: Core, company_id: str) -> Company | None:

@@ -2,16 +2,20 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 
 from kassa.base.domain.errors import InvalidRequest, NotFound
-from kassa.base.domain.lifecycle import CompanyStatus, CredentialStatus
+from kassa.base.domain.lifecycle import CompanyStatus
 from kassa.base.domain.money import EXPONENT
 from kassa.base.store.connection import Connection
 from kassa.base.usecases.core import Core
 from kassa.identity.domain.audit import Act
+from kassa.identity.domain.networks import read_networks
+from kassa.identity.domain.permissions import FULL, words_of
 from kassa.identity.domain.principals import ClientSettings, Company, Mode
-from kassa.identity.store import companies
+from kassa.identity.store import companies, credentials
+from kassa.identity.store.credentials import NewCredential
 from kassa.identity.usecases import audit
 from kassa.identity.usecases.authenticate import hash_secret, key_name
 
@@ -187,62 +191,101 @@ async def close_company(core: Core, company_id: str, *, closed: bool = True) -> 
         await audit.note(core, connection, act, company_id, company_id)
 
 
-async def put_api_key(core: Core, company: Company, secret: str) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialTerms:
+    """What a new credential may do (`permissions`: words, or a preset's name), from where, and
+    until when."""
+
+    permissions: Sequence[str] = (FULL,)
+    networks: Sequence[str] = ()
+    expires_at: datetime | None = None
+
+
+_USUAL = CredentialTerms()
+
+
+async def put_api_key(
+    core: Core, company: Company, secret: str, terms: CredentialTerms = _USUAL
+) -> None:
     """Register an API key "sk_test_<id>_<secret>" or "sk_live_<id>_<secret>", of the company's
     mode. Only its keyed hash is stored.
 
-    Raises: InvalidRequest for a key that says it is of the other mode.
+    Raises: InvalidRequest for a key that says it is of the other mode, or unknown permissions.
     """
     name = key_name(secret)
     if name.startswith(tuple(f"sk_{mode}_" for mode in Mode if mode is not company.mode)):
         raise InvalidRequest(f"a key of a {company.mode} side begins with sk_{company.mode}_")
-    await _put(core, f"key:{name}", company, "api_key", name, secret)
-
-
-async def put_orders_client(core: Core, company: Company, client_id: str, secret: str) -> None:
-    await _put(core, f"client:{client_id}", company, "orders_client", client_id, secret)
-
-
-async def _put(
-    core: Core, lookup: str, company: Company, kind: str, name: str, secret: str
-) -> None:
-    async with core.db.transaction() as connection:
-        await companies.put_credential(
-            connection,
-            lookup=lookup,
+    await put_credential(
+        core,
+        NewCredential(
+            lookup=f"key:{name}",
             company=company,
-            kind=kind,
+            kind="api_key",
             name=name,
             secret_hash=hash_secret(core, secret),
+        ),
+        terms,
+    )
+
+
+async def put_orders_client(
+    core: Core, company: Company, client_id: str, secret: str, terms: CredentialTerms = _USUAL
+) -> None:
+    await put_credential(
+        core,
+        NewCredential(
+            lookup=f"client:{client_id}",
+            company=company,
+            kind="orders_client",
+            name=client_id,
+            secret_hash=hash_secret(core, secret),
+        ),
+        terms,
+    )
+
+
+async def put_credential(core: Core, new: NewCredential, terms: CredentialTerms) -> None:
+    """Store it with its terms; of one that there is only what proves it is replaced.
+
+    Raises: InvalidRequest.
+    """
+    new = replace(
+        new,
+        permissions=words_of(new.kind, terms.permissions),
+        networks=read_networks(terms.networks),
+        created_by=audit.ACTING.get().who,
+        expires_at=terms.expires_at,
+    )
+    async with core.db.transaction() as connection:
+        await credentials.put(connection, new)
+        said = {
+            "business": new.company.business_id,
+            "keys": list(new.public_keys or {}),
+            "permissions": list(new.permissions),
+            "networks": list(new.networks),
+            "expires_at": new.expires_at.isoformat() if new.expires_at else None,
+        }
+        await audit.note(
+            core, connection, Act.CREDENTIAL_PUT, new.company.id, new.lookup, after=said
         )
-        await _note_put(core, connection, company, lookup)
 
 
 async def put_wallet_client(
-    core: Core, company: Company, client_id: str, keys: dict[str, str]
+    core: Core,
+    company: Company,
+    client_id: str,
+    keys: dict[str, str],
+    terms: CredentialTerms = _USUAL,
 ) -> None:
     """`keys`: key version to PEM public key, newest last."""
-    async with core.db.transaction() as connection:
-        await companies.put_credential(
-            connection,
-            lookup=f"wallet:{client_id}",
-            company=company,
-            kind="wallet_client",
-            name=client_id,
-            public_keys=keys,
-        )
-        await _note_put(core, connection, company, f"wallet:{client_id}", keys=list(keys))
-
-
-async def _note_put(
-    core: Core,
-    connection: Connection,
-    company: Company,
-    lookup: str,
-    keys: Sequence[str] | None = None,
-) -> None:
-    said = {"business": company.business_id, "keys": keys}
-    await audit.note(core, connection, Act.CREDENTIAL_PUT, company.id, lookup, after=said)
+    new = NewCredential(
+        lookup=f"wallet:{client_id}",
+        company=company,
+        kind="wallet_client",
+        name=client_id,
+        public_keys=keys,
+    )
+    await put_credential(core, new, terms)
 
 
 async def set_wallet_client(core: Core, client_id: str, wanted: ClientSettings) -> None:
@@ -262,8 +305,8 @@ async def set_wallet_client(core: Core, client_id: str, wanted: ClientSettings) 
         )
     lookup, settings = f"wallet:{client_id}", asdict(wanted)
     async with core.db.transaction() as connection:
-        known = await companies.find_credential(connection, lookup)
-        if known is None or not await companies.set_credential_settings(
+        known = await credentials.find(connection, lookup)
+        if known is None or not await credentials.set_settings(
             connection, lookup, "wallet_client", settings
         ):
             raise NotFound(f"no such wallet client: {client_id!r}")
@@ -278,30 +321,15 @@ async def set_wallet_client(core: Core, client_id: str, wanted: ClientSettings) 
         )
 
 
-async def put_jwt_key(core: Core, company: Company, key_id: str, public_pem: str) -> None:
+async def put_jwt_key(
+    core: Core, company: Company, key_id: str, public_pem: str, terms: CredentialTerms = _USUAL
+) -> None:
     """Register the P-256 public key that signs the company's customer tokens."""
-    async with core.db.transaction() as connection:
-        await companies.put_credential(
-            connection,
-            lookup=f"jwt:{key_id}",
-            company=company,
-            kind="jwt_key",
-            name=key_id,
-            public_keys={key_id: public_pem},
-        )
-        await _note_put(core, connection, company, f"jwt:{key_id}")
-
-
-async def set_credential_active(core: Core, lookup: str, *, active: bool) -> None:
-    """`lookup`: its public half: "key:…", "client:…", "wallet:…" or "jwt:…".
-
-    Raises: NotFound.
-    """
-    async with core.db.transaction() as connection:
-        status = CredentialStatus.ACTIVE if active else CredentialStatus.DISABLED
-        known = await companies.find_credential(connection, lookup)
-        if known is None or not await companies.set_credential_status(connection, lookup, status):
-            raise NotFound(f"no such credential: {lookup!r}")
-        act = Act.CREDENTIAL_ENABLED if active else Act.CREDENTIAL_DISABLED
-        was = {"status": known.status}
-        await audit.note(core, connection, act, known.company_id, lookup, before=was)
+    new = NewCredential(
+        lookup=f"jwt:{key_id}",
+        company=company,
+        kind="jwt_key",
+        name=key_id,
+        public_keys={key_id: public_pem},
+    )
+    await put_credential(core, new, terms)

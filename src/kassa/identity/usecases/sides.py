@@ -3,7 +3,9 @@
 from contextvars import ContextVar
 
 from kassa.base.domain.errors import PermissionDenied
+from kassa.base.usecases.admission import ASKED
 from kassa.base.usecases.core import Core
+from kassa.identity.domain.permissions import Permission, demand
 from kassa.identity.domain.principals import Company
 
 MODE: ContextVar[str] = ContextVar("mode", default="")
@@ -23,13 +25,23 @@ def is_served(core: Core, company: Company) -> bool:
 
 
 def admit(
-    core: Core, company: Company, credential: str, *, caller: str = "", shown: str = ""
+    core: Core,
+    company: Company,
+    credential: str,
+    may: frozenset[Permission],
+    *,
+    caller: str = "",
+    shown: str = "",
 ) -> None:
-    """Whoever asks has proved to be `credential`, which has a rate of its own, of that side; the
-    answer will say test or live. `caller`: who of the credential's many bearers; `shown`: as it was
-    tried.
+    """Whoever asks has proved to be `credential`, which has a rate of its own, of that side, and
+    `may` do that; the answer will say test or live. `caller`: who of the credential's many bearers;
+    `shown`: as it was tried.
 
-    Raises: RateLimited, Overloaded; PermissionDenied when this installation serves no live side.
+    Every credential passes here, whatever the transport, before anything of its request is looked
+    at: so this is where the permission that the route names is asked for.
+
+    Raises: RateLimited, Overloaded; PermissionDenied for what the credential may not do, and when
+    this installation serves no live side.
     """
     MODE.set(company.mode)
     core.admission.admit(
@@ -37,3 +49,6 @@ def admit(
     )
     if not is_served(core, company):
         raise PermissionDenied(_NOT_LIVE, reason="live_not_served")
+    asked = ASKED.get()
+    if asked is not None and asked.needed:
+        demand(may, asked.needed)

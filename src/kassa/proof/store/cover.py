@@ -20,7 +20,8 @@ from kassa.proof.store.canon import array_text, instant, jsonb_text
 from kassa.proof.store.covering import Cover, Joined, label_of
 
 _BYTES = frozenset(
-    "account_hash body code_hash content headers_hash place_hash sealed secret_hash wrapped".split()
+    "account_hash body code_hash content earlier_hash headers_hash place_hash sealed secret_hash"
+    " wrapped".split()
 )
 """Columns that are bytea, in tables that have seals."""
 
@@ -189,7 +190,26 @@ COVERS: dict[str, Cover] = {
     "credential": Cover(
         key=("lookup",),
         seal=_words("company_id business_id kind name secret_hash public_keys status created_at"),
-        joined=(Joined(part="seal", was={"settings": "'{}'::jsonb"}),),
+        joined=(
+            Joined(part="seal", was={"settings": "'{}'::jsonb"}),
+            Joined(
+                part="seal",
+                was={
+                    "permissions": "case t.kind"
+                    """ when 'api_key' then '["business:*", "gateway:*"]'::jsonb"""
+                    """ when 'orders_client' then '["orders:*"]'::jsonb"""
+                    """ when 'jwt_key' then '["checkout:*"]'::jsonb"""
+                    """ else '["wallet:*"]'::jsonb end""",
+                    "networks": "'[]'::jsonb",
+                    "key_terms": "'{}'::jsonb",
+                    "created_by": "''",
+                    "expires_at": "null",
+                    "earlier_hash": "null",
+                    "earlier_until": "null",
+                },
+            ),
+        ),
+        open={"last_used_at": "for people: nothing hangs on it"},
         called="t.lookup",
         recorded=True,
     ),

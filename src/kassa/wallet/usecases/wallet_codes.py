@@ -15,6 +15,7 @@ from kassa.base.usecases.bounds import within
 from kassa.base.usecases.core import Core
 from kassa.base.usecases.ids import company_number_of
 from kassa.identity.domain.audit import Act
+from kassa.identity.domain.permissions import NOTHING
 from kassa.identity.domain.principals import Company
 from kassa.identity.store import companies
 from kassa.identity.usecases import audit
@@ -364,5 +365,5 @@ async def holder_of(core: Core, secret: str, *, address: str) -> tuple[Company, 
             await _count(core, connection, set(subjects))
     if company is None or found is None or not known:
         raise Unauthenticated(_REFUSED)
-    admit(core, company, f"wallet_user:{found.id}")
+    admit(core, company, f"wallet_user:{found.id}", NOTHING)
     return company, found

@@ -202,6 +202,7 @@ async def change_authorization(request: Request) -> Response:
 
     async def work(turn: Turn) -> dict[str, Any]:
         wanted = edge.convert(edge.parse_json(body), changes.ChangeAuthorization)
+        changes.demand_right(wanted, call.principal)
         order, payments = await call.find()
         payment = changes.reserving_payment(payments)
         asked = changes.read_change(wanted, payment, call.principal, turn.request_id)

@@ -1,0 +1,284 @@
+"""`kassa credential`: what proves who asks."""
+
+import json as json_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kassa.cli.common import Company, Config, DatabaseUrl, DataDir, guarded, load_settings
+
+if TYPE_CHECKING:
+    from kassa.base.usecases.core import Core
+    from kassa.identity.domain.principals import Company as Side
+    from kassa.identity.usecases.credentials import CredentialView
+    from kassa.settings import Settings
+
+credential_app = typer.Typer(
+    no_args_is_help=True, help="Credentials: add, list, show, disable, enable, rotate."
+)
+_Credential = Annotated[str, typer.Argument(help="key:sk_…, client:…, wallet:… or jwt:…")]
+_Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+_OVERLAP_HOURS = 24
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register these commands."""
+    app.add_typer(credential_app, name="credential")
+
+
+@credential_app.command("add")
+def credential_add(
+    kind: Annotated[str, typer.Argument(help="api-key, orders-client, wallet-client or jwt-key")],
+    company: Company = "",
+    may: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="full, read-only, checkout-server, refund-desk, back-office, admin, or a"
+            " permission such as gateway:refund; again for more.  [default: full]"
+        ),
+    ] = None,
+    days: Annotated[
+        int | None, typer.Option(help="Good for so many.  [default: until it is disabled]")
+    ] = None,
+    network: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from", help="An address or network that it works from; again for more.  [anywhere]"
+        ),
+    ] = None,
+    public_key: Annotated[
+        str, typer.Option(help="PEM file: RSA for a wallet client, P-256 for a JWT key.")
+    ] = "",
+    key_version: Annotated[str, typer.Option(help="Of a wallet client's key.")] = "1",
+    business: Annotated[
+        str, typer.Option(help="Which business it is for.  [default: the company's own]")
+    ] = "",
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Make a credential and show it once, as JSON.
+
+    full is all that its kind is for; admin, for api-key, is the company's credentials and
+    businesses over /admin/v1 and nothing else.
+
+    \b
+    Examples:  kassa credential add api-key --company cmp_01kb…
+               kassa credential add api-key --may refund-desk --days 90 --from 192.0.2.0/24
+               kassa credential add orders-client --may orders:create --may orders:read
+               kassa credential add wallet-client --public-key merchant.pem
+               kassa credential add jwt-key --public-key tokens.pem
+               kassa credential add orders-client --business biz_station
+    """
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli.operations import told_once, with_side  # noqa: PLC0415
+    from kassa.identity.usecases.credentials import (  # noqa: PLC0415
+        WantedCredential,
+        make_credential,
+    )
+
+    wanted = WantedCredential(
+        kind=kind.replace("-", "_"),
+        business_id=business,
+        permissions=may or ["full"],
+        networks=network or [],
+        days=days,
+        public_key=_pem(kind, public_key),
+        key_version=key_version,
+    )
+
+    async def work(core: "Core", side: "Side") -> str:
+        made = await make_credential(core, side, wanted)
+        shown: dict[str, Any] = {"company_id": side.public_id, "mode": side.mode, "id": made.id}
+        if business:
+            shown["business_id"] = business
+        return json_module.dumps({**shown, **told_once(made)}, indent=2)
+
+    typer.echo(guarded(lambda: with_side(settings, company, work)))
+
+
+def _pem(kind: str, path: str) -> str:
+    from kassa.base.domain.errors import InvalidRequest  # noqa: PLC0415
+
+    if kind not in ("wallet-client", "jwt-key"):
+        return ""
+    if not path:
+        raise InvalidRequest("--public-key is needed: a PEM file with the client's public key")
+    try:
+        return Path(path).read_bytes().decode("ascii", "replace")
+    except OSError as error:
+        raise InvalidRequest(f"cannot read {path}: {error.strerror}") from None
+
+
+@credential_app.command("list")
+def credential_list(
+    json: _Json = False,
+    company: Company = "",
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Show a company's credentials: what each may do, until when, and when it was last used.
+
+    Example:  kassa credential list
+    """
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli.operations import heading, with_side  # noqa: PLC0415
+    from kassa.identity.usecases.credentials import PAGE, list_credentials  # noqa: PLC0415
+
+    async def work(core: "Core", side: "Side") -> str:
+        found = await list_credentials(core, side)
+        while len(found) % PAGE == 0 and found:
+            more = await list_credentials(core, side, after=found[-1].id)
+            if not more:
+                break
+            found += more
+        if json:
+            return json_module.dumps([_plain(one) for one in found], indent=2)
+        return "\n".join([heading(side), *_table(found)])
+
+    typer.echo(guarded(lambda: with_side(settings, company, work)))
+
+
+def _table(found: "list[CredentialView]") -> list[str]:
+    if not found:
+        return ["no credentials; add one with kassa credential add"]
+    rows = [("CREDENTIAL", "STATUS", "EXPIRES", "LAST USED", "MAY")]
+    for one in found:
+        expires = f"{one.expires_at:%Y-%m-%d}" if one.expires_at else "-"
+        used = f"{one.last_used_at:%Y-%m-%d %H:%M}" if one.last_used_at else "never"
+        rows.append((one.id, one.status, expires, used, " ".join(one.permissions)))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+@credential_app.command("show")
+def credential_show(
+    credential: _Credential,
+    json: _Json = False,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Show one credential: who made it, what it may do, from where, until when. Never its secret.
+
+    Example:  kassa credential show key:sk_test_1f2e3d4c5b6a
+    """
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli.operations import heading, with_core  # noqa: PLC0415
+    from kassa.identity.usecases.credentials import show_credential  # noqa: PLC0415
+
+    found = guarded(lambda: with_core(settings, lambda core: show_credential(core, credential)))
+    if json:
+        typer.echo(json_module.dumps(_plain(found), indent=2))
+        return
+    typer.echo(heading(found.company))
+    for name, value in _plain(found).items():
+        text = " ".join(value) if isinstance(value, list) else value
+        typer.echo(f"{name:15} {text if text is not None and text != '' else '-'}")
+
+
+def _plain(one: "CredentialView") -> dict[str, Any]:
+    def moment(at: Any) -> str | None:
+        return at.isoformat(timespec="seconds") if at is not None else None
+
+    return {
+        "id": one.id,
+        "kind": one.kind.replace("_", "-"),
+        "company_id": one.company.public_id,
+        "mode": one.company.mode.value,
+        "business_id": one.business_id,
+        "status": one.status,
+        "permissions": list(one.permissions),
+        "networks": list(one.networks),
+        "keys": list(one.keys),
+        "created_at": moment(one.created_at),
+        "created_by": one.created_by,
+        "expires_at": moment(one.expires_at),
+        "earlier_until": moment(one.earlier_until),
+        "last_used_at": moment(one.last_used_at),
+    }
+
+
+@credential_app.command("disable")
+def credential_disable(
+    credential: _Credential,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Disable one credential, within a second.
+
+    Example:  kassa credential disable wallet:5X00000000000000
+    """
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
+    _switch(settings, credential, active=False)
+    typer.echo("disabled")
+
+
+@credential_app.command("enable")
+def credential_enable(
+    credential: _Credential,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Enable a disabled credential again.
+
+    Example:  kassa credential enable wallet:5X00000000000000
+    """
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
+    _switch(settings, credential, active=True)
+    typer.echo("enabled")
+
+
+def _switch(settings: "Settings", credential: str, *, active: bool) -> None:
+    from kassa.cli.operations import with_core  # noqa: PLC0415
+    from kassa.identity.usecases.credentials import switch_credential  # noqa: PLC0415
+
+    guarded(
+        lambda: with_core(settings, lambda core: switch_credential(core, credential, active=active))
+    )
+
+
+@credential_app.command("rotate")
+def credential_rotate(
+    credential: _Credential,
+    overlap: Annotated[
+        int, typer.Option(help="Hours for which the secret of before is good as well.")
+    ] = _OVERLAP_HOURS,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Give an API key or an orders client another secret, shown once, as JSON.
+
+    The id stays, and for a while both secrets are good: give the new one to whoever uses it, see
+    that it works, and that is all. With --overlap 0 the old one is dead within a second.
+
+    \b
+    Examples:  kassa credential rotate key:sk_test_1f2e3d4c5b6a
+               kassa credential rotate client:client_live_00ff00ff00ff00ff --overlap 0
+    """
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
+    from datetime import timedelta  # noqa: PLC0415
+
+    from kassa.cli.operations import told_once, with_core  # noqa: PLC0415
+    from kassa.identity.usecases.credentials import rotate_secret  # noqa: PLC0415
+
+    made = guarded(
+        lambda: with_core(
+            settings, lambda core: rotate_secret(core, credential, timedelta(hours=overlap))
+        )
+    )
+    until = made.earlier_until
+    shown = {
+        "id": made.id,
+        "earlier_until": until.isoformat(timespec="seconds") if until else None,
+        **told_once(made),
+    }
+    typer.echo(json_module.dumps(shown, indent=2))
