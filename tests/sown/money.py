@@ -66,7 +66,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "a negative refund is let through",
         "tests/money/test_guards.py::test_what_is_no_amount_is_never_given_back",
         (
-            "modifications/usecases/modify_payment.py",
+            "modifications/usecases/unfit.py",
             "        payable(wanted.amount)\n",
             "        pass\n",
         ),

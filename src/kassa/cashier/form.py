@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 from starlette.requests import ClientDisconnect, Request
 
+from kassa.base.domain.card_numbers import check_digit_fits
 from kassa.base.domain.errors import InvalidRequest
 from kassa.base.domain.secret import Secret
 from kassa.base.usecases.core import Core
@@ -128,17 +129,11 @@ def _card_problems(filled: Filled) -> list[Problem]:
         key = "card_not_digits"
     elif not 12 <= len(digits) <= 19:
         key = "card_length"
-    elif not _check_digit_fits(digits):
+    elif not check_digit_fits(digits):
         key = "card_typo"
     else:
         return []
     return [Problem((key,), "card_number")]
-
-
-def _check_digit_fits(digits: str) -> bool:
-    """Source: ISO/IEC 7812-1, annex B (the Luhn formula)."""
-    doubled = (int(digit) * (1 + at % 2) for at, digit in enumerate(reversed(digits)))
-    return sum(value // 10 + value % 10 for value in doubled) % 10 == 0
 
 
 def _text_problems(name: str, text: str) -> list[Problem]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from kassa.base.domain.card_numbers import refuse_card_data
 from kassa.base.domain.errors import IllegalTransition, NotFound
 from kassa.base.domain.lifecycle import AttemptStatus, PaymentStatus
 from kassa.base.usecases.core import Core
@@ -55,8 +56,10 @@ async def open_payment(
     own app, that scans the address as a code ("qr").
     The same customer asking again gets the same payment. Nobody else's payment is told from
     one that does not exist.
-    Raises: NotFound, IllegalTransition (the order takes no payment), UnsupportedOperation.
+    Raises: NotFound, IllegalTransition (the order takes no payment), UnsupportedOperation,
+    InvalidRequest.
     """
+    refuse_card_data({"subject": subject, "description": description}, {})
     by_session = _is_session(order_id)
     found = await _order_of_session(core, principal, order_id) if by_session else order_id
     view = (await payments_of_order(core, principal.company.id, found))[-1]

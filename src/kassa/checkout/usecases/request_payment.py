@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from kassa.base.domain.card_numbers import TextKind, refuse_card_data
 from kassa.base.domain.errors import (
     IdempotencyMismatch,
     IllegalTransition,
@@ -95,6 +96,7 @@ class RequestedPayment:
     fingerprint_of: dict[str, Any] = field(default_factory=dict)
 
 
+_KINDS = dict.fromkeys(("order_id", "user_id"), TextKind.ID)
 _OF_THE_FACE = "the face says what of it counts, in fingerprint_of"
 _FINGERPRINT = Fingerprint(
     RequestedPayment,
@@ -157,6 +159,10 @@ async def request_payment(core: Core, wanted: RequestedPayment) -> View:
     Raises: InvalidRequest, IdempotencyMismatch, IllegalTransition, UnsupportedOperation,
     ProviderUnavailable.
     """
+    refuse_card_data(
+        {"order_id": wanted.order_id, "user_id": wanted.user_id, "payer_name": wanted.payer_name},
+        _KINDS,
+    )
     payee = await payee_of(core, wanted.company.id, wanted.payee_number)
     account = payee.provider_account if payee else ""
     content = _content(core, wanted)

@@ -91,6 +91,8 @@ _OUR_NAME: Mapping[str, str] = {
     "return_url": "order_meta.return_url",
     "payment_methods": "order_meta.payment_methods",
     "request_id": "idempotency-key",
+    "note": "order_note",
+    "tags": "order_tags",
 }
 """What use cases call otherwise than the documents of this interface."""
 

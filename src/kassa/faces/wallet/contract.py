@@ -184,6 +184,9 @@ def write_result(result: WalletResult) -> Answer:
 MEMBERS: Mapping[str, Mapping[str, str]] = {
     "payment": {
         "amount": "paymentAmount.value",
+        "customer_id": "order.buyer.referenceBuyerId",
+        "description": "order.orderDescription",
+        "extra": "order",
         "expires_at": "paymentExpiryTime",
         "notify_url": "paymentNotifyUrl",
         "request_id": "paymentRequestId",

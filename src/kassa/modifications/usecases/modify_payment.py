@@ -15,7 +15,7 @@ from kassa.base.domain.errors import (
 )
 from kassa.base.domain.fingerprints import Fingerprint, Of
 from kassa.base.domain.lifecycle import ModificationKind, ModificationStatus
-from kassa.base.domain.money import LARGEST, Money, payable
+from kassa.base.domain.money import LARGEST, Money
 from kassa.base.domain.query_schedule import SILENCE, ask_soon
 from kassa.base.usecases.batch import to_the_end
 from kassa.base.usecases.core import Core
@@ -33,12 +33,11 @@ from kassa.connectors.base import (
     Refunder,
     Unknown,
 )
-from kassa.connectors.egress import check_url
-from kassa.identity.usecases.authenticate import company_by_id
 from kassa.modifications.domain import captures, refunds
 from kassa.modifications.store import modifications
 from kassa.modifications.usecases.asked_by_people import asked_by_people
 from kassa.modifications.usecases.late_failures import watch
+from kassa.modifications.usecases.unfit import refuse_unfit
 from kassa.payments.domain import facts
 from kassa.payments.domain.aggregate import PaymentAggregate
 from kassa.payments.domain.evolution_of_charges import MISMATCH
@@ -125,13 +124,7 @@ async def modify_payment(core: Core, wanted: ModifyPayment) -> ModifiedPayment:
     Raises: NotFound, IdempotencyMismatch, IllegalTransition, AmountTooLarge,
     UnsupportedOperation, InvalidRequest.
     """
-    if wanted.amount is not None:
-        payable(wanted.amount)
-    if wanted.notify_url:
-        loopback = core.policy.allow_loopback
-        side = await company_by_id(core, wanted.company_id)
-        live = side is not None and side.is_live
-        check_url(wanted.notify_url, allow_loopback=loopback, live=live, field="notify_url")
+    await refuse_unfit(core, wanted)
     if (old := await _asked_before(core, wanted)) is not None:
         return old
     await refresh(core)

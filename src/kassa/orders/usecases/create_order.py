@@ -5,11 +5,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 import structlog
 
+from kassa.base.domain.card_numbers import TextKind, refuse_card_data
 from kassa.base.domain.errors import (
     IdempotencyMismatch,
     IllegalTransition,
@@ -289,9 +291,24 @@ async def check_order(core: Core, wanted: NewOrder) -> None:
         raise refused
 
 
+_TEXTS: Mapping[str, TextKind] = {
+    **dict.fromkeys(
+        ("customer_name", "customer_email", "description", "note", "tags"), TextKind.FREE
+    ),
+    "customer_phone": TextKind.PHONE,
+    **dict.fromkeys(
+        ("order_id", "request_id", "customer_id", "return_url", "notify_url"), TextKind.ID
+    ),
+    **dict.fromkeys(("extra", "payment_extra"), TextKind.FREE),
+}
+"""What a caller may write, in every interface, and what each is."""
+_texts = attrgetter(*_TEXTS)
+
+
 def prepare(core: Core, wanted: NewOrder) -> Prepared:
     """Raises: InvalidRequest."""
     payable(within(core, wanted.amount))
+    refuse_card_data(dict(zip(_TEXTS, _texts(wanted), strict=True)), _TEXTS)
     if wanted.notify_url:
         check_url(
             wanted.notify_url,

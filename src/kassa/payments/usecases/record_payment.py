@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from kassa.base.domain.card_numbers import TextKind, refuse_card_data
 from kassa.base.domain.errors import InvalidRequest, UnsupportedOperation
 from kassa.base.domain.lifecycle import UNDECIDED
 from kassa.base.usecases.core import Core
@@ -46,6 +47,7 @@ async def record_payment(core: Core, wanted: Recording) -> Payment:
         raise InvalidRequest(
             f"a reference is one line of at most {_LONGEST_REFERENCE} characters", field="reference"
         )
+    refuse_card_data({"reference": wanted.reference}, {"reference": TextKind.ID})
     at_the_bank = wanted.method is Method.BANK_TRANSFER
     connector = transfers.CONNECTOR if at_the_bank else _COUNTER
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from kassa.base.domain.card_numbers import TextKind, refuse_card_data
 from kassa.base.domain.errors import IllegalTransition, InvalidRequest, NotFound, PermissionDenied
 from kassa.base.domain.lifecycle import AgreementStatus, WalletUserStatus
 from kassa.base.store.connection import Connection
@@ -96,6 +97,10 @@ async def ask_agreement(core: Core, wanted: NewAgreement) -> AskedAgreement:
 
     Raises: InvalidRequest for an address that news or browsers cannot be sent to.
     """
+    texts = ("belongs_to", "auth_client_id", "redirect_url", "notify_url", "auth_state")
+    refuse_card_data(
+        {one: getattr(wanted, one) for one in texts}, dict.fromkeys(texts, TextKind.ID)
+    )
     if wanted.notify_url:
         check_url(
             wanted.notify_url,
