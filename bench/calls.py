@@ -61,11 +61,11 @@ def create_orders(gateway: Gateway, count: int) -> list[bytes]:
     ]
 
 
-def signed_pays(gateway: Gateway, count: int, *, at_once: bool) -> list[bytes]:
-    """POST /v1/payments/pay with its signature. `at_once`: from the wallet user's balance."""
+def signed_pays(gateway: Gateway, count: int) -> list[bytes]:
+    """POST /v1/payments/pay from the wallet user's balance, with its signature."""
     wallet = gateway.demo["wallet"]
     key = signature.private_key(Path(wallet["private_key_path"]).read_bytes())
-    code = gateway.demo["wallet_user"]["auth_code"] if at_once else ""
+    code = gateway.demo["wallet_user"]["auth_code"]
     with ThreadPoolExecutor() as pool:
         return list(pool.map(lambda _: _signed_pay(gateway, wallet, key, code), range(count)))
 
@@ -76,9 +76,8 @@ def _signed_pay(gateway: Gateway, wallet: dict[str, str], key: RSAPrivateKey, co
         "productCode": "51051000101000000011",
         "paymentAmount": {"currency": "CNY", "value": "100"},
         "order": {"orderDescription": "bench"},
+        "paymentAuthCode": code,
     }
-    if code:
-        content["paymentAuthCode"] = code
     body = msgspec.json.encode(content)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     signed = signature.Signed("POST", _PAY, wallet["client_id"], now, body)

@@ -26,14 +26,21 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 class Gateway:
     """`kassa serve --demo` on a data directory and ports of its own, its log in a file.
 
-    `flags`, `environment`: further ones of the command.
+    `flags`, `environment`: further ones of the command. `data_dir`: one that is kept, and may be
+    there already; else one that goes with it.
     """
 
-    def __init__(self, *flags: str, environment: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(
+        self,
+        *flags: str,
+        environment: Mapping[str, str] = MappingProxyType({}),
+        data_dir: Path | None = None,
+    ) -> None:
         self._flags = flags
         self._environment = {**os.environ, **environment}
         self._place = tempfile.TemporaryDirectory(prefix="kassa-bench-")
-        self.data_dir = Path(self._place.name) / "data"
+        self.data_dir = data_dir or Path(self._place.name) / "data"
+        self.started_after = 0.0  # seconds, not money
         self.log_file = Path(self._place.name) / "kassa.log"
         self.port, self.grpc_port = free_ports(2)
         self.demo: dict[str, Any] = {}
@@ -43,6 +50,7 @@ class Gateway:
     def __enter__(self) -> Self:
         ports = ["--port", str(self.port), "--grpc-port", str(self.grpc_port)]
         argv = ["serve", "--demo", *ports, *self._flags]
+        began = time.monotonic()
         with self.log_file.open("wb") as log:
             self._process = subprocess.Popen(
                 self._kassa(*argv),
@@ -53,6 +61,7 @@ class Gateway:
             )
         try:
             self._wait_until_ready(self._process)
+            self.started_after = time.monotonic() - began
             self.demo = msgspec.json.decode(self.kassa("demo", "--json").stdout)
             file = self.data_dir / "run" / "database.json"
             self.database_urls = msgspec.json.decode(file.read_bytes())
@@ -68,7 +77,6 @@ class Gateway:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
-        self._place.cleanup()
 
     def stop(self) -> float:
         """Ask it to end; how many seconds that took."""
@@ -93,9 +101,14 @@ class Gateway:
             check=False,
         )
 
+    def bare(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        """Run a `kassa` command that has no data directory."""
+        return subprocess.run(
+            [_program(), *argv], env=self._environment, capture_output=True, text=True, check=False
+        )
+
     def _kassa(self, *argv: str) -> list[str]:
-        program = Path(sys.executable).with_name("kassa")
-        return [str(program), *argv, "--data-dir", str(self.data_dir)]
+        return [_program(), *argv, "--data-dir", str(self.data_dir)]
 
     def _wait_until_ready(self, process: "subprocess.Popen[bytes]") -> None:
         deadline = time.monotonic() + _START_PATIENCE_SECONDS
@@ -103,7 +116,7 @@ class Gateway:
         while time.monotonic() < deadline and process.poll() is None:
             with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2):
                 return
-            time.sleep(0.05)
+            time.sleep(0.02)
         last = self.log_file.read_text(errors="replace").splitlines()[-5:]
         sys.exit("bench: the gateway did not start: " + " | ".join(last))
 
@@ -141,6 +154,10 @@ class Gateway:
         return found
 
 
+def _program() -> str:
+    return str(Path(sys.executable).with_name("kassa"))
+
+
 def _children() -> dict[int, list[int]]:
     below: dict[int, list[int]] = defaultdict(list)
     for place in Path("/proc").glob("[0-9]*"):
@@ -151,12 +168,12 @@ def _children() -> dict[int, list[int]]:
 
 
 def _name(pid: int) -> str:
+    """A process of ours is called "kassa http-1", or as it may be."""
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+        words = Path(f"/proc/{pid}/comm").read_text().split()
     except OSError:
         return "ended"
-    module = b"kassa.cli.process"
-    return words[words.index(module) + 1].decode() if module in words[:-1] else "postgres"
+    return words[-1].partition("-")[0] if words[0] == "kassa" else "postgres"
 
 
 def free_ports(count: int) -> list[int]:

@@ -1,5 +1,6 @@
-"""The HTTP load generator: one closed loop per kept-alive connection, parsing as little as it can.
+"""The HTTP load generator: kept-alive connections, parsing as little as it can.
 
+Either each sends the next request when it has its answer, or requests are due at a fixed rate.
 It shares the machine with what it measures, so it costs some 20 µs a request and no more.
 """
 
@@ -9,7 +10,7 @@ import re
 import sys
 import time
 from array import array
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from typing import cast
 
@@ -19,6 +20,7 @@ import uvloop
 from bench.load import Load, summarize
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_TICK_SECONDS = 0.001
 _STILL_OPEN_SECONDS = 10.0  # for the last answers, after the clock has stopped
 
 
@@ -55,11 +57,14 @@ class Run:
             print(f"bench: {kind}: {answer[-300:]!r}", file=sys.stderr)
         self.errors[kind] += 1
 
-    def next(self) -> bytes | None:
-        if time.perf_counter_ns() >= self.until:
-            return None
-        self.sent += 1
-        return next(self.requests, None)
+    def free(self, caller: "Caller") -> None:
+        """The caller has its answer, or has just connected."""
+        now = time.perf_counter_ns()
+        if now < self.until and (request := next(self.requests, None)) is not None:
+            self.sent += 1
+            caller.send(request, now)
+        else:
+            caller.close()
 
     def closed(self) -> None:
         self.open -= 1
@@ -73,8 +78,45 @@ class Run:
         return (end - self.count_from) / 1e9
 
 
+class Paced(Run):
+    """Requests are due at a fixed rate, and each is timed from when it was due."""
+
+    def __init__(self, load: Load):
+        super().__init__(load)
+        self._apart = 1e9 / load.rate
+        self._next_due = float(self.count_from) - load.warm_up_seconds * 1e9
+        self._due: deque[int] = deque()
+        self._idle: deque[Caller] = deque()
+        self._tick()
+
+    def _tick(self) -> None:
+        now = time.perf_counter_ns()
+        while self._next_due <= min(now, self.until):
+            self._due.append(int(self._next_due))
+            self._next_due += self._apart
+        while self._due and self._idle:
+            self._give(self._idle.popleft())
+        if now < self.until or self._due:
+            asyncio.get_running_loop().call_later(_TICK_SECONDS, self._tick)
+        else:
+            while self._idle:
+                self._idle.popleft().close()
+
+    def _give(self, caller: "Caller") -> None:
+        self.sent += 1
+        caller.send(next(self.requests), self._due.popleft())
+
+    def free(self, caller: "Caller") -> None:
+        if self._due:
+            self._give(caller)
+        elif time.perf_counter_ns() >= self.until:
+            caller.close()
+        else:
+            self._idle.append(caller)
+
+
 class Caller(asyncio.Protocol):
-    """One connection: send, wait for the whole answer, send the next."""
+    """One connection: send, wait for the whole answer, say that it is free."""
 
     def __init__(self, run: Run):
         self._run = run
@@ -86,16 +128,16 @@ class Caller(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's own class is not one
         self._run.open += 1
-        self._send()
+        self._run.free(self)
 
-    def _send(self) -> None:
-        request = self._run.next()
-        if request is None:
-            self._transport.close()
-            return
+    def send(self, request: bytes, began: int) -> None:
+        """`began`: from when its answer is timed."""
         self._waiting = True
-        self._began = time.perf_counter_ns()
+        self._began = began
         self._transport.write(request)
+
+    def close(self) -> None:
+        self._transport.close()
 
     def data_received(self, data: bytes) -> None:
         answer = self._answer + data if self._answer else data
@@ -107,7 +149,7 @@ class Caller(asyncio.Protocol):
         self._answer = b""
         self._waiting = False
         self._run.note(self._began, answer)
-        self._send()
+        self._run.free(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._waiting:
@@ -117,7 +159,7 @@ class Caller(asyncio.Protocol):
 
 async def _measure(load: Load) -> Run:
     loop = asyncio.get_running_loop()
-    run = Run(load)
+    run = Paced(load) if load.rate else Run(load)
     for _ in range(load.connections):
         await loop.create_connection(lambda: Caller(run), load.host, load.port)
     left = (run.until - time.perf_counter_ns()) / 1e9 + _STILL_OPEN_SECONDS

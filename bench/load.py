@@ -21,7 +21,9 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     """`requests`: exact bytes, sent in turn; `once`: never again from the start.
 
     `expect`: bytes that stand in each right answer. `call` None: the requests are whole HTTP/1.1
-    requests; else they are messages of that gRPC method.
+    requests; else they are messages of that gRPC method. `rate` 0: each connection sends the next
+    when the answer is there; else so many are sent each second, whatever becomes of them, and
+    waiting for a free connection counts as waiting for the answer.
     """
 
     host: str
@@ -33,6 +35,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     expect: bytes
     once: bool = False
     call: Call | None = None
+    rate: float = 0.0  # per second, not money
 
 
 class Select(msgspec.Struct, frozen=True, kw_only=True):

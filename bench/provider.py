@@ -26,6 +26,7 @@ from bench.gateway import Gateway, free_ports
 ACCOUNT = "stripe"
 ANSWERS_AFTER_SECONDS = 0.12
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_QUEUE = 1024  # of connections that wait to be taken
 _POSTING = 16  # connections on which notifications are posted
 
 
@@ -259,7 +260,7 @@ class _Poster(_Http):
 
 async def _serve(told: Told) -> Counted:
     loop, stub = asyncio.get_running_loop(), _Stub(told)
-    await loop.create_server(lambda: _Asked(stub), "127.0.0.1", told.port)
+    await loop.create_server(lambda: _Asked(stub), "127.0.0.1", told.port, backlog=_QUEUE)
     await loop.run_in_executor(None, sys.stdin.buffer.read)  # until there is no more input
     for _ in range(100):  # the last notifications
         if stub.is_quiet:

@@ -154,7 +154,7 @@ class Traffic:
         return True
 
     async def _wallet(self) -> bool:
-        [raw] = calls.signed_pays(self._gateway, 1, at_once=True)
+        [raw] = calls.signed_pays(self._gateway, 1)
         head, _, body = raw.partition(b"\r\n\r\n")
         lines = [line.partition(": ") for line in head.decode().split("\r\n")[1:]]
         headers = {name: value for name, _, value in lines if name != "content-length"}
