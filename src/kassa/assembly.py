@@ -7,7 +7,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -25,8 +26,7 @@ from kassa.connectors.catalog import kind_of
 from kassa.connectors.egress import Egress
 from kassa.connectors.http import ProviderHttp
 from kassa.connectors.kind import Tools
-from kassa.connectors.sandbox.books import SandboxBooks
-from kassa.connectors.sandbox.connector import SandboxConnector
+from kassa.connectors.shelf import Shelf
 from kassa.identity.domain.principals import Mode
 from kassa.key_stores import key_store
 from kassa.proof.store.heads import HeadFile
@@ -34,6 +34,9 @@ from kassa.proof.usecases.chain import seal_keys, seals_of
 from kassa.providers.domain.providers import AccountStatus, ProviderAccount
 from kassa.settings import Settings
 from kassa.wallet.domain.agreements import AGREEMENT
+
+if TYPE_CHECKING:
+    from kassa.connectors.sandbox.books import SandboxBooks
 
 SANDBOX = "sandbox"
 SANDBOX_BOOKS = "sandbox/books.sqlite3"
@@ -98,7 +101,9 @@ def demands_of(settings: Settings) -> Demands | None:
     return Demands(settings.database_standby_names) if settings.live else None
 
 
-def sandbox_books(settings: Settings) -> SandboxBooks:
+def sandbox_books(settings: Settings) -> "SandboxBooks":
+    from kassa.connectors.sandbox.books import SandboxBooks  # noqa: PLC0415 - few commands pay
+
     path = settings.directory / SANDBOX_BOOKS
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     return SandboxBooks(path)
@@ -108,20 +113,13 @@ def _tools(settings: Settings) -> Tools:
     return Tools(http=ProviderHttp(), clock=now, base_url=settings.url)
 
 
-def _built_in(settings: Settings) -> tuple[dict[str, Connector], dict[str, ProviderAccount]]:
+def _built_in(settings: Settings) -> tuple[Shelf, dict[str, ProviderAccount]]:
     """The installation's own accounts: the sandbox, for test sides that were given it, and what
     the settings name, for every company of its mode.
 
     Raises: InvalidRequest for an account whose keys cannot be used.
     """
-    connectors: dict[str, Connector] = {
-        SANDBOX: SandboxConnector(
-            sandbox_books(settings),
-            base_url=settings.url,
-            secret=installation.sandbox_secret(settings.directory),
-            clock=now,
-        )
-    }
+    makers: dict[str, Callable[[], Connector]] = {SANDBOX: partial(_sandbox, settings)}
     accounts = {SANDBOX: _everybodys(SANDBOX, live=False)}
     for name, said in settings.accounts.items():
         kind = kind_of(name)
@@ -129,9 +127,20 @@ def _built_in(settings: Settings) -> tuple[dict[str, Connector], dict[str, Provi
             raise InvalidRequest(f"an installation has no account of its own at {kind.title}")
         read = kind.installation.read(said)
         live = kind.moves_money(read)
-        connectors[name] = kind.make(read, _tools(settings), live=live)
+        makers[name] = partial(kind.make, read, _tools(settings), live=live)
         accounts[name] = _everybodys(name, live=live)
-    return connectors, accounts
+    return Shelf(makers), accounts
+
+
+def _sandbox(settings: Settings) -> Connector:
+    from kassa.connectors.sandbox.connector import SandboxConnector  # noqa: PLC0415
+
+    return SandboxConnector(
+        sandbox_books(settings),
+        base_url=settings.url,
+        secret=installation.sandbox_secret(settings.directory),
+        clock=now,
+    )
 
 
 def _everybodys(name: str, *, live: bool) -> ProviderAccount:
@@ -188,15 +197,19 @@ async def open_core(
     *,
     patience: float = 0,  # seconds, not money
     processes: int = 1,
+    serves: bool = False,
     count: Callable[[str, str], None] = _nobody,
 ) -> AsyncIterator[Core]:
     """A Core on that database; sockets and pools are given back at the end.
 
     `patience`: seconds to wait for a database that is still starting. `processes`: how many of
-    this kind serve beside each other, and share the limits. `count`: told of whom is turned away.
-    Raises: ProviderUnavailable.
+    this kind serve beside each other, and share the limits. `serves`: whatever is needed some day
+    is made now. `count`: told of whom is turned away.
+    Raises: ProviderUnavailable; InvalidRequest for a provider account that cannot be used.
     """
     connectors, accounts = _built_in(settings)
+    if serves:
+        list(connectors.values())
     limits = limits_of(settings).share(processes)
     admission = Admission(limits, count=count)
     secrets = installation.open_secrets(settings.directory, key_store(settings))
@@ -233,7 +246,7 @@ async def open_core(
             task.cancel()
         if core.running:
             await asyncio.wait(core.running, timeout=_LAST_WORK_SECONDS)
-        for connector in (*core.connectors.values(), *core.retired):
+        for connector in (*connectors.made, *core.retired):
             await connector.close()
         await core.egress.close()
         await core.db.close()

@@ -175,16 +175,22 @@ def customer_token(settings: Settings, demo: Demo, username: str) -> str:
     return str(jwt.encode(header, claims, ECKey.import_key(pem), algorithms=["ES256"]))
 
 
-def shown(settings: Settings) -> dict[str, Any]:
-    """The demo credentials, with fresh customer tokens.
-
-    Raises: InvalidRequest when there is no demo here.
-    """
+def here(settings: Settings) -> Demo:
+    """Raises: InvalidRequest when there is no demo here."""
     demo = _read(settings)
     if demo is None:
         raise InvalidRequest(
             f"there is no demo in {settings.directory}: start one with kassa serve --demo"
         )
+    return demo
+
+
+def shown(settings: Settings) -> dict[str, Any]:
+    """The demo credentials, with fresh customer tokens.
+
+    Raises: InvalidRequest when there is no demo here.
+    """
+    demo = here(settings)
     folder = settings.demo_directory
     customers = [
         {"username": name, "token": customer_token(settings, demo, name)} for name in _CUSTOMERS

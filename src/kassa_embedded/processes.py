@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
-_ON_LINUX = sys.platform.startswith("linux")
+ON_LINUX = sys.platform.startswith("linux")
 
 
 def die_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
@@ -21,7 +21,7 @@ def die_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
     user before it calls this. Elsewhere than on Linux it does nothing.
     """
     parent = os.getpid()
-    prctl = ctypes.CDLL(None, use_errno=True).prctl if _ON_LINUX else None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl if ON_LINUX else None
 
     def ask_the_kernel() -> None:
         if prctl is None:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from types import FrameType, TracebackType
 from typing import Self
 
+from kassa_embedded.copies import Copy
 from kassa_embedded.postgres import EmbeddedPostgres, EmbeddedPostgresError
 from kassa_embedded.processes import die_with_parent, send
 
@@ -37,17 +38,21 @@ class Restart(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """`env` None: the child inherits ours. `after_seconds`: it lets others start first."""
+    """`argv`: a program; or else `work`, which is done in a copy of this process and returns the
+    exit status. `env` None: the child inherits ours. `after_seconds`: it lets others start first.
+    """
 
     name: str
-    argv: Sequence[str]
+    argv: Sequence[str] = ()
     restart: Restart = Restart.ALWAYS
     env: Mapping[str, str] | None = None
     after_seconds: float = 0.0  # seconds, not money
+    work: Callable[[], int] | None = None
 
 
 class Supervisor:
-    """Use it from the main thread: signals arrive there, and children end with their thread.
+    """Use it from the main thread: signals arrive there, and children end with their thread. Where
+    a child is a copy, from the only one.
 
     `postgres`, when given, has been started; it is started again when it dies, and stopped at
     the end, after all children.
@@ -143,7 +148,7 @@ class _Child:
     def __init__(self, spec: ChildSpec, log: Callable[[str], None]) -> None:
         self.spec = spec
         self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Copy | None = None
         self._pause = _Pause()
         self._pause.until = time.monotonic() + spec.after_seconds
         self._is_done = False
@@ -179,11 +184,17 @@ class _Child:
         return status
 
     def _start(self, now: float) -> None:
+        spec = self.spec
         try:
+            if spec.work is not None:
+                self._process = Copy(
+                    spec.name, spec.work, os.environ if spec.env is None else spec.env
+                )
+                return
             self._process = subprocess.Popen(
-                list(self.spec.argv),
+                list(spec.argv),
                 stdin=subprocess.DEVNULL,
-                env=self.spec.env,
+                env=spec.env,
                 # A group of its own: Ctrl-C reaches us alone, and we end them in order.
                 start_new_session=True,
                 preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - see there

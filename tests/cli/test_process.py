@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -19,26 +18,24 @@ from tests.e2e.server import free_ports
 from kassa import app, assembly, demo
 from kassa.base.usecases.core import Core
 from kassa.cli import process
-from kassa.cli.children import environment
 from kassa.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
-# As `python -m kassa.cli.process workers 0`, but without patience.
+# As `kassa work` starts them, but without patience.
 _RUN = """\
+import sys
 from kassa.cli import process
+from kassa.settings import Settings
 process._PATIENCE_SECONDS = 0
-process.main(["process", "workers", "0"])
+nowhere = "postgresql://kassa@127.0.0.1:1/kassa"
+sys.exit(process.run("workers", Settings(data_dir=sys.argv[1]), nowhere, is_first=True))
 """
 
 
 def test_a_database_that_never_answers_ends_it_with_one_line(tmp_path: Path) -> None:
-    settings = Settings(data_dir=str(tmp_path))
-    told = environment(settings, "postgresql://kassa@127.0.0.1:1/kassa")
-
     ended = subprocess.run(
-        [sys.executable, "-c", _RUN],
-        env={**os.environ, **told},
+        [sys.executable, "-c", _RUN, str(tmp_path)],
         capture_output=True,
         text=True,
         check=False,

@@ -110,6 +110,14 @@ def command_of(pid: int) -> list[str]:
         return []
 
 
+def name_of(pid: int) -> str:
+    """How the process calls itself: "kassa http-1", or as its program."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
 class Server:
     """One data directory, its ports, and the processes that serve them while it runs."""
 
@@ -212,7 +220,7 @@ class Server:
         found = []
         for pid in self.processes()[1:]:
             command = command_of(pid)
-            is_ours = "kassa.cli.process" in command and name in command
+            is_ours = name_of(pid).partition("-")[0] == f"kassa {name}"
             is_postmaster = name == "postgres" and "-D" in command and name in command[0]
             if is_ours or is_postmaster:
                 found.append(pid)
@@ -254,8 +262,7 @@ class Server:
 
     def _is_ours(self, pid: int) -> bool:
         """Not somebody else who got the number of one that ended."""
-        line = " ".join(command_of(pid))
-        return str(self.data_dir) in line or "kassa.cli.process" in line
+        return str(self.data_dir) in " ".join(command_of(pid))
 
     def demo(self) -> DemoCompany:
         return read(Settings(data_dir=str(self.data_dir)))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.e2e.providers import by_token, held, wait_for_accounts
-from tests.e2e.server import Server, a_server, command_of, until
+from tests.e2e.server import Server, a_server, name_of, until
 from tests.e2e.wire import fresh
 
 
@@ -19,7 +19,7 @@ def server() -> Iterator[Server]:
 
 
 def simulators(server: Server) -> list[int]:
-    return [pid for pid in server.processes() if "simulate" in command_of(pid)]
+    return [pid for pid in server.processes() if name_of(pid) == "kassa simulator"]
 
 
 def pays(server: Server, token: str = "pm_card_visa") -> bool:

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
-# Runs the specs in argv[1] (and a PostgreSQL on argv[2], if given) as `kassa serve` would.
+# Runs the specs in argv[2] (and a PostgreSQL on argv[3], if given) as `kassa serve` would: as
+# programs, or, with argv[1], each in a copy of the supervisor.
 _SUPERVISE = """\
 import json, sys
+from functools import partial
 from pathlib import Path
 from kassa_embedded.supervisor import ChildSpec, Restart, Supervisor
 from kassa_embedded.postgres import EmbeddedPostgres
@@ -22,10 +24,18 @@ from kassa_embedded.postgres import EmbeddedPostgres
 def log(line):
     print("log", line, flush=True)
 
-specs = [ChildSpec(name, argv, Restart(restart)) for name, argv, restart in json.loads(sys.argv[1])]
+def play(script, name):
+    sys.argv = ["-c", name]
+    exec(script, {"__name__": "__main__"})
+    return 0
+
+specs = []
+for name, argv, restart in json.loads(sys.argv[2]):
+    work = partial(play, *argv[-2:]) if sys.argv[1] == "copies" else None
+    specs.append(ChildSpec(name, [] if work else argv, Restart(restart), work=work))
 postgres = None
-if len(sys.argv) > 2:
-    postgres = EmbeddedPostgres(Path(sys.argv[2]), log=log, durable=False)
+if len(sys.argv) > 3:
+    postgres = EmbeddedPostgres(Path(sys.argv[3]), log=log, durable=False)
     postgres.start()
     print("postgres", postgres.pid, flush=True)
 sys.exit(Supervisor(specs, log=log, postgres=postgres).run())
@@ -53,6 +63,14 @@ print(sys.argv[1], "runs", os.getpid(), child.pid, flush=True)
 time.sleep(60)
 """
 BRIEF = "import sys; print(sys.argv[1], 'runs', 0, flush=True)"
+# Says what it has open and how it is called, and leaves a word unwritten.
+OPEN = """\
+import os, sys
+files = sorted(int(name) for name in os.listdir("/proc/self/fd"))
+print(sys.argv[1], "runs", *files, os.readlink("/proc/self/fd/0"), flush=True)
+print(sys.argv[1], "is", open("/proc/self/comm").read(), flush=True)
+print(sys.argv[1], "has last words")
+"""
 HOPELESS = "import os, sys; print(sys.argv[1], 'runs', 0, flush=True); sys.exit(os.EX_CONFIG)"
 
 Spec = tuple[str, list[str], str]
@@ -65,8 +83,8 @@ def spec(name: str, script: str, restart: str = "always") -> Spec:
 class Watched:
     """A supervisor in a process of its own, and what it and its children said."""
 
-    def __init__(self, specs: list[Spec], data_dir: Path | None) -> None:
-        argv = [sys.executable, "-c", _SUPERVISE, json.dumps(specs)]
+    def __init__(self, kind: str, specs: list[Spec], data_dir: Path | None) -> None:
+        argv = [sys.executable, "-c", _SUPERVISE, kind, json.dumps(specs)]
         self.process = subprocess.Popen(
             argv if data_dir is None else [*argv, str(data_dir)],
             stdout=subprocess.PIPE,
@@ -96,12 +114,17 @@ class Watched:
 Supervise = Callable[..., Watched]
 
 
+@pytest.fixture(params=["programs", "copies"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def supervise() -> Iterator[Supervise]:
+def supervise(kind: str) -> Iterator[Supervise]:
     started: list[Watched] = []
 
     def begin(*specs: Spec, data_dir: Path | None = None) -> Watched:
-        watched = Watched(list(specs), data_dir)
+        watched = Watched(kind, list(specs), data_dir)
         started.append(watched)
         return watched
 
@@ -210,6 +233,22 @@ def test_the_children_end_with_a_supervisor_that_is_killed(supervise: Supervise)
     watched.process.kill()
 
     wait_until_gone(int(pid))
+
+
+@pytest.mark.parametrize("kind", ["copies"], indirect=True)
+def test_a_copy_has_a_name_and_nothing_of_the_supervisor_open(
+    supervise: Supervise, reachable_dir: Path
+) -> None:
+    # The lock on the data directory, PostgreSQL's pipe and the supervisor's signals are not its.
+    watched = supervise(spec("web", OPEN, "never"), data_dir=reachable_dir / "data")
+
+    files = watched.next("web", "runs")
+    name = watched.next("web", "is")
+    last = watched.next("web", "has")
+
+    assert files == ["0", "1", "2", "3", "/dev/null"]  # 3 is the directory that it looked into
+    assert name == ["kassa", "web"]
+    assert last == ["last", "words"]  # written at its end, by nobody else
 
 
 def test_it_sleeps_while_nothing_happens(supervise: Supervise) -> None:

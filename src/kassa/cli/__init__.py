@@ -1,27 +1,18 @@
-"""The command line: `kassa --help` tells it all, with examples.
+"""The command line: `kassa --help` tells it all, with examples."""
 
-Light on purpose: the processes that `kassa serve` starts come through here and need no command.
-"""
-
-import gc
-import sys
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-if "kassa.cli.process" in sys.orig_argv:
-    gc.disable()  # nothing that is imported is garbage; `process` turns it on again
+from kassa.cli import quick
 
 
 def start() -> None:
-    """What the shell calls: `main`, with logs kept out of the output, which is the answer."""
-    import structlog  # noqa: PLC0415
-
-    structlog.configure(
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        wrapper_class=structlog.make_filtering_bound_logger("warning"),
-    )
-    main()
+    """What the shell calls."""
+    quick.without_collections()
+    quick.without_colours()
+    quick.without_judges_of_texts()
+    import_module("kassa.cli.commands").main(quick.logs_apart)
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from kassa import installation
 from kassa.base.domain.errors import InvalidRequest
 from kassa.base.usecases.core import Core
 from kassa.base.usecases.keyring import Purpose
-from kassa.cli.operations import company_id_of, heading, told, with_core, with_side
+from kassa.cli.running import company_id_of, heading, told, with_core, with_side
 from kassa.connectors.catalog import kind_of
 from kassa.identity.domain.principals import Company, Mode
 from kassa.identity.usecases.companies import find_side

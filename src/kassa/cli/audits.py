@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from kassa.base.domain.errors import InvalidRequest
 from kassa.base.usecases.core import Core
-from kassa.cli.operations import heading, modes_of, told_of_many, with_core
+from kassa.cli.running import heading, modes_of, told_of_many, with_core
 from kassa.cli.saving import Target
 from kassa.identity.domain.audit import INSTALLATION, AuditQuery, AuditRow
 from kassa.identity.domain.principals import Mode

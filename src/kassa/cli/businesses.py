@@ -42,7 +42,7 @@ def business_add(
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.base.usecases.ids import new_id  # noqa: PLC0415
-    from kassa.cli.operations import told  # noqa: PLC0415
+    from kassa.cli.running import told  # noqa: PLC0415
     from kassa.identity.domain.principals import Business  # noqa: PLC0415
     from kassa.identity.usecases.businesses import add_business  # noqa: PLC0415
 
@@ -66,7 +66,7 @@ def business_list(
     Example:  kassa business list
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
-    from kassa.cli.operations import told, with_side  # noqa: PLC0415
+    from kassa.cli.running import told, with_side  # noqa: PLC0415
     from kassa.identity.usecases.businesses import list_businesses  # noqa: PLC0415
 
     async def work(core: "Core", side: "Side") -> str:

@@ -6,7 +6,7 @@ from kassa.base.domain.errors import InvalidRequest
 from kassa.base.domain.lifecycle import ModificationKind
 from kassa.base.domain.money import Money
 from kassa.base.usecases.core import Core
-from kassa.cli import operations
+from kassa.cli import recording, running
 from kassa.disputes.usecases.disputes import list_disputes
 from kassa.identity.domain.principals import Company
 from kassa.modifications.usecases.modify_payment import (
@@ -43,7 +43,7 @@ def modify(
                 payment_id=payment_id,
                 kind=ModificationKind(kind),
                 amount=money,
-                actor=operations.whoever_asks(),
+                actor=running.whoever_asks(),
                 request_scope=_SCOPE,
                 request_id=request_id,
                 reason=because,
@@ -52,7 +52,7 @@ def modify(
         )
         return _told(done)
 
-    return operations.told(settings, company, work)
+    return running.told(settings, company, work)
 
 
 def unapplied(
@@ -65,13 +65,13 @@ def unapplied(
         )
 
     async def work(core: Core, side: Company) -> str:
-        actor = operations.whoever_asks()
+        actor = running.whoever_asks()
         done = await return_unapplied(core, side.id, payment_id, actor=actor, reason=because)
         payment = (await get_payment(core, side.id, payment_id)).payment
         lines = [f"{one.id}: {one.amount} went back, by transfer" for one in done]
-        return "\n".join([*lines, operations.transferred(payment)])
+        return "\n".join([*lines, recording.transferred(payment)])
 
-    return operations.told(settings, company, work)
+    return running.told(settings, company, work)
 
 
 def _told(done: ModifiedPayment) -> str:
@@ -101,9 +101,9 @@ def disputes(settings: Settings, company: str, *, only_open: bool, as_json: bool
         if only_open:
             lines = lines or ["no open disputes"]
             lines.append("what was decided, and charges that a bank returned: --all")
-        return "\n".join([operations.heading(side), *(lines or ["no disputes"])])
+        return "\n".join([running.heading(side), *(lines or ["no disputes"])])
 
-    return operations.with_side(settings, company, work)
+    return running.with_side(settings, company, work)
 
 
 def dispute_line(one: Dispute) -> str:

@@ -1,6 +1,7 @@
 """The command line: `kassa --help` tells it all, with examples."""
 
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -65,14 +66,21 @@ settling.add_to(app)
 simulating.add_to(app)
 
 
-def main() -> None:
-    """Run the command line; refusals are one sentence on standard error and status 2."""
+def main(prepare: Callable[[], None] | None = None) -> None:
+    """Run the command line; refusals are one sentence on standard error and status 2. `prepare`:
+    called before a command, and not before its help."""
     try:
-        app(standalone_mode=True)
+        app(standalone_mode=True, obj=prepare)
     except KassaError as error:
         fail(error.message)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+@app.callback()
+def before_any(context: typer.Context) -> None:
+    if context.obj is not None:
+        context.obj()
 
 
 @app.command()
@@ -206,11 +214,11 @@ def record(
                kassa record order_01kb… --accept-short
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
-    from kassa.cli import operations  # noqa: PLC0415
+    from kassa.cli import recording  # noqa: PLC0415
 
     typer.echo(
         guarded(
-            lambda: operations.record(
+            lambda: recording.record(
                 settings,
                 company,
                 order_id,

@@ -54,7 +54,7 @@ def _compare(
     settings: "Settings", company: str, account: str, since: str, until: str, *, as_json: bool
 ) -> int:
     from kassa.base.usecases.core import Core  # noqa: PLC0415 - help needs none of it
-    from kassa.cli.operations import heading, with_side  # noqa: PLC0415
+    from kassa.cli.running import heading, with_side  # noqa: PLC0415
     from kassa.identity.domain.principals import Company as Side  # noqa: PLC0415
     from kassa.ledger.usecases.export import read_moment  # noqa: PLC0415
     from kassa.reconciliation.usecases.compare import compare as ask  # noqa: PLC0415

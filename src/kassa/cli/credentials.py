@@ -72,7 +72,8 @@ def credential_add(
                kassa credential add orders-client --business biz_station
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
-    from kassa.cli.operations import told_once, with_side  # noqa: PLC0415
+    from kassa.cli.operations import told_once  # noqa: PLC0415
+    from kassa.cli.running import with_side  # noqa: PLC0415
     from kassa.identity.usecases.credentials import (  # noqa: PLC0415
         WantedCredential,
         make_credential,
@@ -124,7 +125,7 @@ def credential_list(
     Example:  kassa credential list
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
-    from kassa.cli.operations import heading, with_side  # noqa: PLC0415
+    from kassa.cli.running import heading, with_side  # noqa: PLC0415
     from kassa.identity.usecases.credentials import PAGE, list_credentials  # noqa: PLC0415
 
     async def work(core: "Core", side: "Side") -> str:
@@ -169,7 +170,7 @@ def credential_show(
     Example:  kassa credential show key:sk_test_1f2e3d4c5b6a
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
-    from kassa.cli.operations import heading, with_core  # noqa: PLC0415
+    from kassa.cli.running import heading, with_core  # noqa: PLC0415
     from kassa.identity.usecases.credentials import show_credential  # noqa: PLC0415
 
     found = guarded(lambda: with_core(settings, lambda core: show_credential(core, credential)))
@@ -237,7 +238,7 @@ def credential_enable(
 
 
 def _switch(settings: "Settings", credential: str, *, active: bool) -> None:
-    from kassa.cli.operations import with_core  # noqa: PLC0415
+    from kassa.cli.running import with_core  # noqa: PLC0415
     from kassa.identity.usecases.credentials import switch_credential  # noqa: PLC0415
 
     guarded(
@@ -267,7 +268,8 @@ def credential_rotate(
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from datetime import timedelta  # noqa: PLC0415
 
-    from kassa.cli.operations import told_once, with_core  # noqa: PLC0415
+    from kassa.cli.operations import told_once  # noqa: PLC0415
+    from kassa.cli.running import with_core  # noqa: PLC0415
     from kassa.identity.usecases.credentials import rotate_secret  # noqa: PLC0415
 
     made = guarded(

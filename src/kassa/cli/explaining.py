@@ -38,7 +38,7 @@ def explain(
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.base.usecases.core import Core  # noqa: PLC0415
-    from kassa.cli import operations, telling  # noqa: PLC0415 - help needs none of it
+    from kassa.cli import running, telling  # noqa: PLC0415 - help needs none of it
     from kassa.identity.domain.principals import Company as Side  # noqa: PLC0415
     from kassa.ledger.usecases.export import read_moment  # noqa: PLC0415
     from kassa.payments.usecases import explain as told  # noqa: PLC0415
@@ -49,6 +49,6 @@ def explain(
         story = await told.explain(core, side.id, name, moment)
         if json:
             return telling.as_json(story, side.mode)
-        return f"{operations.heading(side)}\n{telling.as_text(story)}"
+        return f"{running.heading(side)}\n{telling.as_text(story)}"
 
-    typer.echo(guarded(lambda: operations.with_side(settings, company, work)))
+    typer.echo(guarded(lambda: running.with_side(settings, company, work)))

@@ -8,7 +8,7 @@ import typer
 from kassa.base.domain.errors import InvalidRequest
 from kassa.base.usecases.core import Core
 from kassa.cli import reporting
-from kassa.cli.operations import heading, with_side
+from kassa.cli.running import heading, with_side
 from kassa.connectors.base import Report
 from kassa.identity.domain.principals import Company
 from kassa.providers.usecases.provider_accounts import fetch_report

@@ -9,7 +9,7 @@ from kassa import installation
 from kassa.base.domain.errors import InvalidRequest
 from kassa.base.usecases.core import Core
 from kassa.base.usecases.keyring import Purpose
-from kassa.cli.operations import with_core
+from kassa.cli.running import with_core
 from kassa.keys.usecases.key_versions import (
     KeyUse,
     list_keys,

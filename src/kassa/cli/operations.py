@@ -2,75 +2,29 @@
 
 import asyncio
 import json
-import os
-import pwd
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
-from kassa import assembly, demo
-from kassa.base.domain.errors import InvalidRequest, KassaError
+from kassa.base.domain.errors import InvalidRequest
 from kassa.base.domain.money import Money
 from kassa.base.store.migrate import migrate
-from kassa.base.usecases.bounds import named
 from kassa.base.usecases.core import Core
 from kassa.base.usecases.ids import new_id
-from kassa.cli.serving import as_served, attach
-from kassa.identity.domain.audit import Act, Acting
+from kassa.cli.running import (
+    heading,
+    told,
+    with_core,
+    with_side,
+)
+from kassa.cli.serving import attach
+from kassa.identity.domain.audit import Act
 from kassa.identity.domain.principals import Company, Mode
 from kassa.identity.usecases import audit, companies
 from kassa.identity.usecases.credentials import MadeCredential, WantedCredential, make_credential
-from kassa.payments.domain.payments import OFFLINE, Method, Payment
-from kassa.payments.domain.restrictions import allows
-from kassa.payments.usecases.find_payments import payments_of_order
-from kassa.payments.usecases.record_payment import (
-    Recording,
-    accept_short_transfer,
-    record_payment,
-)
 from kassa.settings import Settings
 from kassa.wallet.usecases import wallet_users
 from kassa.webhooks_out.usecases.signing import renew_secret, signing_secrets
-
-Result = TypeVar("Result")
-
-
-def with_core(settings: Settings, work: Callable[[Core], Awaitable[Result]]) -> Result:
-    """Run `work` on the running database, or on the embedded one started for this command."""
-    postgres, addresses = attach(settings)
-    settings = as_served(settings, addresses)
-    if settings.demo and settings.simulator_port:
-        settings = demo.prepare(settings)
-
-    async def run() -> Result:
-        await migrate(addresses.owner_url, live=settings.live)
-        async with assembly.open_core(settings, addresses.app_url) as core:
-            audit.ACTING.set(Acting(f"os:{_system_user()}", address="local"))
-            try:
-                return await work(core)
-            except KassaError as error:
-                raise named(core, error) from None
-
-    try:
-        return asyncio.run(run())
-    finally:
-        if postgres is not None:
-            postgres.stop()
-
-
-def whoever_asks() -> str:
-    """Who runs this command, as the books name them; to be asked while it runs."""
-    acting = audit.ACTING.get()
-    return f"operator:{acting.name}" if acting.kind == "os" else acting.who
-
-
-def _system_user() -> str:
-    """Whom the operating system runs this as; what the environment says counts for nothing."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # nobody's user id has a name here
-        return str(os.getuid())
 
 
 def migrate_database(settings: Settings) -> int:
@@ -80,126 +34,6 @@ def migrate_database(settings: Settings) -> int:
     finally:
         if postgres is not None:
             postgres.stop()
-
-
-def company_id_of(settings: Settings, company: str) -> str:
-    """What --company says, or the demo company."""
-    return company or str(demo.shown(settings)["company_id"])
-
-
-Work = Callable[[Core, Company], Awaitable[Result]]
-
-
-def with_side(settings: Settings, company: str, work: Work[Result]) -> Result:
-    """Run `work` for the side that --company names: ID, ID:test or ID:live.
-
-    Raises: NotFound.
-    """
-    name = company_id_of(settings, company)
-
-    async def run(core: Core) -> Result:
-        return await work(core, await companies.find_side(core, name))
-
-    return with_core(settings, run)
-
-
-def told(settings: Settings, company: str, work: Work[str]) -> str:
-    """What `work` says to a person, below the line that says whose side it is of.
-
-    Raises: NotFound.
-    """
-
-    async def run(core: Core, side: Company) -> str:
-        return f"{heading(side)}\n{await work(core, side)}"
-
-    return with_side(settings, company, run)
-
-
-def heading(side: Company) -> str:
-    """The line by which everything printed for a person says test or live; JSON and exports have
-    `mode` instead."""
-    return f"{side.mode} side of {side.public_id}"
-
-
-async def modes_of(core: Core) -> dict[str, Mode]:
-    """Of every side, by its id."""
-    return {side.id: side.mode for side, _ in await companies.list_companies(core)}
-
-
-OfMany = Callable[[Core, str | None, dict[str, Mode]], Awaitable[str]]
-
-
-def told_of_many(settings: Settings, company: str | None, work: OfMany, *, as_json: bool) -> str:
-    """What `work` says of the side that --company names, or with None of every side; it is given
-    the mode of each, and says it beside each.
-
-    Raises: NotFound.
-    """
-
-    async def run(core: Core) -> str:
-        if not company:
-            return await work(core, None, await modes_of(core))
-        side = await companies.find_side(core, company)
-        said = await work(core, side.id, {side.id: side.mode})
-        return said if as_json else f"{heading(side)}\n{said}"
-
-    return with_core(settings, run)
-
-
-def record(
-    settings: Settings,
-    company: str,
-    order_id: str,
-    method: str,
-    *,
-    reference: str,
-    by: str,
-    accept_short: bool = False,
-) -> str:
-    """`by`: who says that the money is there, "" for whoever runs the command. `accept_short`: what
-    came by transfer is taken for the whole."""
-    word = method.lower().replace("-", "_").replace(" ", "_")
-    if word not in set(OFFLINE):
-        raise InvalidRequest(
-            f"a payment is recorded as {', '.join(sorted(OFFLINE))}, not as {method!r}"
-        )
-
-    async def work(core: Core, side: Company) -> str:
-        actor = f"operator:{by}" if by else whoever_asks()
-        view = (await payments_of_order(core, side.id, order_id))[-1]
-        if accept_short:
-            key = side.id, view.payment.id
-            return transferred(await accept_short_transfer(core, *key, actor=actor))
-        payment = await record_payment(
-            core,
-            Recording(
-                company_id=side.id,
-                payment_id=view.payment.id,
-                method=Method(word),
-                actor=actor,
-                reference=reference,
-                by_staff=True,
-            ),
-        )
-        said = f"{payment.id} {payment.status} {payment.amount} by {payment.method}"
-        if not view.payment.is_paid and not allows(view.order.payment_methods, Method(word)):
-            said += (
-                f"\nnote: the order is to be paid by {view.order.payment_methods}, and not by"
-                f" {word}; it is recorded, because you say that the money is there"
-            )
-        return said
-
-    return told(settings, company, work)
-
-
-def transferred(payment: Payment) -> str:
-    """What transfers have made of a payment."""
-    said = f"{payment.id} {payment.status}: captured {payment.captured} of {payment.amount}"
-    if payment.unapplied_minor:
-        said += f"; {payment.unapplied} came, {payment.missing} are missing"
-    if payment.surplus_left.minor:
-        said += f"; {payment.surplus_left} are to go back"
-    return said
 
 
 def add_company(

@@ -131,7 +131,7 @@ def agreements(
     Example:  kassa wallet agreements wu_ann
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url)
-    from kassa.cli.operations import told  # noqa: PLC0415
+    from kassa.cli.running import told  # noqa: PLC0415
     from kassa.wallet.usecases.agreements import list_agreements  # noqa: PLC0415
 
     async def work(core: Any, side: Any) -> str:
@@ -166,7 +166,7 @@ def revoke(
                kassa wallet revoke wa_01kb3v5y7d9f2h4j6k8m0n1p2q
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url)
-    from kassa.cli.operations import told, whoever_asks  # noqa: PLC0415
+    from kassa.cli.running import told, whoever_asks  # noqa: PLC0415
     from kassa.wallet.usecases.agreements import revoke as revoke_it  # noqa: PLC0415
 
     async def work(core: Any, side: Any) -> str:
@@ -204,12 +204,12 @@ def _for(
     were written."""
     from kassa import demo  # noqa: PLC0415
     from kassa.base.domain.money import Money  # noqa: PLC0415
-    from kassa.cli.operations import heading, with_side  # noqa: PLC0415
+    from kassa.cli.running import heading, with_side  # noqa: PLC0415
     from kassa.wallet.usecases.wallet_codes import NewCode  # noqa: PLC0415
 
     if company and not user:
         fail("name the wallet user")
-    named = user or guarded(lambda: demo.shown(settings))["wallet_user"]["user_id"]
+    named = user or guarded(lambda: demo.here(settings).wallet_user_id)
 
     async def run(core: Any, side: Any) -> tuple[Any, str]:
         most = Money.from_major(*limit) if limit[0] else None
@@ -239,7 +239,7 @@ def client_settings(
     Example:  kassa wallet client 5X00000000000000 --prefix /acl/api --accepts --tolerance 300
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url)
-    from kassa.cli.operations import with_core  # noqa: PLC0415
+    from kassa.cli.running import with_core  # noqa: PLC0415
     from kassa.identity.domain.principals import ClientSettings  # noqa: PLC0415
     from kassa.identity.usecases.companies import set_wallet_client  # noqa: PLC0415
 

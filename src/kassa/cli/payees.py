@@ -48,7 +48,7 @@ def payee_add(
                kassa payee add DE89370400440532013000 --through stripe-eu
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
-    from kassa.cli.operations import told  # noqa: PLC0415
+    from kassa.cli.running import told  # noqa: PLC0415
     from kassa.providers.usecases.payees import NewPayee, register_payee  # noqa: PLC0415
 
     async def work(core: "Core", side: "Side") -> str:
@@ -79,7 +79,7 @@ def payee_list(
     Example:  kassa payee list
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
-    from kassa.cli.operations import heading, with_side  # noqa: PLC0415
+    from kassa.cli.running import heading, with_side  # noqa: PLC0415
     from kassa.providers.usecases.payees import list_payees  # noqa: PLC0415
 
     async def work(core: "Core", side: "Side") -> str:
@@ -118,7 +118,7 @@ def payee_disable(
     Example:  kassa payee disable payee_01kb…
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
-    from kassa.cli.operations import told  # noqa: PLC0415
+    from kassa.cli.running import told  # noqa: PLC0415
     from kassa.providers.usecases.payees import switch_payee  # noqa: PLC0415
 
     async def work(core: "Core", side: "Side") -> str:

@@ -1,8 +1,10 @@
-"""The processes that `kassa serve` and `kassa work` start: http, grpc and workers."""
+"""What the processes of `kassa serve` and `kassa work` do: http, grpc and workers.
+
+Each is a copy of the supervisor, which imported this and all below it once, for all of them.
+"""
 
 import asyncio
 import signal
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
@@ -13,11 +15,12 @@ from starlette.types import ASGIApp
 
 from kassa import app, assembly, demo, demo_providers, observe
 from kassa.base.domain.errors import KassaError, ProviderUnavailable
-from kassa.cli import children, collector
+from kassa.cli import collector
 from kassa.cli.connections import Connections, is_taken, listen
 from kassa.cli.places import OF_ONE_IN_GRPC, Share
 from kassa.connectors import guard as guard  # noqa: PLC0414 - nobody shall wait for aiohttp
 from kassa.faces import grpc_door, peer
+from kassa.identity.usecases import tokens as tokens  # noqa: PLC0414 - nor for this
 from kassa.settings import Settings
 from kassa.workers.rounds import make_rounds
 
@@ -36,6 +39,7 @@ async def serve_http(
                 database_url,
                 patience=_PATIENCE_SECONDS,
                 processes=settings.workers,
+                serves=True,
                 count=observe.count_turned_away,
             )
         )
@@ -59,7 +63,11 @@ async def serve_grpc(
     settings: Settings, database_url: str, stop: asyncio.Event, *, is_first: bool
 ) -> None:
     async with assembly.open_core(
-        settings, database_url, patience=_PATIENCE_SECONDS, count=observe.count_turned_away
+        settings,
+        database_url,
+        patience=_PATIENCE_SECONDS,
+        serves=True,
+        count=observe.count_turned_away,
     ) as core:
         if settings.demo:
             await _wait_for_demo(settings, stop)
@@ -80,7 +88,9 @@ async def serve_grpc(
 async def run_workers(
     settings: Settings, database_url: str, stop: asyncio.Event, *, is_first: bool
 ) -> None:
-    async with assembly.open_core(settings, database_url, patience=_PATIENCE_SECONDS) as core:
+    async with assembly.open_core(
+        settings, database_url, patience=_PATIENCE_SECONDS, serves=True
+    ) as core:
         rounds = make_rounds(core, app.chores(settings), stop)
         if not settings.ops_port:
             await rounds
@@ -131,20 +141,16 @@ async def _run(name: str, settings: Settings, database_url: str, *, is_first: bo
     await _PROCESSES[name](settings, database_url, stop, is_first=is_first)
 
 
-def main(argv: list[str]) -> None:
-    settings, database_url = children.told()
-    is_first = argv[2:] == ["0"]
+def run(name: str, settings: Settings, database_url: str, *, is_first: bool) -> int:
+    """Be that process until a signal; returns the exit status."""
     if settings.demo:
         settings = demo.prepare(settings)
-    observe.configure_logs(argv[1], settings.log_level)
+    observe.configure_logs(name, settings.log_level)
     collector.calm()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            runner.run(_run(argv[1], settings, database_url, is_first=is_first))
+            runner.run(_run(name, settings, database_url, is_first=is_first))
         except KassaError as error:
             structlog.get_logger("kassa.process").error("cannot run", error=error.message)
-            sys.exit(1)
-
-
-if __name__ == "__main__":
-    main(sys.argv)
+            return 1
+    return 0

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from kassa.base.domain.errors import InvalidRequest
 from kassa.base.usecases.core import Core
-from kassa.cli import operations
+from kassa.cli import running
 from kassa.identity.domain.principals import Company, Mode
 from kassa.identity.usecases.companies import find_side
 from kassa.proof.store.checks import Violation
@@ -37,18 +37,18 @@ def verify(
 
     async def work(core: Core) -> tuple[Proof, Company | None, Modes]:
         side = await find_side(core, company) if company else None
-        modes = {side.id: side.mode} if side else await operations.modes_of(core)
+        modes = {side.id: side.mode} if side else await running.modes_of(core)
         if accept_head:
             for one in await accept_heads(core):
                 print(f"accepted {one.company_id}:{one.seq}:{one.hash}", file=sys.stderr)
         return await verify_books(core, side.id if side else None, bar.show, heads), side, modes
 
-    proof, side, modes = operations.with_core(settings, work)
+    proof, side, modes = running.with_core(settings, work)
     bar.end()
     if as_json:
         print(_as_json(proof, side, modes))
     else:
-        print("\n".join([*([operations.heading(side)] if side else []), _as_text(proof, modes)]))
+        print("\n".join([*([running.heading(side)] if side else []), _as_text(proof, modes)]))
     return 1 if proof.violations else 0
 
 

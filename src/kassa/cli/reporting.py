@@ -11,7 +11,8 @@ from kassa.base.domain.errors import InvalidRequest
 from kassa.base.domain.money import Money
 from kassa.base.usecases.core import Core
 from kassa.cli import collector
-from kassa.cli.operations import heading, told, transferred, whoever_asks, with_side
+from kassa.cli.recording import transferred
+from kassa.cli.running import heading, told, whoever_asks, with_side
 from kassa.connectors.reports import Declaration, formats, read_report
 from kassa.identity.domain.principals import Company
 from kassa.payments.usecases.find_payments import payments_of_order

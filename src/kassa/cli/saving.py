@@ -13,7 +13,7 @@ import typer
 
 from kassa.base.domain.errors import InvalidRequest
 from kassa.base.usecases.core import Core
-from kassa.cli.operations import heading, with_side
+from kassa.cli.running import heading, with_side
 from kassa.identity.domain.principals import Company
 from kassa.ledger.store.ledgers import Span
 from kassa.ledger.usecases.export import Export, read_moment

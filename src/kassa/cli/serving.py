@@ -5,8 +5,11 @@ import errno
 import os
 import socket
 import sys
+import threading
 import time
 from contextlib import suppress
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import asyncpg
@@ -18,15 +21,16 @@ from kassa.base.store import db, wire
 from kassa.base.store.migrate import migrate
 from kassa.base.store.server import Demands
 from kassa.cli import banner
-from kassa.cli.children import environment
 from kassa.settings import Settings
 from kassa_embedded.place import make_data_dir
 from kassa_embedded.postgres import EmbeddedPostgres
 from kassa_embedded.supervisor import ChildSpec, Supervisor
 
 _ADDRESSES = "run/database.json"
+_PROCESS = "kassa.cli.process"  # imported late: other commands come here too, and need no doors
 _BIND_PATIENCE_SECONDS = 8.0  # seconds, not money
-_WORKERS_LATER = 1.5  # seconds, not money
+_LOAD_PATIENCE_SECONDS = 60.0  # seconds, not money
+_WORKERS_LATER = 0.5  # seconds, not money: whoever answers somebody goes first
 _SIMULATOR_PORT = 8090
 _OPS_PORT = 9091
 _SIMULATOR_LATER = 2.0  # seconds, not money: nothing waits for it
@@ -78,6 +82,8 @@ def serve(settings: Settings, names: tuple[str, ...]) -> int:
         settings = _with_ops(settings, killed=mark.exists())
     else:  # beside what serves, or elsewhere: the operators' port is that of `kassa serve`
         settings = msgspec.structs.replace(settings, ops_port=0)
+    _share_metrics(settings.directory / "run" / f"metrics-{names[0]}")
+    loading = _load_meanwhile()
     postgres, addresses = (open_database if "http" in names else attach)(settings)
     try:
         asyncio.run(migrate(addresses.owner_url, live=settings.live))
@@ -91,10 +97,8 @@ def serve(settings: Settings, names: tuple[str, ...]) -> int:
             private_files.write(mark, msgspec.json.encode(where))
         if "http" in names:
             banner.show(settings)
-        metrics = _share_metrics(settings.directory / "run" / f"metrics-{names[0]}")
-        supervisor = Supervisor(
-            _specs(settings, addresses, names, metrics), log=say, postgres=postgres
-        )
+        loading.join(_LOAD_PATIENCE_SECONDS)
+        supervisor = Supervisor(_specs(settings, addresses, names), log=say, postgres=postgres)
     except BaseException:
         if postgres is not None:
             postgres.stop()
@@ -174,49 +178,58 @@ def _wait_for_port(host: str, port: int, patience: float, chosen_by: str) -> Non
         time.sleep(_GLANCE_SECONDS)
 
 
-def _share_metrics(directory: Path) -> dict[str, str]:
-    """The environment that lets several processes count together."""
+def _share_metrics(directory: Path) -> None:
+    """Let several processes count together. What counts reads this when it is imported."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     for old in directory.glob("*.db"):
         old.unlink()
-    return {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(directory)}
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
 
 
-def _specs(
-    settings: Settings, addresses: Addresses, names: tuple[str, ...], metrics: dict[str, str]
-) -> list[ChildSpec]:
-    env = {
-        **{name: value for name, value in metrics.items() if not name.startswith("KASSA_")},
-        **environment(settings, addresses.app_url),
-        "PYTHONUNBUFFERED": "1",
-    }
+def _load_meanwhile() -> threading.Thread:
+    """Import what the processes are made of while PostgreSQL starts. What goes wrong with it shows
+    when they are made."""
+
+    def load() -> None:
+        with suppress(Exception):
+            import_module(_PROCESS)
+
+    loading = threading.Thread(target=load, daemon=True)
+    loading.start()
+    return loading
+
+
+def _specs(settings: Settings, addresses: Addresses, names: tuple[str, ...]) -> list[ChildSpec]:
+    process = import_module(_PROCESS)
     specs = []
     if "simulator" in names:
         names = tuple(name for name in names if name != "simulator")
-        outside = {name: env[name] for name in env if not name.startswith("KASSA_")}
-        argv = _simulator(settings)
-        specs.append(ChildSpec("simulator", argv, env=outside, after_seconds=_SIMULATOR_LATER))
+        work = partial(_simulate, settings)
+        # It is an outsider: neither settings nor keys of ours are for it.
+        env = {name: value for name, value in os.environ.items() if not name.startswith("KASSA_")}
+        specs.append(ChildSpec("simulator", env=env, after_seconds=_SIMULATOR_LATER, work=work))
     for name in names:
         for number in range(settings.workers if name == "http" else 1):
             title = f"{name}-{number + 1}" if settings.workers > 1 and name == "http" else name
             specs.append(
                 ChildSpec(
                     title,
-                    (sys.executable, "-m", "kassa.cli.process", name, str(number)),
-                    env=env,
-                    # Three processes that import at once on two cores would all be late.
                     after_seconds=_WORKERS_LATER if name == "workers" and len(names) > 1 else 0.0,
+                    work=partial(
+                        process.run, name, settings, addresses.app_url, is_first=number == 0
+                    ),
                 )
             )
     return specs
 
 
-def _simulator(settings: Settings) -> tuple[str, ...]:
-    return (
-        *(sys.executable, "-m", "kassa.cli", "simulate"),
-        *("--port", str(settings.simulator_port)),
-        *("--data-dir", str(settings.directory / "simulator"), "--quiet"),
+def _simulate(settings: Settings) -> int:
+    """It has nothing of the settings but where it listens and keeps its books."""
+    simulating = import_module("kassa.cli.simulating")
+    simulating.simulate(
+        port=settings.simulator_port, data_dir=str(settings.directory / "simulator"), quiet=True
     )
+    return 0
 
 
 def attach(settings: Settings) -> tuple[EmbeddedPostgres | None, Addresses]:

@@ -9,7 +9,7 @@ from kassa.base.domain.errors import InvalidRequest
 from kassa.base.domain.lifecycle import SettlementStatus
 from kassa.base.domain.money import Money
 from kassa.base.usecases.core import Core
-from kassa.cli.operations import heading, told, told_of_many, with_side
+from kassa.cli.running import heading, told, told_of_many, with_side
 from kassa.fees.domain.fees import FeeRule
 from kassa.fees.store.fees import Deviation, Variance
 from kassa.fees.usecases import fees

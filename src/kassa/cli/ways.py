@@ -9,7 +9,7 @@ from typing import Any
 from kassa.base.domain.errors import InvalidRequest, UnsupportedOperation
 from kassa.base.domain.money import Money, payable
 from kassa.base.usecases.core import Core
-from kassa.cli.operations import heading, told, whoever_asks, with_side
+from kassa.cli.running import heading, told, whoever_asks, with_side
 from kassa.identity.domain.principals import Company
 from kassa.payments.domain.payments import Method
 from kassa.routing.usecases.route_rules import history_of, set_rules

@@ -5,7 +5,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 import structlog
 
@@ -14,6 +14,7 @@ from kassa.base.domain.errors import InvalidRequest
 from kassa.connectors.kind import Kind
 
 GROUP = "kassa.connectors"
+_READERS = "kassa.connectors.reports"  # the one folder that is no connector, and takes its time
 
 _log = structlog.get_logger("kassa.connectors")
 
@@ -25,6 +26,8 @@ def kinds() -> Mapping[str, Kind]:
     One of another package that cannot be used, or has a name that is taken, is told in the log,
     and holds up no other.
     """
+    from importlib.metadata import entry_points  # noqa: PLC0415 - it brings the library of mail
+
     found = {kind.name: kind for kind in _own()}
     for point in entry_points(group=GROUP):
         kind = _loaded(point)
@@ -39,13 +42,13 @@ def kinds() -> Mapping[str, Kind]:
 
 def _own() -> Iterator[Kind]:
     for module in pkgutil.iter_modules(kassa.connectors.__path__, "kassa.connectors."):
-        if module.ispkg:
+        if module.ispkg and module.name != _READERS:
             kind = getattr(importlib.import_module(module.name), "KIND", None)
             if isinstance(kind, Kind):
                 yield kind
 
 
-def _loaded(point: EntryPoint) -> Kind | None:
+def _loaded(point: Any) -> Kind | None:
     try:
         kind = point.load()
     except Exception as error:  # noqa: BLE001 - what another package does when it is imported

@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from importlib.resources import files
 from itertools import islice
+from pathlib import Path
 
 from kassa.base.domain.errors import InvalidRequest
 
@@ -23,7 +23,7 @@ _WRITTEN = re.compile(r"[+-]?(?:\d++\.?\d*+|\.\d++)(?:[eE][+-]?\d{1,20}+)?", re.
 
 
 def _read_table() -> Mapping[str, int]:
-    text = files(__package__).joinpath("currencies.csv").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("currencies.csv").read_text(encoding="utf-8")
     return {row["code"]: int(row["exponent"]) for row in csv.DictReader(text.splitlines())}
 
 

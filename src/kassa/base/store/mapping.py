@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
+from functools import cached_property
 from operator import attrgetter
 from types import NoneType
 from typing import Any, Generic, NamedTuple, TypeVar, get_args, get_type_hints
@@ -70,17 +71,47 @@ class Names:
                 yield name, hints[name], self.called.get(path, path)
 
 
-@dataclass(frozen=True, slots=True)
 class Reader(Generic[Noun]):
-    """Makes a `noun` of a row. `columns`: what it takes out of it, and of what type each is.
-    `source`: how, for those who doubt it. `in_order`: the same for rows whose columns stand in this
-    order; it asks none by its name, which is a third of the price of a wide row."""
+    """Makes a `noun` of a row. Written when the first row comes or somebody looks: of all readers
+    there are, a command meets few."""
 
-    noun: type[Noun]
-    columns: Mapping[str, Any]
-    source: str
-    read: Callable[[Row], Noun]
-    in_order: Callable[[Sequence[str]], Callable[[Row], Noun]]
+    def __init__(self, noun: type[Noun], names: Names) -> None:
+        self.noun = noun
+        self._names = names
+
+    @cached_property
+    def _written(self) -> "tuple[_Reading, str]":
+        making = _Reading(self._names)
+        return making, making.source(self.noun)
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """What it takes out of a row, and of what type each is."""
+        return self._written[0].columns
+
+    @property
+    def source(self) -> str:
+        """How, for those who doubt it."""
+        return self._written[1]
+
+    @cached_property
+    def read(self) -> Callable[[Row], Noun]:
+        making, source = self._written
+        found: Callable[[Row], Noun] = _function(source, "read", making.known)
+        return found
+
+    def in_order(self, names: Sequence[str]) -> Callable[[Row], Noun]:
+        """The same for rows whose columns stand in this order; it asks none by its name, which is
+        a third of the price of a wide row."""
+        making, source = self._written
+        held = {f"row[{name!r}]": f"at_{place}" for place, name in enumerate(names)}
+        head, _, body = source.partition("\n")
+        unpack = f"    {' '.join(f'at_{place},' for place in range(len(names)))} = row"
+        placed = _COLUMN.sub(lambda column: held[column[0]], body)
+        found: Callable[[Row], Noun] = _function(
+            "\n".join([head, unpack, placed]), "read", dict(making.known)
+        )
+        return found
 
 
 class _Members(dict[Any, Enum]):
@@ -195,7 +226,7 @@ def reader(
     unstored: Collection[str] = (),
 ) -> Reader[Noun]:
     """What makes a `noun`, a dataclass or a NamedTuple, of a row. The rest: see Names."""
-    return _reader(
+    return Reader(
         noun,
         Names(
             called=called or {},
@@ -205,24 +236,6 @@ def reader(
             unstored=unstored,
         ),
     )
-
-
-def _reader(noun: type[Noun], names: Names) -> Reader[Noun]:
-    making = _Reading(names)
-    source = making.source(noun)
-
-    def in_order(names: Sequence[str]) -> Callable[[Row], Noun]:
-        held = {f"row[{name!r}]": f"at_{place}" for place, name in enumerate(names)}
-        head, _, body = source.partition("\n")
-        unpack = f"    {' '.join(f'at_{place},' for place in range(len(names)))} = row"
-        placed = _COLUMN.sub(lambda column: held[column[0]], body)
-        found: Callable[[Row], Noun] = _function(
-            "\n".join([head, unpack, placed]), "read", dict(making.known)
-        )
-        return found
-
-    read = _function(source, "read", making.known)
-    return Reader(noun, making.columns, source, read, in_order)
 
 
 def _function(source: str, name: str, known: dict[str, Any]) -> Any:
@@ -267,7 +280,7 @@ def table(noun: type[Noun], names: Names | None = None) -> Table[Noun]:
     changed = _function(_changed(places), "changed", {})
     nullable = frozenset(place.column for place in places if place.optional)
     paths = {column: value.removeprefix("noun.") for column, value in values.items()}
-    return Table(_reader(noun, said), tuple(values), row, changed, nullable, paths)
+    return Table(Reader(noun, said), tuple(values), row, changed, nullable, paths)
 
 
 class _Place(NamedTuple):

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 import asyncpg
 
@@ -24,7 +24,7 @@ create table if not exists schema_migration (
 
 def _scripts() -> list[tuple[int, str, str]]:
     found = []
-    for item in files(__package__).joinpath("migrations").iterdir():
+    for item in Path(__file__).with_name("migrations").iterdir():
         if match := _NAME.fullmatch(item.name):
             found.append((int(match[1]), item.name, item.read_text(encoding="utf-8")))
     return sorted(found)

@@ -23,12 +23,12 @@ import re
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 from kassa.base.store.connection import Connection, Row
-from kassa.base.store.mapping import Reader, reader
-from kassa.base.store.statuses import PLACES
+from kassa.base.store.mapping import Names, Reader, reader
+from kassa.base.store.statuses import PLACES, facts
 
 Noun = TypeVar("Noun")
 _HEAD = re.compile(r"-- (name|part): ([a-z][a-z0-9_]{0,60})")
@@ -141,10 +141,12 @@ class Queries:
     ) -> None:
         """`readers`: of nouns that are not simply made of the columns of their fields' names.
         `words`: what else may stand between braces, made at the start and never from outside."""
-        package, _, stem = cls.__module__.rpartition(".")
-        text = files(package).joinpath(f"{stem}.sql").read_text(encoding="utf-8")
-        texts = parsed(text, {**PLACES, **(words or {})})
-        hints = get_type_hints(cls, vars(sys.modules[cls.__module__]))
+        module = sys.modules[cls.__module__]
+        stem = cls.__module__.rpartition(".")[2]
+        text = Path(str(module.__file__)).with_suffix(".sql").read_text(encoding="utf-8")
+        of_facts = facts() if "{fact." in text else {}
+        texts = parsed(text, {**PLACES, **of_facts, **(words or {})})
+        hints = get_type_hints(cls, vars(module))
         kinds = {name: hint for name, hint in hints.items() if name in cls.__annotations__}
         if lacking := sorted(kinds.keys() ^ texts.keys()):
             raise LookupError(f"only in one of {stem}.py and {stem}.sql: {', '.join(lacking)}")
@@ -181,11 +183,12 @@ def affected(told: str) -> int:
     return int(told.rpartition(" ")[2])
 
 
-def _as_it_is(row: Row) -> Row:
-    return row
+class _Raw(Reader[Any]):
+    def in_order(self, names: Sequence[str]) -> Callable[[Row], Any]:
+        return lambda row: row
 
 
-RAW: Reader[Any] = Reader(Row, {}, "row", _as_it_is, lambda _: _as_it_is)
+RAW = _Raw(Row, Names())
 """Leaves a row as it is."""
 
 

@@ -27,7 +27,6 @@ from kassa.base.domain.lifecycle import (
     SettlementStatus,
     WalletUserStatus,
 )
-from kassa.payments.domain.facts import KINDS
 
 NOUNS: Mapping[str, type[StrEnum]] = {
     "order": OrderStatus,
@@ -64,7 +63,6 @@ def _places() -> dict[str, str]:
     nouns = {kind: noun for noun, kind in NOUNS.items()}
     found = {f"{noun}.{word}": one(word) for noun, kind in NOUNS.items() for word in kind}
     found |= {f"event.{word}": one(word) for word in PaymentEvent}
-    found |= {f"fact.{fact.kind}": f"'{fact.kind}'" for fact in KINDS}
     for name, words in vars(lifecycle).items():
         if isinstance(words, frozenset) and name.isupper() and not name.startswith("_"):
             found[f"{nouns[type(next(iter(words)))]}.{name.lower()}"] = any_of(words)
@@ -73,4 +71,12 @@ def _places() -> dict[str, str]:
 
 PLACES: Mapping[str, str] = _places()
 """What stands for `{payment.captured}`, or `{attempt.undecided}`, in a statement, and for
-`{event.cancel}` and `{fact.order_canceled}`, which the timeline has."""
+`{event.cancel}`, which the timeline has."""
+
+
+def facts() -> Mapping[str, str]:
+    """What stands for `{fact.order_canceled}`. Few statements name facts, of which there are many,
+    and which take their time to import."""
+    from kassa.payments.domain.facts import KINDS  # noqa: PLC0415
+
+    return {f"fact.{fact.kind}": f"'{fact.kind}'" for fact in KINDS}

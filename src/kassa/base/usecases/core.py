@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kassa.base.domain.secret import Secret
 from kassa.base.store.db import Database
@@ -13,12 +13,14 @@ from kassa.base.usecases.keyring import Keyring
 from kassa.connectors.base import Connector
 from kassa.connectors.egress import Egress
 from kassa.connectors.kind import Tools
-from kassa.identity.domain.principals import Company
-from kassa.orders.domain.orders import Order
-from kassa.payments.domain.changes import News, WebhookEvent
 from kassa.proof.store.heads import HeadFile
 from kassa.providers.domain.providers import ProviderAccount
-from kassa.wallet.domain.agreements import Agreement
+
+if TYPE_CHECKING:  # for the writers alone, and most commands write no letters
+    from kassa.identity.domain.principals import Company
+    from kassa.orders.domain.orders import Order
+    from kassa.payments.domain.changes import News, WebhookEvent
+    from kassa.wallet.domain.agreements import Agreement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,16 +85,16 @@ class Postage(Protocol):
 class WebhookWriter(Postage, Protocol):
     """A face's words for news of payments: what it tells, and how it is signed."""
 
-    def content(self, news: News, order: Order) -> bytes:
+    def content(self, news: "News", order: "Order") -> bytes:
         """What the letter tells, written once, when it happened; every delivery tells this."""
         ...
 
-    def recipient(self, news: News) -> str:
+    def recipient(self, news: "News") -> str:
         """Whom of the company it is addressed to, by the name that the face has for them."""
         ...
 
     def sign(
-        self, core: "Core", event: WebhookEvent, company: Company, secrets: Sequence[Secret]
+        self, core: "Core", event: "WebhookEvent", company: "Company", secrets: Sequence[Secret]
     ) -> WebhookRequest:
         """The event's content as it is posted now: a later delivery is signed afresh.
 
@@ -105,7 +107,7 @@ class AgreementWriter(Postage, Protocol):
     """A face's words for news of agreements."""
 
     def write(
-        self, core: "Core", announcement: WebhookEvent, agreement: Agreement
+        self, core: "Core", announcement: "WebhookEvent", agreement: "Agreement"
     ) -> WebhookRequest:
         """How it stands now."""
         ...

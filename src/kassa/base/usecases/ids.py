@@ -21,10 +21,13 @@ _POOL_BYTES = 8192  # asking the kernel once for many ids costs a tenth of askin
 
 
 class _Source:
-    """Random characters, and the time as text, each made once for many ids. One per process:
-    ours are started anew and never forked, so no two share a pool."""
+    """Random characters, and the time as text, each made once for many ids. One per process: a
+    copy of ours begins anew, so no two share a pool."""
 
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
         self._pool = ""
         self._used = 0
         self._millisecond = 0
@@ -47,6 +50,7 @@ class _Source:
 
 
 _source = _Source()
+os.register_at_fork(after_in_child=_source.begin)
 
 
 def new_id(prefix: str) -> str:

@@ -11,9 +11,6 @@ from typing import Any, TypeVar
 
 import msgspec
 import structlog
-from joserfc import jws, jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey
 
 from kassa.base.domain.errors import KassaError, Unauthenticated
 from kassa.base.domain.lifecycle import CompanyStatus, CredentialStatus
@@ -43,15 +40,6 @@ _REMEMBERED = 10_000
 _LONGEST_NAME = 200
 _LARGEST_NUMBER = 2**31 - 1  # of a company; anybody may write down a larger one
 _REFUSED = "the credentials are missing, wrong or no longer valid"
-_ISSUER_LEEWAY_SECONDS = 60
-_ALGORITHM = "ES256"
-_CLAIMS = jwt.JWTClaimsRegistry(
-    leeway=_ISSUER_LEEWAY_SECONDS,
-    sub={"essential": True},
-    exp={"essential": True},
-    aud={"essential": True, "value": "kassa"},
-)
-
 
 _Found = TypeVar("_Found")
 
@@ -270,19 +258,19 @@ async def authenticate_customer(core: Core, token: str) -> Principal:
     Raises: Unauthenticated, in the same words whatever was wrong; PermissionDenied for a customer
     of a live side where no real money is moved.
     """
+    from kassa.identity.usecases import tokens  # noqa: PLC0415 - see there
+
     try:
-        key_id = str(jws.extract_compact(token.encode("ascii")).headers().get("kid", ""))
-    except (JoseError, ValueError):
+        key_id = tokens.key_id_of(token)
+    except ValueError:
         raise Unauthenticated(_REFUSED) from None
     core.admission.try_credential(f"jwt:{key_id}")
     credential = await _credential(core, f"jwt:{key_id}")
     if credential is None or credential.kind != "jwt_key" or not _is_active(credential):
         raise Unauthenticated(_REFUSED)
     try:
-        key = ECKey.import_key(credential.public_keys[key_id])
-        claims = jwt.decode(token, key, algorithms=[_ALGORITHM]).claims
-        _CLAIMS.validate(claims)
-    except (JoseError, ValueError, KeyError):
+        claims = tokens.claims_of(token, credential.public_keys[key_id])
+    except (ValueError, KeyError):
         raise Unauthenticated(_REFUSED) from None
     name = str(claims["sub"])
     if len(name) > _LONGEST_NAME or not name.isprintable():

@@ -1,0 +1,121 @@
+"""How a command runs: on which database, for which side, and the line above what it says."""
+
+import asyncio
+import os
+import pwd
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from kassa import assembly, demo
+from kassa.base.domain.errors import KassaError
+from kassa.base.store.migrate import migrate
+from kassa.base.usecases.bounds import named
+from kassa.base.usecases.core import Core
+from kassa.cli.serving import as_served, attach
+from kassa.identity.domain.audit import Acting
+from kassa.identity.domain.principals import Company, Mode
+from kassa.identity.usecases import audit, companies
+from kassa.settings import Settings
+
+Result = TypeVar("Result")
+
+
+def with_core(settings: Settings, work: Callable[[Core], Awaitable[Result]]) -> Result:
+    """Run `work` on the running database, or on the embedded one started for this command."""
+    postgres, addresses = attach(settings)
+    settings = as_served(settings, addresses)
+    if settings.demo and settings.simulator_port:
+        settings = demo.prepare(settings)
+
+    async def run() -> Result:
+        await migrate(addresses.owner_url, live=settings.live)
+        async with assembly.open_core(settings, addresses.app_url) as core:
+            audit.ACTING.set(Acting(f"os:{_system_user()}", address="local"))
+            try:
+                return await work(core)
+            except KassaError as error:
+                raise named(core, error) from None
+
+    try:
+        return asyncio.run(run())
+    finally:
+        if postgres is not None:
+            postgres.stop()
+
+
+def whoever_asks() -> str:
+    """Who runs this command, as the books name them; to be asked while it runs."""
+    acting = audit.ACTING.get()
+    return f"operator:{acting.name}" if acting.kind == "os" else acting.who
+
+
+def _system_user() -> str:
+    """Whom the operating system runs this as; what the environment says counts for nothing."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # nobody's user id has a name here
+        return str(os.getuid())
+
+
+def company_id_of(settings: Settings, company: str) -> str:
+    """What --company says, or the demo company."""
+    return company or demo.here(settings).company_id
+
+
+Work = Callable[[Core, Company], Awaitable[Result]]
+
+
+def with_side(settings: Settings, company: str, work: Work[Result]) -> Result:
+    """Run `work` for the side that --company names: ID, ID:test or ID:live.
+
+    Raises: NotFound.
+    """
+    name = company_id_of(settings, company)
+
+    async def run(core: Core) -> Result:
+        return await work(core, await companies.find_side(core, name))
+
+    return with_core(settings, run)
+
+
+def told(settings: Settings, company: str, work: Work[str]) -> str:
+    """What `work` says to a person, below the line that says whose side it is of.
+
+    Raises: NotFound.
+    """
+
+    async def run(core: Core, side: Company) -> str:
+        return f"{heading(side)}\n{await work(core, side)}"
+
+    return with_side(settings, company, run)
+
+
+def heading(side: Company) -> str:
+    """The line by which everything printed for a person says test or live; JSON and exports have
+    `mode` instead."""
+    return f"{side.mode} side of {side.public_id}"
+
+
+async def modes_of(core: Core) -> dict[str, Mode]:
+    """Of every side, by its id."""
+    return {side.id: side.mode for side, _ in await companies.list_companies(core)}
+
+
+OfMany = Callable[[Core, str | None, dict[str, Mode]], Awaitable[str]]
+
+
+def told_of_many(settings: Settings, company: str | None, work: OfMany, *, as_json: bool) -> str:
+    """What `work` says of the side that --company names, or with None of every side; it is given
+    the mode of each, and says it beside each.
+
+    Raises: NotFound.
+    """
+
+    async def run(core: Core) -> str:
+        if not company:
+            return await work(core, None, await modes_of(core))
+        side = await companies.find_side(core, company)
+        said = await work(core, side.id, {side.id: side.mode})
+        return said if as_json else f"{heading(side)}\n{said}"
+
+    return with_core(settings, run)
