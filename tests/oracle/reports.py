@@ -174,9 +174,9 @@ class Reports:
             )
             assert found, story
             did.append(f"untold {', '.join(name for name, _ in untold)}, and is work: {found}")
-        did += await self._compare_payouts()
         again = await self.world.owner.fetch(_DUPLICATES, self.world.company.id, self.odd)
         assert not again, "\n".join((self.world.plug.name, *await self._story(), *self.told))
+        did += await self._compare_payouts()
         return did
 
     async def _story(self) -> list[str]:
