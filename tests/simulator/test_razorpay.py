@@ -110,6 +110,24 @@ async def test_an_authorised_payment_is_captured_whole_and_once(simulator, clien
     assert simulator.money("razorpay")["INR"]["charges"] == 1
 
 
+async def test_of_two_payments_of_an_order_one_alone_is_captured_in_the_dashboard_too(
+    simulator, client
+):
+    """An order has one successful payment, and prevents others."""
+    await an_order(client, payment_capture=0)
+    first = pay(simulator, action="decline")
+    for _ in range(2):
+        simulator.act("razorpay", first, "pay")
+    charges = simulator.counter.desk.charges({"provider": "razorpay", "key": "r-1"})
+    made = [one.id for one in charges if one.status == "authorized"]
+
+    for one in made:
+        simulator.act("razorpay", one, "capture")
+
+    assert len(made) == 2
+    assert simulator.money("razorpay")["INR"]["charges"] == 1
+
+
 async def test_an_authorisation_nobody_captures_goes_back_after_three_days(simulator, client):
     await an_order(client, payment_capture=0)
     payment_id = pay(simulator)

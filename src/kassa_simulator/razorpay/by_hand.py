@@ -21,7 +21,7 @@ def may(charge: Charge) -> list[str]:
 
 def do(books: Books, charge: Charge, action: str, now: datetime) -> Charge:
     order = paying.order_of(books, charge.data["order_id"])
-    if action == "capture" and order is not None:
+    if action == "capture" and order is not None and order["paid"] < order["amount"]:
         paying.capture(books, order, charge, now=now)
     elif action == "refund":
         left = charge.captured_minor - charge.refunded_minor
