@@ -222,17 +222,22 @@ async def test_a_refund_of_what_the_provider_refuses_is_work_at_once(shop: Shop)
     assert (await shop.read(payment)).captured.minor == 0
 
 
+@pytest.mark.parametrize(
+    ("page", "ended"),
+    [("page 1", RETURNED), ("", RETURNED), ("", REFUSED)],
+    ids=["returned", "returned, and its page unknown", "refused, and its page unknown"],
+)
 async def test_a_refund_of_what_was_returned_before_its_success_is_work_at_once(
-    shop: Shop,
+    shop: Shop, page: str, ended: FailedLater | Declined
 ) -> None:
     """The letter of the refund has the charge's name alone, which nobody here had heard."""
     provider = Telling()
-    provider.answers = [replace(PAGE, reference="page 1")]
+    provider.answers = [replace(PAGE, reference=page)]
     payment = await shop.play(await shop.payment(), provider)
     [attempt] = await shop.attempts(payment)
-    provider.answers_to_queries = [RETURNED, RETURNED]
+    provider.answers_to_queries = [ended, ended]
 
-    await tell(shop, provider, news(attempt["id"], replace(RETURNED, reference="charge 1")))
+    await tell(shop, provider, news(attempt["id"], replace(ended, reference="charge 1")))
     refund = of_theirs(payment, done(10_000))
     await tell(shop, provider, replace(refund, charge_reference="charge 1"))
 

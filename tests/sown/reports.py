@@ -69,8 +69,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         "::test_a_refund_of_what_was_returned_before_its_success_is_work_at_once",
         (
             "payments/usecases/take_outcome.py",
-            '        if outcome.reference not in ("", ended.provider_reference):\n',
-            "        if outcome.reference != outcome.reference:\n",
+            '    if reference not in ("", ended.provider_reference):\n',
+            "    if reference != reference:\n",
         ),
     ),
 )

@@ -74,6 +74,8 @@ def take_outcome(
             _accepted(case, attempt, reference, actor, how)
         case Declined():
             _declined(case, attempt, outcome, actor, how)
+            if not attempt.provider_reference:  # else that may be of one of several tries
+                _keep_name(case, attempt, outcome.reference)
         case FailedLater():
             _failed_later(case, attempt, outcome, actor, how)
         case NotSent(reason=reason):
@@ -283,6 +285,13 @@ def _declined(
     )
 
 
+def _keep_name(case: PaymentAggregate, attempt: Attempt, reference: str) -> None:
+    """Whatever else is told of a charge that is over finds it by what its provider calls it."""
+    ended = case.attempts[attempt.id]
+    if reference not in ("", ended.provider_reference):
+        case.put_attempt(replace(ended, provider_reference=reference))
+
+
 def _failed_later(
     case: PaymentAggregate, attempt: Attempt, outcome: FailedLater, actor: str, how: str
 ) -> None:
@@ -296,10 +305,7 @@ def _failed_later(
             code=outcome.code, message=outcome.message, provider_code=outcome.provider_code
         )
         _declined(case, attempt, refusal, actor, how)
-        ended = case.attempts[attempt.id]
-        if outcome.reference not in ("", ended.provider_reference):
-            # Whatever else is told of that charge finds it by this.
-            case.put_attempt(replace(ended, provider_reference=outcome.reference))
+        _keep_name(case, attempt, outcome.reference)
         return
     if not case.came(attempt):
         raise IllegalTransition("its money is reserved alone", reason=NOT_CAPTURED)
