@@ -66,6 +66,7 @@ def policy_of(settings: Settings) -> Policy:
         access_token_lifetime=timedelta(days=settings.wallet_access_token_days),
         refresh_token_lifetime=timedelta(days=settings.wallet_refresh_token_days),
         earlier_secrets=timedelta(hours=settings.earlier_secret_hours),
+        deliveries_kept=timedelta(days=settings.webhook_log_days),
         wallet_authorization_lifetime=timedelta(days=settings.wallet_authorization_days),
         authorization_margin=timedelta(minutes=settings.authorization_margin_minutes),
         capture_at_deadline=settings.capture_at_deadline,

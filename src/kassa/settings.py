@@ -42,6 +42,7 @@ _RANGES: Mapping[str, tuple[int, int]] = {
     "wallet_access_token_days": (1, 3650),
     "wallet_refresh_token_days": (1, 3650),
     "earlier_secret_hours": (0, 720),
+    "webhook_log_days": (1, 3650),
     "wallet_authorization_days": (1, 365),
     "authorization_margin_minutes": (1, 7 * 24 * 60),
     "live_requests_per_second": (1, 1_000_000),
@@ -99,6 +100,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     wallet_access_token_days: int = 180
     wallet_refresh_token_days: int = 365
     earlier_secret_hours: int = 72
+    webhook_log_days: int = 90
     wallet_authorization_days: int = 7
     authorization_margin_minutes: int = 60
     capture_at_deadline: bool = False

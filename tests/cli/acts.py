@@ -54,6 +54,8 @@ ACTS = {
     "company open": Act.COMPANY_OPENED,
     "verify --accept-head": Act.HEADS_ACCEPTED,
     "audit --export": Act.AUDIT_EXPORTED,
+    "events resend": Act.EVENT_SENT_AGAIN,
+    "events replay": Act.EVENTS_REPLAYED,
 }
 """By command, what it writes down. A new command stands here or below."""
 
@@ -67,7 +69,8 @@ ELSEWHERE = {
 """Commands with a privilege that need more than a command to be tried."""
 
 READS = {
-    "explain", "verify", "compare", "breaks", "audit", "route", "settlement list",
+    "explain", "events list", "events show", "verify", "compare", "breaks", "audit", "route",
+    "settlement list",
     "settlement show", "fee list", "fee variance", "payee list", "business list", "dispute list",
     "provider list", "provider test", "wallet show", "wallet codes", "wallet agreements",
     "company list", "connectors list", "keys list",

@@ -99,6 +99,8 @@ async def _order(core: Core, company: Company, *, manual: bool = False) -> Payme
         actor="test",
         face="orders",
         amount=Money(10_000, "CNY"),
+        notify_url="https://shop.example/news",
+        notify_kind="standard",
         capture_method=CaptureMethod.MANUAL if manual else CaptureMethod.AUTOMATIC,
     )
     return (await create_order(core, wanted)).payment
@@ -169,6 +171,12 @@ business list --json
 record ORDER
 explain ORDER
 explain ORDER --json
+events list
+events list --json
+events show EVENT
+events show EVENT --json
+events resend EVENT
+events replay --since 2026-01-01
 refund PAYMENT --amount 1.00
 settlement list
 settle
@@ -244,6 +252,8 @@ def _kept(words: str, said: Said, kept: dict[str, str]) -> None:
         kept["PAYEE"] = said.out.splitlines()[1].split()[0]
     elif words == "breaks --json":
         kept["BREAK"] = said.content["id"]
+    elif words == "events list":
+        kept["EVENT"] = said.out.splitlines()[1].split()[2]
     elif words.startswith("wallet agree "):
         kept["CODE"] = said.err.partition(":")[0]
 

@@ -13,6 +13,7 @@ from kassa.cli import (
     comparing,
     connecting,
     credentials,
+    eventing,
     explaining,
     exporting,
     keeping,
@@ -55,6 +56,7 @@ payees.add_to(app)
 businesses.add_to(app)
 explaining.add_to(app)
 auditing.add_to(app)
+eventing.add_to(app)
 exporting.add_to(app)
 keeping.add_to(app)
 proving.add_to(app)

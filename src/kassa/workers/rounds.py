@@ -24,6 +24,7 @@ from kassa.reconciliation.usecases.watch_reports import watch_reports
 from kassa.wallet.usecases.wallet_codes import forget_misses
 from kassa.webhooks_in.usecases.apply import apply_news
 from kassa.webhooks_out.usecases.deliver import WebhookSender
+from kassa.webhooks_out.usecases.events import forget_deliveries
 
 _log = structlog.get_logger("kassa.worker")
 _LAST_WORK_SECONDS = 20.0  # seconds, not money
@@ -64,6 +65,7 @@ def standard_chores() -> list[Chore]:
         Chore("reports", 3_600.0, watch_reports),  # seconds, not money
         Chore("accounts", 1_200.0, watch_accounts),  # seconds, not money
         Chore("guesses", 600.0, forget_misses),  # seconds, not money
+        Chore("deliveries", 600.0, forget_deliveries),  # seconds, not money
         Chore("stuck", 60.0, report_stuck_money),  # seconds, not money
     ]
 

@@ -38,6 +38,7 @@ class Policy:
     `wallet_authorization_lifetime`: how long our own wallet holds reserved funds.
     `authorization_margin`: how long before its end a reservation is acted upon: voided, or
     captured where `capture_at_deadline`.
+    `deliveries_kept`: how long the tries of notifications are.
     `earlier_secrets`: how long what a provider signed with a renewed secret is believed.
     """
 
@@ -59,6 +60,7 @@ class Policy:
     authorization_margin: timedelta = timedelta(hours=1)
     capture_at_deadline: bool = False
     earlier_secrets: timedelta = timedelta(hours=72)
+    deliveries_kept: timedelta = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

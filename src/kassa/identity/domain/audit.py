@@ -63,6 +63,8 @@ class Act(StrEnum):
     AGREEMENT_ENDED = "wallet_agreement.ended"
     BOOKS_EXPORTED = "books.exported"
     AUDIT_EXPORTED = "audit.exported"
+    EVENT_SENT_AGAIN = "event.sent_again"
+    EVENTS_REPLAYED = "event.replayed"
     HEADS_ACCEPTED = "chain.heads_accepted"
 
 

@@ -333,6 +333,7 @@ UNCOVERED: dict[str, Mapping[str, str]] = {
     "orders_answer": {"*": "what was answered, for a caller who asks again; no rule reads it"},
     "orders_termination": {"*": _WORK},
     "provider_silence": {"*": "how a provider does at the moment"},
+    "delivery": {"*": "how a try went, for people; what was told is sealed with the letter"},
     "foreign_news": {"*": "a count for people; no rule reads it"},
     "wallet_guess": {"*": "how often somebody guessed lately"},
     "schema_migration": {"*": "checked against the program's own scripts at every start"},

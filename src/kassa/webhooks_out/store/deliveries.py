@@ -23,6 +23,17 @@ class Leased:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """How a try went. `status` None: no answer came. `answer`: the start of what was said."""
+
+    delivered: bool
+    status: int | None = None
+    error: str = ""
+    answer: str = ""
+    milliseconds: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryPlaces:
     """Whose letters may set out. `free`: how many in all, of which `kept` only for companies that
     have none under way. `per_company`, `per_address`: most under way at once. `companies`,
@@ -74,16 +85,14 @@ async def report(
     connection: Connection,
     leased: Leased,
     *,
-    delivered: bool,
+    tried: Tried,
     next_in: timedelta | None,
-    status: int | None,
-    error: str,
 ) -> bool:
     """Write down how the delivery went; False when somebody else has taken it over since.
 
     `next_in` None and not delivered: there is no further try, the letter is dead.
     """
-    state = "delivered" if delivered else "waiting" if next_in is not None else "dead"
+    state = "delivered" if tried.delivered else "waiting" if next_in is not None else "dead"
     done = await Sql.report.first(
         connection,
         leased.announcement.company_id,
@@ -91,9 +100,11 @@ async def report(
         leased.epoch,
         state,
         next_in,
-        status,
-        error,
+        tried.status,
+        tried.error,
         None if state == "waiting" else _end(connection, leased, state),
+        tried.milliseconds,
+        tried.answer,
     )
     return bool(done)
 

@@ -53,8 +53,11 @@ returning t.company_id, t.id, coalesce(t.payment_id, '') as payment_id, t.versio
   c.number as company_number
 
 -- name: report
--- How a delivery went; nothing where somebody else has taken it over since. Without a next try the
--- letter is dead.
+-- How a delivery went: the try is kept in any case. Of the letter nothing where somebody else has
+-- taken it over since. Without a next try it is dead.
+with tried as (
+  insert into delivery (company_id, announcement_id, epoch, milliseconds, status, error, answer)
+  values ($1, $2, $3, $9, $6, $7, $10) on conflict do nothing)
 update announcement
 set state = $4, next_at = case when $4 = 'waiting' then now() + $5::interval end,
   last_status = $6, last_error = $7,

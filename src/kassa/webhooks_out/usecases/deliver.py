@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -20,12 +21,13 @@ from kassa.payments.domain.changes import News, WebhookEvent
 from kassa.payments.store import payments
 from kassa.wallet.store import agreements
 from kassa.webhooks_out.store import deliveries
-from kassa.webhooks_out.store.deliveries import DeliveryPlaces, Leased
+from kassa.webhooks_out.store.deliveries import DeliveryPlaces, Leased, Tried
+from kassa.webhooks_out.usecases.pauses import pause_before
 from kassa.webhooks_out.usecases.signing import signing_secrets
 
 _log = structlog.get_logger("kassa.outbox")
 _LEASE = timedelta(seconds=60)  # longer than a delivery can take
-_JITTER = 0.2  # seconds, not money: a share of the pause
+_KEPT_TEXT = 500  # of an answer, or of what was wrong
 _AT_ONCE = 256  # seconds pass until a receiver that hangs is given up; the others go on meanwhile
 _PER_COMPANY = 32  # in flight for one company, however many letters and addresses it has
 _PER_ADDRESS = 8  # in flight to one address: a hanging receiver holds no more of us than this
@@ -107,27 +109,25 @@ async def _deliver(core: Core, leased: Leased, spread: float) -> None:  # jitter
         return
     letter = _written(write, leased)
     if letter is None:  # tried again as well: whatever it lacks may come, but not for ever
-        delivered, status, error = False, None, "it could not be written"
+        tried, retry_after = Tried(delivered=False, error="it could not be written"), ""
     else:
-        delivered, status, error = await _post(core, sender, news, letter, company)
-    pause = None if status == _GONE else _pause(sender, leased.tries, spread)
-    async with core.db.connection() as connection:
-        await deliveries.report(
-            connection,
-            leased,
-            delivered=delivered,
-            next_in=None if delivered else pause,
-            status=status,
-            error=error[:500],
+        tried, retry_after = await _post(core, sender, news, letter, company)
+    pause = None
+    if not tried.delivered and tried.status != _GONE:
+        pause = pause_before(
+            sender.schedule, leased.tries, spread, status=tried.status, retry_after=retry_after
         )
+    async with core.db.connection() as connection:
+        await deliveries.report(connection, leased, tried=tried, next_in=pause)
     _log.info(
         "notification tried",
         announcement=news.id,
         **({"payment": news.payment_id} if news.payment_id else {"agreement": news.agreement_id}),
         mode=company.mode.value,
-        delivered=delivered,
+        delivered=tried.delivered,
         tries=leased.tries,
-        status=status,
+        status=tried.status,
+        milliseconds=tried.milliseconds,
     )
 
 
@@ -185,8 +185,9 @@ def _written(write: _Write, leased: Leased) -> WebhookRequest | None:
 
 async def _post(
     core: Core, sender: Postage, news: WebhookEvent, letter: WebhookRequest, company: Company
-) -> tuple[bool, int | None, str]:
-    """Whether it has arrived, what the receiver answered, and what was wrong."""
+) -> tuple[Tried, str]:
+    """How it went, and the receiver's `Retry-After`."""
+    began = time.monotonic()
     answer = await core.egress.post(
         news.url,
         headers={**letter.headers, MODE_HEADER: company.mode.value},
@@ -194,18 +195,20 @@ async def _post(
         allow_loopback=core.policy.allow_loopback,
         company=news.company_id,
     )
+    took = round((time.monotonic() - began) * 1_000)  # seconds, not money
     if not isinstance(answer, Answered):
-        return False, None, answer.reason
+        return Tried(delivered=False, error=answer.reason[:_KEPT_TEXT], milliseconds=took), ""
     delivered = sender.arrived(answer.status, answer.body)
-    return delivered, answer.status, "" if delivered else f"answered {answer.status}"
+    tried = Tried(
+        delivered=delivered,
+        status=answer.status,
+        error="" if delivered else f"answered {answer.status}",
+        answer=_start_of(answer.body),
+        milliseconds=took,
+    )
+    return tried, answer.headers.get("retry-after", "")
 
 
-def _pause(
-    sender: Postage,
-    tries: int,
-    spread: float,  # jitter, not money
-) -> timedelta | None:
-    """The wait before the next try, ±20 %; None when there is none left."""
-    if tries >= len(sender.schedule):
-        return None
-    return sender.schedule[tries] * (1 - _JITTER + 2 * _JITTER * spread)
+def _start_of(body: bytes) -> str:
+    """As text that the database takes."""
+    return body[:_KEPT_TEXT].decode("utf-8", "replace").replace("\0", "\ufffd")
