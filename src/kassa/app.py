@@ -29,6 +29,7 @@ from kassa.connectors.sandbox import bell
 from kassa.connectors.sandbox import pages as sandbox_pages
 from kassa.connectors.sandbox.cards import SCENARIOS
 from kassa.faces import api_keys, edge, grpc_door, grpc_health, inbound, intake, peer
+from kassa.faces.admin import handlers as admin
 from kassa.faces.business import grpc as business_grpc
 from kassa.faces.business import handlers as business
 from kassa.faces.checkout import handlers as checkout
@@ -58,6 +59,7 @@ def http_app(core: Core, settings: Settings) -> ASGIApp:
         *checkout.routes,
         *gateway.routes,
         *wallet.routes,
+        *admin.routes,
         *inbound.routes,
         *pages.routes,
         *agreeing.routes,

@@ -117,6 +117,18 @@ OF: Mapping[str, Traits] = {
     "POST /wallet/agreements/{agreement_id}/end": _USER,
     "* /v1/payments/": _NOTHING_HERE,
     "* /v1/authorizations/": _NOTHING_HERE,
+    # admin
+    "GET /admin/v1/companies": _list(_P.ADMIN_READ),
+    "GET /admin/v1/companies/{company_id}": _question(_P.ADMIN_READ),
+    "GET /admin/v1/businesses": _list(_P.ADMIN_READ),
+    "POST /admin/v1/businesses": _ordinary(_P.ADMIN_BUSINESSES),
+    "GET /admin/v1/credentials": _list(_P.ADMIN_READ),
+    "POST /admin/v1/credentials": _ordinary(_P.ADMIN_CREDENTIALS),
+    "GET /admin/v1/credentials/{credential_id}": _question(_P.ADMIN_READ),
+    "POST /admin/v1/credentials/{credential_id}/disable": _money(_P.ADMIN_CREDENTIALS),
+    "POST /admin/v1/credentials/{credential_id}/enable": _ordinary(_P.ADMIN_CREDENTIALS),
+    "POST /admin/v1/credentials/{credential_id}/rotate": _ordinary(_P.ADMIN_CREDENTIALS),
+    "* /admin/": _NOTHING_HERE,
     # providers' notifications, and their pages' ways in and out
     "POST /providers/{account}": Traits(_C.NOTIFICATION, Bearer.PROVIDER),
     "GET /providers/{account}/pay/{reference}": _PAYER,

@@ -175,6 +175,11 @@ def customer_token(settings: Settings, demo: Demo, username: str) -> str:
     return str(jwt.encode(header, claims, ECKey.import_key(pem), algorithms=["ES256"]))
 
 
+def is_here(settings: Settings) -> bool:
+    """Whether there is a demo in this data directory."""
+    return _read(settings) is not None
+
+
 def here(settings: Settings) -> Demo:
     """Raises: InvalidRequest when there is no demo here."""
     demo = _read(settings)

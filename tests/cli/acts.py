@@ -39,6 +39,7 @@ ACTS = {
     "credential add": Act.CREDENTIAL_PUT,
     "credential disable": Act.CREDENTIAL_DISABLED,
     "credential enable": Act.CREDENTIAL_ENABLED,
+    "credential rotate": Act.CREDENTIAL_ROTATED,
     "webhook-secret": Act.SECRET_SHOWN,
     "wallet add": Act.WALLET_USER_ADDED,
     "wallet top-up": Act.WALLET_TOPPED_UP,
@@ -73,7 +74,8 @@ READS = {
     "settlement list",
     "settlement show", "fee list", "fee variance", "payee list", "business list", "dispute list",
     "provider list", "provider test", "wallet show", "wallet codes", "wallet agreements",
-    "company list", "connectors list", "keys list",
+    "company list", "company show", "connectors list", "keys list", "credential list",
+    "credential show",
 }  # fmt: skip
 """They show what there is, and change nothing."""
 

@@ -165,6 +165,8 @@ CSV = (
 )
 # In this order: what one makes, another shows. RULE and the like are what an earlier one printed.
 WALK = f"""
+company show
+company show --json
 business add Harbour
 business list
 business list --json
@@ -339,6 +341,63 @@ def test_an_export_says_it_in_every_row_and_a_parquet_file_without_any(
     assert all(row.endswith(f",{mode}") for row in rows[1:])
     assert empty.num_rows == 0
     assert empty.schema.metadata[b"kassa.mode"] == mode.encode()
+
+
+@pytest.fixture
+def nobody(kassa: Type) -> None:
+    """There are two companies, and no demo."""
+    for name in ("cmp_tea", "cmp_ink"):
+        assert kassa("company", "add", "Tea", "--company", name).status == 0
+
+
+def test_no_command_knows_a_company_that_there_is_not(
+    kassa: Type, nobody: None, tmp_path: Path
+) -> None:
+    """Each is typed once, as it is tried above."""
+    report = tmp_path / "report.csv"
+    report.write_text("Order,Amount\nnobodys,1.00\n")
+    every = _commands(typer.main.get_command(cli.app)) - {"company add"}
+    lines = (WALK + ON_TEST).strip().splitlines()
+    lines += ["provider test cards", "provider report cards --date 2026-01-01"]
+    lines += ["breaks match BREAK ORDER"]
+    deaf = []
+    for command in sorted(every):
+        line = next(line for line in lines if f"{line} ".startswith(f"{command} "))
+        words = line.replace("FILE", str(report)).replace("RESERVED1", "py_1")
+        said = kassa(*words.split(" "), "--company", "cmp_x")
+        if (said.status, said.out) != (2, "") or "no such company: 'cmp_x'" not in said.err:
+            deaf.append((words, said))
+
+    assert not deaf
+
+
+def test_without_a_name_the_only_company_is_meant_and_one_of_several_is_not_guessed(
+    kassa: Type, settings: Settings
+) -> None:
+    (settings.directory / "demo").unlink()  # other tests' demo
+    none = kassa("payee", "list")
+    assert (none.status, "there is no company yet" in none.err) == (2, True)
+    kassa("company", "add", "Tea", "--company", "cmp_tea")
+    assert "test side of cmp_tea" in kassa("payee", "list").out
+    assert "payees    not required" in kassa("company", "show").out
+
+    kassa("company", "add", "Ink", "--company", "cmp_ink")
+    several = kassa("payee", "list")
+    assert (several.status, several.out) == (2, "")
+    assert "name one with --company: cmp_tea, cmp_ink" in several.err
+
+
+def test_the_first_payee_says_what_it_closes(kassa: Type, settings: Settings) -> None:
+    (settings.directory / "demo").unlink()  # other tests' demo
+    kassa("company", "add", "Tea", "--company", "cmp_tea")
+
+    first = kassa("payee", "add", "6222021234567890").out
+    second = kassa("payee", "add", "6222021234567891").out
+
+    assert "From now on a payment request that names any other payee is refused" in first
+    assert "From now on" not in second
+    assert "payees    required" in kassa("company", "show").out
+    assert kassa("company", "show", "--json").content["payees_required"] is True
 
 
 def test_another_company_is_refused_in_words(kassa: Type, sides: dict[Mode, Side]) -> None:

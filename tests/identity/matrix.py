@@ -35,6 +35,9 @@ from kassa.payments.usecases.find_payments import get_payment
 from kassa_protos.orders.v1 import orders_pb2
 from moego.business.payment.v1 import payment_pb2
 
+_NAMED_BY_US = frozenset(
+    {"wallet request", "wallet refund", "business", "company", "wallet code", "credential"}
+)
 OWNERS = ("own", "another's", "nobody's")
 PROOFS = ("none", "malformed", "wrong", "expired", "revoked", "elsewhere")
 """What shows that nobody known asks, or nobody who may from here."""
@@ -83,7 +86,7 @@ class World:
         known = self.ours.objects[about]
         if about == "number":
             return "987654321"
-        if about in ("wallet request", "wallet refund", "business", "company", "wallet code"):
+        if about in _NAMED_BY_US:
             return known[:-3] + "zzz"
         return new_id(known.partition("_")[0])
 
@@ -162,6 +165,7 @@ def _signer(client_id: str, key: RSAPrivateKey) -> Proof:
 
 STATES: Mapping[str, CredentialTerms] = {
     "right": CredentialTerms(),
+    "admin": CredentialTerms(permissions=["admin"]),
     **{name: CredentialTerms(permissions=[name]) for name in PRESETS},
     "expired": CredentialTerms(expires_at=datetime.now(UTC) - timedelta(minutes=1)),
     "revoked": CredentialTerms(),
@@ -239,9 +243,13 @@ async def proofs_of(
     for kind in KINDS:
         make: Maker = getattr(hands, kind)
         for state, terms in STATES.items():
+            if state == "admin" and kind != "api_key":
+                continue
             name = state.replace("-", "")
             made[kind, state] = await make(core, ours, name, terms)
-        made[kind, "another company's"] = await make(core, theirs, "theirs", CredentialTerms())
+        every = ["full", "admin"] if kind == "api_key" else ["full"]
+        terms = CredentialTerms(permissions=every)
+        made[kind, "another company's"] = await make(core, theirs, "theirs", terms)
         made[kind, "none"] = Proof(lambda *_: {})
     for kind, (malformed, wrong) in _WRONG.items():
         made[kind, "malformed"], made[kind, "wrong"] = malformed, wrong
@@ -278,6 +286,8 @@ async def side_of(shop: Shop, client: Client, proofs: Mapping[str, Proof]) -> Si
     reserved = await shop.submit(await shop.payment(capture_method=CaptureMethod.MANUAL))
     number = await _opened(client, proofs["jwt_key"], (await shop.create()).order.id)
     wallet = proofs["wallet_client"]
+    spare = f"key:sk_test_spare{company.number}abc"
+    await companies.put_api_key(shop.core, company, f"{spare.removeprefix('key:')}_{'s' * 43}")
     request, refund = f"R-{company.number}-abc", f"F-{company.number}-abc"
     payment = await _wallet_payment(client, wallet, request)
     await shop.submit((await get_payment(shop.core, company.id, payment)).payment)
@@ -299,6 +309,7 @@ async def side_of(shop: Shop, client: Client, proofs: Mapping[str, Proof]) -> Si
             "wallet payment": payment,
             "wallet request": request,
             "wallet refund": refund,
+            "credential": spare,
             "wallet code": f"code-of-{company.number}-abc",
         },
     )

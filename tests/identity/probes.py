@@ -60,6 +60,10 @@ def _key(path: str, body: Any = None, about: str = "payment") -> Probe:
     return Probe(kind="api_key", path=path, body=body, about=about)
 
 
+def _admin(path: str, about: str = "", body: Any = None) -> Probe:
+    return Probe(kind="api_key", path=f"/admin/v1/{path}", body=body, about=about)
+
+
 def _customer(path: str, body: Any = None, about: str = "number") -> Probe:
     return Probe(kind="jwt_key", path=path, body=body, about=about)
 
@@ -175,6 +179,28 @@ PROBES: Mapping[str, Sequence[Probe]] = {
     ],
     "POST /v1/authorizations/cancelToken": [
         _wallet("authorizations/cancelToken", {"accessToken": "ID"}, "wallet code")
+    ],
+    "GET /admin/v1/companies": [_admin("companies")],
+    "GET /admin/v1/companies/{company_id}": [_admin("companies/ID", "company")],
+    "GET /admin/v1/businesses": [_admin("businesses")],
+    "POST /admin/v1/businesses": [_admin("businesses", "", {"id": "biz_new", "name": "New"})],
+    "GET /admin/v1/credentials": [_admin("credentials")],
+    "POST /admin/v1/credentials": [
+        _admin(
+            "credentials",
+            "business",
+            {"kind": "api_key", "permissions": ["read-only"], "business_id": "ID"},
+        )
+    ],
+    "GET /admin/v1/credentials/{credential_id}": [_admin("credentials/ID", "credential")],
+    "POST /admin/v1/credentials/{credential_id}/disable": [
+        _admin("credentials/ID/disable", "credential")
+    ],
+    "POST /admin/v1/credentials/{credential_id}/enable": [
+        _admin("credentials/ID/enable", "credential")
+    ],
+    "POST /admin/v1/credentials/{credential_id}/rotate": [
+        _admin("credentials/ID/rotate", "credential")
     ],
     "GET /sandbox/books": [_key("/sandbox/books", about="")],
     "GET /sandbox/report.csv": [_key("/sandbox/report.csv?day=2026-01-01", about="")],

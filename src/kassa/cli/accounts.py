@@ -9,10 +9,9 @@ from kassa import installation
 from kassa.base.domain.errors import InvalidRequest
 from kassa.base.usecases.core import Core
 from kassa.base.usecases.keyring import Purpose
-from kassa.cli.running import company_id_of, heading, told, with_core, with_side
+from kassa.cli.running import heading, side_of, told, with_core, with_side
 from kassa.connectors.catalog import kind_of
 from kassa.identity.domain.principals import Company, Mode
-from kassa.identity.usecases.companies import find_side
 from kassa.keys.usecases.key_versions import rotate_key, until_used
 from kassa.providers.usecases.provider_accounts import (
     AccountView,
@@ -43,11 +42,11 @@ def add(
         return fields_of(connector)
     if not _COUNTRY.fullmatch(country):
         raise InvalidRequest(f"--country must be two capitals such as IN, got {country!r}")
-    named, mode = company_id_of(settings, company), Mode.LIVE if live else Mode.TEST
+    mode = Mode.LIVE if live else Mode.TEST
     pairs = dict(_pair(one) for one in put)
 
     async def work(core: Core) -> str:
-        side = await find_side(core, named, mode)
+        side = await side_of(core, settings, company, mode)
         wanted = NewAccount(
             company_id=side.id,
             name=account,
@@ -216,7 +215,7 @@ def rotate(settings: Settings, company: str, *, fresh: bool) -> str:
             number = await rotate_key(core, purpose, content, after=lead)
             await until_used(core, purpose, number)
             made = f"key {number} made; "
-        side = await find_side(core, company) if company else None
+        side = await side_of(core, settings, company) if company else None
         written = await rotate_keys(core, side.id if side else "")
         said = f"{made}{written} rows sealed anew" if written else f"{made}nothing was older"
         return f"{heading(side)}\n{said}" if side else said

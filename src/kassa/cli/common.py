@@ -11,7 +11,10 @@ DatabaseUrl = Annotated[
 ]
 Config = Annotated[str | None, typer.Option(help="A TOML file with settings.")]
 Company = Annotated[
-    str, typer.Option(help="Its id, or ID:live for its live side.  [default: the demo company]")
+    str,
+    typer.Option(
+        help="Its id, or ID:live for its live side.  [default: the demo company, or the only one]"
+    ),
 ]
 
 Live = Annotated[bool, typer.Option("--live/--test", help="Real money, or none.  [default: none]")]

@@ -22,9 +22,13 @@ from kassa.identity.domain.audit import Act
 from kassa.identity.domain.principals import Company, Mode
 from kassa.identity.usecases import audit, companies
 from kassa.identity.usecases.credentials import MadeCredential, WantedCredential, make_credential
+from kassa.providers.usecases.payees import requires_payees
 from kassa.settings import Settings
 from kassa.wallet.usecases import wallet_users
 from kassa.webhooks_out.usecases.signing import renew_secret, signing_secrets
+
+PAYEES_REQUIRED = "required: a payment request may name registered payees only (kassa payee list)"
+PAYEES_FREE = "not required: whatever payee a request names, the company is paid"
 
 
 def migrate_database(settings: Settings) -> int:
@@ -92,6 +96,31 @@ def add_side(settings: Settings, company: str, *, mode: Mode, sandbox: bool) -> 
         return await _introduce(core, await companies.add_side(core, company, mode, sandbox))
 
     return with_core(settings, work)
+
+
+def show_company(settings: Settings, company: str, *, as_json: bool) -> str:
+    """One side of a company: what it is, and to whom its payments may go."""
+
+    async def work(core: Core, side: Company) -> str:
+        listed = await companies.list_companies(core)
+        status = next(status for one, status in listed if one.id == side.id)
+        required = await requires_payees(core, side.id)
+        if as_json:
+            plain = {**asdict(side), "status": status, "payees_required": required}
+            return json.dumps(plain, indent=2)
+        lines = {
+            "side": side.id,
+            "name": side.name,
+            "currency": side.currency,
+            "business": side.business_id,
+            "org_id": side.number,
+            "status": status,
+            "sandbox": "given" if side.sandbox else "-",
+            "payees": PAYEES_REQUIRED if required else PAYEES_FREE,
+        }
+        return "\n".join([heading(side), *(f"{name:10}{said}" for name, said in lines.items())])
+
+    return with_side(settings, company, work)
 
 
 def list_companies(settings: Settings, *, as_json: bool) -> str:

@@ -17,6 +17,12 @@ payee_app = typer.Typer(
 )
 
 
+_CLOSED = (
+    "note: this is the first one. From now on a payment request that names any other payee is"
+    " refused; kassa company show says so too"
+)
+
+
 def add_to(app: typer.Typer) -> None:
     """Register these commands."""
     app.add_typer(payee_app, name="payee")
@@ -49,7 +55,11 @@ def payee_add(
     """
     settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
     from kassa.cli.running import told  # noqa: PLC0415
-    from kassa.providers.usecases.payees import NewPayee, register_payee  # noqa: PLC0415
+    from kassa.providers.usecases.payees import (  # noqa: PLC0415
+        NewPayee,
+        register_payee,
+        requires_payees,
+    )
 
     async def work(core: "Core", side: "Side") -> str:
         wanted = NewPayee(
@@ -60,8 +70,10 @@ def payee_add(
             bank_name=bank,
             provider_account=through,
         )
+        was_required = await requires_payees(core, side.id)
         payee = await register_payee(core, wanted)
-        return f"{payee.id} {payee.account_shown}"
+        said = f"{payee.id} {payee.account_shown}"
+        return said if was_required else f"{said}\n{_CLOSED}"
 
     typer.echo(guarded(lambda: told(settings, company, work)))
 

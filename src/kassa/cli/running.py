@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from kassa import assembly, demo
-from kassa.base.domain.errors import KassaError
+from kassa.base.domain.errors import InvalidRequest, KassaError
 from kassa.base.store.migrate import migrate
 from kassa.base.usecases.bounds import named
 from kassa.base.usecases.core import Core
@@ -18,6 +18,7 @@ from kassa.identity.usecases import audit, companies
 from kassa.settings import Settings
 
 Result = TypeVar("Result")
+_SHOWN = 10  # companies in a sentence
 
 
 def with_core(settings: Settings, work: Callable[[Core], Awaitable[Result]]) -> Result:
@@ -57,23 +58,38 @@ def _system_user() -> str:
         return str(os.getuid())
 
 
-def company_id_of(settings: Settings, company: str) -> str:
-    """What --company says, or the demo company."""
-    return company or demo.here(settings).company_id
+async def side_of(
+    core: Core, settings: Settings, company: str, mode: Mode | None = None
+) -> Company:
+    """The side that --company names: ID, ID:test or ID:live. Without a name the demo company, or
+    the only one that there is. Every command that is about one company asks here.
+
+    Raises: NotFound, InvalidRequest where nothing says which.
+    """
+    if company:
+        return await companies.find_side(core, company, mode)
+    if demo.is_here(settings):
+        return await companies.find_side(core, demo.here(settings).company_id, mode)
+    known = list(dict.fromkeys(one.public_id for one, _ in await companies.list_companies(core)))
+    if not known:
+        raise InvalidRequest("there is no company yet: kassa company add makes one")
+    if len(known) > 1:
+        shown = ", ".join(known[:_SHOWN]) + (", …" if len(known) > _SHOWN else "")
+        raise InvalidRequest(f"there are several companies; name one with --company: {shown}")
+    return await companies.find_side(core, known[0], mode)
 
 
 Work = Callable[[Core, Company], Awaitable[Result]]
 
 
 def with_side(settings: Settings, company: str, work: Work[Result]) -> Result:
-    """Run `work` for the side that --company names: ID, ID:test or ID:live.
+    """Run `work` for the side that --company names.
 
-    Raises: NotFound.
+    Raises: as `side_of`.
     """
-    name = company_id_of(settings, company)
 
     async def run(core: Core) -> Result:
-        return await work(core, await companies.find_side(core, name))
+        return await work(core, await side_of(core, settings, company))
 
     return with_core(settings, run)
 

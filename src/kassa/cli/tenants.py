@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from kassa.cli.common import (
+    Company,
     Config,
     DatabaseUrl,
     DataDir,
@@ -16,7 +17,7 @@ from kassa.cli.common import (
 )
 
 company_app = typer.Typer(
-    no_args_is_help=True, help="Companies: add, give another side, list, close, open."
+    no_args_is_help=True, help="Companies: add, give another side, show, list, close, open."
 )
 
 
@@ -81,6 +82,24 @@ def company_side(
 
     mode = mode_of(live=live)
     typer.echo(guarded(lambda: operations.add_side(settings, company, mode=mode, sandbox=sandbox)))
+
+
+@company_app.command("show")
+def company_show(
+    company: Company = "",
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Show one side of a company, and whether its payments may go to registered payees only.
+
+    Example:  kassa company show --company cmp_01kb…:live
+    """
+    settings = load_settings(data_dir=data_dir, database_url=database_url, config=config)
+    from kassa.cli import operations  # noqa: PLC0415
+
+    typer.echo(guarded(lambda: operations.show_company(settings, company, as_json=json)))
 
 
 @company_app.command("list")

@@ -12,7 +12,7 @@ from kassa.base.domain.errors import InvalidRequest, NotFound
 from kassa.base.domain.lifecycle import CompanyStatus, CredentialStatus
 from kassa.base.usecases.core import Core
 from kassa.identity.domain.audit import Act
-from kassa.identity.domain.permissions import Permission, demand, granted, words_of
+from kassa.identity.domain.permissions import INTERFACES, Permission, demand, granted, words_of
 from kassa.identity.domain.principals import Company
 from kassa.identity.store import credentials
 from kassa.identity.store.credentials import Credential
@@ -106,10 +106,8 @@ async def make_credential(
         if await find_business(core, company, wanted.business_id) is None:
             raise NotFound(f"no such business: {wanted.business_id!r}")
         company = replace(company, business_id=wanted.business_id)
-    if giver is not None and wanted.kind == "api_key":
-        for one in granted(wanted.kind, words_of(wanted.kind, wanted.permissions)):
-            if one.interface == "admin":
-                demand(giver, (one,))
+    if wanted.kind in INTERFACES:
+        _demand_as_much(giver, granted(wanted.kind, words_of(wanted.kind, wanted.permissions)))
     terms = CredentialTerms(
         permissions=wanted.permissions,
         networks=wanted.networks,
@@ -137,6 +135,13 @@ async def make_credential(
     raise InvalidRequest(
         "a credential is an API key, an orders client, a wallet client or a JWT key", field="kind"
     )
+
+
+def _demand_as_much(giver: frozenset[Permission] | None, given: frozenset[Permission]) -> None:
+    """See that nobody gets a right to administer from who has it not himself."""
+    for one in sorted(given):
+        if giver is not None and one.interface == "admin":
+            demand(giver, (one,))
 
 
 async def _make_wallet_client(
@@ -234,18 +239,25 @@ async def switch_credential(
 
 
 async def rotate_secret(
-    core: Core, lookup: str, overlap: timedelta, company: Company | None = None
+    core: Core,
+    lookup: str,
+    overlap: timedelta,
+    company: Company | None = None,
+    *,
+    giver: frozenset[Permission] | None = None,
 ) -> MadeCredential:
     """Give it another secret. The one of before is good for `overlap`; the one before that is dead
-    within a second, if it was not yet.
+    within a second, if it was not yet. `giver`: as of `make_credential`, for who is told it can
+    use it.
 
-    Raises: NotFound; InvalidRequest for what has no secret here.
+    Raises: NotFound; InvalidRequest for what has no secret here; PermissionDenied.
     """
     if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
         raise InvalidRequest(
             f"two secrets are good at once for 0 to {LONGEST_OVERLAP.days} days", field="overlap"
         )
     found = await _found(core, lookup, company)
+    _demand_as_much(giver, granted(found.kind, found.permissions))
     if found.kind not in _WITH_SECRET:
         raise InvalidRequest(
             "a client that signs has no secret here: it gets another key", field="credential"

@@ -8,6 +8,9 @@ select version, count(*) as many from (
   select {marked} as version from credential t, lateral (select t.secret_hash as h) as kept
     where t.secret_hash is not null
   union all
+  select {marked} from credential t, lateral (select t.earlier_hash as h) as kept
+    where t.earlier_until > now()
+  union all
   select 1 from company c left join webhook_secret s on s.company_id = c.id
     where c.webhook_secret_derived and s.company_id is null) as every
 group by version

@@ -83,6 +83,12 @@ def _has_none(company_id: str) -> str:
     return f"no payees:{company_id}"
 
 
+async def requires_payees(core: Core, company_id: str) -> bool:
+    """Whether a payment request may name registered payees only: from the first one on, also when
+    all of them are disabled."""
+    return bool(await list_payees(core, company_id))
+
+
 async def list_payees(core: Core, company_id: str) -> list[Payee]:
     async with core.db.connection() as connection:
         return await store.listed(connection, company_id)
