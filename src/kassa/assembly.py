@@ -17,10 +17,11 @@ from kassa.base.domain.errors import InvalidRequest
 from kassa.base.domain.rate_limits import Rate
 from kassa.base.store.db import Database
 from kassa.base.store.server import Demands
+from kassa.base.store.vault import Vault
 from kassa.base.usecases.admission import Admission, Limits
 from kassa.base.usecases.core import AgreementWriter, Core, Policy, WebhookWriter
 from kassa.base.usecases.ids import new_id
-from kassa.base.usecases.keyring import Keyring
+from kassa.base.usecases.keyring import Keyring, Purpose
 from kassa.connectors.base import Connector
 from kassa.connectors.catalog import kind_of
 from kassa.connectors.egress import Egress
@@ -67,6 +68,7 @@ def policy_of(settings: Settings) -> Policy:
         refresh_token_lifetime=timedelta(days=settings.wallet_refresh_token_days),
         earlier_secrets=timedelta(hours=settings.earlier_secret_hours),
         deliveries_kept=timedelta(days=settings.webhook_log_days),
+        personal_data_lifetime=timedelta(days=settings.personal_data_days),
         wallet_authorization_lifetime=timedelta(days=settings.wallet_authorization_days),
         authorization_margin=timedelta(minutes=settings.authorization_margin_minutes),
         capture_at_deadline=settings.capture_at_deadline,
@@ -179,6 +181,12 @@ def _nobody(_: str, __: str) -> None:
     pass
 
 
+def vault_keys(secrets: Keyring) -> tuple[dict[int, bytes], int]:
+    """What personal data is sealed with: keys by version, and which is in use."""
+    keys = secrets.of(Purpose.PERSONAL_DATA)
+    return {one.number: one.secret.reveal() for one in keys.every}, keys.current.number
+
+
 async def _mind_keys(secrets: Keyring) -> None:
     """See what versions of keys there are, until cancelled. A new one is used once every process
     has had the time to see it."""
@@ -216,11 +224,14 @@ async def open_core(
     secrets = installation.open_secrets(settings.directory, key_store(settings))
     seals = seals_of(secrets)
     secrets.watchers.append(lambda: seals.renew(seal_keys(secrets)))
+    vault = Vault(*vault_keys(secrets))
+    secrets.watchers.append(lambda: vault.renew(*vault_keys(secrets)))
     database = Database(
         database_url,
         size=settings.database_connections,
         demands=demands_of(settings),
         seals=seals,
+        vault=vault,
     )
     core = Core(
         admission=admission,

@@ -43,6 +43,7 @@ _RANGES: Mapping[str, tuple[int, int]] = {
     "wallet_refresh_token_days": (1, 3650),
     "earlier_secret_hours": (0, 720),
     "webhook_log_days": (1, 3650),
+    "personal_data_days": (0, 36_500),
     "wallet_authorization_days": (1, 365),
     "authorization_margin_minutes": (1, 7 * 24 * 60),
     "live_requests_per_second": (1, 1_000_000),
@@ -101,6 +102,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     wallet_refresh_token_days: int = 365
     earlier_secret_hours: int = 72
     webhook_log_days: int = 90
+    personal_data_days: int = 0
     wallet_authorization_days: int = 7
     authorization_margin_minutes: int = 60
     capture_at_deadline: bool = False

@@ -31,6 +31,8 @@ ACTS = {
     "export trial-balance": Act.BOOKS_EXPORTED,
     "export journal": Act.BOOKS_EXPORTED,
     "export settlement": Act.BOOKS_EXPORTED,
+    "export customer": Act.CUSTOMER_EXPORTED,
+    "erase customer": Act.CUSTOMER_ERASED,
     "provider add": Act.ACCOUNT_ADDED,
     "provider renew": Act.ACCOUNT_CHANGED,
     "provider disable": Act.ACCOUNT_DISABLED,

@@ -201,6 +201,8 @@ dispute list
 export trial-balance
 export journal
 export settlement 1
+export customer ORDER
+erase customer ORDER
 route
 route --dry-run
 route --dry-run --json

@@ -35,6 +35,7 @@ _FORGED = {
     "business": ("'id', 'biz_9'", "biz_9", "cmp_shop,biz_9"),
     "credential": ("'lookup', 'key:forged'", "key:forged", "key:forged"),
     "provider_account": ("'name', 'forged'", "forged", "cmp_shop,forged"),
+    "webhook_secret": ("'version', 9", "webhook secret 9", "cmp_shop,9"),
     "company_key": ("'version', 9", "key 9", "cmp_shop,9"),
     "fee_rule": ("'id', 'fr_9'", "fr_9", "cmp_shop,fr_9"),
     "payee": (r"'id', 'pe_9', 'account_hash', '\x09'", "pe_9", "cmp_shop,pe_9"),

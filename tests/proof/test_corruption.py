@@ -38,6 +38,7 @@ from kassa.settlement.usecases.settlements import close_settlements, fail_payout
 from kassa.wallet.domain.agreements import Agreement
 from kassa.wallet.store import agreements, wallet_codes, wallets
 from kassa.webhooks_in.store import provider_events
+from kassa.webhooks_out.store import webhook_secrets
 
 pytestmark = pytest.mark.anyio
 
@@ -169,6 +170,7 @@ async def set_up(shop: Shop) -> dict[str, str]:
     async with shop.core.db.transaction() as connection:
         await fees.add_rule(connection, rule)
         await provider_accounts.add_key(connection, WrappedKey(company.id, 1, 1, b"wrapped"))
+        await webhook_secrets.add(connection, company.id, 1, b"sealed", 1)
         await provider_accounts.put_account(connection, account, sealed=b"secret", key_version=1)
         await payees.put(connection, payee, b"hash")
         await businesses.put(connection, company.id, Business("biz_harbour", "The Harbour"))
@@ -207,6 +209,8 @@ async def change_what_was_set_up(shop: Shop, user: str) -> dict[str, str]:
             connection, company_id, "shop_stripe", AccountStatus.DISABLED
         )
         await provider_accounts.rewrap_key(connection, WrappedKey(company_id, 1, 2, b"anew"))
+        [secret] = await webhook_secrets.of_company(connection, company_id)
+        await webhook_secrets.rewrap(connection, secret, b"anew", 2)
         await fees.end_rule(connection, company_id, "fr_1", at)
         await businesses.put(connection, company_id, Business("biz_harbour", "The Old Harbour"))
         assert await payees.set_status(connection, company_id, "pe_1", "disabled")

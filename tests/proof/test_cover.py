@@ -104,6 +104,13 @@ def statements() -> Iterator[str]:
                 yield from (" ".join(query.text.split()) for query in one.declared.values())
 
 
+CONCEALED = {
+    "orders": {"customer_name", "customer_email", "customer_phone", "note", "personal"},
+}
+"""What rows from before say of people is sealed once; tests/orders/test_people.py shows that a row
+that was falsified gets no genuine seal by it."""
+
+
 def test_no_statement_changes_what_is_sealed_for_good() -> None:
     written: dict[str, set[str]] = {}
     for text in statements():
@@ -113,7 +120,10 @@ def test_no_statement_changes_what_is_sealed_for_good() -> None:
     assert {"status", "number", "seal"} <= written["payment"]  # it finds what it looks for
     assert {"status", "updated_at"} <= written["orders"]
     broken = {
-        home: sorted(written.get(home, set()) & {*its.key, *its.own("birth"), "birth"})
+        home: sorted(
+            written.get(home, set())
+            & {*its.key, *its.own("birth"), "birth"} - CONCEALED.get(home, set())
+        )
         for home, its in COVERS.items()
         if its.birth
     }

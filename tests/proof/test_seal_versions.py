@@ -137,7 +137,7 @@ async def test_a_row_that_is_sealed_as_it_is_sent_has_the_new_version(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its digest is as the database takes it, for this version and the one before."""
-    seals, part = Seals(b"key"), "birth"
+    seals, part = Seals([b"key"]), "birth"
     first = COVERS["route_rules"]
     row = {"company_id": "cmp_shop", "version": 7, "rules": [], "actor": "x", "why": "'"}
     before = seal_of(seals, "route_rules", part, row)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kassa.cli import people
 from kassa.cli.common import Company, Config, DatabaseUrl, DataDir, guarded, load_settings
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ Bom = Annotated[bool, typer.Option("--bom", help="Begin a CSV with the mark of U
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.add_typer(_app, name="export")
+    people.add_to(app, _app)
 
 
 @_app.command("trial-balance")

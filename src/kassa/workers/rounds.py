@@ -13,6 +13,7 @@ from kassa.modifications.usecases.pursue_modifications import pursuer
 from kassa.modifications.usecases.release_authorizations import release_authorizations
 from kassa.modifications.usecases.return_overpayments import return_overpayments
 from kassa.orders.usecases.expire_orders import expire_orders
+from kassa.orders.usecases.people import conceal_old, forget_people
 from kassa.orders.usecases.terminate_order import pursue_terminations
 from kassa.payments.usecases.poll_payments import poller
 from kassa.proof.usecases.chain import chain_history, follow_heads
@@ -60,6 +61,8 @@ def standard_chores() -> list[Chore]:
         Chore("surplus", 1.0, return_overpayments),  # seconds, not money
         Chore("chain", 1.0, chain_history),  # seconds, not money
         Chore("old rows", 60.0, seal_old_rows),  # seconds, not money
+        Chore("open rows", 60.0, conceal_old),  # seconds, not money
+        Chore("people", 3_600.0, forget_people),  # seconds, not money
         Chore("heads", 60.0, follow_heads),  # seconds, not money
         Chore("deadlines", 10.0, release_authorizations),  # seconds, not money
         Chore("reports", 3_600.0, watch_reports),  # seconds, not money

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, overload
 
 if TYPE_CHECKING:
     from kassa.base.store.seals import Seals
+    from kassa.base.store.vault import Vault
 
 
 class Row(Protocol):
@@ -31,10 +32,12 @@ class Cursor(Protocol):
 class Connection(Protocol):
     """An open connection with its transaction, if it has one. A deadline is on every statement.
 
-    `seals`: what the rows are sealed with that are written over it.
+    `seals`: what the rows are sealed with that are written over it. `vault`: what personal data is
+    sealed with.
     """
 
     seals: "Seals | None"
+    vault: "Vault | None"
 
     async def execute(self, query: str, *values: Any) -> str: ...
     async def executemany(self, command: str, args: Iterable[Sequence[Any]]) -> None: ...

@@ -15,6 +15,7 @@ from kassa.base.store.pool import Pool
 from kassa.base.store.pulse import Pulse, Vitals
 from kassa.base.store.seals import Seals
 from kassa.base.store.server import Demands
+from kassa.base.store.vault import Vault
 from kassa.base.store.wire import LONG, QUICK, Wire, WireLimits
 
 # seconds, not money
@@ -36,7 +37,7 @@ class Database:
 
     `size`: most connections for requests at once; for long work there may be as many more.
     `demands`: what the server has to be like before money is taken on it; None if it need not.
-    `seals`: what the rows that are written here are sealed with.
+    `seals`, `vault`: what the rows that are written here, and personal data, are sealed with.
     """
 
     def __init__(
@@ -46,11 +47,12 @@ class Database:
         size: int = 10,
         demands: Demands | None = None,
         seals: Seals | None = None,
+        vault: Vault | None = None,
     ):
         self._url = url
         self._size = size
         self._demands = demands
-        self._seals = seals
+        self._seals, self._vault = seals, vault
         self._quick = Pool(lambda: self._connect(QUICK), size)
         self._long = Pool(lambda: self._connect(LONG), size)
         # Not the long ones: what only takes its time would be ended.
@@ -90,7 +92,7 @@ class Database:
 
     async def _connect(self, limits: WireLimits) -> Wire:
         made = await wire.connect(self._url, limits)
-        made.seals = self._seals
+        made.seals, made.vault = self._seals, self._vault
         if self._demands is not None:
             try:
                 refusal = server.refusal(await server.state(made), self._demands)

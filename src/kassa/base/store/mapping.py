@@ -21,7 +21,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, get_args, get_type_hints
 
 from kassa.base.domain.copying import maker
 from kassa.base.domain.money import Money
-from kassa.base.store.connection import Row
+from kassa.base.store.connection import Connection, Row
 
 Noun = TypeVar("Noun")
 _MINOR = "_minor"
@@ -71,13 +71,18 @@ class Names:
                 yield name, hints[name], self.called.get(path, path)
 
 
+Opened = Callable[[Connection, Noun], Noun]
+
+
 class Reader(Generic[Noun]):
     """Makes a `noun` of a row. Written when the first row comes or somebody looks: of all readers
     there are, a command meets few."""
 
-    def __init__(self, noun: type[Noun], names: Names) -> None:
+    def __init__(self, noun: type[Noun], names: Names, opened: Opened[Noun] | None = None) -> None:
+        """`opened`: what is still to be done with what was read over that connection."""
         self.noun = noun
         self._names = names
+        self.opened = opened
 
     @cached_property
     def _written(self) -> "tuple[_Reading, str]":
@@ -224,6 +229,7 @@ def reader(
     currencies: Mapping[str, str] | None = None,
     sums: Collection[str] = (),
     unstored: Collection[str] = (),
+    opened: Opened[Noun] | None = None,
 ) -> Reader[Noun]:
     """What makes a `noun`, a dataclass or a NamedTuple, of a row. The rest: see Names."""
     return Reader(
@@ -235,6 +241,7 @@ def reader(
             sums=sums,
             unstored=unstored,
         ),
+        opened,
     )
 
 

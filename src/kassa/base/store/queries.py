@@ -103,23 +103,26 @@ class Rows(Statement, Generic[Noun]):
             self._read = self.reader.in_order(tuple(row.keys()))
         return self._read
 
+    def _made(self, connection: Connection, rows: Sequence[Row]) -> list[Noun]:
+        read, opened = self._reading(rows[0]), self.reader.opened
+        made = [read(row) for row in rows]
+        return made if opened is None else [opened(connection, one) for one in made]
+
     async def one(self, connection: Connection, *values: Any) -> Noun:
         """The row that there always is. Raises: LookupError."""
         row = await connection.fetchrow(self.text, *values)
         if row is None:
             raise LookupError(f"{self.name} gave no row")
-        return self._reading(row)(row)
+        [made] = self._made(connection, [row])
+        return made
 
     async def first(self, connection: Connection, *values: Any) -> Noun | None:
         row = await connection.fetchrow(self.text, *values)
-        return None if row is None else self._reading(row)(row)
+        return None if row is None else self._made(connection, [row])[0]
 
     async def all(self, connection: Connection, *values: Any) -> list[Noun]:
         rows = await connection.fetch(self.text, *values)
-        if not rows:
-            return []
-        read = self._reading(rows[0])
-        return [read(row) for row in rows]
+        return self._made(connection, rows) if rows else []
 
     async def pages(
         self, connection: Connection, size: int, *values: Any
@@ -127,8 +130,7 @@ class Rows(Statement, Generic[Noun]):
         """`size` at a time, while the transaction lasts."""
         cursor = await connection.cursor(self.text, *values)
         while rows := await cursor.fetch(size):
-            read = self._reading(rows[0])
-            yield [read(row) for row in rows]
+            yield self._made(connection, rows)
 
 
 class Queries:

@@ -12,6 +12,7 @@ import asyncpg
 import msgspec
 
 from kassa.base.store.seals import Seals
+from kassa.base.store.vault import Vault
 
 # seconds, not money
 _CONNECT = 3.0
@@ -54,16 +55,17 @@ class Wire(asyncpg.Connection):  # type: ignore[misc] # it ships no types
 
     `doubted`: the server gave up waiting for its standby, and what it answered as committed may
     be lost with it. `taken_at`: since when somebody uses it. `seals`: what the rows are sealed with
-    that it writes.
+    that it writes. `vault`: what personal data is sealed with.
     """
 
-    __slots__ = ("born", "doubted", "kept", "seals", "taken_at")
+    __slots__ = ("born", "doubted", "kept", "seals", "taken_at", "vault")
 
     def __init__(self, protocol: Any, transport: Any, *others: Any, **named: Any):
         super().__init__(protocol, transport, *others, **named)
         self.born = self.taken_at = time.monotonic()
         self.doubted = False
         self.seals: Seals | None = None
+        self.vault: Vault | None = None
         self.kept = False
         _mind(transport)
 

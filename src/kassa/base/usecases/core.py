@@ -39,6 +39,8 @@ class Policy:
     `authorization_margin`: how long before its end a reservation is acted upon: voided, or
     captured where `capture_at_deadline`.
     `deliveries_kept`: how long the tries of notifications are.
+    `personal_data_lifetime`: how long what ended orders say of people is kept; 0 until somebody
+    erases it.
     `earlier_secrets`: how long what a provider signed with a renewed secret is believed.
     """
 
@@ -61,6 +63,7 @@ class Policy:
     capture_at_deadline: bool = False
     earlier_secrets: timedelta = timedelta(hours=72)
     deliveries_kept: timedelta = timedelta(days=90)
+    personal_data_lifetime: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,6 +65,8 @@ class Act(StrEnum):
     AUDIT_EXPORTED = "audit.exported"
     EVENT_SENT_AGAIN = "event.sent_again"
     EVENTS_REPLAYED = "event.replayed"
+    CUSTOMER_ERASED = "customer.erased"
+    CUSTOMER_EXPORTED = "customer.exported"
     HEADS_ACCEPTED = "chain.heads_accepted"
 
 

@@ -18,6 +18,7 @@ class Sql(Queries):
     webhooks: Rows[Use]
     provider_secrets: Rows[Use]
     fingerprints: Rows[Use]
+    personal_data: Rows[Use]
 
 
 _COUNTS: Mapping[str, Rows[Use]] = {
@@ -26,6 +27,7 @@ _COUNTS: Mapping[str, Rows[Use]] = {
     "webhooks": Sql.webhooks,
     "provider_secrets": Sql.provider_secrets,
     "fingerprints": Sql.fingerprints,
+    "personal_data": Sql.personal_data,
 }
 
 

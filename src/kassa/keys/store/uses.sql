@@ -40,3 +40,8 @@ select wrapped_by as version, count(*) as many from company_key group by 1
 -- Payees by the key that their account numbers are hashed under.
 select {marked} as version, count(*) as many
 from payee t, lateral (select t.account_hash as h) as kept group by 1
+
+-- name: personal_data
+-- Orders by the key that wraps theirs.
+select split_part(personal_key, '.', 1)::int as version, count(*) as many
+from orders where personal_key <> '' group by 1

@@ -13,6 +13,7 @@ from kassa.base.usecases.keyring import Purpose
 from kassa.identity.domain.audit import INSTALLATION, Act
 from kassa.identity.usecases import audit
 from kassa.keys.store.uses import uses
+from kassa.orders.usecases.people import rewrap_people
 from kassa.providers.usecases.sealing import rewrap
 from kassa.webhooks_out.usecases.signing import rewrap_secrets
 
@@ -28,6 +29,7 @@ FOR_EVER: Mapping[Purpose, str] = {
 _REWRAPS: Mapping[Purpose, Callable[[Core, Connection, int], Awaitable[int]]] = {
     Purpose.WEBHOOKS: rewrap_secrets,
     Purpose.PROVIDER_SECRETS: rewrap,
+    Purpose.PERSONAL_DATA: rewrap_people,
 }
 """What is sealed with a key is sealed anew with a newer one, a batch at a time."""
 

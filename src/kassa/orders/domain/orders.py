@@ -67,7 +67,9 @@ def terms_of(asked: OrderTerms) -> dict[str, Any]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order(OrderTerms):
     """One order. `fingerprint`: a hash of what was asked, to know a repeat from a contradiction.
-    `session_token` opens the cashier."""
+    `session_token` opens the cashier. `personal`, `personal_key`: how the store keeps
+    what it says of a person.
+    """
 
     company_id: str
     id: str
@@ -80,6 +82,8 @@ class Order(OrderTerms):
     created_at: datetime
     updated_at: datetime
     expires_at: datetime
+    personal: str = field(default="", repr=False)
+    personal_key: str = field(default="", repr=False)
 
     def become(self, status: OrderStatus, *, at: datetime) -> "Order":
         """This order in another status, since `at`: the only way that it changes.

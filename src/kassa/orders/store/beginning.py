@@ -7,8 +7,10 @@ from typing import NamedTuple
 from kassa.base.store.connection import Connection
 from kassa.base.store.queries import Queries, Rows
 from kassa.base.store.seals import seals_of
+from kassa.base.store.vault import vault_of
 from kassa.orders.domain.orders import Order
 from kassa.orders.store.orders import Key
+from kassa.payments.store.personal import conceal
 from kassa.payments.store.rows import ORDER, WORDS, json_rows
 from kassa.proof.store.cover import with_seals
 
@@ -41,5 +43,6 @@ async def before(connection: Connection, wanted: Sequence[Order]) -> Before:
 
 async def insert(connection: Connection, made: Collection[Order]) -> set[Key]:
     """Store them; returns those that were new."""
-    rows = with_seals(seals_of(connection), "orders", [ORDER.row(order) for order in made])
+    orders = conceal(vault_of(connection), [ORDER.row(order) for order in made])
+    rows = with_seals(seals_of(connection), "orders", orders)
     return set(await Sql.insert.all(connection, json_rows(rows)))

@@ -6,12 +6,22 @@ from typing import Any, NamedTuple
 from kassa.base.store.connection import Connection
 from kassa.base.store.queries import Queries, Rows
 from kassa.base.store.seals import Seals, as_json, seals_of
+from kassa.base.store.vault import vault_of
 from kassa.orders.domain.orders import Order
 from kassa.orders.store import making
 from kassa.payments.domain.facts import PaymentCreated
 from kassa.payments.domain.facts_written import written
 from kassa.payments.domain.payments import Payment
-from kassa.payments.store.rows import ORDER, PAYMENT, VIEW, WORDS, PaymentRow, json_rows
+from kassa.payments.store.personal import conceal
+from kassa.payments.store.rows import (
+    ORDER,
+    PAYMENT,
+    VIEW,
+    WHOLE_ORDER,
+    WORDS,
+    PaymentRow,
+    json_rows,
+)
 from kassa.proof.store.canon import event_digest
 from kassa.proof.store.cover import with_seals
 
@@ -32,7 +42,7 @@ class _Made(NamedTuple):
 
 class Sql(
     Queries,
-    readers=[ORDER.reader, VIEW],
+    readers=[WHOLE_ORDER, VIEW],
     words={**WORDS, "making": str(making.LOCK), "window": str(making.WINDOW)},
 ):
     insert: Rows[_Made]
@@ -60,7 +70,7 @@ async def insert(
     """
     made = await Sql.insert.all(
         connection,
-        *(json_rows(part) for part in sealed(seals_of(connection), rows)),
+        *(json_rows(part) for part in sealed(connection, rows)),
         making.keys(order.company_id for order, _, _ in rows),
         _ALWAYS if since is None else since,
     )
@@ -69,11 +79,13 @@ async def insert(
 
 
 def sealed(
-    seals: Seals, rows: Sequence[tuple[Order, Payment, str]]
+    connection: Connection, rows: Sequence[tuple[Order, Payment, str]]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
     """Orders, payments and first events as they are written."""
+    seals = seals_of(connection)
+    orders = conceal(vault_of(connection), [ORDER.row(order) for order, _, _ in rows])
     return (
-        with_seals(seals, "orders", [ORDER.row(order) for order, _, _ in rows]),
+        with_seals(seals, "orders", orders),
         with_seals(seals, "payment", [PAYMENT.row(payment) for _, payment, _ in rows]),
         [_created(seals, order, payment, actor) for order, payment, actor in rows],
     )

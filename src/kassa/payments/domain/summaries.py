@@ -43,6 +43,8 @@ class Summary(NamedTuple):
     disputes: int
     created_at: datetime
     updated_at: datetime
+    personal: str = ""
+    personal_key: str = ""
     refunds: Sequence[Modification] = ()
     surplus_fee_minor: int = 0
     taken: TakenBack = NOTHING_TAKEN

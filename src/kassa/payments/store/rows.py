@@ -11,12 +11,14 @@ from kassa.orders.domain.orders import Order
 from kassa.payments.domain.disputes import Dispute
 from kassa.payments.domain.modifications import Modification
 from kassa.payments.domain.payments import Attempt, Payment
+from kassa.payments.store.personal import reveal, reveal_in
 
 # What a payment knows of its order stands in the order's row only.
 _OF_ORDER = ("face", "request_scope", "request_id", "notify_kind", "notify_url")
 _SURPLUS = {"surplus_amount": "surplus_minor"}
 
 ORDER = table(Order)
+WHOLE_ORDER = reader(Order, opened=reveal)
 ALONE = reader(Payment, called=_SURPLUS)
 PAYMENT = table(Payment, Names(called=_SURPLUS, unstored=_OF_ORDER))
 ATTEMPT = table(Attempt)
@@ -35,7 +37,13 @@ class PaymentRow(NamedTuple):
 _PREFIXES = {"payment": "", "order": "order_"}
 _CALLED = {**_SURPLUS, **{name: f"order_{name}" for name in _OF_ORDER}}
 _CURRENCIES = {"order_amount": "order_currency"}
-VIEW = reader(PaymentRow, called=_CALLED, prefixes=_PREFIXES, currencies=_CURRENCIES)
+VIEW = reader(
+    PaymentRow,
+    called=_CALLED,
+    prefixes=_PREFIXES,
+    currencies=_CURRENCIES,
+    opened=reveal_in,
+)
 
 
 class LockedRow(NamedTuple):
@@ -55,6 +63,7 @@ LOCKED = reader(
     called=_CALLED,
     prefixes=_PREFIXES,
     currencies={**_CURRENCIES, "attempt_amount": "attempt_currency"},
+    opened=reveal_in,
 )
 
 

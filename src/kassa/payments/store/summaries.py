@@ -10,6 +10,7 @@ from kassa.base.store.mapping import reader
 from kassa.base.store.queries import Queries, Rows, Value
 from kassa.payments.domain.payments import PaymentFilter
 from kassa.payments.domain.summaries import Summary
+from kassa.payments.store.personal import reveal_summary
 
 _EVERY_STATUS = sorted(PaymentStatus)
 _LATER = ("refunds", "surplus_fee_minor", "taken")
@@ -23,7 +24,7 @@ class Change(NamedTuple):
     complete_until: datetime | None
 
 
-class Sql(Queries, readers=[reader(Summary, unstored=_LATER)]):
+class Sql(Queries, readers=[reader(Summary, unstored=_LATER, opened=reveal_summary)]):
     of_payments: Rows[Summary]
     page: Rows[Summary]
     page_of_orders: Rows[Summary]

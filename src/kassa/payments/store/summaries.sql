@@ -5,11 +5,11 @@ p.surplus_minor, p.surplus_returned_minor, p.unapplied_minor, p.modifications, p
 p.created_at, p.updated_at
 
 -- part: of_order
-cross join lateral (select o.customer_id, o.customer_name from orders o
+cross join lateral (select o.customer_id, o.customer_name, o.personal, o.personal_key from orders o
   where o.company_id = p.company_id and o.id = p.order_id offset 0) o
 
 -- part: summary
-{own}, o.customer_id, o.customer_name
+{own}, o.customer_id, o.customer_name, o.personal, o.personal_key
 
 -- part: asked
 with q as materialized (select $1::text as company_id, $2::bigint as most, $3::text as before,

@@ -53,7 +53,9 @@ COVERS: dict[str, Cover] = {
             " notify_kind payment_methods session_token face request_scope request_id fingerprint"
             " extra created_at expires_at"
         ),
+        joined=(Joined(part="birth", was={"personal": "''"}),),
         open={
+            "personal_key": "what it opens is sealed; to destroy it is to erase that",
             "status": "'orders equal their payments' and 'orders end with their payments'",
             "updated_at": "'times equal their events'",
         },

@@ -6,8 +6,8 @@ import msgspec
 
 from kassa.base.domain.errors import InvalidRequest
 from kassa.base.store.connection import Connection
+from kassa.base.store.envelope import new_key, seal, unseal
 from kassa.base.usecases.core import Core
-from kassa.base.usecases.envelope import new_key, seal, unseal
 from kassa.base.usecases.keyring import Purpose
 from kassa.providers.store import provider_accounts as store
 from kassa.providers.store.provider_accounts import WrappedKey

@@ -9,8 +9,8 @@ from datetime import timedelta
 from kassa.base.domain.errors import InvalidRequest, NotFound
 from kassa.base.domain.secret import Secret
 from kassa.base.store.connection import Connection
+from kassa.base.store.envelope import seal, unseal
 from kassa.base.usecases.core import Core
-from kassa.base.usecases.envelope import seal, unseal
 from kassa.base.usecases.keyring import Purpose
 from kassa.identity.domain.audit import Act
 from kassa.identity.usecases import audit
