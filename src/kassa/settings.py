@@ -122,9 +122,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     accounts: Mapping[str, Mapping[str, str]] = {}
 
     def __repr__(self) -> str:
-        """Without the database's address, which holds a password."""
+        """Without the database's address, which holds a password, and what is said of accounts."""
         shown = msgspec.structs.asdict(self)
         shown["database_url"] = "hidden" if self.database_url else ""
+        shown["accounts"] = sorted(self.accounts)
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     @property

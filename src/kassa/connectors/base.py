@@ -31,7 +31,7 @@ class ChargeRequest:
     order_id: str
     subject: str
     description: str
-    instrument: str
+    instrument: str = field(repr=False)
     return_url: str
     notify_url: str
     expires_at: datetime

@@ -1,7 +1,7 @@
 """Read requests of the wallet face: JSON members in, checked values or a refusal out."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -77,7 +77,7 @@ class Pay:
     expires_at: datetime | None
     notify_url: str
     return_url: str
-    auth_code: str
+    auth_code: str = field(repr=False)
     reserves: bool
     is_evaluation: bool
 

@@ -78,7 +78,7 @@ class Order(OrderTerms):
     customer: Customer
     org_number: int
     fingerprint: str = ""
-    session_token: str
+    session_token: str = field(repr=False)
     created_at: datetime
     updated_at: datetime
     expires_at: datetime

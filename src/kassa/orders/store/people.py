@@ -1,7 +1,7 @@
 """What orders say of people: sealed where it is still open, wrapped anew, shown, erased."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
@@ -37,7 +37,7 @@ class PaymentOfPerson:
 class _Key:
     company_id: str
     id: str
-    personal_key: str
+    personal_key: str = field(repr=False)
 
 
 class Sql(

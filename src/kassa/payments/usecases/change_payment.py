@@ -1,7 +1,7 @@
 """The one road to another state: lock, decide in pure code, save; many payments at a time."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -64,7 +64,7 @@ class PaymentChange:
     payment_id: str
     decide: Decide
     wallet_user: str | None = None
-    wallet_code: bytes | None = None
+    wallet_code: bytes | None = field(default=None, repr=False)
     news: ProviderEventKey | None = None
     about: str = ""
     deed: Callable[[PaymentAggregate], Deed | None] | None = None
