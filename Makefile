@@ -16,7 +16,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install protos run test coverage check types tidy bench bench-large faults soak mutants clean
+.PHONY: help install protos run test coverage check types tidy bench bench-large bench-soak bench-curve faults soak mutants clean
 
 help: ## Show these lines
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1:\2/p' Makefile | sed 's/:/\t/'
@@ -56,6 +56,12 @@ bench: install ## Measure, and write bench/RESULTS.md and bench/results.json
 
 bench-large: install ## What grows when payments do, into bench/LARGE.md: make bench-large ARGS="--payments 1000000"
 	@$(BIN)/python -m bench.large $(ARGS)
+
+bench-soak: install ## An hour of load, and whether anything grows, into bench/SOAK.md; ten minutes: ARGS=--short
+	@$(BIN)/python -m bench.soak $(ARGS)
+
+bench-curve: install ## What more HTTP processes and a second node are worth, into bench/CURVE.md
+	@$(BIN)/python -m bench.curve $(ARGS)
 
 faults: install ## What accidents and attackers come to, into bench/FAULTS.md; flags: make faults ARGS="soak --seconds 600"
 	@$(BIN)/python -m bench.faults $(ARGS)

@@ -151,11 +151,11 @@ def _list_body(gateway: Gateway, size: int, token: str = "", **wanted: Any) -> b
     )
 
 
-def listed(gateway: Gateway, *, size: int, token: str = "") -> dict[str, Any]:
-    """One page of payments, as the gateway tells it."""
+def listed(gateway: Gateway, *, size: int, token: str = "", **wanted: Any) -> dict[str, Any]:
+    """One page of payments, as the gateway tells it. `wanted`: further members of the request."""
     request = urllib.request.Request(
         f"http://127.0.0.1:{gateway.port}/v1/payments:list",
-        _list_body(gateway, size, token),
+        _list_body(gateway, size, token, **wanted),
         {"content-type": "application/json", **_api_key(gateway)},
     )
     with urllib.request.urlopen(request, timeout=20) as answer:

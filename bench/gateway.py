@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import msgspec
 
-_START_PATIENCE_SECONDS = 60.0
+_START_PATIENCE_SECONDS = 180.0
 _STOP_PATIENCE_SECONDS = 30.0
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -39,6 +39,8 @@ class Gateway:
         self._flags = flags
         self._environment = {**os.environ, **environment}
         self._place = tempfile.TemporaryDirectory(prefix="kassa-bench-")
+        # Or PostgreSQL, which is another user where root measures, keeps its data elsewhere.
+        Path(self._place.name).chmod(0o755)
         self.data_dir = data_dir or Path(self._place.name) / "data"
         self.started_after = 0.0  # seconds, not money
         self.log_file = Path(self._place.name) / "kassa.log"
@@ -49,7 +51,7 @@ class Gateway:
 
     def __enter__(self) -> Self:
         ports = ["--port", str(self.port), "--grpc-port", str(self.grpc_port)]
-        argv = ["serve", "--demo", *ports, *self._flags]
+        argv = ["serve", *self._demo_flags(), *ports, *self._flags]
         began = time.monotonic()
         with self.log_file.open("wb") as log:
             self._process = subprocess.Popen(
@@ -62,9 +64,7 @@ class Gateway:
         try:
             self._wait_until_ready(self._process)
             self.started_after = time.monotonic() - began
-            self.demo = msgspec.json.decode(self.kassa("demo", "--json").stdout)
-            file = self.data_dir / "run" / "database.json"
-            self.database_urls = msgspec.json.decode(file.read_bytes())
+            self._read_demo()
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -77,6 +77,14 @@ class Gateway:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+    def _demo_flags(self) -> list[str]:
+        return ["--demo"]
+
+    def _read_demo(self) -> None:
+        self.demo = msgspec.json.decode(self.kassa("demo", "--json").stdout)
+        file = self.data_dir / "run" / "database.json"
+        self.database_urls = msgspec.json.decode(file.read_bytes())
 
     def stop(self) -> float:
         """Ask it to end; how many seconds that took."""

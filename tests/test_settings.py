@@ -148,6 +148,11 @@ def test_proxies_are_named_with_commas_or_as_a_list(tmp_path: Path) -> None:
     assert load({}, said).trusted_proxies == ("10.0.0.0/8", "::1")
 
 
+@pytest.mark.parametrize("name", ["test_requests_per_second", "test_requests_burst"])
+def test_a_setting_whose_variable_looks_like_the_test_suites_is_read(name: str) -> None:
+    assert getattr(load({}, {f"KASSA_{name.upper()}": "7"}), name) == 7
+
+
 def test_what_belongs_to_others_is_left_alone() -> None:
     others = {"KASSA_TEST_DATABASE_URL": "x", "PATH": "/bin"}
 

@@ -205,9 +205,11 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     fields = {field.name: field for field in msgspec.structs.fields(Settings)}
     found: dict[str, Any] = {}
     for variable, text in environment.items():
-        if not variable.startswith(_PREFIX) or variable.startswith(_NOT_OURS):
+        if not variable.startswith(_PREFIX):
             continue
         name = variable.removeprefix(_PREFIX).lower()
+        if variable.startswith(_NOT_OURS) and name not in fields:
+            continue
         if name == _FILE.lower():
             found[name] = text
         elif name in fields and name != _ACCOUNTS:
