@@ -42,6 +42,7 @@ ACTS = {
     "credential disable": Act.CREDENTIAL_DISABLED,
     "credential enable": Act.CREDENTIAL_ENABLED,
     "credential rotate": Act.CREDENTIAL_ROTATED,
+    "credential key": Act.CREDENTIAL_CHANGED,
     "webhook-secret": Act.SECRET_SHOWN,
     "wallet add": Act.WALLET_USER_ADDED,
     "wallet top-up": Act.WALLET_TOPPED_UP,

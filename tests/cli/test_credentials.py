@@ -70,6 +70,31 @@ def test_a_key_is_made_listed_shown_rotated_disabled_and_enabled(
     assert is_good(settings, database_url, rotated["api_key"])
 
 
+def test_a_wallet_client_gets_its_next_key_and_loses_the_first(
+    kassa: Type, company: str, tmp_path: Path
+) -> None:
+    paths = [tmp_path / name for name in ("one.pem", "two.pem", "three.pem")]
+    for path in paths:
+        path.write_bytes(installation.public_pem(installation.rsa_pem()))
+    add = f"credential add wallet-client --company {company} --public-key {paths[0]}"
+    client = kassa(*add.split()).content["id"]
+
+    def states(*words: str) -> dict[str, str]:
+        keys = kassa("credential", *words).content["keys"]
+        return {one["version"]: one["state"] for one in keys}
+
+    two = ("--public-key", str(paths[1]), "--key-version", "2")
+    three = ("--public-key", str(paths[2]), "--key-version", "3", "--pending")
+    assert states("rotate", client, *two) == {"1": "retiring", "2": "active"}
+    assert states("rotate", client, *three)["3"] == "pending"
+    assert states("key", client, "3", "active")["3"] == "active"
+    assert states("key", client, "1", "revoked")["1"] == "revoked"
+    assert "1:revoked" in kassa("credential", "show", client).out
+    assert "cannot become active" in refusal(kassa("credential", "key", client, "1", "active"))
+    assert "active, retiring or revoked" in refusal(kassa("credential", "key", client, "1", "x"))
+    assert "is a version" in refusal(kassa("credential", "rotate", client, *two))
+
+
 def test_what_cannot_be_is_refused_in_a_sentence(kassa: Type, company: str, tmp_path: Path) -> None:
     weak = tmp_path / "weak.pem"
     weak.write_bytes(installation.public_pem(installation.ec_pem()))

@@ -9,6 +9,7 @@ from tests.asgi import Answer, Client
 from tests.company import DemoCompany
 
 import kassa.faces.admin
+from kassa import installation
 from kassa.base.usecases.core import Core
 from kassa.identity.domain.audit import Act, AuditQuery
 from kassa.identity.usecases.audit import list_audit
@@ -103,6 +104,23 @@ async def test_a_key_is_given_shown_rotated_and_taken_back(
         Act.CREDENTIAL_PUT,
     ]
     assert {(row.actor, row.address) for row in rows} == {("api_key:sk_test_admin", "127.0.0.1")}
+
+
+async def test_a_wallet_client_gets_its_next_key(admin: Program) -> None:
+    first, second = (installation.public_pem(installation.rsa_pem()).decode() for _ in range(2))
+    new = {"kind": "wallet_client", "permissions": ["full"], "public_key": first}
+    made = (await admin.ask("POST", ALL, new)).json()
+    path = f"{ALL}/{made['id']}/rotate"
+
+    rotated = await admin.ask("POST", path, {"public_key": second, "key_version": "2"})
+
+    assert made["secret"] is None
+    assert [(one["version"], one["state"]) for one in rotated.json()["keys"]] == [
+        ("1", "retiring"),
+        ("2", "active"),
+    ]
+    assert (await admin.ask("POST", path, {"public_key": "x", "key_version": "3"})).status == 400
+    assert (await admin.ask("POST", path, {})).status == 400
 
 
 async def test_credentials_are_listed_page_by_page(admin: Program) -> None:

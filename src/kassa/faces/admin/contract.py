@@ -12,6 +12,7 @@ from starlette.responses import Response
 from kassa.base.domain.errors import InvalidRequest, KassaError
 from kassa.base.usecases.admission import pause_of
 from kassa.faces import edge
+from kassa.identity.domain.client_keys import ClientKey
 from kassa.identity.domain.principals import Business, Company
 from kassa.identity.usecases.credentials import (
     PAGE,
@@ -55,6 +56,15 @@ class PutBusiness(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     id: Word | None = None
 
 
+class KeyJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A version of a wallet client's public key."""
+
+    version: str
+    state: str
+    not_before: str | None
+    not_after: str | None
+
+
 class CredentialJson(msgspec.Struct, frozen=True, kw_only=True):
     """Whatever is secret is not in it."""
 
@@ -65,7 +75,7 @@ class CredentialJson(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     permissions: list[str]
     networks: list[str]
-    keys: list[str]
+    keys: list[KeyJson]
     created_at: str
     created_by: str
     expires_at: str | None
@@ -87,9 +97,12 @@ class AddCredential(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class RotateCredential(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`overlap_hours`: how long the secret of before is good as well."""
+    """`overlap_hours`: how long what proved it before is good as well. `public_key` (PEM) and
+    `key_version`: the next key of a wallet client, which has no secret."""
 
     overlap_hours: Annotated[int, msgspec.Meta(ge=0, le=720)] = _HOURS
+    public_key: str | None = None
+    key_version: Word | None = None
 
 
 class SecretJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,12 +167,21 @@ def write_credential(one: CredentialView) -> CredentialJson:
         status=one.status.replace(" ", "_"),
         permissions=list(one.permissions),
         networks=list(one.networks),
-        keys=list(one.keys),
+        keys=[_key(key) for key in one.keys],
         created_at=edge.utc_text(one.created_at),
         created_by=one.created_by,
         expires_at=_moment(one.expires_at),
         earlier_until=_moment(one.earlier_until),
         last_used_at=_moment(one.last_used_at),
+    )
+
+
+def _key(key: ClientKey) -> KeyJson:
+    return KeyJson(
+        version=key.version,
+        state=key.state.value,
+        not_before=_moment(key.not_before),
+        not_after=_moment(key.not_after),
     )
 
 

@@ -20,6 +20,7 @@ from kassa.identity.domain.audit import Acting
 from kassa.identity.domain.principals import Business, Principal
 from kassa.identity.usecases.audit import ACTING
 from kassa.identity.usecases.businesses import add_business, list_businesses
+from kassa.identity.usecases.client_keys import add_client_key
 from kassa.identity.usecases.credentials import (
     list_credentials,
     make_credential,
@@ -89,10 +90,21 @@ async def _switched(core: Core, principal: Principal, request: Request, *, activ
 async def rotate(core: Core, principal: Principal, request: Request) -> Any:
     body = await edge.read_bytes(request) or b"{}"
     wanted = edge.convert(edge.parse_json(body), contract.RotateCredential)
+    overlap = timedelta(hours=wanted.overlap_hours)
+    if wanted.public_key is not None:
+        await add_client_key(
+            core,
+            _named(request),
+            wanted.public_key,
+            wanted.key_version or "",
+            overlap=overlap,
+            company=principal.company,
+        )
+        return await show(core, principal, request)
     made = await rotate_secret(
         core,
         _named(request),
-        timedelta(hours=wanted.overlap_hours),
+        overlap,
         principal.company,
         giver=principal.permissions,
     )

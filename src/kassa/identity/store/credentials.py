@@ -63,6 +63,8 @@ class Sql(Queries):
     set_settings: Value[bool]
     set_status: Value[bool]
     rotate: Value[bool]
+    lock: Value[bool]
+    set_keys: Value[bool]
     set_secret_hash: Value[bool]
     note_uses: Command
 
@@ -108,6 +110,18 @@ async def rotate(
 ) -> bool:
     async with resealed(connection, "credential", "t.lookup = $1", lookup):
         return bool(await Sql.rotate.first(connection, lookup, secret_hash, earlier_until))
+
+
+async def lock(connection: Connection, lookup: str) -> None:
+    """Nobody else changes it until this transaction ends."""
+    await Sql.lock.first(connection, lookup)
+
+
+async def set_keys(
+    connection: Connection, lookup: str, keys: Mapping[str, str], terms: Mapping[str, Any]
+) -> bool:
+    async with resealed(connection, "credential", "t.lookup = $1", lookup):
+        return bool(await Sql.set_keys.first(connection, lookup, dict(keys), dict(terms)))
 
 
 async def set_secret_hash(

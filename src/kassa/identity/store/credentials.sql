@@ -42,6 +42,14 @@ set secret_hash = $2, earlier_until = $3::timestamptz,
   earlier_hash = case when $3::timestamptz is not null then secret_hash end
 where lookup = $1 returning true
 
+-- name: lock
+-- Nobody else changes it until this transaction ends.
+select true from credential where lookup = $1 for no key update
+
+-- name: set_keys
+-- Its public keys by their versions, and what holds for each.
+update credential set public_keys = $2, key_terms = $3 where lookup = $1 returning true
+
 -- name: set_secret_hash
 -- The same secret, kept under a newer pepper; not where somebody has done that meanwhile.
 update credential set secret_hash = $3 where lookup = $1 and secret_hash = $2 returning true

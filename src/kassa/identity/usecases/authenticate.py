@@ -18,6 +18,7 @@ from kassa.base.usecases import keyed
 from kassa.base.usecases.admission import VISIT
 from kassa.base.usecases.core import Core
 from kassa.base.usecases.keyring import Purpose
+from kassa.identity.domain.client_keys import believed
 from kassa.identity.domain.networks import is_from
 from kassa.identity.domain.permissions import granted
 from kassa.identity.domain.principals import (
@@ -27,6 +28,7 @@ from kassa.identity.domain.principals import (
     Principal,
     WalletClient,
 )
+from kassa.identity.domain.token_terms import read_terms
 from kassa.identity.store import companies, credentials
 from kassa.identity.store.credentials import Credential
 from kassa.identity.usecases.sides import admit
@@ -253,8 +255,9 @@ async def authenticate_client(core: Core, client_id: str, client_secret: str) ->
 async def authenticate_customer(core: Core, token: str) -> Principal:
     """A shopper, by a JWT that one of the company's registered keys signed (ES256 only).
 
-    Claims: `sub` the username, `roles` a list, `aud` "kassa", `exp` required. For what an order
-    belongs to: `customer_id`, `email` with `email_verified`, `orders` a list or "*".
+    Claims: `sub` the username, `roles` a list, `aud` "kassa", `exp` required; where its key says
+    so, another `aud`, an `iss`, and a longest time from `iat` to `exp`. For what an order belongs
+    to: `customer_id`, `email` with `email_verified`, `orders` a list or "*".
     Raises: Unauthenticated, in the same words whatever was wrong; PermissionDenied for a customer
     of a live side where no real money is moved.
     """
@@ -269,7 +272,8 @@ async def authenticate_customer(core: Core, token: str) -> Principal:
     if credential is None or credential.kind != "jwt_key" or not _is_active(credential):
         raise Unauthenticated(_REFUSED)
     try:
-        claims = tokens.claims_of(token, credential.public_keys[key_id])
+        terms = read_terms(credential.key_terms)
+        claims = tokens.claims_of(token, credential.public_keys[key_id], terms)
     except (ValueError, KeyError):
         raise Unauthenticated(_REFUSED) from None
     name = str(claims["sub"])
@@ -325,7 +329,7 @@ async def find_wallet_client(core: Core, client_id: str) -> WalletClient | None:
         business_id=credential.business_id,
         client_id=client_id,
         status=status,
-        keys=credential.public_keys,
+        keys=believed(credential.public_keys, credential.key_terms, datetime.now(UTC)),
         settings=msgspec.convert(credential.settings, ClientSettings),
         permissions=granted(credential.kind, credential.permissions),
     )

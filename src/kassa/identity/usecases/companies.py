@@ -1,9 +1,10 @@
 """Tenants and their credentials: what an operator does."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from kassa.base.domain.errors import InvalidRequest, NotFound
 from kassa.base.domain.lifecycle import CompanyStatus
@@ -322,14 +323,21 @@ async def set_wallet_client(core: Core, client_id: str, wanted: ClientSettings) 
 
 
 async def put_jwt_key(
-    core: Core, company: Company, key_id: str, public_pem: str, terms: CredentialTerms = _USUAL
+    core: Core,
+    company: Company,
+    key_id: str,
+    public_pem: str,
+    terms: CredentialTerms = _USUAL,
+    token_terms: Mapping[str, Any] | None = None,
 ) -> None:
-    """Register the P-256 public key that signs the company's customer tokens."""
+    """Register the P-256 public key that signs the company's customer tokens. `token_terms`: as
+    they are kept."""
     new = NewCredential(
         lookup=f"jwt:{key_id}",
         company=company,
         kind="jwt_key",
         name=key_id,
         public_keys={key_id: public_pem},
+        key_terms=token_terms,
     )
     await put_credential(core, new, terms)

@@ -12,8 +12,10 @@ from kassa.base.domain.errors import InvalidRequest, NotFound
 from kassa.base.domain.lifecycle import CompanyStatus, CredentialStatus
 from kassa.base.usecases.core import Core
 from kassa.identity.domain.audit import Act
+from kassa.identity.domain.client_keys import ClientKey, check_version, read_keys
 from kassa.identity.domain.permissions import INTERFACES, Permission, demand, granted, words_of
 from kassa.identity.domain.principals import Company
+from kassa.identity.domain.token_terms import USUAL, TokenTerms, kept, read_terms
 from kassa.identity.store import credentials
 from kassa.identity.store.credentials import Credential
 from kassa.identity.usecases import audit
@@ -26,13 +28,11 @@ from kassa.identity.usecases.companies import (
     put_orders_client,
     put_wallet_client,
 )
-from kassa.identity.usecases.public_keys import check_p256, check_rsa
 
 PAGE = 100
 LONGEST_OVERLAP = timedelta(days=30)
 LONGEST_LIFE = timedelta(days=3650)
 _WITH_SECRET = frozenset({"api_key", "orders_client"})
-_MOST_KEY_VERSION = 10  # characters; it stands in a header of each request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class CredentialView:
 
     `id`: its public half. `permissions`: the words that it was given, and `may` what they come to.
     `earlier_until`: how long the secret of before the last rotation is good. `keys`: versions of
-    its public keys.
+    its public keys. `token_terms`: what the tokens by a customers' key have to say.
     """
 
     id: str
@@ -57,7 +57,8 @@ class CredentialView:
     expires_at: datetime | None
     earlier_until: datetime | None
     last_used_at: datetime | None
-    keys: Sequence[str]
+    keys: Sequence[ClientKey]
+    token_terms: TokenTerms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -88,6 +89,7 @@ class WantedCredential:
     days: int | None = None
     public_key: str = ""
     key_version: str = "1"
+    token_terms: TokenTerms = USUAL
 
 
 async def make_credential(
@@ -130,7 +132,8 @@ async def make_credential(
             if wanted.networks:
                 raise InvalidRequest("customers come from anywhere", field="networks")
             name = f"{company.public_id}-{company.mode}-{secrets.token_hex(6)}"
-            await put_jwt_key(core, company, name, check_p256(wanted.public_key), terms)
+            pem = _checked(wanted)
+            await put_jwt_key(core, company, name, pem, terms, kept(wanted.token_terms))
             return MadeCredential(id=f"jwt:{name}", kind=wanted.kind, name=name)
     raise InvalidRequest(
         "a credential is an API key, an orders client, a wallet client or a JWT key", field="kind"
@@ -147,15 +150,20 @@ def _demand_as_much(giver: frozenset[Permission] | None, given: frozenset[Permis
 async def _make_wallet_client(
     core: Core, company: Company, wanted: WantedCredential, terms: CredentialTerms
 ) -> MadeCredential:
-    version = wanted.key_version
-    if not (version.isascii() and version.isalnum() and len(version) <= _MOST_KEY_VERSION):
-        raise InvalidRequest(
-            f"a key's version is 1 to {_MOST_KEY_VERSION} letters or digits", field="key_version"
-        )
+    version = check_version(wanted.key_version)
     name = f"5X{secrets.randbelow(10**14):014d}"
-    pem = check_rsa(wanted.public_key)
+    pem = _checked(wanted)
     await put_wallet_client(core, company, name, {version: pem}, terms)
     return MadeCredential(id=f"wallet:{name}", kind=wanted.kind, name=name, key_version=version)
+
+
+def _checked(wanted: WantedCredential) -> str:
+    """Its public key. Raises: InvalidRequest."""
+    from kassa.identity.usecases import public_keys  # noqa: PLC0415 - see there
+
+    is_client = wanted.kind == "wallet_client"
+    check = public_keys.check_rsa if is_client else public_keys.check_p256
+    return check(wanted.public_key)
 
 
 def _end(days: int | None, longest: timedelta) -> datetime | None:
@@ -202,7 +210,7 @@ def _view(found: Credential) -> CredentialView:
         status = "expired"
     elif status == CredentialStatus.ACTIVE and found.company_status != CompanyStatus.ACTIVE:
         status = "company closed"
-    earlier = found.earlier_until
+    earlier, is_client = found.earlier_until, found.kind == "wallet_client"
     return CredentialView(
         id=found.lookup,
         company=found.company,
@@ -217,7 +225,8 @@ def _view(found: Credential) -> CredentialView:
         expires_at=found.expires_at,
         earlier_until=earlier if earlier is not None and now < earlier else None,
         last_used_at=found.last_used_at,
-        keys=list(found.public_keys) if found.kind == "wallet_client" else [],
+        keys=read_keys(found.public_keys, found.key_terms) if is_client else [],
+        token_terms=USUAL if is_client else read_terms(found.key_terms),
     )
 
 

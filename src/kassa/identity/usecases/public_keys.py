@@ -1,5 +1,9 @@
-"""Public keys that somebody registers: read, and refused where they are known to be weak."""
+"""Public keys that somebody registers: read, and refused where they are known to be weak.
 
+Imported when the first one is: few commands ever see one, and the library takes its time.
+"""
+
+from functools import cache
 from math import gcd, isqrt, prod
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -13,6 +17,7 @@ _RSA_BITS, _MOST_RSA_BITS = 2048, 16_384
 _EXPONENT = 65_537
 _FERMAT_STEPS = 100  # primes so close are found at once; those of chance, never
 _SIEVE = 10_000
+_MOST_MARKED = 167
 
 
 def _primes_below(end: int) -> list[int]:
@@ -24,11 +29,18 @@ def _primes_below(end: int) -> list[int]:
     return [one for one in range(end) if is_prime[one]]
 
 
-_SMALL = _primes_below(_SIEVE)
-_PRODUCT = prod(_SMALL)
-# Keys of a broken library are powers of 65537 modulo each of these: CVE-2017-15361.
-_MARKED = [prime for prime in _SMALL if 2 < prime <= 167]
-_POWERS = {prime: {pow(_EXPONENT, power, prime) for power in range(prime)} for prime in _MARKED}
+@cache
+def _product() -> int:
+    """Of all small primes: what has a divisor in common with it has a small factor."""
+    return prod(_primes_below(_SIEVE))
+
+
+@cache
+def _powers() -> dict[int, set[int]]:
+    """By primes, what 65537 comes to: the keys of a broken library are such powers modulo each of
+    them (CVE-2017-15361)."""
+    marked = [prime for prime in _primes_below(_SIEVE) if 2 < prime <= _MOST_MARKED]
+    return {one: {pow(_EXPONENT, power, one) for power in range(one)} for one in marked}
 
 
 def check_rsa(pem: str) -> str:
@@ -47,11 +59,11 @@ def check_rsa(pem: str) -> str:
         )
     if numbers.e != _EXPONENT:
         raise _unusable("RSA", f"its exponent is {str(numbers.e)[:20]}, and {_EXPONENT} is needed")
-    if gcd(modulus, _PRODUCT) != 1:
+    if gcd(modulus, _product()) != 1:
         raise _unusable("RSA", "it has a small factor")
     if _has_close_primes(modulus):
         raise _unusable("RSA", "its two primes are so close that they can be found")
-    if all(modulus % prime in _POWERS[prime] for prime in _MARKED):
+    if all(modulus % prime in powers for prime, powers in _powers().items()):
         raise _unusable("RSA", "it was made by a library whose keys can be broken (ROCA)")
     return pem
 
