@@ -95,7 +95,7 @@ def read_declared(
         amount = amount_of(gross_of(row), currency)
         fee_text, net_text = fee_of(row), net_of(row)
         fee = amount_of(fee_text, currency) if fee_text else Money(0, currency)
-        check_direction(DIRECTION.get(kind, 0), amount, kind.value)
+        check_direction(DIRECTION.get(kind, 0), amount, kind)
         if net_text:
             check_net(amount, fee, amount_of(net_text, currency))
         return ReportLine(

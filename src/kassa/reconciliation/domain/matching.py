@@ -7,7 +7,7 @@ Amounts must be equal to the minor unit: with one movement, with all that are le
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -110,6 +110,16 @@ class MatchResult:
     only_fee: bool = False
     exchanged: bool = False
 
+    def by_payment(self) -> "list[MatchResult]":
+        """The same for each payment that the movements are of."""
+        ids = list(dict.fromkeys([one.payment_id for one in self.movements]))
+        if len(ids) == 1:
+            return [self]
+        return [
+            replace(self, movements=[one for one in self.movements if one.payment_id == payment_id])
+            for payment_id in ids
+        ]
+
 
 @dataclass(slots=True)
 class Matcher:
@@ -133,7 +143,7 @@ class Matcher:
         if not own or (self.is_live and self.account == SANDBOX):
             return self._elsewhere(line, named[0])
         rivals = self.directory.rivals(line, named)
-        if any(known.connector == self.account for known in rivals):
+        if rivals and any(known.connector == self.account for known in rivals):
             return ambiguous(line, [*own, *rivals])
         subject = subject_of(line, own, self.directory)
         of_it = [one for cause in subject.causes for one in self.movements.get(cause, ())]

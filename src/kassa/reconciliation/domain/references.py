@@ -64,7 +64,7 @@ class ReferenceIndex:
     def called(self, name: str) -> list[KnownReference]:
         """What is called exactly that among us."""
         one = self.by_id.get(name)
-        return [one] if one else self.by_order.get(name, [])
+        return [one] if one is not None else self.by_order.get(name, [])
 
     def named_by(self, line: ReportLine) -> list[KnownReference]:
         """By our reference, else by the provider's, else by its other texts."""
@@ -82,10 +82,10 @@ class ReferenceIndex:
     def rivals(self, line: ReportLine, named: Sequence[KnownReference]) -> list[KnownReference]:
         """What other words of the line lead to, where that is not what it is taken for."""
         payments = {known.payment_id for known in named}
-        found = []
+        found: list[KnownReference] = []
         for text in (line.our_reference, line.provider_reference, *line.texts):
-            others = (self.called(text) or self.by_provider.get(text, [])) if text else []
-            if others and not any(known.payment_id in payments for known in others):
+            others = (self.called(text) or self.by_provider.get(text)) if text else None
+            if others and payments.isdisjoint([known.payment_id for known in others]):
                 found += others
         return found
 
@@ -119,12 +119,15 @@ def subject_of(
         return Subject([named[0].id], named[0], exact=True)
     causes: list[str] = []
     for known in named:
-        inside = [item for item in directory.of_attempt.get(known.id, ()) if is_of(item, line.kind)]
-        theirs = [item for item in inside if item.provider_reference == line.provider_reference]
         if known.kind != "attempt" or line.kind is LineKind.PAYMENT:
             causes.append(known.id)
-        # A provider's own name for one of several narrows them down.
-        causes += [item.id for item in (theirs if theirs and line.provider_reference else inside)]
+        changes = directory.of_attempt.get(known.id)
+        if changes:
+            inside = [item for item in changes if is_of(item, line.kind)]
+            theirs = [item for item in inside if item.provider_reference == line.provider_reference]
+            # A provider's own name for one of several narrows them down.
+            narrowed = theirs if theirs and line.provider_reference else inside
+            causes += [item.id for item in narrowed]
     return Subject(list(dict.fromkeys(causes)), named[0], exact=False)
 
 

@@ -249,26 +249,30 @@ async def movements(
         list(_FEES),
     )
     found: dict[str, list[ReportableMovement]] = {}
-    fees: dict[str, list[tuple[str, int]]] = {}
+    fees = []
     for row in rows:
-        if row.kind in _FEES:
-            fees.setdefault(row.cause, []).append((row.id, -row.amount_minor))
+        posting_id, cause, payment_id, kind, minor, currency, at, is_reported = row
+        if kind in _FEES:
+            fees.append(row)
             continue
         movement = ReportableMovement(
-            row.id, row.cause, row.payment_id, MOVEMENTS[row.kind], row.amount_minor,
-            row.currency, row.at,
-            is_surplus=row.kind in _SURPLUS,
-            reported=row.is_reported,
+            posting_id, cause, payment_id, MOVEMENTS[kind], minor, currency, at,
+            is_surplus=kind in _SURPLUS,
+            reported=is_reported,
         )  # fmt: skip
-        found.setdefault(row.cause, []).append(movement)
-    for cause, charged in fees.items():
-        booked = found.get(cause)
-        if booked:
+        if cause in found:
+            found[cause].append(movement)
+        else:
+            found[cause] = [movement]
+    for booked in found.values():
+        if len(booked) > 1:
+            booked.sort(key=lambda movement: (movement.at, movement.posting_id))
+    for fee in fees:
+        if fee.cause in found:
             # A fee is of the cause as a whole; its first movement carries it.
-            if len(booked) > 1:
-                booked.sort(key=lambda movement: (movement.at, movement.posting_id))
-            booked[0].fee_minor = sum([minor for _, minor in charged])
-            booked[0].fee_postings = tuple([posting_id for posting_id, _ in charged])
+            first = found[fee.cause][0]
+            first.fee_minor -= fee.amount_minor
+            first.fee_postings += (fee.id,)
     return found
 
 

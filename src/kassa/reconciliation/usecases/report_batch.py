@@ -355,12 +355,9 @@ class Batch:
                     self.reported.add(hash(movement.posting_id))
                 put.append(movement.posting_id)
             put += movement.fee_postings
-        for payment_id in dict.fromkeys(one.payment_id for one in verdict.movements):
-            own = [one for one in verdict.movements if one.payment_id == payment_id]
-            mine = (
-                verdict if len(own) == len(verdict.movements) else replace(verdict, movements=own)
-            )
-            case, before = self.cases[payment_id], len(self.cases[payment_id].postings)
+        for mine in verdict.by_payment():
+            case = self.cases[mine.movements[0].payment_id]
+            before = len(case.postings)
             contradicts = self._apply(case, mine, line, fee_told=fee_told)
             put += [posting.id for posting in case.postings[before:]]
             if contradicts:
@@ -411,20 +408,22 @@ class Batch:
         """What became of it, for the control totals."""
         self._bump(verdict.state)
         if verdict.state is LineState.MATCHED:
-            minor = line.amount.minor + sum(part.minor for part in verdict.parts)
-            self.file.totals[line.amount.currency]["matched"] += minor
-            self._bump(LineState.MATCHED, len(verdict.parts))
-            self._bump(LineState.WAITING, -len(verdict.parts))
+            sums = self.file.totals[line.amount.currency]
+            sums["matched"] += line.amount.minor
+            if verdict.parts:
+                sums["matched"] += sum(part.minor for part in verdict.parts)
+                self._bump(LineState.MATCHED, len(verdict.parts))
+                self._bump(LineState.WAITING, -len(verdict.parts))
 
     def _total(self, line: ReportLine) -> None:
         """Control totals, and what the file covers."""
-        none = {"gross": 0, "fees": 0, "matched": 0}
-        sums = self.file.totals.setdefault(line.amount.currency, none)
+        file, at = self.file, line.occurred_at
+        sums = file.totals.get(line.amount.currency)
+        if sums is None:
+            sums = file.totals[line.amount.currency] = {"gross": 0, "fees": 0, "matched": 0}
         sums["gross"] += line.amount.minor
         sums["fees"] += line.fee.minor
-        at = line.occurred_at
-        if at is not None and (line.kind in _MATCHED_KINDS or self.file.connector == BANK):
-            file = self.file
+        if at is not None and (line.kind in _MATCHED_KINDS or file.connector == BANK):
             file.covers_from = min(file.covers_from or at, at)
             file.covers_until = max(file.covers_until or at, at)
 
