@@ -2,8 +2,10 @@
 
 import json
 import urllib.request
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +63,18 @@ def create_orders(gateway: Gateway, count: int) -> list[bytes]:
     ]
 
 
-def signed_pays(gateway: Gateway, count: int) -> list[bytes]:
-    """POST /v1/payments/pay from the wallet user's balance, with its signature."""
+def signed_pays(gateway: Gateway, count: int, tokens: Sequence[str] = ()) -> list[bytes]:
+    """POST /v1/payments/pay from a balance, with its signature. `tokens`: of the users who pay in
+    turn; without any it is the demo's."""
     wallet = gateway.demo["wallet"]
     key = signature.private_key(Path(wallet["private_key_path"]).read_bytes())
-    code = gateway.demo["wallet_user"]["auth_code"]
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(lambda _: _signed_pay(gateway, wallet, key, code), range(count)))
+        payers = _payers(gateway, count, tokens)
+        return list(pool.map(lambda code: _signed_pay(gateway, wallet, key, code), payers))
+
+
+def _payers(gateway: Gateway, count: int, tokens: Sequence[str]) -> Iterator[str]:
+    return islice(cycle(tokens or [gateway.demo["wallet_user"]["auth_code"]]), count)
 
 
 def _signed_pay(gateway: Gateway, wallet: dict[str, str], key: RSAPrivateKey, code: str) -> bytes:
@@ -89,13 +96,9 @@ def _signed_pay(gateway: Gateway, wallet: dict[str, str], key: RSAPrivateKey, co
     return _http(gateway, "POST", _PAY, headers, body)
 
 
-def unsigned_pays(gateway: Gateway, count: int) -> list[bytes]:
+def unsigned_pays(gateway: Gateway, count: int, tokens: Sequence[str]) -> list[bytes]:
     """The same movement of money, asked for through the gateway interface with an API key."""
     headers = _api_key(gateway)
-    payer = {
-        "accountType": "wallet_auth_code",
-        "accountNumber": gateway.demo["wallet_user"]["auth_code"],
-    }
     payee = {"accountType": "business", "accountNumber": gateway.demo["business_id"]}
     return [
         _http(
@@ -109,12 +112,12 @@ def unsigned_pays(gateway: Gateway, count: int) -> list[bytes]:
                     "orderId": new_id("order"),
                     "amount": 1,
                     "paymentMethod": "wallet",
-                    "payerAccount": payer,
+                    "payerAccount": {"accountType": "wallet_auth_code", "accountNumber": code},
                     "payeeAccount": payee,
                 }
             ),
         )
-        for number in range(count)
+        for number, code in enumerate(_payers(gateway, count, tokens))
     ]
 
 

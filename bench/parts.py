@@ -7,7 +7,7 @@ from statistics import median
 
 import msgspec
 
-from bench import calls, limit, load
+from bench import calls, limit, load, wallets
 from bench.gateway import Gateway
 from bench.load import Call, Load, Select, Timed
 from bench.provider import ANSWERS_AFTER_SECONDS, Provider
@@ -17,6 +17,7 @@ _AT_PROVIDER = 256  # callers whose payments wait for a provider's answer for mo
 _WARM_UP_SECONDS = 0.5
 _PAYS_PER_S = 2000  # made in advance; a part that uses them up ends early
 _CREATES = 50_000
+_PAYERS = 1_000
 _SELECTING = 10  # connections of a process: as many as one of the gateway's has
 _HALF = 0.5
 _OK, _SUCCESS, _PAID = b'"order_id":"', b'"resultStatus":"S"', b'"paymentResult":true'
@@ -76,7 +77,7 @@ class Bench:
         creates = {one: calls.create_orders(one, _CREATES) for one in (gateway, alone)}
         for one, requests in creates.items():
             load.run(self._http(requests[:2000], _OK, seconds=min(2.0, self._seconds), of=one))
-        ids = calls.payment_ids(gateway)
+        ids, tokens = calls.payment_ids(gateway), wallets.tokens(gateway, _PAYERS)
         with Provider(gateway) as provider:
             for _ in range(rounds):
                 self._measure("create", "POST /v1/orders:create", self._http(creates[gateway], _OK))
@@ -88,7 +89,7 @@ class Bench:
                     lambda: load.run(self._http(creates[alone], _OK, of=alone)),
                     gateway=alone,
                 )
-                self._wallet()
+                self._wallet(tokens)
                 self._card(provider)
                 self._reads(ids)
         counted = provider.counted
@@ -103,17 +104,17 @@ class Bench:
         self._limit("limit", "limit: BEGIN, 3 INSERTs, COMMIT", in_one_statement=False)
         self._limit("limit_one_statement", "limit: all in one statement", in_one_statement=True)
 
-    def _wallet(self) -> None:
+    def _wallet(self, tokens: list[str]) -> None:
         gateway, count = self._gateway, int(_PAYS_PER_S * (self._seconds + _WARM_UP_SECONDS))
         self._measure(
             "pay_signed",
-            "wallet pay from a balance, RSA",
-            self._http(calls.signed_pays(gateway, count), _SUCCESS, once=True),
+            f"wallet pay from {_PAYERS:,} balances, RSA",
+            self._http(calls.signed_pays(gateway, count, tokens), _SUCCESS, once=True),
         )
         self._measure(
             "pay_unsigned",
             "the same movement of money, without RSA",
-            self._http(calls.unsigned_pays(gateway, count), _PAID, once=True),
+            self._http(calls.unsigned_pays(gateway, count, tokens), _PAID, once=True),
         )
 
     def _card(self, provider: Provider) -> None:

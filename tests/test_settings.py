@@ -35,6 +35,18 @@ def test_nothing_said_means_the_defaults() -> None:
     assert Settings().url == "http://127.0.0.1:8080"
 
 
+def test_there_are_as_many_http_processes_as_cores_and_not_too_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5, 7}, raising=False)
+    assert load({}, {}).http_processes == 3
+    assert load({"workers": 1}, {}).http_processes == 1
+    assert load({}, {"KASSA_WORKERS": "12"}).http_processes == 12
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
+    assert load({}, {}).http_processes == 6
+
+
 def test_flags_win_over_variables_and_variables_over_the_file(tmp_path: Path) -> None:
     path = a_file(tmp_path, 'port = 1001\ngrpc_port = 1002\nworkers = 2\nlog_level = "error"\n')
     variables = {"KASSA_CONFIG": str(path), "KASSA_GRPC_PORT": "2002", "KASSA_WORKERS": "3"}
@@ -173,7 +185,7 @@ def test_what_belongs_to_others_is_left_alone() -> None:
         ("KASSA_PORT", "1e999999999"),
         ("KASSA_PORT", "9" * 5000),
         ("KASSA_GRPC_PORT", "8080"),
-        ("KASSA_WORKERS", "0"),
+        ("KASSA_WORKERS", "-1"),
         ("KASSA_WORKERS", "65"),
         ("KASSA_DEMO", "perhaps"),
         ("KASSA_LOG_LEVEL", "loud"),

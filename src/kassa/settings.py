@@ -25,12 +25,13 @@ _ACCOUNTS = "accounts"  # is no setting by that name: accounts are tables of the
 _ODD = re.compile(r"[@\s\\]")
 _LONGEST_SHOWN = 40
 _NAME_SERVER = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}(:[0-9]{1,5})?|[0-9a-fA-F:]{2,39}")
+_MOST_UNASKED = 6  # HTTP processes: with the others they have the private server's connections
 _RANGES: Mapping[str, tuple[int, int]] = {
     "port": (1, 65535),
     "grpc_port": (1, 65535),
     "ops_port": (0, 65535),
     "simulator_port": (0, 65535),
-    "workers": (1, 64),
+    "workers": (0, 64),
     "database_connections": (1, 200),
     "order_lifetime_days": (1, 3650),
     "wallet_order_lifetime_hours": (1, 10 * 365 * 24),
@@ -63,8 +64,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Every setting with its default. Durations are in the unit of their name.
 
     `database_url`: empty for the embedded PostgreSQL. `base_url`: how payers and providers reach
-    us; empty for http://host:port. `workers`: HTTP processes. `live`: this installation may take
-    real money, so live sides of companies are served; demo conveniences are refused.
+    us; empty for http://host:port. `workers`: HTTP processes; 0 for as many as there are cores.
+    `live`: this installation may take real money, so live sides of companies are served; demo
+    conveniences are refused.
     `simulator_port`: where the demo plays real providers; 0 for 8090, or another when that is
     taken. `ops_port`: metrics and the details of readiness, for operators; 0 for 9091, or another
     when that is taken. `trusted_proxies`: networks whose X-Forwarded-For is believed. Limits of 0
@@ -82,7 +84,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     data_dir: str = ".kassa"
     database_url: str = ""
     base_url: str = ""
-    workers: int = 1
+    workers: int = 0
     trusted_proxies: tuple[str, ...] = ()
     name_servers: tuple[str, ...] = ()
     demo: bool = False
@@ -133,6 +135,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         host = "127.0.0.1" if self.host in _EVERYWHERE else self.host
         host = f"[{host}]" if ":" in host else host
         return self.base_url or f"http://{host}:{self.port}"
+
+    @property
+    def http_processes(self) -> int:
+        """As many as are set, or as this machine has cores for us."""
+        return self.workers or min(len(os.sched_getaffinity(0)), _MOST_UNASKED)
 
     @property
     def ops_url(self) -> str:

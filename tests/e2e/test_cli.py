@@ -80,7 +80,7 @@ REFUSED: list[tuple[tuple[str, ...], dict[str, str], str]] = [
     (("--port", "0"), {}, "port must be 1 to 65535, got 0"),
     (("--port", "99999"), {}, "port must be 1 to 65535, got 99999"),
     (("--port", "9000", "--grpc-port", "9000"), {}, "port and grpc_port are both 9000"),
-    (("--workers", "0"), {}, "workers must be 1 to 64"),
+    (("--workers", "65"), {}, "workers must be 0 to 64"),
     (("--database-url", "mysql://db"), {}, "database_url must "),
     (("--database-url", "postgresql://127.0.0.1:1/x"), {}, "cannot reach"),
     (("--demo",), {"KASSA_LIVE": "1"}, "live and demo exclude each other"),

@@ -92,7 +92,9 @@ def serve(
     grpc_port: Annotated[int | None, typer.Option(help="[default: 9090]")] = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
-    workers: Annotated[int | None, typer.Option(help="HTTP processes.  [default: 1]")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="HTTP processes.  [default: one a core]")
+    ] = None,
     demo: Annotated[
         bool | None,
         typer.Option("--demo", help="Make a demo company; allow notifications to loopback."),

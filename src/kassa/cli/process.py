@@ -38,7 +38,7 @@ async def serve_http(
                 settings,
                 database_url,
                 patience=_PATIENCE_SECONDS,
-                processes=settings.workers,
+                processes=settings.http_processes,
                 serves=True,
                 count=observe.count_turned_away,
             )

@@ -209,8 +209,9 @@ def _specs(settings: Settings, addresses: Addresses, names: tuple[str, ...]) -> 
         env = {name: value for name, value in os.environ.items() if not name.startswith("KASSA_")}
         specs.append(ChildSpec("simulator", env=env, after_seconds=_SIMULATOR_LATER, work=work))
     for name in names:
-        for number in range(settings.workers if name == "http" else 1):
-            title = f"{name}-{number + 1}" if settings.workers > 1 and name == "http" else name
+        many = settings.http_processes if name == "http" else 1
+        for number in range(many):
+            title = f"{name}-{number + 1}" if many > 1 else name
             specs.append(
                 ChildSpec(
                     title,
