@@ -84,8 +84,9 @@ def _run(work: Callable[[], int], env: Mapping[str, str]) -> NoReturn:
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
         os.close(nothing)
+        given = dict(env)  # which may be ours itself
         os.environ.clear()
-        os.environ.update(env)
+        os.environ.update(given)
         status = work()
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else 1

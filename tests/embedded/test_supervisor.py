@@ -71,6 +71,7 @@ print(sys.argv[1], "runs", *files, os.readlink("/proc/self/fd/0"), flush=True)
 print(sys.argv[1], "is", open("/proc/self/comm").read(), flush=True)
 print(sys.argv[1], "has last words")
 """
+INHERITS = "import os, sys; print(sys.argv[1], 'has', os.environ.get('OF_OURS'), flush=True)"
 HOPELESS = "import os, sys; print(sys.argv[1], 'runs', 0, flush=True); sys.exit(os.EX_CONFIG)"
 
 Spec = tuple[str, list[str], str]
@@ -249,6 +250,16 @@ def test_a_copy_has_a_name_and_nothing_of_the_supervisor_open(
     assert files == ["0", "1", "2", "3", "/dev/null"]  # 3 is the directory that it looked into
     assert name == ["kassa", "web"]
     assert last == ["last", "words"]  # written at its end, by nobody else
+
+
+def test_a_child_inherits_the_environment_where_none_is_named(
+    supervise: Supervise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OF_OURS", "kept")
+
+    watched = supervise(spec("web", INHERITS, "never"))
+
+    assert watched.next("web", "has") == ["kept"]
 
 
 def test_it_sleeps_while_nothing_happens(supervise: Supervise) -> None:
