@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -85,8 +86,12 @@ def _measure(gateway: Gateway, creates: float, pays: float, seconds: float) -> S
 
 
 def _open_files(gateway: Gateway) -> int:
-    ours = [pid for pid, name in gateway.processes().items() if name != "postgres"]
-    return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in ours)
+    found = 0
+    for pid, name in gateway.processes().items():
+        if name not in ("postgres", "ended"):
+            with suppress(OSError):  # it has ended meanwhile
+                found += len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    return found
 
 
 async def _counted(url: str) -> tuple[dict[str, int], int]:
