@@ -99,11 +99,11 @@ class World:
     async def _asked(self, name: str, probe: Probe, proof: "Proof", known: str) -> Said:
         ours = self.ours.company.public_id
         body = json.dumps(probe.body) if probe.body is not None else ""
-        body = body.replace("ID", known) if probe.about else body
+        body = body.replace("THEID", known) if probe.about else body
         body = body.replace("OURS", ours)
         if not name.partition(" ")[2]:
             return await self._called(name, json.loads(body), proof)
-        method, path = name.partition(" ")[0], probe.path.replace("ID", known)
+        method, path = name.partition(" ")[0], probe.path.replace("THEID", known)
         headers = {**probe.headers, **proof.headers(method, path, body.encode())}
         if body:
             headers["content-type"] = "application/json"
@@ -253,6 +253,8 @@ async def proofs_of(
         made[kind, "none"] = Proof(lambda *_: {})
     for kind, (malformed, wrong) in _WRONG.items():
         made[kind, "malformed"], made[kind, "wrong"] = malformed, wrong
+    capture = CredentialTerms(permissions=["orders:capture"])
+    made["orders_client", "capturer"] = await hands.orders_client(core, ours, "capturer", capture)
     made["jwt_key", "wrong"] = _forged(hands)
     made["jwt_key", "another customer's"] = hands.customer("bob", "right")
     made["wallet_client", "malformed"] = _changed(

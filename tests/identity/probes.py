@@ -8,7 +8,7 @@ from typing import Any
 @dataclass(frozen=True, kw_only=True)
 class Probe:
     """A request. `kind`: of the credential that opens it. `about`: which object it names; "" for
-    none. `path` and `body`: with ID where that object's id stands."""
+    none. `path` and `body`: with THEID where that object's id stands."""
 
     kind: str
     path: str
@@ -18,18 +18,18 @@ class Probe:
 
 
 VERSION = {"x-api-version": "2025-01-01"}
-_PG = "/pg/orders/ID"
+_PG = "/pg/orders/THEID"
 _CUSTOMER = {
     "customer_name": "Alice",
     "customer_email": "alice@example.com",
     "customer_phone": "9000000000",
     "order_amount": 10,
-    "business_id": "ID",
+    "business_id": "THEID",
 }
 _PG_ORDER = {
     "order_amount": 10,
     "order_currency": "CNY",
-    "business_id": "ID",
+    "business_id": "THEID",
     "customer_details": {"customer_id": "c_1", "customer_phone": "9000000000"},
 }
 _CAPTURE, _VOID = {"action": "CAPTURE"}, {"action": "VOID"}
@@ -39,7 +39,7 @@ _GATEWAY = {
     "orderId": "ord_1",
     "amount": 1,
     "paymentMethod": "credit card",
-    "businessId": "ID",
+    "businessId": "THEID",
     "payerAccount": {"accountType": "token", "accountNumber": "pm_sandbox_paid"},
     "payeeAccount": {"accountType": "business", "accountNumber": "x"},
 }
@@ -78,7 +78,7 @@ def _both(path: str, body: Any = None, about: str = "order") -> tuple[Probe, Pro
 
 PROBES: Mapping[str, Sequence[Probe]] = {
     "POST /v1/orders:create": [_orders("/v1/orders:create", _CUSTOMER, "business")],
-    "POST /v1/orders:verify": [_orders("/v1/orders:verify", {"order_id": "ID"})],
+    "POST /v1/orders:verify": [_orders("/v1/orders:verify", {"order_id": "THEID"})],
     "POST /pg/orders": [_orders("/pg/orders", _PG_ORDER, "business", headers=VERSION)],
     "GET /pg/orders/{order_id}": _both(_PG),
     "PATCH /pg/orders/{order_id}": [_orders(_PG, {"order_status": "TERMINATED"}, headers=VERSION)],
@@ -95,38 +95,40 @@ PROBES: Mapping[str, Sequence[Probe]] = {
     "GET /pg/orders/{order_id}/refunds/{refund_id}": _both(f"{_PG}/refunds/refund_of_mine"),
     "GET /pg/orders/{order_id}/settlements": _both(f"{_PG}/settlements"),
     "kassa.orders.v1.PaymentService/CreateOrder": [_orders("CreateOrder", _CUSTOMER, "business")],
-    "kassa.orders.v1.PaymentService/VerifyPayment": [_orders("VerifyPayment", {"order_id": "ID"})],
-    "GET /v1/payment/{id:path}": [_key("/v1/payment/ID")],
+    "kassa.orders.v1.PaymentService/VerifyPayment": [
+        _orders("VerifyPayment", {"order_id": "THEID"})
+    ],
+    "GET /v1/payment/{id:path}": [_key("/v1/payment/THEID")],
     "POST /v1/payments:list": [
-        _key("/v1/payments:list", {"companyId": "ID", "pagination": {}}, "company"),
+        _key("/v1/payments:list", {"companyId": "THEID", "pagination": {}}, "company"),
         _key(
             "/v1/payments:list",
-            {"companyId": "OURS", "pagination": {}, "filter": {"orderIds": ["ID"]}},
+            {"companyId": "OURS", "pagination": {}, "filter": {"orderIds": ["THEID"]}},
             "order",
         ),
         _key(
             "/v1/payments:list",
-            {"companyId": "OURS", "pagination": {}, "filter": {"businessIds": ["ID"]}},
+            {"companyId": "OURS", "pagination": {}, "filter": {"businessIds": ["THEID"]}},
             "business",
         ),
     ],
-    "moego.business.payment.v1.PaymentService/GetPayment": [_key("GetPayment", {"id": "ID"})],
+    "moego.business.payment.v1.PaymentService/GetPayment": [_key("GetPayment", {"id": "THEID"})],
     "moego.business.payment.v1.PaymentService/ListPayments": [
-        _key("ListPayments", {"companyId": "ID", "pagination": {}}, "company")
+        _key("ListPayments", {"companyId": "THEID", "pagination": {}}, "company")
     ],
     "POST /api/v1/payments": [
-        _customer("/api/v1/payments", {"orderId": "ID", "subject": "Tea"}, "order")
+        _customer("/api/v1/payments", {"orderId": "THEID", "subject": "Tea"}, "order")
     ],
-    "GET /api/v1/payments/retry/{id}": [_customer("/api/v1/payments/retry/ID")],
-    "GET /api/v1/payments/verify/{id}": [_customer("/api/v1/payments/verify/ID")],
-    "GET /api/v1/payments/{id}": [_customer("/api/v1/payments/ID")],
+    "GET /api/v1/payments/retry/{id}": [_customer("/api/v1/payments/retry/THEID")],
+    "GET /api/v1/payments/verify/{id}": [_customer("/api/v1/payments/verify/THEID")],
+    "GET /api/v1/payments/{id}": [_customer("/api/v1/payments/THEID")],
     "POST /gateway/payment-requests": [_key("/gateway/payment-requests", _GATEWAY, "business")],
-    "GET /gateway/payment-requests/{payment_request_id}": [_key("/gateway/payment-requests/ID")],
+    "GET /gateway/payment-requests/{payment_request_id}": [_key("/gateway/payment-requests/THEID")],
     "POST /gateway/payment-requests/{payment_request_id}/refunds": [
-        _key("/gateway/payment-requests/ID/refunds", {"refundId": "gw_refund_1", "amount": 1})
+        _key("/gateway/payment-requests/THEID/refunds", {"refundId": "gw_refund_1", "amount": 1})
     ],
     "GET /gateway/payment-requests/{payment_request_id}/refunds/{refund_id}": [
-        _key("/gateway/payment-requests/ID/refunds/gw_refund_0")
+        _key("/gateway/payment-requests/THEID/refunds/gw_refund_0")
     ],
     "POST /v1/payments/pay": [
         _wallet(
@@ -141,47 +143,47 @@ PROBES: Mapping[str, Sequence[Probe]] = {
         )
     ],
     "POST /v1/payments/inquiryPayment": [
-        _wallet("payments/inquiryPayment", {"paymentId": "ID"}),
-        _wallet("payments/inquiryPayment", {"paymentRequestId": "ID"}, "wallet request"),
+        _wallet("payments/inquiryPayment", {"paymentId": "THEID"}),
+        _wallet("payments/inquiryPayment", {"paymentRequestId": "THEID"}, "wallet request"),
     ],
     "POST /v1/payments/capture": [
-        _wallet("payments/capture", {"captureRequestId": "C-1", "paymentId": "ID"})
+        _wallet("payments/capture", {"captureRequestId": "C-1", "paymentId": "THEID"})
     ],
     "POST /v1/payments/void": [
-        _wallet("payments/void", {"voidRequestId": "V-1", "paymentId": "ID"})
+        _wallet("payments/void", {"voidRequestId": "V-1", "paymentId": "THEID"})
     ],
     "POST /v1/payments/refund": [
         _wallet(
             "payments/refund",
-            {"refundRequestId": "F-1", "paymentId": "ID", "refundAmount": MONEY},
+            {"refundRequestId": "F-1", "paymentId": "THEID", "refundAmount": MONEY},
         )
     ],
     "POST /v1/payments/refundApply": [
         _wallet(
             "payments/refundApply",
-            {"refundRequestId": "F-2", "paymentId": "ID", "refundAmount": MONEY},
+            {"refundRequestId": "F-2", "paymentId": "THEID", "refundAmount": MONEY},
         )
     ],
     "POST /v1/payments/inquiryRefund": [
-        _wallet("payments/inquiryRefund", {"refundRequestId": "ID"}, "wallet refund")
+        _wallet("payments/inquiryRefund", {"refundRequestId": "THEID"}, "wallet refund")
     ],
-    "POST /v1/payments/cancel": [_wallet("payments/cancel", {"paymentId": "ID"})],
+    "POST /v1/payments/cancel": [_wallet("payments/cancel", {"paymentId": "THEID"})],
     "POST /v1/authorizations/consult": [_wallet("authorizations/consult", _CONSULT, "")],
     "POST /v1/authorizations/applyToken": [
         _wallet(
             "authorizations/applyToken",
-            {"grantType": "AUTHORIZATION_CODE", "customerBelongsTo": "KASSA", "authCode": "ID"},
+            {"grantType": "AUTHORIZATION_CODE", "customerBelongsTo": "KASSA", "authCode": "THEID"},
             "wallet code",
         )
     ],
     "POST /v1/authorizations/revoke": [
-        _wallet("authorizations/revoke", {"accessToken": "ID"}, "wallet code")
+        _wallet("authorizations/revoke", {"accessToken": "THEID"}, "wallet code")
     ],
     "POST /v1/authorizations/cancelToken": [
-        _wallet("authorizations/cancelToken", {"accessToken": "ID"}, "wallet code")
+        _wallet("authorizations/cancelToken", {"accessToken": "THEID"}, "wallet code")
     ],
     "GET /admin/v1/companies": [_admin("companies")],
-    "GET /admin/v1/companies/{company_id}": [_admin("companies/ID", "company")],
+    "GET /admin/v1/companies/{company_id}": [_admin("companies/THEID", "company")],
     "GET /admin/v1/businesses": [_admin("businesses")],
     "POST /admin/v1/businesses": [_admin("businesses", "", {"id": "biz_new", "name": "New"})],
     "GET /admin/v1/credentials": [_admin("credentials")],
@@ -189,18 +191,18 @@ PROBES: Mapping[str, Sequence[Probe]] = {
         _admin(
             "credentials",
             "business",
-            {"kind": "api_key", "permissions": ["read-only"], "business_id": "ID"},
+            {"kind": "api_key", "permissions": ["read-only"], "business_id": "THEID"},
         )
     ],
-    "GET /admin/v1/credentials/{credential_id}": [_admin("credentials/ID", "credential")],
+    "GET /admin/v1/credentials/{credential_id}": [_admin("credentials/THEID", "credential")],
     "POST /admin/v1/credentials/{credential_id}/disable": [
-        _admin("credentials/ID/disable", "credential")
+        _admin("credentials/THEID/disable", "credential")
     ],
     "POST /admin/v1/credentials/{credential_id}/enable": [
-        _admin("credentials/ID/enable", "credential")
+        _admin("credentials/THEID/enable", "credential")
     ],
     "POST /admin/v1/credentials/{credential_id}/rotate": [
-        _admin("credentials/ID/rotate", "credential")
+        _admin("credentials/THEID/rotate", "credential")
     ],
     "GET /sandbox/books": [_key("/sandbox/books", about="")],
     "GET /sandbox/report.csv": [_key("/sandbox/report.csv?day=2026-01-01", about="")],

@@ -152,6 +152,17 @@ async def test_a_key_works_from_its_networks_alone(shop: Shop, settings: Setting
     assert [await status(elsewhere), await status(elsewhere)] == [401, 401]
 
 
+async def test_a_known_key_is_refused_from_elsewhere(shop: Shop) -> None:
+    made = await a_key(shop, networks=["192.0.2.0/24"])
+    shop.core.admission.arrive("192.0.2.7")
+    await authenticate_api_key(shop.core, made.secret)
+
+    for host in ("192.0.3.7", ""):
+        shop.core.admission.arrive(host)
+        with pytest.raises(Unauthenticated):
+            await authenticate_api_key(shop.core, made.secret)
+
+
 async def test_behind_a_trusted_proxy_the_real_address_counts(
     shop: Shop, settings: Settings
 ) -> None:

@@ -96,6 +96,17 @@ async def test_each_preset_lets_in_what_it_names_and_nothing_else(world: World) 
                 _let_in(name, probe, said, mine=probe.kind != "wallet_client")
 
 
+async def test_who_may_capture_may_not_void_for_that(world: World) -> None:
+    name = "POST /pg/orders/{order_id}/authorization"
+    for probe in PROBES[name]:
+        said = [await world.ask(name, probe, "capturer", owner) for owner in OWNERS]
+        if probe.body["action"] == "VOID":
+            assert len(set(said)) == 1, (probe, said)
+            assert _is_of_rights(said[0]), said[0]
+        else:
+            _let_in(name, probe, said)
+
+
 async def test_what_is_anothers_is_told_as_what_is_nobodys(world: World) -> None:
     for name, probe in _probes():
         right = "admin" if "/admin/" in name else "right"

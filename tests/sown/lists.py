@@ -11,6 +11,7 @@ from tests.sown import (
     proof,
     records,
     reports,
+    rights,
     sides,
     strangers,
     transfers,
@@ -30,5 +31,6 @@ LISTS: Mapping[str, tuple[Mutation, ...]] = {
     "wallet": (*wallet.MUTATIONS, *agreements.MUTATIONS),
     "proof": proof.MUTATIONS,
     "people": people.MUTATIONS,
+    "rights": rights.MUTATIONS,
     "records": (*records.MUTATIONS, *upgrade.MUTATIONS),
 }
