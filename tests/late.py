@@ -95,10 +95,10 @@ async def worked_out(shop: Shop) -> list[tuple[str, str]]:
     return [(one.payment_id, one.details) for one in found]
 
 
-async def late_money(shop: Shop, provider: Telling) -> Payment:
+async def late_money(shop: Shop, provider: Telling, **changes: Any) -> Payment:
     """A payment that had ended when its money came."""
     provider.answers.append(Pending(reference="ref late"))
-    payment = await shop.play(await shop.payment(), provider)
+    payment = await shop.play(await shop.payment(**changes), provider)
     [attempt] = await shop.attempts(payment)
     declined = Declined(code="card_declined", message="No.")
     await post(shop, provider.tell(news(attempt["id"], declined)))

@@ -16,6 +16,7 @@ from tests.shop import Shop
 
 from kassa.base.domain.lifecycle import DisputeStage, DisputeStatus
 from kassa.base.domain.money import Money
+from kassa.base.usecases.core import Core
 from kassa.connectors.base import DisputeEvent, FailedLater
 from kassa.disputes.usecases.disputes import take_dispute_news
 from kassa.faces.wallet.contract import FACE
@@ -323,17 +324,20 @@ async def the_payers_page_says_it(told: Told, language: str) -> None:
         assert ("your bank" in text.lower().split("<dl", 1)[1]) is ("bank" in told.story.said)
 
 
-async def the_merchants_last_letter_says_it(told: Told) -> None:
-    core, postman = told.side.core, Postman()
+async def last_letter(core: Core) -> Any:
+    postman = Postman()
     kept, core.egress = core.egress, postman  # type: ignore[assignment]
     try:
         while await deliver_webhooks(core):
             pass  # of one payment each waits for the one before
     finally:
         core.egress = kept
+    return max((json.loads(body) for _, body in postman.letters), key=_version)
 
-    letters = sorted((json.loads(body) for _, body in postman.letters), key=_version)
-    last = letters[-1]
+
+async def the_merchants_last_letter_says_it(told: Told) -> None:
+    last = await last_letter(told.side.core)
+
     assert last["type"] == told.story.letter
     taken = last["data"].get("taken_back", [])
     assert [one["how"].upper() for one in taken] == (

@@ -84,7 +84,7 @@ async def test_late_money_goes_back_once_however_many_workers_see_it(shop: Shop)
     assert list(provider.moved.values()) == [Money(10_000, "CNY")]
     assert await balance_of_account(shop, "surplus") == 0
     assert await balance_of_account(shop, "provider:scripted") == 0
-    assert now.returned.minor == 10_000
+    assert now.away_minor == 10_000
 
 
 async def test_surplus_that_is_refused_is_tried_again_later(shop: Shop) -> None:

@@ -250,9 +250,10 @@ def _receipt(visit: CashierVisit) -> list[_Line]:
         if payment.method is Method.CREDIT_CARD and payment.instrument:
             shown = f"{shown} {payment.instrument}"
         lines.append(_Line(speech.text("paid_with"), shown))
-    if payment.returned.minor:
-        lines.append(_Line(speech.text("given_back"), speech.amount(payment.returned)))
-    for taking, amount in visit.taken.amounts:
+    refunded = visit.taken.refunded_of(payment)
+    if refunded.minor:
+        lines.append(_Line(speech.text("given_back"), speech.amount(refunded)))
+    for taking, amount in visit.taken.own(payment).amounts:
         lines.append(_Line(speech.text(f"bank_{taking}"), speech.amount(amount)))
     lines.append(
         _Line(speech.text("paid_at"), speech.moment(payment.captured_at or payment.updated_at))

@@ -101,7 +101,7 @@ def _paid(payment: Payment, own: Stage, taken: TakenBack) -> Stage:
         return Stage.SURPLUS
     if taken.taking is not None and taken.leaves_nothing(payment):
         return _TAKEN[taken.taking]
-    return Stage.REFUNDED if payment.returned.minor >= payment.captured.minor > 0 else own
+    return Stage.REFUNDED if payment.refunded.minor >= payment.captured.minor > 0 else own
 
 
 _WHY: Mapping[str, tuple[str, str]] = {

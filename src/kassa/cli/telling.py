@@ -148,12 +148,14 @@ def _heading(story: PaymentHistory) -> Iterator[str]:
     back = sum(
         one.taken.minor for one in story.disputes if one.is_return and one.attempt_id not in unowed
     )
-    amounts = list(_amounts(payment, back))
+    banks = sum(one.taken.minor for one in story.disputes if one.attempt_id in unowed)
+    amounts = list(_amounts(payment, back, banks))
     if amounts:
         yield f"  {', '.join(amounts)}"
 
 
-def _amounts(payment: Payment, charges_returned: int) -> Iterator[str]:
+def _amounts(payment: Payment, charges_returned: int, of_surplus: int) -> Iterator[str]:
+    """`charges_returned`, `of_surplus`: what banks have, of what was owed and of what was not."""
     currency = payment.amount.currency
     for word, minor in (
         ("reserved", payment.authorized.minor),
@@ -166,7 +168,8 @@ def _amounts(payment: Payment, charges_returned: int) -> Iterator[str]:
         ("paid back twice", payment.double_paid_minor),
         ("unapplied", payment.unapplied_minor),
         ("not owed", payment.surplus_amount.minor),
-        ("of that given back", payment.surplus_returned_minor),
+        ("of that given back", payment.surplus_returned_minor - of_surplus),
+        ("of that taken back by the bank", of_surplus),
         ("of that being given back", payment.surplus_reserved_minor),
         ("reported as settled", payment.settled_minor),
     ):

@@ -117,7 +117,7 @@ def date_text(moment: datetime) -> str:
 def is_confirmed(payment: Payment, taken: TakenBack = NOTHING_TAKEN) -> bool:
     """Whether money has come, and some of it is still there: not all given back to the payer, nor
     taken back by the payer's bank."""
-    gone = payment.returned.minor + payment.disputed_minor
+    gone = payment.away_minor
     is_there = gone == 0 or gone < payment.captured.minor
     return payment.is_paid and is_there and not taken.leaves_nothing(payment)
 

@@ -88,12 +88,14 @@ def _content(news: News, order: Order) -> dict[str, object]:
 
     All of it is as it stood at `version`, the change that is announced: a receiver that ignores a
     version it has passed already loses nothing. `surplus_amount` is what came in although nobody
-    owed it, also beside a payment that counts; `returned_amount` is all that the payer has back,
-    of either. `taken_back` says how a bank has what, also in another currency. The one refund,
-    capture, dispute or return that the news is of has a member of its own.
+    owed it, also beside a payment that counts; `returned_amount` is what refunds gave back,
+    and `disputed_amount` what banks have, of either. `taken_back` says how a bank has what, also
+    in another currency. The one refund, capture, dispute or return that the news is of has a
+    member of its own.
     """
     payment, taken = news.payment, news.taken
     currency = payment.amount.currency
+    disputed = Money(payment.disputed_minor, currency) + taken.of_surplus(payment)
     told: dict[str, object] = {
         "business_id": payment.business_id,
         "order_id": order.id,
@@ -104,17 +106,17 @@ def _content(news: News, order: Order) -> dict[str, object]:
         "amount": f"{payment.amount.major:f}",
         "captured_amount": f"{payment.captured.major:f}",
         "refunded_amount": f"{payment.refunded.major:f}",
-        "disputed_amount": f"{Money(payment.disputed_minor, currency).major:f}",
+        "disputed_amount": f"{disputed.major:f}",
         "surplus_amount": f"{payment.surplus_amount.major:f}",
-        "returned_amount": f"{Money(payment.handed_back_minor, currency).major:f}",
+        "returned_amount": f"{taken.all_refunded_of(payment).major:f}",
         "currency": currency,
         "payment_method": payment.method.value if payment.method else "",
         "failure_code": payment.failure_code,
     }
-    if taken.amounts:
+    if taken.together.amounts:
         told["taken_back"] = [
             {"how": taking, "amount": f"{amount.major:f}", "currency": amount.currency}
-            for taking, amount in taken.amounts
+            for taking, amount in taken.together.amounts
         ]
     match news.about:
         case Modification() as change:

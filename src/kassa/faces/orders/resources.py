@@ -222,9 +222,7 @@ def _error_details(
 def message_of(payment: Payment, taken: TakenBack = NOTHING_TAKEN) -> str:
     """payment_message."""
     if payment.surplus:
-        done = payment.surplus_returned_minor >= payment.surplus_amount.minor
-        rest = "it was given back" if done else "it is to be given back"
-        return f"Paid although nothing was owed any more: {rest}"
+        return f"Paid although nothing was owed any more: {_of_surplus(payment, taken)}"
     if payment.unapplied_minor:
         came = f"{payment.unapplied} of {payment.amount} came by transfer"
         return f"{came}; {payment.missing} are missing"
@@ -238,6 +236,17 @@ def message_of(payment: Payment, taken: TakenBack = NOTHING_TAKEN) -> str:
         said.append(f"{payment.captured} of {payment.amount} was taken for the whole")
     if payment.surplus_left.minor:
         said.append(f"{payment.surplus_left} more came, and is to be given back")
-    if payment.returned.minor:
-        said.append(f"{payment.returned} was given back")
+    if payment.refunded.minor:
+        said.append(f"{payment.refunded} was given back")
     return "; ".join([*said, *taken_in_words(taken)])
+
+
+def _of_surplus(payment: Payment, taken: TakenBack) -> str:
+    """What became, or is to become, of money that nobody owed."""
+    own, refunded = taken.own(payment), taken.refunded_of(payment)
+    said = taken_in_words(own)
+    if payment.surplus_returned_minor < payment.surplus_amount.minor:
+        said.append(f"{'the rest' if said else 'it'} is to be given back")
+    elif refunded.minor:
+        said.append(f"{refunded if said else 'it'} was given back")
+    return "; ".join(said) or "it was given back"

@@ -293,7 +293,8 @@ def write_state(payment: Payment, taken: TakenBack) -> Answer:
     }
     if status == "SUCCESS":
         written["paymentTime"] = _paid_at(payment)
-    written |= _write_authorization(payment) | _write_moved(payment) | _write_taken(payment, taken)
+    written |= _write_authorization(payment) | _write_moved(payment, taken)
+    written |= _write_taken(payment, taken)
     if result.status == F:
         written["paymentFailReason"] = f"{result.code}: {result.message}"[:MAX_MESSAGE]
     return written
@@ -306,23 +307,27 @@ def _write_authorization(payment: Payment) -> Answer:
     return {} if ends is None or not held else {"authExpiryTime": write_time(ends)}
 
 
-def _write_moved(payment: Payment) -> Answer:
+def _write_moved(payment: Payment, taken: TakenBack) -> Answer:
     """What the amount alone does not tell: how much was captured of it, and what went back."""
     written: Answer = {}
     if payment.capture_method is CaptureMethod.MANUAL and payment.is_paid:
         written["capturedAmount"] = write_amount(payment.captured)
-    if payment.returned.minor:
-        written["refundedAmount"] = write_amount(payment.returned)
+    refunded = taken.refunded_of(payment)
+    if refunded.minor:
+        written["refundedAmount"] = write_amount(refunded)
     return written
 
 
 def _write_taken(payment: Payment, taken: TakenBack) -> Answer:
     """What a bank has of it. The family has no word for that, so the words are in extendInfo."""
-    if not taken.amounts:
+    own = taken.own(payment)
+    if not own.amounts:
         return {}
-    written: Answer = {"extendInfo": extend_info("; ".join(taken_in_words(taken)))}
-    if payment.disputed_minor:
-        disputed = Money(payment.disputed_minor, payment.amount.currency)
+    written: Answer = {"extendInfo": extend_info("; ".join(taken_in_words(own)))}
+    disputed = Money(payment.disputed_minor, payment.amount.currency)
+    if payment.surplus:
+        disputed += taken.of_surplus(payment)
+    if disputed.minor:
         written["disputedAmount"] = write_amount(disputed)
     return written
 

@@ -177,20 +177,15 @@ class Payment:
 
     @property
     def handed_back_minor(self) -> int:
-        """All that the payer has back: refunds, and whatever of the surplus went back."""
+        """Refunds, and whatever of the surplus went back by them or by banks."""
         return self.refunded.minor + self.surplus_returned_minor
 
     @property
-    def returned(self) -> Money:
-        """What the payer has back of this payment: by refund, or because nobody owed it."""
-        back = came_back(self.refunded.minor, self.surplus_returned_minor, is_surplus=self.surplus)
-        return Money(back, self.amount.currency)
-
-
-def came_back(refunded: int, surplus_returned: int, *, is_surplus: bool) -> int:
-    """What the payer has back of a payment, in minor units: of one that nobody owed, what went
-    back of it; of any other, that is some other charge's."""
-    return refunded + (surplus_returned if is_surplus else 0)
+    def away_minor(self) -> int:
+        """What is not there any more of what was captured, by refunds and by banks; of a payment
+        that nobody owed, what went back of it in either way."""
+        surplus = self.surplus_returned_minor if self.surplus else 0
+        return self.refunded.minor + self.disputed_minor + surplus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from kassa.base.domain.lifecycle import PaymentStatus
 from kassa.orders.domain.orders import Module
 from kassa.payments.domain.modifications import Modification
-from kassa.payments.domain.payments import Method, came_back
+from kassa.payments.domain.payments import Method
 from kassa.payments.domain.taken_back import NOTHING_TAKEN, TakenBack
 
 
@@ -61,8 +61,9 @@ class Summary(NamedTuple):
 
     @property
     def back_minor(self) -> int:
-        """What the payer has back of this payment, as Payment's `returned`."""
-        return came_back(self.refunded_minor, self.surplus_returned_minor, is_surplus=self.surplus)
+        """What refunds gave the payer back of this payment; of money that nobody owed only where
+        all of it was that: else it is some other charge's."""
+        return self.returned_minor if self.surplus else self.refunded_minor
 
     @property
     def returned_minor(self) -> int:

@@ -25,9 +25,20 @@ class Taking(StrEnum):
 @dataclass(frozen=True, slots=True)
 class TakenBack:
     """`amounts`: by how they are held, one for each currency. What is in another currency than the
-    payment's is not booked, so nobody knows what of the payment is left."""
+    payment's is not booked, so nobody knows what of the payment is left. `unowed`: likewise of
+    money that nobody owed: it was to go back, and by that it has."""
 
     amounts: tuple[tuple[Taking, Money], ...] = ()
+    unowed: tuple[tuple[Taking, Money], ...] = ()
+
+    @property
+    def together(self) -> "TakenBack":
+        """The same without a difference whether it was owed."""
+        return TakenBack((*self.amounts, *self.unowed)) if self.unowed else self
+
+    def own(self, payment: Payment) -> "TakenBack":
+        """What to tell with this payment; of money that nobody owed only where all of it was."""
+        return self.together if payment.surplus else self
 
     @property
     def taking(self) -> Taking | None:
@@ -49,27 +60,50 @@ class TakenBack:
         left = payment.captured.minor - payment.refunded.minor - payment.disputed_minor
         return bool(self.amounts) and (abroad or left <= 0)
 
+    def of_surplus(self, payment: Payment) -> Money:
+        """What is booked as taken by banks of money that nobody owed."""
+        currency = payment.amount.currency
+        return Money(
+            sum(amount.minor for _, amount in self.unowed if amount.currency == currency), currency
+        )
+
+    def refunded_of(self, payment: Payment) -> Money:
+        """What refunds gave the payer back of this payment; of money that nobody owed only where
+        all of it was that: else it is some other charge's."""
+        surplus = payment.surplus_returned_minor - self.of_surplus(payment).minor
+        return Money(
+            payment.refunded.minor + (surplus if payment.surplus else 0), payment.amount.currency
+        )
+
+    def all_refunded_of(self, payment: Payment) -> Money:
+        """All that refunds gave the payer back: what banks took is not in it."""
+        everything = Money(payment.handed_back_minor, payment.amount.currency)
+        return everything - self.of_surplus(payment)
+
 
 NOTHING_TAKEN = TakenBack()
 
 
-def taken_back(
-    disputes: Iterable[Dispute], attempts: Iterable[Attempt], *, unowed: bool = False
-) -> TakenBack:
-    """What these disputes and returns of one payment come to; of money that nobody owed only where
-    that is asked for: it was to go back."""
+def taken_back(disputes: Iterable[Dispute], attempts: Iterable[Attempt]) -> TakenBack:
+    """What these disputes and returns of one payment come to."""
     surplus = {one.id for one in attempts if one.surplus}
+    found = list(disputes)
+    return TakenBack(
+        _sums(one for one in found if one.attempt_id not in surplus),
+        _sums(one for one in found if one.attempt_id in surplus),
+    )
+
+
+def _sums(disputes: Iterable[Dispute]) -> tuple[tuple[Taking, Money], ...]:
     sums: dict[tuple[Taking, str], int] = {}
     for one in disputes:
-        if one.attempt_id in surplus and not unowed:
-            continue
         for amount in (one.taken, *one.abroad):
             if amount.minor:
                 key = _taking(one), amount.currency
                 sums[key] = sums.get(key, 0) + amount.minor
     found = [(taking, Money(minor, currency)) for (taking, currency), minor in sums.items()]
     order = list(Taking)
-    return TakenBack(tuple(sorted(found, key=lambda one: (order.index(one[0]), one[1].currency))))
+    return tuple(sorted(found, key=lambda one: (order.index(one[0]), one[1].currency)))
 
 
 def _taking(one: Dispute) -> Taking:

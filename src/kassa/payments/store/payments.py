@@ -165,20 +165,15 @@ async def disputes_of(connection: Connection, keys: Keys) -> list[Dispute]:
     return await Sql.disputes_of.all(connection, *_arrays(keys))
 
 
-async def taken_back_of(
-    connection: Connection, keys: Keys, *, unowed: bool = False
-) -> dict[str, TakenBack]:
-    """What banks have of these payments, by id. `unowed`: also of money that nobody owed."""
+async def taken_back_of(connection: Connection, keys: Keys) -> dict[str, TakenBack]:
+    """What banks have of these payments, by id."""
     disputes: dict[tuple[str, str], list[Dispute]] = {}
     for dispute in await disputes_of(connection, keys):
         disputes.setdefault((dispute.company_id, dispute.payment_id), []).append(dispute)
     attempts: dict[tuple[str, str], list[Attempt]] = {}
     for attempt in await attempts_of(connection, keys):
         attempts.setdefault((attempt.company_id, attempt.payment_id), []).append(attempt)
-    return {
-        key[1]: taken_back(disputes.get(key, ()), attempts.get(key, ()), unowed=unowed)
-        for key in keys
-    }
+    return {key[1]: taken_back(disputes.get(key, ()), attempts.get(key, ())) for key in keys}
 
 
 async def find_attempt(connection: Connection, company_id: str, attempt_id: str) -> Attempt | None:

@@ -243,7 +243,7 @@ async def with_money_afterwards(core: Core, shown: Sequence[Summary]) -> Sequenc
     async with core.db.connection() as connection:
         returns = await modifications.refunds_done(connection, company_id, changed)
         kept = await modifications.surplus_fees(connection, company_id, unowed)
-        taken = await taken_back_of(connection, disputed, unowed=True) if disputed else {}
+        taken = await taken_back_of(connection, disputed) if disputed else {}
     refunds: dict[str, list[Modification]] = {}
     for refund in returns:
         refunds.setdefault(refund.payment_id, []).append(refund)
@@ -252,7 +252,7 @@ async def with_money_afterwards(core: Core, shown: Sequence[Summary]) -> Sequenc
         one._replace(
             refunds=refunds.get(one.id, ()),
             surplus_fee_minor=kept.get(one.id, 0),
-            taken=taken.get(one.id, NOTHING_TAKEN),
+            taken=taken.get(one.id, NOTHING_TAKEN).together,
         )
         if one.id in told
         else one
