@@ -120,7 +120,7 @@ select g.company_id, g.payment_id, -sum(e.amount_minor) as minor
 
 -- name: payments_equal_their_changes
 -- what a payment says was refunded or returned, or may be, is the sum of its changes, and at most
--- one claim on a reservation is open
+-- one claim on a reservation is open, also on each that nobody owes
 select * from (
   select x.company_id, x.id as object_id, concat_ws('; ',
       case when x.refunded_minor is distinct from x.refunded
@@ -153,6 +153,13 @@ select * from (
     left join {changes} m on m.company_id = p.company_id and m.payment_id = p.id
     left join {disputes_of} d on d.company_id = p.company_id and d.payment_id = p.id) x) y
 where found <> ''
+union all
+select m.company_id, m.payment_id, format('claims open at once on %s, which nobody owes: %s, but 1',
+    m.attempt_id, count(*)), max(m.updated_at)
+from modification m
+where m.kind in {modification_kind.capture_or_void} and m.surplus
+  and m.status in {modification.pending}
+group by m.company_id, m.payment_id, m.attempt_id having count(*) > 1
 
 -- name: changes_equal_the_ledger
 -- each capture, refund and return that succeeded was booked once, in its amount, and of one that

@@ -92,7 +92,7 @@ async def reconcile(
     dry_run: bool = False,
     progress: Callable[[int], None] = lambda _: None,
     tells_fees: bool = True,
-    actor: str = "operator:cli",
+    actor: str = "operator",
     lines_per_batch: int = LINES_PER_BATCH,
 ) -> Outcome:
     """Import a report of the provider account `connector`, or of the bank (`matching.BANK`).
