@@ -146,17 +146,96 @@ async def test_a_refund_of_which_no_letter_came_is_found_and_then_booked(
     assert await list_breaks(shop.core, shop.company.id) == []
 
 
-@pytest.mark.parametrize("name", ["stripe"])
+DEDUCTED = {"stripe": "dispute", "razorpay": "dispute_deducted"}
+
+
+async def heard_of(shop: Shop, name: str, payment: Payment) -> None:
+    """A letter told of the dispute after all."""
+    connector: Any = shop.core.connectors[f"{name}_eu"]
+    now, after, found = datetime.now(UTC), "", []
+    while not found:
+        page = await connector.list_charges(
+            now - timedelta(days=1), now + timedelta(hours=1), after
+        )
+        found = [dispute for one in page.charges for dispute in one.disputes]
+        after = page.after
+    async with shop.core.db.connection() as connection:
+        [attempt] = await payments.attempts_of(connection, [(shop.company.id, payment.id)])
+    news = DisputeEvent(
+        dedupe_key="d",
+        key=attempt.id,
+        reference=found[0].reference,
+        stage=DisputeStage.CHARGEBACK,
+        status=DisputeStatus.NEEDS_RESPONSE,
+        amount=found[0].amount,
+        fee=None,
+        reason="fraudulent",
+        respond_by=None,
+    )
+    await take_dispute_news(shop.core, attempt, news, actor="test")
+
+
 async def test_a_dispute_of_which_no_letter_came_is_found(
     shop: Shop, simulator: Simulator, name: str
 ) -> None:
     payment = await paid(shop, simulator, name)
-    simulator.act(name, payment.provider_reference, "dispute")
+    simulator.act(name, payment.provider_reference, DEDUCTED[name])
 
     [found] = (await laid_beside(shop, name)).found
 
     assert (found.payment_id, found.figure) == (payment.id, Figure.DISPUTED)
     assert (found.ours, found.theirs) == (0, 10_000)
+    assert [await looked(shop) for _ in range(3)] == [0, 1, 0]
+
+
+@pytest.mark.parametrize("how", ["inquire", "dispute_abroad"])
+async def test_a_dispute_that_moved_nothing_of_ours_is_found_by_its_name(
+    shop: Shop, simulator: Simulator, name: str, how: str
+) -> None:
+    payment = await paid(shop, simulator, name)
+    asks = how if how == "dispute_abroad" or name == "stripe" else "dispute"
+    simulator.act(name, payment.provider_reference, asks)
+
+    [found] = (await laid_beside(shop, name)).found
+
+    assert (found.payment_id, found.figure) == (payment.id, Figure.DISPUTED)
+    assert found.reference.startswith(("du_", "dp_", "disp_"))
+    assert (found.ours, found.theirs > 0) == (0, True)
+    is_abroad = found.currency != AMOUNTS[name].currency
+    assert is_abroad is (how == "dispute_abroad")
+    assert [await looked(shop) for _ in range(3)] == [0, 1, 0]
+    [item] = await list_breaks(shop.core, shop.company.id)
+    assert found.reference in item.details
+
+
+async def test_a_dispute_that_was_heard_of_is_none(
+    shop: Shop, simulator: Simulator, name: str
+) -> None:
+    payment = await paid(shop, simulator, name)
+    simulator.act(name, payment.provider_reference, DEDUCTED[name])
+    await heard_of(shop, name, payment)
+
+    assert (await laid_beside(shop, name)).found == []
+    simulator.act(name, payment.provider_reference, "win_dispute")
+    [found] = (await laid_beside(shop, name)).found
+    assert (found.ours, found.theirs) == (10_000, 0)
+
+
+async def test_a_dispute_counts_whenever_it_began(
+    shop: Shop, simulator: Simulator, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"kassa.connectors.{name}.listing._PAGE_SIZE", 1)
+    first = await paid(shop, simulator, name)
+    simulator.act(name, first.provider_reference, DEDUCTED[name])
+    second = await paid(shop, simulator, name)
+    simulator.act(name, second.provider_reference, DEDUCTED[name])
+
+    found = (await laid_beside(shop, name)).found
+
+    assert {(one.payment_id, one.theirs) for one in found} == {
+        (first.id, 10_000),
+        (second.id, 10_000),
+    }
 
 
 @pytest.mark.parametrize("name", ["stripe"])

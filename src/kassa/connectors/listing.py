@@ -16,6 +16,15 @@ from kassa.connectors.base import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListedDispute:
+    """`reference`: the provider's. `amount`: what is disputed, in whatever currency; it may have
+    moved nothing yet."""
+
+    reference: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListedCharge:
     """A charge as its provider has it on record, in the provider's own figures.
 
@@ -23,6 +32,7 @@ class ListedCharge:
     what it took and did not have to give up again. `refunded`, `disputed`: what of that has gone
     back by now, by whomever; None where it does not say. `disputed_abroad`: what banks have taken
     for it in other currencies than it was captured in, also where that is nothing any more.
+    `disputes`: those that this list shows.
     """
 
     key: str
@@ -31,6 +41,7 @@ class ListedCharge:
     refunded: Money | None = None
     disputed: Money | None = None
     disputed_abroad: tuple[Money, ...] = ()
+    disputes: tuple[ListedDispute, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

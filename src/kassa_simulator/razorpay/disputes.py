@@ -1,6 +1,6 @@
 """Disputes: opened by the payer's bank, from phase to phase, decided for one side.
 
-Source: https://razorpay.com/docs/api/disputes/entity/
+Source: https://razorpay.com/docs/api/disputes/entity/ and …/fetch-all/
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,13 +8,25 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from kassa_simulator.frame import Books, Charge
+from kassa_simulator.frame import Answer, Books, Charge
 from kassa_simulator.razorpay.entities import dispute_json, payment_json
 from kassa_simulator.razorpay.ledger import enter
 from kassa_simulator.razorpay.paying import order_of, tell
-from kassa_simulator.razorpay.wire import new_id, seconds
+from kassa_simulator.razorpay.wire import (
+    NAME,
+    Case,
+    collection,
+    new_id,
+    no_such_id,
+    page_of,
+    query_of,
+    reply,
+    seconds,
+    within,
+)
 
 _ANSWER_WITHIN = timedelta(days=7)
+_EVERYTHING = 1_000_000
 _PHASES = ("chargeback", "pre_arbitration", "arbitration")
 _OPEN = ("open", "under_review")
 
@@ -64,6 +76,29 @@ def act(books: Books, charge: Charge, action: str, *, now: datetime) -> Charge:
             }
             return _save(books, charge, dispute | again, "created", now)
     return charge
+
+
+def list_all(case: Case) -> Answer:
+    """GET /disputes, newest first."""
+    query = query_of(case.call)
+    found = [
+        shown for shown in map(dispute_json, _disputed(case)) if within(query, shown["created_at"])
+    ]
+    found.sort(key=lambda shown: shown["created_at"])
+    return collection(page_of(query, found[::-1]))
+
+
+def fetch(case: Case, dispute_id: str) -> Answer:
+    """GET /disputes/{id}."""
+    for charge in _disputed(case):
+        if charge.data["dispute"]["id"] == dispute_id:
+            return reply(dispute_json(charge))
+    raise no_such_id()
+
+
+def _disputed(case: Case) -> Sequence[Charge]:
+    charges = case.books.charges(NAME, case.merchant.name, limit=_EVERYTHING)
+    return [charge for charge in charges if charge.data.get("dispute")]
 
 
 def _begin(books: Books, charge: Charge, action: str, now: datetime) -> Charge:

@@ -66,6 +66,8 @@ _ROUTES: Sequence[tuple[str, str, Operation, _Handler]] = (
     ),
     ("GET", "refunds", Operation.QUERY, refunds.list_all),
     ("GET", "refunds/*", Operation.QUERY, refunds.fetch),
+    ("GET", "disputes", Operation.QUERY, disputes.list_all),
+    ("GET", "disputes/*", Operation.QUERY, disputes.fetch),
     ("POST", "payment_links", Operation.PREPARE, links.create),
     ("GET", "payment_links", Operation.QUERY, links.list_all),
     ("GET", "payment_links/*", Operation.QUERY, links.fetch),

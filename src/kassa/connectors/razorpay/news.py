@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from kassa.base.domain.lifecycle import DisputeStage, DisputeStatus
-from kassa.base.domain.money import Money
 from kassa.connectors.base import (
     AnyNews,
     ChargeEvent,
@@ -25,6 +24,7 @@ from kassa.connectors.base import (
 )
 from kassa.connectors.jsontext import read_object
 from kassa.connectors.razorpay.api import Entity, entity, moment, money, word
+from kassa.connectors.razorpay.disputes import UNDECIDED, is_deducted, status_of, taken_by
 from kassa.connectors.razorpay.links import NOTE, OVER, over_told
 from kassa.connectors.razorpay.payments import payment_told
 from kassa.connectors.razorpay.refunds import key_of, told_refund
@@ -54,14 +54,6 @@ _STAGE = {
     "pre_arbitration": DisputeStage.PRE_ARBITRATION,
     "arbitration": DisputeStage.ARBITRATION,
 }
-_STATUS = {
-    "open": DisputeStatus.NEEDS_RESPONSE,
-    "under_review": DisputeStatus.UNDER_REVIEW,
-    "won": DisputeStatus.WON,
-    "lost": DisputeStatus.LOST,
-    "closed": DisputeStatus.CLOSED,
-}
-_UNDECIDED = frozenset({DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW})
 
 
 def read_news(
@@ -145,18 +137,12 @@ def _dispute(
 ) -> DisputeEvent | Refused:
     """While it is undecided and nothing was deducted, no money has moved, whatever the phase is
     called: Razorpay deducts what is lost, and of some accounts at once."""
-    stage, status = _STAGE.get(word(dispute, "phase")), _STATUS.get(word(dispute, "status"))
+    stage, status = _STAGE.get(word(dispute, "phase")), status_of(dispute)
     amount, reference = money(dispute), word(dispute, "id")
     if stage is None or status is None or amount is None or not reference:
         return Refused(reason="a dispute in words that are not known")
-    nothing = Money(0, amount.currency)
-    taken = money(dispute, "amount_deducted") or nothing
-    deducted = taken.minor > 0
-    if status is DisputeStatus.LOST:
-        taken = taken if deducted else amount
-    elif status not in _UNDECIDED:
-        taken = nothing
-    if status in _UNDECIDED and not deducted and stage is DisputeStage.CHARGEBACK:
+    deducted = is_deducted(dispute)
+    if status in UNDECIDED and not deducted and stage is DisputeStage.CHARGEBACK:
         stage = DisputeStage.INQUIRY
     elif stage is DisputeStage.INQUIRY and (deducted or status is DisputeStatus.LOST):
         stage = DisputeStage.CHARGEBACK
@@ -172,5 +158,5 @@ def _dispute(
         respond_by=moment(dispute, "respond_by"),
         charge_reference=word(dispute, "payment_id"),
         told_at=told_at,
-        taken=taken,
+        taken=taken_by(dispute, status, amount),
     )

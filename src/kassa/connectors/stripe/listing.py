@@ -11,7 +11,7 @@ import stripe
 
 from kassa.base.domain.money import Money
 from kassa.connectors.base import InDoubt, NotSent
-from kassa.connectors.listing import ListedCharge, Listing
+from kassa.connectors.listing import ListedCharge, ListedDispute, Listing
 from kassa.connectors.stripe.objects import KEY, Garbled, Thing
 from kassa.connectors.stripe.transport import StripeRefusal, ask
 
@@ -51,7 +51,8 @@ async def page_of(
     charges, odd = [], []
     for one in found:
         try:
-            listed = await _listed(client, one if name == "charges" else one.thing("charge"))
+            charge = one if name == "charges" else one.thing("charge")
+            listed = await _listed(client, charge, by_dispute=name == "disputes")
         except Garbled as error:
             odd.append(f"{name}: {error}")
             continue
@@ -68,9 +69,9 @@ def _next(name: str) -> str:
 
 
 async def _listed(
-    client: stripe.StripeClient, charge: Thing | None
+    client: stripe.StripeClient, charge: Thing | None, *, by_dispute: bool
 ) -> ListedCharge | NotSent | InDoubt | None:
-    """None for one that took nothing. Raises: Garbled."""
+    """None for one that took nothing. `by_dispute`: it was found by one. Raises: Garbled."""
     if charge is None:
         raise Garbled("it does not show its charge")
     whole, captured = charge.money("amount"), charge.money("amount_captured")
@@ -79,11 +80,13 @@ async def _listed(
     # What was let go when a part was captured counts as refunded there.
     back = charge.money("amount_refunded").minor - (whole - captured).minor
     held = {captured.currency: 0}
-    if charge.flag("disputed"):
+    disputes: tuple[ListedDispute, ...] = ()
+    if by_dispute or charge.flag("disputed"):
         told = await _held(client, charge)
         if isinstance(told, NotSent | InDoubt):
             return told
-        held |= told
+        held |= told[0]
+        disputes = told[1]
     disputed, *abroad = (Money(max(minor, 0), currency) for currency, minor in held.items())
     return ListedCharge(
         key=charge.noted(KEY),
@@ -92,20 +95,26 @@ async def _listed(
         refunded=Money(max(back, 0), captured.currency),
         disputed=disputed,
         disputed_abroad=tuple(abroad),
+        disputes=disputes,
     )
 
 
-async def _held(client: stripe.StripeClient, charge: Thing) -> dict[str, int] | NotSent | InDoubt:
+async def _held(
+    client: stripe.StripeClient, charge: Thing
+) -> tuple[dict[str, int], tuple[ListedDispute, ...]] | NotSent | InDoubt:
     """What banks hold of it by the bookings of its disputes, in minor units of each currency that
-    they are in. Raises: Garbled."""
+    they are in; and the disputes. Raises: Garbled."""
     said = await ask(
         client.v1.disputes.list_async({"charge": charge.word("id"), "limit": _MOST_DISPUTES})
     )
     if not isinstance(said, Thing):
         return InDoubt(reason=said.reason) if isinstance(said, StripeRefusal) else said
     held: dict[str, int] = {}
+    disputes = []
     for dispute in said.things("data"):
+        name, amount = dispute.word("id"), dispute.money("amount")
+        disputes.append(ListedDispute(reference=name, amount=amount))
         for booking in dispute.things("balance_transactions"):
             gone = booking.money("amount")
             held[gone.currency] = held.get(gone.currency, 0) - gone.minor
-    return held
+    return held, tuple(disputes)

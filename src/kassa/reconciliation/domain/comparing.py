@@ -1,10 +1,12 @@
 """A provider's own figures beside ours: what differs, and what kind of work that is."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from kassa.base.domain.lifecycle import BreakClass
+from kassa.base.domain.money import Money
 
 
 class Figure(StrEnum):
@@ -29,7 +31,7 @@ Amounts = dict[tuple[Figure, str], int]
 class Difference:
     """`ours`, `theirs`: minor units of `currency`. `payment_id`: "" for a charge under a reference
     like ours of which nothing is known here. `reference`: what the provider calls it, or all of a
-    payment's charges."""
+    payment's charges; or a dispute, where nothing is known here of that."""
 
     payment_id: str
     reference: str
@@ -43,6 +45,7 @@ class Difference:
 @dataclass(slots=True)
 class Theirs:
     """What a provider said of one charge of `payment_id`. `unsaid`: figures that it does not tell.
+    `disputes`: what it calls them, and what is asked for in each.
     `gone`: it has none of our money: DISPUTED where a bank took it back, CAPTURED where it says no
     more than that."""
 
@@ -51,6 +54,7 @@ class Theirs:
     amounts: Amounts = field(default_factory=dict)
     unsaid: set[Figure] = field(default_factory=set)
     gone: Figure | None = None
+    disputes: dict[str, Money] = field(default_factory=dict)
 
     def add(self, figure: Figure, currency: str, minor: int | None) -> None:
         if minor is None:
@@ -81,6 +85,25 @@ def differences(ours: Amounts, theirs: Theirs) -> Iterator[Difference]:
             ours=mine,
             theirs=its,
         )
+
+
+def unheard(
+    theirs: Theirs, known: AbstractSet[str], told: Sequence[Difference]
+) -> Iterator[Difference]:
+    """Disputes of which nothing is known here, whether they moved money or not: somebody may have
+    to answer them. Where the disputed money differs (`told`), that has said it."""
+    differs = {one.currency for one in told if one.figure is Figure.DISPUTED}
+    for reference, amount in sorted(theirs.disputes.items()):
+        if reference not in known and amount.currency not in differs:
+            yield Difference(
+                payment_id=theirs.payment_id,
+                reference=reference,
+                figure=Figure.DISPUTED,
+                problem=PROBLEM[Figure.DISPUTED],
+                currency=amount.currency,
+                ours=0,
+                theirs=amount.minor,
+            )
 
 
 def _nothing_left(ours: Amounts, gone: Figure) -> Amounts:

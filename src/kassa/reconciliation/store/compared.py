@@ -6,7 +6,7 @@ from datetime import datetime
 
 from kassa.base.store.connection import Connection
 from kassa.base.store.mapping import reader
-from kassa.base.store.queries import Queries, Rows
+from kassa.base.store.queries import Queries, Rows, Value
 from kassa.reconciliation.domain.matching import ledger_account
 
 
@@ -51,6 +51,7 @@ class Sql(
     owners: Rows[ChargeOwner]
     made: Rows[MadeCharge]
     figures: Rows[LedgerFigures]
+    known_disputes: Value[str]
 
 
 async def owners(
@@ -85,3 +86,10 @@ async def figures(
     return await Sql.figures.all(
         connection, company_id, account, ledger_account(account), list(attempt_ids), quiet_since
     )
+
+
+async def known_disputes(
+    connection: Connection, company_id: str, account: str, references: Sequence[str]
+) -> list[str]:
+    """Those of which something is known."""
+    return await Sql.known_disputes.all(connection, company_id, account, list(references))

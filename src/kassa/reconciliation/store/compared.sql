@@ -42,3 +42,9 @@ left join dispute d on d.company_id = g.company_id and d.id = g.cause
 where a.company_id = $1 and a.id = any($4)
   and a.id in (g.cause, c.attempt_id, d.attempt_id)
 group by a.company_id, a.id, a.payment_id, p.company_id, p.id, p.updated_at, e.currency
+
+-- name: known_disputes
+-- Which of these disputes ($3) at account $2 have been heard of.
+select d.provider_reference
+from dispute d
+where d.company_id = $1 and d.connector = $2 and d.provider_reference = any($3)

@@ -32,7 +32,14 @@ from kassa.connectors.listing import ListedCharge, Lister, Listing
 from kassa.payments.store import payments
 from kassa.providers.usecases.provider_accounts import refresh, serves
 from kassa.providers.usecases.provider_calls import Task, ask_provider
-from kassa.reconciliation.domain.comparing import Amounts, Difference, Figure, Theirs, differences
+from kassa.reconciliation.domain.comparing import (
+    Amounts,
+    Difference,
+    Figure,
+    Theirs,
+    differences,
+    unheard,
+)
 from kassa.reconciliation.store import compared
 from kassa.reconciliation.store.compared import LedgerFigures, MadeCharge
 
@@ -95,7 +102,8 @@ async def compare(
 @dataclass(slots=True)
 class _Work:
     """`is_shared`: the account serves several companies, so that a charge that is not this one's
-    may be another's. `seen`: charges that were compared already."""
+    may be another's. `seen`: charges that were compared already. `busy`: payments left out.
+    `told`: what was found so far."""
 
     core: Core
     company_id: str
@@ -103,12 +111,15 @@ class _Work:
     quiet: timedelta
     is_shared: bool
     seen: set[str] = field(default_factory=set)
+    busy: set[str] = field(default_factory=set)
+    told: set[Difference] = field(default_factory=set)
     result: Comparison = field(default_factory=Comparison)
 
     async def take(self, page: Sequence[ListedCharge | str]) -> None:
         """One page of a listing."""
         charges = [one for one in page if isinstance(one, ListedCharge)]
         self.result.odd += [one for one in page if isinstance(one, str)]
+        disputed = [one for one in charges if one.disputes and one.reference in self.seen]
         charges = [one for one in charges if one.reference not in self.seen]
         self.seen |= {one.reference for one in charges}
         self.result.charges += len(charges)
@@ -117,6 +128,14 @@ class _Work:
         self.result.foreign += len(strange) - len(lost)
         if not self.is_shared:
             self.result.found += [difference for one in lost for difference in _all_of(one)]
+        await self._compare(owned)
+        await self._compare_disputes(disputed)
+
+    async def _compare_disputes(self, charges: Sequence[ListedCharge]) -> None:
+        """Of charges that another list has shown without them."""
+        owned, _ = await self._owned(charges)
+        for theirs in owned.values():
+            theirs.unsaid |= {Figure.CAPTURED, Figure.REFUNDED}
         await self._compare(owned)
 
     async def _owned(
@@ -227,8 +246,14 @@ class _Work:
             abroad = {one.payment_id for one in owned.values() if _is_disputed_abroad(one)}
             keys = [(self.company_id, payment_id) for payment_id in sorted(abroad)]
             disputes = await payments.disputes_of(connection, keys) if keys else []
-        busy = {one.payment_id for one in rows if one.is_busy}
-        self.result.waiting += len(busy)
+            named = [one for theirs in owned.values() for one in theirs.disputes]
+            known = (
+                set(await compared.known_disputes(connection, self.company_id, self.name, named))
+                if named
+                else set()
+            )
+        self.busy |= {one.payment_id for one in rows if one.is_busy}
+        self.result.waiting = len(self.busy)
         ours = _by_attempt(rows)
         for dispute in disputes:  # what is known of it, and is a person's work already
             amounts = ours.setdefault(dispute.attempt_id, {})
@@ -236,8 +261,12 @@ class _Work:
                 place = Figure.DISPUTED, held.currency
                 amounts[place] = amounts.get(place, 0) + held.minor
         for attempt_id, theirs in owned.items():
-            if theirs.payment_id not in busy:
-                self.result.found += differences(ours.get(attempt_id, {}), theirs)
+            if theirs.payment_id in self.busy:
+                continue
+            found = [*differences(ours.get(attempt_id, {}), theirs)]
+            found += unheard(theirs, known, found)
+            self.result.found += [one for one in found if one not in self.told]
+            self.told |= set(found)
 
 
 async def _listing(
@@ -274,6 +303,7 @@ def _add(theirs: Theirs, one: ListedCharge) -> None:
         theirs.add(figure, currency, None if said is None else said.minor)
     for held in one.disputed_abroad:
         theirs.add(Figure.DISPUTED, held.currency, held.minor)
+    theirs.disputes |= {dispute.reference: dispute.amount for dispute in one.disputes}
 
 
 def _is_disputed_abroad(theirs: Theirs) -> bool:
