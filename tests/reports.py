@@ -27,7 +27,7 @@ def line(
         kind=kind,
         amount=Money(minor, currency),
         fee=Money(fee, currency),
-        raw={"type": kind.value},
+        raw={"type": kind.value, **said.pop("raw", {})},
         **said,
     )
 

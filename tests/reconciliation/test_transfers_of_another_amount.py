@@ -5,13 +5,15 @@ from itertools import count
 from typing import Any
 
 import pytest
-from tests.modifying import balance_of_account
+from tests.late import announced
+from tests.modifying import REFUND, balance_of_account, modify
 from tests.reports import Reporter, line
 from tests.shop import Shop
 
 from kassa.base.domain.errors import IllegalTransition
 from kassa.base.domain.lifecycle import PaymentStatus
 from kassa.base.domain.money import Money
+from kassa.disputes.usecases.disputes import disputes_of
 from kassa.modifications.usecases.cancel_payment import cancel_payment
 from kassa.modifications.usecases.return_unapplied import return_unapplied
 from kassa.orders.usecases.expire_orders import expire_orders
@@ -207,7 +209,7 @@ async def test_the_rest_that_comes_after_the_end_goes_back_as_well(shop: Shop) -
 
 
 async def test_the_bank_takes_a_part_back(shop: Shop) -> None:
-    payment = await expected(shop)
+    payment = await expected(shop, notify_url="https://shop.example/n", notify_kind="orders")
     await send(shop, came(payment, 4_400))
 
     done = await send(shop, came(payment, -4_400))
@@ -216,6 +218,36 @@ async def test_the_bank_takes_a_part_back(shop: Shop) -> None:
     assert (await shop.read(payment)).missing == Money(10_000, "CNY")
     assert await work(shop) == []
     assert await at_the_bank(shop) == {}
+    assert await announced(shop, payment) == [
+        "payment.transfer_received",
+        "payment.transfer_reversed",
+    ]
+
+
+async def test_a_transfer_that_the_bank_reversed_is_a_charge_that_came_back(shop: Shop) -> None:
+    payment = await expected(shop, notify_url="https://shop.example/n", notify_kind="orders")
+    await send(shop, came(payment, 10_000))
+
+    done = await send(shop, came(payment, -10_000, raw={"RvslInd": "true"}))
+
+    assert (done.matched, done.breaks) == (1, {})
+    [found] = await disputes_of(shop.core, shop.company.id, payment.id)
+    assert (found.is_return, found.taken) == (True, Money(10_000, "CNY"))
+    assert await at_the_bank(shop) == {}
+    assert await balance_of_account(shop, f"merchant:{payment.business_id}") == 0
+    assert (await announced(shop, payment))[-1] == "payment.returned"
+    again = await send(shop, came(payment, -10_000, raw={"RvslInd": "true"}))
+    assert again.breaks == {"refund_missing": 1}  # nothing is left that it could have reversed
+
+
+async def test_a_reversal_of_what_has_gone_back_in_part_is_work(shop: Shop) -> None:
+    payment = await expected(shop)
+    await send(shop, came(payment, 10_000))
+    await modify(shop, payment, REFUND, 3_000)
+
+    done = await send(shop, came(payment, -10_000, raw={"RvslInd": "true"}))
+
+    assert done.breaks == {"amount": 1}
 
 
 async def test_the_bank_takes_back_what_was_paid_and_a_person_hears_of_it(shop: Shop) -> None:

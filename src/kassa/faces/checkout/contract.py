@@ -59,8 +59,8 @@ class CreatePayment(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class PaymentJson(msgspec.Struct, frozen=True):
-    """The seed's Payment entity: these members, in this order; then one of ours, where there is an
-    address that runs out."""
+    """The seed's Payment entity: these members, in this order; then those of ours, where there is
+    an address that runs out, or where a part came by bank transfer."""
 
     id: int
     order: str
@@ -77,6 +77,8 @@ class PaymentJson(msgspec.Struct, frozen=True):
     confirmed: bool
     valid: bool
     orderStringExpiresAt: str | msgspec.UnsetType = msgspec.UNSET  # noqa: N815
+    unappliedAmount: Decimal | msgspec.UnsetType = msgspec.UNSET  # noqa: N815
+    missingAmount: Decimal | msgspec.UnsetType = msgspec.UNSET  # noqa: N815
 
 
 def check_create(wanted: CreatePayment) -> CreatePayment:
@@ -150,6 +152,8 @@ def write_payment(payment: Payment, taken: TakenBack = NOTHING_TAKEN) -> Payment
         confirmed=is_confirmed(payment, taken),
         valid=is_confirmed(payment, taken) and not payment.surplus,
         orderStringExpiresAt=_runs_out(payment),
+        unappliedAmount=payment.unapplied.major if payment.unapplied_minor else msgspec.UNSET,
+        missingAmount=payment.missing.major if payment.unapplied_minor else msgspec.UNSET,
     )
 
 

@@ -344,4 +344,6 @@ def write_verdict(
     if word == "failed" and deciding is not None and deciding.failure_message:
         message = f"{verdict.message}: {deciding.failure_message}"
         return PaymentVerdict(message, verdict.code, verdict.status)
+    if word != "paid" and deciding is not None and deciding.unapplied_minor:
+        return PaymentVerdict(message_of(deciding), verdict.code, verdict.status)
     return verdict

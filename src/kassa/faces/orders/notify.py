@@ -90,8 +90,8 @@ def _content(news: News, order: Order) -> dict[str, object]:
     version it has passed already loses nothing. `surplus_amount` is what came in although nobody
     owed it, also beside a payment that counts; `returned_amount` is what refunds gave back,
     and `disputed_amount` what banks have, of either. `taken_back` says how a bank has what, also
-    in another currency. The one refund, capture, dispute or return that the news is of has a
-    member of its own.
+    in another currency. `unapplied_amount` came by transfer while more is owed. The one refund,
+    capture, dispute or return that the news is of has a member of its own.
     """
     payment, taken = news.payment, news.taken
     currency = payment.amount.currency
@@ -109,6 +109,7 @@ def _content(news: News, order: Order) -> dict[str, object]:
         "disputed_amount": f"{disputed.major:f}",
         "surplus_amount": f"{payment.surplus_amount.major:f}",
         "returned_amount": f"{taken.all_refunded_of(payment).major:f}",
+        "unapplied_amount": f"{payment.unapplied.major:f}",
         "currency": currency,
         "payment_method": payment.method.value if payment.method else "",
         "failure_code": payment.failure_code,

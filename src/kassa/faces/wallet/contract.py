@@ -319,8 +319,12 @@ def _write_moved(payment: Payment, taken: TakenBack) -> Answer:
 
 
 def _write_taken(payment: Payment, taken: TakenBack) -> Answer:
-    """What a bank has of it. The family has no word for that, so the words are in extendInfo."""
+    """What a bank has of it, or has brought of it so far. The family has no words for that, so
+    ours are in extendInfo."""
     own = taken.own(payment)
+    if payment.unapplied_minor:
+        came = f"{payment.unapplied} of {payment.amount} came by transfer"
+        return {"extendInfo": extend_info(f"{came}; {payment.missing} are missing")}
     if not own.amounts:
         return {}
     written: Answer = {"extendInfo": extend_info("; ".join(taken_in_words(own)))}

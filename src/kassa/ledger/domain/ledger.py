@@ -208,6 +208,8 @@ FLOWS: Sequence[Flow] = (
     Flow(_K.DISPUTE_REVERSAL, "provider",       "surplus"),
     Flow(_K.CHARGE_RETURN,    "merchant",       "provider"),
     Flow(_K.CHARGE_RETURN,    "surplus",        "provider"),
+    Flow(_K.CHARGE_RETURN,    "merchant",       "transit"),  # the bank reversed a transfer
+    Flow(_K.CHARGE_RETURN,    "surplus",        "transit"),
     # The other way round where a provider takes in what a settlement came to below zero.
     Flow(_K.PAYOUT,           "bank",           "provider"),
     Flow(_K.PAYOUT,           "provider",       "bank"),

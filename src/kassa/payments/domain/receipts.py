@@ -37,6 +37,7 @@ def receive(case: PaymentAggregate, attempt: Attempt, came: Money, *, actor: str
     if came.minor < missing.minor:
         part = facts.TransferReceived(attempt=attempt.id, amount=came)
         case.record(part, actor=actor, by=_BY)
+        case.announce("payment.transfer_received")
         return
     case.capture(
         attempt,
@@ -60,6 +61,7 @@ def reversed_part(case: PaymentAggregate, attempt: Attempt, went: Money, *, acto
     if not 0 < went.minor <= case.payment.unapplied_minor:
         return False
     case.record(facts.TransferReversed(attempt=attempt.id, amount=went), actor=actor, by=_BY)
+    case.announce("payment.transfer_reversed")
     return True
 
 

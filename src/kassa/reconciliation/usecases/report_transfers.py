@@ -8,11 +8,13 @@ from kassa.base.domain.lifecycle import UNDECIDED, AttemptStatus, BreakClass
 from kassa.base.domain.money import Money
 from kassa.base.store.connection import Connection
 from kassa.base.usecases.core import Core
+from kassa.disputes.domain.returning import charge_returned
 from kassa.ledger.domain import ledger
 from kassa.ledger.domain.ledger import PostingKind
 from kassa.modifications.domain import captures, refunds
 from kassa.payments.domain import receipts
 from kassa.payments.domain.aggregate import PaymentAggregate
+from kassa.payments.domain.modifications import went_back
 from kassa.payments.domain.payments import Attempt
 from kassa.payments.domain.work_items import WorkItem
 from kassa.payments.usecases.change_payment import read_cases
@@ -191,6 +193,18 @@ class TransferLines:
                 return _matched(line, self._movements(case, before))
         if receipts.reversed_part(case, _meant(attempts), went, actor=actor):
             return _matched(line, self._movements(case, before))
+        if _is_reversal(line) and (whole := _brought(case, attempts, went)):
+            charge_returned(
+                case,
+                whole,
+                reference="",
+                code="transfer_reversed",
+                message="The bank has reversed the transfer.",
+                provider_code="",
+                actor=actor,
+                by="statement",
+            )
+            return _matched(line, self._movements(case, before))
         return None if left else _left_unknown(case, line)
 
     def _movements(self, case: PaymentAggregate, before: int) -> Movements:
@@ -249,10 +263,31 @@ def _foreign(case: PaymentAggregate, line: ReportLine) -> MatchResult:
     )
 
 
+def _is_reversal(line: ReportLine) -> bool:
+    """Whether the bank itself undid what it had booked."""
+    return line.raw.get("RvslInd", "") in ("true", "1")
+
+
+def _brought(case: PaymentAggregate, attempts: Sequence[Attempt], went: Money) -> Attempt | None:
+    """The transfer that brought just that, of which nothing has gone back."""
+    if case.payment.gone_minor or case.payment.disputes:
+        return None
+    return next(
+        (
+            one
+            for one in attempts
+            if one.status is AttemptStatus.SUCCEEDED
+            and case.came(one) == went.minor
+            and not went_back(one, case.modifications).minor
+        ),
+        None,
+    )
+
+
 def _left_unknown(case: PaymentAggregate, line: ReportLine) -> MatchResult:
     payment = case.payment
     words = f"{-line.amount} left the account with the reference of {payment.id}"
-    if line.raw.get("RvslInd", "") in ("true", "1"):
+    if _is_reversal(line):
         words = f"the bank reversed {-line.amount} with the reference of {payment.id}"
     if not payment.captured.minor and not payment.unapplied_minor:
         words += ", for which nothing has come: find out at the bank what it was"
