@@ -30,6 +30,7 @@ def pays(server: Server, token: str = "pm_card_visa") -> bool:
 def test_the_banner_names_its_page_and_it_says_nothing_itself(server: Server) -> None:
     assert f"simulator       http://127.0.0.1:{server.simulator_port}/ " in server.log
     assert "Simulated providers" not in server.log
+    assert "not compared" not in server.log  # what it does not know yet is not asked
 
 
 def test_the_accounts_are_listed_with_the_address_where_we_are(server: Server) -> None:

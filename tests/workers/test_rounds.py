@@ -149,3 +149,37 @@ async def test_the_standard_chores_find_and_finish_all_that_is_left_lying(shop: 
     await asyncio.wait_for(rounds, 15)
 
     assert await shop.faults() == []
+
+
+async def test_a_chore_may_leave_the_first_moment_to_others() -> None:
+    stop, done = asyncio.Event(), []
+
+    async def first(_: Core) -> int:
+        done.append("first")
+        return 0
+
+    async def later(_: Core) -> int:
+        done.append("later")
+        stop.set()
+        return 0
+
+    chores = [Chore("later", 30, later, after_seconds=0.05), Chore("first", 30, first)]
+    await asyncio.wait_for(make_rounds(NO_CORE, chores, stop), 5)
+
+    assert done == ["first", "later"]
+
+
+async def test_told_to_stop_it_does_not_wait_for_a_chore_that_has_not_begun() -> None:
+    stop, done = asyncio.Event(), []
+
+    async def never(_: Core) -> int:
+        done.append(1)
+        return 0
+
+    chores = [Chore("never", 30, never, after_seconds=30)]
+    rounds = asyncio.create_task(make_rounds(NO_CORE, chores, stop))
+    await asyncio.sleep(0.01)
+    stop.set()
+    await asyncio.wait_for(rounds, 5)
+
+    assert done == []

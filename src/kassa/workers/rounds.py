@@ -1,6 +1,7 @@
 """The rounds: each chore again and again, at its own pace, whatever happens to the others."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -37,13 +38,15 @@ _MOST_DOUBLINGS = 16  # a night of failures must not grow a number beyond all fl
 class Chore:
     """`every_seconds`: the pause when there was nothing to do; with work at hand there is none.
 
-    `finish`: waits at the end for what `run` has started and left under way.
+    `finish`: waits at the end for what `run` has started and left under way. `after_seconds`: how
+    long after the start it runs for the first time.
     """
 
     name: str
     every_seconds: float  # seconds, not money
     run: Callable[[Core], Awaitable[int]]
     finish: Callable[[], Awaitable[None]] | None = None
+    after_seconds: float = 0.0  # seconds, not money
 
 
 def standard_chores() -> list[Chore]:
@@ -66,7 +69,8 @@ def standard_chores() -> list[Chore]:
         Chore("heads", 60.0, follow_heads),  # seconds, not money
         Chore("deadlines", 10.0, release_authorizations),  # seconds, not money
         Chore("reports", 3_600.0, watch_reports),  # seconds, not money
-        Chore("accounts", 1_200.0, watch_accounts),  # seconds, not money
+        # What lay here while nobody served comes first, and a provider may start while we do.
+        Chore("accounts", 1_200.0, watch_accounts, after_seconds=60.0),  # seconds, not money
         Chore("guesses", 600.0, forget_misses),  # seconds, not money
         Chore("deliveries", 600.0, forget_deliveries),  # seconds, not money
         Chore("stuck", 60.0, report_stuck_money),  # seconds, not money
@@ -85,6 +89,7 @@ async def make_rounds(core: Core, chores: Sequence[Chore], stop: asyncio.Event) 
 
 async def _repeat(core: Core, chore: Chore, stop: asyncio.Event) -> None:
     failures = 0
+    await _pause(chore.after_seconds, stop)
     while not stop.is_set():
         try:
             done = await chore.run(core)
@@ -95,7 +100,9 @@ async def _repeat(core: Core, chore: Chore, stop: asyncio.Event) -> None:
             _log.exception("chore failed", chore=chore.name, failures=failures)
         grown = chore.every_seconds * 2 ** min(failures, _MOST_DOUBLINGS)
         pause = min(grown, max(chore.every_seconds, _LONGEST_PAUSE)) if not done else 0
-        try:
-            await asyncio.wait_for(stop.wait(), pause * (0.8 + 0.4 * random.random()))  # noqa: S311
-        except TimeoutError:
-            continue
+        await _pause(pause * (0.8 + 0.4 * random.random()), stop)  # noqa: S311
+
+
+async def _pause(seconds: float, stop: asyncio.Event) -> None:  # seconds, not money
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
