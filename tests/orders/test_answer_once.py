@@ -15,6 +15,7 @@ from kassa.base.domain.errors import (
 )
 from kassa.orders.store import answers
 from kassa.orders.store.answers import AnswerKey
+from kassa.orders.usecases import answer_once as answer_once_module
 from kassa.orders.usecases.answer_once import Answer, Asked, Turn, answer_once
 
 pytestmark = pytest.mark.anyio
@@ -174,15 +175,78 @@ async def test_a_caller_that_goes_away_does_not_lose_the_answer(shop: Shop) -> N
     assert (await answer_once(shop.core, asked(shop), work)).body == b"answer 1"
 
 
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a second without a word, and whoever was at it counts as dead."""
+    monkeypatch.setattr(answer_once_module, "_LEASE", timedelta(seconds=0.5))
+    monkeypatch.setattr(answer_once_module, "_RENEWED_EVERY", 0.1)
+
+
+async def test_who_is_at_it_for_long_keeps_the_key(shop: Shop, hasty: None) -> None:
+    work = Worker()
+    work.go_on.clear()
+    first = asyncio.create_task(answer_once(shop.core, asked(shop), work))
+
+    await asyncio.sleep(1.2)
+    with pytest.raises(InProgress):
+        await answer_once(shop.core, asked(shop), work)
+    work.go_on.set()
+
+    assert (await first).body == b"answer 1"
+    assert len(work.turns) == 1
+
+
+async def test_who_was_silent_for_too_long_gives_the_others_answer(
+    shop: Shop, hasty: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that stood still, and goes on when another has taken its request over."""
+    work = Worker()
+    work.go_on.clear()
+    monkeypatch.setattr(answer_once_module, "_RENEWED_EVERY", 60.0)
+    first = asyncio.create_task(answer_once(shop.core, asked(shop), work))
+    while not work.turns:
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(0.6)
+    other = Worker()
+    other.turns = [*work.turns]
+    done = await answer_once(shop.core, asked(shop), other)
+    work.go_on.set()
+    late = await first
+
+    assert (done.body, done.replayed) == (b"answer 2", False)
+    assert (late.body, late.replayed) == (b"answer 2", True)
+    assert len(set(other.request_ids)) == 1
+    assert (await answer_once(shop.core, asked(shop), work)).body == b"answer 2"
+
+
+async def test_of_many_who_find_it_left_one_takes_it_over(shop: Shop, hasty: None) -> None:
+    work = Worker()
+    await answer_once(shop.core, asked(shop), work)
+    await shop.sql("update orders_answer set status = null, body = null, lease_until = now()")
+
+    done = await asyncio.gather(
+        *(answer_once(shop.core, asked(shop), work) for _ in range(20)), return_exceptions=True
+    )
+
+    assert len(work.turns) == 2
+    assert {type(one) for one in done} <= {Answer, InProgress}
+
+
 async def test_who_lost_the_key_meanwhile_writes_no_answer(shop: Shop) -> None:
     key = AnswerKey(company_id=shop.company.id, scope="s", key="k")
     async with shop.core.db.connection() as connection:
         said = {"lease": timedelta(0), "lifetime": timedelta(0), "body_hash": b"x"}
         await answers.begin(connection, key, id="first", **said)
-        await answers.begin(connection, key, id="second", **said)
+        second = await answers.begin(connection, key, id="second", **said)
+        assert second is not None
+        assert await answers.take_over(connection, key, second, timedelta(0), "third")
 
-        await answers.finish(connection, key, "first", status=200, body=b"late")
+        for late in ("first", "second"):
+            assert not await answers.finish(connection, key, late, status=200, body=b"late")
+            assert not await answers.renew(connection, key, late, timedelta(hours=1))
+            await answers.leave(connection, key, late)
+            await answers.forget(connection, key, late)
         kept = await answers.find(connection, key)
 
     assert kept is not None
-    assert (kept.id, kept.status) == ("second", None)
+    assert (kept.id, kept.status, kept.holder) == ("second", None, "third")

@@ -43,4 +43,33 @@ MUTATIONS: tuple[Mutation, ...] = (
             "    if False:\n",
         ),
     ),
+    one(
+        "a transfer that its bank reversed is nobody's loss",
+        f"{AMOUNTS}::test_a_transfer_that_the_bank_reversed_is_a_charge_that_came_back",
+        (
+            "reconciliation/usecases/report_transfers.py",
+            "        if _is_reversal(line) and (whole :=",
+            "        if False and (whole :=",
+        ),
+    ),
+    one(
+        "what a bank took of surplus counts as refunded",
+        "tests/faces/test_surplus_taken_by_banks.py"
+        "::test_the_wallet_tells_what_the_bank_has_beside_what_was_refunded",
+        (
+            "payments/domain/taken_back.py",
+            "        surplus = payment.surplus_returned_minor - self.of_surplus(payment).minor\n",
+            "        surplus = payment.surplus_returned_minor\n",
+        ),
+    ),
+    one(
+        "a dispute that moved nothing is told by nobody",
+        "tests/reconciliation/test_compare.py"
+        "::test_a_dispute_that_moved_nothing_of_ours_is_found_by_its_name",
+        (
+            "reconciliation/usecases/compare.py",
+            "            found += unheard(theirs, known, found)\n",
+            "",
+        ),
+    ),
 )

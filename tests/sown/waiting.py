@@ -5,10 +5,31 @@ from tests.sown.sowing import Mutation, one
 CONTENTION, BATCH = "tests/payments/test_contention.py", "tests/base/test_batch.py"
 SILENCE, TROUBLE = "tests/base/test_silence.py", "tests/base/test_trouble.py"
 DB, DATES = "tests/base/test_db.py", "tests/payments/test_next_dates.py"
+ANSWERS = "tests/orders/test_answer_once.py"
 LOG, DEADLINES = "tests/test_observe.py", "tests/test_deadlines.py"
 DATES_SQL = "base/store/migrations/0011_next_dates.sql"
 
 _OTHERS = (
+    one(
+        "whoever comes last writes over the answer under a key",
+        f"{ANSWERS}::test_who_was_silent_for_too_long_gives_the_others_answer",
+        (
+            "orders/store/answers.sql",
+            "set status = $5, body = $6\n"
+            "where company_id = $1 and scope = $2 and key = $3 and holder = $4 and status is null",
+            "set status = $5, body = $6\n"
+            "where company_id = $1 and scope = $2 and key = $3 and ($4::text is not null)",
+        ),
+    ),
+    one(
+        "a key is not held for as long as it is worked on",
+        f"{ANSWERS}::test_who_is_at_it_for_long_keeps_the_key",
+        (
+            "orders/usecases/answer_once.py",
+            "loop.call_later(_RENEWED_EVERY, begin)",
+            "loop.call_later(3_600.0, begin)",
+        ),
+    ),
     one(
         "who wants a locked order waits for it in the batch",
         f"{CONTENTION}::test_no_backend_waits_for_an_order_or_a_balance_that_somebody_holds",

@@ -103,7 +103,7 @@ async def once(request: Request, caller: RepeatingCaller, content: bytes, work: 
 
     asked = _asked(request, caller, content)
     done = await answer_once(edge.core_of(request), asked, answer)
-    if made:
+    if made and not done.replayed:
         return made[0]
     headers = {"Cache-Control": "no-store", **_REPLAYED}
     return Response(done.body, done.status, headers, media_type="application/json")

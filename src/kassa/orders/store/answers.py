@@ -20,7 +20,8 @@ class AnswerKey:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """`status` None: it is being worked on, or whoever worked on it died."""
+    """`status` None: it is being worked on, or whoever worked on it died. `leased`: they have said
+    lately that they are at it. `holder`: who is; of others nothing is kept."""
 
     id: str
     body_hash: bytes
@@ -28,13 +29,15 @@ class Kept:
     body: bytes | None
     created_at: datetime
     leased: bool
+    holder: str
 
 
 class Sql(Queries):
     begin: Rows[Kept]
     find: Rows[Kept]
     take_over: Value[bool]
-    finish: Command
+    renew: Value[bool]
+    finish: Value[bool]
     leave: Command
     forget: Command
     purge: Command
@@ -59,28 +62,40 @@ async def find(connection: Connection, key: AnswerKey) -> Kept | None:
     return await Sql.find.first(connection, key.company_id, key.scope, key.key)
 
 
-async def take_over(connection: Connection, key: AnswerKey, kept: Kept, lease: timedelta) -> bool:
-    """Go on with what somebody left unanswered; False when another did so first."""
+async def take_over(
+    connection: Connection, key: AnswerKey, kept: Kept, lease: timedelta, holder: str
+) -> bool:
+    """Go on as `holder` with what somebody left unanswered; False when another did so first."""
     taken = await Sql.take_over.first(
-        connection, key.company_id, key.scope, key.key, kept.id, lease
+        connection, key.company_id, key.scope, key.key, kept.id, lease, holder
     )
     return taken is True
 
 
+async def renew(connection: Connection, key: AnswerKey, holder: str, lease: timedelta) -> bool:
+    """Say that `holder` is at it still; False where it is theirs no more."""
+    held = await Sql.renew.first(connection, key.company_id, key.scope, key.key, holder, lease)
+    return held is True
+
+
 async def finish(
-    connection: Connection, key: AnswerKey, request_id: str, *, status: int, body: bytes
-) -> None:
-    await Sql.finish.run(connection, key.company_id, key.scope, key.key, request_id, status, body)
+    connection: Connection, key: AnswerKey, holder: str, *, status: int, body: bytes
+) -> bool:
+    """False where it is `holder`'s no more: then nothing is kept."""
+    kept = await Sql.finish.first(
+        connection, key.company_id, key.scope, key.key, holder, status, body
+    )
+    return kept is True
 
 
-async def leave(connection: Connection, key: AnswerKey, request_id: str) -> None:
+async def leave(connection: Connection, key: AnswerKey, holder: str) -> None:
     """Stop working on it without an answer: the next who asks goes on, under the same id."""
-    await Sql.leave.run(connection, key.company_id, key.scope, key.key, request_id)
+    await Sql.leave.run(connection, key.company_id, key.scope, key.key, holder)
 
 
-async def forget(connection: Connection, key: AnswerKey, request_id: str) -> None:
+async def forget(connection: Connection, key: AnswerKey, holder: str) -> None:
     """Nothing was done: the key is as if it had never been used."""
-    await Sql.forget.run(connection, key.company_id, key.scope, key.key, request_id)
+    await Sql.forget.run(connection, key.company_id, key.scope, key.key, holder)
 
 
 async def purge(connection: Connection, company_id: str, lifetime: timedelta) -> None:

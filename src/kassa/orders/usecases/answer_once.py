@@ -1,11 +1,16 @@
 """Answer a request once per idempotency key: repeats get the first answer, byte for byte."""
 
+import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+import structlog
+
 from kassa.base.domain.errors import IdempotencyMismatch, InProgress, KassaError
+from kassa.base.store.connection import Connection
 from kassa.base.usecases import keyed
 from kassa.base.usecases.batch import to_the_end
 from kassa.base.usecases.core import Core
@@ -13,8 +18,11 @@ from kassa.base.usecases.keyring import Purpose
 from kassa.orders.store import answers
 from kassa.orders.store.answers import AnswerKey, Kept
 
+_log = structlog.get_logger("kassa.answers")
 LIFETIME = timedelta(hours=24)
-_LEASE = timedelta(seconds=60)  # longer than any request may take: then its process must have died
+_LEASE = timedelta(seconds=4)  # of whoever is at it; after that without a word they have died
+_RENEWED_EVERY = 1.0  # seconds, not money
+_AT_WORK = "the same request is being worked on; send it again shortly"
 # After these something may have happened, or will when the same request is sent again.
 _UNDECIDED = frozenset({"internal", "in_progress", "provider_unavailable", "ambiguous_commit"})
 
@@ -59,7 +67,7 @@ async def answer_once(core: Core, asked: Asked | None, work: Work) -> Answer:
 
     A refusal that changed nothing uses up no key. Where the work may have had an effect and no
     answer was kept, a repeat does it again under the same `Turn.request_id`, by which the core
-    finds what was done.
+    finds what was done: also where a process died over it, a few seconds after that.
     Raises: IdempotencyMismatch (another body came under this key), InProgress, as `work` raises.
     """
     if asked is None:
@@ -68,7 +76,7 @@ async def answer_once(core: Core, asked: Asked | None, work: Work) -> Answer:
     kept = await _claim(core, key, asked)
     if kept.status is not None and kept.body is not None:
         return Answer(kept.status, kept.body, replayed=True)
-    return await to_the_end(core, _work(core, key, Turn(kept.id, kept.created_at), work))
+    return await to_the_end(core, _work(core, key, kept, work))
 
 
 def _digest(place: str) -> str:
@@ -102,29 +110,68 @@ async def _claim(core: Core, key: AnswerKey, asked: Asked) -> Kept:
             raise IdempotencyMismatch(asked.mismatch)
         if old is not None and old.status is not None:
             return old
-        if (
-            old is not None
-            and not old.leased
-            and await answers.take_over(connection, key, old, _LEASE)
-        ):
-            return old
-    raise InProgress("the same request is being worked on; send it again shortly")
+        if old is not None and not old.leased:
+            holder = core.new_id("ask")
+            if await answers.take_over(connection, key, old, _LEASE, holder):
+                return replace(old, holder=holder)
+    raise InProgress(_AT_WORK)
 
 
-async def _work(core: Core, key: AnswerKey, turn: Turn, work: Work) -> Answer:
+async def _work(core: Core, key: AnswerKey, kept: Kept, work: Work) -> Answer:
     try:
-        answer = await work(turn)
+        async with _held(core, key, kept.holder):
+            answer = await work(Turn(kept.id, kept.created_at))
     except BaseException as error:
         undecided = not isinstance(error, KassaError) or error.code in _UNDECIDED
         async with core.db.connection() as connection:
-            await (answers.leave if undecided else answers.forget)(connection, key, turn.request_id)
+            await (answers.leave if undecided else answers.forget)(connection, key, kept.holder)
         raise
     async with core.db.connection() as connection:
-        if answer.keep:
-            await answers.finish(
-                connection, key, turn.request_id, status=answer.status, body=answer.body
-            )
-        else:
-            await answers.leave(connection, key, turn.request_id)
+        if not answer.keep:
+            await answers.leave(connection, key, kept.holder)
+        elif not await answers.finish(
+            connection, key, kept.holder, status=answer.status, body=answer.body
+        ):
+            return await _of_another(connection, key)
         await answers.purge(connection, key.company_id, LIFETIME)
     return answer
+
+
+async def _of_another(connection: Connection, key: AnswerKey) -> Answer:
+    """We were silent for too long, and somebody else has taken it over: theirs is the answer."""
+    kept = await answers.find(connection, key)
+    if kept is None or kept.status is None or kept.body is None:
+        raise InProgress(_AT_WORK)
+    return Answer(kept.status, kept.body, replayed=True)
+
+
+@asynccontextmanager
+async def _held(core: Core, key: AnswerKey, holder: str) -> AsyncIterator[None]:
+    """While this lasts, say again and again that we are at it. Most requests end before the first
+    time, and then it costs a timer."""
+    loop, over = asyncio.get_running_loop(), asyncio.Event()
+    renewing: list[asyncio.Task[None]] = []
+
+    def begin() -> None:
+        renewing.append(loop.create_task(_renew(core, key, holder, over)))
+
+    timer = loop.call_later(_RENEWED_EVERY, begin)
+    try:
+        yield
+    finally:
+        timer.cancel()
+        over.set()
+        if renewing:  # a word under way must not come after the last one
+            await asyncio.wait(renewing)
+
+
+async def _renew(core: Core, key: AnswerKey, holder: str, over: asyncio.Event) -> None:
+    held = True
+    while held and not over.is_set():
+        try:
+            async with core.db.connection() as connection:
+                held = await answers.renew(connection, key, holder, _LEASE)
+        except KassaError as error:  # whoever takes it over meanwhile finds what we did
+            _log.info("a key could not be held", reason=error.code)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), _RENEWED_EVERY)
