@@ -225,6 +225,7 @@ def of_cases() -> list[Posting]:
     """What the pure rules post in every story that moves money."""
     every, by_provider = tuple(METHODS), (Method.CREDIT_CARD,)
     reservable = (Method.CREDIT_CARD, Method.WALLET)
+    returnable = (Method.CREDIT_CARD, Method.BANK_TRANSFER)
     stories: list[tuple[Callable[[Method], PaymentAggregate], tuple[Method, ...]]] = [
         (captured_and_refunded, every),
         (reserved_claimed_in_part_and_let_go, reservable),
@@ -233,9 +234,9 @@ def of_cases() -> list[Posting]:
         (given_back_and_come_back, by_provider),
         (surplus_given_back_and_come_back, by_provider),
         (disputed_and_won, by_provider),
-        (returned_by_its_bank, by_provider),
+        (returned_by_its_bank, returnable),
         (surplus_disputed_and_won, by_provider),
-        (surplus_returned_by_its_bank, by_provider),
+        (surplus_returned_by_its_bank, returnable),
     ]
     return [
         posting
