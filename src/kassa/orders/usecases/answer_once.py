@@ -162,7 +162,7 @@ async def _held(core: Core, key: AnswerKey, holder: str) -> AsyncIterator[None]:
         timer.cancel()
         over.set()
         if renewing:  # a word under way must not come after the last one
-            await asyncio.wait(renewing)
+            await asyncio.wait(renewing, timeout=_LEASE.total_seconds())
 
 
 async def _renew(core: Core, key: AnswerKey, holder: str, over: asyncio.Event) -> None:
