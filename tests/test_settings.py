@@ -14,7 +14,9 @@ from kassa import assembly, installation
 from kassa.base.domain.errors import InvalidRequest
 from kassa.base.usecases.core import Policy
 from kassa.base.usecases.keyring import Purpose
-from kassa.settings import Settings, load
+from kassa.settings import Settings, check_transport, load
+
+PAY = "https://pay.example.org"
 
 
 def a_file(folder: Path, text: str) -> Path:
@@ -390,3 +392,34 @@ def test_settings_can_be_handed_to_a_child(tmp_path: Path) -> None:
 
     assert msgspec.json.decode(msgspec.json.encode(settings), type=Settings) == settings
     assert settings.directory == Path(os.getcwd()) / "somewhere"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "live needs a base_url with https"),
+        ({"base_url": "http://pay.example.org"}, "live needs a base_url with https"),
+        ({"base_url": PAY, "host": "0.0.0.0"}, "name the proxies in front of it"),
+        ({"base_url": PAY, "host": "::"}, "name the proxies in front of it"),
+        ({"base_url": PAY, "host": "pay.example.org"}, "name the proxies in front of it"),
+    ],
+)
+def test_real_money_does_not_cross_a_network_in_the_clear(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidRequest) as told:
+        check_transport(Settings(live=True, **given))
+
+    assert said in " ".join(told.value.message.split())
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"live": True, "base_url": PAY},
+        {"live": True, "base_url": PAY, "host": "localhost"},
+        {"live": True, "base_url": PAY, "host": "::1"},
+        {"live": True, "base_url": PAY, "host": "0.0.0.0", "trusted_proxies": ("10.0.0.0/8",)},
+        {"host": "0.0.0.0"},
+    ],
+)
+def test_on_this_machine_or_behind_a_proxy_it_serves(given: dict[str, Any]) -> None:
+    check_transport(Settings(**given))

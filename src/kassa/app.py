@@ -79,7 +79,9 @@ def http_app(core: Core, settings: Settings) -> ASGIApp:
     received = Reception(intake.Intake(Direct(app)), core)
     watched = observe.Watch(received, https=settings.url.startswith("https://"))
     trusted = peer.networks_of(settings.trusted_proxies)
-    return peer.Forwarded(watched, trusted) if trusted else watched
+    behind = peer.Forwarded(watched, trusted) if trusted else watched
+    networks = peer.let_in_clear(settings.live, trusted)
+    return peer.Clear(behind, networks) if networks else behind
 
 
 def _guarded(core: Core, route: Route) -> Route:
@@ -192,7 +194,13 @@ async def grpc_server(
     `busy`: where the calls of each connection are counted.
     """
     trusted = peer.networks_of(settings.trusted_proxies)
-    server = grpc_door.make_server(_GRPC_FACES, core.admission, trusted, busy=busy)
+    server = grpc_door.make_server(
+        _GRPC_FACES,
+        core.admission,
+        trusted,
+        busy=busy,
+        in_clear=peer.let_in_clear(settings.live, trusted),
+    )
     business_grpc.add_to(server, core)
     orders_grpc.add_to(server, core)
     if settings.grpc_reflection or settings.demo:

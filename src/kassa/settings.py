@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -343,6 +343,33 @@ def _check_proxies(settings: Settings) -> None:
             raise InvalidRequest(
                 f"trusted_proxies must be networks such as 10.0.0.0/8: {error}"
             ) from None
+
+
+def check_transport(settings: Settings) -> None:
+    """What serves live sides is reached by HTTPS, and listens in the clear on this machine alone or
+    for the proxies that are named.
+
+    Raises: InvalidRequest.
+    """
+    if not settings.live:
+        return
+    if not settings.base_url.startswith("https://"):
+        raise InvalidRequest(
+            "live needs a base_url with https, such as https://pay.example.org: payers and"
+            f" providers would reach {settings.url} in the clear"
+        )
+    if not _is_loopback(settings.host) and not settings.trusted_proxies:
+        raise InvalidRequest(
+            f"live listens on {settings.host} in the clear: bind it to a loopback address, or name"
+            " the proxies in front of it, which speak TLS, in trusted_proxies"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _is_origin(url: str) -> bool:

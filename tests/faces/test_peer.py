@@ -67,3 +67,35 @@ def test_grpc_names_its_peers_in_words_of_its_own() -> None:
     assert peer.address_of_call("unix:/run/kassa") == peer.address_of_call("") == ""
     behind = peer.address_of_call("ipv4:10.0.0.1:1", ["198.51.100.1, 203.0.113.9"], TRUSTED)
     assert behind == "203.0.113.9"
+
+
+async def refused(client: tuple[str, int] | None, networks: Any, *, kind: str = "http") -> str:
+    """What is answered instead of the application; "" where that was asked."""
+    asked, sent = [], []
+
+    async def inside(scope: Scope, receive: Receive, send: Send) -> None:
+        asked.append(scope)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope: Scope = {"type": kind, "client": client, "headers": [(b"x-forwarded-for", b"::1")]}
+    await peer.Clear(inside, networks)(scope, None, send)  # type: ignore[arg-type]
+    assert bool(asked) is not bool(sent)
+    return f"{sent[0]['status']} {sent[1]['body'].decode()}" if sent else ""
+
+
+async def test_where_money_is_real_nobody_is_served_in_the_clear_from_elsewhere() -> None:
+    networks = peer.let_in_clear(True, TRUSTED)
+
+    for host in ("127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1", "10.1.2.3", "2001:db8:1::9"):
+        assert await refused((host, 50_000), networks) == ""
+    for host in ("192.0.2.1", "11.0.0.1", "2001:db8:2::1", "no address"):
+        said = await refused((host, 50_000), networks)
+        assert said == f"403 {peer.IN_THE_CLEAR}\n"
+    assert await refused(None, networks) == ""  # a Unix socket
+    assert await refused(("192.0.2.1", 1), networks, kind="lifespan") == ""
+
+
+def test_elsewhere_anybody_is_served() -> None:
+    assert peer.let_in_clear(False, TRUSTED) == ()

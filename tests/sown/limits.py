@@ -149,4 +149,23 @@ MUTATIONS: tuple[Mutation, ...] = (
             "        if False:\n",
         ),
     ),
+    one(
+        "whoever speaks to a live installation in the clear is served",
+        "tests/faces/test_peer.py"
+        "::test_where_money_is_real_nobody_is_served_in_the_clear_from_elsewhere",
+        (
+            "faces/peer.py",
+            "    return (*LOOPBACK, *trusted) if live else ()\n",
+            "    return ()\n",
+        ),
+    ),
+    one(
+        "whoever calls a live installation in the clear is served",
+        "tests/faces/test_grpc_door.py::TestInTheClear",
+        (
+            "faces/grpc_door.py",
+            "        if host and not is_in(host, self._in_clear):\n",
+            "        if False:\n",
+        ),
+    ),
 )

@@ -21,7 +21,7 @@ from kassa.base.store import db, wire
 from kassa.base.store.migrate import migrate
 from kassa.base.store.server import Demands
 from kassa.cli import banner
-from kassa.settings import Settings
+from kassa.settings import Settings, check_transport
 from kassa_embedded.place import make_data_dir
 from kassa_embedded.postgres import EmbeddedPostgres
 from kassa_embedded.supervisor import ChildSpec, Supervisor
@@ -73,6 +73,8 @@ def open_database(settings: Settings) -> tuple[EmbeddedPostgres | None, Addresse
 
 def serve(settings: Settings, names: tuple[str, ...]) -> int:
     """Run the named processes until a signal; returns the exit status."""
+    if "http" in names:
+        check_transport(settings)
     make_data_dir(settings.directory)
     mark = settings.directory / _ADDRESSES  # there while we run, and after we were killed
     if "http" in names:

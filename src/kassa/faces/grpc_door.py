@@ -22,11 +22,13 @@ from kassa.faces import edge
 from kassa.faces.glances import Glances, Limit
 from kassa.faces.grpc_status import told, trailing
 from kassa.faces.peer import (
+    IN_THE_CLEAR,
     Network,
     Who,
     address_of_call,
     connection_of_call,
     host_of_call,
+    is_in,
     leave,
 )
 from kassa.identity.usecases.sides import MODE
@@ -82,11 +84,12 @@ def make_server(
     trusted: Sequence[Network] = (),
     *,
     busy: Counter[Who] | None = None,
+    in_clear: Sequence[Network] = (),
 ) -> grpc.aio.Server:
     """A server with nothing on it, behind the door. `faces`: their names by their services';
     `trusted`: proxies whose x-forwarded-for is believed; `busy`: where the door counts the calls of
-    each connection."""
-    door = Door(faces, admission, trusted, Counter() if busy is None else busy)
+    each connection. `in_clear`: who alone may call, where any are named."""
+    door = Door(faces, admission, trusted, Counter() if busy is None else busy, in_clear)
     return grpc.aio.server(interceptors=[door], options=OPTIONS, maximum_concurrent_rpcs=_CALLS)
 
 
@@ -122,10 +125,12 @@ class Door(grpc.aio.ServerInterceptor):
         admission: Admission,
         trusted: Sequence[Network],
         busy: Counter[Who],
+        in_clear: Sequence[Network] = (),
     ):
         self.admission = admission
         self.trusted = trusted
         self.busy = busy
+        self._in_clear = in_clear
         self.late = Few(_LATE_AT_ONCE, _LATE_OF_ONE)
         self.glances = Glances()
         self._faces = faces
@@ -158,10 +163,12 @@ class Door(grpc.aio.ServerInterceptor):
 
         async def stream(requests: Any, context: Context) -> None:
             with _Watched(self, context, method, face):
+                await self._refuse_in_clear(context)
                 await self._streamed(work, requests, context)
 
         async def call(requests: Any, context: Context) -> Any:
             with _Watched(self, context, method, face) as watched:
+                await self._refuse_in_clear(context)
                 return await watched.within(work(requests, context))
 
         if handler.response_streaming:
@@ -170,6 +177,14 @@ class Door(grpc.aio.ServerInterceptor):
             make, served = grpc.stream_unary_rpc_method_handler, call
         reader = handler.request_deserializer if handler.request_streaming else None
         return make(served, reader, handler.response_serializer)
+
+    async def _refuse_in_clear(self, context: Context) -> None:
+        """As `peer.Clear` for HTTP."""
+        if not self._in_clear:
+            return
+        host = host_of_call(context.peer())
+        if host and not is_in(host, self._in_clear):
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, IN_THE_CLEAR, trailing())
 
     async def _streamed(self, work: Work, requests: Any, context: Context) -> None:
         visit = VISIT.get()

@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 from urllib.parse import unquote
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 Network = IPv4Network | IPv6Network
@@ -87,6 +88,33 @@ def plain(host: str) -> str:
 def networks_of(texts: Iterable[str]) -> tuple[Network, ...]:
     """Networks such as 10.0.0.0/8, 2001:db8::/32 or one address. Raises: ValueError."""
     return tuple(ipaddress.ip_network(text) for text in texts)
+
+
+LOOPBACK = networks_of(("127.0.0.0/8", "::1/128"))
+IN_THE_CLEAR = "this came in the clear, from neither this machine nor a proxy of ours: use TLS"
+
+
+def let_in_clear(live: bool, trusted: Sequence[Network]) -> tuple[Network, ...]:
+    """From where we are spoken to in the clear: where money is real, this machine and the proxies,
+    which speak TLS to all others; else from anywhere, which is none named."""
+    return (*LOOPBACK, *trusted) if live else ()
+
+
+class Clear:
+    """ASGI middleware, before whatever believes a proxy: who is in no such network is refused
+    before anything of the request is looked at."""
+
+    def __init__(self, app: ASGIApp, networks: Sequence[Network]):
+        self._app = app
+        self._networks = networks
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        client: Any = scope.get("client")
+        if scope["type"] == "http" and client and not is_in(client[0], self._networks):
+            refusal = Response(f"{IN_THE_CLEAR}\n", 403, media_type="text/plain")
+            await refusal(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
 
 
 class Forwarded:
