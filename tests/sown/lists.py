@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from tests.sown import (
     agreements,
     guards,
+    hidden,
     limits,
     money,
     people,
@@ -32,5 +33,6 @@ LISTS: Mapping[str, tuple[Mutation, ...]] = {
     "proof": proof.MUTATIONS,
     "people": people.MUTATIONS,
     "rights": rights.MUTATIONS,
+    "hidden": hidden.MUTATIONS,
     "records": (*records.MUTATIONS, *upgrade.MUTATIONS),
 }
