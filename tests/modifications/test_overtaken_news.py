@@ -83,6 +83,23 @@ async def again(shop: Shop) -> None:
     await apply_news(shop.core)
 
 
+async def test_of_two_that_the_payer_reserved_the_one_that_was_captured_there_is_named(
+    shop: Shop,
+) -> None:
+    """Both are tries of one order there: what is told of the money later has the other's name."""
+    provider = Telling()
+    payment = await reserved(shop, provider)
+    [attempt] = await shop.attempts(payment)
+
+    await tell(shop, provider, news(attempt["id"], taken("the other")))
+    refund = of_theirs(payment, done(4_000))
+    await tell(shop, provider, replace(refund, charge_reference="the other"))
+
+    found = await shop.read(payment)
+    assert (found.captured.minor, found.refunded.minor) == (10_000, 4_000)
+    assert (await shop.attempts(payment))[0]["provider_reference"] == "the other"
+
+
 # Reserved when nothing was owed, and captured at the provider
 
 

@@ -391,6 +391,27 @@ async def test_charges_of_one_payment_are_laid_beside_each_by_itself(
 
 
 @pytest.mark.parametrize("name", ["stripe"])
+async def test_a_charge_that_was_refunded_and_returned_before_anybody_heard_of_it_is_found(
+    shop: Shop, simulator: Simulator, name: str
+) -> None:
+    """The money is gone twice, and what is here says that there was never any."""
+    simulator.set_faults([{"provider": name, "operation": "charge", "fault": "reset_after"}])
+    payment = await shop.payment(amount=AMOUNTS[name])
+    payment = await shop.submit(payment, connector="stripe_eu", instrument="pm_card_visa")
+    simulator.set_faults([])
+    [charge] = simulator.counter.desk.charges({"provider": name})
+    simulator.act(name, charge.id, "refund")
+    simulator.act(name, charge.id, "fail")
+    await shop.sync(payment)
+
+    found = (await laid_beside(shop, name)).found
+
+    assert {(one.payment_id, one.figure, one.ours, one.theirs) for one in found} == {
+        (payment.id, figure, 0, 10_000) for figure in Figure
+    }
+
+
+@pytest.mark.parametrize("name", ["stripe"])
 async def test_a_charge_that_its_bank_returned_is_a_dispute_that_nobody_heard_of(
     shop: Shop, simulator: Simulator, name: str
 ) -> None:

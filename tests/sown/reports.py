@@ -64,6 +64,16 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
     ),
     one(
+        "of two that were reserved the wrong one is believed captured",
+        "tests/modifications/test_overtaken_news.py"
+        "::test_of_two_that_the_payer_reserved_the_one_that_was_captured_there_is_named",
+        (
+            "payments/usecases/take_outcome.py",
+            "        if not before and case.came(paid):  # of two",
+            "        if before and case.came(paid):  # of two",
+        ),
+    ),
+    one(
         "what a returned charge is called is forgotten where it was never paid here",
         "tests/modifications/test_overtaken_news.py"
         "::test_a_refund_of_what_was_returned_before_its_success_is_work_at_once",

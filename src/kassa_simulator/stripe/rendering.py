@@ -59,7 +59,8 @@ def charge_json(books: Books, charge: Charge, kept: dict[str, Any]) -> dict[str,
     failed = kept["failure"]
     paid = failed is None
     captured = paid and charge.captured_minor > 0
-    refunded = charge.refunded_minor if paid else 0
+    was_returned = bool(kept.get("failure_balance_transaction"))
+    refunded = charge.refunded_minor if paid or was_returned else 0
     released = charge.amount_minor - charge.captured_minor
     voided = paid and charge.status == "voided"
     card = {

@@ -12,6 +12,7 @@ import stripe
 from kassa.base.domain.money import Money
 from kassa.connectors.base import InDoubt, NotSent
 from kassa.connectors.listing import ListedCharge, ListedDispute, Listing
+from kassa.connectors.stripe.intents import RETURNED
 from kassa.connectors.stripe.objects import KEY, Garbled, Thing
 from kassa.connectors.stripe.transport import StripeRefusal, ask
 
@@ -71,14 +72,27 @@ def _next(name: str) -> str:
 async def _listed(
     client: stripe.StripeClient, charge: Thing | None, *, by_dispute: bool
 ) -> ListedCharge | NotSent | InDoubt | None:
-    """None for one that took nothing. `by_dispute`: it was found by one. Raises: Garbled."""
+    """None for one that took nothing, or had to give all of it up and gave nothing back beside.
+    `by_dispute`: it was found by one. Raises: Garbled."""
     if charge is None:
         raise Garbled("it does not show its charge")
     whole, captured = charge.money("amount"), charge.money("amount_captured")
-    if not charge.flag("paid") or captured.minor == 0:
+    back = charge.money("amount_refunded").minor
+    returned = "" if charge.flag("paid") else charge.id_of(RETURNED)
+    if returned and back:
+        gone = await ask(client.v1.balance_transactions.retrieve_async(returned))
+        if not isinstance(gone, Thing):
+            return InDoubt(reason=gone.reason) if isinstance(gone, StripeRefusal) else gone
+        if (amount := gone.money("amount")).currency != captured.currency:
+            return None  # it was settled in another: a report tells of it
+        captured = -amount
+    elif charge.flag("paid"):
+        # What was let go when a part was captured counts as refunded there.
+        back -= (whole - captured).minor
+    else:
         return None
-    # What was let go when a part was captured counts as refunded there.
-    back = charge.money("amount_refunded").minor - (whole - captured).minor
+    if captured.minor == 0:
+        return None
     held = {captured.currency: 0}
     disputes: tuple[ListedDispute, ...] = ()
     if by_dispute or charge.flag("disputed"):
@@ -87,6 +101,8 @@ async def _listed(
             return told
         held |= told[0]
         disputes = told[1]
+    if returned:  # whatever disputes had not taken
+        held[captured.currency] = captured.minor
     disputed, *abroad = (Money(max(minor, 0), currency) for currency, minor in held.items())
     return ListedCharge(
         key=charge.noted(KEY),

@@ -99,6 +99,7 @@ def captured(
     """The money is there, says who has it."""
     if attempt.status is AttemptStatus.SUCCEEDED:
         in_parts = connector.captures_in_parts if isinstance(connector, Capturer) else False
+        before = case.came(attempt)
         claimed_there(
             case,
             attempt,
@@ -109,8 +110,11 @@ def captured(
             actor=actor,
             by=how,
         )
+        paid = case.attempts[attempt.id]
+        if not before and case.came(paid):  # of two that the payer reserved it may be the other
+            _keep_name(case, attempt, outcome.reference)
         if connector is not None:
-            _more_went_back(case, attempt, outcome, connector, actor, how)
+            _more_went_back(case, case.attempts[attempt.id], outcome, connector, actor, how)
         return
     if outcome.fee is not None and abs(outcome.fee.minor) > LARGEST:
         _other_amount(case, attempt, actor, how, "fee beyond belief", f"fee {outcome.fee}")
