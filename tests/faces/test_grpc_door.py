@@ -365,25 +365,24 @@ class TestHealth:
         assert ended.code() is C.NOT_FOUND
 
 
-class TestInTheClear:
-    """Real money: who is in none of the networks that may speak to us without TLS is refused."""
+async def test_a_call_in_the_clear_from_elsewhere_is_refused_and_one_from_here_is_served(
+    core,
+) -> None:
+    async def ready() -> bool:
+        return True
 
-    async def test_a_call_from_elsewhere_is_refused_and_one_from_here_is_served(self, core) -> None:
-        async def ready() -> bool:
-            return True
-
-        for networks, code in ((["10.0.0.0/8"], C.PERMISSION_DENIED), (["127.0.0.0/8"], C.OK)):
-            server = grpc_door.make_server({}, core.admission, in_clear=peer.networks_of(networks))
-            async with grpc_health.healthy(server, ["one"], ready), Connected(server) as channel:
-                call = health_pb2_grpc.HealthStub(channel).Check(READ(service="one"))
-                watch = health_pb2_grpc.HealthStub(channel).Watch(READ(service="one"))
-                if code is C.OK:
-                    assert (await call).status == SERVING
-                    assert (await watch.read()).status == SERVING
-                else:
-                    for ended in (call, watch):
-                        with pytest.raises(grpc.aio.AioRpcError) as told:
-                            await (ended if ended is call else ended.read())
-                        assert told.value.code() is code
-                        assert told.value.details() == peer.IN_THE_CLEAR
-            await server.stop(None)
+    for networks, code in ((["10.0.0.0/8"], C.PERMISSION_DENIED), (["127.0.0.0/8"], C.OK)):
+        server = grpc_door.make_server({}, core.admission, in_clear=peer.networks_of(networks))
+        async with grpc_health.healthy(server, ["one"], ready), Connected(server) as channel:
+            call = health_pb2_grpc.HealthStub(channel).Check(READ(service="one"))
+            watch = health_pb2_grpc.HealthStub(channel).Watch(READ(service="one"))
+            if code is C.OK:
+                assert (await call).status == SERVING
+                assert (await watch.read()).status == SERVING
+            else:
+                for ended in (call, watch):
+                    with pytest.raises(grpc.aio.AioRpcError) as told:
+                        await (ended if ended is call else ended.read())
+                    assert told.value.code() is code
+                    assert told.value.details() == peer.IN_THE_CLEAR
+        await server.stop(None)

@@ -161,7 +161,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     one(
         "whoever calls a live installation in the clear is served",
-        "tests/faces/test_grpc_door.py::TestInTheClear",
+        "tests/faces/test_grpc_door.py"
+        "::test_a_call_in_the_clear_from_elsewhere_is_refused_and_one_from_here_is_served",
         (
             "faces/grpc_door.py",
             "        if host and not is_in(host, self._in_clear):\n",
