@@ -33,6 +33,7 @@ _ASKED_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
 # takes what it can once it has begun (possessive repeats), or gives up after a bounded run.
 _SECRET_SHAPES = re.compile(
     r"whsec_[\w+/=-]++|wat_[\w-]++|wus\d{1,10}+_[\w-]++|sk_[0-9a-z]{1,64}+_[\w-]++|sess_\w++"
+    r"|kst_[\w-]++|kin_[\w-]++"
     r"|(?:Bearer|Basic)\s{1,64}+(?>(?:[^\sB]++|B(?!earer|asic))+)"
     # A private key, to the line that ends it or to the end of the text.
     r"|-----BEGIN[^-]{1,40}PRIVATE KEY-----(?>(?:[^-]++|-(?!----END))*)"
@@ -43,7 +44,7 @@ _SECRET_SHAPES = re.compile(
     r"|(?<=://)[^\s/@]{1,2048}+(?=@)"
 )
 # Without one of these nothing of it can be found; to look for them costs a tenth.
-_MARKS = ("whsec_", "wat_", "wus", "sk_", "sess_", "Bearer", "Basic", "-----BEGIN", "eyJ", "://")
+_MARKS = tuple("whsec_ wat_ kst_ kin_ wus sk_ sess_ Bearer Basic -----BEGIN eyJ ://".split())
 _MANY_DIGITS = re.compile(r"\d(?:[ -]?+\d){12}")
 _ENDS_AUTHORITY = re.compile(r"[\s/@]")
 _SHORTEST_SECRET = 6  # characters; most values of a line are words, and need no search

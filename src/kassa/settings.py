@@ -16,8 +16,8 @@ from kassa.base.domain.errors import InvalidRequest
 from kassa.base.domain.money import EXPONENT, LARGEST, LARGEST_SUM
 
 _PREFIX = "KASSA_"
-# The test suite's, and keys that are kept in the environment.
-_NOT_OURS = ("KASSA_TEST_", "KASSA_KEY_")
+# The test suite's, keys that are kept in the environment, and who types a command.
+_NOT_OURS = ("KASSA_TEST_", "KASSA_KEY_", "KASSA_STAFF")
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 _FILE = "CONFIG"  # KASSA_CONFIG names the TOML file
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")

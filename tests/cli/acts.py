@@ -60,10 +60,19 @@ ACTS = {
     "audit --export": Act.AUDIT_EXPORTED,
     "events resend": Act.EVENT_SENT_AGAIN,
     "events replay": Act.EVENTS_REPLAYED,
+    "staff add": Act.STAFF_ADDED,
+    "staff role": Act.ROLE_SET,
+    "staff invite": Act.STAFF_INVITED,
+    "staff disable": Act.STAFF_DISABLED,
+    "staff end-sessions": Act.SESSIONS_ENDED,
 }
 """By command, what it writes down. A new command stands here or below."""
 
 ELSEWHERE = {
+    "staff accept": "tests/cli/test_staffing.py",
+    "staff sign-in": "tests/cli/test_staffing.py",
+    "staff sign-out": "tests/cli/test_staffing.py",
+    "staff enable": "tests/cli/test_staffing.py",
     "company side": "tests/cli/test_companies.py; it adds a company as company add does",
     "keys rotate": "tests/keys/test_rotation.py reads what it writes down",
     "keys rewrap": "tests/keys/test_rotation.py reads what it writes down",
@@ -78,7 +87,7 @@ READS = {
     "settlement show", "fee list", "fee variance", "payee list", "business list", "dispute list",
     "provider list", "provider test", "wallet show", "wallet codes", "wallet agreements",
     "company list", "company show", "connectors list", "keys list", "credential list",
-    "credential show",
+    "credential show", "staff list", "staff show",
 }  # fmt: skip
 """They show what there is, and change nothing."""
 

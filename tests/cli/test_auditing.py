@@ -27,8 +27,14 @@ company close {ID}
 company open {ID}
 credential add wallet-client --public-key PEM --company {ID}
 wallet client WALLET --tolerance 300
+credential rotate key:SHOWN
+credential key wallet:WALLET 1 revoked
 credential disable wallet:WALLET
 credential enable wallet:WALLET
+staff add bob --company {ID}
+staff invite bob
+staff end-sessions bob
+staff disable bob
 verify --accept-head
 audit --export jsonl
 """
@@ -77,6 +83,8 @@ def test_who_typed_a_command_is_written_down_with_what_it_did(
         for name, value in kept.items():
             words = words.replace(name, value)
         said = kassa(*words.split(" "))
+        if line.startswith("company add"):
+            kept["SHOWN"] = said.content["api_key"].rpartition("_")[0]
         if "wallet-client" in line:
             kept["WALLET"] = said.content["wallet"]["client_id"]
         if lack := written.lacks(line):

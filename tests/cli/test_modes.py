@@ -243,6 +243,10 @@ fee variance
 fee variance --json
 audit
 audit --json
+staff add ann --role support
+staff role ann finance
+staff list
+staff list --json
 """
 
 

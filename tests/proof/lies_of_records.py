@@ -27,6 +27,10 @@ def _set_back(home: str) -> str:
 _FORGED = {
     "route_rules": ("'version', 9", "9", "cmp_shop,9"),
     "audit": ("'company_id', 'cmp_shop', 'id', 'au_9'", "au_9", "cmp_shop,au_9"),
+    "staff": ("'id', 'sf_9', 'login', 'eve'", "eve", "sf_9"),
+    "staff_role": ("'business_id', 'biz_9'", "sf_1", "sf_1,cmp_shop,biz_9"),
+    "staff_code": (r"'code_hash', '\x09'", "sf_1", "sf_1,09"),
+    "staff_session": (r"'id', 'ss_9', 'secret_hash', '\x09'", "ss_9", "ss_9"),
     "company": (
         "'id', 'cmp_9', 'public_id', 'cmp_9', 'number', 9, 'business_id', 'biz_9'",
         "cmp_9",

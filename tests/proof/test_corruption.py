@@ -10,7 +10,7 @@ from tests.modifying import CAPTURE, REFUND, Obedient, modify, reserved
 from tests.proof import lies, lies_of_records, lies_of_rows, lies_of_the_chain
 from tests.shop import Shop
 
-from kassa.base.domain.lifecycle import DisputeStage, DisputeStatus
+from kassa.base.domain.lifecycle import DisputeStage, DisputeStatus, StaffStatus
 from kassa.base.domain.money import Money
 from kassa.base.store.connection import Connection
 from kassa.connectors.base import DisputeEvent
@@ -18,7 +18,8 @@ from kassa.disputes.usecases.disputes import take_dispute_news
 from kassa.fees.domain.fees import FeeKind, FeeRule
 from kassa.fees.store import fees
 from kassa.identity.domain.principals import Business
-from kassa.identity.store import businesses, companies
+from kassa.identity.domain.staff import Grant, Role
+from kassa.identity.store import businesses, companies, staff
 from kassa.identity.usecases.companies import put_api_key
 from kassa.orders.usecases.expire_orders import expire_orders
 from kassa.payments.domain.payments import Method, Payment
@@ -178,6 +179,11 @@ async def set_up(shop: Shop) -> dict[str, str]:
         await reconciliation.insert_breaks(connection, company.id, [BREAK])
         await routes.add_rules(connection, company.id, [{"use": ["shop_stripe"]}], actor="test")
         await agreements.add(connection, AGREEMENT)
+        await staff.add(connection, "sf_1", "ann", "os:bob")
+        await staff.put_role(connection, "sf_1", Grant("cmp_shop", "", Role.ADMIN), "os:bob")
+        await staff.add_code(connection, "sf_1", b"code", "recovery", None)
+        span = datetime(2026, 1, 1, tzinfo=UTC), datetime(2036, 1, 1, tzinfo=UTC)
+        await staff.add_session(connection, "ss_1", "sf_1", b"secret", "192.0.2.7", *span)
         news = provider_events.NewProviderEvent(
             key=provider_events.ProviderEventKey(company.id, "scripted", "news 1"),
             headers={"stamp": "1"},
@@ -216,6 +222,10 @@ async def change_what_was_set_up(shop: Shop, user: str) -> dict[str, str]:
         assert await payees.set_status(connection, company_id, "pe_1", "disabled")
         assert await wallets.set_user_status(connection, company_id, user, "frozen")
         assert await wallet_codes.revoke(connection, company_id, code["id"])
+        assert await staff.set_status(connection, "sf_1", StaffStatus.DISABLED)
+        await staff.put_role(connection, "sf_1", Grant("cmp_shop", "", Role.NONE), "os:bob")
+        assert await staff.use_code(connection, "sf_1", [b"code"], "recovery")
+        assert await staff.end_sessions(connection, "sf_1") == ["ss_1"]
         asked = await agreements.lock(connection, company_id, AGREEMENT.id)
         assert asked is not None
         asked.agreement.agree(user, AGREEMENT.created_at, code_expires_at=at)

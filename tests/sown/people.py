@@ -3,7 +3,9 @@
 from tests.sown.sowing import Mutation, one
 
 AUDIT = "tests/identity/test_audit.py"
-VERBS, STORE = "identity/usecases/audit.py", "identity/store/audits.py"
+STAFF = "tests/identity/test_staff.py"
+VERBS, SIGNING = "identity/usecases/audit.py", "identity/usecases/sign_in.py"
+RULES, OF_STAFF = "identity/domain/staff.py", "identity/usecases/staff.py"
 
 MUTATIONS: tuple[Mutation, ...] = (
     one(
@@ -83,6 +85,77 @@ MUTATIONS: tuple[Mutation, ...] = (
         "who acts may be anything",
         f"{AUDIT}::test_texts_that_no_database_keeps_are_cut",
         ("identity/domain/audit.py", "if deed.by.is_named else PROGRAM.who", "if True else ''"),
+    ),
+    one(
+        "staff do what no role of theirs allows",
+        f"{STAFF}::test_staff_do_what_their_role_names_and_nothing_else",
+        (VERBS, "    if business_id is not None:\n        allowed(made, business_id)\n", ""),
+    ),
+    one(
+        "a refund asks for no role",
+        f"{STAFF}::test_a_refund_without_the_right_changes_nothing",
+        (
+            "modifications/usecases/asked_by_people.py",
+            "        audit.allowed(asked, case.payment.business_id)\n",
+            "",
+        ),
+    ),
+    one(
+        "a role for one business is one for all",
+        f"{STAFF}::test_a_role_for_one_business_is_none_for_another",
+        (RULES, '            and one.business_id in ("", business_id)\n', ""),
+    ),
+    one(
+        "somebody raises their own role",
+        f"{STAFF}::test_nobody_raises_their_own_role_or_lets_themselves_in_again",
+        (
+            OF_STAFF,
+            '        raise PermissionDenied("nobody changes their own role"',
+            '        PermissionDenied("nobody changes their own role"',
+        ),
+    ),
+    one(
+        "a one-time code serves again",
+        f"{STAFF}::test_a_code_serves_once_even_for_two_at_the_same_moment",
+        (
+            SIGNING,
+            "return step is not None and await staff.note_step(connection, known.id, step)",
+            "return step is not None",
+        ),
+    ),
+    one(
+        "a recovery code serves again",
+        f"{STAFF}::test_a_recovery_code_serves_once",
+        (
+            "identity/store/staff.sql",
+            "and code_hash = any($2::bytea[]) and kind = $3 and used_at is null\n",
+            "and code_hash = any($2::bytea[]) and kind = $3\n",
+        ),
+    ),
+    one(
+        "nobody waits after wrong passwords",
+        f"{STAFF}::test_wrong_ones_make_the_next_wait_longer_and_longer",
+        (SIGNING, "            await _wait(connection, subjects)\n", ""),
+    ),
+    one(
+        "who is disabled stays signed in",
+        f"{STAFF}::test_a_session_ends_at_once_by_itself_or_by_others",
+        ("identity/store/staff.sql", " and s.status = {staff.active}\n", "\n"),
+        (
+            OF_STAFF,
+            "            await staff.end_sessions(connection, member.id)\n"
+            '            await staff.end_codes(connection, member.id, "invitation")',
+            '            await staff.end_codes(connection, member.id, "invitation")',
+        ),
+    ),
+    one(
+        "an idle session goes on",
+        f"{STAFF}::test_a_session_ends_at_once_by_itself_or_by_others",
+        (
+            "identity/store/staff.sql",
+            "  and t.last_seen_at > statement_timestamp() - $2::interval and s.status",
+            "  and ($2::interval is not null) and s.status",
+        ),
     ),
     one(
         "the values of secrets are written down",

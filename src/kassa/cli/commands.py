@@ -26,6 +26,7 @@ from kassa.cli import (
     routing,
     settling,
     simulating,
+    staffing,
     tenants,
 )
 from kassa.cli.common import (
@@ -57,6 +58,7 @@ businesses.add_to(app)
 explaining.add_to(app)
 auditing.add_to(app)
 eventing.add_to(app)
+staffing.add_to(app)
 exporting.add_to(app)
 keeping.add_to(app)
 proving.add_to(app)

@@ -7,22 +7,29 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from kassa import assembly, demo
-from kassa.base.domain.errors import InvalidRequest, KassaError
+from kassa.base.domain.errors import InvalidRequest, KassaError, PermissionDenied
 from kassa.base.store.migrate import migrate
 from kassa.base.usecases.bounds import named
 from kassa.base.usecases.core import Core
 from kassa.cli.serving import as_served, attach
 from kassa.identity.domain.audit import Acting
 from kassa.identity.domain.principals import Company, Mode
+from kassa.identity.domain.staff import StaffActing
 from kassa.identity.usecases import audit, companies
+from kassa.identity.usecases.sign_in import acting_staff
 from kassa.settings import Settings
 
 Result = TypeVar("Result")
 _SHOWN = 10  # companies in a sentence
 
 
-def with_core(settings: Settings, work: Callable[[Core], Awaitable[Result]]) -> Result:
-    """Run `work` on the running database, or on the embedded one started for this command."""
+def with_core(
+    settings: Settings, work: Callable[[Core], Awaitable[Result]], *, as_nobody: bool = False
+) -> Result:
+    """Run `work` on the running database, or on the embedded one started for this command.
+
+    `as_nobody`: who types it is about to say who they are.
+    """
     postgres, addresses = attach(settings)
     settings = as_served(settings, addresses)
     if settings.demo and settings.simulator_port:
@@ -31,8 +38,9 @@ def with_core(settings: Settings, work: Callable[[Core], Awaitable[Result]]) -> 
     async def run() -> Result:
         await migrate(addresses.owner_url, live=settings.live)
         async with assembly.open_core(settings, addresses.app_url) as core:
-            audit.ACTING.set(Acting(f"os:{_system_user()}", address="local"))
             try:
+                if not as_nobody:
+                    audit.ACTING.set(await _acting(core))
                 return await work(core)
             except KassaError as error:
                 raise named(core, error) from None
@@ -42,6 +50,21 @@ def with_core(settings: Settings, work: Callable[[Core], Awaitable[Result]]) -> 
     finally:
         if postgres is not None:
             postgres.stop()
+
+
+async def _acting(core: Core) -> Acting:
+    """The member of the staff whose session KASSA_STAFF is, or else whom the system knows.
+
+    Raises: Unauthenticated.
+    """
+    if token := staff_token():
+        return await acting_staff(core, token, address="local")
+    return Acting(f"os:{_system_user()}", address="local")
+
+
+def staff_token() -> str:
+    """The session that whoever types this has, if any."""
+    return os.environ.get("KASSA_STAFF", "")
 
 
 def whoever_asks() -> str:
@@ -89,9 +112,23 @@ def with_side(settings: Settings, company: str, work: Work[Result]) -> Result:
     """
 
     async def run(core: Core) -> Result:
-        return await work(core, await side_of(core, settings, company))
+        side = await side_of(core, settings, company)
+        may_read(side.id)
+        return await work(core, side)
 
     return with_core(settings, run)
+
+
+def may_read(company_id: str | None) -> None:
+    """Of staff, whether a role at that side lets them look; None: at all of them, which no role
+    does.
+
+    Raises: PermissionDenied.
+    """
+    acting = audit.ACTING.get()
+    if isinstance(acting, StaffActing) and not acting.sees(company_id):
+        where = f"at {company_id}" if company_id else "at every company: name one with --company"
+        raise PermissionDenied(f"{acting.name} has no role {where}", reason="role_missing")
 
 
 def told(settings: Settings, company: str, work: Work[str]) -> str:
@@ -129,8 +166,10 @@ def told_of_many(settings: Settings, company: str | None, work: OfMany, *, as_js
 
     async def run(core: Core) -> str:
         if not company:
+            may_read(None)
             return await work(core, None, await modes_of(core))
         side = await companies.find_side(core, company)
+        may_read(side.id)
         said = await work(core, side.id, {side.id: side.mode})
         return said if as_json else f"{heading(side)}\n{said}"
 

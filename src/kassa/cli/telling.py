@@ -25,6 +25,7 @@ _ACTORS = {
     "provider": "provider",
     "worker": "worker",
     "operator": "operator",
+    "staff": "staff",
     "customer": "customer",
     "api_key": "API key",
     "orders_client": "orders client",

@@ -331,6 +331,12 @@ class WalletUserStatus(StrEnum):
     CLOSED = "closed"
 
 
+class StaffStatus(StrEnum):
+    INVITED = "invited"  # has not chosen a password yet
+    ACTIVE = "active"
+    DISABLED = "disabled"
+
+
 class AgreementStatus(StrEnum):
     """Of a lasting permission that a merchant asks a wallet user for."""
 

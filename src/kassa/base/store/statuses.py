@@ -25,6 +25,7 @@ from kassa.base.domain.lifecycle import (
     PaymentStatus,
     PayoutStatus,
     SettlementStatus,
+    StaffStatus,
     WalletUserStatus,
 )
 
@@ -43,6 +44,7 @@ NOUNS: Mapping[str, type[StrEnum]] = {
     "credential": CredentialStatus,
     "payee": PayeeStatus,
     "wallet_user": WalletUserStatus,
+    "staff": StaffStatus,
     "agreement": AgreementStatus,
     "break": BreakStatus,
 }

@@ -52,7 +52,7 @@ REVERSAL: Mapping[Taking | None, str] = {
 OVERPAID = "overpaid"
 """The reason of a return that nobody asked for."""
 
-STAFF = "operator:"
+STAFF = ("operator:", "staff:")
 """How actors begin that are people of the merchant's."""
 
 ID_LIMIT = 64
@@ -153,7 +153,7 @@ def _processed(refund: Modification) -> datetime:
 
 
 def _staff(refund: Modification) -> str:
-    return refund.actor.removeprefix(STAFF) if refund.actor.startswith(STAFF) else ""
+    return refund.actor.partition(":")[2] if refund.actor.startswith(STAFF) else ""
 
 
 def to_json(payment: Summary) -> dict[str, Any]:

@@ -67,6 +67,18 @@ class Act(StrEnum):
     EVENTS_REPLAYED = "event.replayed"
     CUSTOMER_ERASED = "customer.erased"
     CUSTOMER_EXPORTED = "customer.exported"
+    STAFF_ADDED = "staff.added"
+    STAFF_INVITED = "staff.invited"
+    STAFF_DISABLED = "staff.disabled"
+    STAFF_ENABLED = "staff.enabled"
+    ROLE_SET = "staff.role_set"
+    SESSIONS_ENDED = "staff.sessions_ended"
+    ENROLLED = "sign_in.enrolled"
+    SIGNED_IN = "sign_in.done"
+    SIGN_IN_REFUSED = "sign_in.refused"
+    SIGNED_OUT = "sign_in.ended"
+    RECOVERY_USED = "sign_in.recovery_used"
+    RECOVERY_RENEWED = "sign_in.recovery_renewed"
     HEADS_ACCEPTED = "chain.heads_accepted"
 
 

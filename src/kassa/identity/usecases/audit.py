@@ -17,6 +17,7 @@ from kassa.identity.domain.audit import (
     Deed,
     row_of,
 )
+from kassa.identity.domain.staff import StaffActing
 from kassa.identity.store import audits
 
 ACTING: ContextVar[Acting] = ContextVar("acting", default=PROGRAM)
@@ -37,9 +38,15 @@ def deed(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
     reason: str = "",
+    business_id: str | None = "",
 ) -> Deed:
-    """What whoever acts now does to `of`; for a verb that runs in a batch, where nobody acts."""
-    return Deed(
+    """What whoever acts now does to `of`; for a verb that runs in a batch, where nobody acts.
+
+    Of staff it is asked whether a role of theirs allows it: for that business, or with "" for all
+    of the company's; with None `allowed` asks, when that is known.
+    Raises: PermissionDenied.
+    """
+    made = Deed(
         company_id=company_id,
         act=act,
         by=ACTING.get(),
@@ -48,6 +55,15 @@ def deed(
         after=after or {},
         reason=reason,
     )
+    if business_id is not None:
+        allowed(made, business_id)
+    return made
+
+
+def allowed(deed: Deed, business_id: str = "") -> None:
+    """Of staff: whether a role of theirs allows it. Raises: PermissionDenied."""
+    if isinstance(deed.by, StaffActing):
+        deed.by.require(deed.act, deed.company_id, business_id)
 
 
 async def note(
@@ -60,6 +76,7 @@ async def note(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
     reason: str = "",
+    business_id: str = "",
 ) -> None:
     """Write it down, in the caller's transaction: with the act, or not at all.
 
@@ -69,7 +86,17 @@ async def note(
     await write(
         core,
         connection,
-        [deed(act, company_id, of, before=before, after=after, reason=reason)],
+        [
+            deed(
+                act,
+                company_id,
+                of,
+                before=before,
+                after=after,
+                reason=reason,
+                business_id=business_id,
+            )
+        ],
     )
 
 

@@ -130,6 +130,11 @@ def hash_secret(core: Core, secret: str) -> bytes:
     return keyed.make(core.secrets.of(Purpose.CREDENTIALS), _bytes(secret), keyed.hmac_sha256)
 
 
+def secret_hashes(core: Core, secret: str) -> list[bytes]:
+    """All that it may be kept as, by any version of the pepper."""
+    return keyed.every(core.secrets.of(Purpose.CREDENTIALS), _bytes(secret), keyed.hmac_sha256)
+
+
 def _bytes(secret: str) -> bytes:
     return secret.encode("utf-8", "surrogatepass")
 

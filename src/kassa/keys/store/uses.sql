@@ -12,7 +12,15 @@ select version, count(*) as many from (
     where t.earlier_until > now()
   union all
   select 1 from company c left join webhook_secret s on s.company_id = c.id
-    where c.webhook_secret_derived and s.company_id is null) as every
+    where c.webhook_secret_derived and s.company_id is null
+  union all
+  select get_byte(sealed, 0) * 256 + get_byte(sealed, 1) from staff where sealed is not null
+  union all
+  select {marked} from staff_code t, lateral (select t.code_hash as h) as kept
+    where t.used_at is null and (t.expires_at is null or t.expires_at > now())
+  union all
+  select {marked} from staff_session t, lateral (select t.secret_hash as h) as kept
+    where t.ended_at is null and t.expires_at > now()) as every
 group by version
 
 -- name: wallet_codes

@@ -24,10 +24,11 @@ def asked_by_people(
     change, and whether an earlier request had made it, once it is decided."""
     if not audit.is_persons():
         return None
-    asked = audit.deed(_ACTS[kind], company_id, payment_id, reason=reason)
+    asked = audit.deed(_ACTS[kind], company_id, payment_id, reason=reason, business_id=None)
 
-    def deed(_: PaymentAggregate) -> Deed | None:
+    def deed(case: PaymentAggregate) -> Deed | None:
         [(made, replayed)] = started
+        audit.allowed(asked, case.payment.business_id)
         said = {"change": made.id, "amount": str(made.amount), "surplus": made.surplus or None}
         return None if replayed else replace(asked, after=said)
 

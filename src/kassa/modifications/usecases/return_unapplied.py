@@ -30,9 +30,11 @@ async def return_unapplied(
                 "nothing came by transfer that is to go back", reason="nothing_left"
             )
 
-    said = audit.deed(Act.UNAPPLIED_RETURNED, company_id, payment_id, reason=reason)
+    act = Act.UNAPPLIED_RETURNED
+    said = audit.deed(act, company_id, payment_id, reason=reason, business_id=None)
 
-    def deed(_: PaymentAggregate) -> Deed:
+    def deed(case: PaymentAggregate) -> Deed:
+        audit.allowed(said, case.payment.business_id)
         return said
 
     change = PaymentChange(company_id=company_id, payment_id=payment_id, decide=decide, deed=deed)

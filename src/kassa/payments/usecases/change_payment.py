@@ -57,7 +57,7 @@ class PaymentChange:
     code, spent in the same commit where `decide` says so. `news`: the notification that tells of
     it; one that has been applied is not applied again, and it is marked in the same commit with
     `about`, the attempt or modification it speaks of. `deed`: what of it, when it is done, is
-    written down as somebody's act with a privilege.
+    written down as somebody's act with a privilege; it raises where that may not be done.
     """
 
     company_id: str
@@ -384,6 +384,8 @@ def _decide(
         purse.code = codes.get(change.code_key) if change.code_key else None
     try:
         change.decide(case, purse)
+        if change.deed is not None:
+            change.deed(case)  # says no where whoever asks may not do that
     except KassaError as error:
         return error
     if purse is not None:

@@ -83,10 +83,11 @@ def _by_person(
     program says stands in the timeline."""
     if not audit.is_persons():
         return None
-    said = audit.deed(act, company_id, payment_id)
+    said = audit.deed(act, company_id, payment_id, business_id=None)
 
     def deed(case: PaymentAggregate) -> Deed | None:
         paid = case.payment
+        audit.allowed(said, paid.business_id)
         told = {"by": actor, "method": paid.method, "captured": str(paid.captured)}
         return replace(said, after=told) if case.events else None
 

@@ -42,6 +42,7 @@ _ASKED = "when it is asked about: 'what is undecided has a next date' looks at i
 _DEFAULT = "made by the database, and nothing hangs on it"
 _BEFORE = "{} < (select applied_at from public.schema_migration where number = 19)"
 _COPY = "checked against the ledger: "
+_INSTALLATION = "':installation'"  # of no company
 _SPENT = "of a pay code, which runs out and names its payment, or of its own client alone"
 
 COVERS: dict[str, Cover] = {
@@ -179,6 +180,38 @@ COVERS: dict[str, Cover] = {
         birth=_words("at actor act object before after reason request_id address"),
         since="t.at",
         appended=True,
+        recorded=True,
+    ),
+    "staff": Cover(
+        key=("id",),
+        seal=_words("login status password_hash sealed created_at created_by"),
+        open={
+            "totp_step": "which one-time code served last; back by one it serves within a minute",
+            "signed_in_at": "for people to read; the audit has each time",
+        },
+        called="t.login",
+        company=_INSTALLATION,
+        recorded=True,
+    ),
+    "staff_role": Cover(
+        key=("staff_id", "company_id", "business_id"),
+        seal=_words("role granted_at granted_by"),
+        called="t.staff_id",
+        since="t.granted_at",
+        recorded=True,
+    ),
+    "staff_code": Cover(
+        key=("staff_id", "code_hash"),
+        seal=_words("kind created_at expires_at used_at"),
+        called="t.staff_id",
+        company=_INSTALLATION,
+        recorded=True,
+    ),
+    "staff_session": Cover(
+        key=("id",),
+        seal=_words("staff_id secret_hash address created_at expires_at ended_at"),
+        open={"last_seen_at": "to the minute; later it lives until it expires"},
+        company=_INSTALLATION,
         recorded=True,
     ),
     # What operators set up: read back after each change, and sealed in the same transaction.
