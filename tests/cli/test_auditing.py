@@ -14,6 +14,7 @@ from tests.cli.test_modes import ID, ON_TEST, WALK, Side, sides
 from kassa import cli
 from kassa.identity.domain.audit import Act
 from kassa.identity.domain.principals import Mode
+from kassa.identity.usecases.authenticate import key_name
 
 __all__ = ["sides"]
 
@@ -84,7 +85,7 @@ def test_who_typed_a_command_is_written_down_with_what_it_did(
             words = words.replace(name, value)
         said = kassa(*words.split(" "))
         if line.startswith("company add"):
-            kept["SHOWN"] = said.content["api_key"].rpartition("_")[0]
+            kept["SHOWN"] = key_name(said.content["api_key"])
         if "wallet-client" in line:
             kept["WALLET"] = said.content["wallet"]["client_id"]
         if lack := written.lacks(line):

@@ -360,6 +360,8 @@ async def test_who_is_invited_anew_starts_again(shop: Shop) -> None:
         await ann.enter()
     with pytest.raises(Unauthenticated):
         await sign_in(shop.core, "ann", PASSWORD, ann.recovery[0])
+    with pytest.raises(InvalidRequest, match="no password yet"):
+        await switch_staff(shop.core, "ann", active=True)
 
     again = await Person(shop, "ann", invited.token).enrol()
     assert (await again.enter()).login == "ann"
@@ -376,6 +378,10 @@ async def test_an_invitation_runs_out_and_a_wrong_code_enrols_nobody(shop: Shop)
     for token in (invited.token, "kin_wrong", "", "\x00"):
         with pytest.raises(Unauthenticated):
             await begin_enrolment(shop.core, token, PASSWORD)
+    # Whoever let them in would let them in without a code.
+    with pytest.raises(InvalidRequest, match="no password yet"):
+        await switch_staff(shop.core, "ann", active=True)
+    await switch_staff(shop.core, "ann", active=False)
     with pytest.raises(InvalidRequest, match="no password yet"):
         await switch_staff(shop.core, "ann", active=True)
 

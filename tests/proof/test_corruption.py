@@ -19,7 +19,7 @@ from kassa.fees.domain.fees import FeeKind, FeeRule
 from kassa.fees.store import fees
 from kassa.identity.domain.principals import Business
 from kassa.identity.domain.staff import Grant, Role
-from kassa.identity.store import businesses, companies, staff
+from kassa.identity.store import businesses, companies, credentials, staff
 from kassa.identity.usecases.companies import put_api_key
 from kassa.orders.usecases.expire_orders import expire_orders
 from kassa.payments.domain.payments import Method, Payment
@@ -210,7 +210,7 @@ async def change_what_was_set_up(shop: Shop, user: str) -> dict[str, str]:
     at = datetime(2026, 6, 1, tzinfo=UTC)
     async with shop.core.db.transaction() as connection:
         assert await companies.set_company_status(connection, "cmp_2", "closed")
-        assert await companies.set_credential_status(connection, credential["lookup"], "disabled")
+        assert await credentials.set_status(connection, credential["lookup"], "disabled")
         assert await provider_accounts.set_status(
             connection, company_id, "shop_stripe", AccountStatus.DISABLED
         )

@@ -45,6 +45,7 @@ class Sql(Queries):
     proofs_by_code: Rows[Proofs]
     set_status: Value[bool]
     set_proofs: Command
+    wipe_proofs: Command
     renew_proofs: Command
     note_step: Value[bool]
     note_sign_in: Command
@@ -98,6 +99,12 @@ async def set_proofs(
 ) -> None:
     async with resealed(connection, "staff", "t.id = $1", staff_id):
         await Sql.set_proofs.run(connection, staff_id, password_hash, sealed)
+
+
+async def wipe_proofs(connection: Connection, staff_id: str) -> None:
+    """What they had to prove themselves with is worth nothing any more."""
+    async with resealed(connection, "staff", "t.id = $1", staff_id):
+        await Sql.wipe_proofs.run(connection, staff_id)
 
 
 async def renew_proofs(

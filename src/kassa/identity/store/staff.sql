@@ -43,6 +43,10 @@ update staff set status = $2 where id = $1 returning true
 -- A new password and a new secret of one-time codes.
 update staff set password_hash = $2, sealed = $3, totp_step = 0 where id = $1
 
+-- name: wipe_proofs
+-- What somebody had to prove themselves with is worth nothing any more.
+update staff set password_hash = '', sealed = null where id = $1
+
 -- name: renew_proofs
 -- The same password and secret, hashed and sealed as it is usual now.
 update staff set password_hash = $2, sealed = $3 where id = $1

@@ -79,6 +79,7 @@ async def invite_again(core: Core, login: str) -> Invited:
         member = await _found(connection, login)
         await _note_everywhere(core, connection, Act.STAFF_INVITED, member)
         await staff.set_status(connection, member.id, StaffStatus.INVITED)
+        await staff.wipe_proofs(connection, member.id)
         await staff.end_sessions(connection, member.id)
         await staff.end_codes(connection, member.id, "recovery")
         token = await _invite(core, connection, member.id)
@@ -128,10 +129,13 @@ async def switch_staff(core: Core, login: str, *, active: bool) -> None:
     async with core.db.transaction() as connection:
         member = await _found(connection, login)
         known = await staff.proofs(connection, login)
-        if active and (known is None or known.sealed is None):
+        is_ready = known is not None and known.sealed is not None
+        if active and (not is_ready or member.status is StaffStatus.INVITED):
             raise InvalidRequest(f"{login} has no password yet: kassa staff invite {login}")
         status = StaffStatus.ACTIVE if active else StaffStatus.DISABLED
         await staff.set_status(connection, member.id, status)
+        if not active and member.status is StaffStatus.INVITED:  # what was begun is not finished
+            await staff.wipe_proofs(connection, member.id)
         if not active:
             await staff.end_sessions(connection, member.id)
             await staff.end_codes(connection, member.id, "invitation")
