@@ -215,8 +215,8 @@ async def test_two_that_nobody_owes_are_let_go_side_by_side(shop: Shop) -> None:
     assert await shop.faults() == []  # both are open at once
     of_one = "update modification set attempt_id = $1 where id = $2"
     await shop.sql(of_one, voids[0].attempt_id, voids[1].id)
-    [found] = await shop.faults()
-    assert f"claims open at once on {voids[0].attempt_id}, which nobody owes: 2, but 1" in found
+    claims = f"claims open at once on {voids[0].attempt_id}, which nobody owes: 2, but 1"
+    assert any(claims in one for one in await shop.faults())
     await shop.sql(of_one, voids[1].attempt_id, voids[1].id)
     await soon(shop, payment)
     await pursue_modifications(shop.core)

@@ -199,7 +199,10 @@ async def test_a_dispute_that_moved_nothing_of_ours_is_found_by_its_name(
     [found] = (await laid_beside(shop, name)).found
 
     assert (found.payment_id, found.figure) == (payment.id, Figure.DISPUTED)
-    assert found.reference.startswith(("du_", "dp_", "disp_"))
+    if (name, how) == ("stripe", "dispute_abroad"):  # it tells what has left in that currency
+        assert found.reference == payment.provider_reference
+    else:
+        assert found.reference.startswith(("du_", "dp_", "disp_"))
     assert (found.ours, found.theirs > 0) == (0, True)
     is_abroad = found.currency != AMOUNTS[name].currency
     assert is_abroad is (how == "dispute_abroad")
@@ -256,8 +259,8 @@ async def test_a_dispute_in_another_currency_of_which_no_letter_came_is_found_an
     await look_again(shop.core)
 
 
-async def hear(shop: Shop, payment: Payment, amount: Money) -> None:
-    """A letter tells of its dispute, in the amount that has left."""
+async def hear(shop: Shop, payment: Payment, name: str, amount: Money) -> None:
+    """A letter tells of its dispute of that name, in the amount that has left."""
     (attempt,) = await shop.attempts(payment)
     async with shop.core.db.connection() as connection:
         found = await payments.find_attempt(connection, payment.company_id, attempt["id"])
@@ -265,7 +268,7 @@ async def hear(shop: Shop, payment: Payment, amount: Money) -> None:
     news = DisputeEvent(
         dedupe_key="d1",
         key=found.id,
-        reference="du_1",
+        reference=name,
         stage=DisputeStage.CHARGEBACK,
         status=DisputeStatus.NEEDS_RESPONSE,
         amount=amount,
@@ -284,7 +287,9 @@ async def test_a_dispute_in_another_currency_that_was_heard_of_is_no_difference_
     payment = await paid(shop, simulator, name)
     simulator.act(name, payment.provider_reference, "dispute_abroad")
     [unheard] = (await laid_beside(shop, name)).found
-    await hear(shop, payment, Money(unheard.theirs, unheard.currency))
+    [charge] = simulator.counter.desk.charges({"provider": name})
+    amount = Money(unheard.theirs, unheard.currency)
+    await hear(shop, payment, charge.data["dispute"], amount)
 
     assert (await laid_beside(shop, name)).found == []
 
