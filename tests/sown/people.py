@@ -43,15 +43,6 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
     ),
     one(
-        "a repeated refund is written down again",
-        f"{AUDIT}::test_a_refund_by_a_person_is_written_down_once_and_a_programs_is_not",
-        (
-            "modifications/usecases/asked_by_people.py",
-            "None if replayed else replace(asked, after=said)",
-            "replace(asked, after=said)",
-        ),
-    ),
-    one(
         "an act is written down by itself",
         f"{AUDIT}::test_what_is_not_done_is_not_written_down_and_the_other_way_round",
         (
