@@ -19,6 +19,7 @@ SHOWN = {
     "PaymentOfPerson.instrument": "masked: its last four digits",
     "AttemptStarted.instrument": "masked: its last four digits",
     "AccountView.set_secrets": "which there are",
+    "ClientKey.pem": "a public key",
     "Field.secret": "whether it is one",
     "Policy.earlier_secrets": "a length of time",
     "Core.secrets": "a Keyring, which tells nothing",

@@ -28,6 +28,7 @@ from kassa.base.domain.lifecycle import (
     PaymentStatus,
     PayoutStatus,
     SettlementStatus,
+    StaffStatus,
     WalletUserStatus,
 )
 from kassa.base.store.statuses import PLACES, any_of, one
@@ -43,6 +44,8 @@ Said = Mapping[str, Collection[str]]
 EXPECTED: Mapping[str, Said] = {
     # Every status there is, and no other.
     "orders_status_check": {"status": OrderStatus},
+    "staff_status_check": {"status": StaffStatus},
+    "staff_can_sign_in": {"status": {StaffStatus.ACTIVE}},
     "payment_status_check": {"status": PaymentStatus},
     "payment_capture_method": {"capture_method": CaptureMethod},
     "attempt_status_check": {"status": AttemptStatus},

@@ -3,6 +3,7 @@ installed package has them."""
 
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import metadata
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -90,7 +91,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         EntryPoint("taken", f"{here}:TAKEN", catalog.GROUP),
         EntryPoint("outside", f"{here}:OUTSIDE", catalog.GROUP),
     ]
-    monkeypatch.setattr(catalog, "entry_points", lambda *, group: points if group else [])
+    monkeypatch.setattr(metadata, "entry_points", lambda *, group: points if group else [])
     kinds.cache_clear()
     yield
     kinds.cache_clear()

@@ -112,7 +112,8 @@ async def test_the_figure_of_a_report_replaces_the_expected_one(shop: Shop) -> N
     await add_fee_rule(shop.core, wanted(shop))
     payment = await paid(shop)
 
-    outcomes = [await reported(shop, payment, minor) for minor in (250, 400)]
+    once = datetime.now(UTC)
+    outcomes = [await reported(shop, payment, minor, occurred_at=once) for minor in (250, 400)]
 
     assert [outcome.breaks for outcome in outcomes] == [{}, {"duplicate": 1}]
     now = await shop.read(payment)

@@ -93,7 +93,7 @@ def test_money_for_an_order_that_takes_none_is_surplus(closed: OrderStatus) -> N
         "surplus": -HUNDRED.minor,
         "fee_expense": FEE,
     }
-    assert [one.event_type for one in case.announcements] == ["payment.surplus"]
+    assert [one.event.event_type for one in case.announcements] == ["payment.surplus"]
 
 
 def test_money_for_an_order_whose_other_payment_is_paid_is_surplus() -> None:
@@ -176,7 +176,7 @@ def test_the_order_of_news_does_not_matter(
     assert case.order.status is OrderStatus.PAID
     assert case.attempts[next(iter(case.attempts))].status is AttemptStatus.SUCCEEDED
     assert booked(case) == {"provider:sandbox": NET, "merchant:b1": -NET}
-    assert [one.event_type for one in case.announcements] == ["payment.paid"]
+    assert [one.event.event_type for one in case.announcements] == ["payment.paid"]
 
 
 @settings(deadline=None, max_examples=150)

@@ -21,7 +21,7 @@ from kassa.faces.wallet.own_keys import public_keys
 from kassa.faces.wallet.signature import Signed
 from kassa.payments.domain.payments import Payment
 from kassa.webhooks_out.store import deliveries
-from kassa.webhooks_out.store.deliveries import DeliveryPlaces
+from kassa.webhooks_out.store.deliveries import DeliveryPlaces, Tried
 from kassa.webhooks_out.usecases.deliver import WebhookSender, deliver_webhooks
 from kassa.webhooks_out.usecases.signing import signing_secrets
 
@@ -225,7 +225,7 @@ async def test_a_worker_that_died_leaves_its_letter_to_the_next(
 
     async with shop.core.db.connection() as connection:  # the dead worker was only asleep
         late = await deliveries.report(
-            connection, dead_workers, delivered=True, next_in=None, status=200, error=""
+            connection, dead_workers, tried=Tried(delivered=True, status=200), next_in=None
         )
     [letter] = await letters(shop)
     assert late is False

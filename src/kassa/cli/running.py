@@ -111,6 +111,9 @@ def with_side(settings: Settings, company: str, work: Work[Result]) -> Result:
     Raises: as `side_of`.
     """
 
+    if not (company or settings.database_url or settings.directory.exists()):
+        demo.here(settings)  # refuses: nothing is made only to say that it is empty
+
     async def run(core: Core) -> Result:
         side = await side_of(core, settings, company)
         may_read(side.id)

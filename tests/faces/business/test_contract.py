@@ -209,7 +209,7 @@ def test_the_golden_payment_is_written_as_printed():
         ({}, 0),
         ({"refunded_minor": 234}, 234),
         ({"surplus": True, "surplus_minor": 1234}, 0),
-        ({"surplus": True, "surplus_returned_minor": 1234}, 1234),
+        ({"surplus": True, "surplus_returned_minor": 1234}, 0),  # a bank has it, by no refund
         ({"surplus_returned_minor": 1234, "refunded_minor": 5}, 5),  # of a second paying
         ({"disputed_minor": 1234}, 0),
     ],

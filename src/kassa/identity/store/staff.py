@@ -30,6 +30,10 @@ class LiveSession(NamedTuple):
     login: str
 
 
+class _Ending(NamedTuple):
+    id: str
+
+
 class _Role(NamedTuple):
     staff_id: str
     company_id: str
@@ -43,6 +47,7 @@ class Sql(Queries):
     listed: Rows[StaffMember]
     proofs: Rows[Proofs]
     proofs_by_code: Rows[Proofs]
+    ending: Rows[_Ending]
     set_status: Value[bool]
     set_proofs: Command
     wipe_proofs: Command
@@ -199,11 +204,7 @@ async def sessions(connection: Connection, staff_id: str, idle: timedelta) -> li
 
 async def end_sessions(connection: Connection, staff_id: str, session_id: str = "") -> list[str]:
     """One of theirs, or all; which ended by it."""
-    where = "t.staff_id = $1 and ($2::text = '' or t.id = $2) and t.ended_at is null"
-    ending = await connection.fetch(
-        f"select t.id from staff_session t where {where}", staff_id, session_id
-    )
-    ids = [row[0] for row in ending]
+    ids = [one.id for one in await Sql.ending.all(connection, staff_id, session_id)]
     async with resealed(connection, "staff_session", "t.id = any($1)", ids):
         return await Sql.end_sessions.all(connection, staff_id, session_id)
 

@@ -124,6 +124,11 @@ where t.staff_id = $1 and t.ended_at is null and t.expires_at > statement_timest
   and t.last_seen_at > statement_timestamp() - $2::interval
 order by t.created_at desc, t.id
 
+-- name: ending
+-- Those of somebody's sessions that `end_sessions` ends.
+select t.id from staff_session t
+where t.staff_id = $1 and ($2::text = '' or t.id = $2) and t.ended_at is null
+
 -- name: end_sessions
 -- End one session of somebody's, or with '' all of them.
 update staff_session set ended_at = statement_timestamp()
