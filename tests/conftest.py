@@ -80,6 +80,13 @@ def _module(item: pytest.Item) -> str:
     return item.nodeid.partition("::")[0]
 
 
+@pytest.fixture(autouse=True)
+def _counted_by_nobody_else() -> Iterator[None]:
+    """A command that serves, typed in this process, says where processes count together."""
+    yield
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+
+
 @pytest.fixture
 async def sound_in_the_end(shop: Shop) -> AsyncIterator[None]:
     """Whatever the test did, the books are sound after it, and the business face tells the sums
