@@ -42,7 +42,7 @@ async def pay(request: Request) -> Response:
     visit, _ = await _look(request)
     if visit.stage not in PAYABLE:
         return _to_result(visit)
-    return _paypage_route(request, visit)
+    return _pay_page(request, visit)
 
 
 async def confirm(request: Request) -> Response:
@@ -55,7 +55,7 @@ async def confirm(request: Request) -> Response:
     if visit.stage not in PAYABLE:
         return _to_result(visit)
     if problems := form.problems_of(filled, visit.methods):
-        return _paypage_route(request, visit, status=422, filled=filled, problems=problems)
+        return _pay_page(request, visit, status=422, filled=filled, problems=problems)
     try:
         paid = await _pay(request, session, filled, visit.speech)
     except (AmbiguousCommit, IdempotencyMismatch, IllegalTransition, InProgress):
@@ -66,7 +66,7 @@ async def confirm(request: Request) -> Response:
         status = {"provider_unavailable": 503, "rate_limited": 429}.get(error.code, 422)
         wait = pause_of(error)
         problems = [Problem(why_refused(error.reason), _field_of(error.reason), wait or 0)]
-        page = _paypage_route(request, visit, status=status, filled=filled, problems=problems)
+        page = _pay_page(request, visit, status=status, filled=filled, problems=problems)
         if wait is not None:
             page.headers["Retry-After"] = str(wait)
         return page
@@ -76,7 +76,7 @@ async def confirm(request: Request) -> Response:
         return _leave(request, visit, paid.redirect_url)
     if paid.status is PaymentStatus.FAILED and paid.is_open:
         problems = [Problem(why_declined(paid.failure_code), _field_of(paid.failure_code, filled))]
-        return _paypage_route(request, visit, status=422, filled=filled, problems=problems)
+        return _pay_page(request, visit, status=422, filled=filled, problems=problems)
     return _to_result(visit)
 
 
@@ -195,7 +195,7 @@ def _leave(request: Request, visit: CashierVisit, url: str) -> Response:
     return answers.html(visit.speech, page)
 
 
-def _paypage_route(
+def _pay_page(
     request: Request,
     visit: CashierVisit,
     *,

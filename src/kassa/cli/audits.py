@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 from kassa.base.domain.errors import InvalidRequest
 from kassa.base.usecases.core import Core
+from kassa.cli.common import printable
 from kassa.cli.running import heading, modes_of, told_of_many, with_core
 from kassa.cli.saving import Target
 from kassa.identity.domain.audit import INSTALLATION, AuditQuery, AuditRow
@@ -74,8 +75,7 @@ def _line(one: AuditRow, modes: Modes) -> str:
             f"{_told(one.before)} → {_told(one.after)}" if one.before else _told(one.after)
         )
     parts += [f'because "{one.reason}"'] if one.reason else []
-    text = "  ".join(parts)
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+    return printable("  ".join(parts))
 
 
 def _told(content: Mapping[str, Any]) -> str:

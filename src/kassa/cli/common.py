@@ -29,6 +29,11 @@ def mode_of(*, live: bool) -> Any:
     return Mode.LIVE if live else Mode.TEST
 
 
+def printable(line: str) -> str:
+    """Without what moves a terminal's cursor: others have written some of these words."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in line)
+
+
 def fail(sentence: str, status: int = 2) -> None:
     """Say why in one sentence and exit."""
     typer.echo(f"kassa: {sentence}", err=True)

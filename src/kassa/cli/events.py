@@ -11,6 +11,7 @@ import typer
 
 from kassa.base.usecases.core import Core
 from kassa.cli import running
+from kassa.cli.common import printable
 from kassa.identity.domain.principals import Company
 from kassa.ledger.usecases.export import read_moment
 from kassa.settings import Settings
@@ -67,7 +68,7 @@ def show_one(settings: Settings, company: str, event_id: str, *, as_json: bool) 
             lines.append(f"next try {_moment(event.next_at)}")
         if event.state == "dead":
             lines.append(f"tried no more; again: kassa events resend {event.id}")
-        return "\n".join(_printable(line) for line in lines)
+        return "\n".join(printable(line) for line in lines)
 
     return running.with_side(settings, company, work)
 
@@ -105,7 +106,7 @@ def _line(one: ToldEvent) -> str:
     elif one.tries:
         how = f"{one.state} after {one.tries} tries ({one.last_error or 'no answer yet'})"
     about = one.order_id or one.payment_id or one.agreement_id
-    return _printable(f"{_moment(one.created_at)}  {one.id}  {one.event_type:<26} {about}  {how}")
+    return printable(f"{_moment(one.created_at)}  {one.id}  {one.event_type:<26} {about}  {how}")
 
 
 def _try_line(one: Delivery) -> str:
@@ -159,7 +160,3 @@ def _iso(at: datetime | None) -> str | None:
 
 def _moment(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)

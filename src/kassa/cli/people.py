@@ -50,7 +50,7 @@ def export_customer(
     database_url: DatabaseUrl = None,
     config: Config = None,
 ) -> None:
-    """Print everything that is known of a customer, as JSON.
+    """Print what a customer's orders and payments say of them, as JSON.
 
     Example:  kassa export customer cus_41
     """

@@ -10,6 +10,7 @@ import msgspec
 
 from kassa.base.domain.lifecycle import ModificationKind
 from kassa.base.domain.money import Money
+from kassa.cli.common import printable
 from kassa.payments.domain.disputes import Dispute
 from kassa.payments.domain.facts import ChargeReturned
 from kassa.payments.domain.modifications import Modification
@@ -110,12 +111,7 @@ def as_text(story: PaymentHistory) -> str:
         *_section("Breaks", [_break(item) for item in story.breaks]),
         *_section("Notifications", [_sent(item) for item in story.notifications]),
     ]
-    return "\n".join(_printable(line) for line in lines)
-
-
-def _printable(line: str) -> str:
-    """Without what moves a terminal's cursor: others have written some of these words."""
-    return "".join(letter if letter.isprintable() else "�" for letter in line)
+    return "\n".join(printable(line) for line in lines)
 
 
 def _section(title: str, lines: Sequence[str]) -> Iterator[str]:

@@ -21,6 +21,7 @@ from kassa.identity.store.credentials import Credential
 from kassa.identity.usecases import audit
 from kassa.identity.usecases.authenticate import hash_secret
 from kassa.identity.usecases.businesses import find_business
+from kassa.identity.usecases.client_keys import LONGEST_OVERLAP
 from kassa.identity.usecases.companies import (
     CredentialTerms,
     put_api_key,
@@ -30,7 +31,6 @@ from kassa.identity.usecases.companies import (
 )
 
 PAGE = 100
-LONGEST_OVERLAP = timedelta(days=30)
 LONGEST_LIFE = timedelta(days=3650)
 _WITH_SECRET = frozenset({"api_key", "orders_client"})
 
