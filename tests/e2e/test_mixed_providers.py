@@ -73,11 +73,22 @@ LETTERS: Mapping[str, Mapping[str, float]] = {  # seconds, not money
     "never": {},
     "forged": {},
 }
+# Under the orders' locks, as everybody who writes attempts: else one that is being decided is
+# sealed with the time that it had when it was read.
 LATER = """
-    with late as (
-      update attempt set created_at = created_at - interval '30 minutes',
-             undecided_since = undecided_since - interval '30 minutes'
-       where status in ('dispatched', 'in_doubt') returning 1)
+    with held as (
+      select o.company_id, o.id from orders o
+       where (o.company_id, o.id) in (select p.company_id, p.order_id from payment p join attempt a
+               on (a.company_id, a.payment_id) = (p.company_id, p.id)
+             where a.status in ('dispatched', 'in_doubt'))
+         for update),
+    late as (
+      update attempt a set created_at = a.created_at - interval '30 minutes',
+             undecided_since = a.undecided_since - interval '30 minutes'
+        from payment p, held h
+       where (p.company_id, p.id) = (a.company_id, a.payment_id)
+         and (h.company_id, h.id) = (p.company_id, p.order_id)
+         and a.status in ('dispatched', 'in_doubt') returning 1)
     select count(*) from late
 """
 LEFT = """
