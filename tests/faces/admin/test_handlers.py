@@ -128,7 +128,10 @@ async def test_credentials_are_listed_page_by_page(admin: Program) -> None:
     first = await admin.get(f"{ALL}?limit=2")
     rest = await admin.get(f"{ALL}?after={first['next']}")
 
-    assert first["credentials"] + rest["credentials"] == every
+    paged = first["credentials"] + rest["credentials"]
+    for one in [*every, *paged]:
+        del one["last_used_at"]  # of the key that asks: written behind its answers
+    assert paged == every
     assert (await admin.get(ALL))["next"] is None
     for query in ("limit=0", "limit=101", "limit=x", "after=%00"):
         assert (await admin.ask("GET", f"{ALL}?{query}")).status == 400
